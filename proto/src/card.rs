@@ -1,0 +1,469 @@
+//! Cards: the signed, sealed records that IDs lead to (SPEC 4).
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use bytes::Bytes;
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305,
+    aead::{Aead as _, Payload},
+};
+use prost::Message as _;
+use rand_core::CryptoRng;
+
+use crate::{
+    Address, ItemId,
+    account::{DeviceCertificate, Identity},
+    context,
+    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    limits::{
+        CARD_TTL_MS, CLOCK_SKEW_MS, DEVICES_MAX, SEALED_CARD_BYTES, TOMBSTONE_TTL_MS,
+    },
+    person::{Handle, IdCost, PersonId, RecordKey},
+    prekey::Prekey,
+    time::UnixMillis,
+    wire::{self, WireFault, generated as g},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The protocol version this crate speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+const PLAIN_BYTES: usize = SEALED_CARD_BYTES - NONCE_BYTES - TAG_BYTES;
+
+/// Why a record found at a locator is not the card of the ID that was looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CardFault {
+    /// The record does not decode.
+    #[error(transparent)]
+    Wire(#[from] WireFault),
+    /// A signature is wrong.
+    #[error(transparent)]
+    Signature(#[from] BadSignature),
+    /// The record does not open under the ID's key: another's record at the same locator.
+    #[error("record does not open under this ID")]
+    Sealed,
+    /// The card is for another handle or account.
+    #[error("card belongs to another ID")]
+    OtherId,
+    /// The card has expired, or claims a longer life than cards have.
+    #[error("card has expired")]
+    Expired,
+    /// The card speaks no version this node knows.
+    #[error("card speaks no known protocol version")]
+    Version,
+    /// The card does not fit a record.
+    #[error("card is {0} bytes, too long for a record")]
+    TooLong(usize),
+}
+
+/// One device as a card shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardDevice {
+    /// The device's key with the account's word for it.
+    pub certificate: DeviceCertificate,
+    /// What first messages to it are sealed to.
+    pub prekey: Prekey,
+}
+
+/// What an ID leads to, before signing and after verifying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// The account's key.
+    pub account: PublicKey,
+    /// The handle the account goes by.
+    pub handle: Handle,
+    /// Grows with every publication.
+    pub sequence: u64,
+    /// When it was made.
+    pub issued: UnixMillis,
+    /// When it stops being good.
+    pub expires: UnixMillis,
+    /// The account has ended; everybody who meets this card drops it.
+    pub terminated: bool,
+    /// The account's devices, at most [`DEVICES_MAX`]; none if terminated.
+    pub devices: Vec<CardDevice>,
+    /// Who owns the first-contact mailbox.
+    pub first_contact: PublicKey,
+    /// The chunk with the avatar, if there is one.
+    pub avatar: Option<Address>,
+}
+
+impl Card {
+    /// Encodes and signs this card.
+    pub fn sign(&self, account: &SecretKey) -> Bytes {
+        let card = Bytes::from(self.to_wire().encode_to_vec());
+        let signature = account.sign(context::SIGN_CARD, &[&card]);
+        let signature = signature.as_bytes().to_vec().into();
+        g::SignedCard { card, signature }.encode_to_vec().into()
+    }
+
+    /// Decodes a signed card and checks signature, certificates and versions; not whether the ID is right.
+    fn open(signed: &[u8]) -> Result<Self, CardFault> {
+        let signed: g::SignedCard = wire::decode(signed, PLAIN_BYTES)?;
+        let wire_card: g::Card = wire::decode(&signed.card, PLAIN_BYTES)?;
+        let card = Self::from_wire(&wire_card)?;
+        let signature = wire::signature(&signed.signature, "signature")?;
+        card.account.verify(context::SIGN_CARD, &[&signed.card], &signature)?;
+        for device in &card.devices {
+            device.certificate.verify(&card.account)?;
+        }
+        if !wire_card.versions.contains(&PROTOCOL_VERSION) {
+            return Err(CardFault::Version);
+        }
+        Ok(card)
+    }
+
+    fn to_wire(&self) -> g::Card {
+        let device = |device: &CardDevice| g::Device {
+            key: device.certificate.device.as_bytes().to_vec().into(),
+            certificate: device.certificate.signature.as_bytes().to_vec().into(),
+            prekey: Some(device.prekey.to_wire()),
+        };
+        g::Card {
+            versions: vec![PROTOCOL_VERSION],
+            account: self.account.as_bytes().to_vec().into(),
+            handle: self.handle.as_str().to_owned(),
+            sequence: self.sequence,
+            issued_ms: self.issued.get(),
+            expires_ms: self.expires.get(),
+            terminated: self.terminated,
+            devices: self.devices.iter().map(device).collect(),
+            first_contact: self.first_contact.as_bytes().to_vec().into(),
+            avatar: self.avatar.map_or_else(Bytes::new, |at| at.as_bytes().to_vec().into()),
+        }
+    }
+
+    fn from_wire(card: &g::Card) -> Result<Self, WireFault> {
+        if card.devices.len() > DEVICES_MAX {
+            return Err(WireFault::TooMany("devices"));
+        }
+        let device = |device: &g::Device| {
+            let prekey = device.prekey.as_ref().ok_or(WireFault::Missing("prekey"))?;
+            Ok(CardDevice {
+                certificate: DeviceCertificate {
+                    device: wire::public_key(&device.key, "key")?,
+                    signature: wire::signature(&device.certificate, "certificate")?,
+                },
+                prekey: Prekey::from_wire(prekey)?,
+            })
+        };
+        let avatar = match card.avatar.len() {
+            0 => None,
+            _ => Some(wire::address(&card.avatar, "avatar")?),
+        };
+        Ok(Self {
+            account: wire::public_key(&card.account, "account")?,
+            handle: card.handle.parse().map_err(|_| WireFault::Missing("handle"))?,
+            sequence: card.sequence,
+            issued: wire::moment(card.issued_ms, "issued_ms")?,
+            expires: wire::moment(card.expires_ms, "expires_ms")?,
+            terminated: card.terminated,
+            devices: card.devices.iter().map(device).collect::<Result<_, WireFault>>()?,
+            first_contact: wire::public_key(&card.first_contact, "first_contact")?,
+            avatar,
+        })
+    }
+}
+
+/// A card that was opened, and whose signature, ID and dates were verified; nothing else makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedCard(Card);
+
+impl VerifiedCard {
+    /// Returns the card.
+    pub const fn card(&self) -> &Card {
+        &self.0
+    }
+}
+
+/// Whether a record shows a living account or the end of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordKind {
+    /// A card.
+    Card,
+    /// The tombstone of a terminated account; nothing may replace it.
+    Tombstone,
+}
+
+/// What keepers store at a locator: random bytes to them, signed by a key that means nothing elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardRecord {
+    /// A card or a tombstone.
+    pub kind: RecordKind,
+    /// Where it is kept.
+    pub locator: Address,
+    /// Who may replace it.
+    pub writer: PublicKey,
+    /// Only a higher one replaces it.
+    pub sequence: u64,
+    /// When it is dropped.
+    pub expires: UnixMillis,
+    /// The sealed card: nonce (24 bytes), ciphertext, tag.
+    pub sealed: Bytes,
+    /// The writer's signature over all of the above.
+    pub signature: Signature,
+}
+
+impl CardRecord {
+    /// Seals a signed card for one locator and signs the record.
+    ///
+    /// # Errors
+    ///
+    /// [`CardFault::TooLong`] when the card does not fit.
+    ///
+    /// # References
+    ///
+    /// SPEC 4.2.
+    pub fn seal(
+        card: &Card,
+        identity: &Identity,
+        locator: Address,
+        key: &RecordKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, CardFault> {
+        let signed = card.sign(&identity.account);
+        let room = PLAIN_BYTES - 4;
+        let length = u32::try_from(signed.len()).map_err(|_| CardFault::TooLong(signed.len()))?;
+        if signed.len() > room {
+            return Err(CardFault::TooLong(signed.len()));
+        }
+        let mut plain = length.to_be_bytes().to_vec();
+        plain.extend_from_slice(&signed);
+        plain.resize(PLAIN_BYTES, 0);
+        let mut nonce = [0; NONCE_BYTES];
+        rng.fill_bytes(&mut nonce);
+        let writer = identity.writer(&locator);
+        let cipher = XChaCha20Poly1305::new(key.as_bytes().into());
+        let payload = Payload { msg: &plain, aad: &seal_data(&locator, &writer.public()) };
+        let ciphertext = cipher
+            .encrypt((&nonce).into(), payload)
+            .map_err(|_| CardFault::TooLong(signed.len()))?;
+        let mut sealed = nonce.to_vec();
+        sealed.extend_from_slice(&ciphertext);
+        let kind = if card.terminated { RecordKind::Tombstone } else { RecordKind::Card };
+        let mut record = Self {
+            kind,
+            locator,
+            writer: writer.public(),
+            sequence: card.sequence,
+            expires: card.expires,
+            sealed: sealed.into(),
+            signature: Signature::new([0; 64]),
+        };
+        record.signature = writer.sign(context::SIGN_RECORD, &[&record.signed_part()]);
+        Ok(record)
+    }
+
+    /// Checks the writer's signature: all a keeper can check, and must.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSignature`] when it is wrong.
+    pub fn verify(&self) -> Result<(), BadSignature> {
+        self.writer.verify(context::SIGN_RECORD, &[&self.signed_part()], &self.signature)
+    }
+
+    /// Opens the record as the card of `id`; slow on purpose, since the tag is computed again.
+    ///
+    /// # Errors
+    ///
+    /// [`CardFault`]: whatever keeps this record from being the card of `id` now.
+    ///
+    /// # References
+    ///
+    /// SPEC 4.4.
+    pub fn open(
+        &self,
+        id: &PersonId,
+        key: &RecordKey,
+        now: UnixMillis,
+        cost: IdCost,
+    ) -> Result<VerifiedCard, CardFault> {
+        let card = self.open_candidate(id, key, now)?;
+        if !id.names(&card.account, cost) {
+            return Err(CardFault::OtherId);
+        }
+        Ok(VerifiedCard(card))
+    }
+
+    /// Opens the record and checks all that is cheap to check: everything but the tag.
+    fn open_candidate(
+        &self,
+        id: &PersonId,
+        key: &RecordKey,
+        now: UnixMillis,
+    ) -> Result<Card, CardFault> {
+        self.verify()?;
+        let card = self.open_unnamed(key)?;
+        let matches_record = card.sequence == self.sequence
+            && card.expires == self.expires
+            && card.terminated == (self.kind == RecordKind::Tombstone);
+        if card.handle != id.handle || !matches_record {
+            return Err(CardFault::OtherId);
+        }
+        if !card_is_current(&card, now) {
+            return Err(CardFault::Expired);
+        }
+        Ok(card)
+    }
+
+    fn open_unnamed(&self, key: &RecordKey) -> Result<Card, CardFault> {
+        let (nonce, ciphertext) =
+            self.sealed.split_first_chunk::<NONCE_BYTES>().ok_or(CardFault::Sealed)?;
+        let cipher = XChaCha20Poly1305::new(key.as_bytes().into());
+        let payload = Payload { msg: ciphertext, aad: &seal_data(&self.locator, &self.writer) };
+        let plain = cipher.decrypt(nonce.into(), payload).map_err(|_| CardFault::Sealed)?;
+        let (length, rest) = plain.split_first_chunk::<4>().ok_or(CardFault::Sealed)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let signed = rest.get(..length).ok_or(WireFault::Length("card"))?;
+        if rest.get(length..).is_some_and(|padding| padding.iter().any(|&byte| byte != 0)) {
+            return Err(WireFault::NotCanonical.into());
+        }
+        Card::open(signed)
+    }
+
+    /// Returns the identifier of this record as an item.
+    pub fn id(&self) -> ItemId {
+        ItemId::new(*blake3::hash(&self.encode()).as_bytes())
+    }
+
+    /// Encodes the record.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_wire().encode_to_vec()
+    }
+
+    /// Decodes a record; the signature is not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault`] when a field is not what the schema says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+        Self::from_wire(&wire::decode(bytes, SEALED_CARD_BYTES + 512)?)
+    }
+
+    pub(crate) fn to_wire(&self) -> g::CardRecord {
+        let kind = match self.kind {
+            RecordKind::Card => g::RecordKind::Card,
+            RecordKind::Tombstone => g::RecordKind::Tombstone,
+        };
+        g::CardRecord {
+            kind: kind.into(),
+            locator: self.locator.as_bytes().to_vec().into(),
+            writer: self.writer.as_bytes().to_vec().into(),
+            sequence: self.sequence,
+            expires_ms: self.expires.get(),
+            sealed: self.sealed.clone(),
+            signature: self.signature.as_bytes().to_vec().into(),
+        }
+    }
+
+    pub(crate) fn from_wire(record: &g::CardRecord) -> Result<Self, WireFault> {
+        let kind = match g::RecordKind::try_from(record.kind) {
+            Ok(g::RecordKind::Card) => RecordKind::Card,
+            Ok(g::RecordKind::Tombstone) => RecordKind::Tombstone,
+            Ok(g::RecordKind::Unspecified) | Err(_) => return Err(WireFault::Missing("kind")),
+        };
+        if record.sealed.len() != SEALED_CARD_BYTES {
+            return Err(WireFault::Length("sealed"));
+        }
+        Ok(Self {
+            kind,
+            locator: wire::address(&record.locator, "locator")?,
+            writer: wire::public_key(&record.writer, "writer")?,
+            sequence: record.sequence,
+            expires: wire::moment(record.expires_ms, "expires_ms")?,
+            sealed: record.sealed.clone(),
+            signature: wire::signature(&record.signature, "signature")?,
+        })
+    }
+
+    /// Returns the longest life a keeper grants this record, in milliseconds.
+    pub const fn life_ms_max(&self) -> u64 {
+        match self.kind {
+            RecordKind::Card => CARD_TTL_MS,
+            RecordKind::Tombstone => TOMBSTONE_TTL_MS,
+        }
+    }
+
+    fn signed_part(&self) -> Vec<u8> {
+        let kind: u8 = match self.kind {
+            RecordKind::Card => 1,
+            RecordKind::Tombstone => 2,
+        };
+        let mut part = vec![kind];
+        part.extend_from_slice(self.locator.as_bytes());
+        part.extend_from_slice(self.writer.as_bytes());
+        part.extend_from_slice(&self.sequence.to_be_bytes());
+        part.extend_from_slice(&self.expires.get().to_be_bytes());
+        part.extend_from_slice(blake3::hash(&self.sealed).as_bytes());
+        part
+    }
+}
+
+/// Returns the associated data of a sealed card.
+fn seal_data(locator: &Address, writer: &PublicKey) -> Vec<u8> {
+    let mut data = context::CARD_SEAL.as_bytes().to_vec();
+    data.extend_from_slice(locator.as_bytes());
+    data.extend_from_slice(writer.as_bytes());
+    data
+}
+
+fn card_is_current(card: &Card, now: UnixMillis) -> bool {
+    let life = if card.terminated { TOMBSTONE_TTL_MS } else { CARD_TTL_MS };
+    card.expires > now && card.expires <= now.plus(life + CLOCK_SKEW_MS)
+}
+
+/// Chooses among the records found at an ID's locators: the valid card with the highest sequence, a tombstone before
+/// everything.
+///
+/// Records of other writers, however many, change nothing but the time this takes. Those that do not open under the
+/// ID's key cost a signature and an AEAD tag each. Who knows the ID can make records that do open; then one Argon2id
+/// runs for each account that they claim, until the right one is found, and none at all when the account is `known`.
+///
+/// A sequence below the highest this reader ever saw is a rollback and not chosen.
+///
+/// # References
+///
+/// SPEC 4.4.
+pub fn choose<'a>(
+    records: impl IntoIterator<Item = &'a CardRecord>,
+    id: &PersonId,
+    key: &RecordKey,
+    now: UnixMillis,
+    known: Known<'_>,
+    cost: IdCost,
+) -> Option<VerifiedCard> {
+    let mut candidates: BTreeMap<PublicKey, Vec<Card>> = BTreeMap::new();
+    for record in records {
+        if let Ok(card) = record.open_candidate(id, key, now) {
+            candidates.entry(card.account).or_default().push(card);
+        }
+    }
+    let mut accounts: Vec<PublicKey> = candidates.keys().copied().collect();
+    // The true card lies at every locator; a squatter's accounts are spread thinner.
+    accounts.sort_by_key(|account| Reverse(candidates.get(account).map_or(0, Vec::len)));
+    let account = match known.account {
+        Some(account) => *account,
+        None => accounts.into_iter().find(|account| id.names(account, cost))?,
+    };
+    candidates
+        .remove(&account)?
+        .into_iter()
+        .filter(|card| card.terminated || known.sequence.is_none_or(|seen| card.sequence >= seen))
+        .max_by_key(|card| (card.terminated, card.sequence))
+        .map(VerifiedCard)
+}
+
+/// What a reader already knows of the account behind an ID.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// The account's key, once verified under this very ID.
+    pub account: Option<&'a PublicKey>,
+    /// The highest sequence seen so far.
+    pub sequence: Option<u64>,
+}

@@ -1,0 +1,330 @@
+//! Envelopes: one sealed, padded message (SPEC 6).
+
+use bytes::Bytes;
+use hpke::{
+    Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _, aead::ChaCha20Poly1305,
+    kdf::HkdfSha256, kem::XWing,
+};
+use rand_core::CryptoRng;
+
+use crate::{
+    Address, ItemId,
+    account::Identity,
+    context,
+    keys::PublicKey,
+    limits::{CLOCK_SKEW_MS, ENVELOPE_BYTES, MESSAGE_TTL_MAX_MS},
+    mailbox::Mailbox,
+    message::{Binding, Message, MessageFault},
+    prekey::{Prekey, PrekeySecret},
+    time::UnixMillis,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// First byte of an envelope.
+pub const VERSION: u8 = 1;
+/// Second byte: X-Wing (0x647a), HKDF-SHA256 (0x0001), ChaCha20-Poly1305 (0x0003).
+pub const SUITE: u8 = 1;
+
+const HINT_BYTES: usize = 8;
+const ENCAPSULATED_BYTES: usize = 1_120;
+const HEADER_BYTES: usize = 2 + HINT_BYTES + ENCAPSULATED_BYTES;
+const TAG_BYTES: usize = 16;
+const LENGTH_BYTES: usize = 4;
+/// Bytes of an envelope that are not the message.
+pub const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES + LENGTH_BYTES;
+
+/// Why a message cannot be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealFault {
+    /// The message does not fit the largest envelope.
+    #[error("message is {got} bytes, limit is {limit}")]
+    TooLong {
+        /// Bytes of the encoded message.
+        got: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The recipient's prekey may no longer be sealed to.
+    #[error("the recipient's key has expired")]
+    PrekeyExpired,
+    /// The message has no life left, or more than it may have.
+    #[error("the message's expiry is not between now and 30 days ahead")]
+    Lifetime,
+    /// The recipient's prekey is no X-Wing key.
+    #[error("the recipient's key is malformed")]
+    Prekey,
+}
+
+/// Why an envelope does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenFault {
+    /// The size is none of the three.
+    #[error("an envelope of {0} bytes does not exist")]
+    Size(usize),
+    /// The version or the suite is unknown.
+    #[error("envelope version {0} or suite {1} is unknown")]
+    Version(u8, u8),
+    /// None of the device's prekeys fits.
+    #[error("envelope is sealed to a key this device does not hold")]
+    NoPrekey,
+    /// The envelope was changed, moved to another mailbox, or given another expiry.
+    #[error("envelope does not open")]
+    Sealed,
+    /// The padding is not all zeros, or the length is wrong.
+    #[error("envelope is padded wrongly")]
+    Padding,
+    /// The message inside is not one.
+    #[error(transparent)]
+    Message(#[from] MessageFault),
+    /// The message's life is over.
+    #[error("message has expired")]
+    Expired,
+}
+
+/// The device a message is sealed to.
+#[derive(Clone, Debug)]
+pub struct Recipient<'a> {
+    /// The recipient's account.
+    pub account: PublicKey,
+    /// The recipient's device.
+    pub device: PublicKey,
+    /// The device's prekey.
+    pub prekey: &'a Prekey,
+}
+
+/// A sealed envelope, ready to be deposited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The mailbox it is bound to.
+    pub mailbox: Mailbox,
+    /// When it ends.
+    pub expires: UnixMillis,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Envelope {
+    /// Returns the name keepers and recipients know it by.
+    pub fn id(&self) -> ItemId {
+        id_of(&self.bytes)
+    }
+}
+
+/// Returns the identifier of an envelope or a chunk: the BLAKE3 hash of its bytes (SPEC 2.3).
+pub fn id_of(bytes: &[u8]) -> ItemId {
+    ItemId::new(*blake3::hash(bytes).as_bytes())
+}
+
+/// A message that was opened, whose signatures were verified and whose binding is right; nothing else makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedMessage {
+    message: Message,
+    expires: UnixMillis,
+}
+
+impl VerifiedMessage {
+    /// Returns the message.
+    pub const fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Returns when the message ends.
+    pub const fn expires(&self) -> UnixMillis {
+        self.expires
+    }
+
+    /// Takes the message out.
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+}
+
+/// Seals `message` of `identity` for one device of the recipient, waiting at `mailbox` until `expires`.
+///
+/// # Layout
+///
+/// | bytes | field                                                        |
+/// |-------|--------------------------------------------------------------|
+/// | 1     | version, 1                                                   |
+/// | 1     | suite, 1                                                     |
+/// | 8     | hint at the prekey                                           |
+/// | 1,120 | X-Wing encapsulation                                         |
+/// | n     | ciphertext of: length (4, big-endian), message, zeros        |
+/// | 16    | Poly1305 tag                                                 |
+///
+/// in all 2,048, 8,192 or 65,536 bytes.
+///
+/// # Errors
+///
+/// [`SealFault`].
+///
+/// # References
+///
+/// RFC 9180 section 6.1; SPEC 6.1 and 6.2.
+pub fn seal(
+    message: &Message,
+    identity: &Identity,
+    recipient: &Recipient<'_>,
+    mailbox: Mailbox,
+    times: Lifetime,
+    rng: &mut impl CryptoRng,
+) -> Result<Envelope, SealFault> {
+    let Lifetime { now, expires } = times;
+    if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS) {
+        return Err(SealFault::Lifetime);
+    }
+    if recipient.prekey.expires <= now {
+        return Err(SealFault::PrekeyExpired);
+    }
+    let address = mailbox.address();
+    let binding = Binding {
+        recipient: recipient.account,
+        device: recipient.device,
+        address,
+        epoch: mailbox.epoch,
+        expires,
+    };
+    let plain = pad(&message.sign(&identity.device, &binding))?;
+    let key = <XWing as Kem>::PublicKey::from_bytes(&*recipient.prekey.public)
+        .map_err(|_| SealFault::Prekey)?;
+    let (encapsulated, mut sealer) =
+        hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
+            &OpModeS::Base,
+            &key,
+            &info(&recipient.account, &recipient.device),
+            rng,
+        )
+        .map_err(|_| SealFault::Prekey)?;
+    let mut bytes = vec![VERSION, SUITE];
+    bytes.extend_from_slice(&recipient.prekey.hint(&address));
+    let data = associated_data(&bytes, &address, expires);
+    bytes.extend_from_slice(&encapsulated.to_bytes());
+    bytes.extend_from_slice(&sealer.seal(&plain, &data).map_err(|_| SealFault::Prekey)?);
+    Ok(Envelope { mailbox, expires, bytes: bytes.into() })
+}
+
+/// From when to when a message lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The sender's clock.
+    pub now: UnixMillis,
+    /// The end.
+    pub expires: UnixMillis,
+}
+
+/// Opens an envelope that waited at `mailbox` until `expires`, with whichever of `prekeys` it is sealed to.
+///
+/// # Errors
+///
+/// [`OpenFault`]; whatever it is, the envelope is worth nothing and may be acked.
+///
+/// # References
+///
+/// SPEC 6.2.
+pub fn open<'a>(
+    bytes: &[u8],
+    mailbox: &Mailbox,
+    lifetime: Lifetime,
+    identity: &OpenerIdentity,
+    prekeys: impl IntoIterator<Item = &'a PrekeySecret>,
+) -> Result<VerifiedMessage, OpenFault> {
+    let Lifetime { now, expires } = lifetime;
+    if !ENVELOPE_BYTES.contains(&bytes.len()) {
+        return Err(OpenFault::Size(bytes.len()));
+    }
+    let (head, rest) = bytes.split_at_checked(2 + HINT_BYTES).ok_or(OpenFault::Padding)?;
+    let (encapsulated, ciphertext) =
+        rest.split_at_checked(ENCAPSULATED_BYTES).ok_or(OpenFault::Padding)?;
+    let [version, suite, hint @ ..] = head else { return Err(OpenFault::Padding) };
+    if (*version, *suite) != (VERSION, SUITE) {
+        return Err(OpenFault::Version(*version, *suite));
+    }
+    if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS) {
+        return Err(OpenFault::Expired);
+    }
+    let address = mailbox.address();
+    let prekey = prekeys
+        .into_iter()
+        .find(|prekey| prekey.public().hint(&address) == hint)
+        .ok_or(OpenFault::NoPrekey)?;
+    let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(encapsulated)
+        .map_err(|_| OpenFault::Sealed)?;
+    let mut opener = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeR::Base,
+        &prekey.private().ok_or(OpenFault::NoPrekey)?,
+        &encapsulated,
+        &info(&identity.account, &identity.device),
+    )
+    .map_err(|_| OpenFault::Sealed)?;
+    let data = associated_data(head, &address, expires);
+    let plain = opener.open(ciphertext, &data).map_err(|_| OpenFault::Sealed)?;
+    let binding = Binding {
+        recipient: identity.account,
+        device: identity.device,
+        address,
+        epoch: mailbox.epoch,
+        expires,
+    };
+    let message = Message::open(unpad(&plain)?, &binding)?;
+    Ok(VerifiedMessage { message, expires })
+}
+
+/// Whom an envelope must be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenerIdentity {
+    /// The recipient's account.
+    pub account: PublicKey,
+    /// The recipient's device.
+    pub device: PublicKey,
+}
+
+impl From<&Identity> for OpenerIdentity {
+    fn from(identity: &Identity) -> Self {
+        Self { account: identity.account.public(), device: identity.device.public() }
+    }
+}
+
+/// Returns the HPKE `info`: context, recipient account, recipient device.
+fn info(account: &PublicKey, device: &PublicKey) -> Vec<u8> {
+    let mut info = context::ENVELOPE.as_bytes().to_vec();
+    info.extend_from_slice(account.as_bytes());
+    info.extend_from_slice(device.as_bytes());
+    info
+}
+
+/// Returns the associated data: version, suite, hint, address, expiry.
+fn associated_data(head: &[u8], address: &Address, expires: UnixMillis) -> Vec<u8> {
+    let mut data = head.to_vec();
+    data.extend_from_slice(address.as_bytes());
+    data.extend_from_slice(&expires.get().to_be_bytes());
+    data
+}
+
+/// Puts the length in front of a message and fills up to the smallest size it fits.
+fn pad(message: &[u8]) -> Result<Vec<u8>, SealFault> {
+    let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
+    let too_long = SealFault::TooLong { got: message.len(), limit };
+    let size = ENVELOPE_BYTES
+        .into_iter()
+        .find(|size| message.len() <= size - OVERHEAD_BYTES)
+        .ok_or(too_long)?;
+    let length = u32::try_from(message.len()).map_err(|_| too_long)?;
+    let mut plain = length.to_be_bytes().to_vec();
+    plain.extend_from_slice(message);
+    plain.resize(size - HEADER_BYTES - TAG_BYTES, 0);
+    Ok(plain)
+}
+
+fn unpad(plain: &[u8]) -> Result<&[u8], OpenFault> {
+    let (length, rest) = plain.split_first_chunk::<LENGTH_BYTES>().ok_or(OpenFault::Padding)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| OpenFault::Padding)?;
+    let (message, padding) = rest.split_at_checked(length).ok_or(OpenFault::Padding)?;
+    if padding.iter().any(|&byte| byte != 0) {
+        return Err(OpenFault::Padding);
+    }
+    Ok(message)
+}

@@ -1,0 +1,21 @@
+//! The Restante protocol, without socket, disk or clock.
+
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+pub mod account;
+pub mod card;
+pub mod context;
+pub mod envelope;
+pub mod ids;
+pub mod keys;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod person;
+pub mod prekey;
+pub mod receipt;
+pub mod stamp;
+pub mod time;
+pub mod wire;
+
+pub use ids::{Address, ItemId, NodeId};

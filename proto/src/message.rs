@@ -1,0 +1,346 @@
+//! Messages: what travels inside envelopes (SPEC 6.3).
+
+use std::fmt;
+
+use bytes::Bytes;
+use prost::Message as _;
+use rand_core::CryptoRng;
+
+use crate::{
+    Address, context,
+    account::{DeviceCertificate, Identity},
+    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    limits::{
+        BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX,
+    },
+    mailbox::{Capability, Mailbox, Rule},
+    person::Handle,
+    time::{Epoch, UnixMillis},
+    wire::{self, WireFault, generated as g},
+};
+
+/// The name a message keeps through all its envelopes; what recipients drop duplicates by, next to the envelope's own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId([u8; 16]);
+
+impl MessageId {
+    /// Wraps the 16 bytes.
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Makes a new one.
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Returns the 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({self})")
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What a message says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Words or a small file.
+    Text {
+        /// The bytes, as they were given.
+        body: Bytes,
+        /// How long the message may be read once it was opened, in milliseconds; 0 for as long as it lives.
+        burn_ms: u64,
+        /// The file's name, empty for words.
+        file_name: String,
+    },
+    /// The recipient's own word that it holds these messages, often with a grant beside it.
+    Delivered {
+        /// The messages.
+        ids: Vec<MessageId>,
+        /// The right to deposit without stamps from now on.
+        grant: Option<Grant>,
+    },
+}
+
+impl fmt::Debug for Content {
+    /// Says which kind it is and nothing of what it says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { .. } => f.write_str("Text(..)"),
+            Self::Delivered { .. } => f.write_str("Delivered(..)"),
+        }
+    }
+}
+
+/// The right of one contact to deposit into one device's mailboxes for some epochs (SPEC 6.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Grant {
+    secret: [u8; 32],
+    first_epoch: Epoch,
+    mailboxes: Vec<(PublicKey, Signature)>,
+}
+
+impl Grant {
+    /// Issues a grant to the account `contact` for `epochs` epochs from `first` on.
+    ///
+    /// `index` says which of the device's mailboxes this contact uses.
+    pub fn issue(
+        identity: &Identity,
+        contact: &PublicKey,
+        index: u8,
+        first: Epoch,
+        epochs: usize,
+    ) -> Self {
+        let secret = identity.device.derive(context::GRANT, &[contact.as_bytes()]).seed();
+        let epochs = u32::try_from(epochs.min(GRANT_EPOCHS_MAX)).unwrap_or(0);
+        let mailboxes = (0..epochs)
+            .map(|ahead| {
+                let epoch = first.plus(ahead);
+                let owner = identity.device_mailbox_owner(epoch, index);
+                let mailbox = identity.device_mailbox(epoch, index);
+                let holder = holder_key(&secret, epoch);
+                (mailbox.owner, Capability::issue(&owner, &mailbox, holder).certificate)
+            })
+            .collect();
+        Self { secret: *secret, first_epoch: first, mailboxes }
+    }
+
+    /// Returns the mailbox and the capability of one epoch, if the grant covers it.
+    pub fn mailbox(&self, epoch: Epoch) -> Option<(Mailbox, Capability)> {
+        let place = epoch.get().checked_sub(self.first_epoch.get())?;
+        let (owner, certificate) = *self.mailboxes.get(usize::try_from(place).ok()?)?;
+        let mailbox = Mailbox { owner, rule: Rule::Capability, epoch };
+        Some((mailbox, Capability { holder: holder_key(&self.secret, epoch), certificate }))
+    }
+
+    /// Returns the last epoch the grant covers.
+    pub fn last_epoch(&self) -> Epoch {
+        let count = u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX);
+        self.first_epoch.plus(count.saturating_sub(1))
+    }
+
+    /// Encodes the grant, to be stored under encryption.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_wire().encode_to_vec()
+    }
+
+    /// Decodes a stored grant.
+    ///
+    /// # Errors
+    ///
+    /// [`WireFault`] when the bytes are no grant.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+        Self::from_wire(&wire::decode(bytes, 4_096)?)
+    }
+
+    fn to_wire(&self) -> g::Grant {
+        let mailbox = |(owner, certificate): &(PublicKey, Signature)| g::GrantedMailbox {
+            owner: owner.as_bytes().to_vec().into(),
+            certificate: certificate.as_bytes().to_vec().into(),
+        };
+        g::Grant {
+            secret: self.secret.to_vec().into(),
+            first_epoch: self.first_epoch.get(),
+            mailboxes: self.mailboxes.iter().map(mailbox).collect(),
+        }
+    }
+
+    fn from_wire(grant: &g::Grant) -> Result<Self, WireFault> {
+        if grant.mailboxes.len() > GRANT_EPOCHS_MAX {
+            return Err(WireFault::TooMany("mailboxes"));
+        }
+        let mailbox = |granted: &g::GrantedMailbox| {
+            let owner = wire::public_key(&granted.owner, "owner")?;
+            Ok((owner, wire::signature(&granted.certificate, "certificate")?))
+        };
+        Ok(Self {
+            secret: wire::array(&grant.secret, "secret")?,
+            first_epoch: Epoch::new(grant.first_epoch),
+            mailboxes: grant.mailboxes.iter().map(mailbox).collect::<Result<_, WireFault>>()?,
+        })
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Grant({} epochs)", self.mailboxes.len())
+    }
+}
+
+fn holder_key(secret: &[u8; 32], epoch: Epoch) -> SecretKey {
+    SecretKey::from_seed(secret).derive(context::CAPABILITY_HOLDER, &[&epoch.get().to_be_bytes()])
+}
+
+/// Everything outside a message that its sender vouches for by signing it (SPEC 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The recipient's account.
+    pub recipient: PublicKey,
+    /// The recipient's device.
+    pub device: PublicKey,
+    /// The mailbox, and with it the epoch, the envelope is for.
+    pub address: Address,
+    /// The epoch of that mailbox.
+    pub epoch: Epoch,
+    /// When envelope and message end.
+    pub expires: UnixMillis,
+}
+
+impl Binding {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![crate::envelope::VERSION, crate::envelope::SUITE];
+        bytes.extend_from_slice(self.recipient.as_bytes());
+        bytes.extend_from_slice(self.device.as_bytes());
+        bytes.extend_from_slice(self.address.as_bytes());
+        bytes.extend_from_slice(&self.epoch.get().to_be_bytes());
+        bytes.extend_from_slice(&self.expires.get().to_be_bytes());
+        bytes
+    }
+}
+
+/// A message with its sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The sender's account.
+    pub sender: PublicKey,
+    /// The handle the sender goes by; worth nothing until the ID it makes was looked up or computed.
+    pub handle: Handle,
+    /// The sending device.
+    pub certificate: DeviceCertificate,
+    /// The message's name.
+    pub id: MessageId,
+    /// When it was written, by the sender's clock.
+    pub sent: UnixMillis,
+    /// What it says.
+    pub content: Content,
+}
+
+impl Message {
+    /// Makes a message of `identity`.
+    pub fn new(identity: &Identity, id: MessageId, sent: UnixMillis, content: Content) -> Self {
+        Self {
+            sender: identity.account.public(),
+            handle: identity.handle.clone(),
+            certificate: identity.certificate(),
+            id,
+            sent,
+            content,
+        }
+    }
+
+    /// Encodes the message, signed by the device and bound to its envelope.
+    pub(crate) fn sign(&self, device: &SecretKey, binding: &Binding) -> Vec<u8> {
+        let mut message = self.to_wire();
+        let unsigned = message.encode_to_vec();
+        let signature = device.sign(context::SIGN_MESSAGE, &[&binding.bytes(), &unsigned]);
+        message.signature = signature.as_bytes().to_vec().into();
+        message.encode_to_vec()
+    }
+
+    /// Decodes a message and checks the device's signature and the account's word for the device.
+    pub(crate) fn open(bytes: &[u8], binding: &Binding) -> Result<Self, MessageFault> {
+        let mut signed: g::Message = wire::decode(bytes, crate::limits::ENVELOPE_BYTES_MAX)?;
+        let signature = wire::signature(&signed.signature, "signature")?;
+        signed.signature = Bytes::new();
+        let message = Self::from_wire(&signed)?;
+        message.certificate.verify(&message.sender)?;
+        let unsigned = signed.encode_to_vec();
+        let parts: [&[u8]; 2] = [&binding.bytes(), &unsigned];
+        message.certificate.device.verify(context::SIGN_MESSAGE, &parts, &signature)?;
+        Ok(message)
+    }
+
+    fn to_wire(&self) -> g::Message {
+        let mut message = g::Message {
+            sender: self.sender.as_bytes().to_vec().into(),
+            handle: self.handle.as_str().to_owned(),
+            device: self.certificate.device.as_bytes().to_vec().into(),
+            certificate: self.certificate.signature.as_bytes().to_vec().into(),
+            id: self.id.as_bytes().to_vec().into(),
+            sent_ms: self.sent.get(),
+            ..g::Message::default()
+        };
+        match &self.content {
+            Content::Text { body, burn_ms, file_name } => {
+                message.text = Some(g::Text {
+                    body: body.clone(),
+                    burn_ms: *burn_ms,
+                    file_name: file_name.clone(),
+                });
+            }
+            Content::Delivered { ids, grant } => {
+                let ids = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
+                message.delivered = Some(g::Delivered { ids });
+                message.grant = grant.as_ref().map(Grant::to_wire);
+            }
+        }
+        message
+    }
+
+    fn from_wire(message: &g::Message) -> Result<Self, WireFault> {
+        Ok(Self {
+            sender: wire::public_key(&message.sender, "sender")?,
+            handle: message.handle.parse().map_err(|_| WireFault::Missing("handle"))?,
+            certificate: DeviceCertificate {
+                device: wire::public_key(&message.device, "device")?,
+                signature: wire::signature(&message.certificate, "certificate")?,
+            },
+            id: MessageId(wire::array(&message.id, "id")?),
+            sent: wire::moment(message.sent_ms, "sent_ms")?,
+            content: content_from_wire(message)?,
+        })
+    }
+}
+
+fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
+    match (&message.text, &message.delivered, &message.grant) {
+        (Some(text), None, None) => {
+            if text.body.len() > BODY_BYTES_MAX {
+                return Err(WireFault::Length("body"));
+            }
+            if text.file_name.len() > FILE_NAME_BYTES_MAX {
+                return Err(WireFault::Length("file_name"));
+            }
+            Ok(Content::Text {
+                body: text.body.clone(),
+                burn_ms: text.burn_ms,
+                file_name: text.file_name.clone(),
+            })
+        }
+        (None, Some(delivered), grant) => {
+            if delivered.ids.len() > DELIVERED_COUNT_MAX {
+                return Err(WireFault::TooMany("ids"));
+            }
+            let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
+            Ok(Content::Delivered {
+                ids: delivered.ids.iter().map(id).collect::<Result<_, WireFault>>()?,
+                grant: grant.as_ref().map(Grant::from_wire).transpose()?,
+            })
+        }
+        _ => Err(WireFault::Missing("content")),
+    }
+}
+
+/// Why what was inside an envelope is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageFault {
+    /// It does not decode.
+    #[error(transparent)]
+    Wire(#[from] WireFault),
+    /// A signature is wrong, or is for another envelope.
+    #[error(transparent)]
+    Signature(#[from] BadSignature),
+}

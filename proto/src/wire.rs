@@ -1,0 +1,107 @@
+//! Strict decoding and canonical encoding of the schema in `schema/restante.proto`.
+//!
+//! What is decoded here re-encodes to the same bytes: unknown fields, fields out of order, long varints, written
+//! defaults and trailing bytes are refused (SPEC 2.1). Field lengths are checked when a wire message becomes one of the
+//! crate's own types.
+
+#[expect(missing_docs, clippy::doc_markdown, reason = "generated from the schema, which is documented")]
+#[rustfmt::skip]
+pub mod generated;
+
+#[cfg(test)]
+mod tests;
+
+use prost::Message;
+
+use crate::{
+    Address, ItemId,
+    keys::{PublicKey, Signature},
+    time::UnixMillis,
+};
+
+/// Why bytes from outside are not a message of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireFault {
+    /// More bytes than the message may have.
+    #[error("message is {got} bytes, limit is {limit}")]
+    TooLong {
+        /// Bytes received.
+        got: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Not protocol buffers of this schema.
+    #[error("message does not decode")]
+    Undecodable,
+    /// Decodes, but is not the one encoding this message has.
+    #[error("message is not in its canonical encoding")]
+    NotCanonical,
+    /// A field is missing or has no value this version knows.
+    #[error("field {0} is missing or unknown")]
+    Missing(&'static str),
+    /// A field has the wrong length.
+    #[error("field {0} has a wrong length")]
+    Length(&'static str),
+    /// A repeated field has too many entries.
+    #[error("field {0} has too many entries")]
+    TooMany(&'static str),
+}
+
+/// Decodes `bytes` as an `M` of at most `limit` bytes, in canonical encoding only.
+///
+/// # Errors
+///
+/// [`WireFault::TooLong`] before anything is read, [`WireFault::Undecodable`], [`WireFault::NotCanonical`].
+///
+/// # References
+///
+/// SPEC 2.1.
+pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, WireFault> {
+    if bytes.len() > limit {
+        return Err(WireFault::TooLong { got: bytes.len(), limit });
+    }
+    let message = M::decode(bytes).map_err(|_| WireFault::Undecodable)?;
+    if message.encoded_len() != bytes.len() || message.encode_to_vec() != bytes {
+        return Err(WireFault::NotCanonical);
+    }
+    Ok(message)
+}
+
+/// Turns a present optional field into its value.
+pub(crate) fn present<T>(field: Option<T>, name: &'static str) -> Result<T, WireFault> {
+    field.ok_or(WireFault::Missing(name))
+}
+
+/// Turns a byte field into an array of exactly `N` bytes.
+pub(crate) fn array<const N: usize>(bytes: &[u8], name: &'static str) -> Result<[u8; N], WireFault> {
+    bytes.try_into().map_err(|_| WireFault::Length(name))
+}
+
+/// Turns a byte field into a public key.
+pub(crate) fn public_key(bytes: &[u8], name: &'static str) -> Result<PublicKey, WireFault> {
+    array(bytes, name).map(PublicKey::new)
+}
+
+/// Turns a byte field into a signature.
+pub(crate) fn signature(bytes: &[u8], name: &'static str) -> Result<Signature, WireFault> {
+    array(bytes, name).map(Signature::new)
+}
+
+/// Turns a byte field into an address.
+pub(crate) fn address(bytes: &[u8], name: &'static str) -> Result<Address, WireFault> {
+    array(bytes, name).map(Address::new)
+}
+
+/// Turns a byte field into an item's identifier.
+pub(crate) fn item_id(bytes: &[u8], name: &'static str) -> Result<ItemId, WireFault> {
+    array(bytes, name).map(ItemId::new)
+}
+
+/// Turns a number field into a moment; 0 counts as missing.
+pub(crate) fn moment(ms: u64, name: &'static str) -> Result<UnixMillis, WireFault> {
+    if ms == 0 {
+        return Err(WireFault::Missing(name));
+    }
+    Ok(UnixMillis::new(ms))
+}
