@@ -36,6 +36,9 @@ pub const ENVELOPE: &str = "restante/v1/envelope-info";
 /// Associated data of a sealed card.
 pub const CARD_SEAL: &str = "restante/v1/card-seal";
 
+/// Spreading of pauses; not part of the protocol.
+pub const JITTER: &str = "restante/v1/jitter";
+
 /// Signature of a card by its account.
 pub const SIGN_CARD: &str = "restante/v1/sign/card";
 /// Signature of a device's key by its account.
@@ -58,7 +61,7 @@ pub const SIGN_ACK: &str = "restante/v1/sign/ack-envelope";
 pub const SIGN_DELETE: &str = "restante/v1/sign/delete-chunk";
 
 /// All registered contexts, for the test that compares them.
-pub const ALL: [&str; 26] = [
+pub const ALL: [&str; 27] = [
     TAG,
     LOCATOR_ROOT,
     LOCATOR,
@@ -75,6 +78,7 @@ pub const ALL: [&str; 26] = [
     STAMP,
     ENVELOPE,
     CARD_SEAL,
+    JITTER,
     SIGN_CARD,
     SIGN_DEVICE,
     SIGN_RECORD,

@@ -4,16 +4,22 @@
 
 pub mod account;
 pub mod card;
+pub mod collector;
 pub mod context;
 pub mod envelope;
 pub mod ids;
+pub mod keeper;
 pub mod keys;
 pub mod limits;
 pub mod mailbox;
 pub mod message;
+pub mod outbox;
 pub mod person;
+pub mod placement;
 pub mod prekey;
+pub mod publisher;
 pub mod receipt;
+pub mod request;
 pub mod stamp;
 pub mod time;
 pub mod wire;

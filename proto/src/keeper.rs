@@ -1,0 +1,432 @@
+//! The keeper: what a node does for strangers, as a state machine (SPEC 8).
+//!
+//! [`Keeper::handle`] takes what came in and the time, and returns what is to be done: answer, store, push. It reads no
+//! clock, no disk and no socket. The disk is behind [`ItemStore`]: a receipt leaves only after the store said that the
+//! item is durable.
+//!
+//! Checks run cheapest first: size and form, rate, dates, stamp, capability, disk.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    NodeId,
+    keys::SecretKey,
+    limits::{
+        CAPABILITY_MAILBOX_BYTES_MAX, CAPABILITY_MAILBOX_COUNT_MAX, SECOND_MS,
+        STAMP_MAILBOX_BYTES_MAX, STAMP_MAILBOX_COUNT_MAX, STORE_OPS_MAX,
+    },
+    mailbox::Rule,
+    receipt::{Claim, Receipt},
+    request::{Push, Reason, Refusal, Request, Response, Waiting},
+    stamp::{EFFORT_DEFAULT, StampScheme},
+    time::UnixMillis,
+};
+
+mod admission;
+mod memory;
+mod rate;
+mod store;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    memory::MemoryStore,
+    store::{
+        Budget, Expired, Holding, HoldingKind, ItemStore, SlotDecision, StoreFault, StoreOp,
+        StoreOutcome, Usage, place_card,
+    },
+};
+use self::{rate::RateLimiter, subscriptions::Subscriptions};
+
+/// How often expired items are swept out, in milliseconds: well under the minute they may stay.
+pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
+/// What a refused depositor is told to wait when a queue or the disk is full, in milliseconds.
+const RETRY_BUSY_MS: u64 = 5 * SECOND_MS;
+/// What a refused depositor is told to wait when a mailbox is full, in milliseconds.
+const RETRY_FULL_MS: u64 = 600 * SECOND_MS;
+
+/// One connection's stream, as the shell names it; subscriptions end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// One request waiting for its answer, as the shell names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// The group of network addresses a request came from, as the shell computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source(pub u64);
+
+/// One operation under way in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What an operator decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Effort asked of a stamp on an envelope.
+    pub envelope_effort: u32,
+    /// Effort asked of a stamp for a new writer at a locator.
+    pub card_effort: u32,
+    /// Effort asked of a stamp on a chunk.
+    pub chunk_effort: u32,
+    /// Requests per second from one group of addresses, in the long run.
+    pub requests_per_second: u32,
+    /// Requests from one group of addresses at once.
+    pub requests_burst: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            envelope_effort: EFFORT_DEFAULT,
+            card_effort: EFFORT_DEFAULT,
+            chunk_effort: EFFORT_DEFAULT,
+            requests_per_second: 2_000,
+            requests_burst: 4_000,
+        }
+    }
+}
+
+/// What enters a keeper.
+#[derive(Debug)]
+pub enum Input {
+    /// A peer's request.
+    Request {
+        /// The stream it came by.
+        conn: ConnId,
+        /// Where the answer goes.
+        call: CallId,
+        /// Where it came from.
+        source: Source,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// The store has done an operation, or failed to.
+    Stored {
+        /// Which one.
+        ticket: Ticket,
+        /// What came of it.
+        result: Result<StoreOutcome, StoreFault>,
+    },
+    /// A stream has closed.
+    Closed(ConnId),
+    /// The time asked for by [`Keeper::next_timeout`] has come.
+    Timer,
+}
+
+/// What leaves a keeper.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Output {
+    /// Answer a request.
+    Respond {
+        /// Which one.
+        call: CallId,
+        /// With what.
+        response: Response,
+    },
+    /// Run an operation in the store, and come back with [`Input::Stored`].
+    Store {
+        /// Its name.
+        ticket: Ticket,
+        /// The operation.
+        op: StoreOp,
+    },
+    /// Send a subscriber an envelope.
+    Push {
+        /// Over this stream.
+        conn: ConnId,
+        /// The envelope.
+        push: Push,
+    },
+    /// Drop what has expired.
+    Sweep,
+}
+
+/// How often each thing happened since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that arrived, refused ones included.
+    pub requests: u64,
+    /// Receipts given, repeated ones included.
+    pub receipts: u64,
+    /// Envelopes pushed, once for each subscriber.
+    pub pushes: u64,
+    /// Refusals by reason.
+    pub refusals: BTreeMap<Reason, u64>,
+}
+
+/// A request that waits for the store.
+#[derive(Debug)]
+struct Pending {
+    call: CallId,
+    then: Then,
+}
+
+/// What to do when the store is done.
+#[derive(Debug)]
+enum Then {
+    /// Give a receipt, and push the envelope if it is new.
+    Receipt { claim: Claim, push: Option<Push> },
+    /// Pass the outcome on.
+    Answer,
+}
+
+/// The keeper's state: rates, subscriptions and what is under way; everything stored is in the store.
+pub struct Keeper {
+    key: SecretKey,
+    node: NodeId,
+    policy: Policy,
+    scheme: Arc<dyn StampScheme>,
+    rates: RateLimiter,
+    subscriptions: Subscriptions,
+    pending: BTreeMap<Ticket, Pending>,
+    next_ticket: u64,
+    next_sweep: UnixMillis,
+    read_only: Option<StoreFault>,
+    counters: Counters,
+}
+
+impl Keeper {
+    /// Makes a keeper that signs receipts with `key`, its node's key.
+    pub fn new(key: SecretKey, policy: Policy, scheme: Arc<dyn StampScheme>) -> Self {
+        let node = NodeId::new(*key.public().as_bytes());
+        Self {
+            key,
+            node,
+            policy,
+            scheme,
+            rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
+            subscriptions: Subscriptions::default(),
+            pending: BTreeMap::new(),
+            next_ticket: 0,
+            next_sweep: UnixMillis::default(),
+            read_only: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes an input and returns what is to be done.
+    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+        match input {
+            Input::Request { conn, call, source, payload } => {
+                self.counters.requests += 1;
+                match self.on_request(now, conn, call, source, &payload) {
+                    Ok(outputs) => outputs,
+                    Err(refusal) => vec![self.refuse(call, refusal)],
+                }
+            }
+            Input::Stored { ticket, result } => self.on_stored(now, ticket, result),
+            Input::Closed(conn) => {
+                self.subscriptions.close(conn);
+                Vec::new()
+            }
+            Input::Timer => self.on_timer(now),
+        }
+    }
+
+    /// Returns when [`Input::Timer`] is due.
+    pub const fn next_timeout(&self) -> UnixMillis {
+        self.next_sweep
+    }
+
+    /// Returns what happened since the start.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Returns why nothing is stored any more, if that is so.
+    pub const fn read_only(&self) -> Option<&StoreFault> {
+        self.read_only.as_ref()
+    }
+
+    /// Returns how many subscriptions are held.
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
+        if now < self.next_sweep {
+            return Vec::new();
+        }
+        self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
+        self.subscriptions.expire(now);
+        self.rates.forget_idle(now);
+        vec![Output::Sweep]
+    }
+
+    fn on_request(
+        &mut self,
+        now: UnixMillis,
+        conn: ConnId,
+        call: CallId,
+        source: Source,
+        payload: &[u8],
+    ) -> Result<Vec<Output>, Refusal> {
+        if !self.rates.admit(now, source) {
+            return Err(Refusal::until(Reason::Busy, SECOND_MS));
+        }
+        let request = Request::decode(payload).map_err(|_| Refusal::of(Reason::Malformed))?;
+        if self.pending.len() >= STORE_OPS_MAX {
+            return Err(Refusal::until(Reason::Busy, RETRY_BUSY_MS));
+        }
+        if self.read_only.is_some() && writes(&request) {
+            return Err(Refusal::until(Reason::Unavailable, RETRY_FULL_MS));
+        }
+        if let Request::Subscribe { mailbox, proof } = &request {
+            admission::owner(now, &self.node, mailbox, proof, crate::mailbox::OwnerRequest::Subscribe)?;
+            let until = self.subscriptions.add(now, conn, mailbox.address())?;
+            return Ok(vec![Output::Respond { call, response: Response::Done { until: Some(until) } }]);
+        }
+        let then = then_of(&request);
+        let op = self.admit(now, request)?;
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.pending.insert(ticket, Pending { call, then });
+        Ok(vec![Output::Store { ticket, op }])
+    }
+
+    fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
+        admission::Desk { now, node: &self.node, policy: &self.policy, scheme: &*self.scheme }
+            .admit(request)
+    }
+
+    fn on_stored(
+        &mut self,
+        now: UnixMillis,
+        ticket: Ticket,
+        result: Result<StoreOutcome, StoreFault>,
+    ) -> Vec<Output> {
+        let Some(Pending { call, then }) = self.pending.remove(&ticket) else {
+            return Vec::new();
+        };
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(fault) => {
+                if fault.is_lasting() {
+                    self.read_only = Some(fault);
+                }
+                return vec![self.refuse(call, Refusal::until(Reason::Unavailable, RETRY_FULL_MS))];
+            }
+        };
+        let response = match outcome {
+            StoreOutcome::Held { until, new } => return self.on_held(now, call, then, until, new),
+            StoreOutcome::Refused(Reason::Stamp) => {
+                return vec![self.refuse(call, Refusal::stamp(self.policy.card_effort))];
+            }
+            StoreOutcome::Refused(reason) => {
+                let retry = if reason.may_pass() { RETRY_FULL_MS } else { 0 };
+                return vec![self.refuse(call, Refusal::until(reason, retry))];
+            }
+            StoreOutcome::Done => Response::Done { until: None },
+            StoreOutcome::Unknown => Response::Unknown,
+            // The disk took its time: what has expired since is not served.
+            StoreOutcome::Listing { mut items, more } => {
+                items.retain(|item| item.expires > now);
+                Response::Listing { items, more }
+            }
+            StoreOutcome::Envelopes(mut items) => {
+                items.retain(|item| item.expires > now);
+                Response::Envelopes(items)
+            }
+            StoreOutcome::Cards(mut records) => {
+                records.retain(|record| record.expires > now);
+                Response::Cards(records)
+            }
+            StoreOutcome::Chunk { expires, .. } if expires <= now => Response::Unknown,
+            StoreOutcome::Chunk { chunk, expires } => Response::Chunk { chunk, expires },
+        };
+        vec![Output::Respond { call, response }]
+    }
+
+    fn on_held(
+        &mut self,
+        now: UnixMillis,
+        call: CallId,
+        then: Then,
+        until: UnixMillis,
+        new: bool,
+    ) -> Vec<Output> {
+        let Then::Receipt { claim, push } = then else {
+            return vec![Output::Respond { call, response: Response::Done { until: None } }];
+        };
+        self.counters.receipts += 1;
+        let receipt = Receipt::sign(&self.key, &claim, until);
+        let mut outputs = vec![Output::Respond { call, response: Response::Receipt(receipt) }];
+        if let Some(push) = push.filter(|_| new) {
+            for conn in self.subscriptions.of(now, &push.mailbox) {
+                self.counters.pushes += 1;
+                outputs.push(Output::Push { conn, push: push.clone() });
+            }
+        }
+        outputs
+    }
+
+    fn refuse(&mut self, call: CallId, refusal: Refusal) -> Output {
+        *self.counters.refusals.entry(refusal.reason).or_default() += 1;
+        Output::Respond { call, response: Response::Refusal(refusal) }
+    }
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper")
+            .field("pending", &self.pending.len())
+            .field("subscriptions", &self.subscriptions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells whether a request changes what is stored by adding to it; acks are taken even when nothing can be added.
+const fn writes(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::DepositEnvelope { .. }
+            | Request::DepositCard { .. }
+            | Request::DepositChunk { .. }
+            | Request::Ack { .. }
+            | Request::DeleteChunk { .. }
+    )
+}
+
+/// Returns the budget of a mailbox under `rule`.
+pub const fn mailbox_budget(rule: Rule) -> Budget {
+    match rule {
+        Rule::Stamp => Budget { count: STAMP_MAILBOX_COUNT_MAX, bytes: STAMP_MAILBOX_BYTES_MAX },
+        Rule::Capability => {
+            Budget { count: CAPABILITY_MAILBOX_COUNT_MAX, bytes: CAPABILITY_MAILBOX_BYTES_MAX }
+        }
+    }
+}
+
+fn then_of(request: &Request) -> Then {
+    match request {
+        Request::DepositEnvelope { mailbox, expires, envelope, nonce, .. } => {
+            let address = mailbox.address();
+            let id = crate::envelope::id_of(envelope);
+            let item = Waiting { envelope: envelope.clone(), expires: *expires };
+            Then::Receipt {
+                claim: Claim { address, id, nonce: *nonce },
+                push: Some(Push { mailbox: address, item }),
+            }
+        }
+        Request::DepositCard { record, nonce, .. } => Then::Receipt {
+            claim: Claim { address: record.locator, id: record.id(), nonce: *nonce },
+            push: None,
+        },
+        Request::DepositChunk { chunk, nonce, .. } => {
+            let id = crate::envelope::id_of(chunk);
+            let address = crate::Address::new(*id.as_bytes());
+            Then::Receipt { claim: Claim { address, id, nonce: *nonce }, push: None }
+        }
+        Request::Offer { mailbox, id, nonce } => Then::Receipt {
+            claim: Claim { address: mailbox.address(), id: *id, nonce: *nonce },
+            push: None,
+        },
+        _ => Then::Answer,
+    }
+}

@@ -1,0 +1,167 @@
+//! Which requests a keeper passes on to its store (SPEC 8.2).
+
+use crate::{
+    Address, NodeId,
+    envelope::id_of,
+    keeper::{Policy, StoreOp, mailbox_budget},
+    limits::{
+        CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX,
+        MESSAGE_TTL_MAX_MS, SECOND_MS,
+    },
+    mailbox::{Mailbox, OwnerProof, OwnerRequest, Rule},
+    request::{Admission, Reason, Refusal, Request},
+    stamp::{Challenge, Stamp, StampScheme},
+    time::UnixMillis,
+};
+
+/// What a request is judged by.
+pub(super) struct Desk<'a> {
+    pub(super) now: UnixMillis,
+    pub(super) node: &'a NodeId,
+    pub(super) policy: &'a Policy,
+    pub(super) scheme: &'a dyn StampScheme,
+}
+
+impl Desk<'_> {
+    /// Turns an admissible request into the store operation it asks for.
+    pub(super) fn admit(&self, request: Request) -> Result<StoreOp, Refusal> {
+        match request {
+            Request::DepositEnvelope { mailbox, expires, envelope, admission, .. } => {
+                self.envelope(mailbox, expires, envelope, &admission)
+            }
+            Request::DepositCard { record, stamp, .. } => self.card(record, stamp.as_ref()),
+            Request::DepositChunk { chunk, expires, deletion_key, stamp, .. } => {
+                self.chunk(chunk, expires, deletion_key, &stamp)
+            }
+            Request::Offer { mailbox, id, .. } => {
+                self.epoch(&mailbox)?;
+                Ok(StoreOp::Offer { address: mailbox.address(), id })
+            }
+            Request::List { mailbox, proof, after } => {
+                let asked = OwnerRequest::List(after.as_ref());
+                owner(self.now, self.node, &mailbox, &proof, asked)?;
+                Ok(StoreOp::List { address: mailbox.address(), after })
+            }
+            Request::Get { mailbox, proof, ids } => {
+                owner(self.now, self.node, &mailbox, &proof, OwnerRequest::Get(&ids))?;
+                Ok(StoreOp::Get { address: mailbox.address(), ids })
+            }
+            Request::Ack { mailbox, entries } => {
+                for entry in &entries {
+                    entry.verify(&mailbox).map_err(|_| Refusal::of(Reason::Signature))?;
+                }
+                Ok(StoreOp::Ack { address: mailbox.address(), entries })
+            }
+            Request::GetCards { locator } => Ok(StoreOp::Cards { locator }),
+            Request::GetChunk { address } => Ok(StoreOp::Chunk { address }),
+            Request::DeleteChunk { address, signature } => {
+                Ok(StoreOp::DeleteChunk { address, signature })
+            }
+            // The engine answers subscriptions itself, before this desk.
+            Request::Subscribe { .. } => Err(Refusal::of(Reason::Malformed)),
+        }
+    }
+
+    fn envelope(
+        &self,
+        mailbox: Mailbox,
+        expires: UnixMillis,
+        bytes: bytes::Bytes,
+        admission: &Admission,
+    ) -> Result<StoreOp, Refusal> {
+        if !ENVELOPE_BYTES.contains(&bytes.len()) {
+            return Err(Refusal::of(Reason::TooLarge));
+        }
+        self.life(expires, MESSAGE_TTL_MAX_MS)?;
+        self.epoch(&mailbox)?;
+        let address = mailbox.address();
+        let id = id_of(&bytes);
+        match (mailbox.rule, admission) {
+            (Rule::Stamp, Admission::Stamp(stamp)) => {
+                let challenge = Challenge::envelope(&address, &id, expires);
+                self.stamp(&challenge, stamp, self.policy.envelope_effort)?;
+            }
+            (Rule::Capability, Admission::Capability(proof)) => {
+                let verified = proof.verify(&mailbox, &id, expires);
+                verified.map_err(|_| Refusal::of(Reason::Capability))?;
+            }
+            (Rule::Stamp, _) => return Err(Refusal::stamp(self.policy.envelope_effort)),
+            (Rule::Capability, _) => return Err(Refusal::of(Reason::Capability)),
+        }
+        let budget = mailbox_budget(mailbox.rule);
+        Ok(StoreOp::PutEnvelope { address, id, bytes, expires, budget })
+    }
+
+    fn card(
+        &self,
+        record: Box<crate::card::CardRecord>,
+        stamp: Option<&Stamp>,
+    ) -> Result<StoreOp, Refusal> {
+        self.life(record.expires, record.life_ms_max())?;
+        if let Some(stamp) = stamp {
+            let challenge = Challenge::card(&record.locator, &record.writer);
+            self.stamp(&challenge, stamp, self.policy.card_effort)?;
+        }
+        record.verify().map_err(|_| Refusal::of(Reason::Signature))?;
+        Ok(StoreOp::PutCard { record, stamped: stamp.is_some() })
+    }
+
+    fn chunk(
+        &self,
+        bytes: bytes::Bytes,
+        expires: UnixMillis,
+        deletion_key: crate::keys::PublicKey,
+        stamp: &Stamp,
+    ) -> Result<StoreOp, Refusal> {
+        if bytes.is_empty() || bytes.len() > CHUNK_BYTES_MAX {
+            return Err(Refusal::of(Reason::TooLarge));
+        }
+        self.life(expires, MESSAGE_TTL_MAX_MS)?;
+        let address = Address::new(*id_of(&bytes).as_bytes());
+        let challenge = Challenge::chunk(&address, &deletion_key, expires);
+        self.stamp(&challenge, stamp, self.policy.chunk_effort)?;
+        Ok(StoreOp::PutChunk { address, bytes, expires, deletion_key })
+    }
+
+    fn life(&self, expires: UnixMillis, max_ms: u64) -> Result<(), Refusal> {
+        if expires <= self.now {
+            return Err(Refusal::of(Reason::Expired));
+        }
+        if expires > self.now.plus(max_ms).plus(CLOCK_SKEW_MS) {
+            return Err(Refusal::of(Reason::Lifetime));
+        }
+        Ok(())
+    }
+
+    fn epoch(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
+        let first = self.now.minus(CLOCK_SKEW_MS).epoch().minus(EPOCHS_PAST_MAX);
+        let last = self.now.plus(CLOCK_SKEW_MS).epoch().plus(EPOCHS_AHEAD_MAX);
+        if (first..=last).contains(&mailbox.epoch) {
+            return Ok(());
+        }
+        Err(Refusal::of(Reason::Epoch))
+    }
+
+    fn stamp(&self, challenge: &Challenge, stamp: &Stamp, effort: u32) -> Result<(), Refusal> {
+        if self.scheme.verify(challenge, stamp, effort) {
+            return Ok(());
+        }
+        Err(Refusal::stamp(effort))
+    }
+}
+
+/// Checks that the owner of `mailbox` asks `node`, and asks now.
+pub(super) fn owner(
+    now: UnixMillis,
+    node: &NodeId,
+    mailbox: &Mailbox,
+    proof: &OwnerProof,
+    asked: OwnerRequest<'_>,
+) -> Result<(), Refusal> {
+    // Two honest clocks differ by so much; the request itself takes a moment.
+    let tolerance = CLOCK_SKEW_MS + 30 * SECOND_MS;
+    if now.since(proof.time) > tolerance || proof.time.since(now) > tolerance {
+        return Err(Refusal::until(Reason::Clock, SECOND_MS));
+    }
+    proof.verify(mailbox, node, asked).map_err(|_| Refusal::of(Reason::Signature))
+}

@@ -1,0 +1,256 @@
+//! A store in memory: the reference the real one is tested against, and the disk of the model tier.
+
+use std::collections::BTreeMap;
+
+use super::store::{
+    Expired, Holding, HoldingKind, ItemStore, SlotDecision, StoreFault, StoreOp, StoreOutcome,
+    Usage, place_card,
+};
+use crate::{
+    Address, ItemId, context,
+    card::CardRecord,
+    keys::{PublicKey, Signature},
+    limits::{
+        ENVELOPES_BYTES_MAX, LISTING_COUNT_MAX, MAILBOX_TOMBSTONES_MAX, MESSAGE_TTL_MAX_MS,
+    },
+    mailbox::AckEntry,
+    request::{Listed, Reason, Waiting},
+    time::UnixMillis,
+};
+
+/// Everything a keeper holds, in ordered maps.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    cap_bytes: u64,
+    envelopes: BTreeMap<(Address, ItemId), Waiting>,
+    acked: BTreeMap<(Address, ItemId), UnixMillis>,
+    cards: BTreeMap<(Address, PublicKey), CardRecord>,
+    chunks: BTreeMap<Address, (Waiting, PublicKey)>,
+}
+
+impl MemoryStore {
+    /// Makes an empty store that takes up to `cap_bytes`.
+    pub fn new(cap_bytes: u64) -> Self {
+        Self { cap_bytes, ..Self::default() }
+    }
+
+    fn mailbox(&self, address: Address) -> impl Iterator<Item = (&ItemId, &Waiting)> {
+        let range = (address, ItemId::new([0; 32]))..=(address, ItemId::new([255; 32]));
+        self.envelopes.range(range).map(|((_, id), waiting)| (id, waiting))
+    }
+
+    fn records(&self, locator: Address) -> Vec<CardRecord> {
+        let range =
+            (locator, PublicKey::new([0; 32]))..=(locator, PublicKey::new([255; 32]));
+        self.cards.range(range).map(|(_, record)| record.clone()).collect()
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.usage().bytes.saturating_add(bytes as u64) <= self.cap_bytes
+    }
+
+    fn apply_one(&mut self, now: UnixMillis, op: StoreOp) -> StoreOutcome {
+        match op {
+            StoreOp::PutEnvelope { address, id, bytes, expires, budget } => {
+                if let Some(held) = self.held(now, address, id) {
+                    return held;
+                }
+                let live = self.mailbox(address);
+                let (count, used) = live.fold((0_u32, 0_u64), |(count, used), (_, waiting)| {
+                    (count + 1, used + waiting.envelope.len() as u64)
+                });
+                let fits = count < budget.count && used + bytes.len() as u64 <= budget.bytes;
+                if !fits || !self.has_room(bytes.len()) {
+                    return StoreOutcome::Refused(Reason::Full);
+                }
+                self.envelopes.insert((address, id), Waiting { envelope: bytes, expires });
+                StoreOutcome::Held { until: expires, new: true }
+            }
+            StoreOp::PutCard { record, stamped } => self.put_card(now, *record, stamped),
+            StoreOp::PutChunk { address, bytes, expires, deletion_key } => {
+                if let Some((held, _)) = self.chunks.get(&address).filter(|(c, _)| c.expires > now) {
+                    return StoreOutcome::Held { until: held.expires, new: false };
+                }
+                if !self.has_room(bytes.len()) {
+                    return StoreOutcome::Refused(Reason::Full);
+                }
+                let waiting = Waiting { envelope: bytes, expires };
+                self.chunks.insert(address, (waiting, deletion_key));
+                StoreOutcome::Held { until: expires, new: true }
+            }
+            StoreOp::Offer { address, id } => {
+                self.held(now, address, id).unwrap_or(StoreOutcome::Unknown)
+            }
+            StoreOp::List { address, after } => self.list(now, address, after),
+            StoreOp::Get { address, ids } => self.get(now, address, &ids),
+            StoreOp::Ack { address, entries } => self.ack(now, address, &entries),
+            StoreOp::Cards { locator } => {
+                let mut records = self.records(locator);
+                records.retain(|record| record.expires > now);
+                StoreOutcome::Cards(records)
+            }
+            StoreOp::Chunk { address } => match self.chunks.get(&address) {
+                Some((held, _)) if held.expires > now => {
+                    StoreOutcome::Chunk { chunk: held.envelope.clone(), expires: held.expires }
+                }
+                _ => StoreOutcome::Unknown,
+            },
+            StoreOp::DeleteChunk { address, signature } => self.delete_chunk(address, &signature),
+        }
+    }
+
+    fn held(&self, now: UnixMillis, address: Address, id: ItemId) -> Option<StoreOutcome> {
+        let acked = self.acked.get(&(address, id)).filter(|until| **until > now);
+        let waiting = self.envelopes.get(&(address, id)).map(|held| &held.expires);
+        let until = *acked.or(waiting.filter(|until| **until > now))?;
+        Some(StoreOutcome::Held { until, new: false })
+    }
+
+    fn put_card(&mut self, now: UnixMillis, record: CardRecord, stamped: bool) -> StoreOutcome {
+        let mut live = self.records(record.locator);
+        live.retain(|held| held.expires > now);
+        let until = record.expires;
+        match place_card(&live, &record, stamped) {
+            SlotDecision::Held => StoreOutcome::Held { until, new: false },
+            SlotDecision::Refuse(reason) => StoreOutcome::Refused(reason),
+            SlotDecision::Store => {
+                let replaces = live.iter().any(|held| held.writer == record.writer);
+                if !replaces && !self.has_room(record.encode().len()) {
+                    return StoreOutcome::Refused(Reason::Full);
+                }
+                self.cards.insert((record.locator, record.writer), record);
+                StoreOutcome::Held { until, new: true }
+            }
+        }
+    }
+
+    fn list(&self, now: UnixMillis, address: Address, after: Option<ItemId>) -> StoreOutcome {
+        let mut items: Vec<Listed> = self
+            .mailbox(address)
+            .filter(|(id, held)| held.expires > now && after.is_none_or(|after| **id > after))
+            .take(LISTING_COUNT_MAX + 1)
+            .map(|(id, held)| Listed {
+                id: *id,
+                size_bytes: u32::try_from(held.envelope.len()).unwrap_or(u32::MAX),
+                expires: held.expires,
+            })
+            .collect();
+        let more = items.len() > LISTING_COUNT_MAX;
+        items.truncate(LISTING_COUNT_MAX);
+        StoreOutcome::Listing { items, more }
+    }
+
+    fn get(&self, now: UnixMillis, address: Address, ids: &[ItemId]) -> StoreOutcome {
+        let mut bytes = 0;
+        let mut items = Vec::new();
+        for id in ids {
+            let Some(held) = self.envelopes.get(&(address, *id)) else { continue };
+            if held.expires <= now {
+                continue;
+            }
+            bytes += held.envelope.len();
+            if bytes > ENVELOPES_BYTES_MAX {
+                break;
+            }
+            items.push(held.clone());
+        }
+        StoreOutcome::Envelopes(items)
+    }
+
+    fn ack(&mut self, now: UnixMillis, address: Address, entries: &[AckEntry]) -> StoreOutcome {
+        let range = (address, ItemId::new([0; 32]))..=(address, ItemId::new([255; 32]));
+        let known = self.acked.range(range).filter(|(_, until)| **until > now).count();
+        let new = entries.iter().filter(|entry| {
+            self.acked.get(&(address, entry.id)).is_none_or(|until| *until <= now)
+        });
+        let tombstones = known + new.count();
+        if u32::try_from(tombstones).unwrap_or(u32::MAX) > MAILBOX_TOMBSTONES_MAX {
+            return StoreOutcome::Refused(Reason::Full);
+        }
+        for entry in entries {
+            let key = (address, entry.id);
+            if self.acked.get(&key).is_some_and(|until| *until > now) {
+                continue;
+            }
+            let expires = self.envelopes.remove(&key).map(|held| held.expires);
+            let until = expires.unwrap_or_else(|| now.plus(MESSAGE_TTL_MAX_MS));
+            self.acked.insert(key, until);
+        }
+        StoreOutcome::Done
+    }
+
+    fn delete_chunk(&mut self, address: Address, signature: &Signature) -> StoreOutcome {
+        let Some((_, key)) = self.chunks.get(&address) else { return StoreOutcome::Unknown };
+        if key.verify(context::SIGN_DELETE, &[address.as_bytes()], signature).is_err() {
+            return StoreOutcome::Refused(Reason::Signature);
+        }
+        self.chunks.remove(&address);
+        StoreOutcome::Done
+    }
+}
+
+impl ItemStore for MemoryStore {
+    fn apply(
+        &mut self,
+        now: UnixMillis,
+        ops: Vec<StoreOp>,
+    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+        Ok(ops.into_iter().map(|op| self.apply_one(now, op)).collect())
+    }
+
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+        let before = self.usage();
+        let mut left = limit;
+        let mut drop_one = |over: bool| {
+            let dropped = over && left > 0;
+            left -= usize::from(dropped);
+            dropped
+        };
+        self.envelopes.retain(|_, held| !drop_one(held.expires <= now));
+        self.cards.retain(|_, record| !drop_one(record.expires <= now));
+        self.chunks.retain(|_, (held, _)| !drop_one(held.expires <= now));
+        self.acked.retain(|_, until| *until > now);
+        let after = self.usage();
+        Ok(Expired {
+            items: before.items - after.items,
+            bytes: before.bytes - after.bytes,
+            more: left == 0,
+        })
+    }
+
+    fn usage(&self) -> Usage {
+        let envelopes = self.envelopes.values().map(|held| held.envelope.len());
+        let cards = self.cards.values().map(|record| record.encode().len());
+        let chunks = self.chunks.values().map(|(held, _)| held.envelope.len());
+        let (items, bytes) = envelopes
+            .chain(cards)
+            .chain(chunks)
+            .fold((0, 0), |(items, bytes), len| (items + 1, bytes + len as u64));
+        Usage { items, bytes, cap_bytes: self.cap_bytes }
+    }
+
+    fn holdings(
+        &self,
+        now: UnixMillis,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Holding>, StoreFault> {
+        let line = |address: Address, kind, size: usize, expires| Holding {
+            address,
+            kind,
+            size_bytes: u32::try_from(size).unwrap_or(u32::MAX),
+            expires,
+        };
+        let cards = self.cards.iter().map(|((at, _), record)| {
+            line(*at, HoldingKind::Card, record.encode().len(), record.expires)
+        });
+        let envelopes = self.envelopes.iter().map(|((at, _), held)| {
+            line(*at, HoldingKind::Envelope, held.envelope.len(), held.expires)
+        });
+        let chunks = self.chunks.iter().map(|(at, (held, _))| {
+            line(*at, HoldingKind::Chunk, held.envelope.len(), held.expires)
+        });
+        let all = cards.chain(envelopes).chain(chunks).filter(|held| held.expires > now);
+        Ok(all.skip(offset).take(limit).collect())
+    }
+}

@@ -1,0 +1,72 @@
+//! Token buckets, one for each group of network addresses.
+
+use std::collections::BTreeMap;
+
+use super::Source;
+use crate::time::UnixMillis;
+
+/// Groups whose buckets are remembered, at most; while so many are busy at once, new groups wait.
+const SOURCES_MAX: usize = 16_384;
+/// Tokens are counted in thousandths, so that a millisecond adds a whole number of them.
+const TOKEN: u64 = 1_000;
+
+/// How many requests each group of addresses may still make.
+#[derive(Debug)]
+pub(super) struct RateLimiter {
+    per_second: u64,
+    burst: u64,
+    buckets: BTreeMap<Source, Bucket>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: u64,
+    updated: UnixMillis,
+}
+
+impl RateLimiter {
+    pub(super) fn new(per_second: u32, burst: u32) -> Self {
+        Self {
+            per_second: u64::from(per_second),
+            burst: u64::from(burst) * TOKEN,
+            buckets: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one token from the bucket of `source`, if there is one.
+    pub(super) fn admit(&mut self, now: UnixMillis, source: Source) -> bool {
+        if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&source) {
+            self.forget_idle(now);
+            if self.buckets.len() >= SOURCES_MAX {
+                return false;
+            }
+        }
+        let burst = self.burst;
+        let fresh = Bucket { tokens: burst, updated: now };
+        let bucket = self.buckets.entry(source).or_insert(fresh);
+        bucket.refill(now, self.per_second, burst);
+        if bucket.tokens < TOKEN {
+            return false;
+        }
+        bucket.tokens -= TOKEN;
+        true
+    }
+
+    /// Forgets the groups whose buckets are full again.
+    pub(super) fn forget_idle(&mut self, now: UnixMillis) {
+        let (per_second, burst) = (self.per_second, self.burst);
+        self.buckets.retain(|_, bucket| {
+            bucket.refill(now, per_second, burst);
+            bucket.tokens < burst
+        });
+    }
+}
+
+impl Bucket {
+    fn refill(&mut self, now: UnixMillis, per_second: u64, burst: u64) {
+        // `per_second` tokens a second are as many thousandths a millisecond.
+        let gained = now.since(self.updated).saturating_mul(per_second);
+        self.tokens = self.tokens.saturating_add(gained).min(burst);
+        self.updated = self.updated.max(now);
+    }
+}

@@ -1,0 +1,234 @@
+//! Placing one item at the keepers closest to its address, and keeping it there (SPEC 10.2).
+//!
+//! A [`Placement`] asks for the closest keepers, deposits at the nearest [`REPLICAS`] of them, takes the next nearest
+//! for each that fails, and tries again with growing pauses until all wanted receipts are in. Then it checks now and
+//! then that the keepers closest by that time hold the item.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    Address, NodeId, context,
+    limits::{DAY_MS, HOUR_MS, REPLICAS, SECOND_MS, receipts_wanted},
+    time::UnixMillis,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// How many keepers are asked for, so that some may fail.
+pub const CANDIDATES: usize = REPLICAS + 3;
+/// The first pause after a try that left something to be done, in milliseconds.
+const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
+/// The longest pause, in milliseconds.
+const RETRY_MAX_MS: u64 = HOUR_MS;
+/// How long after everything was in place it is looked at again, in milliseconds.
+const REVIEW_MS: u64 = DAY_MS / 4;
+/// How long a keeper that failed is passed over, in milliseconds.
+const AVOID_MS: u64 = 30 * SECOND_MS;
+
+/// What a placement asks its owner to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[must_use]
+pub enum Step {
+    /// Look up the keepers closest to the address and come back with `on_found`.
+    Find,
+    /// Send the item to this keeper.
+    Deposit(NodeId),
+    /// Ask this keeper whether it holds the item, without sending it.
+    Offer(NodeId),
+}
+
+/// How well an item is placed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Keepers whose receipt is in and still holds.
+    pub with: usize,
+    /// Keepers wanted, fewer than R in a small network; 0 before the first lookup.
+    pub of: usize,
+    /// Until when the keepers hold it, by the earliest receipt.
+    pub until: Option<UnixMillis>,
+}
+
+impl Standing {
+    /// Tells whether enough receipts are in to call the item stored.
+    pub const fn is_stored(&self) -> bool {
+        self.of > 0 && self.with >= receipts_wanted(self.of)
+    }
+}
+
+/// One item on its way to, or at, its keepers.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    address: Address,
+    held: BTreeMap<NodeId, UnixMillis>,
+    asked: BTreeSet<NodeId>,
+    avoided: BTreeMap<NodeId, UnixMillis>,
+    candidates: Vec<NodeId>,
+    wanted: usize,
+    finding: bool,
+    failures: u32,
+    next_try: UnixMillis,
+}
+
+impl Placement {
+    /// Makes the placement of an item at `address`, due at once; `held` are receipts from before a restart.
+    pub const fn new(address: Address, held: BTreeMap<NodeId, UnixMillis>) -> Self {
+        Self {
+            address,
+            held,
+            asked: BTreeSet::new(),
+            avoided: BTreeMap::new(),
+            candidates: Vec::new(),
+            wanted: 0,
+            finding: false,
+            failures: 0,
+            next_try: UnixMillis::new(0),
+        }
+    }
+
+    /// Returns the item's address.
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Returns how well the item is placed.
+    pub fn standing(&self, now: UnixMillis) -> Standing {
+        let live = || self.held.values().filter(|until| **until > now);
+        Standing { with: live().count(), of: self.wanted, until: live().min().copied() }
+    }
+
+    /// Returns the receipts, to be stored.
+    pub const fn receipts(&self) -> &BTreeMap<NodeId, UnixMillis> {
+        &self.held
+    }
+
+    /// Returns how many tries have failed since one succeeded.
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Returns when [`Placement::on_timer`] is due; nothing while answers are awaited.
+    pub fn next_timeout(&self) -> Option<UnixMillis> {
+        let idle = !self.finding && self.asked.is_empty();
+        idle.then_some(self.next_try)
+    }
+
+    /// Makes the next try due now: the network has just come up.
+    pub fn hurry(&mut self, now: UnixMillis) {
+        if self.failures > 0 || self.wanted == 0 {
+            self.next_try = self.next_try.min(now);
+        }
+    }
+
+    /// Starts a try if one is due.
+    pub fn on_timer(&mut self, now: UnixMillis) -> Vec<Step> {
+        if self.next_timeout().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        self.finding = true;
+        vec![Step::Find]
+    }
+
+    /// Takes the closest keepers, nearest first; none when the lookup failed.
+    pub fn on_found(&mut self, now: UnixMillis, keepers: &[NodeId]) -> Vec<Step> {
+        self.finding = false;
+        self.avoided.retain(|_, until| *until > now);
+        self.candidates = keepers.iter().take(CANDIDATES).copied().collect();
+        if self.candidates.is_empty() {
+            self.pause(now, false);
+            return Vec::new();
+        }
+        self.wanted = self.candidates.len().min(REPLICAS);
+        let nearest: Vec<NodeId> = self.candidates.iter().take(self.wanted).copied().collect();
+        let mut steps = Vec::new();
+        for keeper in nearest {
+            if self.avoided.contains_key(&keeper) {
+                continue;
+            }
+            self.asked.insert(keeper);
+            steps.push(match self.held.get(&keeper) {
+                Some(until) if *until > now => Step::Offer(keeper),
+                _ => Step::Deposit(keeper),
+            });
+        }
+        steps.extend(self.fill(now));
+        steps
+    }
+
+    /// Takes a verified receipt.
+    pub fn on_receipt(&mut self, now: UnixMillis, keeper: NodeId, until: UnixMillis) -> Vec<Step> {
+        if self.asked.remove(&keeper) {
+            self.held.insert(keeper, until);
+        }
+        self.fill(now)
+    }
+
+    /// Learns that a keeper no longer holds the item it was offered.
+    pub fn on_unknown(&mut self, now: UnixMillis, keeper: NodeId) -> Vec<Step> {
+        self.held.remove(&keeper);
+        if self.asked.contains(&keeper) {
+            return vec![Step::Deposit(keeper)];
+        }
+        self.fill(now)
+    }
+
+    /// Learns that a keeper refused, lied or could not be reached.
+    pub fn on_failed(&mut self, now: UnixMillis, keeper: NodeId) -> Vec<Step> {
+        self.asked.remove(&keeper);
+        self.avoided.insert(keeper, now.plus(AVOID_MS));
+        self.fill(now)
+    }
+
+    /// Asks further candidates for what is still missing; ends the try when there is nothing to wait for.
+    fn fill(&mut self, now: UnixMillis) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut expected = self.placed(now) + self.asked.len();
+        for keeper in self.candidates.clone() {
+            if expected >= self.wanted {
+                break;
+            }
+            let untried = !self.asked.contains(&keeper)
+                && !self.avoided.contains_key(&keeper)
+                && self.held.get(&keeper).is_none_or(|until| *until <= now);
+            if untried {
+                self.asked.insert(keeper);
+                steps.push(Step::Deposit(keeper));
+                expected += 1;
+            }
+        }
+        if self.asked.is_empty() && !self.finding {
+            self.pause(now, self.placed(now) >= self.wanted);
+        }
+        steps
+    }
+
+    /// Counts the candidates that hold the item and are not being asked.
+    fn placed(&self, now: UnixMillis) -> usize {
+        let holds = |keeper: &&NodeId| {
+            !self.asked.contains(*keeper)
+                && !self.avoided.contains_key(*keeper)
+                && self.held.get(*keeper).is_some_and(|until| *until > now)
+        };
+        self.candidates.iter().filter(holds).count()
+    }
+
+    fn pause(&mut self, now: UnixMillis, complete: bool) {
+        let pause = if complete {
+            self.failures = 0;
+            REVIEW_MS
+        } else {
+            let doubled = RETRY_MIN_MS.saturating_mul(1 << self.failures.min(20));
+            self.failures = self.failures.saturating_add(1);
+            doubled.min(RETRY_MAX_MS)
+        };
+        self.next_try = now.plus(jittered(pause, &self.address, self.failures));
+    }
+}
+
+/// Spreads a pause over 80 to 120 percent of its length, by address and number, so that many do not come due at once.
+pub(crate) fn jittered(pause_ms: u64, address: &Address, number: u32) -> u64 {
+    let [low, high, ..] =
+        context::derive(context::JITTER, &[address.as_bytes(), &number.to_be_bytes()]);
+    let part = u64::from(u16::from_be_bytes([high, low]));
+    pause_ms * 4 / 5 + (pause_ms * 2 / 5).saturating_mul(part) / u64::from(u16::MAX)
+}

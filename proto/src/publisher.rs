@@ -1,0 +1,153 @@
+//! Publication of one's own card at its locators, as a state machine (SPEC 10.1).
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Address, NodeId,
+    limits::{CARD_TTL_MS, PREKEY_ROTATION_MS},
+    placement::{Placement, Standing, Step},
+    time::{SaltEpoch, UnixMillis},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// What enters a publisher.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A new card was made, signed and stored at `issued`: publish it at these locators and nowhere else.
+    Made {
+        /// When it was made.
+        issued: UnixMillis,
+        /// Where it is to be found.
+        locators: Vec<Address>,
+    },
+    /// The keepers closest to a locator, nearest first; none if the lookup failed.
+    Found(Address, Vec<NodeId>),
+    /// A keeper's receipt, verified.
+    Receipt(Address, NodeId, UnixMillis),
+    /// A keeper refused, lied or could not be reached.
+    Failed(Address, NodeId),
+    /// The network has just come up.
+    NetworkUp,
+    /// The time asked for by [`Publisher::next_timeout`] has come.
+    Timer,
+}
+
+/// What leaves a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Output {
+    /// Make a new prekey and a card with the next sequence, and come back with [`Input::Made`].
+    Make,
+    /// Look up the keepers closest to a locator.
+    Find(Address),
+    /// Send the record of this locator to a keeper.
+    Deposit(Address, NodeId),
+    /// The card is stored at so many of its locators.
+    Published {
+        /// Locators with enough receipts.
+        locators: usize,
+        /// All locators.
+        of: usize,
+    },
+}
+
+/// Keeps one's own card published, with a prekey that is never older than a day.
+#[derive(Clone, Debug, Default)]
+pub struct Publisher {
+    placements: BTreeMap<Address, Placement>,
+    renew_at: UnixMillis,
+    making: bool,
+}
+
+impl Publisher {
+    /// Takes an input and returns what is to be done.
+    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+        match input {
+            Input::Made { issued, locators } => {
+                self.making = false;
+                self.renew_at = issued.plus(PREKEY_ROTATION_MS);
+                let placement = |at| (at, Placement::new(at, BTreeMap::new()));
+                self.placements = locators.into_iter().map(placement).collect();
+                self.on_timer(now)
+            }
+            Input::Found(at, keepers) => self.advance(now, at, |p| p.on_found(now, &keepers)),
+            Input::Receipt(at, keeper, until) => {
+                self.advance(now, at, |p| p.on_receipt(now, keeper, until))
+            }
+            Input::Failed(at, keeper) => self.advance(now, at, |p| p.on_failed(now, keeper)),
+            Input::NetworkUp => {
+                self.placements.values_mut().for_each(|placement| placement.hurry(now));
+                self.on_timer(now)
+            }
+            Input::Timer => self.on_timer(now),
+        }
+    }
+
+    /// Returns when [`Input::Timer`] is due.
+    pub fn next_timeout(&self) -> Option<UnixMillis> {
+        let placements = self.placements.values().filter_map(Placement::next_timeout);
+        let renewal = (!self.making).then_some(self.renew_at);
+        placements.chain(renewal).min()
+    }
+
+    /// Returns how many locators have the card stored, and how many there are.
+    pub fn published(&self, now: UnixMillis) -> (usize, usize) {
+        let stored = self.placements.values().filter(|p| p.standing(now).is_stored());
+        (stored.count(), self.placements.len())
+    }
+
+    /// Returns how well the card is placed at each locator.
+    pub fn standings(&self, now: UnixMillis) -> Vec<Standing> {
+        self.placements.values().map(|placement| placement.standing(now)).collect()
+    }
+
+    fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
+        if self.renew_at <= now {
+            if self.making {
+                return Vec::new();
+            }
+            self.making = true;
+            return vec![Output::Make];
+        }
+        let mut outputs = Vec::new();
+        for (at, placement) in &mut self.placements {
+            outputs.extend(outputs_of(*at, placement.on_timer(now)));
+        }
+        outputs
+    }
+
+    fn advance(
+        &mut self,
+        now: UnixMillis,
+        at: Address,
+        step: impl FnOnce(&mut Placement) -> Vec<Step>,
+    ) -> Vec<Output> {
+        let before = self.published(now);
+        let Some(placement) = self.placements.get_mut(&at) else { return Vec::new() };
+        let mut outputs = outputs_of(at, step(placement));
+        let after = self.published(now);
+        if before != after {
+            outputs.push(Output::Published { locators: after.0, of: after.1 });
+        }
+        outputs
+    }
+}
+
+/// Returns the salt epochs a card made at `now` must be published under: the present one, and in the last thirty days of
+/// it the next, so that somebody who is away when it changes stays findable.
+pub fn salt_epochs(now: UnixMillis) -> Vec<SaltEpoch> {
+    let present = now.salt_epoch();
+    let next = now.plus(CARD_TTL_MS).salt_epoch();
+    if next == present { vec![present] } else { vec![present, next] }
+}
+
+/// A card is deposited anew rather than offered: keepers answer the very record they hold with a receipt.
+fn outputs_of(at: Address, steps: Vec<Step>) -> Vec<Output> {
+    let output = |step| match step {
+        Step::Find => Output::Find(at),
+        Step::Deposit(keeper) | Step::Offer(keeper) => Output::Deposit(at, keeper),
+    };
+    steps.into_iter().map(output).collect()
+}
