@@ -8,6 +8,9 @@ use crate::{
     time::Epoch,
 };
 
+#[cfg(test)]
+mod tests;
+
 pub use crate::person::{Handle, PersonId};
 
 /// A device's key with the account's word for it.

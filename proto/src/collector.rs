@@ -183,6 +183,11 @@ impl Collector {
         (self.watches.len(), self.watches.values().filter(pushed).count())
     }
 
+    /// Returns the keepers that push for at least one mailbox.
+    pub fn pushing(&self) -> BTreeSet<NodeId> {
+        self.watches.values().flat_map(|watch| watch.subscribed.keys()).copied().collect()
+    }
+
     /// Tells whether every watched mailbox has been compared with its keepers at least once.
     pub fn has_caught_up(&self) -> bool {
         self.watches.values().all(|watch| watch.compared)

@@ -6,6 +6,7 @@ use hpke::{
     kdf::HkdfSha256, kem::XWing,
 };
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use crate::{
     Address, ItemId,
@@ -27,9 +28,11 @@ pub const VERSION: u8 = 1;
 /// Second byte: X-Wing (0x647a), HKDF-SHA256 (0x0001), ChaCha20-Poly1305 (0x0003).
 pub const SUITE: u8 = 1;
 
+const EXPIRES_BYTES: usize = 8;
 const HINT_BYTES: usize = 8;
+const HEAD_BYTES: usize = 2 + EXPIRES_BYTES + HINT_BYTES;
 const ENCAPSULATED_BYTES: usize = 1_120;
-const HEADER_BYTES: usize = 2 + HINT_BYTES + ENCAPSULATED_BYTES;
+const HEADER_BYTES: usize = HEAD_BYTES + ENCAPSULATED_BYTES;
 const TAG_BYTES: usize = 16;
 const LENGTH_BYTES: usize = 4;
 /// Bytes of an envelope that are not the message.
@@ -68,10 +71,13 @@ pub enum OpenFault {
     /// The version or the suite is unknown.
     #[error("envelope version {0} or suite {1} is unknown")]
     Version(u8, u8),
+    /// Whoever handed the envelope over named another expiry than its bytes do.
+    #[error("envelope was handed over with a false expiry")]
+    OtherExpiry,
     /// None of the device's prekeys fits.
     #[error("envelope is sealed to a key this device does not hold")]
     NoPrekey,
-    /// The envelope was changed, moved to another mailbox, or given another expiry.
+    /// The envelope was changed, or moved to another mailbox.
     #[error("envelope does not open")]
     Sealed,
     /// The padding is not all zeros, or the length is wrong.
@@ -119,6 +125,19 @@ pub fn id_of(bytes: &[u8]) -> ItemId {
     ItemId::new(*blake3::hash(bytes).as_bytes())
 }
 
+/// Returns the end of life that an envelope's own bytes name, and its identifier thereby covers.
+///
+/// Whoever hands an envelope on says its expiry beside it; where that word differs from these bytes, it is a lie or a
+/// mistake, and the recipient must not take the envelope for a broken one and ack it.
+///
+/// # References
+///
+/// SPEC 6.1.
+pub fn expires_of(envelope: &[u8]) -> Option<UnixMillis> {
+    let bytes = envelope.get(2..)?.first_chunk::<EXPIRES_BYTES>()?;
+    Some(UnixMillis::new(u64::from_be_bytes(*bytes)))
+}
+
 /// A message that was opened, whose signatures were verified and whose binding is right; nothing else makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedMessage {
@@ -151,6 +170,7 @@ impl VerifiedMessage {
 /// |-------|--------------------------------------------------------------|
 /// | 1     | version, 1                                                   |
 /// | 1     | suite, 1                                                     |
+/// | 8     | expiry in milliseconds, big-endian                           |
 /// | 8     | hint at the prekey                                           |
 /// | 1,120 | X-Wing encapsulation                                         |
 /// | n     | ciphertext of: length (4, big-endian), message, zeros        |
@@ -188,7 +208,8 @@ pub fn seal(
         epoch: mailbox.epoch,
         expires,
     };
-    let plain = pad(&message.sign(&identity.device, &binding))?;
+    let signed = Zeroizing::new(message.sign(&identity.device, &binding));
+    let plain = pad(&signed)?;
     let key = <XWing as Kem>::PublicKey::from_bytes(&*recipient.prekey.public)
         .map_err(|_| SealFault::Prekey)?;
     let (encapsulated, mut sealer) =
@@ -200,8 +221,9 @@ pub fn seal(
         )
         .map_err(|_| SealFault::Prekey)?;
     let mut bytes = vec![VERSION, SUITE];
+    bytes.extend_from_slice(&expires.get().to_be_bytes());
     bytes.extend_from_slice(&recipient.prekey.hint(&address));
-    let data = associated_data(&bytes, &address, expires);
+    let data = associated_data(&bytes, &address);
     bytes.extend_from_slice(&encapsulated.to_bytes());
     bytes.extend_from_slice(&sealer.seal(&plain, &data).map_err(|_| SealFault::Prekey)?);
     Ok(Envelope { mailbox, expires, bytes: bytes.into() })
@@ -220,7 +242,8 @@ pub struct Lifetime {
 ///
 /// # Errors
 ///
-/// [`OpenFault`]; whatever it is, the envelope is worth nothing and may be acked.
+/// [`OpenFault`]. After [`OpenFault::OtherExpiry`] the envelope may open when another keeper hands it over; after
+/// anything else it is worth nothing in this mailbox and may be acked.
 ///
 /// # References
 ///
@@ -236,12 +259,16 @@ pub fn open<'a>(
     if !ENVELOPE_BYTES.contains(&bytes.len()) {
         return Err(OpenFault::Size(bytes.len()));
     }
-    let (head, rest) = bytes.split_at_checked(2 + HINT_BYTES).ok_or(OpenFault::Padding)?;
+    let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or(OpenFault::Padding)?;
     let (encapsulated, ciphertext) =
         rest.split_at_checked(ENCAPSULATED_BYTES).ok_or(OpenFault::Padding)?;
-    let [version, suite, hint @ ..] = head else { return Err(OpenFault::Padding) };
+    let [version, suite, rest_of_head @ ..] = head else { return Err(OpenFault::Padding) };
+    let hint = rest_of_head.get(EXPIRES_BYTES..).ok_or(OpenFault::Padding)?;
     if (*version, *suite) != (VERSION, SUITE) {
         return Err(OpenFault::Version(*version, *suite));
+    }
+    if expires_of(bytes) != Some(expires) {
+        return Err(OpenFault::OtherExpiry);
     }
     if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS) {
         return Err(OpenFault::Expired);
@@ -260,8 +287,8 @@ pub fn open<'a>(
         &info(&identity.account, &identity.device),
     )
     .map_err(|_| OpenFault::Sealed)?;
-    let data = associated_data(head, &address, expires);
-    let plain = opener.open(ciphertext, &data).map_err(|_| OpenFault::Sealed)?;
+    let data = associated_data(head, &address);
+    let plain = Zeroizing::new(opener.open(ciphertext, &data).map_err(|_| OpenFault::Sealed)?);
     let binding = Binding {
         recipient: identity.account,
         device: identity.device,
@@ -296,16 +323,15 @@ fn info(account: &PublicKey, device: &PublicKey) -> Vec<u8> {
     info
 }
 
-/// Returns the associated data: version, suite, hint, address, expiry.
-fn associated_data(head: &[u8], address: &Address, expires: UnixMillis) -> Vec<u8> {
+/// Returns the associated data: version, suite, expiry, hint, address.
+fn associated_data(head: &[u8], address: &Address) -> Vec<u8> {
     let mut data = head.to_vec();
     data.extend_from_slice(address.as_bytes());
-    data.extend_from_slice(&expires.get().to_be_bytes());
     data
 }
 
 /// Puts the length in front of a message and fills up to the smallest size it fits.
-fn pad(message: &[u8]) -> Result<Vec<u8>, SealFault> {
+fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
     let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
     let too_long = SealFault::TooLong { got: message.len(), limit };
     let size = ENVELOPE_BYTES
@@ -313,9 +339,12 @@ fn pad(message: &[u8]) -> Result<Vec<u8>, SealFault> {
         .find(|size| message.len() <= size - OVERHEAD_BYTES)
         .ok_or(too_long)?;
     let length = u32::try_from(message.len()).map_err(|_| too_long)?;
-    let mut plain = length.to_be_bytes().to_vec();
-    plain.extend_from_slice(message);
-    plain.resize(size - HEADER_BYTES - TAG_BYTES, 0);
+    let mut plain = Zeroizing::new(vec![0; size - HEADER_BYTES - TAG_BYTES]);
+    let (head, rest) = plain.split_at_mut(LENGTH_BYTES);
+    head.copy_from_slice(&length.to_be_bytes());
+    if let Some(room) = rest.get_mut(..message.len()) {
+        room.copy_from_slice(message);
+    }
     Ok(plain)
 }
 

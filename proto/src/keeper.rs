@@ -35,8 +35,8 @@ mod tests;
 pub use self::{
     memory::MemoryStore,
     store::{
-        Budget, Expired, Holding, HoldingKind, ItemStore, SlotDecision, StoreFault, StoreOp,
-        StoreOutcome, Usage, place_card,
+        Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
+        StoreFault, StoreOp, StoreOutcome, Usage, place_card,
     },
 };
 use self::{rate::RateLimiter, subscriptions::Subscriptions};
@@ -249,6 +249,11 @@ impl Keeper {
         self.subscriptions.len()
     }
 
+    /// Tells whether a stream has a subscription, and is to be kept open for it.
+    pub fn is_subscribed(&self, conn: ConnId) -> bool {
+        self.subscriptions.is_subscribed(conn)
+    }
+
     fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
         if now < self.next_sweep {
             return Vec::new();
@@ -354,6 +359,9 @@ impl Keeper {
         let Then::Receipt { claim, push } = then else {
             return vec![Output::Respond { call, response: Response::Done { until: None } }];
         };
+        // An envelope's bytes name its expiry. A keeper that knows an acked one by its ack alone remembers it for longer,
+        // and a receipt with that date would tell the sender that the owner has been here.
+        let until = push.as_ref().map_or(until, |push| push.item.expires);
         self.counters.receipts += 1;
         let receipt = Receipt::sign(&self.key, &claim, until);
         let mut outputs = vec![Output::Respond { call, response: Response::Receipt(receipt) }];
@@ -381,7 +389,7 @@ impl std::fmt::Debug for Keeper {
     }
 }
 
-/// Tells whether a request changes what is stored by adding to it; acks are taken even when nothing can be added.
+/// Tells whether a request changes what is stored, if only by deleting: a store that failed is not written to again.
 const fn writes(request: &Request) -> bool {
     matches!(
         request,

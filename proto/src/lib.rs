@@ -7,6 +7,8 @@ pub mod card;
 pub mod collector;
 pub mod context;
 pub mod envelope;
+#[cfg(test)]
+mod fixture;
 pub mod ids;
 pub mod keeper;
 pub mod keys;
@@ -22,6 +24,8 @@ pub mod receipt;
 pub mod request;
 pub mod stamp;
 pub mod time;
+#[cfg(test)]
+mod vectors;
 pub mod wire;
 
 pub use ids::{Address, ItemId, NodeId};

@@ -101,6 +101,12 @@ pub const CAPABILITY_MAILBOX_COUNT_MAX: u32 = 1_024;
 pub const CAPABILITY_MAILBOX_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Tombstones of acked envelopes kept for one mailbox, at most; more acks are refused, never forgotten early.
 pub const MAILBOX_TOMBSTONES_MAX: u32 = 8_192;
+/// What the tombstone of an acked envelope counts against a keeper's disk cap, in bytes: its rows in tables and indexes,
+/// generously.
+pub const TOMBSTONE_BYTES: u64 = 512;
+/// How long the ack of an envelope that was never here is remembered, in milliseconds: no envelope sealed before it can
+/// be deposited later than that.
+pub const ACK_MEMORY_MS: u64 = MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS;
 /// Subscriptions one keeper holds, at most.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 /// Subscriptions one connection may hold, at most: every epoch a returning device may ask for, twice.

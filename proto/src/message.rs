@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message as _;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use crate::{
     Address, context,
@@ -18,6 +19,9 @@ use crate::{
     time::{Epoch, UnixMillis},
     wire::{self, WireFault, generated as g},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// The name a message keeps through all its envelopes; what recipients drop duplicates by, next to the envelope's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,7 +92,7 @@ impl fmt::Debug for Content {
 /// The right of one contact to deposit into one device's mailboxes for some epochs (SPEC 6.4).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
-    secret: [u8; 32],
+    secret: Zeroizing<[u8; 32]>,
     first_epoch: Epoch,
     mailboxes: Vec<(PublicKey, Signature)>,
 }
@@ -115,7 +119,7 @@ impl Grant {
                 (mailbox.owner, Capability::issue(&owner, &mailbox, holder).certificate)
             })
             .collect();
-        Self { secret: *secret, first_epoch: first, mailboxes }
+        Self { secret, first_epoch: first, mailboxes }
     }
 
     /// Returns the mailbox and the capability of one epoch, if the grant covers it.
@@ -167,7 +171,7 @@ impl Grant {
             Ok((owner, wire::signature(&granted.certificate, "certificate")?))
         };
         Ok(Self {
-            secret: wire::array(&grant.secret, "secret")?,
+            secret: Zeroizing::new(wire::array(&grant.secret, "secret")?),
             first_epoch: Epoch::new(grant.first_epoch),
             mailboxes: grant.mailboxes.iter().map(mailbox).collect::<Result<_, WireFault>>()?,
         })
@@ -200,7 +204,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![crate::envelope::VERSION, crate::envelope::SUITE];
         bytes.extend_from_slice(self.recipient.as_bytes());
         bytes.extend_from_slice(self.device.as_bytes());

@@ -154,6 +154,11 @@ impl Outbox {
         Some(self.entries.get(id)?.placement.receipts())
     }
 
+    /// Drops an envelope whose recipient's word is not awaited.
+    pub fn remove(&mut self, id: &ItemId) {
+        self.entries.remove(id);
+    }
+
     /// Returns how many envelopes are under way.
     pub fn len(&self) -> usize {
         self.entries.len()

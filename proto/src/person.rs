@@ -260,7 +260,7 @@ pub enum IdCost {
 
 impl IdCost {
     /// Runs Argon2id version 1.3 over `password` and `salt`.
-    fn hash<const N: usize>(self, password: &[u8], salt: &[u8]) -> [u8; N] {
+    pub(crate) fn hash<const N: usize>(self, password: &[u8], salt: &[u8]) -> [u8; N] {
         let (memory_kib, passes) = match self {
             Self::Production => (64 * 1024, 3),
             Self::CheapForTests => (64, 1),

@@ -13,6 +13,9 @@ use crate::{
     wire::{self, WireFault, generated as g},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of a public X-Wing key.
 pub const PREKEY_BYTES: usize = 1_216;
 

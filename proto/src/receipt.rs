@@ -6,6 +6,9 @@ use crate::{
     time::UnixMillis,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of the nonce that ties a receipt to the deposit it answers.
 pub const NONCE_BYTES: usize = 16;
 

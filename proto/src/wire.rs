@@ -11,6 +11,8 @@ pub mod generated;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use prost::Message;
 
 use crate::{
@@ -43,6 +45,9 @@ pub enum WireFault {
     /// A field has the wrong length.
     #[error("field {0} has a wrong length")]
     Length(&'static str),
+    /// A field says something else than the bytes it is about.
+    #[error("field {0} contradicts what it is about")]
+    Contradiction(&'static str),
     /// A repeated field has too many entries.
     #[error("field {0} has too many entries")]
     TooMany(&'static str),
@@ -67,6 +72,19 @@ pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, Wir
     }
     Ok(message)
 }
+
+/// Prints the name of a wire message and nothing of what it holds.
+macro_rules! redacted {
+    ($($name:ident),+) => {
+        $(impl fmt::Debug for generated::$name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        })+
+    };
+}
+
+redacted!(Text, Grant, Message, Card);
 
 /// Turns a present optional field into its value.
 pub(crate) fn present<T>(field: Option<T>, name: &'static str) -> Result<T, WireFault> {

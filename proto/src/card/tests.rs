@@ -1,0 +1,354 @@
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305,
+    aead::{Aead as _, Payload},
+};
+use prost::Message as _;
+use proptest::prelude::*;
+
+use super::{Card, CardFault, CardRecord, Known, PLAIN_BYTES, RecordKind, choose, seal_data};
+use crate::{
+    Address,
+    account::{DeviceCertificate, Identity},
+    context,
+    fixture::{NOW, bytes, card, key, person, prekey, rng, tombstone},
+    keys::{BadSignature, SecretKey, Signature},
+    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DAY_MS, DEVICES_MAX, SEALED_CARD_BYTES},
+    person::{IdCost, Locators, PersonId},
+    wire::{WireFault, generated as g},
+};
+
+const CHEAP: IdCost = IdCost::CheapForTests;
+const NOBODY: Known<'static> = Known { account: None, sequence: None };
+
+/// Alice with everything a reader of her ID can compute.
+struct Alice {
+    identity: Identity,
+    id: PersonId,
+    locators: Locators,
+}
+
+fn alice() -> Alice {
+    let identity = person("alice");
+    let id = identity.person_id(CHEAP);
+    let locators = id.locators(NOW.salt_epoch(), CHEAP);
+    Alice { identity, id, locators }
+}
+
+impl Alice {
+    fn record(&self, card: &Card, at: usize) -> CardRecord {
+        self.record_by(card, &self.identity, at)
+    }
+
+    /// Seals a card as another person would who knows this ID.
+    fn record_by(&self, card: &Card, identity: &Identity, at: usize) -> CardRecord {
+        let (locator, key) = (self.locators.addresses[at], &self.locators.record_key);
+        CardRecord::seal(card, identity, locator, key, &mut rng("record")).unwrap()
+    }
+
+    fn card(&self, sequence: u64) -> Card {
+        card(&self.identity, &prekey("alice", NOW), sequence)
+    }
+
+    /// Seals any signed bytes under any length, and signs the record properly.
+    fn record_of(&self, signed: &[u8], length: u32, like: &Card) -> CardRecord {
+        let locator = self.locators.addresses[0];
+        let writer = self.identity.writer(&locator);
+        let mut plain = length.to_be_bytes().to_vec();
+        plain.extend_from_slice(signed);
+        plain.resize(PLAIN_BYTES, 0);
+        let data = seal_data(&locator, &writer.public());
+        let cipher = XChaCha20Poly1305::new(self.locators.record_key.as_bytes().into());
+        let nonce = bytes::<24>("nonce");
+        let payload = Payload { msg: &plain, aad: &data };
+        let mut sealed = nonce.to_vec();
+        sealed.extend_from_slice(&cipher.encrypt((&nonce).into(), payload).unwrap());
+        let mut record = self.record(like, 0);
+        record.sealed = sealed.into();
+        sign(record, &writer)
+    }
+
+    fn open(&self, record: &CardRecord) -> Result<Card, CardFault> {
+        let opened = record.open(&self.id, &self.locators.record_key, NOW, CHEAP);
+        opened.map(|card| card.card().clone())
+    }
+
+    fn choose(&self, records: &[CardRecord], known: Known<'_>) -> Option<Card> {
+        let chosen = choose(records, &self.id, &self.locators.record_key, NOW, known, CHEAP);
+        chosen.map(|card| card.card().clone())
+    }
+}
+
+fn sign(mut record: CardRecord, writer: &SecretKey) -> CardRecord {
+    record.writer = writer.public();
+    record.signature = writer.sign(context::SIGN_RECORD, &[&record.signed_part()]);
+    record
+}
+
+#[test]
+fn a_card_opens_under_its_id() {
+    let alice = alice();
+    let card = alice.card(7);
+    for at in 0..4 {
+        let record = alice.record(&card, at);
+        assert_eq!(record.sealed.len(), SEALED_CARD_BYTES);
+        assert_eq!(alice.open(&record), Ok(card.clone()));
+        assert_eq!(CardRecord::decode(&record.encode()), Ok(record));
+    }
+}
+
+#[test]
+fn five_devices_and_the_longest_handle_fit_and_a_sixth_device_does_not_count() {
+    let mut identity = person("alice");
+    identity.handle = "z".repeat(32).parse().unwrap();
+    let mut card = card(&identity, &prekey("alice", NOW), u64::MAX);
+    card.avatar = Some(Address::new([9; 32]));
+    card.devices = vec![card.devices[0].clone(); DEVICES_MAX];
+    assert!(card.sign(&identity.account).len() <= PLAIN_BYTES - 4);
+    assert_eq!(Card::open(&card.sign(&identity.account)).unwrap(), card);
+    card.devices.push(card.devices[0].clone());
+    let six = g::SignedCard::decode(card.sign(&identity.account)).unwrap().card;
+    let six = g::Card::decode(six).unwrap();
+    assert_eq!(Card::from_wire(&six), Err(WireFault::TooMany("devices")));
+}
+
+#[test]
+fn a_flipped_bit_outside_the_sealed_part_is_refused() {
+    let alice = alice();
+    let encoded = alice.record(&alice.card(7), 0).encode();
+    let sealed_from = encoded.len() - 66 - SEALED_CARD_BYTES;
+    let mut flipped = encoded.clone();
+    for byte in (0..sealed_from).chain(sealed_from + SEALED_CARD_BYTES..encoded.len()) {
+        for bit in 0..8 {
+            flipped[byte] ^= 1 << bit;
+            let record = CardRecord::decode(&flipped);
+            assert!(record.is_err() || record.unwrap().verify().is_err(), "byte {byte} bit {bit}");
+            flipped[byte] ^= 1 << bit;
+        }
+    }
+}
+
+#[test]
+fn a_sealed_part_that_was_changed_and_signed_again_does_not_open() {
+    let alice = alice();
+    let record = alice.record(&alice.card(7), 0);
+    let writer = alice.identity.writer(&alice.locators.addresses[0]);
+    for byte in (0..SEALED_CARD_BYTES).step_by(37) {
+        let mut other = record.clone();
+        let mut sealed = record.sealed.to_vec();
+        sealed[byte] ^= 1 << (byte % 8);
+        other.sealed = sealed.into();
+        assert_eq!(other.verify(), Err(BadSignature), "byte {byte}");
+        let other = sign(other, &writer);
+        assert_eq!(alice.open(&other), Err(CardFault::Sealed), "byte {byte}");
+    }
+}
+
+#[test]
+fn a_record_moved_to_another_locator_or_writer_does_not_open() {
+    let alice = alice();
+    let record = alice.record(&alice.card(7), 0);
+    let mut moved = record.clone();
+    moved.locator = alice.locators.addresses[1];
+    let moved = sign(moved, &alice.identity.writer(&alice.locators.addresses[0]));
+    assert_eq!(alice.open(&moved), Err(CardFault::Sealed));
+    let stolen = sign(record, &key("thief"));
+    assert_eq!(alice.open(&stolen), Err(CardFault::Sealed));
+}
+
+#[test]
+fn a_record_that_says_something_else_than_its_card_is_no_card() {
+    let alice = alice();
+    let record = alice.record(&alice.card(7), 0);
+    let writer = alice.identity.writer(&record.locator);
+    for change in [
+        (|record| record.sequence = 8) as fn(&mut CardRecord),
+        |record| record.expires = record.expires.minus(1),
+        |record| record.kind = RecordKind::Tombstone,
+    ] {
+        let mut other = record.clone();
+        change(&mut other);
+        assert_eq!(alice.open(&sign(other, &writer)), Err(CardFault::OtherId));
+    }
+}
+
+#[test]
+fn wrong_padding_and_lengths_are_refused() {
+    let alice = alice();
+    let card = alice.card(7);
+    let signed = card.sign(&alice.identity.account);
+    let length = u32::try_from(signed.len()).unwrap();
+    let check = |signed: &[u8], length: u32, expected: Result<(), WireFault>| {
+        let opened = alice.open(&alice.record_of(signed, length, &card));
+        assert_eq!(opened.map(drop), expected.map_err(CardFault::Wire), "length {length}");
+    };
+    check(&signed, length, Ok(()));
+    let mut padded = signed.to_vec();
+    padded.push(1);
+    check(&padded, length, Err(WireFault::NotCanonical));
+    check(&signed, length + 1, Err(WireFault::Undecodable));
+    check(&signed, u32::try_from(PLAIN_BYTES).unwrap(), Err(WireFault::Length("card")));
+    check(&signed, u32::MAX, Err(WireFault::Length("card")));
+}
+
+#[test]
+fn a_card_for_later_versions_alone_is_told_apart() {
+    let alice = alice();
+    let mut wire = alice.card(7).to_wire();
+    wire.versions = vec![2, 3];
+    let encoded = wire.encode_to_vec();
+    let signature = alice.identity.account.sign(context::SIGN_CARD, &[&encoded]);
+    let signed = g::SignedCard {
+        card: encoded.into(),
+        signature: signature.as_bytes().to_vec().into(),
+    };
+    let signed = signed.encode_to_vec();
+    let record = alice.record_of(&signed, u32::try_from(signed.len()).unwrap(), &alice.card(7));
+    assert_eq!(alice.open(&record), Err(CardFault::Version));
+}
+
+#[test]
+fn a_device_without_the_accounts_word_is_refused() {
+    let alice = alice();
+    let mut card = alice.card(7);
+    card.devices[0].certificate = DeviceCertificate::sign(&key("mallory"), key("spy").public());
+    let record = alice.record(&card, 0);
+    assert_eq!(alice.open(&record), Err(CardFault::Signature(BadSignature)));
+}
+
+#[test]
+fn a_card_lives_from_its_making_to_its_expiry() {
+    let alice = alice();
+    let record = alice.record(&alice.card(7), 0);
+    let open_at = |now| {
+        let opened = record.open(&alice.id, &alice.locators.record_key, now, CHEAP);
+        opened.map(drop)
+    };
+    assert_eq!(open_at(NOW.plus(CARD_TTL_MS - 1)), Ok(()));
+    assert_eq!(open_at(NOW.plus(CARD_TTL_MS)), Err(CardFault::Expired));
+    assert_eq!(open_at(NOW.minus(CLOCK_SKEW_MS)), Ok(()));
+    assert_eq!(open_at(NOW.minus(CLOCK_SKEW_MS + 1)), Err(CardFault::Expired));
+}
+
+#[test]
+fn a_rollback_is_refused() {
+    let alice = alice();
+    let account = alice.identity.account.public();
+    let old = alice.record(&alice.card(6), 0);
+    let new = alice.record(&alice.card(7), 1);
+    let sequence = |records: &[CardRecord], seen| {
+        let known = Known { account: Some(&account), sequence: seen };
+        alice.choose(records, known).map(|card| card.sequence)
+    };
+    assert_eq!(sequence(&[old.clone(), new.clone()], None), Some(7));
+    assert_eq!(sequence(&[new, old.clone()], None), Some(7));
+    assert_eq!(sequence(std::slice::from_ref(&old), Some(6)), Some(6));
+    assert_eq!(sequence(&[old], Some(7)), None);
+}
+
+#[test]
+fn a_tombstone_wins_over_every_card_and_outlives_them() {
+    let alice = alice();
+    let account = alice.identity.account.public();
+    let end = alice.record(&tombstone(&alice.identity, 3, NOW), 0);
+    assert_eq!(end.kind, RecordKind::Tombstone);
+    let card = alice.record(&alice.card(u64::MAX), 1);
+    let known = Known { account: Some(&account), sequence: Some(u64::MAX) };
+    for records in [[end.clone(), card.clone()], [card, end]] {
+        assert!(alice.choose(&records, known).unwrap().terminated);
+        assert!(alice.choose(&records, NOBODY).unwrap().terminated);
+        let later = NOW.plus(3_649 * DAY_MS);
+        let key = &alice.locators.record_key;
+        let chosen = choose(&records, &alice.id, key, later, NOBODY, CHEAP).unwrap();
+        assert!(chosen.card().terminated);
+    }
+}
+
+#[test]
+fn nobody_else_can_end_an_account() {
+    let alice = alice();
+    let mallory = Identity { handle: alice.identity.handle.clone(), ..person("mallory") };
+    let mut end = tombstone(&mallory, u64::MAX, NOW);
+    let forged = alice.record_by(&end, &mallory, 0);
+    assert_eq!(alice.open(&forged), Err(CardFault::OtherId));
+    end.account = alice.identity.account.public();
+    let forged = alice.record_by(&end, &mallory, 0);
+    assert_eq!(alice.open(&forged), Err(CardFault::Signature(BadSignature)));
+    let true_card = alice.record(&alice.card(1), 1);
+    assert!(!alice.choose(&[forged, true_card], NOBODY).unwrap().terminated);
+}
+
+#[test]
+fn a_known_account_is_chosen_without_looking_at_the_others() {
+    let alice = alice();
+    let mallory = Identity { handle: alice.identity.handle.clone(), ..person("mallory") };
+    let account = mallory.account.public();
+    // Who verified another account under this ID would be shown that one: the caller vouches.
+    let record = alice.record_by(&card(&mallory, &prekey("mallory", NOW), 1), &mallory, 0);
+    let known = Known { account: Some(&account), sequence: None };
+    assert_eq!(alice.choose(std::slice::from_ref(&record), known).unwrap().account, account);
+    assert_eq!(alice.choose(&[record], NOBODY), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// The attacker knows the ID, and with it locators and record key, and may write what it likes.
+    #[test]
+    fn a_card_for_another_key_never_verifies_under_an_id(
+        seed: [u8; 32],
+        sequence: u64,
+        terminated: bool,
+        claims_account: bool,
+        replays_signature: bool,
+        at in 0_usize..4,
+    ) {
+        let alice = alice();
+        let mallory = Identity {
+            account: SecretKey::from_seed(&seed),
+            device: SecretKey::from_seed(&seed),
+            handle: alice.identity.handle.clone(),
+        };
+        let mut forged = card(&mallory, &prekey("mallory", NOW), sequence);
+        forged.terminated = terminated;
+        if claims_account {
+            forged.account = alice.identity.account.public();
+            forged.devices[0].certificate = alice.identity.certificate();
+        }
+        let mut record = alice.record_by(&forged, &mallory, at);
+        if replays_signature {
+            record.signature = alice.record(&alice.card(sequence), at).signature;
+        }
+        prop_assert!(alice.open(&record).is_err());
+        let records = [record, alice.record(&alice.card(1), at)];
+        prop_assert_eq!(alice.choose(&records[..1], NOBODY), None);
+        prop_assert_eq!(alice.choose(&records, NOBODY), Some(alice.card(1)));
+    }
+
+    #[test]
+    fn arbitrary_records_never_panic(
+        junk in prop::collection::vec(any::<u8>(), 0..400),
+        place in 0_usize..SEALED_CARD_BYTES,
+        value: u8,
+    ) {
+        let _ = CardRecord::decode(&junk);
+        prop_assert!(Card::open(&junk).is_err());
+        let alice = alice();
+        let mut encoded = alice.record(&alice.card(7), 0).encode();
+        encoded[place] = value;
+        if let Ok(record) = CardRecord::decode(&encoded) {
+            let _ = alice.open(&record);
+            prop_assert_eq!(record.encode(), encoded);
+        }
+        // Junk where the signed card should be, in a record that is otherwise right.
+        let length = u32::try_from(junk.len()).unwrap();
+        prop_assert!(alice.open(&alice.record_of(&junk, length, &alice.card(7))).is_err());
+    }
+}
+
+#[test]
+fn a_signature_of_zeros_is_refused() {
+    let alice = alice();
+    let mut record = alice.record(&alice.card(7), 0);
+    record.signature = Signature::new([0; 64]);
+    assert_eq!(record.verify(), Err(BadSignature));
+}

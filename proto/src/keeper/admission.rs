@@ -2,7 +2,7 @@
 
 use crate::{
     Address, NodeId,
-    envelope::id_of,
+    envelope::{expires_of, id_of},
     keeper::{Policy, StoreOp, mailbox_budget},
     limits::{
         CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX,
@@ -71,6 +71,9 @@ impl Desk<'_> {
     ) -> Result<StoreOp, Refusal> {
         if !ENVELOPE_BYTES.contains(&bytes.len()) {
             return Err(Refusal::of(Reason::TooLarge));
+        }
+        if expires_of(&bytes) != Some(expires) {
+            return Err(Refusal::of(Reason::Malformed));
         }
         self.life(expires, MESSAGE_TTL_MAX_MS)?;
         self.epoch(&mailbox)?;

@@ -1,17 +1,18 @@
 //! A store in memory: the reference the real one is tested against, and the disk of the model tier.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::store::{
-    Expired, Holding, HoldingKind, ItemStore, SlotDecision, StoreFault, StoreOp, StoreOutcome,
-    Usage, place_card,
+    Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision, StoreFault,
+    StoreOp, StoreOutcome, Usage, place_card,
 };
 use crate::{
     Address, ItemId, context,
     card::CardRecord,
     keys::{PublicKey, Signature},
     limits::{
-        ENVELOPES_BYTES_MAX, LISTING_COUNT_MAX, MAILBOX_TOMBSTONES_MAX, MESSAGE_TTL_MAX_MS,
+        ACK_MEMORY_MS, ENVELOPES_BYTES_MAX, LISTING_COUNT_MAX, MAILBOX_TOMBSTONES_MAX,
+        TOMBSTONE_BYTES,
     },
     mailbox::AckEntry,
     request::{Listed, Reason, Waiting},
@@ -46,7 +47,7 @@ impl MemoryStore {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.usage().bytes.saturating_add(bytes as u64) <= self.cap_bytes
+        self.usage().has_room(bytes as u64)
     }
 
     fn apply_one(&mut self, now: UnixMillis, op: StoreOp) -> StoreOutcome {
@@ -114,8 +115,10 @@ impl MemoryStore {
             SlotDecision::Held => StoreOutcome::Held { until, new: false },
             SlotDecision::Refuse(reason) => StoreOutcome::Refused(reason),
             SlotDecision::Store => {
-                let replaces = live.iter().any(|held| held.writer == record.writer);
-                if !replaces && !self.has_room(record.encode().len()) {
+                let own = live.iter().find(|held| held.writer == record.writer);
+                let replaced = own.map_or(0, |held| held.encode().len());
+                let grown = record.encode().len().saturating_sub(replaced);
+                if grown > 0 && !self.has_room(grown) {
                     return StoreOutcome::Refused(Reason::Full);
                 }
                 self.cards.insert((record.locator, record.writer), record);
@@ -160,21 +163,25 @@ impl MemoryStore {
     fn ack(&mut self, now: UnixMillis, address: Address, entries: &[AckEntry]) -> StoreOutcome {
         let range = (address, ItemId::new([0; 32]))..=(address, ItemId::new([255; 32]));
         let known = self.acked.range(range).filter(|(_, until)| **until > now).count();
-        let new = entries.iter().filter(|entry| {
-            self.acked.get(&(address, entry.id)).is_none_or(|until| *until <= now)
-        });
-        let tombstones = known + new.count();
-        if u32::try_from(tombstones).unwrap_or(u32::MAX) > MAILBOX_TOMBSTONES_MAX {
+        let is_known = |id: &ItemId| {
+            self.acked.get(&(address, *id)).is_some_and(|until| *until > now)
+        };
+        let ids: BTreeSet<ItemId> =
+            entries.iter().map(|entry| entry.id).filter(|id| !is_known(id)).collect();
+        if u32::try_from(known + ids.len()).unwrap_or(u32::MAX) > MAILBOX_TOMBSTONES_MAX {
             return StoreOutcome::Refused(Reason::Full);
         }
-        for entry in entries {
-            let key = (address, entry.id);
-            if self.acked.get(&key).is_some_and(|until| *until > now) {
-                continue;
-            }
+        let held = ids.iter().filter_map(|id| self.envelopes.get(&(address, *id)));
+        let freed: usize = held.map(|held| held.envelope.len()).sum();
+        let added = ids.iter().filter(|id| !self.acked.contains_key(&(address, **id))).count();
+        let grown = (added as u64 * TOMBSTONE_BYTES).saturating_sub(freed as u64);
+        if grown > 0 && !self.usage().has_room(grown) {
+            return StoreOutcome::Refused(Reason::Full);
+        }
+        for id in ids {
+            let key = (address, id);
             let expires = self.envelopes.remove(&key).map(|held| held.expires);
-            let until = expires.unwrap_or_else(|| now.plus(MESSAGE_TTL_MAX_MS));
-            self.acked.insert(key, until);
+            self.acked.insert(key, expires.unwrap_or_else(|| now.plus(ACK_MEMORY_MS)));
         }
         StoreOutcome::Done
     }
@@ -226,31 +233,35 @@ impl ItemStore for MemoryStore {
             .chain(cards)
             .chain(chunks)
             .fold((0, 0), |(items, bytes), len| (items + 1, bytes + len as u64));
-        Usage { items, bytes, cap_bytes: self.cap_bytes }
+        Usage { items, bytes, tombstones: self.acked.len() as u64, cap_bytes: self.cap_bytes }
     }
 
     fn holdings(
         &self,
         now: UnixMillis,
-        offset: usize,
+        after: Option<HoldingKey>,
         limit: usize,
-    ) -> Result<Vec<Holding>, StoreFault> {
-        let line = |address: Address, kind, size: usize, expires| Holding {
-            address,
-            kind,
-            size_bytes: u32::try_from(size).unwrap_or(u32::MAX),
-            expires,
+    ) -> Result<HoldingsPage, StoreFault> {
+        let line = |kind, address: Address, name: [u8; 32], size: usize, expires| {
+            let size_bytes = u32::try_from(size).unwrap_or(u32::MAX);
+            (HoldingKey { kind, address, name }, Holding { address, kind, size_bytes, expires })
         };
-        let cards = self.cards.iter().map(|((at, _), record)| {
-            line(*at, HoldingKind::Card, record.encode().len(), record.expires)
+        let cards = self.cards.iter().map(|((at, writer), record)| {
+            let size = record.encode().len();
+            line(HoldingKind::Card, *at, *writer.as_bytes(), size, record.expires)
         });
-        let envelopes = self.envelopes.iter().map(|((at, _), held)| {
-            line(*at, HoldingKind::Envelope, held.envelope.len(), held.expires)
+        let envelopes = self.envelopes.iter().map(|((at, id), held)| {
+            line(HoldingKind::Envelope, *at, *id.as_bytes(), held.envelope.len(), held.expires)
         });
         let chunks = self.chunks.iter().map(|(at, (held, _))| {
-            line(*at, HoldingKind::Chunk, held.envelope.len(), held.expires)
+            line(HoldingKind::Chunk, *at, [0; 32], held.envelope.len(), held.expires)
         });
-        let all = cards.chain(envelopes).chain(chunks).filter(|held| held.expires > now);
-        Ok(all.skip(offset).take(limit).collect())
+        let all = cards.chain(envelopes).chain(chunks);
+        let page: Vec<(HoldingKey, Holding)> = all
+            .filter(|(key, held)| held.expires > now && after.is_none_or(|after| *key > after))
+            .take(limit)
+            .collect();
+        let next = page.last().map(|(key, _)| *key).filter(|_| page.len() == limit);
+        Ok(HoldingsPage { items: page.into_iter().map(|(_, held)| held).collect(), next })
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     Address, ItemId,
     card::{CardRecord, RecordKind},
     keys::{PublicKey, Signature},
-    limits::CARD_SLOTS,
+    limits::{CARD_SLOTS, TOMBSTONE_BYTES},
     mailbox::AckEntry,
     request::{Listed, Reason, Waiting},
     time::UnixMillis,
@@ -76,7 +76,7 @@ pub enum StoreOp {
         /// Which envelopes.
         ids: Vec<ItemId>,
     },
-    /// Delete these envelopes and remember it until their expiry; 30 days for one never seen.
+    /// Delete these envelopes and remember it until their expiry; `ACK_MEMORY_MS` for one never seen.
     Ack {
         /// Which mailbox.
         address: Address,
@@ -178,8 +178,22 @@ pub struct Usage {
     pub items: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Tombstones of acks; each counts [`TOMBSTONE_BYTES`] against the cap.
+    pub tombstones: u64,
     /// Bytes the operator allows.
     pub cap_bytes: u64,
+}
+
+impl Usage {
+    /// Returns the bytes that count against the cap.
+    pub const fn counted_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.tombstones.saturating_mul(TOMBSTONE_BYTES))
+    }
+
+    /// Tells whether `bytes` more would stay within the cap.
+    pub const fn has_room(&self, bytes: u64) -> bool {
+        self.counted_bytes().saturating_add(bytes) <= self.cap_bytes
+    }
 }
 
 /// The kind of an item, as far as its keeper knows.
@@ -217,9 +231,30 @@ pub struct Holding {
     pub expires: UnixMillis,
 }
 
+/// Where a page of holdings begins: the place of an item in the order of kinds, addresses and names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoldingKey {
+    /// The item's kind.
+    pub kind: HoldingKind,
+    /// Where it lies.
+    pub address: Address,
+    /// What tells it from others there: an envelope's identifier, a card's writer, zeros for a chunk.
+    pub name: [u8; 32],
+}
+
+/// One page of what is held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HoldingsPage {
+    /// Its lines.
+    pub items: Vec<Holding>,
+    /// What to ask for the next page with, if there may be one.
+    pub next: Option<HoldingKey>,
+}
+
 /// A store of items for strangers.
 ///
-/// An item counts against the cap with its own bytes. Nothing that was accepted is dropped before its expiry, its ack
+/// An item counts against the cap with its own bytes, and the tombstone of an ack with [`TOMBSTONE_BYTES`]: acks of
+/// envelopes that were never here cost their sender nothing, and must not fill the disk. Nothing that was accepted is dropped before its expiry, its ack
 /// or its deletion, and nothing is served from its expiry on.
 pub trait ItemStore {
     /// Applies the operations in order; when this returns, all that the outcomes say is durable.
@@ -240,13 +275,17 @@ pub trait ItemStore {
     /// Returns how full the store is.
     fn usage(&self) -> Usage;
 
-    /// Returns at most `limit` lines of what is held, after `after` in the order of addresses and kinds.
+    /// Returns at most `limit` lines of what is held, those after `after` in the order of kinds and addresses.
     ///
     /// # Errors
     ///
     /// [`StoreFault`] when the disk fails.
-    fn holdings(&self, now: UnixMillis, offset: usize, limit: usize)
-    -> Result<Vec<Holding>, StoreFault>;
+    fn holdings(
+        &self,
+        now: UnixMillis,
+        after: Option<HoldingKey>,
+        limit: usize,
+    ) -> Result<HoldingsPage, StoreFault>;
 }
 
 /// What is to happen with a card record.

@@ -73,6 +73,11 @@ impl Subscriptions {
         }
     }
 
+    /// Tells whether a stream has any, if only one that is over and was not dropped yet.
+    pub(super) fn is_subscribed(&self, conn: ConnId) -> bool {
+        self.by_conn.contains_key(&conn)
+    }
+
     /// Returns how many there are.
     pub(super) const fn len(&self) -> usize {
         self.count

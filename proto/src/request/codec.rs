@@ -6,6 +6,7 @@ use super::{Admission, Listed, Reason, Refusal, Request, Response, Waiting};
 use crate::{
     ItemId,
     card::CardRecord,
+    envelope::expires_of,
     limits::{
         ACK_COUNT_MAX, CARD_SLOTS, CHUNK_BYTES_MAX, ENVELOPE_BYTES, GET_COUNT_MAX,
         LISTING_COUNT_MAX,
@@ -304,6 +305,9 @@ pub(super) fn waiting_from_wire(waiting: g::Waiting) -> Result<Waiting, WireFaul
         return Err(WireFault::Length("envelope"));
     }
     let expires = wire::moment(waiting.expires_ms, "expires_ms")?;
+    if expires_of(&waiting.envelope) != Some(expires) {
+        return Err(WireFault::Contradiction("expires_ms"));
+    }
     Ok(Waiting { envelope: waiting.envelope, expires })
 }
 

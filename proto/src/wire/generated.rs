@@ -337,6 +337,7 @@ pub struct SignedCard {
     pub signature: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Card {
     #[prost(uint32, repeated, tag = "1")]
     pub versions: ::prost::alloc::vec::Vec<u32>,
@@ -386,6 +387,7 @@ pub struct Prekey {
 // ---- Inside an envelope (SPEC 6) ----
 
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Message {
     /// 32 bytes, account
     #[prost(bytes = "bytes", tag = "1")]
@@ -414,6 +416,7 @@ pub struct Message {
     pub signature: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Text {
     #[prost(bytes = "bytes", tag = "1")]
     pub body: ::prost::bytes::Bytes,
@@ -429,6 +432,7 @@ pub struct Delivered {
     pub ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Grant {
     /// 32 bytes
     #[prost(bytes = "bytes", tag = "1")]

@@ -1,0 +1,40 @@
+//! What an operator types.
+
+use clap::CommandFactory;
+
+use super::*;
+
+#[test]
+fn the_definitions_are_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn the_home_is_taken_before_and_behind_the_command() {
+    for line in [
+        "restante-bootstrap --home /h run --listen /ip4/127.0.0.1/tcp/1",
+        "restante-bootstrap run --listen /ip4/127.0.0.1/tcp/1 --home /h",
+    ] {
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(arguments.home.as_deref(), Some(Path::new("/h")));
+        let Command::Run(args) = arguments.command;
+        assert_eq!(args.settings.listen, ["/ip4/127.0.0.1/tcp/1"]);
+    }
+}
+
+#[test]
+fn a_persons_home_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("home");
+    Home::create(&path, |home| {
+        std::fs::write(home.unlock_file(), "x").unwrap();
+        Ok::<_, HomeError>(())
+    })
+    .unwrap();
+    let refused = open_or_create(&path).unwrap_err();
+    assert_eq!(refused.exit, Exit::Usage);
+    assert!(
+        refused.message.ends_with("is the home of a person's node"),
+        "{refused:?}"
+    );
+}

@@ -1,0 +1,80 @@
+//! The commands of `restante`: what a person types, and what they read.
+//!
+//! Each command checks what it can before it speaks to the node, says in one line what is wrong and
+//! what to do, and ends with 0 (done), 1 (failed) or 2 (wrong usage or configuration).
+
+pub mod args;
+mod check;
+mod completions;
+mod contact;
+mod doctor;
+mod failure;
+mod holdings;
+pub mod host;
+mod identity;
+mod inbox;
+mod node_failure;
+mod output;
+mod run;
+mod send;
+mod session;
+pub mod settings;
+mod status;
+mod stop;
+pub mod terminal;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use output::Output;
+use session::Session;
+
+pub use failure::{Exit, Failure};
+
+/// Runs the command this process was started with and returns its exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to standard output, complaints to standard error; a closed pipe is no
+            // reason to complain.
+            let _closed = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return exit.into();
+        }
+    };
+    match dispatch(arguments) {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => failure.report("restante"),
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { common, command } = arguments;
+    let mut out = Output::stdout();
+    let open = || Session::open(common.home.as_deref());
+    match command {
+        Command::Demo(args) => run::demo(&args),
+        Command::Init(args) => run::init(&common, &args, &mut out),
+        Command::Run(args) => run::run(&common, &args, &mut out),
+        Command::Id(args) => identity::id(&open()?, &args, &mut out),
+        Command::Send(args) => send::send(&common, &args, &mut out),
+        Command::Inbox(args) => inbox::inbox(&open()?, &args, &mut out),
+        Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
+        Command::Status(args) => status::status(&open()?, &args, &mut out),
+        Command::Doctor(args) => doctor::doctor(&open()?, &args, &mut out),
+        Command::Holdings(args) => holdings::holdings(&open()?, &args, &mut out),
+        Command::Stop => stop::stop(&open()?, &mut out),
+        Command::Completions(args) => completions::completions(&args, &mut out),
+    }?;
+    out.flush()
+}

@@ -1,0 +1,316 @@
+//! What can be typed: the commands, their arguments and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::settings::Settings;
+
+/// Sends messages that wait, sealed, at strangers' nodes until they are called for, and expire.
+#[derive(Debug, Parser)]
+#[command(
+    name = "restante",
+    version,
+    after_help = "Example:\n  \
+        restante init --handle alice\n  \
+        restante run &\n  \
+        restante send bob.7kq2-m9xw-3fhd \"See you at eight\"\n\n\
+        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
+pub struct Arguments {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// The home folder [env: RESTANTE_HOME] [default: ~/.restante].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// A private file with the pass phrase, for init and run [env, the phrase itself:
+    /// RESTANTE_PASSPHRASE].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows the whole way of a message on this machine, and checks it.
+    #[command(after_help = "Example:\n  restante demo")]
+    Demo(DemoArgs),
+    /// Makes an account and its home folder.
+    #[command(after_help = "Example:\n  \
+        restante --home ~/.restante init --handle alice\n\n\
+        Settings given here are written to config.toml in the home folder.\n\
+        With --json: id, link, fingerprint.")]
+    Init(InitArgs),
+    /// Runs the node in the foreground; the other commands talk to it.
+    #[command(after_help = "Example:\n  \
+        restante run --bootstrap /dns4/entry.example.org/udp/4717/quic-v1/p2p/12D3Koo...\n\n\
+        A setting comes from its flag, else RESTANTE_<NAME>, else config.toml in the home\n\
+        folder, else its default.")]
+    Run(RunArgs),
+    /// Shows your ID, to give to others.
+    #[command(after_help = "Example:\n  \
+        restante id --qr\n\n\
+        With --json: id, link, fingerprint.")]
+    Id(IdArgs),
+    /// Sends a message; it waits at keepers until it is called for.
+    #[command(after_help = "Example:\n  \
+        restante send bob.7kq2-m9xw-3fhd --ttl 2d \"See you at eight\"\n  \
+        pass show wifi | restante send bob.7kq2-m9xw-3fhd - --burn 30s\n\n\
+        With --json: message_id, state (waiting, stored, delivered, expired), stored_with,\n\
+        stored_of, until_ms, note.")]
+    Send(SendArgs),
+    /// Prints unread messages and marks them read.
+    #[command(after_help = "Example:\n  \
+        restante inbox --wait 60\n\n\
+        With --json, one object a line: id, from, contact, read, received_ms, sent_ms,\n\
+        expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
+        file_name. Times are milliseconds since 1970 UTC.")]
+    Inbox(InboxArgs),
+    /// Adds, lists, accepts, blocks and verifies the people you write with.
+    #[command(after_help = "Example:\n  restante contact add bob.7kq2-m9xw-3fhd --name Bob")]
+    Contact(ContactArgs),
+    /// Shows how the node is doing and what is under way.
+    #[command(after_help = "Example:\n  \
+        restante status --json\n\n\
+        With --json: id, network, mode, peers, routing_table, listen, keeper, outbox,\n\
+        outbox_count, mailboxes, unread, card_published_ms, uptime_ms.")]
+    Status(StatusArgs),
+    /// Looks for what is wrong and says what to do about it.
+    #[command(after_help = "Example:\n  \
+        restante doctor\n\n\
+        Ends with 1 if something does not work. With --json: checks, each with name, verdict\n\
+        (ok, warn, fail), detail, fix.")]
+    Doctor(DoctorArgs),
+    /// Lists what this node keeps for others: all there is to know about it.
+    #[command(after_help = "Example:\n  \
+        restante holdings\n\n\
+        With --json, one object a line: address, kind (card, envelope, chunk), size_class,\n\
+        expires_ms.")]
+    Holdings(HoldingsArgs),
+    /// Ends the running node in good order.
+    #[command(after_help = "Example:\n  restante stop")]
+    Stop,
+    /// Prints a completion script for a shell.
+    #[command(after_help = "Example:\n  \
+        restante completions bash > ~/.local/share/bash-completion/completions/restante")]
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {
+    /// What is logged meanwhile: off, error, warn, info, debug, trace or directives [default: off].
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How log lines are written: text or json.
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// The name in front of your ID: a-z, 0-9 and _, at most 32.
+    #[arg(long, value_name = "NAME")]
+    pub handle: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Settings to start with.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Print the settings in force and where each comes from, and end.
+    #[arg(long)]
+    pub print_config: bool,
+    /// Check the settings, and end.
+    #[arg(long)]
+    pub check: bool,
+    /// Settings that win over all others.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Arguments of `id`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[group(multiple = false)]
+pub struct IdArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print the link as a QR code, for another phone or camera to read.
+    #[arg(long)]
+    pub qr: bool,
+    /// Print the link, which carries the hash of the account key too.
+    #[arg(long)]
+    pub link: bool,
+}
+
+/// Arguments of `send`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SendArgs {
+    /// The recipient's ID or link.
+    #[arg(value_name = "ID")]
+    pub to: String,
+    /// The text; a single - reads it from standard input, byte for byte.
+    #[arg(value_name = "TEXT", required_unless_present = "file")]
+    pub text: Vec<String>,
+    /// Send this file instead of a text.
+    #[arg(long, value_name = "PATH", conflicts_with = "text")]
+    pub file: Option<PathBuf>,
+    /// How long the message may live, at most 30d [default: the setting ttl, 6d].
+    #[arg(long, value_name = "TIME")]
+    pub ttl: Option<String>,
+    /// Destroy the message this long after it was read.
+    #[arg(long, value_name = "TIME")]
+    pub burn: Option<String>,
+    /// Wait until the message is stored at enough keepers, however long that takes.
+    #[arg(long)]
+    pub wait: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inbox`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct InboxArgs {
+    /// If there is nothing, wait up to this many seconds for a message.
+    #[arg(long, value_name = "SECS")]
+    pub wait: Option<u32>,
+    /// Print the messages read before as well.
+    #[arg(long)]
+    pub all: bool,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `contact`.
+#[derive(Debug, Clone, Args)]
+pub struct ContactArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ContactCommand,
+}
+
+/// The commands under `contact`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ContactCommand {
+    /// Adds somebody by ID or link.
+    #[command(after_help = "Example:\n  \
+        restante contact add bob.7kq2-m9xw-3fhd --name Bob\n\n\
+        With --json: id, petname, state, verified, fingerprint, added_ms, last_seen_ms.")]
+    Add {
+        /// The ID or link.
+        #[arg(value_name = "ID")]
+        who: String,
+        /// A name for your eyes only.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists everybody, requests of strangers included.
+    #[command(after_help = "Example:\n  \
+        restante contact list\n\n\
+        With --json, one object a line: id, petname, state (request, accepted, blocked,\n\
+        terminated), verified, fingerprint, added_ms, last_seen_ms.")]
+    List {
+        /// Print JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Accepts a stranger who wrote to you.
+    #[command(after_help = "Example:\n  restante contact accept carol.0f3z-8rqk-vv1m")]
+    Accept {
+        /// Their ID.
+        #[arg(value_name = "ID")]
+        who: String,
+    },
+    /// Takes nothing from somebody any more.
+    #[command(after_help = "Example:\n  restante contact block mallory.5t1c-0x9d-e7ha")]
+    Block {
+        /// Their ID.
+        #[arg(value_name = "ID")]
+        who: String,
+    },
+    /// Shows the code to compare with somebody, by voice or side by side.
+    #[command(after_help = "Example:\n  \
+        restante contact verify bob.7kq2-m9xw-3fhd\n  \
+        restante contact verify bob.7kq2-m9xw-3fhd --match\n\n\
+        Both of you see the same code. If it matches, say so with --match.\n\
+        With --json: id, code, verified.")]
+    Verify {
+        /// Their ID.
+        #[arg(value_name = "ID")]
+        who: String,
+        /// Record that the codes match.
+        #[arg(long = "match")]
+        matched: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct StatusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `holdings`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct HoldingsArgs {
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// The shells there are completions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// Elvish.
+    Elvish,
+    /// Fish.
+    Fish,
+    /// PowerShell.
+    Powershell,
+    /// Z shell.
+    Zsh,
+}

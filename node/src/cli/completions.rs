@@ -1,0 +1,22 @@
+//! `restante completions`.
+
+use clap::CommandFactory;
+use clap_complete::{generate, shells};
+
+use super::args::{Arguments, CompletionsArgs, Shell};
+use super::{Failure, Output};
+
+/// Prints a completion script.
+pub(super) fn completions(args: &CompletionsArgs, out: &mut Output) -> Result<(), Failure> {
+    let mut command = Arguments::command();
+    let mut script = Vec::new();
+    let name = "restante";
+    match args.shell {
+        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
+        Shell::Elvish => generate(shells::Elvish, &mut command, name, &mut script),
+        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
+        Shell::Powershell => generate(shells::PowerShell, &mut command, name, &mut script),
+        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
+    }
+    out.bytes(&script)
+}

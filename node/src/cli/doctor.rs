@@ -1,0 +1,206 @@
+//! `restante doctor`.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::UNIX_EPOCH;
+
+use super::args::DoctorArgs;
+use super::session::unexpected;
+use super::terminal::{align, escape_line, now_ms};
+use super::{Failure, Output, Session};
+use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
+use crate::config::{Config, Loaded, RawConfig};
+use crate::control::client::CallError;
+use crate::control::protocol::{ControlReply, ControlRequest};
+use crate::control::report::{DoctorCheck, DoctorReport, Verdict};
+use crate::home::{Home, HomeKind};
+
+/// Free disk below which a person should look at it, in bytes.
+const FREE_BYTES_WARN: u64 = 256 << 20;
+/// Free disk below which nothing can be relied upon, in bytes.
+const FREE_BYTES_FAIL: u64 = 16 << 20;
+/// A moment this code cannot have run before: 2026-01-01, in milliseconds since 1970.
+const EARLIEST_MS: u64 = 1_767_225_600_000;
+/// By how much a file may come from the future, in milliseconds.
+const SKEW_MS: u64 = restante_proto::limits::CLOCK_SKEW_MS;
+
+/// Examines the home, and has the node examine itself.
+pub(super) fn doctor(
+    session: &Session,
+    args: &DoctorArgs,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let mut checks = examine(session.home());
+    match session.try_call(ControlRequest::Doctor, |_| {})? {
+        Ok(ControlReply::Doctor(report)) => {
+            checks.push(DoctorCheck::ok("node", "it is running and answers"));
+            checks.extend(report.checks);
+        }
+        Ok(other) => return Err(unexpected(&other)),
+        Err(CallError::NotRunning) => checks.push(DoctorCheck::warn(
+            "node",
+            "it is not running",
+            format!(
+                "start it with `restante --home {} run`",
+                session.home().path().display()
+            ),
+        )),
+        Err(error) => {
+            let failure = Failure::from(error);
+            checks.push(DoctorCheck::fail("node", failure.message, failure.hint));
+        }
+    }
+    let report = DoctorReport { checks };
+    if args.json {
+        out.json(&report)?;
+    } else {
+        describe(&report)
+            .iter()
+            .try_for_each(|line| out.line(line))?;
+    }
+    out.flush()?;
+    let failed = report
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Fail)
+        .count();
+    if failed > 0 {
+        return Err(Failure::failed(
+            format!("{failed} of {} checks failed", report.checks.len()),
+            "do what they say",
+        ));
+    }
+    Ok(())
+}
+
+/// Returns what can be seen without the node.
+pub(super) fn examine(home: &Home) -> Vec<DoctorCheck> {
+    vec![
+        permissions(home),
+        files(home),
+        configuration(home),
+        disk(home),
+        clock(home),
+    ]
+}
+
+/// Returns the lines a person reads.
+pub(super) fn describe(report: &DoctorReport) -> Vec<String> {
+    let rows = report.checks.iter().map(|check| {
+        let verdict = match check.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warn => "look",
+            Verdict::Fail => "FAIL",
+        };
+        let mut text = escape_line(&check.detail);
+        if !check.fix.is_empty() {
+            text.push_str("; ");
+            text.push_str(&escape_line(&check.fix));
+        }
+        vec![verdict.to_owned(), escape_line(&check.name), text]
+    });
+    align(&rows.collect::<Vec<_>>())
+}
+
+fn permissions(home: &Home) -> DoctorCheck {
+    let name = "home";
+    let shown = home.path().display();
+    match fs::metadata(home.path()) {
+        Err(error) => DoctorCheck::fail(name, format!("{shown}: {error}"), "check the path"),
+        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => DoctorCheck::fail(
+            name,
+            format!("{shown} belongs to another user"),
+            "use a folder of your own",
+        ),
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => DoctorCheck::fail(
+            name,
+            format!(
+                "{shown} is open to other users (mode {:03o})",
+                metadata.mode() & 0o777
+            ),
+            format!("run `chmod 700 {shown}`"),
+        ),
+        Ok(_) => DoctorCheck::ok(name, format!("{shown} is open to you alone")),
+    }
+}
+
+fn files(home: &Home) -> DoctorCheck {
+    let name = "files";
+    let wanted = match home.kind() {
+        Ok(HomeKind::Person) => vec![
+            home.unlock_file(),
+            home.client_database(),
+            home.node_key_file(),
+        ],
+        Ok(HomeKind::Community) => vec![home.node_key_file()],
+        Err(error) => return DoctorCheck::fail(name, error.to_string(), error.hint()),
+    };
+    for path in wanted {
+        let fix = "put the whole home folder back from a backup";
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}
+            Ok(_) => {
+                return DoctorCheck::fail(name, format!("{} is empty", path.display()), fix);
+            }
+            Err(error) => {
+                return DoctorCheck::fail(name, format!("{}: {error}", path.display()), fix);
+            }
+        }
+    }
+    DoctorCheck::ok(name, "all there")
+}
+
+fn configuration(home: &Home) -> DoctorCheck {
+    let name = "configuration";
+    let defaults = match home.kind() {
+        Ok(HomeKind::Community) => Config::community(),
+        _ => Config::default(),
+    };
+    match Loaded::load(&defaults, &home.config_file(), RawConfig::default()) {
+        Err(errors) => DoctorCheck::fail(name, errors.to_string(), "correct it"),
+        Ok(loaded) if !loaded.warnings.is_empty() => {
+            DoctorCheck::warn(name, loaded.warnings.join("; "), "correct or unset it")
+        }
+        Ok(loaded) if loaded.config.bootstrap.is_empty() => DoctorCheck::warn(
+            name,
+            "valid, but names no node to join the network through",
+            "set bootstrap in config.toml, unless this is the first node of a network",
+        ),
+        Ok(_) => DoctorCheck::ok(name, "valid"),
+    }
+}
+
+fn disk(home: &Home) -> DoctorCheck {
+    let name = "disk";
+    let free = match rustix::fs::statvfs(home.path()) {
+        Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
+        Err(error) => return DoctorCheck::fail(name, error.to_string(), "check the disk"),
+    };
+    let detail = format!("{} free", approximate_size_bytes(free));
+    match free {
+        0..FREE_BYTES_FAIL => DoctorCheck::fail(name, detail, "make room"),
+        FREE_BYTES_FAIL..FREE_BYTES_WARN => DoctorCheck::warn(name, detail, "make room"),
+        _ => DoctorCheck::ok(name, detail),
+    }
+}
+
+fn clock(home: &Home) -> DoctorCheck {
+    let name = "clock";
+    let fix = "set the clock: expiry goes by it";
+    let now_ms = now_ms();
+    if now_ms < EARLIEST_MS {
+        return DoctorCheck::fail(name, "it is years behind", fix);
+    }
+    let changed_ms = fs::metadata(home.client_database())
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        });
+    if changed_ms > now_ms.saturating_add(SKEW_MS) {
+        let ahead = approximate_duration_ms(changed_ms - now_ms);
+        return DoctorCheck::fail(name, format!("it is at least {ahead} behind"), fix);
+    }
+    DoctorCheck::ok(name, "plausible")
+}

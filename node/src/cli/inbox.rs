@@ -1,0 +1,112 @@
+//! `restante inbox`.
+
+use super::args::InboxArgs;
+use super::session::unexpected;
+use super::terminal::{escape, escape_line, now_ms, relative};
+use super::{Failure, Output, Session};
+use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
+use crate::control::protocol::{ControlReply, ControlRequest, InboxRequest, MARK_READ_COUNT_MAX};
+use crate::control::report::{INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage};
+
+const _: () = assert!(INBOX_PAGE_COUNT_MAX <= MARK_READ_COUNT_MAX);
+
+/// Prints messages, page by page, and marks each page read once it has gone out.
+///
+/// In this order, a reader that goes away or a crash in between shows a message twice rather than
+/// never.
+pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Result<(), Failure> {
+    let mut wait_ms = u64::from(args.wait.unwrap_or(0)) * 1_000;
+    let mut after = None;
+    let mut shown = 0_usize;
+    loop {
+        let page = page(
+            session,
+            InboxRequest {
+                wait_ms,
+                all: args.all,
+                after,
+            },
+        )?;
+        for message in &page.messages {
+            show(message, args.json, shown > 0, out)?;
+            shown += 1;
+        }
+        out.flush()?;
+        let unread = page.messages.iter().filter(|message| !message.read);
+        let ids: Vec<_> = unread.map(|message| message.id.clone()).collect();
+        if !ids.is_empty() {
+            session.call(ControlRequest::MarkRead { ids })?;
+        }
+        after = page.messages.last().map(|message| message.id.clone());
+        if !page.more || after.is_none() {
+            break;
+        }
+        wait_ms = 0;
+    }
+    if shown == 0 && !args.json {
+        out.line(if args.all {
+            "no messages"
+        } else {
+            "no new messages"
+        })?;
+    }
+    Ok(())
+}
+
+fn page(session: &Session, request: InboxRequest) -> Result<InboxPage, Failure> {
+    match session.call(ControlRequest::Inbox(request))? {
+        ControlReply::Inbox(page) => Ok(page),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn show(message: &InboxMessage, json: bool, gap: bool, out: &mut Output) -> Result<(), Failure> {
+    if json {
+        return out.json(message);
+    }
+    if gap {
+        out.line("")?;
+    }
+    for line in describe(message, now_ms()) {
+        out.line(line)?;
+    }
+    Ok(())
+}
+
+/// Returns the lines a person reads: a heading, and the message indented, so that it cannot pass
+/// for a heading.
+pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
+    let mut heading = format!("from {}", escape_line(&message.from));
+    if !message.contact {
+        heading.push_str(" (a stranger: `restante contact accept` or `block`)");
+    }
+    heading.push_str(&format!(", sent {}", relative(now_ms, message.sent_ms)));
+    heading.push_str(&format!(
+        ", expires {}",
+        relative(now_ms, message.expires_ms)
+    ));
+    if let Some(burn_ms) = message.burn_ms {
+        heading.push_str(&format!(
+            ", burns {} after reading",
+            approximate_duration_ms(burn_ms)
+        ));
+    }
+    let mut lines = vec![heading];
+    if let Some(name) = &message.file_name {
+        lines.push(format!("  [file {}]", escape_line(name)));
+    }
+    match (&message.text, &message.base64) {
+        (Some(text), _) => {
+            // A text that ends in a line break has no empty line after it.
+            lines.extend(escape(&text.0).lines().map(|line| format!("  {line}")));
+        }
+        (None, Some(body)) => {
+            let size = approximate_size_bytes(body.as_bytes().len() as u64);
+            lines.push(format!(
+                "  [{size} that are not text; `restante inbox --all --json` has them]"
+            ));
+        }
+        (None, None) => lines.push("  [destroyed]".to_owned()),
+    }
+    lines
+}

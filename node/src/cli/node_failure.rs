@@ -1,0 +1,90 @@
+//! What to do when a node cannot be made or run.
+
+use super::Failure;
+use super::failure::chain;
+use crate::client::StoreFault;
+use crate::node::NodeFault;
+use crate::vault::{BodyFault, DbFault, DiskFault, KeyFault, UnlockFault, VaultFault};
+
+const FREE_SPACE: &str = "free some disk space and start it again; nothing that was stored is lost";
+const RESTORE: &str = "put back a copy of the home folder made while the node was stopped";
+
+impl From<NodeFault> for Failure {
+    fn from(fault: NodeFault) -> Self {
+        let message = chain(&fault);
+        match &fault {
+            NodeFault::Vault(fault) => of_vault(message, fault),
+            NodeFault::Store(fault) => of_store(message, fault),
+            NodeFault::Keeper(_) => Self::failed(
+                message,
+                "see that no other node uses this home and that the disk has room; if the file is \
+                 from a newer version, use that version",
+            ),
+            NodeFault::NodeKey { .. } => Self::usage(message, RESTORE),
+            NodeFault::Net(_) => Self::usage(
+                message,
+                "check `listen`, `external` and `network` with `restante run --print-config`",
+            ),
+            NodeFault::Thread(_) | NodeFault::Lane(_) => {
+                Self::failed(message, "close other programs and try again")
+            }
+        }
+    }
+}
+
+fn of_vault(message: String, fault: &VaultFault) -> Failure {
+    match fault {
+        VaultFault::Leftover { .. } => Failure::usage(message, RESTORE),
+        VaultFault::Unlock(fault) => of_unlock(message, fault),
+        VaultFault::Db(fault) => of_db(message, fault),
+        VaultFault::Keys(fault) => of_keys(message, fault),
+    }
+}
+
+fn of_unlock(message: String, fault: &UnlockFault) -> Failure {
+    match fault {
+        UnlockFault::WrongPassphrase => Failure::usage(
+            message,
+            "try again; nobody can bring back a forgotten pass phrase",
+        ),
+        UnlockFault::Missing | UnlockFault::Damaged { .. } => Failure::failed(message, RESTORE),
+        UnlockFault::Disk(fault) => of_disk(message, fault),
+        _ => Failure::failed(message, "close other programs and try again"),
+    }
+}
+
+fn of_store(message: String, fault: &StoreFault) -> Failure {
+    match fault {
+        StoreFault::Vault(fault) => of_vault(message, fault),
+        StoreFault::Db(fault) => of_db(message, fault),
+        StoreFault::Keys(fault) | StoreFault::Body(BodyFault::Keys(fault)) => {
+            of_keys(message, fault)
+        }
+        StoreFault::Row(_) | StoreFault::NoAccount | StoreFault::Body(_) => {
+            Failure::failed(message, RESTORE)
+        }
+    }
+}
+
+fn of_db(message: String, fault: &DbFault) -> Failure {
+    match fault {
+        DbFault::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
+        DbFault::Disk(fault) => of_disk(message, fault),
+        _ => Failure::failed(message, RESTORE),
+    }
+}
+
+fn of_keys(message: String, fault: &KeyFault) -> Failure {
+    match fault {
+        KeyFault::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
+        KeyFault::Disk(fault) => of_disk(message, fault),
+        _ => Failure::failed(message, RESTORE),
+    }
+}
+
+fn of_disk(message: String, fault: &DiskFault) -> Failure {
+    match fault {
+        DiskFault::Full => Failure::failed(message, FREE_SPACE),
+        DiskFault::Io { .. } => Failure::failed(message, "check the disk, then start it again"),
+    }
+}

@@ -1,0 +1,147 @@
+//! `restante init`, `run` and `demo`: the commands that own a node.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use restante_proto::person::Handle;
+
+use super::args::{Common, DemoArgs, InitArgs, RunArgs};
+use super::host::{host, runtime, start_logging};
+use super::settings::Settings;
+use super::terminal::escape_line;
+use super::{Failure, Output};
+use crate::config::{Config, Loaded};
+use crate::control::report::IdInfo;
+use crate::demo;
+use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
+use crate::node::{self, Costs};
+use crate::passphrase::{Passphrase, Purpose};
+
+/// Makes an account and its home.
+pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result<(), Failure> {
+    let handle = handle(&args.handle)?;
+    let path = Home::locate(common.home.as_deref(), PERSON_FOLDER)?;
+    // Before anybody has to think of a pass phrase; `create` looks again.
+    if Home::open(&path).is_ok() {
+        return Err(HomeError::Exists(path).into());
+    }
+    let settings = args.settings.to_raw();
+    let written = settings.to_toml();
+    let file = path.join("config.toml");
+    if !written.is_empty() && file.exists() {
+        return Err(Failure::usage(
+            format!("{} exists already", file.display()),
+            "write the settings into it instead of giving flags",
+        ));
+    }
+    // Refused now rather than by the first `run`.
+    Loaded::load(&Config::default(), &file, settings)?;
+    let passphrase = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Choose)?;
+    let (home, info) = Home::create(&path, |staging| {
+        if !written.is_empty() {
+            write_config(staging, &written)?;
+        }
+        create_account(staging, &handle, &passphrase)
+    })?;
+    if args.json {
+        return out.json(&info);
+    }
+    out.line(format!("Your ID is {}", escape_line(&info.id)))?;
+    out.line(format!(
+        "Everything is in {}; keep a copy.",
+        home.path().display()
+    ))?;
+    out.line("Nobody can bring back a forgotten pass phrase.")?;
+    out.line(format!(
+        "Next: restante --home {} run",
+        home.path().display()
+    ))
+}
+
+/// Runs the node until it is told to stop.
+pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(), Failure> {
+    let home = Home::open(&Home::locate(common.home.as_deref(), PERSON_FOLDER)?)?;
+    home.expect_kind(HomeKind::Person)?;
+    let loaded = Loaded::load(
+        &Config::default(),
+        &home.config_file(),
+        args.settings.to_raw(),
+    )?;
+    if args.print_config {
+        return out.bytes(loaded.to_toml().as_bytes());
+    }
+    if args.check {
+        for warning in &loaded.warnings {
+            out.line(format!("warning: {}", escape_line(warning)))?;
+        }
+        return out.line("the configuration is valid");
+    }
+    start_logging(&loaded)?;
+    // Before anybody has to type a pass phrase.
+    let lock = home.lock()?;
+    let passphrase = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Unlock)?;
+    runtime()?.block_on(host(&lock, |calls, stop| async {
+        let costs = Costs::production();
+        node::run(lock.home(), loaded.config, passphrase, costs, calls, stop).await?;
+        Ok(())
+    }))
+}
+
+/// Shows the whole way of a message.
+pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
+    let settings = Settings {
+        log: Some(args.log.clone().unwrap_or_else(|| "off".to_owned())),
+        log_format: args.log_format.clone(),
+        ..Settings::default()
+    };
+    let loaded = settings.to_raw().resolve(&Config::local())?;
+    start_logging(&loaded)?;
+    runtime()?
+        .block_on(demo::run(&mut io::stdout()))
+        .map_err(|fault| Failure::failed(fault.to_string(), "run it with `--log debug` to see why"))
+}
+
+fn handle(text: &str) -> Result<Handle, Failure> {
+    text.parse().map_err(|fault| {
+        let shown: String = text.chars().take(64).collect();
+        Failure::usage(
+            format!("{shown:?} is not a handle: {fault}"),
+            "choose another one with --handle",
+        )
+    })
+}
+
+/// Writes the settings given to `init` as the configuration of the new home.
+fn write_config(home: &Home, settings: &str) -> Result<(), Failure> {
+    let path = home.config_file();
+    let text = format!(
+        "# Settings of this node. `restante run --print-config` shows all there are.\n{settings}"
+    );
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        });
+    written.map_err(|source| {
+        HomeError::Io {
+            doing: "write",
+            path,
+            source,
+        }
+        .into()
+    })
+}
+
+/// Makes the account's part of a home.
+fn create_account(
+    home: &Home,
+    handle: &Handle,
+    passphrase: &Passphrase,
+) -> Result<IdInfo, Failure> {
+    Ok(node::create(home, handle, passphrase, &Costs::production())?)
+}

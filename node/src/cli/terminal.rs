@@ -1,0 +1,94 @@
+//! Text made fit for a terminal: other people's words can neither move its cursor nor pretend to be
+//! ours.
+
+use std::fmt::Write;
+
+use crate::config::units::approximate_duration_ms;
+
+/// Returns a text with every character escaped that a terminal acts upon or that reorders what is
+/// shown.
+///
+/// Line breaks stay and everything else is on its line; a tab becomes a space.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push('\n'),
+            '\t' => escaped.push(' '),
+            _ if is_unsafe(character) => {
+                let _infallible = write!(escaped, "\\u{{{:x}}}", u32::from(character));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Returns a text as [`escape`] does, with line breaks escaped as well, so that it stays one line.
+pub fn escape_line(text: &str) -> String {
+    escape(text).replace('\n', "\\n")
+}
+
+/// Returns rows with their columns aligned, two spaces between them; the last column is as long as
+/// it is.
+pub fn align(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let mut line = String::new();
+            for (index, cell) in row.iter().enumerate() {
+                let padding = if index + 1 == row.len() {
+                    0
+                } else {
+                    widths[index] + 2 - cell.chars().count()
+                };
+                let _infallible = write!(line, "{cell}{:padding$}", "");
+            }
+            line.trim_end().to_owned()
+        })
+        .collect()
+}
+
+/// Returns where a moment lies seen from now: `in 5 d 23 h`, `3 min ago`, `now`.
+pub fn relative(now_ms: u64, moment_ms: u64) -> String {
+    match moment_ms.cmp(&now_ms) {
+        std::cmp::Ordering::Greater => {
+            format!("in {}", approximate_duration_ms(moment_ms - now_ms))
+        }
+        std::cmp::Ordering::Less if now_ms - moment_ms >= 1_000 => {
+            format!("{} ago", approximate_duration_ms(now_ms - moment_ms))
+        }
+        _ => "now".to_owned(),
+    }
+}
+
+/// Returns the wall clock in milliseconds since 1970; 0 if it is set before that.
+pub fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// Returns whether a character is a control character, or one that changes direction, hides, or
+/// breaks lines.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0001}'
+        )
+}

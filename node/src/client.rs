@@ -1,0 +1,449 @@
+//! The person's side of a node: the account, its messages and its contacts.
+//!
+//! One task owns all of it. It drives three state machines of the protocol, the [`Outbox`], the [`Collector`] and the
+//! [`Publisher`], answers the person's commands, and commits to the vault before anything leaves or is acked. Whatever
+//! takes time, a request to a keeper, a stamp, an Argon2id, runs beside it and comes back as a [`Done`].
+
+mod calls;
+mod collecting;
+mod contacts;
+mod directory;
+mod exchange;
+mod publishing;
+mod reading;
+pub(crate) mod report;
+mod rows;
+mod sending;
+mod services;
+mod store;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use restante_proto::account::PersonId;
+use restante_proto::collector::{self, Collector};
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::HOUR_MS;
+use restante_proto::message::MessageId;
+use restante_proto::outbox::{self, Outbox};
+use restante_proto::prekey::PrekeySecret;
+use restante_proto::publisher::{self, Publisher};
+use restante_proto::request::{Listed, Waiting};
+use restante_proto::stamp::Stamp;
+use restante_proto::time::{Epoch, UnixMillis};
+use restante_proto::{Address, ItemId, NodeId};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+pub use self::rows::Account;
+pub use self::services::Services;
+pub(crate) use self::report::id_info;
+pub use self::store::StoreFault;
+pub(crate) use self::store::{create_account, read_account};
+
+use self::collecting::Opened;
+use self::directory::{Resolution, ResolveFault};
+use self::exchange::Deposited;
+use self::publishing::MadeCard;
+use self::reading::InboxWaiter;
+use self::rows::{Contact, Header, OutgoingEnvelope, OwnCard, Sent};
+use self::sending::{Intent, SendWaiter};
+use self::store::MailStore;
+use crate::clock;
+use crate::control::ControlCall;
+use crate::keeper::KeeperHandle;
+use crate::vault::Vault;
+
+/// Things done beside the client's task at once; more wait in line.
+const WORK_MAX: usize = 64;
+/// The longest sleep, so that a clock set forward is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+/// How often rows that only remember things are looked through, in milliseconds.
+const TIDY_MS: u64 = HOUR_MS;
+
+/// What the network tells the client.
+#[derive(Debug)]
+pub enum ClientEvent {
+    /// A keeper sent an envelope unasked.
+    Push(NodeId, Bytes),
+    /// Subscriptions at this keeper are gone.
+    Lost(NodeId),
+    /// There are peers to ask, after there were none.
+    NetworkUp,
+}
+
+/// What came of something that was done beside the client's task.
+enum Done {
+    Resolved(Box<Intent>, Result<Box<Resolution>, ResolveFault>),
+    OutboxFound(ItemId, Vec<NodeId>),
+    OutboxAnswer(ItemId, NodeId, Deposited),
+    Stamped(ItemId, Option<Stamp>),
+    CardMade(Option<Box<MadeCard>>),
+    CardFound(Address, Vec<NodeId>),
+    CardAnswer(Address, NodeId, Deposited),
+    MailFound(Address, Vec<NodeId>),
+    Subscribed(Address, NodeId, Option<UnixMillis>),
+    Listed(Address, NodeId, Option<(Vec<Listed>, bool)>),
+    Got(Address, NodeId, Vec<ItemId>, Option<Vec<(ItemId, Waiting)>>),
+    Acked(Address, NodeId, bool),
+    Opened(Address, Vec<Opened>),
+    Nothing,
+}
+
+type Work = BoxFuture<'static, Done>;
+
+/// The client's state.
+pub struct Client {
+    services: Services,
+    store: MailStore,
+    keeper: Option<KeeperHandle>,
+    settings: Settings,
+    account: Arc<Account>,
+    prekeys: Arc<Vec<PrekeySecret>>,
+    card: Option<OwnCard>,
+    card_stamps: BTreeMap<Address, Stamp>,
+    card_published: Option<UnixMillis>,
+    contacts: BTreeMap<PublicKey, Contact>,
+    known_ids: Arc<BTreeMap<PublicKey, PersonId>>,
+    outgoing: BTreeMap<ItemId, OutgoingEnvelope>,
+    /// Envelopes that left the outbox and are still on the disk.
+    ended: Vec<(ItemId, MessageId, Option<Sent>)>,
+    sent: BTreeMap<MessageId, Sent>,
+    inbox: BTreeMap<u64, Header>,
+    seen: BTreeMap<(PublicKey, MessageId), UnixMillis>,
+    words: BTreeSet<(PublicKey, MessageId)>,
+    words_due: Option<UnixMillis>,
+    outbox: Outbox,
+    collector: Collector,
+    publisher: Publisher,
+    watching: Option<(Epoch, bool)>,
+    held: BTreeSet<NodeId>,
+    sends: Vec<SendWaiter>,
+    readers: Vec<InboxWaiter>,
+    work: JoinSet<Done>,
+    /// Never locked, only borrowed mutably: the lock makes the client `Sync`, which futures are not.
+    backlog: Mutex<VecDeque<Work>>,
+    next_tidy: UnixMillis,
+    started: UnixMillis,
+}
+
+/// What the person set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The network's name, for `status`.
+    pub network: String,
+    /// How long received messages are kept at most, in milliseconds.
+    pub retention_ms: u64,
+}
+
+impl Client {
+    /// Reads the vault and makes a client of what is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`] when the vault does not hold a readable account.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the vault as it is, or tidied.
+    pub async fn open(
+        vault: Vault,
+        services: Services,
+        keeper: Option<KeeperHandle>,
+        settings: Settings,
+    ) -> Result<Self, OpenFault> {
+        let store = MailStore::new(vault);
+        let now = clock::now();
+        let reader = store.clone();
+        let loaded = services.disk.run(move || reader.load(now)).await??;
+        let card_stamps = loaded.stamps.into_iter().collect();
+        let contacts = loaded.contacts.into_iter().map(|contact| (contact.account, contact));
+        let outgoing = loaded.outbox.into_iter().map(|out| (out.envelope.id(), out));
+        let mut client = Self {
+            services,
+            store,
+            keeper,
+            settings,
+            account: Arc::new(loaded.account),
+            prekeys: Arc::new(loaded.prekeys),
+            card: loaded.card,
+            card_stamps,
+            card_published: None,
+            contacts: contacts.collect(),
+            known_ids: Arc::default(),
+            outgoing: outgoing.collect(),
+            ended: Vec::new(),
+            sent: loaded.sent,
+            inbox: loaded.inbox,
+            seen: loaded.seen,
+            words: loaded.words.into_iter().collect(),
+            words_due: None,
+            outbox: Outbox::default(),
+            collector: Collector::new(loaded.taken),
+            publisher: Publisher::default(),
+            watching: None,
+            held: BTreeSet::new(),
+            sends: Vec::new(),
+            readers: Vec::new(),
+            work: JoinSet::new(),
+            backlog: Mutex::default(),
+            next_tidy: now.plus(TIDY_MS),
+            started: now,
+        };
+        client.index_contacts();
+        Ok(client)
+    }
+
+    /// Returns the account this client belongs to.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Runs until `stop` holds `true`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing that was committed; what was under way is done again after a restart.
+    pub async fn run(
+        mut self,
+        mut calls: mpsc::Receiver<ControlCall>,
+        mut events: mpsc::Receiver<ClientEvent>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        self.start();
+        loop {
+            self.refill();
+            let pause = self.pause();
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                Some(call) = calls.recv() => self.on_call(call).await,
+                Some(event) = events.recv() => self.on_event(event),
+                Some(done) = self.work.join_next() => match done {
+                    Ok(done) => self.on_done(done).await,
+                    Err(fault) => error!(%fault, "something done beside the account's task panicked"),
+                },
+                () = tokio::time::sleep(pause) => {}
+            }
+            self.on_timer(clock::now()).await;
+            self.hold_pushing();
+        }
+        info!("the account's side has stopped");
+    }
+
+    fn start(&mut self) {
+        let now = clock::now();
+        self.resume_outbox(now);
+        self.resume_card(now);
+        if !self.words.is_empty() {
+            self.words_due = Some(now);
+        }
+    }
+
+    /// Runs `work` beside this task, now or when there is room.
+    fn spawn(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.line().push_back(Box::pin(work));
+    }
+
+    /// Starts what waits in line as far as there is room.
+    fn refill(&mut self) {
+        while self.work.len() < WORK_MAX {
+            let Some(work) = self.line().pop_front() else {
+                break;
+            };
+            self.work.spawn(work);
+        }
+    }
+
+    fn line(&mut self) -> &mut VecDeque<Work> {
+        self.backlog
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn on_event(&mut self, event: ClientEvent) {
+        let now = clock::now();
+        match event {
+            ClientEvent::Push(keeper, payload) => self.on_push(now, keeper, &payload),
+            ClientEvent::Lost(keeper) => self.collect(now, collector::Input::Lost(keeper)),
+            ClientEvent::NetworkUp => {
+                self.collect(now, collector::Input::NetworkUp);
+                self.publish(now, publisher::Input::NetworkUp);
+                self.send_out(now, outbox::Input::NetworkUp);
+            }
+        }
+    }
+
+    async fn on_done(&mut self, done: Done) {
+        let now = clock::now();
+        match done {
+            Done::Resolved(intent, result) => self.on_resolved(now, *intent, result).await,
+            Done::OutboxFound(id, keepers) => self.send_out(now, outbox::Input::Found(id, keepers)),
+            Done::OutboxAnswer(id, keeper, answer) => self.on_deposited(now, id, keeper, answer),
+            Done::Stamped(id, stamp) => self.on_stamped(now, id, stamp).await,
+            Done::CardMade(made) => self.on_card_made(now, made).await,
+            Done::CardFound(at, keepers) => {
+                self.publish(now, publisher::Input::Found(at, keepers));
+            }
+            Done::CardAnswer(at, keeper, answer) => self.on_card_answer(now, at, keeper, answer),
+            Done::MailFound(at, keepers) => {
+                self.collect(now, collector::Input::Found(at, keepers));
+            }
+            Done::Subscribed(at, keeper, until) => {
+                let input = match until {
+                    Some(until) => collector::Input::Subscribed(at, keeper, until),
+                    None => collector::Input::Failed(at, keeper),
+                };
+                self.collect(now, input);
+            }
+            Done::Listed(mailbox, keeper, listing) => {
+                let input = match listing {
+                    Some((items, more)) => {
+                        collector::Input::Listed { mailbox, keeper, items, more }
+                    }
+                    None => collector::Input::Failed(mailbox, keeper),
+                };
+                self.collect(now, input);
+            }
+            Done::Got(mailbox, keeper, asked, items) => {
+                let items = items.unwrap_or_default();
+                self.collect(now, collector::Input::Got { mailbox, keeper, asked, items });
+            }
+            Done::Acked(_, _, true) | Done::Nothing => {}
+            Done::Acked(at, keeper, false) => {
+                self.collect(now, collector::Input::Failed(at, keeper));
+            }
+            Done::Opened(mailbox, opened) => self.on_opened(now, mailbox, opened).await,
+        }
+    }
+
+    /// Does what is due at `now`.
+    async fn on_timer(&mut self, now: UnixMillis) {
+        self.watch_mailboxes(now);
+        if self.outbox.next_timeout().is_some_and(|due| due <= now) {
+            self.send_out(now, outbox::Input::Timer);
+        }
+        if self.collector.next_timeout().is_some_and(|due| due <= now) {
+            self.collect(now, collector::Input::Timer);
+        }
+        if self.publisher.next_timeout().is_some_and(|due| due <= now) {
+            self.publish(now, publisher::Input::Timer);
+        }
+        if self.words_due.is_some_and(|due| due <= now) {
+            self.send_words(now);
+        }
+        self.end_outgoing(now).await;
+        self.destroy_due(now).await;
+        self.answer_late_waiters(now).await;
+        if self.next_tidy <= now {
+            self.tidy(now).await;
+        }
+    }
+
+    /// Returns how long nothing is due.
+    fn pause(&self) -> Duration {
+        let now = clock::now();
+        let due = [
+            self.outbox.next_timeout(),
+            self.collector.next_timeout(),
+            self.publisher.next_timeout(),
+            self.words_due,
+            self.inbox.values().map(Header::destroy_at).min(),
+            self.next_waiter(),
+            Some(self.next_tidy),
+            Some(now.epoch().plus(1).start()),
+        ];
+        let wait = due.into_iter().flatten().map(|due| due.since(now)).min();
+        Duration::from_millis(wait.unwrap_or(u64::MAX)).min(SLEEP_MAX)
+    }
+
+    async fn tidy(&mut self, now: UnixMillis) {
+        self.next_tidy = now.plus(TIDY_MS);
+        self.sent.retain(|_, sent| sent.expires > now);
+        self.seen.retain(|_, until| *until > now);
+        if self.prekeys.iter().any(|prekey| prekey.destroy_at() <= now) {
+            let mut prekeys = (*self.prekeys).clone();
+            prekeys.retain(|prekey| prekey.destroy_at() > now);
+            self.prekeys = Arc::new(prekeys);
+        }
+        let store = self.store.clone();
+        self.commit(move || store.drop_over(now)).await;
+    }
+
+    /// Runs a write in the disk lane; what went wrong is logged, and returned as nothing.
+    async fn commit<T: Send + 'static>(
+        &self,
+        write: impl FnOnce() -> Result<T, StoreFault> + Send + 'static,
+    ) -> Option<T> {
+        match self.services.disk.run(write).await {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(fault)) => {
+                warn!(%fault, "the account's store refuses; restart the node once the disk is in order");
+                None
+            }
+            Err(fault) => {
+                warn!(%fault, "the account's store is gone");
+                None
+            }
+        }
+    }
+
+    /// Keeps connections open to exactly those keepers that push.
+    fn hold_pushing(&mut self) {
+        let pushing = self.collector.pushing();
+        if pushing == self.held {
+            return;
+        }
+        let added: Vec<NodeId> = pushing.difference(&self.held).copied().collect();
+        let gone: Vec<NodeId> = self.held.difference(&pushing).copied().collect();
+        self.held = pushing;
+        let net = self.services.net.clone();
+        self.spawn(async move {
+            for keeper in added {
+                let _stopping = net.hold(keeper).await;
+            }
+            for keeper in gone {
+                let _stopping = net.release(keeper).await;
+            }
+            Done::Nothing
+        });
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("outgoing", &self.outgoing.len())
+            .field("inbox", &self.inbox.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until the node is to stop.
+///
+/// # Cancel safety
+///
+/// Cancel safe: nothing is lost when the future is dropped.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever could stop the node is gone: then it is to stop as well.
+    let _guard = stop.wait_for(|stop| *stop).await;
+}
+
+/// Why a client could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenFault {
+    /// The vault's content.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// The disk lane has ended.
+    #[error(transparent)]
+    Lane(#[from] crate::lane::LaneClosed),
+}

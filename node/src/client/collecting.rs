@@ -1,0 +1,298 @@
+//! From envelopes at keepers to committed messages.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use restante_proto::account::PersonId;
+use restante_proto::collector::{self, watched_epochs};
+use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};
+use restante_proto::keys::SecretKey;
+use restante_proto::mailbox::{Mailbox, Rule};
+use restante_proto::message::{Content, Message};
+use restante_proto::person::IdCost;
+use restante_proto::placement::CANDIDATES;
+use restante_proto::request::{Push, Waiting};
+use restante_proto::time::UnixMillis;
+use restante_proto::{Address, ItemId, NodeId};
+use tracing::debug;
+
+use super::exchange;
+use super::rows::Account;
+use super::store::{Effect, HeaderDraft, Received};
+use super::{Client, Done};
+use crate::clock;
+use crate::control::report::ContactState;
+
+/// Mailboxes of one device in one epoch that contacts deposit into.
+pub(super) const DEVICE_MAILBOXES: u8 = 2;
+/// Messages kept at once; further ones stay at the keepers.
+const INBOX_COUNT_MAX: usize = 10_000;
+
+/// An envelope after it was opened, or not.
+pub(super) struct Opened {
+    id: ItemId,
+    expires: UnixMillis,
+    result: Result<(VerifiedMessage, PersonId), OpenFault>,
+}
+
+impl Client {
+    /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait there.
+    pub(super) fn watch_mailboxes(&mut self, now: UnixMillis) {
+        let granted = self.contacts.values().any(|contact| contact.granted.is_some());
+        let wanted = Some((now.epoch(), granted));
+        if self.watching == wanted {
+            return;
+        }
+        self.watching = wanted;
+        let identity = &self.account.identity;
+        let since = self.account.created.epoch().minus(1);
+        let mut mailboxes = Vec::new();
+        for epoch in watched_epochs(now, since) {
+            mailboxes.push(identity.first_contact_mailbox(epoch));
+            if granted {
+                let own = (0..DEVICE_MAILBOXES).map(|index| identity.device_mailbox(epoch, index));
+                mailboxes.extend(own);
+            }
+        }
+        self.collect(now, collector::Input::Watch(mailboxes));
+    }
+
+    /// Gives the collector an input and does what it says.
+    pub(super) fn collect(&mut self, now: UnixMillis, input: collector::Input) {
+        let outputs = self.collector.handle(now, input);
+        let mut opening: Vec<(Mailbox, ItemId, Waiting)> = Vec::new();
+        for output in outputs {
+            match output {
+                collector::Output::Open(mailbox, id, item) => opening.push((mailbox, id, item)),
+                other => self.do_collector(other),
+            }
+        }
+        if let Some((mailbox, _, _)) = opening.first() {
+            self.open_all(*mailbox, opening);
+        }
+    }
+
+    fn do_collector(&mut self, output: collector::Output) {
+        let net = self.services.net.clone();
+        match output {
+            collector::Output::Find(mailbox) => self.spawn(async move {
+                let at = mailbox.address();
+                Done::MailFound(at, net.closest(at, CANDIDATES).await.unwrap_or_default())
+            }),
+            collector::Output::Subscribe(mailbox, keeper) => {
+                let owner = self.owner_of(&mailbox);
+                self.spawn(async move {
+                    let until = exchange::subscribe(net, keeper, owner, mailbox).await;
+                    Done::Subscribed(mailbox.address(), keeper, until)
+                });
+            }
+            collector::Output::List(mailbox, keeper, after) => {
+                let owner = self.owner_of(&mailbox);
+                self.spawn(async move {
+                    let listing = exchange::list(net, keeper, owner, mailbox, after).await;
+                    Done::Listed(mailbox.address(), keeper, listing)
+                });
+            }
+            collector::Output::Get(mailbox, keeper, ids) => {
+                let owner = self.owner_of(&mailbox);
+                self.spawn(async move {
+                    let items = exchange::get(net, keeper, owner, mailbox, ids.clone()).await;
+                    Done::Got(mailbox.address(), keeper, ids, items)
+                });
+            }
+            collector::Output::Ack(mailbox, keeper, ids) => {
+                let owner = self.owner_of(&mailbox);
+                self.spawn(async move {
+                    let acked = exchange::ack(net, keeper, owner, mailbox, ids).await;
+                    Done::Acked(mailbox.address(), keeper, acked)
+                });
+            }
+            // Gathered by the caller, so that one batch is one commit.
+            collector::Output::Open(mailbox, id, item) => {
+                self.open_all(mailbox, vec![(mailbox, id, item)]);
+            }
+        }
+    }
+
+    fn owner_of(&self, mailbox: &Mailbox) -> SecretKey {
+        let identity = &self.account.identity;
+        if mailbox.rule == Rule::Stamp {
+            return identity.first_contact();
+        }
+        (0..DEVICE_MAILBOXES)
+            .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
+            .find(|owner| owner.public() == mailbox.owner)
+            .unwrap_or_else(|| identity.first_contact())
+    }
+
+    pub(super) fn on_push(&mut self, now: UnixMillis, _keeper: NodeId, payload: &[u8]) {
+        match Push::decode(payload) {
+            Ok(push) => {
+                let (id, item) = exchange::named(push.item);
+                self.collect(now, collector::Input::Pushed(push.mailbox, id, item));
+            }
+            Err(fault) => debug!(%fault, "a keeper's push does not decode"),
+        }
+    }
+
+    /// Opens envelopes of one mailbox in the processor's lane.
+    fn open_all(&mut self, mailbox: Mailbox, items: Vec<(Mailbox, ItemId, Waiting)>) {
+        let services = self.services.clone();
+        let account = Arc::clone(&self.account);
+        let prekeys = Arc::clone(&self.prekeys);
+        let known = Arc::clone(&self.known_ids);
+        let address = mailbox.address();
+        self.spawn(async move {
+            let cost = services.cost;
+            let opened = services.cpu.run(move || {
+                let open = |(mailbox, id, item): (Mailbox, ItemId, Waiting)| Opened {
+                    id,
+                    expires: item.expires,
+                    result: open_one(&account, &mailbox, &item, prekeys.iter()).map(|message| {
+                        let sender = message.message();
+                        let from = known.get(&sender.sender).cloned();
+                        let from = from.unwrap_or_else(|| id_of(sender, cost));
+                        (message, from)
+                    }),
+                };
+                items.into_iter().map(open).collect()
+            });
+            match opened.await {
+                Ok(opened) => Done::Opened(address, opened),
+                Err(_) => Done::Nothing,
+            }
+        });
+    }
+
+    /// Commits what was opened, and only then lets the collector ack it.
+    pub(super) async fn on_opened(
+        &mut self,
+        now: UnixMillis,
+        mailbox: Address,
+        opened: Vec<Opened>,
+    ) {
+        let mut batch: Vec<Received> = Vec::new();
+        for item in opened {
+            let Opened { id, expires, result } = item;
+            match self.effect_of(now, result, &batch).await {
+                Some(effect) => batch.push(Received { envelope: id, expires, effect }),
+                None => self.collect(now, collector::Input::Deferred(id)),
+            }
+        }
+        if batch.is_empty() {
+            return;
+        }
+        let taken = batch.iter().map(|received| (received.envelope, received.expires)).collect();
+        let words: Vec<_> = batch.iter().filter_map(word_of).collect();
+        let ids: Vec<ItemId> = batch.iter().map(|received| received.envelope).collect();
+        let store = self.store.clone();
+        let Some(headers) = self.commit(move || store.commit_received(&batch)).await else {
+            for id in ids {
+                self.collect(now, collector::Input::Deferred(id));
+            }
+            return;
+        };
+        for (arrival, header) in headers {
+            self.seen.insert((header.sender, header.message), header.expires);
+            self.inbox.insert(arrival, header);
+        }
+        self.gather_words(now, words);
+        self.collect(now, collector::Input::Taken(mailbox, taken));
+        self.answer_readers(now).await;
+    }
+
+    /// Decides what an envelope changes; nothing if it must stay where it is for now.
+    async fn effect_of(
+        &mut self,
+        now: UnixMillis,
+        result: Result<(VerifiedMessage, PersonId), OpenFault>,
+        batch: &[Received],
+    ) -> Option<Effect> {
+        let (message, from) = match result {
+            Ok(opened) => opened,
+            Err(fault) => {
+                debug!(%fault, "an envelope was worth nothing");
+                return Some(Effect::Nothing);
+            }
+        };
+        let expires = message.expires();
+        let Message { sender, id, sent, content, .. } = message.into_message();
+        let state = self.contacts.get(&sender).map(|contact| contact.state);
+        if state == Some(ContactState::Blocked) {
+            return Some(Effect::Nothing);
+        }
+        let (body, burn_ms, file_name) = match content {
+            Content::Text { body, burn_ms, file_name } => (body, burn_ms, file_name),
+            Content::Delivered { ids, grant } => {
+                if state == Some(ContactState::Accepted) {
+                    self.on_word(now, sender, ids, grant).await;
+                }
+                return Some(Effect::Nothing);
+            }
+        };
+        let in_batch = batch.iter().any(|received| match &received.effect {
+            Effect::Message { header, .. } => (header.sender, header.message) == (sender, id),
+            Effect::Nothing => false,
+        });
+        if in_batch || self.seen.contains_key(&(sender, id)) {
+            return Some(Effect::Nothing);
+        }
+        if self.inbox.len() + batch.len() >= INBOX_COUNT_MAX {
+            return None;
+        }
+        if !self.ensure_contact(now, &from, sender, ContactState::Request).await {
+            return None;
+        }
+        let arrival = self.next_arrival(batch);
+        let header = Box::new(HeaderDraft {
+            sender,
+            message: id,
+            from,
+            received: now,
+            sent,
+            expires: expires.min(now.plus(self.settings.retention_ms)),
+            burn_ms,
+            file_name,
+        });
+        let word = state == Some(ContactState::Accepted);
+        Some(Effect::Message { arrival, header, body: copied(&body), word })
+    }
+
+    fn next_arrival(&self, batch: &[Received]) -> u64 {
+        let in_batch = batch.iter().filter_map(|received| match received.effect {
+            Effect::Message { arrival, .. } => Some(arrival),
+            Effect::Nothing => None,
+        });
+        let stored = self.inbox.keys().next_back().copied();
+        let now = clock::now().get();
+        in_batch.chain(stored).max().map_or(now, |last| now.max(last + 1))
+    }
+}
+
+/// Lets go of the envelope's buffer around a body.
+fn copied(body: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(body)
+}
+
+fn word_of(received: &Received) -> Option<(restante_proto::keys::PublicKey, restante_proto::message::MessageId)> {
+    match &received.effect {
+        Effect::Message { header, word: true, .. } => Some((header.sender, header.message)),
+        _ => None,
+    }
+}
+
+fn open_one<'a>(
+    account: &Account,
+    mailbox: &Mailbox,
+    item: &Waiting,
+    prekeys: impl Iterator<Item = &'a restante_proto::prekey::PrekeySecret>,
+) -> Result<VerifiedMessage, OpenFault> {
+    let lifetime = Lifetime { now: clock::now(), expires: item.expires };
+    let opener = OpenerIdentity::from(&account.identity);
+    envelope::open(&item.envelope, mailbox, lifetime, &opener, prekeys)
+}
+
+/// Computes the ID a stranger goes by: the tag cannot be claimed, only computed.
+fn id_of(message: &Message, cost: IdCost) -> PersonId {
+    PersonId::of(&message.sender, message.handle.clone(), cost)
+}

@@ -1,0 +1,149 @@
+//! Finding people: from an ID to a verified card.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use restante_proto::Address;
+use restante_proto::account::PersonId;
+use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::{REPLICAS, receipts_wanted};
+use restante_proto::person::{Locators, RecordKey};
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::exchange;
+use super::services::Services;
+use crate::clock;
+use crate::net::NetHandle;
+
+/// How long one locator may take: keepers that are gone must not hold up those that answer.
+const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
+
+/// What a lookup of an ID found.
+#[derive(Debug, Clone)]
+pub(super) struct Resolution {
+    /// The card.
+    pub(super) card: VerifiedCard,
+    /// The record it was in, to be opened again without a lookup.
+    pub(super) record: CardRecord,
+    /// What the record opens under.
+    pub(super) key: RecordKey,
+}
+
+/// Why an ID could not be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ResolveFault {
+    /// No keeper could be asked.
+    #[error("no keeper can be reached")]
+    Offline,
+    /// Keepers answered, and none has a valid card of this ID.
+    #[error("no card is published under this ID")]
+    NotFound,
+    /// The node is going down.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// What was known of an ID before looking it up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before {
+    pub(super) account: Option<PublicKey>,
+    pub(super) sequence: Option<u64>,
+}
+
+/// Looks an ID up: all its locators at once, then the valid card with the highest sequence.
+///
+/// # Cancel safety
+///
+/// Dropping the future abandons the lookup and changes nothing.
+///
+/// # References
+///
+/// SPEC 4.4 and 10.1.
+pub(super) async fn resolve(
+    services: Services,
+    id: PersonId,
+    before: Before,
+) -> Result<Resolution, ResolveFault> {
+    let cost = services.cost;
+    let named = id.clone();
+    let epoch = clock::now().salt_epoch();
+    let locators = services
+        .cpu
+        .run(move || named.locators(epoch, cost))
+        .await
+        .map_err(|_| ResolveFault::Stopping)?;
+    let mut lookups: FuturesUnordered<_> = locators
+        .addresses
+        .iter()
+        .map(|locator| at_locator(services.net.clone(), *locator))
+        .collect();
+    let (mut records, mut answers) = (Vec::new(), 0);
+    while let Some((found, answered)) = lookups.next().await {
+        records.extend(found);
+        answers += answered;
+    }
+    debug!(records = records.len(), answers, "looked an ID up");
+    if answers == 0 {
+        return Err(ResolveFault::Offline);
+    }
+    services
+        .cpu
+        .run(move || pick(&records, &id, &locators, before, cost))
+        .await
+        .map_err(|_| ResolveFault::Stopping)?
+        .ok_or(ResolveFault::NotFound)
+}
+
+fn pick(
+    records: &[CardRecord],
+    id: &PersonId,
+    locators: &Locators,
+    before: Before,
+    cost: restante_proto::person::IdCost,
+) -> Option<Resolution> {
+    let known = Known {
+        account: before.account.as_ref(),
+        sequence: before.sequence,
+    };
+    let now = clock::now();
+    let key = &locators.record_key;
+    let card = choose(records, id, key, now, known, cost)?;
+    // The same card opens from its own record, and from no other.
+    let account = card.card().account;
+    let known = Known { account: Some(&account), sequence: None };
+    let record = records
+        .iter()
+        .find(|record| choose([*record], id, key, now, known, cost).as_ref() == Some(&card))?;
+    Some(Resolution { record: record.clone(), key: key.clone(), card })
+}
+
+/// Asks the keepers of one locator; returns what they hold and how many answered.
+///
+/// Enough answers end it: a card that was stored at W of R keepers is among any R - W + 1 of them.
+async fn at_locator(net: NetHandle, locator: Address) -> (Vec<CardRecord>, usize) {
+    let (mut records, mut answers) = (Vec::new(), 0);
+    let asked = async {
+        let keepers = net.closest(locator, REPLICAS).await.unwrap_or_default();
+        let enough = keepers.len() + 1 - receipts_wanted(keepers.len().max(1)).min(keepers.len());
+        let mut asked: FuturesUnordered<_> = keepers
+            .into_iter()
+            .map(|keeper| exchange::cards(net.clone(), keeper, locator))
+            .collect();
+        while let Some(answer) = asked.next().await {
+            if let Some(found) = answer {
+                answers += 1;
+                records.extend(found);
+            }
+            if answers >= enough {
+                break;
+            }
+        }
+    };
+    if timeout(LOCATOR_DEADLINE, asked).await.is_err() {
+        debug!("a locator was slow");
+    }
+    (records, answers)
+}

@@ -1,0 +1,611 @@
+//! From a person's words to envelopes at keepers.
+
+use restante_proto::account::PersonId;
+use restante_proto::card::VerifiedCard;
+use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS};
+use restante_proto::mailbox::{Mailbox, Rule};
+use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::outbox::{self, Outgoing};
+use restante_proto::placement::{CANDIDATES, Standing};
+use restante_proto::request::{Admission, Reason, Request};
+use restante_proto::stamp::{Challenge, EFFORT_DEFAULT, EFFORT_MAX, Stamp};
+use restante_proto::time::UnixMillis;
+use restante_proto::{ItemId, NodeId};
+use tracing::{debug, info};
+
+use super::contacts::{Who, parse_who};
+use super::directory::{Before, Resolution, ResolveFault};
+use super::exchange::{self, Deposited};
+use super::rows::{OutgoingEnvelope, Postage, Sent};
+use super::services::make_stamp;
+use super::{Client, Done};
+use crate::clock;
+use crate::control::protocol::{ControlReply, FaultCode, SEND_ANSWER_MS, SendRequest};
+use crate::control::report::{ContactState, DeliveryState, SendResult};
+use crate::control::Answer;
+
+/// How old a contact's card may be before it is looked up again, in milliseconds: a day, after which there is a fresh
+/// prekey, and an hour.
+const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
+/// How long a message that is stored waits for the last receipts before its sender is told, in milliseconds.
+const LAST_RECEIPTS_MS: u64 = 1_500;
+/// Messages under way, at most, as an outbox holds envelopes.
+const SENDS_MAX: usize = outbox::OUTBOX_COUNT_MAX;
+
+/// What is to be done once an ID is resolved.
+pub(super) enum Intent {
+    /// Send this.
+    Send { who: Who, request: SendRequest, answer: Answer },
+    /// Make a contact.
+    Add { who: Who, petname: Option<String>, answer: Answer },
+    /// Send the words due to this contact.
+    Words(PublicKey),
+}
+
+/// A `send` that has not been answered yet.
+pub(super) struct SendWaiter {
+    pub(super) message: MessageId,
+    pub(super) answer: Answer,
+    pub(super) deadline: Option<UnixMillis>,
+}
+
+impl Client {
+    /// Starts a `send`.
+    pub(super) async fn on_send(&mut self, request: SendRequest, answer: Answer) {
+        let now = clock::now();
+        let who = match parse_who(&request.to) {
+            Ok(who) => who,
+            Err(message) => return answer.refuse(FaultCode::BadRequest, message, ID_HINT),
+        };
+        if request.ttl_ms == 0 || request.ttl_ms > MESSAGE_TTL_MAX_MS {
+            let message = "a message lives between one second and 30 days";
+            return answer.refuse(FaultCode::BadRequest, message, "choose another --ttl");
+        }
+        if self.outgoing.len() >= SENDS_MAX {
+            let message = format!("{} messages are waiting to be delivered", self.outgoing.len());
+            return answer.refuse(FaultCode::Full, message, "wait until some have arrived");
+        }
+        let contact = self.contact_by_id(&who.id);
+        if let Some(fault) = contact.and_then(|contact| refusal_of(contact.state)) {
+            return answer.refuse(fault.0, fault.1, fault.2);
+        }
+        let fresh = contact
+            .filter(|contact| who.matches(&contact.account))
+            .and_then(|contact| contact.card(now))
+            .filter(|card| now.since(card.card().issued) < CARD_FRESH_MS);
+        match fresh {
+            Some(card) => self.send_to(now, &card, &request, answer).await,
+            None => self.resolve(Intent::Send { who, request, answer }),
+        }
+    }
+
+    /// Looks the ID of `intent` up, and comes back with it.
+    pub(super) fn resolve(&mut self, intent: Intent) {
+        let id = match &intent {
+            Intent::Send { who, .. } | Intent::Add { who, .. } => who.id.clone(),
+            Intent::Words(account) => match self.contacts.get(account) {
+                Some(contact) => contact.id.clone(),
+                None => return,
+            },
+        };
+        let before = self.before(&id);
+        let services = self.services.clone();
+        self.spawn(async move {
+            let result = super::contacts::resolve_patiently(services, id, before).await;
+            Done::Resolved(Box::new(intent), result.map(Box::new))
+        });
+    }
+
+    fn before(&self, id: &PersonId) -> Before {
+        let contact = self.contact_by_id(id);
+        Before {
+            account: contact.map(|contact| contact.account),
+            sequence: contact.and_then(|contact| contact.sequence),
+        }
+    }
+
+    pub(super) async fn on_resolved(
+        &mut self,
+        now: UnixMillis,
+        intent: Intent,
+        result: Result<Box<Resolution>, ResolveFault>,
+    ) {
+        if let Ok(resolution) = &result {
+            self.meet(now, &intent, resolution).await;
+        }
+        match intent {
+            Intent::Send { who, request, answer } => {
+                match self.usable_card(now, &who, result) {
+                    Ok(card) => self.send_to(now, &card, &request, answer).await,
+                    Err((code, message, hint)) => answer.refuse(code, message, hint),
+                }
+            }
+            Intent::Add { who, petname, answer } => {
+                match self.usable_card(now, &who, result) {
+                    Ok(card) => self.add_contact(now, &card, petname, answer).await,
+                    Err((code, message, hint)) => answer.refuse(code, message, hint),
+                }
+            }
+            Intent::Words(account) => self.on_words_resolved(now, account).await,
+        }
+    }
+
+    /// Makes a contact of whoever was looked up in order to be written to, and notes the card.
+    async fn meet(&mut self, now: UnixMillis, intent: &Intent, found: &Resolution) {
+        let card = found.card.card();
+        let own = card.account == self.account.identity.account.public();
+        if let Intent::Send { who, .. } | Intent::Add { who, .. } = intent {
+            if !own && !card.terminated && who.matches(&card.account) {
+                self.ensure_contact(now, &who.id, card.account, ContactState::Accepted).await;
+            }
+        }
+        self.learn_card(now, found).await;
+    }
+
+    /// Returns the card to seal to: the one found, or the last one seen if the network is away.
+    fn usable_card(
+        &self,
+        now: UnixMillis,
+        who: &Who,
+        result: Result<Box<Resolution>, ResolveFault>,
+    ) -> Result<VerifiedCard, Refused> {
+        let known = self.contact_by_id(&who.id);
+        let card = match result {
+            Ok(resolution) => resolution.card,
+            Err(fault) => match known.and_then(|contact| contact.card(now)) {
+                Some(card) => card,
+                None => return Err(refused(&who.id, fault)),
+            },
+        };
+        if card.card().terminated {
+            let message = format!("{} has terminated the account", who.id);
+            return Err((FaultCode::Terminated, message, "ask them for a new ID".to_owned()));
+        }
+        if !who.matches(&card.card().account) {
+            let message = "the link's key does not match the account behind this ID".to_owned();
+            let hint = "do not write to it; ask for the link again".to_owned();
+            return Err((FaultCode::UnknownId, message, hint));
+        }
+        Ok(card)
+    }
+
+    /// Seals, commits, and only then starts to send.
+    async fn send_to(
+        &mut self,
+        now: UnixMillis,
+        card: &VerifiedCard,
+        request: &SendRequest,
+        answer: Answer,
+    ) {
+        let account = card.card().account;
+        self.befriend(now, &account).await;
+        let content = Content::Text {
+            body: request.body.as_bytes().to_vec().into(),
+            burn_ms: request.burn_ms.unwrap_or(0),
+            file_name: request.file_name.clone().unwrap_or_default(),
+        };
+        let expires = now.plus(request.ttl_ms);
+        let message = MessageId::random(&mut rand::rng());
+        let sealed = match self.seal_for(now, card, message, expires, &content, true) {
+            Ok(sealed) => sealed,
+            Err(fault) => {
+                return answer.refuse(FaultCode::BadRequest, fault.to_string(), hint_of(fault));
+            }
+        };
+        let sent = Sent { to: account, state: DeliveryState::Waiting, sent: now, expires };
+        if !self.commit_outgoing(now, sealed, Some((message, sent)), Vec::new()).await {
+            let message = "the message could not be stored, and was not sent";
+            let hint = "free some disk space and restart the node";
+            return answer.refuse(FaultCode::Disk, message, hint);
+        }
+        let deadline = (!request.wait).then(|| now.plus(SEND_ANSWER_MS));
+        self.sends.push(SendWaiter { message, answer, deadline });
+    }
+
+    /// Seals one message for every device of `card`.
+    pub(super) fn seal_for(
+        &self,
+        now: UnixMillis,
+        card: &VerifiedCard,
+        id: MessageId,
+        expires: UnixMillis,
+        content: &Content,
+        awaits_word: bool,
+    ) -> Result<Vec<OutgoingEnvelope>, SealFault> {
+        let card = card.card();
+        let identity = &self.account.identity;
+        let message = Message::new(identity, id, now, content.clone());
+        let epoch = now.epoch();
+        let contact = self.contacts.get(&card.account);
+        let granted = contact.and_then(|contact| contact.grant.as_ref()?.mailbox(epoch));
+        let mailbox = match &granted {
+            Some((mailbox, _)) => *mailbox,
+            None => Mailbox { owner: card.first_contact, rule: Rule::Stamp, epoch },
+        };
+        let mut sealed = Vec::new();
+        for device in &card.devices {
+            let recipient = Recipient {
+                account: card.account,
+                device: device.certificate.device,
+                prekey: &device.prekey,
+            };
+            let times = Lifetime { now, expires };
+            let rng = &mut rand::rng();
+            let envelope = envelope::seal(&message, identity, &recipient, mailbox, times, rng)?;
+            let postage = granted.as_ref().map_or(Postage::Due, |(_, capability)| {
+                let proof = capability.prove(&mailbox.address(), &envelope.id(), expires);
+                Postage::Paid(Box::new(Admission::Capability(proof)))
+            });
+            sealed.push(OutgoingEnvelope {
+                message: id,
+                to: card.account,
+                envelope,
+                postage,
+                receipts: std::collections::BTreeMap::new(),
+                awaits_word,
+            });
+        }
+        Ok(sealed)
+    }
+
+    /// Commits sealed envelopes and starts bringing them out; tells whether they are committed.
+    pub(super) async fn commit_outgoing(
+        &mut self,
+        now: UnixMillis,
+        sealed: Vec<OutgoingEnvelope>,
+        sent: Option<(MessageId, Sent)>,
+        words: Vec<(PublicKey, MessageId)>,
+    ) -> bool {
+        let store = self.store.clone();
+        let rows = sealed.clone();
+        let row = sent.as_ref().map(|(_, sent)| sent.clone());
+        let gone = words.clone();
+        let write = move || store.put_outgoing(&rows, row.as_ref(), &gone);
+        if self.commit(write).await.is_none() {
+            return false;
+        }
+        self.sent.extend(sent);
+        for word in words {
+            self.words.remove(&word);
+        }
+        for outgoing in sealed {
+            self.bring_out(now, outgoing);
+        }
+        true
+    }
+
+    /// Takes up what was under way before a restart.
+    pub(super) fn resume_outbox(&mut self, now: UnixMillis) {
+        let outgoing: Vec<OutgoingEnvelope> =
+            std::mem::take(&mut self.outgoing).into_values().collect();
+        for outgoing in outgoing {
+            self.bring_out(now, outgoing);
+        }
+    }
+
+    fn bring_out(&mut self, now: UnixMillis, outgoing: OutgoingEnvelope) {
+        let id = outgoing.envelope.id();
+        let due = matches!(outgoing.postage, Postage::Due);
+        self.outgoing.insert(id, outgoing);
+        if due {
+            self.order_stamp(id, EFFORT_DEFAULT);
+        } else {
+            self.enter_outbox(now, id);
+        }
+    }
+
+    fn order_stamp(&mut self, id: ItemId, effort: u32) {
+        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        let address = outgoing.envelope.mailbox.address();
+        let challenge = Challenge::envelope(&address, &id, outgoing.envelope.expires);
+        let services = self.services.clone();
+        self.spawn(async move {
+            let scheme = services.scheme.clone();
+            let made = services.stamps.run(move || make_stamp(&*scheme, &challenge, effort)).await;
+            Done::Stamped(id, made.ok().flatten())
+        });
+    }
+
+    pub(super) async fn on_stamped(&mut self, now: UnixMillis, id: ItemId, stamp: Option<Stamp>) {
+        let (Some(outgoing), Some(stamp)) = (self.outgoing.get_mut(&id), stamp) else { return };
+        outgoing.postage = Postage::Paid(Box::new(Admission::Stamp(stamp)));
+        let row = [outgoing.clone()];
+        let store = self.store.clone();
+        self.commit(move || store.put_outgoing(&row, None, &[])).await;
+        self.enter_outbox(now, id);
+    }
+
+    fn enter_outbox(&mut self, now: UnixMillis, id: ItemId) {
+        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        if self.outbox.standing(now, &id).is_some() {
+            return;
+        }
+        let added = self.outbox.add(now, Outgoing {
+            message: outgoing.message,
+            envelope: id,
+            mailbox: outgoing.envelope.mailbox,
+            expires: outgoing.envelope.expires,
+            receipts: outgoing.receipts.clone(),
+        });
+        match added {
+            Ok(outputs) => self.do_outbox(outputs),
+            Err(fault) => debug!(%fault, "an envelope stays behind until the next start"),
+        }
+    }
+
+    /// Gives the outbox an input and does what it says.
+    pub(super) fn send_out(&mut self, now: UnixMillis, input: outbox::Input) {
+        let outputs = self.outbox.handle(now, input);
+        self.do_outbox(outputs);
+    }
+
+    fn do_outbox(&mut self, outputs: Vec<outbox::Output>) {
+        for output in outputs {
+            match output {
+                outbox::Output::Find(id, mailbox) => {
+                    let net = self.services.net.clone();
+                    self.spawn(async move {
+                        let found = net.closest(mailbox.address(), CANDIDATES).await;
+                        Done::OutboxFound(id, found.unwrap_or_default())
+                    });
+                }
+                outbox::Output::Deposit(id, keeper) => self.deposit(id, keeper),
+                outbox::Output::Offer(id, keeper) => self.offer(id, keeper),
+                outbox::Output::Standing(id, standing) => self.on_standing(id, standing),
+                outbox::Output::Delivered(id, message) => {
+                    self.end(id, message, DeliveryState::Delivered);
+                }
+                outbox::Output::Expired(id, message) => {
+                    self.end(id, message, DeliveryState::Expired);
+                }
+            }
+        }
+    }
+
+    fn deposit(&mut self, id: ItemId, keeper: NodeId) {
+        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        let Postage::Paid(admission) = &outgoing.postage else { return };
+        let nonce = exchange::nonce();
+        let envelope = &outgoing.envelope;
+        let claim = exchange::claim(envelope.mailbox.address(), &envelope.bytes, nonce);
+        let request = Request::DepositEnvelope {
+            mailbox: envelope.mailbox,
+            expires: envelope.expires,
+            envelope: envelope.bytes.clone(),
+            nonce,
+            admission: (**admission).clone(),
+        };
+        self.spawn_deposit(id, keeper, request, claim);
+    }
+
+    fn offer(&mut self, id: ItemId, keeper: NodeId) {
+        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        let nonce = exchange::nonce();
+        let mailbox = outgoing.envelope.mailbox;
+        let claim = exchange::claim(mailbox.address(), &outgoing.envelope.bytes, nonce);
+        self.spawn_deposit(id, keeper, Request::Offer { mailbox, id, nonce }, claim);
+    }
+
+    fn spawn_deposit(
+        &mut self,
+        id: ItemId,
+        keeper: NodeId,
+        request: Request,
+        claim: restante_proto::receipt::Claim,
+    ) {
+        let net = self.services.net.clone();
+        self.spawn(async move {
+            let answer = exchange::deposit(net, keeper, request, claim).await;
+            Done::OutboxAnswer(id, keeper, answer)
+        });
+    }
+
+    pub(super) fn on_deposited(
+        &mut self,
+        now: UnixMillis,
+        id: ItemId,
+        keeper: NodeId,
+        answer: Deposited,
+    ) {
+        let input = match answer {
+            Deposited::Held(until) => outbox::Input::Receipt(id, keeper, until),
+            Deposited::Unknown => outbox::Input::Unknown(id, keeper),
+            Deposited::Failed => outbox::Input::Failed(id, keeper),
+            Deposited::Refused(refusal) => {
+                if refusal.reason == Reason::Stamp {
+                    self.pay_more(id, refusal.effort);
+                }
+                outbox::Input::Failed(id, keeper)
+            }
+        };
+        self.send_out(now, input);
+    }
+
+    /// Makes a better stamp when a keeper asks for one that is not too dear.
+    fn pay_more(&mut self, id: ItemId, effort: u32) {
+        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        let Postage::Paid(admission) = &outgoing.postage else { return };
+        let worth = match &**admission {
+            Admission::Stamp(stamp) => stamp.effort(),
+            Admission::Capability(_) => return,
+        };
+        if worth < u64::from(effort) && effort <= EFFORT_MAX {
+            self.order_stamp(id, effort);
+        }
+    }
+
+    fn on_standing(&mut self, id: ItemId, standing: Standing) {
+        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
+        outgoing.receipts = self.outbox.receipts(&id).cloned().unwrap_or_default();
+        let (message, awaits_word) = (outgoing.message, outgoing.awaits_word);
+        let row = outgoing.to_owned();
+        if standing.is_stored() && !awaits_word {
+            self.outbox.remove(&id);
+            self.ended.push((id, message, None));
+            return;
+        }
+        if standing.is_stored() || standing.with == standing.of {
+            let store = self.store.clone();
+            let disk = self.services.disk.clone();
+            self.spawn(async move {
+                let _retried_after_restart =
+                    disk.run(move || store.put_receipts(&row)).await;
+                Done::Nothing
+            });
+        }
+        if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored()) {
+            if sent.state == DeliveryState::Waiting {
+                sent.state = DeliveryState::Stored;
+            }
+        }
+        self.report_progress(message);
+    }
+
+    fn end(&mut self, id: ItemId, message: MessageId, state: DeliveryState) {
+        if let Some(sent) = self.sent.get_mut(&message) {
+            sent.state = state;
+        }
+        match state {
+            DeliveryState::Expired => info!("a message expired before its recipient took it"),
+            _ => debug!("a message was delivered"),
+        }
+        self.ended.push((id, message, self.sent.get(&message).cloned()));
+        self.report_progress(message);
+    }
+
+    /// Drops what has ended from the disk.
+    pub(super) async fn end_outgoing(&mut self, _now: UnixMillis) {
+        for (id, message, sent) in std::mem::take(&mut self.ended) {
+            self.outgoing.remove(&id);
+            let store = self.store.clone();
+            self.commit(move || store.end_outgoing(&id, &message, sent.as_ref())).await;
+        }
+    }
+
+    /// Tells those who wait for a message how far it has come.
+    fn report_progress(&mut self, message: MessageId) {
+        let now = clock::now();
+        let Some(result) = self.send_result(now, message) else { return };
+        let over = match result.state {
+            DeliveryState::Waiting => false,
+            DeliveryState::Stored => result.stored_with == result.stored_of,
+            DeliveryState::Delivered | DeliveryState::Expired => true,
+        };
+        for mut waiter in std::mem::take(&mut self.sends) {
+            if waiter.message == message && over {
+                waiter.answer.finish(Ok(ControlReply::Sent(result.clone())));
+                continue;
+            }
+            if waiter.message == message {
+                waiter.answer.progress(result.clone());
+                if result.state == DeliveryState::Stored {
+                    let soon = now.plus(LAST_RECEIPTS_MS);
+                    waiter.deadline = Some(waiter.deadline.map_or(soon, |due| due.min(soon)));
+                }
+            }
+            self.sends.push(waiter);
+        }
+    }
+
+    /// Answers those who have waited long enough.
+    pub(super) fn answer_late_sends(&mut self, now: UnixMillis) {
+        for waiter in std::mem::take(&mut self.sends) {
+            if waiter.answer.is_gone() {
+                continue;
+            }
+            if waiter.deadline.is_none_or(|deadline| deadline > now) {
+                self.sends.push(waiter);
+                continue;
+            }
+            let result = self.send_result(now, waiter.message);
+            match result {
+                Some(result) => waiter.answer.finish(Ok(ControlReply::Sent(result))),
+                None => waiter.answer.refuse(FaultCode::NotFound, "the message is gone", ""),
+            }
+        }
+    }
+
+    /// Returns what became of a message so far.
+    pub(super) fn send_result(&self, now: UnixMillis, message: MessageId) -> Option<SendResult> {
+        let sent = self.sent.get(&message)?;
+        let standing = self.standing_of(now, message);
+        let note = match (sent.state, standing.of) {
+            (DeliveryState::Waiting, 0) => {
+                "no keeper could be asked yet; this node keeps trying while it runs".to_owned()
+            }
+            (DeliveryState::Waiting, _) => {
+                "too few keepers have it yet; this node keeps trying while it runs".to_owned()
+            }
+            (DeliveryState::Stored, of) if of < restante_proto::limits::REPLICAS => {
+                format!("the network is small: only {of} keepers are in reach")
+            }
+            _ => String::new(),
+        };
+        Some(SendResult {
+            message_id: message.to_string(),
+            state: sent.state,
+            stored_with: u32::try_from(standing.with).unwrap_or(u32::MAX),
+            stored_of: u32::try_from(standing.of).unwrap_or(u32::MAX),
+            until_ms: sent.expires.get(),
+            note,
+        })
+    }
+
+    /// Returns how well the worst placed envelope of a message is placed.
+    pub(super) fn standing_of(&self, now: UnixMillis, message: MessageId) -> Standing {
+        let envelopes = self.outgoing.iter().filter(|(_, out)| out.message == message);
+        envelopes
+            .map(|(id, _)| self.outbox.standing(now, id).map_or_else(Standing::default, |s| s.0))
+            .min_by_key(|standing| standing.with)
+            .unwrap_or_default()
+    }
+}
+
+/// What to tell a person instead of doing what was asked.
+type Refused = (FaultCode, String, String);
+
+const ID_HINT: &str = "an ID looks like alice.7kq2-m9xw-3fhd; check it with its owner";
+
+fn refusal_of(state: ContactState) -> Option<Refused> {
+    match state {
+        ContactState::Blocked => Some((
+            FaultCode::Blocked,
+            "this contact is blocked".to_owned(),
+            "unblock with `restante contact accept ID`".to_owned(),
+        )),
+        ContactState::Terminated => Some((
+            FaultCode::Terminated,
+            "this account was terminated by its owner".to_owned(),
+            "ask them for a new ID".to_owned(),
+        )),
+        ContactState::Request | ContactState::Accepted => None,
+    }
+}
+
+fn refused(id: &PersonId, fault: ResolveFault) -> Refused {
+    match fault {
+        ResolveFault::NotFound => (
+            FaultCode::UnknownId,
+            format!("nobody is known as {id}: {fault}"),
+            "check the ID; its owner must have been online within the last 30 days".to_owned(),
+        ),
+        ResolveFault::Offline => (
+            FaultCode::Offline,
+            fault.to_string(),
+            "check the connection and `bootstrap` with `restante doctor`, then try again"
+                .to_owned(),
+        ),
+        ResolveFault::Stopping => (FaultCode::Stopping, fault.to_string(), String::new()),
+    }
+}
+
+fn hint_of(fault: SealFault) -> &'static str {
+    match fault {
+        SealFault::TooLong { .. } => "send a shorter text or a smaller file",
+        SealFault::PrekeyExpired | SealFault::Prekey => "ask the recipient to go online once",
+        SealFault::Lifetime => "choose another --ttl",
+        _ => "",
+    }
+}

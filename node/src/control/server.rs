@@ -1,0 +1,299 @@
+//! The node's side of the control socket.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::frame::{self, FrameError};
+use super::protocol::{
+    ANSWER_BYTES_MAX, AnswerFrame, CONTROL_VERSION, ControlFault, ControlReply, ControlRequest,
+    FaultCode, REQUEST_BYTES_MAX, RequestFrame, RequestVersion,
+};
+use super::report::InboxPage;
+use super::{ControlCall, Pending};
+use crate::home::{HomeError, HomeLock};
+
+/// Commands served at the same time, at most; a further one is told to come back.
+pub const CONNECTION_COUNT_MAX: usize = 32;
+/// How long a command may take to make its request, and to take a frame of the answer.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long calls under way may take to end once the node is ending.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long to wait when the operating system refuses a connection, which is when it is out of
+/// descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// The listening control socket of one home; its file goes with it.
+#[derive(Debug)]
+pub struct ControlServer {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlServer {
+    /// Binds the control socket of a locked home, in place of one that a killed node left behind.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::SocketPath`] when the path is too long for this system, [`HomeError::Io`] when
+    /// it cannot be bound.
+    ///
+    /// # Panics
+    ///
+    /// When called outside a tokio runtime.
+    pub fn bind(lock: &HomeLock) -> Result<Self, HomeError> {
+        let home = lock.home();
+        let path = home.control_socket();
+        let failed = |source| HomeError::Io {
+            doing: "listen at",
+            path: path.clone(),
+            source,
+        };
+        // The lock is held, so whatever has the name now belongs to nobody.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let address = home.socket_address()?;
+        let listener = UnixListener::bind(address.path()).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Serves commands until `stop` holds `true`, which a command may bring about, then lets calls
+    /// under way end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends every connection at once.
+    pub async fn serve(self, calls: mpsc::Sender<ControlCall>, stop: watch::Sender<bool>) {
+        let places = Arc::new(Semaphore::new(CONNECTION_COUNT_MAX));
+        let mut connections = JoinSet::new();
+        let mut stopped = stop.subscribe();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stop| *stop) => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(%error, "a command could not be let in");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            };
+            if !is_own(&stream) {
+                debug!("a command of another user was turned away");
+                continue;
+            }
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                connections.spawn(turn_away(stream));
+                continue;
+            };
+            let (calls, stop) = (calls.clone(), stop.clone());
+            connections.spawn(async move {
+                let _place = place;
+                match Connection::new(stream).serve(calls, stop).await {
+                    Ok(()) => {}
+                    Err(error) => debug!(%error, "a command was not served to the end"),
+                }
+            });
+            // Those turned away are bounded as well: the oldest must be gone before another one is
+            // taken in.
+            while connections.len() > 2 * CONNECTION_COUNT_MAX {
+                connections.join_next().await;
+            }
+        }
+        let drained = async { while connections.join_next().await.is_some() {} };
+        let _late = timeout(DRAIN_TIMEOUT, drained).await;
+    }
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        // A file left behind is replaced by the next node, and commands know it for stale.
+        let _left = fs::remove_file(&self.path);
+    }
+}
+
+/// One command being served.
+struct Connection {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+}
+
+impl Connection {
+    fn new(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { reader, writer }
+    }
+
+    async fn serve(
+        mut self,
+        calls: mpsc::Sender<ControlCall>,
+        stop: watch::Sender<bool>,
+    ) -> Result<(), FrameError> {
+        let reading = frame::read(&mut self.reader, REQUEST_BYTES_MAX);
+        let request = match timeout(FRAME_TIMEOUT, reading).await {
+            Ok(Ok(Some(bytes))) => request(&bytes),
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(FrameError::Io(error))) => return Err(FrameError::Io(error)),
+            Ok(Err(error)) => Err(bad_request(error.to_string())),
+            Err(_late) => Err(bad_request("the request did not come in time".to_owned())),
+        };
+        match request {
+            Err(fault) => self.put(&AnswerFrame::Fault(fault)).await,
+            Ok(ControlRequest::Stop) => {
+                let told = self.put(&AnswerFrame::Reply(ControlReply::Done)).await;
+                stop.send_replace(true);
+                told
+            }
+            Ok(request) => {
+                let (call, pending) = ControlCall::new(request);
+                if calls.send(call).await.is_err() {
+                    return self.put(&AnswerFrame::Fault(stopping())).await;
+                }
+                self.relay(pending, &stop).await
+            }
+        }
+    }
+
+    /// Passes on what the node answers, until the final answer or until the command goes away.
+    async fn relay(
+        mut self,
+        mut pending: Pending,
+        stop: &watch::Sender<bool>,
+    ) -> Result<(), FrameError> {
+        let mut unexpected = [0; 1];
+        loop {
+            tokio::select! {
+                biased;
+                Some(report) = pending.progress.recv() => {
+                    self.put(&AnswerFrame::Progress(report)).await?;
+                }
+                outcome = &mut pending.outcome => {
+                    // Reports and the outcome come by different ways; none may come after it.
+                    while let Ok(report) = pending.progress.try_recv() {
+                        self.put(&AnswerFrame::Progress(report)).await?;
+                    }
+                    let answer = match outcome {
+                        Ok(Ok(reply)) => AnswerFrame::Reply(reply),
+                        Ok(Err(fault)) => AnswerFrame::Fault(fault),
+                        Err(_) if *stop.borrow() => AnswerFrame::Fault(stopping()),
+                        Err(_) => AnswerFrame::Fault(unanswered()),
+                    };
+                    return self.put(&answer).await;
+                }
+                // Nothing is to come after the request: this is how a command that went away shows.
+                _ = self.reader.read(&mut unexpected) => return Ok(()),
+            }
+        }
+    }
+
+    async fn put(&mut self, answer: &AnswerFrame) -> Result<(), FrameError> {
+        let bytes = match frame::encode(answer, ANSWER_BYTES_MAX) {
+            Err(FrameError::TooLong { .. }) => fit(answer)?,
+            encoded => encoded?,
+        };
+        match timeout(FRAME_TIMEOUT, frame::write(&mut self.writer, &bytes)).await {
+            Ok(written) => written,
+            Err(_late) => Err(FrameError::Io(io::ErrorKind::TimedOut.into())),
+        }
+    }
+}
+
+/// Returns whether the process at the other end belongs to this node's user, or to the machine's
+/// superuser.
+fn is_own(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn turn_away(stream: UnixStream) {
+    let fault = ControlFault::new(
+        FaultCode::Full,
+        format!("{CONNECTION_COUNT_MAX} commands are talking to the node already"),
+        "try again when one of them has ended",
+    );
+    let _gone = Connection::new(stream)
+        .put(&AnswerFrame::Fault(fault))
+        .await;
+}
+
+fn request(bytes: &[u8]) -> Result<ControlRequest, ControlFault> {
+    let RequestVersion { version } =
+        frame::decode(bytes).map_err(|error| bad_request(error.to_string()))?;
+    if version != CONTROL_VERSION {
+        return Err(ControlFault::new(
+            FaultCode::BadRequest,
+            format!(
+                "the command speaks control version {version}, the running node {CONTROL_VERSION}"
+            ),
+            "restart the node with the same version of restante",
+        ));
+    }
+    let frame: RequestFrame =
+        frame::decode(bytes).map_err(|error| bad_request(error.to_string()))?;
+    Ok(frame.request)
+}
+
+/// Returns a frame for an answer that is too long: a page of messages is cut, anything else is a
+/// defect.
+fn fit(answer: &AnswerFrame) -> Result<frame::FrameBytes, FrameError> {
+    if let AnswerFrame::Reply(ControlReply::Inbox(page)) = answer {
+        let mut count = page.messages.len() / 2;
+        while count > 0 {
+            let cut = InboxPage {
+                messages: page.messages[..count].to_vec(),
+                more: true,
+            };
+            let cut = AnswerFrame::Reply(ControlReply::Inbox(cut));
+            match frame::encode(&cut, ANSWER_BYTES_MAX) {
+                Err(FrameError::TooLong { .. }) => count /= 2,
+                encoded => return encoded,
+            }
+        }
+    }
+    let fault = ControlFault::new(
+        FaultCode::Internal,
+        format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"),
+        "report this",
+    );
+    frame::encode(&AnswerFrame::Fault(fault), ANSWER_BYTES_MAX)
+}
+
+fn bad_request(message: String) -> ControlFault {
+    ControlFault::new(
+        FaultCode::BadRequest,
+        format!("the node did not understand the request: {message}"),
+        "use the same version of restante for the command and the node",
+    )
+}
+
+fn stopping() -> ControlFault {
+    ControlFault::new(FaultCode::Stopping, "the node is stopping", "")
+}
+
+fn unanswered() -> ControlFault {
+    ControlFault::new(
+        FaultCode::Internal,
+        "the node gave no answer",
+        "look at its log",
+    )
+}

@@ -1,0 +1,59 @@
+//! A keeper around the state machine of `restante_proto::keeper`: its disk, its timers and its way to the network.
+//!
+//! ```text
+//! network -> try_request -> [256] -> KeeperTask -> [1,024] -> disk (a Lane) -> [4] -> KeeperTask -> network
+//! ```
+//!
+//! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused. The keeper never
+//! waits for the disk: the state machine counts what is under way and refuses the rest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use restante_proto::{
+    keeper::{Keeper, Policy},
+    keys::SecretKey,
+    limits::SECOND_MS,
+    request::{Reason, Refusal, Response},
+    stamp::StampScheme,
+};
+
+mod disk;
+mod handle;
+mod port;
+pub mod store;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    handle::{KeeperHandle, KeeperReport, KeeperRequest, cursor_of, parse_cursor},
+    port::KeeperPort,
+};
+use self::{disk::DiskState, store::KeeperStore, task::KeeperTask};
+use crate::lane::Lane;
+
+/// Starts a keeper with the node's key that keeps items in `store`, works in `lane` and answers over `port`.
+///
+/// It must be called within a tokio runtime.
+pub fn spawn<S: KeeperStore, P: KeeperPort>(
+    store: S,
+    key: SecretKey,
+    policy: Policy,
+    scheme: Arc<dyn StampScheme>,
+    port: P,
+    lane: Lane,
+) -> KeeperHandle<P> {
+    let (handle, inlets) = KeeperHandle::new();
+    let disk_state = DiskState { usage: store.usage(), counters: store.counters() };
+    let disk = disk::spawn(store, lane);
+    let keeper = Keeper::new(key, policy, scheme);
+    tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state).run());
+    handle
+}
+
+/// Returns the answer to a request that found no room: come back in a second.
+#[must_use]
+pub fn busy() -> Bytes {
+    Response::Refusal(Refusal::until(Reason::Busy, SECOND_MS)).encode()
+}

@@ -1,0 +1,174 @@
+//! Group commit: operations that wait together go to the disk together.
+//!
+//! A commit costs two fsyncs, whatever it holds. So while one runs, whatever arrives waits for the next, and nothing
+//! ever waits for company: a lone deposit is committed at once, and under load the batches fill by themselves. Waiting
+//! a little for more would add to every answer and gain nothing, since the disk is busy exactly when there is more.
+
+use restante_proto::{
+    keeper::{
+        Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage,
+    },
+    limits::STORE_OPS_MAX,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::store::{KeeperStore, StoreCounters};
+use crate::clock;
+use crate::lane::Lane;
+
+/// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer waits for the last.
+const BATCH_OPS_MAX: usize = 64;
+/// Items dropped between two commits, at most, so that live requests are not held up for long.
+const SWEEP_ITEMS_MAX: usize = 1_000;
+/// Chores that wait, at most.
+const CHORES_MAX: usize = 16;
+/// Reports that wait, at most.
+const REPORTS_MAX: usize = 4;
+
+/// What is done between commits.
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// Drop a slice of what is due.
+    Sweep,
+    /// List what is held.
+    Holdings {
+        after: Option<HoldingKey>,
+        limit: usize,
+        reply: oneshot::Sender<Result<HoldingsPage, StoreFault>>,
+    },
+}
+
+/// What the disk has done.
+#[derive(Debug)]
+pub(super) enum DiskReport {
+    /// These operations are done, and durable if they changed something.
+    Stored(Vec<(Ticket, Result<StoreOutcome, StoreFault>)>, DiskState),
+    /// A slice of what was due is gone.
+    Swept(Result<Expired, StoreFault>, DiskState),
+}
+
+/// How the store stands after a report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DiskState {
+    pub(super) usage: Usage,
+    pub(super) counters: StoreCounters,
+}
+
+/// The ways to the disk; it finishes what waits and closes the store when this is dropped.
+#[derive(Debug)]
+pub(super) struct DiskQueue {
+    pub(super) ops: mpsc::Sender<(Ticket, StoreOp)>,
+    pub(super) chores: mpsc::Sender<Chore>,
+}
+
+/// Starts the task that owns `store` and works in `lane`.
+pub(super) fn spawn<S: KeeperStore>(
+    store: S,
+    lane: Lane,
+) -> (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>) {
+    let (ops, ops_waiting) = mpsc::channel(STORE_OPS_MAX);
+    let (chores, chores_waiting) = mpsc::channel(CHORES_MAX);
+    let (reports, reports_waiting) = mpsc::channel(REPORTS_MAX);
+    let disk = Disk {
+        state: DiskState { usage: store.usage(), counters: store.counters() },
+        store: Some(store),
+        lane,
+        ops: ops_waiting,
+        chores: chores_waiting,
+        reports,
+    };
+    (DiskQueue { ops, chores }, reports_waiting, tokio::spawn(disk.run()))
+}
+
+struct Disk<S> {
+    /// `None` while the lane has it, and for good when the lane has ended.
+    store: Option<S>,
+    state: DiskState,
+    lane: Lane,
+    ops: mpsc::Receiver<(Ticket, StoreOp)>,
+    chores: mpsc::Receiver<Chore>,
+    reports: mpsc::Sender<DiskReport>,
+}
+
+enum Next {
+    Op(Option<(Ticket, StoreOp)>),
+    Chore(Chore),
+}
+
+impl<S: KeeperStore> Disk<S> {
+    async fn run(mut self) {
+        loop {
+            let next = tokio::select! {
+                biased;
+                op = self.ops.recv() => Next::Op(op),
+                Some(chore) = self.chores.recv() => Next::Chore(chore),
+            };
+            match next {
+                Next::Op(None) => break,
+                Next::Op(Some(first)) => {
+                    self.commit(first).await;
+                    // However many operations wait, chores get their turn.
+                    if let Ok(chore) = self.chores.try_recv() {
+                        self.run_chore(chore).await;
+                    }
+                }
+                Next::Chore(chore) => self.run_chore(chore).await,
+            }
+        }
+        if let Some(store) = self.store.take() {
+            // Closing writes and syncs; without the lane there is nothing left to close.
+            let _closed = self.lane.run(move || drop(store)).await;
+        }
+    }
+
+    async fn commit(&mut self, first: (Ticket, StoreOp)) {
+        let (mut tickets, mut batch) = (vec![first.0], vec![first.1]);
+        while batch.len() < BATCH_OPS_MAX {
+            let Ok((ticket, op)) = self.ops.try_recv() else { break };
+            tickets.push(ticket);
+            batch.push(op);
+        }
+        let done = self.with_store(|store| store.apply(clock::now(), batch)).await;
+        let results = match done {
+            Ok(outcomes) => tickets.into_iter().zip(outcomes.into_iter().map(Ok)).collect(),
+            Err(fault) => tickets.into_iter().map(|ticket| (ticket, Err(fault.clone()))).collect(),
+        };
+        // Nobody waits for it once the keeper is gone; what was committed is committed.
+        let _unwanted = self.reports.send(DiskReport::Stored(results, self.state)).await;
+    }
+
+    async fn run_chore(&mut self, chore: Chore) {
+        match chore {
+            Chore::Sweep => {
+                let sweep = |store: &mut S| store.sweep(clock::now(), SWEEP_ITEMS_MAX);
+                let done = self.with_store(sweep).await;
+                // As above.
+                let _unwanted = self.reports.send(DiskReport::Swept(done, self.state)).await;
+            }
+            Chore::Holdings { after, limit, reply } => {
+                let list = move |store: &mut S| store.holdings(clock::now(), after, limit);
+                // Whoever asked may have gone away.
+                let _unwanted = reply.send(self.with_store(list).await);
+            }
+        }
+    }
+
+    /// Lends the store to the lane for `work`; when the lane has ended, the store has with it.
+    async fn with_store<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut S) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Result<T, StoreFault> {
+        let worker_fault = || StoreFault::Io("the thread that writes to it has ended".into());
+        let mut store = self.store.take().ok_or_else(worker_fault)?;
+        let lent = self.lane.run(move || {
+            let done = work(&mut store);
+            let state = DiskState { usage: store.usage(), counters: store.counters() };
+            (store, state, done)
+        });
+        let (store, state, done) = lent.await.map_err(|_| worker_fault())?;
+        self.store = Some(store);
+        self.state = state;
+        done
+    }
+}

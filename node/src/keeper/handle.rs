@@ -1,0 +1,221 @@
+//! How the rest of the node speaks to its keeper.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use restante_proto::{
+    Address,
+    keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, StoreFault, Usage},
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::port::KeeperPort;
+use super::store::StoreCounters;
+use crate::net::NetHandle;
+
+/// Requests that wait for the keeper, at most.
+pub(super) const REQUESTS_WAITING_MAX: usize = 256;
+/// Questions of the node's own that wait, at most.
+const QUERIES_WAITING_MAX: usize = 16;
+
+/// One request of a peer.
+#[derive(Debug)]
+pub struct KeeperRequest<P: KeeperPort = NetHandle> {
+    /// The substream it came on.
+    pub conn: P::Conn,
+    /// Whom its sender shares a quota with.
+    pub source: P::Source,
+    /// Where the answer goes.
+    pub token: P::Token,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// What a keeper says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeeperReport {
+    /// How full its store is.
+    pub usage: Usage,
+    /// What happened since the start.
+    pub counters: Counters,
+    /// What its store did since the start.
+    pub store: StoreCounters,
+    /// Subscriptions held.
+    pub subscriptions: usize,
+    /// Why nothing is stored any more, if that is so.
+    pub read_only: Option<String>,
+}
+
+/// A handle to a keeper's task; when the last one is dropped, it finishes what waits and ends.
+pub struct KeeperHandle<P: KeeperPort = NetHandle> {
+    requests: mpsc::Sender<KeeperRequest<P>>,
+    queries: mpsc::Sender<Query>,
+    closed: Arc<ClosedConns<P::Conn>>,
+}
+
+/// A question of the node's own.
+#[derive(Debug)]
+pub(super) enum Query {
+    Status(oneshot::Sender<KeeperReport>),
+    Holdings {
+        after: Option<HoldingKey>,
+        limit: usize,
+        reply: oneshot::Sender<Result<HoldingsPage, StoreFault>>,
+    },
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// The task's ends of a handle.
+pub(super) struct Inlets<P: KeeperPort> {
+    pub(super) requests: mpsc::Receiver<KeeperRequest<P>>,
+    pub(super) queries: mpsc::Receiver<Query>,
+    pub(super) closed: Arc<ClosedConns<P::Conn>>,
+}
+
+/// Substreams that have closed and were not noticed yet: never more than were open.
+#[derive(Debug)]
+pub(super) struct ClosedConns<C> {
+    conns: Mutex<BTreeSet<C>>,
+    changed: Notify,
+}
+
+impl<P: KeeperPort> KeeperHandle<P> {
+    pub(super) fn new() -> (Self, Inlets<P>) {
+        let (requests, requests_waiting) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let (queries, queries_waiting) = mpsc::channel(QUERIES_WAITING_MAX);
+        let conns = Mutex::new(BTreeSet::new());
+        let closed = Arc::new(ClosedConns { conns, changed: Notify::new() });
+        let inlets = Inlets {
+            requests: requests_waiting,
+            queries: queries_waiting,
+            closed: Arc::clone(&closed),
+        };
+        (Self { requests, queries, closed }, inlets)
+    }
+
+    /// Hands a request to the keeper, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// The request, when too many wait or the keeper has ended; [`busy`](super::busy) answers it.
+    pub fn try_request(&self, request: KeeperRequest<P>) -> Result<(), KeeperRequest<P>> {
+        self.requests.try_send(request).map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    /// Tells the keeper that a substream has closed, without waiting; after its last request.
+    pub fn closed(&self, conn: P::Conn) {
+        self.closed.insert(conn);
+    }
+
+    /// Returns what the keeper says of itself; `None` when it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn status(&self) -> Option<KeeperReport> {
+        let (reply, answer) = oneshot::channel();
+        self.queries.send(Query::Status(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Returns at most `limit` lines of what is held, those after `after`; `None` when the keeper has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`] when the disk fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn holdings(
+        &self,
+        after: Option<HoldingKey>,
+        limit: usize,
+    ) -> Option<Result<HoldingsPage, StoreFault>> {
+        let (reply, answer) = oneshot::channel();
+        self.queries.send(Query::Holdings { after, limit, reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Ends the keeper: what waits is committed and answered, and the store is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// The keeper ends all the same when the future is dropped after its first poll.
+    pub async fn shutdown(&self) {
+        let (reply, ended) = oneshot::channel();
+        if self.queries.send(Query::Shutdown(reply)).await.is_ok() {
+            // Its end is what is waited for, however it is told.
+            let _ended = ended.await;
+        }
+    }
+}
+
+impl<P: KeeperPort> Clone for KeeperHandle<P> {
+    fn clone(&self) -> Self {
+        Self {
+            requests: self.requests.clone(),
+            queries: self.queries.clone(),
+            closed: Arc::clone(&self.closed),
+        }
+    }
+}
+
+impl<P: KeeperPort> std::fmt::Debug for KeeperHandle<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeeperHandle").finish_non_exhaustive()
+    }
+}
+
+impl<C: Copy + Ord> ClosedConns<C> {
+    /// Returns those that have closed since the last call, as soon as there is one.
+    pub(super) async fn next(&self) -> BTreeSet<C> {
+        loop {
+            let conns = std::mem::take(&mut *self.lock());
+            if !conns.is_empty() {
+                return conns;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn insert(&self, conn: C) {
+        self.lock().insert(conn);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<C>> {
+        // A set is whole after any panic of another thread.
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes the place where a page of holdings begins as an opaque word.
+#[must_use]
+pub fn cursor_of(key: &HoldingKey) -> String {
+    let mut bytes = vec![match key.kind {
+        HoldingKind::Card => 1,
+        HoldingKind::Envelope => 2,
+        HoldingKind::Chunk => 3,
+    }];
+    bytes.extend_from_slice(key.address.as_bytes());
+    bytes.extend_from_slice(&key.name);
+    HEXLOWER.encode(&bytes)
+}
+
+/// Reads what [`cursor_of`] wrote.
+#[must_use]
+pub fn parse_cursor(text: &str) -> Option<HoldingKey> {
+    let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
+    let (kind, rest) = bytes.split_first()?;
+    let (address, name) = rest.split_first_chunk::<32>()?;
+    let kind = match kind {
+        1 => HoldingKind::Card,
+        2 => HoldingKind::Envelope,
+        3 => HoldingKind::Chunk,
+        _ => return None,
+    };
+    Some(HoldingKey { kind, address: Address::new(*address), name: name.try_into().ok()? })
+}

@@ -1,0 +1,422 @@
+//! A keeper's items on the disk.
+//!
+//! [`RedbStore`] does what [`MemoryStore`](restante_proto::keeper::MemoryStore) does, durably: one batch of operations
+//! is one transaction, committed in two phases with an fsync each, so that whatever [`RedbStore::apply`] returned
+//! outlives a power cut.
+//!
+//! A fault closes the store for writing until it is opened again: after a failed fsync nobody knows what is on the
+//! disk, and the kernel will not say it twice.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use redb::{
+    Builder, Database, Durability, Error, ReadOnlyTable, ReadableDatabase, ReadableTable,
+    StorageBackend, TableHandle as _,
+};
+use restante_proto::{
+    keeper::{
+        Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore, StoreFault, StoreOp,
+        StoreOutcome, Usage,
+    },
+    time::UnixMillis,
+};
+
+mod batch;
+mod fault;
+mod file;
+mod reader;
+mod salvage;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    fault::panic_is_caught,
+    file::{OpenReport, Salvaged},
+};
+use self::{
+    batch::{Batch, Sums},
+    fault::guarded,
+    reader::Reader,
+    tables::{
+        FORMAT, INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_ITEMS,
+        META_NEXT, META_TOMBSTONES,
+    },
+};
+
+/// How much of the file redb keeps in memory, at most.
+///
+/// # Units
+///
+/// Bytes. redb's own default is 1 GiB; the index of a GiB of small envelopes fits into this.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Damaged items remembered for the next sweep, at most; the rest is found again when it is next asked for.
+const DAMAGED_COUNT_MAX: usize = 1_024;
+
+/// Why a store cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenFault {
+    /// Another process, or another part of this one, has it open.
+    #[error("the keeper's store is in use by another process")]
+    InUse,
+    /// It was written by another version, or is some other database.
+    #[error("the keeper's store has format {}, this version knows format {FORMAT}", show(*.found))]
+    UnknownFormat {
+        /// The format it says it has, if it says any.
+        found: Option<u64>,
+    },
+    /// The disk refused, or what is on it is no sound store.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+}
+
+/// Whether opening reads the whole file, about a second for each GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Trust what was committed.
+    Trust,
+    /// Verify the checksum of every page, and find damage before it is served or built upon.
+    Whole,
+}
+
+/// What a store did since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounters {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Items found damaged when read, dropped from the answer and then from the store; each counts once a read.
+    pub damaged_items: u64,
+}
+
+/// A store as the keeper's task needs it.
+pub trait KeeperStore: ItemStore + Send + 'static {
+    /// Returns what it did since it was opened.
+    fn counters(&self) -> StoreCounters {
+        StoreCounters::default()
+    }
+}
+
+impl KeeperStore for MemoryStore {}
+
+/// Items on the disk; see the module's documentation.
+pub struct RedbStore {
+    /// `None` once closed.
+    database: Option<Database>,
+    sums: Sums,
+    fault: OnceLock<StoreFault>,
+    damaged: BTreeSet<ItemKey>,
+    counters: StoreCounters,
+    /// A file to make when the store turns out to be damaged, so that the next start reads all of it.
+    suspicion: Option<PathBuf>,
+}
+
+impl RedbStore {
+    /// Opens a store on a storage of any kind, or makes one on an empty one, that takes up to `cap_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenFault`]. Never panics, whatever the storage holds.
+    pub fn open_with_backend(
+        backend: impl StorageBackend,
+        cap_bytes: u64,
+        check: Check,
+    ) -> Result<Self, OpenFault> {
+        let opened = guarded(|| {
+            let opened = Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                .set_check_integrity_on_open(check == Check::Whole)
+                .create_with_backend(backend);
+            match opened {
+                Err(error) => match error.into() {
+                    Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => Ok(None),
+                    error => Err(error),
+                },
+                Ok(database) => Ok(Some(database)),
+            }
+        })?;
+        let database = opened.ok_or(OpenFault::InUse)?;
+        let mut store = Self {
+            database: Some(database),
+            sums: Sums::default(),
+            fault: OnceLock::new(),
+            damaged: BTreeSet::new(),
+            counters: StoreCounters::default(),
+            suspicion: None,
+        };
+        store.sums = match store.load()? {
+            Loaded::Sums(sums) => sums,
+            Loaded::Nothing => {
+                store.initialise()?;
+                Sums::default()
+            }
+            Loaded::Format(found) => return Err(OpenFault::UnknownFormat { found }),
+        };
+        store.sums.usage.cap_bytes = cap_bytes;
+        Ok(store)
+    }
+
+    /// Returns why nothing can be stored any more, if that is so.
+    pub fn fault(&self) -> Option<&StoreFault> {
+        self.fault.get()
+    }
+
+    /// Closes the store, so that the next start finds it cleanly shut down.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`]; whatever was committed stays so.
+    pub fn close(mut self) -> Result<(), StoreFault> {
+        let Some(database) = self.database.take() else { return Ok(()) };
+        guarded(|| Ok(database.close()?))
+    }
+
+    /// Counts everything anew and tells what the sums should be; a test compares them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`] when the disk fails.
+    pub fn recount(&self) -> Result<Usage, StoreFault> {
+        let mut sums = Sums::default();
+        sums.usage.cap_bytes = self.sums.usage.cap_bytes;
+        self.watch(|| {
+            let tx = self.database()?.begin_read()?;
+            for entry in tx.open_table(INDEX)?.iter()? {
+                let (key, value) = entry?;
+                if let Some(key) = ItemKey::from_bytes(key.value()) {
+                    sums.add(key.kind, value.value().2);
+                }
+            }
+            Ok(sums.usage)
+        })
+    }
+
+    fn load(&self) -> Result<Loaded, StoreFault> {
+        self.watch(|| {
+            let tx = self.database()?.begin_read()?;
+            let tables: BTreeSet<String> =
+                tx.list_tables()?.map(|table| table.name().to_owned()).collect();
+            if tables.is_empty() {
+                return Ok(Loaded::Nothing);
+            }
+            if !tables.contains(META.name()) {
+                return Ok(Loaded::Format(None));
+            }
+            let meta = tx.open_table(META)?;
+            let format = meta.get(META_FORMAT)?.map(|format| format.value());
+            if format != Some(FORMAT) {
+                return Ok(Loaded::Format(format));
+            }
+            let number = |word| -> Result<u64, Error> {
+                let found = meta.get(word)?.map(|number| number.value());
+                found.ok_or_else(|| Error::Corrupted("its sums are missing".into()))
+            };
+            let usage = Usage {
+                items: number(META_ITEMS)?,
+                bytes: number(META_BYTES)?,
+                tombstones: number(META_TOMBSTONES)?,
+                cap_bytes: 0,
+            };
+            Ok(Loaded::Sums(Sums { usage, next: number(META_NEXT)? }))
+        })
+    }
+
+    fn initialise(&self) -> Result<(), StoreFault> {
+        self.watch(|| {
+            let tx = begin_durable(self.database()?)?;
+            tx.open_table(META)?.insert(META_FORMAT, FORMAT)?;
+            Batch::open(&tx, UnixMillis::default(), Sums::default())?.finish(&tx)?;
+            tx.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Runs `work` on a snapshot.
+    fn read<T>(
+        &self,
+        now: UnixMillis,
+        damaged: &mut Vec<ItemKey>,
+        work: impl FnOnce(&mut SnapshotReader<'_>) -> Result<T, Error>,
+    ) -> Result<T, StoreFault> {
+        self.watch(|| {
+            let tx = self.database()?.begin_read()?;
+            let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
+            work(&mut Reader { items: &items, index: &index, now, damaged })
+        })
+    }
+
+    /// Runs `work` in a transaction; when this returns, what it changed is durable.
+    fn write<T>(
+        &mut self,
+        now: UnixMillis,
+        work: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>,
+    ) -> Result<T, StoreFault> {
+        if let Some(fault) = self.fault.get() {
+            return Err(fault.clone());
+        }
+        let (done, sums, damaged) = self.watch(|| {
+            let tx = begin_durable(self.database()?)?;
+            let mut batch = Batch::open(&tx, now, self.sums)?;
+            let done = work(&mut batch)?;
+            let damaged = std::mem::take(&mut batch.damaged);
+            let sums = if batch.changed {
+                let sums = batch.finish(&tx)?;
+                tx.commit()?;
+                Some(sums)
+            } else {
+                // Nothing to make durable: what the outcomes tell of was committed before.
+                drop(batch);
+                tx.abort()?;
+                None
+            };
+            Ok((done, sums, damaged))
+        })?;
+        if let Some(sums) = sums {
+            self.sums = sums;
+            self.counters.commits += 1;
+        }
+        self.note_damaged(damaged);
+        Ok(done)
+    }
+
+    /// Runs calls into redb; the first fault closes the store for writing.
+    fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreFault> {
+        guarded(calls).map_err(|fault| {
+            let first = self.fault.get_or_init(|| fault).clone();
+            if let (StoreFault::Damaged(_), Some(path)) = (&first, &self.suspicion) {
+                // Without the mark the next start trusts the file as this one did, and ends here again.
+                let _unmarked = std::fs::write(path, b"");
+            }
+            first
+        })
+    }
+
+    fn note_damaged(&mut self, keys: Vec<ItemKey>) {
+        self.counters.damaged_items += keys.len() as u64;
+        let room = DAMAGED_COUNT_MAX.saturating_sub(self.damaged.len());
+        self.damaged.extend(keys.into_iter().take(room));
+    }
+
+    fn database(&self) -> Result<&Database, Error> {
+        self.database.as_ref().ok_or(Error::DatabaseClosed)
+    }
+}
+
+impl ItemStore for RedbStore {
+    fn apply(
+        &mut self,
+        now: UnixMillis,
+        ops: Vec<StoreOp>,
+    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+        if ops.iter().any(changes) {
+            return self.write(now, |batch| ops.into_iter().map(|op| batch.apply(op)).collect());
+        }
+        let mut damaged = Vec::new();
+        let outcomes = self.read(now, &mut damaged, |reader| {
+            // Each of them is one that the reader answers.
+            let answers = ops.iter().map(|op| reader.answer(op));
+            answers.map(|answer| Ok(answer?.unwrap_or(StoreOutcome::Unknown))).collect()
+        })?;
+        self.note_damaged(damaged);
+        Ok(outcomes)
+    }
+
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+        let is_due = self.read(now, &mut Vec::new(), |reader| {
+            let first = reader.items.first()?;
+            Ok(first.is_some_and(|(key, _)| key.value().0 <= now.get()))
+        })?;
+        if !is_due && self.damaged.is_empty() {
+            return Ok(Expired::default());
+        }
+        let damaged: Vec<ItemKey> = std::mem::take(&mut self.damaged).into_iter().collect();
+        self.write(now, |batch| {
+            batch.drop_damaged(&damaged)?;
+            batch.sweep(limit)
+        })
+    }
+
+    fn usage(&self) -> Usage {
+        self.sums.usage
+    }
+
+    fn holdings(
+        &self,
+        now: UnixMillis,
+        after: Option<HoldingKey>,
+        limit: usize,
+    ) -> Result<HoldingsPage, StoreFault> {
+        self.read(now, &mut Vec::new(), |reader| reader.holdings(after, limit))
+    }
+}
+
+impl KeeperStore for RedbStore {
+    fn counters(&self) -> StoreCounters {
+        self.counters
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            // What was committed is on the disk; a failure here costs the next start a repair.
+            let _unclean = guarded(|| Ok(database.close()?));
+        }
+    }
+}
+
+impl std::fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedbStore")
+            .field("usage", &self.sums.usage)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}
+
+type SnapshotReader<'a> = Reader<
+    'a,
+    ReadOnlyTable<(u64, u64), &'static [u8]>,
+    ReadOnlyTable<&'static [u8; KEY_BYTES], (u64, u64, u32)>,
+>;
+
+/// What was found when a store was opened.
+enum Loaded {
+    Sums(Sums),
+    Nothing,
+    Format(Option<u64>),
+}
+
+/// Begins a transaction whose commit returns once everything is on the disk.
+fn begin_durable(database: &Database) -> Result<redb::WriteTransaction, Error> {
+    let mut tx = database.begin_write()?;
+    tx.set_durability(Durability::Immediate)?;
+    // Strangers choose what is written: one phase trusts a checksum that they could aim at.
+    tx.set_two_phase_commit(true);
+    // Saves the map of free pages too, so that a start after a crash does not read the whole file.
+    tx.set_quick_repair(true);
+    Ok(tx)
+}
+
+/// Tells whether an operation may change what is stored.
+const fn changes(op: &StoreOp) -> bool {
+    match op {
+        StoreOp::PutEnvelope { .. }
+        | StoreOp::PutCard { .. }
+        | StoreOp::PutChunk { .. }
+        | StoreOp::Ack { .. }
+        | StoreOp::DeleteChunk { .. } => true,
+        StoreOp::Offer { .. }
+        | StoreOp::List { .. }
+        | StoreOp::Get { .. }
+        | StoreOp::Cards { .. }
+        | StoreOp::Chunk { .. } => false,
+    }
+}
+
+fn show(format: Option<u64>) -> String {
+    format.map_or_else(|| "unknown".to_owned(), |format| format.to_string())
+}

@@ -1,0 +1,178 @@
+//! The store's file: made whole or not at all, and replaced when it is damaged.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use restante_proto::keeper::{ItemStore as _, StoreFault};
+
+use super::{
+    Check, OpenFault, RedbStore,
+    fault::{fault_of, io_fault},
+    salvage,
+};
+
+/// The permissions of the store's files: their owner alone reads and writes them.
+const FILE_MODE: u32 = 0o600;
+/// A file up to this size is verified whenever it is opened, in bytes: that takes a fraction of a second.
+const CHECK_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Damaged files kept, at most; a disk that damages more of them is to be looked at first.
+const DAMAGED_FILES_MAX: u32 = 1_000;
+
+/// What happened while a store was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// There was none, and an empty one was made.
+    pub created: bool,
+    /// It was damaged, and a new one was made of what could be read.
+    pub salvaged: Option<Salvaged>,
+}
+
+/// What became of a damaged store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvaged {
+    /// What was wrong with it.
+    pub fault: StoreFault,
+    /// How many items were saved.
+    pub items: u64,
+    /// Where the damaged file is kept.
+    pub kept: PathBuf,
+}
+
+impl std::fmt::Display for Salvaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.kept.file_name().unwrap_or_default().to_string_lossy();
+        let items = self.items;
+        write!(f, "{}; {items} items were saved, and the old file is kept as {name}", self.fault)
+    }
+}
+
+impl RedbStore {
+    /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes`.
+    ///
+    /// A damaged file is replaced by a new one with every item that can still be read, and kept beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenFault`]. Never panics, whatever the file holds.
+    pub fn open(path: &Path, cap_bytes: u64) -> Result<(Self, OpenReport), OpenFault> {
+        let suspicion = beside(path, "suspect");
+        let replacement = beside(path, "salvage");
+        // A replacement is complete before the damaged file moves away.
+        if !exists(path)? && exists(&replacement)? {
+            rename(&replacement, path)?;
+        }
+        let mut report = OpenReport::default();
+        let opened = if exists(path)? {
+            open_file(path, cap_bytes, exists(&suspicion)?)
+        } else {
+            report.created = true;
+            create(path, cap_bytes)
+        };
+        let mut store = match opened {
+            Err(OpenFault::Store(fault @ StoreFault::Damaged(_))) => {
+                let (store, salvaged) = replace(path, &replacement, cap_bytes, fault)?;
+                report.salvaged = Some(salvaged);
+                store
+            }
+            opened => opened?,
+        };
+        remove_if_there(&suspicion)?;
+        store.suspicion = Some(suspicion);
+        Ok((store, report))
+    }
+}
+
+fn open_file(path: &Path, cap_bytes: u64, is_suspect: bool) -> Result<RedbStore, OpenFault> {
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(local)?;
+    let length = file.metadata().map_err(local)?.len();
+    if length == 0 {
+        // redb would take it for a new one.
+        return Err(StoreFault::Damaged("it is empty".into()).into());
+    }
+    let check = if is_suspect || length <= CHECK_BYTES_MAX { Check::Whole } else { Check::Trust };
+    RedbStore::open_with_backend(backend(file)?, cap_bytes, check)
+}
+
+/// Makes an empty store that is there entirely or not at all, whatever happens in between.
+fn create(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault> {
+    let unfinished = beside(path, "new");
+    let store = create_unfinished(&unfinished, cap_bytes)?;
+    rename(&unfinished, path)?;
+    Ok(store)
+}
+
+fn create_unfinished(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault> {
+    remove_if_there(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(local)?;
+    RedbStore::open_with_backend(backend(file)?, cap_bytes, Check::Trust)
+}
+
+fn replace(
+    path: &Path,
+    replacement: &Path,
+    cap_bytes: u64,
+    fault: StoreFault,
+) -> Result<(RedbStore, Salvaged), OpenFault> {
+    let damaged = File::open(path).map_err(local)?;
+    let mut store = create_unfinished(replacement, cap_bytes)?;
+    salvage::copy(&backend(damaged)?, &mut store)?;
+    let kept = free_name(path)?;
+    rename(path, &kept)?;
+    rename(replacement, path)?;
+    let items = store.usage().items;
+    Ok((store, Salvaged { fault, items, kept }))
+}
+
+fn free_name(path: &Path) -> Result<PathBuf, OpenFault> {
+    for number in 1..=DAMAGED_FILES_MAX {
+        let name = beside(path, &format!("damaged-{number}"));
+        if !exists(&name)? {
+            return Ok(name);
+        }
+    }
+    Err(StoreFault::Io(format!("{DAMAGED_FILES_MAX} damaged files are there already")).into())
+}
+
+fn backend(file: File) -> Result<FileBackend, OpenFault> {
+    Ok(FileBackend::new(file).map_err(|error| fault_of(error.into()))?)
+}
+
+/// Returns the path of a file that belongs to the one at `path`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+fn exists(path: &Path) -> Result<bool, OpenFault> {
+    path.try_exists().map_err(local)
+}
+
+/// Renames a file, durably.
+fn rename(from: &Path, to: &Path) -> Result<(), OpenFault> {
+    fs::rename(from, to).map_err(local)?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = File::open(folder.unwrap_or_else(|| Path::new(".")));
+    folder.and_then(|folder| folder.sync_all()).map_err(local)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), OpenFault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(local(error)),
+        _ => Ok(()),
+    }
+}
+
+fn local(error: std::io::Error) -> OpenFault {
+    io_fault(&error).into()
+}

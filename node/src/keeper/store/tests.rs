@@ -1,0 +1,8 @@
+//! The store against its model, power cuts, damage and a full disk.
+
+mod crash;
+mod damage;
+mod disk;
+mod model;
+mod rows;
+mod world;

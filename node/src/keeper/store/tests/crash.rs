@@ -1,0 +1,189 @@
+//! Power cuts, wherever they fall: what was promised holds, and a batch happened as a whole or not at all.
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use restante_proto::{
+    keeper::{ItemStore as _, MemoryStore, StoreFault, StoreOp},
+    time::UnixMillis,
+};
+
+use super::{
+    super::{Check, OpenFault, RedbStore},
+    disk::{TestDisk, rng},
+    model::open,
+    world::{Draw, START, picture, put_envelope, sweep_all},
+};
+
+const CAP_BYTES: u64 = 600_000;
+
+#[derive(Debug, Default)]
+struct Tally {
+    cuts: u32,
+    double_cuts: u32,
+    batches: u32,
+    undone: u32,
+    violations: u32,
+}
+
+/// One disk through several lives.
+struct Life {
+    disk: TestDisk,
+    model: MemoryStore,
+    now: UnixMillis,
+    rng: StdRng,
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let (disk, model) = (TestDisk::default(), MemoryStore::new(CAP_BYTES));
+        drop(open(&disk, CAP_BYTES));
+        Self { disk, model, now: START, rng: rng(seed) }
+    }
+
+    /// Works until the power fails, and returns the model as it is if the last batch took place after all.
+    fn work_until_cut(&mut self, tally: &mut Tally) -> MemoryStore {
+        let Ok(mut store) = RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, Check::Trust)
+        else {
+            tally.violations += 1;
+            return self.model.clone();
+        };
+        self.disk.fail_after(self.rng.random_range(0..120));
+        loop {
+            let mut next = self.model.clone();
+            self.now = self.now.plus(self.rng.random_range(0..700));
+            let done = if self.rng.random_range(0..10) == 0 {
+                sweep_all(&mut next, self.now, 1_000);
+                store.sweep(self.now, 1_000).map(drop)
+            } else {
+                let count = self.rng.random_range(1..10);
+                let ops: Vec<StoreOp> =
+                    (0..count).map(|_| Draw::random(&mut self.rng).op(self.now)).collect();
+                let expected = next.apply(self.now, ops.clone()).unwrap();
+                store.apply(self.now, ops).map(|outcomes| {
+                    tally.violations += u32::from(outcomes != expected);
+                })
+            };
+            tally.batches += 1;
+            if done.is_err() {
+                // Whatever is asked now, nothing more is promised.
+                let put = put_envelope(super::world::address(0), 0, self.now.plus(1), 3);
+                assert!(store.apply(self.now, vec![put]).is_err());
+                return next;
+            }
+            self.model = next;
+        }
+    }
+
+    /// Starts again, with a second cut in the middle of that in some cases.
+    fn restart(&mut self, tally: &mut Tally) -> Option<RedbStore> {
+        self.disk = self.disk.after_power_cut(&mut self.rng);
+        tally.cuts += 1;
+        let check = if self.rng.random() { Check::Whole } else { Check::Trust };
+        if self.rng.random_range(0..10) < 4 {
+            self.disk.fail_after(self.rng.random_range(0..12));
+            drop(RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, check));
+            self.disk = self.disk.after_power_cut(&mut self.rng);
+            tally.double_cuts += 1;
+        }
+        RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, check).ok()
+    }
+
+    /// Goes on with whichever of the two states the disk is in.
+    fn settle(&mut self, store: &mut RedbStore, next: MemoryStore, tally: &mut Tally) -> bool {
+        let (now, usage) = (self.now, store.usage());
+        if store.recount().ok() != Some(usage) {
+            return false;
+        }
+        let Ok(answers) = store.apply(now, super::world::questions()) else { return false };
+        let Ok(holdings) = store.holdings(now, None, 10_000) else { return false };
+        let found = (answers, holdings);
+        for (is_undone, mut state) in [(false, next), (true, self.model.clone())] {
+            if picture(&mut state, now) == found && state.usage() == usage {
+                tally.undone += u32::from(is_undone);
+                self.model = state;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn run(seeds: u64, lies_every: Option<u64>) -> Tally {
+    let mut tally = Tally::default();
+    for seed in 0..seeds {
+        let mut life = Life::new(seed);
+        if let Some(every) = lies_every {
+            life.disk.lie(every);
+        }
+        for _ in 0..6 {
+            let next = life.work_until_cut(&mut tally);
+            let is_sound = life
+                .restart(&mut tally)
+                .is_some_and(|mut store| life.settle(&mut store, next, &mut tally));
+            if !is_sound {
+                tally.violations += 1;
+                break;
+            }
+        }
+    }
+    tally
+}
+
+#[test]
+fn no_power_cut_breaks_a_promise() {
+    let tally = run(60, None);
+    eprintln!("{tally:?}");
+    assert_eq!(tally.violations, 0, "{tally:?}");
+    // The cuts fell where they can hurt.
+    assert!(tally.cuts == 360 && tally.double_cuts > 80 && tally.undone > 30, "{tally:?}");
+}
+
+#[test]
+fn a_disk_that_lies_about_syncing_is_noticed() {
+    // Proof that the test above sees a missing fsync.
+    let tally = run(40, Some(3));
+    eprintln!("{tally:?}");
+    assert!(tally.violations > 5, "{tally:?}");
+}
+
+#[test]
+fn a_full_disk_stops_the_store_and_loses_nothing() {
+    for room in 0..40 {
+        let disk = TestDisk::default();
+        let mut store = open(&disk, 1 << 30);
+        let mut model = MemoryStore::new(1 << 30);
+        disk.leave_room(room);
+        let mut held = 0;
+        let fault = loop {
+            let at = restante_proto::Address::new([held; 32]);
+            let ops = vec![put_envelope(at, 7, START.plus(60_000), 3)];
+            match store.apply(START, ops.clone()) {
+                Ok(_) => model.apply(START, ops).map(drop).unwrap(),
+                Err(fault) => break fault,
+            }
+            held += 1;
+        };
+        assert_eq!(fault, StoreFault::DiskFull);
+        assert_eq!(store.fault(), Some(&StoreFault::DiskFull));
+        let again = put_envelope(super::world::address(0), 0, START.plus(60_000), 3);
+        assert_eq!(store.apply(START, vec![again]), Err(StoreFault::DiskFull));
+        drop(store);
+
+        disk.heal();
+        let mut store = open(&disk, 1 << 30);
+        assert_eq!(picture(&mut store, START), picture(&mut model, START));
+        assert_eq!(store.usage(), model.usage());
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_full_when_a_store_is_made() {
+    for room in 0..8 {
+        let disk = TestDisk::default();
+        disk.leave_room(room);
+        match RedbStore::open_with_backend(disk, 1 << 30, Check::Trust) {
+            Ok(_) => assert!(room > 1),
+            Err(fault) => assert_eq!(fault, OpenFault::Store(StoreFault::DiskFull)),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Rows as they lie on the disk.
+
+use proptest::prelude::*;
+use restante_proto::{Address, keys::PublicKey, time::UnixMillis};
+
+use super::super::tables::{ItemKey, ROW_HEADER_BYTES, Row, RowKind};
+
+fn row(payload: &[u8]) -> Row<'_> {
+    Row {
+        key: ItemKey { kind: RowKind::Chunk, address: Address::new([1; 32]), name: [2; 32] },
+        expires: UnixMillis::new(0x0102_0304_0506_0708),
+        deletion_key: PublicKey::new([3; 32]),
+        payload,
+    }
+}
+
+#[test]
+fn a_row_lies_on_the_disk_as_documented() {
+    let bytes = row(b"payload").encode();
+    assert_eq!(ROW_HEADER_BYTES, 133);
+    assert_eq!(bytes[..8], *b"\xf1rstrow1");
+    assert_eq!(bytes[8..24], blake3::hash(&bytes[24..]).as_bytes()[..16]);
+    assert_eq!(bytes[24..28], [0, 0, 0, 7]);
+    assert_eq!(bytes[28], 3);
+    assert_eq!(bytes[29..61], [1; 32]);
+    assert_eq!(bytes[61..93], [2; 32]);
+    assert_eq!(bytes[93..101], [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(bytes[101..133], [3; 32]);
+    assert_eq!(bytes[133..], *b"payload");
+    assert_eq!(Row::claimed_key(&bytes), Some(row(b"").key));
+}
+
+#[test]
+fn a_row_with_any_flipped_bit_is_none() {
+    let bytes = row(b"payload").encode();
+    assert_eq!(Row::decode(&bytes), Some(row(b"payload")));
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(Row::decode(&flipped), None, "bit {bit}");
+    }
+    for length in 0..bytes.len() {
+        assert_eq!(Row::decode(&bytes[..length]), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_to_a_row_or_to_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut marked = b"\xf1rstrow1".to_vec();
+        marked.extend_from_slice(&bytes);
+        for bytes in [bytes, marked] {
+            prop_assert_eq!(Row::decode(&bytes), None);
+            let _key = Row::claimed_key(&bytes);
+        }
+    }
+}

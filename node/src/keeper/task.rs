@@ -1,0 +1,286 @@
+//! The task that feeds the state machine and does what it says.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use restante_proto::{
+    keeper::{CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, StoreFault},
+    request::Response,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use super::disk::{Chore, DiskQueue, DiskReport, DiskState};
+use super::handle::{Inlets, KeeperReport, KeeperRequest, Query};
+use super::port::KeeperPort;
+use crate::clock;
+
+/// A keeper at work.
+pub(super) struct KeeperTask<P: KeeperPort> {
+    keeper: Keeper,
+    port: P,
+    inlets: Inlets<P>,
+    disk: DiskQueue,
+    reports: mpsc::Receiver<DiskReport>,
+    disk_task: JoinHandle<()>,
+    disk_state: DiskState,
+    /// A slice is being swept.
+    sweeping: bool,
+    peers: Peers<P>,
+}
+
+/// Peers' substreams and requests under the names the state machine has for them.
+struct Peers<P: KeeperPort> {
+    ids: BTreeMap<P::Conn, ConnId>,
+    conns: BTreeMap<ConnId, P::Conn>,
+    /// Substreams kept open for a subscription.
+    kept: BTreeSet<ConnId>,
+    calls: BTreeMap<CallId, Call<P>>,
+    /// The next name, of either kind.
+    next: u64,
+}
+
+struct Call<P: KeeperPort> {
+    token: P::Token,
+    conn: ConnId,
+}
+
+enum Event<P: KeeperPort> {
+    Timer,
+    Report(DiskReport),
+    Query(Query),
+    Closed(BTreeSet<P::Conn>),
+    Request(KeeperRequest<P>),
+    End,
+}
+
+impl<P: KeeperPort> KeeperTask<P> {
+    pub(super) fn new(
+        keeper: Keeper,
+        port: P,
+        inlets: Inlets<P>,
+        disk: (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>),
+        disk_state: DiskState,
+    ) -> Self {
+        let (disk, reports, disk_task) = disk;
+        let peers = Peers {
+            ids: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            calls: BTreeMap::new(),
+            next: 0,
+        };
+        let sweeping = false;
+        Self { keeper, port, inlets, disk, reports, disk_task, disk_state, sweeping, peers }
+    }
+
+    /// Works until every handle is gone or one of them says to stop.
+    pub(super) async fn run(mut self) {
+        let mut told = None;
+        loop {
+            match self.next().await {
+                Event::Timer => {
+                    self.step(Input::Timer).await;
+                    self.release_idle().await;
+                }
+                Event::Report(report) => self.on_report(report).await,
+                Event::Query(Query::Status(reply)) => {
+                    // Whoever asked may have gone away; so below.
+                    let _unwanted = reply.send(self.status());
+                }
+                Event::Query(Query::Holdings { after, limit, reply }) => {
+                    self.chore(Chore::Holdings { after, limit, reply });
+                }
+                Event::Query(Query::Shutdown(reply)) => {
+                    told = Some(reply);
+                    break;
+                }
+                Event::Closed(conns) => self.on_closed(&conns).await,
+                Event::Request(request) => self.on_request(request).await,
+                Event::End => break,
+            }
+        }
+        self.finish(told).await;
+    }
+
+    async fn next(&mut self) -> Event<P> {
+        // A clock that was set back must not put the timer off for as long.
+        let wait = self.keeper.next_timeout().since(clock::now()).min(SWEEP_INTERVAL_MS);
+        let Inlets { requests, queries, closed } = &mut self.inlets;
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(Duration::from_millis(wait)) => Event::Timer,
+            Some(report) = self.reports.recv() => Event::Report(report),
+            Some(query) = queries.recv() => Event::Query(query),
+            conns = closed.next() => Event::Closed(conns),
+            request = requests.recv() => request.map_or(Event::End, Event::Request),
+        }
+    }
+
+    async fn on_request(&mut self, request: KeeperRequest<P>) {
+        let KeeperRequest { conn, source, token, payload } = request;
+        let (conn, call) = self.peers.admit(conn, token);
+        self.step(Input::Request { conn, call, source: P::source(source), payload }).await;
+    }
+
+    async fn on_closed(&mut self, closed: &BTreeSet<P::Conn>) {
+        // Requests that came before are still waiting; a subscription among them would outlive its substream.
+        for _ in 0..self.inlets.requests.len() {
+            let Ok(request) = self.inlets.requests.try_recv() else { break };
+            if !closed.contains(&request.conn) {
+                self.on_request(request).await;
+            }
+        }
+        for conn in closed {
+            if let Some(id) = self.peers.forget(conn) {
+                self.step(Input::Closed(id)).await;
+            }
+        }
+    }
+
+    async fn on_report(&mut self, report: DiskReport) {
+        match report {
+            DiskReport::Stored(results, state) => {
+                self.disk_state = state;
+                for (ticket, result) in results {
+                    self.step(Input::Stored { ticket, result }).await;
+                }
+            }
+            DiskReport::Swept(done, state) => {
+                self.disk_state = state;
+                self.sweeping = false;
+                match done {
+                    Ok(expired) => {
+                        if expired.items > 0 {
+                            debug!(items = expired.items, bytes = expired.bytes, "items expired");
+                        }
+                        if expired.more {
+                            self.sweep();
+                        }
+                    }
+                    Err(fault) => debug!(%fault, "what has expired cannot be dropped"),
+                }
+            }
+        }
+    }
+
+    /// Feeds the state machine and does what it says, until it says nothing more.
+    async fn step(&mut self, input: Input) {
+        let was_read_only = self.keeper.read_only().is_some();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.keeper.handle(clock::now(), input) {
+                match output {
+                    Output::Respond { call, response } => self.respond(call, &response).await,
+                    Output::Store { ticket, op } => {
+                        // The state machine has no more under way than there is room for: a
+                        // failure says that the disk's task has ended.
+                        if self.disk.ops.try_send((ticket, op)).is_err() {
+                            let fault = StoreFault::Io("its task has ended".into());
+                            inputs.push_back(Input::Stored { ticket, result: Err(fault) });
+                        }
+                    }
+                    Output::Push { conn, push } => {
+                        if let Some(conn) = self.peers.conns.get(&conn) {
+                            self.port.push(*conn, push.encode()).await;
+                        }
+                    }
+                    Output::Sweep => self.sweep(),
+                }
+            }
+        }
+        if let Some(fault) = self.keeper.read_only().filter(|_| !was_read_only) {
+            warn!(%fault, "the keeper takes nothing in any more");
+        }
+    }
+
+    async fn respond(&mut self, call: CallId, response: &Response) {
+        let Some(Call { token, conn }) = self.peers.calls.remove(&call) else { return };
+        let is_subscribed = matches!(response, Response::Done { until: Some(_) });
+        if let Some(via) = self.peers.conns.get(&conn).filter(|_| is_subscribed)
+            && self.peers.kept.insert(conn)
+        {
+            self.port.keep(*via, true).await;
+        }
+        self.port.respond(token, response.encode()).await;
+    }
+
+    /// Lets go of substreams whose subscriptions are over.
+    async fn release_idle(&mut self) {
+        let keeper = &self.keeper;
+        for id in self.peers.kept.extract_if(.., |id| !keeper.is_subscribed(*id)) {
+            if let Some(conn) = self.peers.conns.get(&id) {
+                self.port.keep(*conn, false).await;
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        if !self.sweeping {
+            self.sweeping = self.chore(Chore::Sweep);
+        }
+    }
+
+    /// Asks the disk for a chore; one that finds no room is dropped, and whoever waits for it sees that.
+    fn chore(&self, chore: Chore) -> bool {
+        self.disk.chores.try_send(chore).is_ok()
+    }
+
+    fn status(&self) -> KeeperReport {
+        KeeperReport {
+            usage: self.disk_state.usage,
+            counters: self.keeper.counters().clone(),
+            store: self.disk_state.counters,
+            subscriptions: self.keeper.subscriptions(),
+            read_only: self.keeper.read_only().map(ToString::to_string),
+        }
+    }
+
+    /// Answers what was stored in the meantime and closes the store.
+    async fn finish(mut self, told: Option<oneshot::Sender<()>>) {
+        // Without the queue's other end the disk finishes what waits, and ends.
+        let (ops, _none) = mpsc::channel(1);
+        let (chores, _none) = mpsc::channel(1);
+        self.disk = DiskQueue { ops, chores };
+        while let Some(report) = self.reports.recv().await {
+            self.on_report(report).await;
+        }
+        if self.disk_task.await.is_err() {
+            debug!("the disk's task has failed");
+        }
+        if let Some(told) = told {
+            let _unwanted = told.send(());
+        }
+    }
+}
+
+impl<P: KeeperPort> Peers<P> {
+    /// Names a request, and its substream if that is new.
+    fn admit(&mut self, conn: P::Conn, token: P::Token) -> (ConnId, CallId) {
+        let conn = match self.ids.get(&conn) {
+            Some(id) => *id,
+            None => {
+                let id = ConnId(self.name());
+                self.ids.insert(conn, id);
+                self.conns.insert(id, conn);
+                id
+            }
+        };
+        let call = CallId(self.name());
+        self.calls.insert(call, Call { token, conn });
+        (conn, call)
+    }
+
+    fn forget(&mut self, conn: &P::Conn) -> Option<ConnId> {
+        let id = self.ids.remove(conn)?;
+        self.conns.remove(&id);
+        self.kept.remove(&id);
+        Some(id)
+    }
+
+    const fn name(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}

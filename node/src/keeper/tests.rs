@@ -1,0 +1,407 @@
+//! The keeper's task over a port that remembers, with a real store.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex};
+
+use bytes::Bytes;
+use restante_proto::{
+    Address, ItemId, NodeId,
+    envelope::id_of,
+    keeper::{
+        Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, MemoryStore, Policy,
+        Source, StoreFault, StoreOp, StoreOutcome, Usage,
+    },
+    keys::SecretKey,
+    limits::{DAY_MS, MINUTE_MS, STORE_OPS_MAX},
+    mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest, Rule},
+    receipt::Claim,
+    request::{Admission, Push, Reason, Request, Response},
+    stamp::CheapForTests,
+    time::UnixMillis,
+};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::handle::REQUESTS_WAITING_MAX;
+use super::store::{KeeperStore, RedbStore};
+use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
+use crate::clock;
+use crate::lane::Lane;
+
+#[tokio::test]
+async fn a_receipt_is_given_once_the_envelope_is_on_the_disk_and_pushed_to_subscribers() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keeper.redb");
+    let (store, _) = RedbStore::open(&path, 1 << 30).unwrap();
+    let mut world = World::start(store, Lane::thread("keeper").unwrap());
+
+    world.ask(7, 1, world.subscribe());
+    assert!(matches!(world.answer(1).await, Response::Done { until: Some(_) }));
+    let (envelope, expires) = envelope(1, MINUTE_MS);
+    world.ask(8, 2, world.deposit(&envelope, expires));
+    let Response::Receipt(receipt) = world.answer(2).await else { panic!() };
+    let (address, id) = (world.mailbox.address(), id_of(&envelope));
+    receipt.verify(&world.node, &Claim { address, id, nonce: [9; 16] }).unwrap();
+    let Said::Push(7, push) = world.next().await else { panic!() };
+    let push = Push::decode(&push).unwrap();
+    assert_eq!((push.mailbox, push.item.envelope), (world.mailbox.address(), envelope.clone()));
+    assert_eq!(world.kept, BTreeSet::from([7]));
+
+    let status = world.handle.status().await.unwrap();
+    assert_eq!((status.usage.items, status.usage.bytes), (1, 2_048));
+    assert_eq!((status.subscriptions, status.counters.receipts), (1, 1));
+    assert_eq!((status.store.commits, status.read_only), (1, None));
+    let page = world.handle.holdings(None, 10).await.unwrap().unwrap();
+    let kind = HoldingKind::Envelope;
+    assert_eq!(page.items, [Holding { address, kind, size_bytes: 2_048, expires }]);
+
+    world.handle.shutdown().await;
+    assert_eq!(world.handle.status().await, None);
+    let (mut store, report) = RedbStore::open(&path, 1 << 30).unwrap();
+    assert!(!report.created);
+    let get = StoreOp::Offer { address, id };
+    let held = StoreOutcome::Held { until: expires, new: false };
+    assert_eq!(store.apply(clock::now(), vec![get]), Ok(vec![held]));
+}
+
+#[tokio::test]
+async fn a_closed_substream_takes_its_subscriptions_with_it_even_those_still_waiting() {
+    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    // Nothing runs between these three lines: the request waits when the substream closes.
+    world.ask(7, 1, world.subscribe());
+    world.ask(8, 2, world.subscribe());
+    world.handle.closed(7);
+    assert!(matches!(world.answer(2).await, Response::Done { .. }));
+    assert_eq!(world.handle.status().await.unwrap().subscriptions, 1);
+
+    world.handle.closed(8);
+    let (envelope, expires) = envelope(1, MINUTE_MS);
+    world.ask(9, 3, world.deposit(&envelope, expires));
+    assert!(matches!(world.answer(3).await, Response::Receipt(_)));
+    let status = world.handle.status().await.unwrap();
+    assert_eq!((status.subscriptions, status.counters.pushes), (0, 0));
+}
+
+#[tokio::test]
+async fn an_acked_envelope_is_gone_and_does_not_come_back() {
+    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let (envelope, expires) = envelope(1, MINUTE_MS);
+    let deposit = world.deposit(&envelope, expires);
+    world.ask(1, 1, deposit.clone());
+    assert!(matches!(world.answer(1).await, Response::Receipt(_)));
+    let entries = vec![AckEntry::sign(&world.owner, &world.mailbox.address(), id_of(&envelope))];
+    world.ask(1, 2, Request::Ack { mailbox: world.mailbox, entries });
+    assert_eq!(world.answer(2).await, Response::Done { until: None });
+    world.ask(1, 3, deposit);
+    assert!(matches!(world.answer(3).await, Response::Receipt(_)));
+    world.ask(1, 4, world.get(id_of(&envelope)));
+    assert_eq!(world.answer(4).await, Response::Envelopes(Vec::new()));
+    assert_eq!(world.handle.status().await.unwrap().usage.items, 0);
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_handed_back() {
+    let world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let send = |call| world.try_ask(1, call, world.subscribe());
+    // The task does not run before this one waits.
+    let refused: Vec<bool> =
+        (0..REQUESTS_WAITING_MAX as u64 + 2).map(|call| send(call).is_err()).collect();
+    assert_eq!(refused.iter().filter(|refused| **refused).count(), 2);
+    let Response::Refusal(refusal) = Response::decode(&busy()).unwrap() else { panic!() };
+    assert_eq!(refusal.reason, Reason::Busy);
+}
+
+#[tokio::test]
+async fn a_slow_disk_makes_the_keeper_busy_and_batches_full() {
+    let gate = Gate::default();
+    let store = GatedStore { store: MemoryStore::new(1 << 30), gate: gate.clone() };
+    let mut world = World::start(store, Lane::thread("slow").unwrap());
+    let count = STORE_OPS_MAX as u64 + 100;
+    for call in 0..count {
+        let request = Request::GetChunk { address: Address::new([1; 32]) };
+        while world.try_ask(1, call, request.clone()).is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut busy = 0;
+    for _ in 0..100 {
+        let Said::Answer(_, answer) = world.next().await else { panic!() };
+        let Response::Refusal(refusal) = Response::decode(&answer).unwrap() else { panic!() };
+        assert_eq!(refusal.reason, Reason::Busy);
+        busy += 1;
+    }
+    // The keeper answers what needs no disk.
+    let status = world.handle.status().await.unwrap();
+    assert_eq!(status.counters.refusals[&Reason::Busy], busy);
+
+    gate.open();
+    for _ in 0..STORE_OPS_MAX {
+        let Said::Answer(_, answer) = world.next().await else { panic!() };
+        assert_eq!(Response::decode(&answer), Ok(Response::Unknown));
+    }
+    let batches = gate.batches();
+    assert_eq!(batches.iter().sum::<usize>(), STORE_OPS_MAX);
+    // One that went alone, and the rest in full company.
+    assert!(batches.len() <= 1 + STORE_OPS_MAX.div_ceil(64), "{batches:?}");
+    assert!(batches.iter().all(|batch| *batch <= 64), "{batches:?}");
+}
+
+#[tokio::test]
+async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
+    let gate = Gate::default();
+    gate.open();
+    let store = GatedStore { store: MemoryStore::new(1 << 30), gate: gate.clone() };
+    let mut world = World::start(store, Lane::inline());
+    gate.fail(StoreFault::DiskFull);
+    let (envelope, expires) = envelope(1, MINUTE_MS);
+    for call in [1, 2] {
+        world.ask(1, call, world.deposit(&envelope, expires));
+        let Response::Refusal(refusal) = world.answer(call).await else { panic!() };
+        assert_eq!(refusal.reason, Reason::Unavailable);
+    }
+    assert_eq!(gate.batches().len(), 1, "the second was not even tried");
+    let status = world.handle.status().await.unwrap();
+    assert_eq!(status.read_only.as_deref(), Some("the disk is full"));
+}
+
+#[tokio::test]
+async fn a_lane_that_ended_is_a_failed_disk() {
+    let gate = Gate::default();
+    gate.open();
+    let store = GatedStore { store: MemoryStore::new(1 << 30), gate: gate.clone() };
+    let lane = Lane::thread("doomed").unwrap();
+    let killed = lane.run(|| panic!("on purpose")).await;
+    assert!(killed.is_err());
+    let mut world = World::start(store, lane);
+    let (envelope, expires) = envelope(1, MINUTE_MS);
+    world.ask(1, 1, world.deposit(&envelope, expires));
+    let Response::Refusal(refusal) = world.answer(1).await else { panic!() };
+    assert_eq!(refusal.reason, Reason::Unavailable);
+    assert!(world.handle.holdings(None, 1).await.unwrap().is_err());
+    world.handle.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expires_leaves_the_store_without_being_asked() {
+    // Three slices of a sweep, in virtual time; the items are over by the real clock from the start.
+    let mut store = MemoryStore::new(1 << 30);
+    let past = UnixMillis::new(1_000);
+    for number in 0..2_500_u32 {
+        let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
+        let address = Address::new(*id_of(&bytes).as_bytes());
+        let deletion_key = SecretKey::from_seed(&[1; 32]).public();
+        let expires = UnixMillis::new(2_000);
+        store.apply(past, vec![StoreOp::PutChunk { address, bytes, expires, deletion_key }]).unwrap();
+    }
+    let world = World::start(store, Lane::inline());
+    let mut waits = 0;
+    while world.handle.status().await.unwrap().usage.items > 0 {
+        tokio::task::yield_now().await;
+        waits += 1;
+        assert!(waits < 100);
+    }
+}
+
+#[test]
+fn a_cursor_survives_being_written_down() {
+    for kind in [HoldingKind::Card, HoldingKind::Envelope, HoldingKind::Chunk] {
+        let key = HoldingKey { kind, address: Address::new([1; 32]), name: [2; 32] };
+        assert_eq!(parse_cursor(&cursor_of(&key)), Some(key));
+    }
+    for bad in ["", "00", "zz", &"04".repeat(65), &"01".repeat(64), &"01".repeat(66)] {
+        assert_eq!(parse_cursor(bad), None, "{bad}");
+    }
+}
+
+/// A keeper, the owner of a mailbox, and all that the keeper says.
+struct World {
+    handle: KeeperHandle<Port>,
+    said: mpsc::Receiver<Said>,
+    node: NodeId,
+    owner: SecretKey,
+    mailbox: Mailbox,
+    kept: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+enum Said {
+    Answer(u64, Bytes),
+    Push(u64, Bytes),
+    Keep(u64, bool),
+}
+
+#[derive(Debug)]
+struct Port(mpsc::Sender<Said>);
+
+impl KeeperPort for Port {
+    type Conn = u64;
+    type Token = u64;
+    type Source = u64;
+
+    fn source(source: u64) -> Source {
+        Source(source)
+    }
+
+    async fn respond(&self, token: u64, payload: Bytes) {
+        let _ended = self.0.send(Said::Answer(token, payload)).await;
+    }
+
+    async fn push(&self, conn: u64, payload: Bytes) {
+        let _ended = self.0.send(Said::Push(conn, payload)).await;
+    }
+
+    async fn keep(&self, conn: u64, kept: bool) {
+        let _ended = self.0.send(Said::Keep(conn, kept)).await;
+    }
+}
+
+impl World {
+    fn start(store: impl KeeperStore, lane: Lane) -> Self {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let node = NodeId::new(*key.public().as_bytes());
+        let owner = SecretKey::from_seed(&[2; 32]);
+        let (rule, epoch) = (Rule::Capability, clock::now().epoch());
+        let mailbox = Mailbox { owner: owner.public(), rule, epoch };
+        let (port, said) = mpsc::channel(4_096);
+        let scheme = Arc::new(CheapForTests);
+        let handle = spawn(store, key, Policy::default(), scheme, Port(port), lane);
+        Self { handle, said, node, owner, mailbox, kept: BTreeSet::new() }
+    }
+
+    fn try_ask(
+        &self,
+        conn: u64,
+        token: u64,
+        request: Request,
+    ) -> Result<(), KeeperRequest<Port>> {
+        let payload = request.encode();
+        self.handle.try_request(KeeperRequest { conn, source: 1, token, payload })
+    }
+
+    fn ask(&self, conn: u64, token: u64, request: Request) {
+        self.try_ask(conn, token, request).unwrap();
+    }
+
+    async fn answer(&mut self, to: u64) -> Response {
+        match self.next().await {
+            Said::Answer(token, payload) if token == to => Response::decode(&payload).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn next(&mut self) -> Said {
+        loop {
+            match self.said.recv().await.unwrap() {
+                Said::Keep(conn, true) => assert!(self.kept.insert(conn)),
+                Said::Keep(conn, false) => assert!(self.kept.remove(&conn)),
+                said => return said,
+            }
+        }
+    }
+
+    fn deposit(&self, envelope: &Bytes, expires: UnixMillis) -> Request {
+        let holder = SecretKey::from_seed(&[3; 32]);
+        let capability = Capability::issue(&self.owner, &self.mailbox, holder);
+        let proof = capability.prove(&self.mailbox.address(), &id_of(envelope), expires);
+        Request::DepositEnvelope {
+            mailbox: self.mailbox,
+            expires,
+            envelope: envelope.clone(),
+            nonce: [9; 16],
+            admission: Admission::Capability(proof),
+        }
+    }
+
+    fn subscribe(&self) -> Request {
+        let proof = self.prove(OwnerRequest::Subscribe);
+        Request::Subscribe { mailbox: self.mailbox, proof }
+    }
+
+    fn get(&self, id: ItemId) -> Request {
+        let ids = vec![id];
+        let proof = self.prove(OwnerRequest::Get(&ids));
+        Request::Get { mailbox: self.mailbox, proof, ids }
+    }
+
+    fn prove(&self, request: OwnerRequest<'_>) -> OwnerProof {
+        let address = self.mailbox.address();
+        OwnerProof::sign(&self.owner, &address, &self.node, clock::now(), request)
+    }
+}
+
+/// Bytes that a keeper takes for an envelope, which names its end.
+fn envelope(number: u8, ttl_ms: u64) -> (Bytes, UnixMillis) {
+    assert!(ttl_ms < DAY_MS);
+    let expires = clock::now().plus(ttl_ms);
+    let mut bytes = vec![number; 2_048];
+    bytes[2..10].copy_from_slice(&expires.get().to_be_bytes());
+    (bytes.into(), expires)
+}
+
+/// Lets nothing through until it is opened, and remembers how much came at once.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    is_open: bool,
+    fault: Option<StoreFault>,
+    batches: Vec<usize>,
+}
+
+impl Gate {
+    fn open(&self) {
+        self.0.0.lock().unwrap().is_open = true;
+        self.0.1.notify_all();
+    }
+
+    fn fail(&self, fault: StoreFault) {
+        self.0.0.lock().unwrap().fault = Some(fault);
+    }
+
+    fn batches(&self) -> Vec<usize> {
+        self.0.0.lock().unwrap().batches.clone()
+    }
+
+    fn pass(&self, count: usize) -> Result<(), StoreFault> {
+        let state = self.0.0.lock().unwrap();
+        let mut state = self.0.1.wait_while(state, |state| !state.is_open).unwrap();
+        state.batches.push(count);
+        state.fault.clone().map_or(Ok(()), Err)
+    }
+}
+
+struct GatedStore {
+    store: MemoryStore,
+    gate: Gate,
+}
+
+impl ItemStore for GatedStore {
+    fn apply(
+        &mut self,
+        now: UnixMillis,
+        ops: Vec<StoreOp>,
+    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+        self.gate.pass(ops.len())?;
+        self.store.apply(now, ops)
+    }
+
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+        self.store.sweep(now, limit)
+    }
+
+    fn usage(&self) -> Usage {
+        self.store.usage()
+    }
+
+    fn holdings(
+        &self,
+        now: UnixMillis,
+        after: Option<HoldingKey>,
+        limit: usize,
+    ) -> Result<HoldingsPage, StoreFault> {
+        self.store.holdings(now, after, limit)
+    }
+}
+
+impl KeeperStore for GatedStore {}

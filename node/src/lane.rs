@@ -1,0 +1,80 @@
+//! Where blocking work runs: a thread of its own in production, inline in virtual time.
+//!
+//! The node's logic never starts a thread and never blocks the runtime. Whatever must wait for a disk or burn
+//! processor time (an fsync, an Argon2id, a stamp) is handed to a [`Lane`] as a closure and awaited. A lane runs its
+//! closures one after the other, in the order they came.
+
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+/// How many closures may wait in one lane; the next caller waits for a place.
+const LANE_QUEUE_COUNT_MAX: usize = 256;
+
+/// A queue of blocking closures, run strictly one after the other.
+#[derive(Clone, Debug)]
+pub struct Lane(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Inline,
+    Thread(mpsc::Sender<Job>),
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The lane's thread has ended, because a closure panicked or the node is going down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the worker thread has ended")]
+pub struct LaneClosed;
+
+impl Lane {
+    /// Returns a lane that runs each closure at once, on the caller's own task: for virtual time.
+    pub const fn inline() -> Self {
+        Self(Kind::Inline)
+    }
+
+    /// Starts a thread named `name` and returns the lane in front of it; the thread ends with the last handle.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says when it refuses another thread.
+    pub fn thread(name: &str) -> std::io::Result<Self> {
+        let (sender, mut jobs) = mpsc::channel::<Job>(LANE_QUEUE_COUNT_MAX);
+        thread::Builder::new().name(name.into()).spawn(move || {
+            while let Some(job) = jobs.blocking_recv() {
+                job();
+            }
+        })?;
+        Ok(Self(Kind::Thread(sender)))
+    }
+
+    /// Runs `work` in this lane and returns what it returned.
+    ///
+    /// # Errors
+    ///
+    /// [`LaneClosed`] when the lane's thread is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the work was queued drops the work; afterwards the work still runs and its result
+    /// is lost.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, LaneClosed>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        match &self.0 {
+            Kind::Inline => Ok(work()),
+            Kind::Thread(jobs) => {
+                let (done, result) = oneshot::channel();
+                let job: Job = Box::new(move || {
+                    // The caller may have stopped waiting; the work was done all the same.
+                    let _unwanted = done.send(work());
+                });
+                jobs.send(job).await.map_err(|_| LaneClosed)?;
+                result.await.map_err(|_| LaneClosed)
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! A Restante node: the protocol of `restante-proto` with libp2p, redb and people around it.
+
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod demo;
+pub mod home;
+pub mod keeper;
+pub mod lane;
+pub mod net;
+pub mod node;
+pub mod passphrase;
+pub mod telemetry;
+pub mod vault;

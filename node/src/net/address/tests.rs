@@ -1,0 +1,126 @@
+use super::*;
+
+fn at(text: &str) -> Multiaddr {
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn check(text: &str, production: bool, local: bool) {
+    assert_eq!(
+        is_dialable(&at(text), false),
+        production,
+        "{text} in production"
+    );
+    assert_eq!(
+        is_dialable(&at(text), true),
+        local,
+        "{text} in the local profile"
+    );
+}
+
+#[test]
+fn public_addresses_with_a_known_transport_may_be_dialled() {
+    let peer = libp2p::PeerId::random();
+    check("/ip4/8.8.8.8/tcp/4001", true, true);
+    check("/ip4/8.8.8.8/udp/4001/quic-v1", true, true);
+    check(
+        &format!("/ip4/8.8.8.8/udp/4001/quic-v1/p2p/{peer}"),
+        true,
+        true,
+    );
+    check("/ip6/2606:4700::1111/tcp/1", true, true);
+    check("/ip6/::ffff:8.8.8.8/tcp/1", true, true);
+}
+
+#[test]
+fn what_is_not_public_may_be_dialled_in_the_local_profile_alone() {
+    for ip in [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.1.1",
+        "100.64.0.1",
+        "192.0.2.1",
+        "198.18.0.1",
+        "203.0.113.9",
+        "192.88.99.1",
+        "240.0.0.1",
+    ] {
+        check(&format!("/ip4/{ip}/tcp/80"), false, true);
+    }
+    for ip in [
+        "::1",
+        "fe80::1",
+        "fc00::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "::ffff:127.0.0.1",
+        "2001::1",
+        "3fff::1",
+    ] {
+        check(&format!("/ip6/{ip}/tcp/80"), false, true);
+    }
+    check("/memory/7", false, true);
+}
+
+#[test]
+fn names_relays_and_odd_shapes_are_never_dialled_for_others() {
+    let peer = libp2p::PeerId::random();
+    for text in [
+        "/dns4/example.org/tcp/80",
+        "/dnsaddr/example.org",
+        "/ip4/8.8.8.8",
+        "/ip4/8.8.8.8/tcp/0",
+        "/ip4/8.8.8.8/udp/4001",
+        "/ip4/8.8.8.8/tcp/4001/ws",
+        "/ip4/0.0.0.0/tcp/80",
+        "/ip6/::/tcp/80",
+        "/ip4/224.0.0.1/udp/9/quic-v1",
+        "/ip6/ff02::1/udp/9/quic-v1",
+    ] {
+        check(text, false, false);
+    }
+    check(
+        &format!("/ip4/8.8.8.8/tcp/1/p2p/{peer}/p2p-circuit"),
+        false,
+        false,
+    );
+    check(
+        &format!("/ip4/8.8.8.8/tcp/1/p2p/{peer}/p2p-circuit/p2p/{peer}"),
+        false,
+        false,
+    );
+}
+
+#[test]
+fn groups_are_prefixes() {
+    let near = |text| IpGroup::near(&at(text));
+    let wide = |text| IpGroup::wide(&at(text));
+    assert_eq!(
+        near("/ip4/1.2.3.4/tcp/1"),
+        near("/ip4/1.2.3.250/udp/9/quic-v1")
+    );
+    assert_ne!(near("/ip4/1.2.3.4/tcp/1"), near("/ip4/1.2.4.4/tcp/1"));
+    assert_eq!(wide("/ip4/1.2.3.4/tcp/1"), wide("/ip4/1.2.200.4/tcp/1"));
+    assert_ne!(wide("/ip4/1.2.3.4/tcp/1"), wide("/ip4/1.3.3.4/tcp/1"));
+    assert_eq!(
+        near("/ip6/2606:4700:1:2::1/tcp/1"),
+        near("/ip6/2606:4700:1:3::1/tcp/1")
+    );
+    assert_ne!(
+        near("/ip6/2606:4700:1::1/tcp/1"),
+        near("/ip6/2606:4700:2::1/tcp/1")
+    );
+    assert_eq!(
+        wide("/ip6/2606:4700:1::1/tcp/1"),
+        wide("/ip6/2606:4700:2::1/tcp/1")
+    );
+    assert_eq!(
+        near("/ip6/::ffff:1.2.3.4/tcp/1"),
+        near("/ip4/1.2.3.4/tcp/1")
+    );
+    assert_eq!(near("/memory/1"), IpGroup::Other);
+    assert_eq!(format!("{:?}", near("/ip4/1.2.3.4/tcp/1")), "IpGroup(v4)");
+}

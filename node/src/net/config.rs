@@ -1,0 +1,38 @@
+//! What the network layer is told at its start.
+
+use libp2p::Multiaddr;
+use restante_proto::NodeId;
+
+use super::limits::NetLimits;
+
+/// Whether a node may serve others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serve {
+    /// It serves as soon as it is known to be reachable.
+    Auto,
+    /// It never serves: it offers neither the DHT nor the item protocol and is in no routing table.
+    Never,
+}
+
+/// The configuration of the network layer.
+#[derive(Debug, Clone)]
+pub struct NetConfig {
+    /// Name of the network, 1 to 32 of `a-z 0-9 -`; it is part of every protocol name.
+    pub network: String,
+    /// Addresses to listen on.
+    pub listen: Vec<Multiaddr>,
+    /// Public addresses that the operator vouches for; with one of them the node serves from its
+    /// start, without waiting for AutoNAT. The first node of a network needs one.
+    pub external: Vec<Multiaddr>,
+    /// Entry points, with or without `/p2p`; 32 at most are used.
+    pub bootstrap: Vec<Multiaddr>,
+    /// Nodes known from earlier, tried beside the entry points.
+    pub known: Vec<(NodeId, Vec<Multiaddr>)>,
+    /// Whether to serve.
+    pub serve: Serve,
+    /// The local profile, for demonstrations and tests on one machine: loopback addresses count as
+    /// reachable and as unrelated to each other. Production never sets it.
+    pub local: bool,
+    /// The limits.
+    pub limits: NetLimits,
+}

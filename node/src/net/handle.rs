@@ -1,0 +1,335 @@
+//! The handle through which the rest of the node uses the network.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use libp2p::{Multiaddr, PeerId};
+use restante_proto::{Address, NodeId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::event::{ConnToken, InboundToken};
+use super::fault::{NetFault, RequestFault};
+use super::item::{Call, Via};
+use super::limits::PAYLOAD_BYTES_MAX;
+use super::peer::peer_of;
+use super::status::NetStatus;
+
+/// What a handle asks of the network task.
+#[derive(Debug)]
+pub(super) enum Command {
+    Closest {
+        address: Address,
+        count: usize,
+        reply: Reply<Result<Vec<NodeId>, NetFault>>,
+    },
+    ClosestKnown {
+        address: Address,
+        count: usize,
+        reply: Reply<Vec<NodeId>>,
+    },
+    Request {
+        to: PeerId,
+        call: Call,
+    },
+    Respond {
+        via: Via,
+        id: u64,
+        payload: Bytes,
+    },
+    Push {
+        via: Via,
+        payload: Bytes,
+    },
+    Keep {
+        via: Via,
+        kept: bool,
+    },
+    Hold(PeerId),
+    Release(PeerId),
+    Learn {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    },
+    Dial {
+        address: Multiaddr,
+        reply: Reply<Result<(), NetFault>>,
+    },
+    KnownPeers(Reply<Vec<(NodeId, Vec<Multiaddr>)>>),
+    Status(Reply<NetStatus>),
+    Shutdown(Reply<()>),
+}
+
+type Reply<T> = oneshot::Sender<T>;
+
+/// A handle to the network task; when the last one is dropped, the task ends.
+#[derive(Debug, Clone)]
+pub struct NetHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+impl NetHandle {
+    pub(super) const fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Looks up the serving nodes closest to an address, nearest first, at most 20.
+    ///
+    /// Only nodes that answered in this lookup are returned, and never this node. A network of which
+    /// this node knows nobody gives an empty list.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when nobody answered in 30 s,
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The lookup runs on when the future is dropped; its result is lost.
+    pub async fn closest(&self, address: Address, count: usize) -> Result<Vec<NodeId>, NetFault> {
+        self.ask(|reply| Command::Closest {
+            address,
+            count,
+            reply,
+        })
+        .await?
+    }
+
+    /// Returns the nodes of the routing table closest to an address, nearest first, without asking
+    /// anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn closest_known(
+        &self,
+        address: Address,
+        count: usize,
+    ) -> Result<Vec<NodeId>, NetFault> {
+        self.ask(|reply| Command::ClosestKnown {
+            address,
+            count,
+            reply,
+        })
+        .await
+    }
+
+    /// Sends a request and waits for its answer, dialling the node if needed.
+    ///
+    /// # Errors
+    ///
+    /// See [`RequestFault`]; all of it, dialling included, ends at the deadline. After
+    /// [`RequestFault::TimedOut`] and [`RequestFault::Disconnected`] the request may have been
+    /// carried out all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// The request runs on when the future is dropped; its answer is lost.
+    pub async fn request(
+        &self,
+        to: NodeId,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestFault> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(RequestFault::TooLong(payload.len()));
+        }
+        let to = peer_of(&to).ok_or(RequestFault::NotReachable)?;
+        let deadline = Instant::now() + deadline;
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Request {
+            to,
+            call: Call {
+                payload,
+                deadline,
+                reply,
+            },
+        };
+        let exchange = async {
+            self.commands
+                .send(command)
+                .await
+                .map_err(|_| RequestFault::Closed)?;
+            answer.await.unwrap_or(Err(RequestFault::Disconnected))
+        };
+        timeout_at(deadline, exchange)
+            .await
+            .unwrap_or(Err(RequestFault::TimedOut))
+    }
+
+    /// Answers an inbound request; when its substream is gone, the answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::TooLong`], [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may leave the request without an answer.
+    pub async fn respond(&self, token: InboundToken, payload: Bytes) -> Result<(), NetFault> {
+        check_length(&payload)?;
+        self.send(Command::Respond {
+            via: token.via,
+            id: token.id,
+            payload,
+        })
+        .await
+    }
+
+    /// Pushes on an inbound substream; when it is gone, the push is dropped.
+    ///
+    /// A reader who is too slow for it is cut off: its substream ends, which
+    /// [`NetEvent::ViaClosed`](super::NetEvent::ViaClosed) tells.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::TooLong`], [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may drop the push.
+    pub async fn push(&self, to: ConnToken, payload: Bytes) -> Result<(), NetFault> {
+        check_length(&payload)?;
+        self.send(Command::Push { via: to.0, payload }).await
+    }
+
+    /// Keeps the connection while the peer's substream `via` is open, or no longer.
+    ///
+    /// The keeper of a subscription calls it, or the connection is closed as idle; it ends by itself
+    /// with the substream.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may leave things as they were.
+    pub async fn keep(&self, via: ConnToken, kept: bool) -> Result<(), NetFault> {
+        self.send(Command::Keep { via: via.0, kept }).await
+    }
+
+    /// Keeps connections with a node although nothing is asked, until as many
+    /// [`release`](Self::release) follow; it does not dial.
+    ///
+    /// A subscriber calls it for each node it subscribes at.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may leave things as they were.
+    pub async fn hold(&self, node: NodeId) -> Result<(), NetFault> {
+        let Some(peer) = peer_of(&node) else {
+            return Ok(());
+        };
+        self.send(Command::Hold(peer)).await
+    }
+
+    /// Takes back one [`hold`](Self::hold).
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may leave things as they were.
+    pub async fn release(&self, node: NodeId) -> Result<(), NetFault> {
+        let Some(peer) = peer_of(&node) else {
+            return Ok(());
+        };
+        self.send(Command::Release(peer)).await
+    }
+
+    /// Remembers addresses of a node for later requests; those that may not be dialled are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may leave things as they were.
+    pub async fn learn(&self, node: NodeId, addresses: Vec<Multiaddr>) -> Result<(), NetFault> {
+        let Some(peer) = peer_of(&node) else {
+            return Ok(());
+        };
+        self.send(Command::Learn { peer, addresses }).await
+    }
+
+    /// Starts to dial an address that the user named, with or without `/p2p`, public or not.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Undialable`], [`NetFault::Closed`]. Success says that the dial has begun.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready may or may not dial.
+    pub async fn dial(&self, address: Multiaddr) -> Result<(), NetFault> {
+        self.ask(|reply| Command::Dial { address, reply }).await?
+    }
+
+    /// Returns nodes to give to the next start as [`NetConfig::known`](super::NetConfig::known).
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn known_peers(&self) -> Result<Vec<(NodeId, Vec<Multiaddr>)>, NetFault> {
+        self.ask(Command::KnownPeers).await
+    }
+
+    /// Returns a picture of the network layer.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn status(&self) -> Result<NetStatus, NetFault> {
+        self.ask(Command::Status).await
+    }
+
+    /// Closes every connection and ends the network task; returns when it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// The task ends all the same when the future is dropped after its first poll.
+    pub async fn shutdown(&self) {
+        // A task that has ended already is what the caller wants.
+        let _ended = self.ask(Command::Shutdown).await;
+    }
+
+    async fn send(&self, command: Command) -> Result<(), NetFault> {
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| NetFault::Closed)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, NetFault> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.map_err(|_| NetFault::Closed)
+    }
+}
+
+fn check_length(payload: &Bytes) -> Result<(), NetFault> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(NetFault::TooLong(payload.len()));
+    }
+    Ok(())
+}

@@ -1,0 +1,429 @@
+//! The item protocol as a libp2p behaviour: who is connected, and which request goes where.
+
+mod codec;
+mod handler;
+mod inbound;
+mod link;
+mod outbound;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{
+    CloseConnection, ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour,
+    NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
+
+use super::address::IpGroup;
+use super::fault::RequestFault;
+use super::limits::{
+    DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
+};
+use super::status::Counters;
+use handler::{Handler, Order, Report, Shared};
+pub(super) use link::Alarm;
+use link::Budget;
+pub(super) use outbound::Call;
+
+/// Which inbound substream of which connection something came on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Via {
+    pub(super) peer: PeerId,
+    pub(super) connection: ConnectionId,
+    pub(super) serial: u64,
+}
+
+/// What the behaviour tells the network task.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A peer asked something.
+    Request {
+        via: Via,
+        source: IpGroup,
+        id: u64,
+        payload: Bytes,
+    },
+    /// A peer pushed something.
+    Push {
+        peer: PeerId,
+        connection: ConnectionId,
+        payload: Bytes,
+    },
+    /// An inbound substream is over.
+    ViaClosed(Via),
+    /// The substream to a peer is over: what was subscribed to on it has to be asked for again.
+    OutboundClosed(PeerId),
+}
+
+/// The item protocol over all connections.
+pub(super) struct Behaviour {
+    shared: Arc<Shared>,
+    serving: bool,
+    peers: BTreeMap<PeerId, BTreeMap<ConnectionId, Connection>>,
+    /// Calls to peers that are being dialled.
+    dialled: BTreeMap<PeerId, Vec<Call>>,
+    /// How often each peer is held.
+    held: BTreeMap<PeerId, u32>,
+    queue: VecDeque<ToSwarm<Event, Order>>,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    source: IpGroup,
+    /// The inbound substream on which something was asked.
+    inbound: Option<u64>,
+    /// Whether something was asked on the outbound substream.
+    outbound: bool,
+}
+
+impl Behaviour {
+    pub(super) fn new(
+        protocol: StreamProtocol,
+        counters: Arc<Counters>,
+        queued_bytes_max: usize,
+    ) -> Self {
+        let shared = Shared {
+            protocol,
+            counters,
+            budget: Arc::new(Budget::new(queued_bytes_max)),
+            unbounded: Arc::new(Budget::new(usize::MAX)),
+        };
+        Self {
+            shared: Arc::new(shared),
+            serving: false,
+            peers: BTreeMap::new(),
+            dialled: BTreeMap::new(),
+            held: BTreeMap::new(),
+            queue: VecDeque::new(),
+            waker: None,
+        }
+    }
+
+    /// Returns whether there is room for another command.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < ITEM_EVENTS_MAX
+    }
+
+    /// Sends a request, dialling the peer if there is no connection.
+    pub(super) fn call(&mut self, peer: PeerId, call: Call) {
+        if let Some(connection) = self.connection_for_calls(&peer) {
+            self.order(peer, connection, Order::Call(call));
+            return;
+        }
+        let known = self.dialled.contains_key(&peer);
+        if !known && self.dialled.len() >= DIALLED_PEERS_MAX {
+            call.finish(Err(RequestFault::QueueFull));
+            return;
+        }
+        let calls = self.dialled.entry(peer).or_default();
+        calls.retain(|call| !call.reply.is_closed());
+        if calls.len() >= REQUESTS_IN_FLIGHT_MAX + REQUESTS_WAITING_MAX {
+            call.finish(Err(RequestFault::QueueFull));
+            return;
+        }
+        calls.push(call);
+        let opts = DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing);
+        self.emit(ToSwarm::Dial { opts: opts.build() });
+    }
+
+    /// Answers a request, unless its substream is gone.
+    pub(super) fn respond(&mut self, via: Via, id: u64, payload: Bytes) {
+        let serial = via.serial;
+        self.order(
+            via.peer,
+            via.connection,
+            Order::Respond {
+                serial,
+                id,
+                payload,
+            },
+        );
+    }
+
+    /// Pushes on an inbound substream, unless it is gone.
+    pub(super) fn push(&mut self, via: Via, payload: Bytes) {
+        let serial = via.serial;
+        self.order(via.peer, via.connection, Order::Push { serial, payload });
+    }
+
+    /// Keeps the connection while this inbound substream is open, or no longer.
+    pub(super) fn keep(&mut self, via: Via, kept: bool) {
+        let serial = via.serial;
+        self.order(via.peer, via.connection, Order::Keep { serial, kept });
+    }
+
+    /// Closes an inbound substream.
+    pub(super) fn close_inbound(&mut self, via: Via) {
+        self.order(
+            via.peer,
+            via.connection,
+            Order::CloseInbound { serial: via.serial },
+        );
+    }
+
+    /// Closes the outbound substream of a connection.
+    pub(super) fn close_outbound(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.order(peer, connection, Order::CloseOutbound);
+    }
+
+    /// Keeps connections with the peer once more.
+    pub(super) fn hold(&mut self, peer: PeerId) {
+        *self.held.entry(peer).or_default() += 1;
+        self.order_all(peer, |_| Order::Hold(true));
+    }
+
+    /// Takes back one [`hold`](Self::hold).
+    pub(super) fn release(&mut self, peer: PeerId) {
+        let Some(count) = self.held.get_mut(&peer) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.held.remove(&peer);
+            self.order_all(peer, |_| Order::Hold(false));
+        }
+    }
+
+    /// Offers the protocol on every connection, or on none.
+    pub(super) fn serve(&mut self, serving: bool) {
+        self.serving = serving;
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.order_all(peer, |_| Order::Serve(serving));
+        }
+    }
+
+    /// Returns the connection that carries our requests: one in use before any other.
+    fn connection_for_calls(&self, peer: &PeerId) -> Option<ConnectionId> {
+        let connections = self.peers.get(peer)?;
+        let used = connections
+            .iter()
+            .find(|(_, connection)| connection.outbound);
+        used.or_else(|| connections.iter().next())
+            .map(|(id, _)| *id)
+    }
+
+    fn connection(&mut self, peer: &PeerId, id: ConnectionId) -> Option<&mut Connection> {
+        self.peers.get_mut(peer)?.get_mut(&id)
+    }
+
+    /// Queues an order for a connection, unless it is gone.
+    fn order(&mut self, peer: PeerId, id: ConnectionId, order: Order) {
+        let Some(connection) = self.connection(&peer, id) else {
+            return;
+        };
+        connection.outbound |= matches!(order, Order::Call(_));
+        let handler = NotifyHandler::One(id);
+        self.emit(ToSwarm::NotifyHandler {
+            peer_id: peer,
+            handler,
+            event: order,
+        });
+    }
+
+    fn order_all(&mut self, peer: PeerId, order: impl Fn(ConnectionId) -> Order) {
+        let connections = self.peers.get(&peer).into_iter().flat_map(BTreeMap::keys);
+        let ids: Vec<ConnectionId> = connections.copied().collect();
+        for id in ids {
+            self.order(peer, id, order(id));
+        }
+    }
+
+    fn emit(&mut self, event: ToSwarm<Event, Order>) {
+        self.queue.push_back(event);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn handler(&self, peer: &PeerId) -> Handler {
+        Handler::new(
+            Arc::clone(&self.shared),
+            self.serving,
+            self.held.contains_key(peer),
+        )
+    }
+
+    fn on_established(&mut self, peer: PeerId, id: ConnectionId, source: IpGroup) {
+        let connection = Connection {
+            source,
+            inbound: None,
+            outbound: false,
+        };
+        self.peers.entry(peer).or_default().insert(id, connection);
+        for call in self.dialled.remove(&peer).unwrap_or_default() {
+            self.order(peer, id, Order::Call(call));
+        }
+    }
+
+    fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
+        let Some(connections) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let closed = connections.remove(&id);
+        if connections.is_empty() {
+            self.peers.remove(&peer);
+        }
+        let Some(closed) = closed else {
+            return;
+        };
+        if let Some(serial) = closed.inbound {
+            let via = Via {
+                peer,
+                connection: id,
+                serial,
+            };
+            self.emit(ToSwarm::GenerateEvent(Event::ViaClosed(via)));
+        }
+        if closed.outbound {
+            self.emit(ToSwarm::GenerateEvent(Event::OutboundClosed(peer)));
+        }
+    }
+
+    fn on_dial_failure(&mut self, peer: PeerId, error: &DialError) {
+        // Somebody else is dialling the peer already; that attempt decides.
+        if matches!(error, DialError::DialPeerConditionFalse(_)) {
+            return;
+        }
+        for call in self.dialled.remove(&peer).unwrap_or_default() {
+            call.finish(Err(RequestFault::NotReachable));
+        }
+    }
+
+    fn on_report(&mut self, peer: PeerId, id: ConnectionId, report: Report) {
+        let Some(connection) = self.connection(&peer, id) else {
+            return;
+        };
+        let via = |serial| Via {
+            peer,
+            connection: id,
+            serial,
+        };
+        let event = match report {
+            Report::Request {
+                serial,
+                id,
+                payload,
+            } => {
+                connection.inbound = Some(serial);
+                let source = connection.source;
+                Event::Request {
+                    via: via(serial),
+                    source,
+                    id,
+                    payload,
+                }
+            }
+            Report::Push { payload } => Event::Push {
+                peer,
+                connection: id,
+                payload,
+            },
+            // Nobody knows of a substream on which nothing was asked.
+            Report::InboundClosed { serial } if connection.inbound == Some(serial) => {
+                connection.inbound = None;
+                Event::ViaClosed(via(serial))
+            }
+            Report::InboundClosed { .. } => return,
+            Report::OutboundClosed => {
+                connection.outbound = false;
+                Event::OutboundClosed(peer)
+            }
+            Report::Fault => {
+                let connection = CloseConnection::One(id);
+                self.emit(ToSwarm::CloseConnection {
+                    peer_id: peer,
+                    connection,
+                });
+                return;
+            }
+        };
+        self.emit(ToSwarm::GenerateEvent(event));
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(&peer))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(&peer))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            }) => {
+                let source = IpGroup::near(endpoint.get_remote_address());
+                self.on_established(peer_id, connection_id, source);
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed {
+                peer_id,
+                connection_id,
+                ..
+            }) => {
+                self.on_closed(peer_id, connection_id);
+            }
+            FromSwarm::DialFailure(DialFailure {
+                peer_id: Some(peer),
+                error,
+                ..
+            }) => {
+                self.on_dial_failure(peer, error);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        report: THandlerOutEvent<Self>,
+    ) {
+        self.on_report(peer, connection, report);
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        if let Some(event) = self.queue.pop_front() {
+            return Poll::Ready(event);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests;

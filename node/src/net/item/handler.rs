@@ -1,0 +1,306 @@
+//! What the item protocol does on one connection: one substream in each direction.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use libp2p::StreamProtocol;
+use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+};
+use libp2p::swarm::{
+    ConnectionHandler, ConnectionHandlerEvent, Stream, StreamUpgradeError, SubstreamProtocol,
+};
+
+use super::super::fault::RequestFault;
+use super::super::limits::NEGOTIATE_TIMEOUT;
+use super::super::status::Counters;
+use super::inbound::Inbound;
+use super::link::{Budget, End, Link};
+use super::outbound::{Call, Outbound, Outcome};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) protocol: StreamProtocol,
+    pub(crate) counters: Arc<Counters>,
+    /// For what is written because others asked.
+    pub(crate) budget: Arc<Budget>,
+    /// For our own requests, whose number is bounded where they enter.
+    pub(crate) unbounded: Arc<Budget>,
+}
+
+/// What the behaviour tells one connection.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Send a request.
+    Call(Call),
+    /// Answer a request of the inbound substream with this serial number.
+    Respond {
+        serial: u64,
+        id: u64,
+        payload: Bytes,
+    },
+    /// Push on the inbound substream with this serial number.
+    Push { serial: u64, payload: Bytes },
+    /// Close the inbound substream with this serial number.
+    CloseInbound { serial: u64 },
+    /// Close the outbound substream.
+    CloseOutbound,
+    /// Keep the connection while the inbound substream with this serial number is open, or not.
+    Keep { serial: u64, kept: bool },
+    /// Keep the connection although nothing is asked, or not.
+    Hold(bool),
+    /// Offer the protocol to the peer, or not.
+    Serve(bool),
+}
+
+/// What one connection tells the behaviour.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// The peer asked something.
+    Request {
+        serial: u64,
+        id: u64,
+        payload: Bytes,
+    },
+    /// The peer pushed something.
+    Push { payload: Bytes },
+    /// An inbound substream is over.
+    InboundClosed { serial: u64 },
+    /// The outbound substream is over.
+    OutboundClosed,
+    /// The peer broke the protocol: the connection is to be closed.
+    Fault,
+}
+
+/// Agrees on the item protocol, or on nothing.
+#[derive(Debug)]
+pub(crate) struct Offer(pub(super) Option<StreamProtocol>);
+
+impl UpgradeInfo for Offer {
+    type Info = StreamProtocol;
+    type InfoIter = std::option::IntoIter<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl InboundUpgrade<Stream> for Offer {
+    type Output = Stream;
+    type Error = Infallible;
+    type Future = Ready<Result<Stream, Infallible>>;
+
+    fn upgrade_inbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
+        ready(Ok(stream))
+    }
+}
+
+impl OutboundUpgrade<Stream> for Offer {
+    type Output = Stream;
+    type Error = Infallible;
+    type Future = Ready<Result<Stream, Infallible>>;
+
+    fn upgrade_outbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
+        ready(Ok(stream))
+    }
+}
+
+/// The item protocol on one connection.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    shared: Arc<Shared>,
+    serving: bool,
+    held: bool,
+    inbound: Option<Inbound<Stream>>,
+    inbound_count: u64,
+    outbound: Outbound<Stream>,
+    reports: VecDeque<Report>,
+}
+
+impl Handler {
+    pub(crate) fn new(shared: Arc<Shared>, serving: bool, held: bool) -> Self {
+        Self {
+            shared,
+            serving,
+            held,
+            inbound: None,
+            inbound_count: 0,
+            outbound: Outbound::new(),
+            reports: VecDeque::new(),
+        }
+    }
+
+    /// Replaces the inbound substream: a peer has one at a time, and a new one means that it gave
+    /// up the old.
+    fn accept(&mut self, mut stream: Stream) {
+        stream.ignore_for_keep_alive();
+        self.drop_inbound();
+        self.inbound_count += 1;
+        let link = Link::new(stream, Arc::clone(&self.shared.budget));
+        self.inbound = Some(Inbound::new(link, self.inbound_count));
+    }
+
+    fn drop_inbound(&mut self) {
+        if let Some(inbound) = self.inbound.take() {
+            self.reports.push_back(Report::InboundClosed {
+                serial: inbound.serial(),
+            });
+        }
+    }
+
+    fn opened(&mut self, mut stream: Stream) {
+        stream.ignore_for_keep_alive();
+        self.outbound
+            .opened(Link::new(stream, Arc::clone(&self.shared.unbounded)));
+    }
+
+    fn open_failed(&mut self, error: &StreamUpgradeError<Infallible>) {
+        let fault = match error {
+            StreamUpgradeError::NegotiationFailed => RequestFault::Unsupported,
+            StreamUpgradeError::Timeout
+            | StreamUpgradeError::Io(_)
+            | StreamUpgradeError::Apply(_) => RequestFault::Disconnected,
+        };
+        self.outbound.fail(fault);
+    }
+
+    /// Runs `act` on the inbound substream if it is still the one meant, and ends it on failure.
+    fn with_inbound(
+        &mut self,
+        serial: u64,
+        act: impl FnOnce(&mut Inbound<Stream>) -> Result<(), End>,
+    ) {
+        let Some(inbound) = self
+            .inbound
+            .as_mut()
+            .filter(|inbound| inbound.serial() == serial)
+        else {
+            return;
+        };
+        if let Err(end) = act(inbound) {
+            self.end_inbound(end);
+        }
+    }
+
+    fn end_inbound(&mut self, end: End) {
+        self.count(end);
+        self.drop_inbound();
+    }
+
+    /// Counts why a substream ended; a broken protocol ends the connection too.
+    fn count(&mut self, end: End) {
+        if let Some(count) = end {
+            self.shared.counters.add(count);
+            if count.is_protocol_fault() {
+                self.reports.push_back(Report::Fault);
+            }
+        }
+    }
+
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Report> {
+        let Some(inbound) = &mut self.inbound else {
+            return Poll::Pending;
+        };
+        let serial = inbound.serial();
+        match inbound.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok((id, payload))) => Poll::Ready(Report::Request {
+                serial,
+                id,
+                payload,
+            }),
+            Poll::Ready(Err(end)) => {
+                self.count(end);
+                self.inbound = None;
+                Poll::Ready(Report::InboundClosed { serial })
+            }
+        }
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Order;
+    type ToBehaviour = Report;
+    type InboundProtocol = Offer;
+    type OutboundProtocol = Offer;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = ();
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
+        let offer = Offer(self.serving.then(|| self.shared.protocol.clone()));
+        SubstreamProtocol::new(offer, ()).with_timeout(NEGOTIATE_TIMEOUT)
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        self.held || self.outbound.is_busy() || self.inbound.as_ref().is_some_and(Inbound::is_busy)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Offer, (), Report>> {
+        if let Some(report) = self.reports.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(report));
+        }
+        let report = match self.outbound.poll(cx) {
+            Poll::Ready(Outcome::Open) => {
+                let offer = Offer(Some(self.shared.protocol.clone()));
+                let protocol = SubstreamProtocol::new(offer, ()).with_timeout(NEGOTIATE_TIMEOUT);
+                return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+            }
+            Poll::Ready(Outcome::Push(payload)) => Poll::Ready(Report::Push { payload }),
+            Poll::Ready(Outcome::Ended(end)) => {
+                self.count(end);
+                Poll::Ready(Report::OutboundClosed)
+            }
+            Poll::Pending => self.poll_inbound(cx),
+        };
+        report.map(ConnectionHandlerEvent::NotifyBehaviour)
+    }
+
+    fn on_behaviour_event(&mut self, order: Order) {
+        match order {
+            Order::Call(call) => self.outbound.call(call),
+            Order::Respond {
+                serial,
+                id,
+                payload,
+            } => {
+                self.with_inbound(serial, |inbound| inbound.respond(id, &payload));
+            }
+            Order::Push { serial, payload } => {
+                self.with_inbound(serial, |inbound| inbound.push(&payload));
+            }
+            Order::CloseInbound { serial } => self.with_inbound(serial, |_| Err(None)),
+            Order::CloseOutbound if self.outbound.is_open() => {
+                self.outbound.fail(RequestFault::Disconnected);
+                self.reports.push_back(Report::OutboundClosed);
+            }
+            Order::CloseOutbound => {}
+            Order::Keep { serial, kept } => self.with_inbound(serial, |inbound| {
+                inbound.keep(kept);
+                Ok(())
+            }),
+            Order::Hold(held) => self.held = held,
+            Order::Serve(serving) => self.serving = serving,
+        }
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol, ..
+            }) => self.accept(protocol),
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol, ..
+            }) => self.opened(protocol),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
+                self.open_failed(&error);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Every limit of the network layer, in one place.
+//!
+//! libp2p sets hardly any limit by itself. What may differ between a node at home and a community
+//! server is in [`NetLimits`]; what is the same for both, or part of the protocol, is a constant.
+
+use std::time::Duration;
+
+/// The limits that depend on how large a node is; two profiles exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetLimits {
+    /// Connections and who may have how many of them.
+    pub connections: ConnectionLimits,
+    /// What one connection may use.
+    pub transport: TransportLimits,
+    /// Bytes of answers and pushes that wait to be written, summed over all connections; a stream
+    /// whose next frame does not fit is cut off, so that readers who do not read cannot fill the
+    /// memory.
+    pub queued_bytes_max: usize,
+    /// How long a connection without work stays open.
+    pub idle_timeout: Duration,
+}
+
+/// How many connections there may be; one more is refused and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Incoming connections whose handshake is not finished.
+    pub pending_in_max: usize,
+    /// Outgoing connections whose handshake is not finished.
+    pub pending_out_max: usize,
+    /// Established incoming connections; fewer than the total, so that strangers cannot take every
+    /// place.
+    pub established_in_max: usize,
+    /// Established outgoing connections.
+    pub established_out_max: usize,
+    /// Established connections in both directions.
+    pub established_max: usize,
+    /// Connections with one peer: two, because both ends may dial at the same moment.
+    pub per_peer_max: usize,
+    /// Connections with one IP address, those in their handshake included.
+    pub per_ip_max: usize,
+    /// Connections with one /24 (IPv4) or /48 (IPv6), those in their handshake included.
+    pub per_group_max: usize,
+    /// Connections over TCP: few, because a yamux stream may be owed 256 KiB each and QUIC may not.
+    pub tcp_max: usize,
+}
+
+/// What the transports grant to one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransportLimits {
+    /// Yamux streams of one connection.
+    pub yamux_streams_max: usize,
+    /// QUIC streams that a peer may have open.
+    pub quic_streams_max: u32,
+    /// Bytes that may be in flight on one QUIC stream.
+    pub quic_stream_bytes_max: u32,
+    /// Bytes that may be in flight on one QUIC connection.
+    pub quic_connection_bytes_max: u32,
+    /// Incoming streams of one connection whose protocol is not yet agreed on.
+    pub negotiating_max: usize,
+}
+
+impl NetLimits {
+    /// Returns the limits of a personal node.
+    pub const fn personal() -> Self {
+        Self {
+            connections: ConnectionLimits {
+                pending_in_max: 16,
+                pending_out_max: 16,
+                established_in_max: 96,
+                established_out_max: 64,
+                established_max: 128,
+                per_peer_max: 2,
+                per_ip_max: 4,
+                per_group_max: 8,
+                tcp_max: 32,
+            },
+            transport: TransportLimits {
+                yamux_streams_max: 32,
+                quic_streams_max: 32,
+                quic_stream_bytes_max: 512 << 10,
+                quic_connection_bytes_max: 2 << 20,
+                negotiating_max: 16,
+            },
+            queued_bytes_max: 64 << 20,
+            idle_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Returns the limits of a community server.
+    pub const fn community() -> Self {
+        Self {
+            connections: ConnectionLimits {
+                pending_in_max: 64,
+                pending_out_max: 64,
+                established_in_max: 1024,
+                established_out_max: 256,
+                established_max: 1200,
+                per_peer_max: 2,
+                per_ip_max: 8,
+                per_group_max: 32,
+                tcp_max: 256,
+            },
+            transport: TransportLimits {
+                yamux_streams_max: 64,
+                quic_streams_max: 64,
+                quic_stream_bytes_max: 1 << 20,
+                quic_connection_bytes_max: 4 << 20,
+                negotiating_max: 32,
+            },
+            queued_bytes_max: 512 << 20,
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Bytes of a frame after its length field: the largest envelope or chunk (64 KiB) and its proofs.
+pub const FRAME_BYTES_MAX: usize = 72 << 10;
+/// Bytes of a frame's kind and request id, which the length field counts.
+pub const FRAME_HEAD_BYTES: usize = 1 + 8;
+/// Bytes of a frame's length field.
+pub const FRAME_LENGTH_BYTES: usize = 4;
+/// Bytes of payload that fit a frame.
+pub const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_HEAD_BYTES;
+/// Time from a frame's first byte to its last: whoever needs longer holds a buffer for nothing.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a reader must take at least one byte of what waits for it.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes read from a stream at a time; a buffer grows by what arrived, never by what was announced.
+pub const READ_BYTES: usize = 8 << 10;
+/// Bytes of small frames that are joined into one write.
+pub const WRITE_JOIN_BYTES: usize = 16 << 10;
+
+/// Requests of one substream that have no answer yet, or one that waits to be written; at this
+/// count the acceptor stops reading.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+/// Requests that wait at the opener behind those in flight; one more fails.
+pub const REQUESTS_WAITING_MAX: usize = 64;
+/// Requests of one substream whose deadline passed without an answer; a peer that reaches this is
+/// not answering at all and is given up.
+pub const REQUESTS_EXPIRED_MAX: usize = 256;
+/// Peers that requests may wait for while they are dialled.
+pub const DIALLED_PEERS_MAX: usize = 256;
+/// Pushes that may wait on one substream, beside the answers.
+pub const PUSHES_WAITING_MAX: usize = 64;
+/// Bytes that may wait on one substream when a push is added.
+pub const PUSH_BYTES_MAX: usize = 1 << 20;
+
+/// Commands from the handles that wait for the network task; the next caller waits for a place.
+pub const COMMANDS_MAX: usize = 256;
+/// Events that wait for their consumer.
+pub const EVENTS_MAX: usize = 512;
+/// Places among [`EVENTS_MAX`] that requests and pushes may not take.
+pub const EVENTS_RESERVED: usize = 64;
+/// Events about connections that wait while the queue to the consumer is full.
+pub const EVENTS_KEPT_MAX: usize = 4096;
+/// What the item behaviour may hold for the swarm before the task stops taking commands.
+pub const ITEM_EVENTS_MAX: usize = 256;
+/// Lookups that run at once; one more is refused.
+pub const LOOKUPS_MAX: usize = 64;
+
+/// Length of a network's name.
+pub const NETWORK_NAME_BYTES_MAX: usize = 32;
+/// Addresses kept of one peer.
+pub const ADDRESSES_PER_PEER_MAX: usize = 8;
+/// Peers in the address book, which holds what lookups found and the routing table did not take.
+pub const BOOK_PEERS_MAX: usize = 1024;
+/// Addresses the user or the configuration named, which may be dialled although not public.
+pub const TRUSTED_ADDRESSES_MAX: usize = 256;
+/// Addresses of our own that are offered to AutoNAT in the life of a process; hostile peers invent
+/// them.
+pub const CANDIDATES_MAX: usize = 32;
+/// How often untested addresses of our own are given to an AutoNAT server.
+pub const CANDIDATE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Routing-table entries of one bucket that may share a /16 (IPv4) or /32 (IPv6).
+pub const TABLE_GROUP_PER_BUCKET_MAX: usize = 2;
+/// Routing-table entries that may share a /16 (IPv4) or /32 (IPv6).
+pub const TABLE_GROUP_MAX: usize = 3;
+/// Peers a lookup asks at a time, each on a path of its own.
+pub const LOOKUP_PARALLEL: usize = 5;
+/// Time for a whole lookup.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for one question of a lookup.
+pub const LOOKUP_STREAM_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two refreshes of the routing table.
+pub const TABLE_REFRESH: Duration = Duration::from_secs(300);
+
+/// Time after which one ping counts as lost, and with it the connection.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time between two pings.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Time for a transport handshake; a lookup waits that long for each node that has gone.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Silence after which a QUIC connection is given up.
+pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(12);
+/// Silence after which a QUIC keep-alive is sent; below [`QUIC_IDLE_TIMEOUT`].
+pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Time to agree on a protocol for a new stream.
+pub const NEGOTIATE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// First pause before the entry points are dialled again.
+pub const JOIN_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Longest pause before the entry points are dialled again.
+pub const JOIN_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Known peers dialled in one attempt, beside all configured entry points.
+pub const JOIN_KNOWN_MAX: usize = 8;
+/// Entry points taken from the configuration.
+pub const JOIN_ENTRIES_MAX: usize = 32;
+/// Peers that are remembered over a restart.
+pub const KNOWN_PEERS_MAX: usize = 64;
+
+const _: () = assert!(
+    PAYLOAD_BYTES_MAX >= 66 << 10,
+    "a 64 KiB item and its proofs fit a frame"
+);
+const _: () = assert!(EVENTS_RESERVED < EVENTS_MAX);
+const _: () = assert!(QUIC_KEEP_ALIVE.as_secs() * 2 < QUIC_IDLE_TIMEOUT.as_secs());
+const _: () =
+    assert!(FRAME_BYTES_MAX <= NetLimits::personal().transport.quic_stream_bytes_max as usize);
+const _: () = assert!(TABLE_GROUP_PER_BUCKET_MAX <= TABLE_GROUP_MAX);

@@ -1,0 +1,171 @@
+//! What the network layer counts and tells about itself.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use libp2p::Multiaddr;
+use restante_proto::NodeId;
+
+/// Whether this node serves others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The node asks others and is in nobody's routing table.
+    Client,
+    /// The node is reachable, routes lookups and offers the item protocol.
+    Server,
+}
+
+/// A picture of the network layer at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetStatus {
+    /// This node.
+    pub node: NodeId,
+    /// Whether it serves.
+    pub mode: Mode,
+    /// Nodes with at least one connection.
+    pub connected: Vec<NodeId>,
+    /// Established connections.
+    pub connection_count: usize,
+    /// Nodes in the routing table.
+    pub table_count: usize,
+    /// Addresses it listens on.
+    pub listen: Vec<Multiaddr>,
+    /// Addresses under which others reach it.
+    pub external: Vec<Multiaddr>,
+    /// Refusals and faults since the start, by reason; see [`Count`].
+    pub counters: BTreeMap<&'static str, u64>,
+}
+
+/// Declares the reasons that are counted.
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A reason to refuse or give up something; one increment is one refusal.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Count {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Count {
+            /// Every reason, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Returns the name under which [`NetStatus::counters`] has it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    /// An incoming connection above the pending limit.
+    PendingIn = "connection_pending_in",
+    /// An outgoing connection above the pending limit.
+    PendingOut = "connection_pending_out",
+    /// A connection above the limit for incoming ones.
+    EstablishedIn = "connection_established_in",
+    /// A connection above the limit for outgoing ones.
+    EstablishedOut = "connection_established_out",
+    /// A connection above the limit for both directions.
+    Established = "connection_established",
+    /// A connection above the limit for one peer.
+    PerPeer = "connection_per_peer",
+    /// A connection above the limit for one IP address.
+    PerIp = "connection_per_ip",
+    /// A connection above the limit for one /24 or /48.
+    PerGroup = "connection_per_group",
+    /// A connection above the limit for TCP.
+    Tcp = "connection_tcp",
+    /// A peer whose key is not Ed25519.
+    KeyKind = "peer_key_kind",
+    /// A peer of another network or protocol version.
+    OtherNetwork = "peer_other_network",
+    /// A dial to an address that somebody named and that is not public.
+    NotPublic = "dial_not_public",
+    /// A connection that answered no ping.
+    PingLost = "connection_ping_lost",
+    /// A peer that the routing table did not take because of its IP group.
+    TableGroup = "table_group",
+    /// A peer that the routing table did not take for want of a usable address.
+    TableAddress = "table_address",
+    /// A peer removed from the routing table because it could not be dialled.
+    TableUnreachable = "table_unreachable",
+    /// A record that somebody wanted to store in the DHT.
+    ForeignRecord = "dht_foreign_record",
+    /// A frame whose length field is below 9.
+    FrameShort = "frame_too_short",
+    /// A frame whose length field is above the limit.
+    FrameLong = "frame_too_long",
+    /// A frame of a kind that does not exist.
+    FrameKind = "frame_unknown_kind",
+    /// A request with id 0, or a push with another.
+    FrameId = "frame_bad_id",
+    /// A response that answers nothing.
+    UnknownResponse = "response_unknown_id",
+    /// A request whose id is in flight already.
+    DuplicateRequest = "request_duplicate_id",
+    /// A frame kind that this end of the substream may not send.
+    WrongDirection = "frame_wrong_direction",
+    /// A frame that was not complete in time.
+    SlowFrame = "frame_too_slow",
+    /// A reader that did not take what waited for it in time.
+    SlowReader = "reader_too_slow",
+    /// A push that did not fit the queue of its substream.
+    PushOverflow = "push_overflow",
+    /// An answer or push that did not fit the node's budget for waiting bytes.
+    BudgetFull = "queued_bytes_full",
+    /// A peer that let too many requests expire.
+    Unresponsive = "peer_unresponsive",
+    /// An inbound request dropped because the node could not keep up.
+    RequestDropped = "request_dropped",
+    /// An inbound push dropped because the node could not keep up.
+    PushDropped = "push_dropped",
+    /// An event about a connection dropped because its consumer does not read.
+    EventDropped = "event_dropped",
+}
+
+impl Count {
+    /// Returns whether only a broken or hostile peer causes this, so that the connection is closed.
+    pub(super) const fn is_protocol_fault(self) -> bool {
+        matches!(
+            self,
+            Self::FrameShort
+                | Self::FrameLong
+                | Self::FrameKind
+                | Self::FrameId
+                | Self::UnknownResponse
+                | Self::DuplicateRequest
+                | Self::WrongDirection
+                | Self::SlowFrame
+        )
+    }
+}
+
+/// The counters, shared by the network task and the connections.
+#[derive(Debug)]
+pub(super) struct Counters(Vec<AtomicU64>);
+
+impl Counters {
+    pub(super) fn new() -> Self {
+        Self(Count::ALL.iter().map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Adds one to a reason.
+    pub(super) fn add(&self, count: Count) {
+        if let Some(value) = self.0.get(count as usize) {
+            value.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns every counter, zeros included.
+    pub(super) fn read(&self) -> BTreeMap<&'static str, u64> {
+        let values = self.0.iter().map(|value| value.load(Ordering::Relaxed));
+        Count::ALL
+            .iter()
+            .map(|count| count.name())
+            .zip(values)
+            .collect()
+    }
+}

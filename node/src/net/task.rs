@@ -1,0 +1,418 @@
+//! The task that owns the swarm: it waits for the swarm, for commands and for a timer, and for
+//! nobody else.
+
+mod commands;
+mod identified;
+mod join;
+mod outlet;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::StreamExt as _;
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, kad, ping};
+use restante_proto::NodeId;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::address::{bare, is_dialable, is_loopback};
+use super::behaviour::{Behaviour, BehaviourEvent, Names};
+use super::config::{NetConfig, Serve};
+use super::event::{ConnToken, InboundToken, NetEvent};
+use super::fault::NetFault;
+use super::handle::Command;
+use super::item;
+use super::peer::{node_of, peer_of};
+use super::status::{Count, Counters, Mode};
+use join::{Entry, Join};
+use outlet::Outlet;
+
+/// A lookup that runs.
+struct Lookup {
+    count: usize,
+    reply: oneshot::Sender<Result<Vec<NodeId>, NetFault>>,
+}
+
+/// The network task.
+pub(super) struct Task {
+    node: NodeId,
+    names: Names,
+    serve: Serve,
+    local: bool,
+    mode: Mode,
+    swarm: Swarm<Behaviour>,
+    commands: mpsc::Receiver<Command>,
+    /// Whether commands go before the swarm this time; they take turns.
+    commands_first: bool,
+    outlet: Outlet,
+    counters: Arc<Counters>,
+    /// Never iterated: query numbers have no order.
+    lookups: HashMap<kad::QueryId, Lookup>,
+    endpoints: BTreeMap<ConnectionId, (PeerId, ConnectedPoint)>,
+    join: Join,
+    join_alarm: item::Alarm,
+    /// Whether the routing table is empty.
+    alone: bool,
+}
+
+/// What the task wakes up for.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, on the stack"
+)]
+enum Input {
+    Command(Command),
+    Swarm(SwarmEvent<BehaviourEvent>),
+    JoinTimer,
+    /// Every handle is gone.
+    NoHandles,
+}
+
+/// What [`Task::new`] needs beside the configuration.
+pub(super) struct Parts {
+    pub(super) node: NodeId,
+    pub(super) names: Names,
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) events: mpsc::Sender<NetEvent>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Task {
+    pub(super) fn new(config: &NetConfig, parts: Parts) -> Self {
+        let local = config.local;
+        let known = config.known.iter().filter_map(|(node, addresses)| {
+            let usable = addresses
+                .iter()
+                .filter(|address| is_dialable(address, local));
+            let usable: Vec<Multiaddr> = usable.cloned().map(bare).collect();
+            (!usable.is_empty()).then_some((peer_of(node)?, usable))
+        });
+        let join = Join::new(&config.bootstrap, known.collect());
+        let mut task = Self {
+            node: parts.node,
+            names: parts.names,
+            serve: config.serve,
+            local,
+            mode: Mode::Client,
+            swarm: parts.swarm,
+            commands: parts.commands,
+            commands_first: false,
+            outlet: Outlet::new(parts.events, Arc::clone(&parts.counters)),
+            counters: parts.counters,
+            lookups: HashMap::new(),
+            endpoints: BTreeMap::new(),
+            join,
+            join_alarm: item::Alarm::default(),
+            alone: true,
+        };
+        for address in &config.bootstrap {
+            task.swarm.behaviour_mut().gate.trust(address.clone());
+        }
+        if config.serve == Serve::Auto {
+            for address in &config.external {
+                task.swarm.add_external_address(bare(address.clone()));
+            }
+        }
+        task.update_mode();
+        task
+    }
+
+    /// Runs until it is told to shut down or every handle is gone.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.join_if_alone();
+            let input = tokio::select! {
+                biased;
+                () = self.outlet.drain() => continue,
+                input = std::future::poll_fn(|cx| {
+                    poll_input(
+                        &mut self.swarm,
+                        &mut self.commands,
+                        &mut self.commands_first,
+                        (&mut self.join_alarm, self.join.next()),
+                        cx,
+                    )
+                }) => input,
+            };
+            match input {
+                Input::Command(Command::Shutdown(reply)) => {
+                    drop(self);
+                    // The caller may have stopped waiting.
+                    let _gone = reply.send(());
+                    return;
+                }
+                Input::Command(command) => self.on_command(command),
+                Input::Swarm(event) => self.on_swarm(event),
+                Input::JoinTimer => {}
+                Input::NoHandles => return,
+            }
+        }
+    }
+
+    /// Looks whether anybody is left in the routing table.
+    fn check_alone(&mut self) {
+        self.alone = self.swarm.behaviour_mut().routing.table_count() == 0;
+    }
+
+    /// Dials entry points when it is time to.
+    fn join_if_alone(&mut self) {
+        if !self.alone && self.join.next().is_none() {
+            return;
+        }
+        let jitter = rand::random::<f64>();
+        for Entry {
+            peer, addresses, ..
+        } in self.join.due(Instant::now(), self.alone, jitter)
+        {
+            let mut dials = Vec::new();
+            match peer {
+                Some(peer) => dials.push(
+                    DialOpts::peer_id(peer)
+                        .condition(PeerCondition::DisconnectedAndNotDialing)
+                        .addresses(addresses)
+                        .build(),
+                ),
+                None => dials.extend(
+                    addresses
+                        .into_iter()
+                        .map(|address| DialOpts::unknown_peer_id().address(address).build()),
+                ),
+            }
+            for dial in dials {
+                // A failed dial is tried again in the next round.
+                if let Err(error) = self.swarm.dial(dial) {
+                    debug!(%error, "entry point not dialled");
+                }
+            }
+        }
+    }
+
+    /// Serves exactly while others can reach this node.
+    fn update_mode(&mut self) {
+        let reachable = self.swarm.external_addresses().next().is_some();
+        let serves = reachable && self.serve == Serve::Auto;
+        let mode = if serves { Mode::Server } else { Mode::Client };
+        if mode == self.mode {
+            return;
+        }
+        debug!(?mode, "mode changed");
+        self.mode = mode;
+        let behaviour = self.swarm.behaviour_mut();
+        behaviour.item.serve(serves);
+        behaviour.routing.set_mode(mode);
+        behaviour.set_dial_back(serves);
+        self.outlet.tell(NetEvent::Mode(mode));
+    }
+
+    fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::NewListenAddr { address, .. } => {
+                if self.local && self.serve == Serve::Auto && is_loopback(&address) {
+                    self.swarm.add_external_address(bare(address.clone()));
+                    self.update_mode();
+                }
+                self.outlet.tell(NetEvent::Listening(address));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } if self.local => {
+                self.swarm.remove_external_address(&address);
+                self.update_mode();
+            }
+            SwarmEvent::ExternalAddrConfirmed { .. } | SwarmEvent::ExternalAddrExpired { .. } => {
+                self.update_mode();
+            }
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                num_established,
+                ..
+            } => {
+                if let ConnectedPoint::Dialer { address, .. } = &endpoint {
+                    self.join.reached(address, peer_id);
+                }
+                self.endpoints.insert(connection_id, (peer_id, endpoint));
+                if num_established.get() == 1 {
+                    self.outlet.tell_of(&peer_id, NetEvent::Connected);
+                }
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                num_established,
+                ..
+            } => {
+                self.endpoints.remove(&connection_id);
+                if num_established == 0 {
+                    self.outlet.tell_of(&peer_id, NetEvent::Disconnected);
+                }
+            }
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                error,
+                ..
+            } => {
+                self.on_dial_failed(&peer, &error);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a peer out of the table that could not be dialled, unless it is connected otherwise or
+    /// the dial was never made.
+    fn on_dial_failed(&mut self, peer: &PeerId, error: &DialError) {
+        if matches!(error, DialError::WrongPeerId { .. }) {
+            self.join.mistaken(*peer);
+        }
+        let tried = matches!(
+            error,
+            DialError::Transport(_) | DialError::WrongPeerId { .. } | DialError::NoAddresses
+        );
+        if tried || self.swarm.is_connected(peer) {
+            return;
+        }
+        if self.swarm.behaviour_mut().routing.forget(peer) {
+            self.counters.add(Count::TableUnreachable);
+            self.outlet.tell_routing_changed();
+            self.check_alone();
+        }
+    }
+
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Item(event) => self.on_item(event),
+            BehaviourEvent::Identify(event) => self.on_identify(event),
+            BehaviourEvent::Routing(event) => self.on_routing(event),
+            BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(failure),
+                ..
+            }) => {
+                // A peer without ping is judged by its traffic.
+                if !matches!(failure, ping::Failure::Unsupported) {
+                    self.counters.add(Count::PingLost);
+                    self.swarm.close_connection(connection);
+                }
+            }
+            BehaviourEvent::Ping(_)
+            | BehaviourEvent::Gate(_)
+            | BehaviourEvent::Reach(_)
+            | BehaviourEvent::DialBack(_) => {}
+        }
+    }
+
+    fn on_item(&mut self, event: item::Event) {
+        match event {
+            item::Event::Request {
+                via,
+                source,
+                id,
+                payload,
+            } => {
+                let Some(from) = node_of(&via.peer) else {
+                    return;
+                };
+                let token = InboundToken { via, id };
+                let request = NetEvent::Request {
+                    from,
+                    via: ConnToken(via),
+                    source,
+                    token,
+                    payload,
+                };
+                if !self.outlet.offer(request) {
+                    self.counters.add(Count::RequestDropped);
+                    self.swarm.behaviour_mut().item.close_inbound(via);
+                }
+            }
+            item::Event::Push {
+                peer,
+                connection,
+                payload,
+            } => {
+                let Some(from) = node_of(&peer) else {
+                    return;
+                };
+                if !self.outlet.offer(NetEvent::Push { from, payload }) {
+                    self.counters.add(Count::PushDropped);
+                    self.swarm
+                        .behaviour_mut()
+                        .item
+                        .close_outbound(peer, connection);
+                }
+            }
+            item::Event::ViaClosed(via) => self.outlet.tell(NetEvent::ViaClosed(ConnToken(via))),
+            item::Event::OutboundClosed(peer) => {
+                self.outlet.tell_of(&peer, NetEvent::OutboundClosed);
+            }
+        }
+    }
+
+    fn on_routing(&mut self, event: kad::Event) {
+        match event {
+            kad::Event::OutboundQueryProgressed {
+                id,
+                result: kad::QueryResult::GetClosestPeers(result),
+                step,
+                ..
+            } if step.last => self.on_looked_up(id, result),
+            kad::Event::RoutingUpdated {
+                peer,
+                is_new_peer: true,
+                ..
+            } => {
+                self.swarm.behaviour_mut().routing.recheck(&peer);
+                self.outlet.tell_routing_changed();
+                self.check_alone();
+            }
+            kad::Event::InboundRequest {
+                request:
+                    kad::InboundRequest::PutRecord { .. } | kad::InboundRequest::AddProvider { .. },
+            } => self.counters.add(Count::ForeignRecord),
+            _ => {}
+        }
+    }
+}
+
+/// Asks commands and the swarm in turns, so that a flood of the one cannot starve the other.
+fn poll_input(
+    swarm: &mut Swarm<Behaviour>,
+    commands: &mut mpsc::Receiver<Command>,
+    commands_first: &mut bool,
+    (alarm, join_at): (&mut item::Alarm, Option<Instant>),
+    cx: &mut Context<'_>,
+) -> Poll<Input> {
+    *commands_first = !*commands_first;
+    match join_at {
+        Some(at) if alarm.fires_at(at, cx) => {
+            alarm.clear();
+            return Poll::Ready(Input::JoinTimer);
+        }
+        Some(_) => {}
+        None => alarm.clear(),
+    }
+    let poll_commands = |swarm: &mut Swarm<Behaviour>,
+                         commands: &mut mpsc::Receiver<Command>,
+                         cx: &mut Context<'_>| {
+        // What a command makes waits in the behaviour until the swarm takes it.
+        if !swarm.behaviour().item.has_room() {
+            return Poll::Pending;
+        }
+        commands
+            .poll_recv(cx)
+            .map(|command| command.map_or(Input::NoHandles, Input::Command))
+    };
+    if *commands_first && let ready @ Poll::Ready(_) = poll_commands(swarm, commands, cx) {
+        return ready;
+    }
+    if let Poll::Ready(Some(event)) = swarm.poll_next_unpin(cx) {
+        return Poll::Ready(Input::Swarm(event));
+    }
+    poll_commands(swarm, commands, cx)
+}

@@ -1,0 +1,124 @@
+//! What the handles ask for.
+
+use libp2p::{Multiaddr, kad};
+use restante_proto::{Address, NodeId};
+use tokio::sync::oneshot;
+use tracing::debug;
+
+use super::super::fault::NetFault;
+use super::super::handle::Command;
+use super::super::limits::LOOKUPS_MAX;
+use super::super::peer::node_of;
+use super::super::status::NetStatus;
+use super::{Lookup, Task};
+
+impl Task {
+    pub(super) fn on_command(&mut self, command: Command) {
+        let behaviour = self.swarm.behaviour_mut();
+        // An answer whose caller stopped waiting is dropped, here and below.
+        match command {
+            Command::Closest {
+                address,
+                count,
+                reply,
+            } => self.look_up(&address, count, reply),
+            Command::ClosestKnown {
+                address,
+                count,
+                reply,
+            } => {
+                let _gone = reply.send(behaviour.routing.closest_known(&address, count));
+            }
+            Command::Request { to, call } => behaviour.item.call(to, call),
+            Command::Respond { via, id, payload } => behaviour.item.respond(via, id, payload),
+            Command::Push { via, payload } => behaviour.item.push(via, payload),
+            Command::Keep { via, kept } => behaviour.item.keep(via, kept),
+            Command::Hold(peer) => behaviour.item.hold(peer),
+            Command::Release(peer) => behaviour.item.release(peer),
+            Command::Learn { peer, addresses } => behaviour.routing.remember(peer, &addresses),
+            Command::Dial { address, reply } => {
+                let _gone = reply.send(self.dial(&address));
+            }
+            Command::KnownPeers(reply) => {
+                let _gone = reply.send(behaviour.routing.known_peers());
+            }
+            Command::Status(reply) => {
+                let _gone = reply.send(self.status());
+            }
+            // `run` ends on it.
+            Command::Shutdown(_) => {}
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        address: &Address,
+        count: usize,
+        reply: oneshot::Sender<Result<Vec<NodeId>, NetFault>>,
+    ) {
+        if self.lookups.len() >= LOOKUPS_MAX {
+            let _gone = reply.send(Err(NetFault::Busy));
+            return;
+        }
+        let query = self.swarm.behaviour_mut().routing.look_up(address);
+        self.lookups.insert(query, Lookup { count, reply });
+    }
+
+    fn dial(&mut self, address: &Multiaddr) -> Result<(), NetFault> {
+        self.swarm.behaviour_mut().gate.trust(address.clone());
+        self.swarm.dial(address.clone()).map_err(|error| {
+            debug!(%error, "dial refused");
+            NetFault::Undialable
+        })
+    }
+
+    fn status(&mut self) -> NetStatus {
+        NetStatus {
+            node: self.node,
+            mode: self.mode,
+            connected: {
+                let mut nodes: Vec<NodeId> =
+                    self.swarm.connected_peers().filter_map(node_of).collect();
+                nodes.sort_unstable();
+                nodes
+            },
+            connection_count: self.endpoints.len(),
+            table_count: self.swarm.behaviour_mut().routing.table_count(),
+            listen: {
+                let mut addresses: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
+                addresses.sort_unstable();
+                addresses
+            },
+            external: self.swarm.external_addresses().cloned().collect(),
+            counters: self.counters.read(),
+        }
+    }
+
+    /// Answers whoever asked for a lookup.
+    pub(super) fn on_looked_up(&mut self, id: kad::QueryId, result: kad::GetClosestPeersResult) {
+        let (peers, in_time) = match result {
+            Ok(found) => (found.peers, true),
+            Err(kad::GetClosestPeersError::Timeout { peers, .. }) => (peers, false),
+        };
+        for peer in &peers {
+            self.swarm
+                .behaviour_mut()
+                .routing
+                .remember(peer.peer_id, &peer.addrs);
+        }
+        let Some(lookup) = self.lookups.remove(&id) else {
+            return;
+        };
+        let nodes = peers.iter().filter_map(|peer| node_of(&peer.peer_id));
+        let nodes: Vec<NodeId> = nodes
+            .filter(|node| *node != self.node)
+            .take(lookup.count)
+            .collect();
+        let result = if nodes.is_empty() && !in_time {
+            Err(NetFault::TimedOut)
+        } else {
+            Ok(nodes)
+        };
+        let _gone = lookup.reply.send(result);
+    }
+}

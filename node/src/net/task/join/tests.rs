@@ -1,0 +1,94 @@
+use libp2p::identity::Keypair;
+
+use super::*;
+
+fn at(text: &str) -> Multiaddr {
+    text.parse().unwrap()
+}
+
+fn peer() -> PeerId {
+    Keypair::generate_ed25519().public().to_peer_id()
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_follow_at_growing_distances_while_nobody_is_known() {
+    let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
+    let mut now = Instant::now();
+    assert_eq!(join.due(now, true, 1.0).len(), 1);
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        let next = join.next().unwrap();
+        assert!(
+            join.due(next - Duration::from_millis(1), true, 1.0)
+                .is_empty()
+        );
+        assert_eq!(join.due(next, true, 1.0).len(), 1);
+        pauses.push((next - now).as_secs());
+        now = next;
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+
+    // Somebody is known; later nobody is: at once again.
+    assert!(join.due(now, false, 1.0).is_empty());
+    assert_eq!(join.next(), None);
+    assert_eq!(join.due(now + JOIN_PAUSE_MIN, true, 1.0).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jitter_halves_a_pause_at_most_and_never_below_the_least() {
+    assert_eq!(pause(0, 0.0), JOIN_PAUSE_MIN);
+    assert_eq!(pause(5, 0.0), Duration::from_secs(16));
+    assert_eq!(pause(5, 0.5), Duration::from_secs(24));
+    assert_eq!(pause(u32::MAX, f64::NAN.max(1.0)), JOIN_PAUSE_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quick_change_of_luck_does_not_dial_without_pause() {
+    let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
+    let now = Instant::now();
+    assert_eq!(join.due(now, true, 1.0).len(), 1);
+    assert!(join.due(now, false, 1.0).is_empty());
+    assert!(join.due(now, true, 1.0).is_empty());
+    assert_eq!(join.next(), Some(now + JOIN_PAUSE_MIN));
+}
+
+#[test]
+fn names_of_entry_points_are_learned_and_those_configured_are_kept() {
+    let (named, first, second) = (peer(), peer(), peer());
+    let fixed = at("/ip4/8.8.8.8/tcp/1").with_p2p(named).unwrap();
+    let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1"), fixed.clone()], Vec::new());
+    let peers = |join: &Join| -> Vec<Option<PeerId>> {
+        join.entries.iter().map(|entry| entry.peer).collect()
+    };
+    assert_eq!(peers(&join), [None, Some(named)]);
+    join.reached(&at("/ip4/9.9.9.9/tcp/1").with_p2p(first).unwrap(), first);
+    join.reached(&fixed, second);
+    assert_eq!(peers(&join), [Some(first), Some(named)]);
+    join.mistaken(first);
+    join.mistaken(named);
+    assert_eq!(peers(&join), [None, Some(named)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn known_nodes_take_turns() {
+    let known = (0..20)
+        .map(|_| (peer(), vec![at("/ip4/9.9.9.9/tcp/1")]))
+        .collect();
+    let mut join = Join::new(&[], known);
+    let mut now = Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let targets = join.due(now, true, 1.0);
+        assert_eq!(targets.len(), JOIN_KNOWN_MAX);
+        seen.extend(targets.into_iter().filter_map(|entry| entry.peer));
+        now = join.next().unwrap();
+    }
+    assert_eq!(seen.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_entry_points_nothing_is_planned() {
+    let mut join = Join::new(&[], Vec::new());
+    assert!(join.due(Instant::now(), true, 1.0).is_empty());
+    assert_eq!(join.next(), None);
+}

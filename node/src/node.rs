@@ -1,0 +1,319 @@
+//! A whole node: network, keeper and client put together, and the home it lives in.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use rand::Rng as _;
+use restante_proto::keeper::Policy;
+use restante_proto::keys::SecretKey;
+use restante_proto::person::{Handle, IdCost};
+use restante_proto::stamp::{Equihash, StampScheme};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use crate::client::{self, Client, ClientEvent, OpenFault, Services, Settings, StoreFault};
+use crate::clock;
+use crate::config::{Config, Profile, Serve};
+use crate::control::ControlCall;
+use crate::control::report::IdInfo;
+use crate::home::Home;
+use crate::keeper::store::RedbStore;
+use crate::keeper::{self, KeeperHandle};
+use crate::lane::{Lane, LaneClosed};
+use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnFault};
+use crate::passphrase::Passphrase;
+use crate::vault::{PassCost, Vault, VaultFault};
+
+mod caretaker;
+mod known;
+mod router;
+
+/// Events of the network that may wait for the client.
+const CLIENT_EVENTS_MAX: usize = 1_024;
+
+/// Why a node could not be made or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeFault {
+    /// The vault of the home.
+    #[error(transparent)]
+    Vault(#[from] VaultFault),
+    /// What is in the vault.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// The keeper's store.
+    #[error("the keeper's store cannot be opened: {0}")]
+    Keeper(String),
+    /// The key file of a community server.
+    #[error("the node key {path} cannot be used: {why}")]
+    NodeKey {
+        /// Where it is.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The network.
+    #[error("the network cannot be started: {0}")]
+    Net(#[from] SpawnFault),
+    /// The operating system refuses a thread.
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// A lane has ended early.
+    #[error(transparent)]
+    Lane(#[from] LaneClosed),
+}
+
+impl From<OpenFault> for NodeFault {
+    fn from(fault: OpenFault) -> Self {
+        match fault {
+            OpenFault::Store(fault) => Self::Store(fault),
+            OpenFault::Lane(fault) => Self::Lane(fault),
+        }
+    }
+}
+
+/// What an identity, a pass phrase and a stamp cost: one set for everybody on a network.
+#[derive(Clone)]
+pub struct Costs {
+    /// The Argon2id of IDs.
+    pub id: IdCost,
+    /// The Argon2id of the pass phrase.
+    pub pass: PassCost,
+    /// The stamps.
+    pub stamps: Arc<dyn StampScheme>,
+}
+
+impl Costs {
+    /// Returns what people's nodes use.
+    pub fn production() -> Self {
+        Self { id: IdCost::Production, pass: PassCost::Production, stamps: Arc::new(Equihash) }
+    }
+}
+
+impl std::fmt::Debug for Costs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Costs").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The threads blocking work runs in, one kind each, so that a stamp never holds up a commit.
+#[derive(Clone, Debug)]
+pub struct Lanes {
+    /// The client's vault.
+    pub vault: Lane,
+    /// The keeper's store.
+    pub keeper: Lane,
+    /// Opening envelopes, Argon2id.
+    pub cpu: Lane,
+    /// Stamps.
+    pub stamps: Lane,
+}
+
+impl Lanes {
+    /// Starts a thread for each.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says when it refuses a thread.
+    pub fn threads() -> std::io::Result<Self> {
+        Ok(Self {
+            vault: Lane::thread("vault")?,
+            keeper: Lane::thread("keeper")?,
+            cpu: Lane::thread("cpu")?,
+            stamps: Lane::thread("stamps")?,
+        })
+    }
+}
+
+/// Makes an account in an empty home; slow on purpose, twice.
+///
+/// # Errors
+///
+/// [`NodeFault`] when the vault cannot be made.
+pub fn create(
+    home: &Home,
+    handle: &Handle,
+    passphrase: &Passphrase,
+    costs: &Costs,
+) -> Result<IdInfo, NodeFault> {
+    let mut rng = rand::rng();
+    let vault = Vault::create(home.path(), passphrase.as_bytes(), costs.pass, &mut rng)?;
+    let account = client::create_account(&vault, handle.clone(), clock::now(), costs.id)?;
+    vault.close()?;
+    Ok(client::id_info(&account))
+}
+
+/// Makes the key of a community server, which has no pass phrase: whoever has the file is the server.
+///
+/// # Errors
+///
+/// [`NodeFault::NodeKey`] when the file cannot be written.
+pub fn create_node_key(path: &Path) -> Result<(), NodeFault> {
+    let mut seed = Zeroizing::new([0; 32]);
+    rand::rng().fill_bytes(&mut *seed);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(&*seed).and_then(|()| file.sync_all()));
+    written.map_err(|error| key_fault(path, &error.to_string()))
+}
+
+fn read_node_key(path: &Path) -> Result<SecretKey, NodeFault> {
+    let mut seed = Zeroizing::new([0; 32]);
+    let mut file = fs::File::open(path).map_err(|error| key_fault(path, &error.to_string()))?;
+    file.read_exact(&mut *seed).map_err(|_| key_fault(path, "it is not 32 bytes long"))?;
+    Ok(SecretKey::from_seed(&seed))
+}
+
+fn key_fault(path: &Path, why: &str) -> NodeFault {
+    NodeFault::NodeKey { path: path.display().to_string(), why: why.to_owned() }
+}
+
+/// Runs a person's node until `stop` holds `true`.
+///
+/// # Errors
+///
+/// [`NodeFault`] when it cannot be started; once it runs, it runs.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the node as a crash would: nothing acknowledged is lost.
+pub async fn run(
+    home: &Home,
+    config: Config,
+    passphrase: Passphrase,
+    costs: Costs,
+    calls: mpsc::Receiver<ControlCall>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), NodeFault> {
+    let lanes = Lanes::threads().map_err(NodeFault::Thread)?;
+    let folder = home.path().to_owned();
+    let opened = lanes.vault.run(move || {
+        let vault = Vault::open(&folder, passphrase.as_bytes(), &mut rand::rng())?;
+        let account = client::read_account(&vault)?;
+        Ok::<_, NodeFault>((vault, account))
+    });
+    let (vault, account) = opened.await??;
+    let limits = NetLimits::personal();
+    let (net, events) = start_network(home, &config, &account.node, limits)?;
+    let keeper = match config.serve {
+        Serve::Never => None,
+        Serve::Auto => {
+            Some(start_keeper(home, &config, &account.node, &costs, &net, &lanes).await?)
+        }
+    };
+    let services = Services {
+        net: net.clone(),
+        disk: lanes.vault.clone(),
+        cpu: lanes.cpu.clone(),
+        stamps: lanes.stamps.clone(),
+        cost: costs.id,
+        scheme: Arc::clone(&costs.stamps),
+    };
+    let settings =
+        Settings { network: config.network.clone(), retention_ms: config.retention_ms };
+    let client = Client::open(vault, services, keeper.clone(), settings).await?;
+    let (events_in, client_events) = mpsc::channel::<ClientEvent>(CLIENT_EVENTS_MAX);
+    let routing = tokio::spawn(router::route(events, net.clone(), keeper, Some(events_in)));
+    let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
+    info!("the node is running");
+    client.run(calls, client_events, stop).await;
+    known::save(&home.peers_file(), &net).await;
+    saving.abort();
+    net.shutdown().await;
+    routing.abort();
+    Ok(())
+}
+
+/// Runs a community server, a node without a person, until `stop` holds `true`.
+///
+/// # Errors
+///
+/// [`NodeFault`] when it cannot be started.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the server as a crash would: nothing acknowledged is lost.
+pub async fn run_community(
+    home: &Home,
+    config: Config,
+    costs: Costs,
+    calls: mpsc::Receiver<ControlCall>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), NodeFault> {
+    let lanes = Lanes::threads().map_err(NodeFault::Thread)?;
+    let key = read_node_key(&home.node_key_file())?;
+    let (net, events) = start_network(home, &config, &key, NetLimits::community())?;
+    let keeper = start_keeper(home, &config, &key, &costs, &net, &lanes).await?;
+    let routing = tokio::spawn(router::route(events, net.clone(), Some(keeper.clone()), None));
+    let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
+    info!("the server is running");
+    caretaker::serve(config.network.clone(), net.clone(), keeper, calls, stop).await;
+    known::save(&home.peers_file(), &net).await;
+    saving.abort();
+    net.shutdown().await;
+    routing.abort();
+    Ok(())
+}
+
+fn start_network(
+    home: &Home,
+    config: &Config,
+    key: &SecretKey,
+    limits: NetLimits,
+) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), NodeFault> {
+    let mut seed = key.seed();
+    let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnFault::KeyKind)?;
+    let transport = net::transport::real(&keypair, &limits)?;
+    let config = NetConfig {
+        network: config.network.clone(),
+        listen: config.listen.clone(),
+        external: config.external.clone(),
+        bootstrap: config.bootstrap.clone(),
+        known: known::read(&home.peers_file()),
+        serve: match config.serve {
+            Serve::Auto => net::Serve::Auto,
+            Serve::Never => net::Serve::Never,
+        },
+        local: config.profile == Profile::Local,
+        limits,
+    };
+    Ok(Network::spawn(&config, &keypair, transport)?)
+}
+
+async fn start_keeper(
+    home: &Home,
+    config: &Config,
+    key: &SecretKey,
+    costs: &Costs,
+    net: &NetHandle,
+    lanes: &Lanes,
+) -> Result<KeeperHandle, NodeFault> {
+    let (path, cap) = (home.keeper_database(), config.disk_cap_bytes);
+    let opened = lanes.keeper.run(move || RedbStore::open(&path, cap)).await?;
+    let (store, report) = opened.map_err(|fault| NodeFault::Keeper(fault.to_string()))?;
+    if let Some(salvage) = report.salvaged {
+        warn!(%salvage, "the keeper's store was damaged; what could be read was kept");
+    }
+    let policy = policy_of(config);
+    let scheme = Arc::clone(&costs.stamps);
+    Ok(keeper::spawn(store, key.clone(), policy, scheme, net.clone(), lanes.keeper.clone()))
+}
+
+/// On one machine everybody comes from the same address, so that a rate for each address is one for all.
+fn policy_of(config: &Config) -> Policy {
+    match config.profile {
+        Profile::Internet => Policy::default(),
+        Profile::Local => Policy {
+            requests_per_second: u32::MAX,
+            requests_burst: u32::MAX,
+            ..Policy::default()
+        },
+    }
+}

@@ -1,0 +1,58 @@
+//! Hands what the network receives to whom it is for.
+
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use crate::client::ClientEvent;
+use crate::keeper::{self, KeeperHandle, KeeperRequest};
+use crate::net::{NetEvent, NetHandle};
+
+/// Routes events until the network ends; never waits for keeper or client.
+///
+/// What finds no room is refused or dropped: a peer is told to come back, and a push is brought again by the next
+/// comparison with the keeper.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the events that wait.
+pub(super) async fn route(
+    mut events: mpsc::Receiver<NetEvent>,
+    net: NetHandle,
+    keeper: Option<KeeperHandle>,
+    client: Option<mpsc::Sender<ClientEvent>>,
+) {
+    let tell = |event: ClientEvent| {
+        if let Some(client) = &client {
+            if client.try_send(event).is_err() {
+                debug!("the account's side is busy; an event was dropped");
+            }
+        }
+    };
+    while let Some(event) = events.recv().await {
+        match event {
+            NetEvent::Request { via, source, token, payload, .. } => {
+                let request = KeeperRequest { conn: via, source, token, payload };
+                let refused = match &keeper {
+                    Some(keeper) => keeper.try_request(request).err(),
+                    None => Some(request),
+                };
+                if let Some(KeeperRequest { token, .. }) = refused {
+                    debug!("a request found no room");
+                    // Fails only when the network has ended, and with it this loop.
+                    let _ended = net.respond(token, keeper::busy()).await;
+                }
+            }
+            NetEvent::ViaClosed(conn) => {
+                if let Some(keeper) = &keeper {
+                    keeper.closed(conn);
+                }
+            }
+            NetEvent::Push { from, payload } => tell(ClientEvent::Push(from, payload)),
+            NetEvent::OutboundClosed(node) => tell(ClientEvent::Lost(node)),
+            NetEvent::RoutingChanged => tell(ClientEvent::NetworkUp),
+            NetEvent::Mode(mode) => debug!(?mode, "the node's part in the network has changed"),
+            NetEvent::Listening(address) => debug!(%address, "listening"),
+            NetEvent::Connected(_) | NetEvent::Disconnected(_) => {}
+        }
+    }
+}

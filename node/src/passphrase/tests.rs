@@ -1,0 +1,66 @@
+//! Pass phrases from files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+#[track_caller]
+fn check(content: &[u8], mode: u32, expected: Result<&[u8], &str>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("phrase");
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    match (Passphrase::from_file(&path), expected) {
+        (Ok(phrase), Ok(bytes)) => assert_eq!(phrase.as_bytes(), bytes),
+        (Err(error), Err(text)) => {
+            assert!(error.to_string().contains(text), "{error}");
+            assert!(!error.hint().is_empty());
+        }
+        (got, expected) => panic!("{got:?}, expected {expected:?}"),
+    }
+}
+
+#[test]
+fn one_line_break_at_the_end_does_not_count() {
+    check(b"open sesame", 0o600, Ok(b"open sesame"));
+    check(b"open sesame\n", 0o600, Ok(b"open sesame"));
+    check(b"open sesame\r\n", 0o400, Ok(b"open sesame"));
+    check(b"open sesame\n\n", 0o600, Ok(b"open sesame\n"));
+    check(b" a \n b ", 0o600, Ok(b" a \n b "));
+    check(b"\xff\xfe\n", 0o600, Ok(b"\xff\xfe"));
+}
+
+#[test]
+fn nothing_and_too_much_are_refused() {
+    check(b"", 0o600, Err("empty"));
+    check(b"\n", 0o600, Err("empty"));
+    let most = vec![b'x'; PASSPHRASE_BYTES_MAX];
+    check(&most, 0o600, Ok(&most));
+    check(&[&most[..], b"\r\n"].concat(), 0o600, Ok(&most));
+    check(
+        &[&most[..], b"x"].concat(),
+        0o600,
+        Err("longer than 1024 bytes"),
+    );
+    check(&vec![b'x'; 1 << 20], 0o600, Err("longer than 1024 bytes"));
+}
+
+#[test]
+fn a_file_others_can_read_is_refused() {
+    for mode in [0o604, 0o640, 0o644, 0o666] {
+        check(b"open sesame", mode, Err("others can read"));
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Passphrase::from_file(Path::new("/nowhere/phrase")).unwrap_err();
+    assert!(error.to_string().contains("/nowhere/phrase"), "{error}");
+}
+
+#[test]
+fn debug_shows_nothing() {
+    let phrase = Passphrase::new(b"open sesame".to_vec()).unwrap();
+    assert!(!format!("{phrase:?}").contains("sesame"));
+}

@@ -1,0 +1,60 @@
+//! Log lines: to standard error, for people or as JSON, without anything about people in them.
+//!
+//! A plain level such as `info` is meant for Restante's own code; the libraries below it, which log
+//! addresses of peers and know nothing of this project's rules, are held to errors. A filter with
+//! directives, such as `debug,libp2p_kad=trace`, is taken as it is.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{Config, LogFormat};
+
+/// The log filter is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a log filter; \
+     write off, error, warn, info, debug, trace or directives like restante=debug"
+)]
+pub struct FilterError(String);
+
+/// Parses a log filter.
+///
+/// # Errors
+///
+/// [`FilterError`] when it is neither a level nor a list of directives.
+pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
+    let wrong = || FilterError(text.to_owned());
+    // A lone word would be taken for a target, of which everything is logged: a slip, most likely.
+    let meant = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    if text.trim().is_empty() || !text.split(',').all(meant) {
+        return Err(wrong());
+    }
+    let directives = match text.trim().parse::<LevelFilter>() {
+        Ok(LevelFilter::OFF) => "off".to_owned(),
+        Ok(level) => format!("error,restante={level}"),
+        Err(_) => text.to_owned(),
+    };
+    EnvFilter::builder().parse(directives).map_err(|_| wrong())
+}
+
+/// Logs to standard error as `config` says, from now to the end of the process.
+///
+/// A process that logs already goes on as it does.
+///
+/// # Errors
+///
+/// [`FilterError`] when the filter is not understood.
+pub fn init(config: &Config) -> Result<(), FilterError> {
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter(&config.log)?)
+        .with_writer(io::stderr)
+        .with_ansi(colour);
+    let _already = match config.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    Ok(())
+}

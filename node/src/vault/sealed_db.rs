@@ -1,0 +1,388 @@
+//! A redb database in which every row is encrypted.
+//!
+//! Somebody who reads the file sees tables under names that are keyed hashes, rows under keys that
+//! are keyed hashes, and values of random-looking bytes whose length is a multiple of 64 plus a
+//! constant. Rows cannot be changed, moved to another key or moved to another table unnoticed; a
+//! row can be removed, and the whole file can be put back to an older state, and neither shows.
+//!
+//! redb is copy-on-write: an overwritten or removed row stays in the file, encrypted, until its
+//! page is used again. What must become unreadable for good belongs under a key of
+//! [`super::key_file`].
+
+mod guard;
+mod row;
+mod transaction;
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rand::rngs::StdRng;
+use rand::{CryptoRng, SeedableRng};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase, StorageBackend};
+use tracing::debug;
+
+use self::guard::guarded;
+use super::disk::{self, DiskFault};
+use super::store_key::StoreKey;
+
+pub use self::guard::panic_is_caught;
+pub use self::row::{Row, Table};
+pub use self::transaction::{ReadTx, WriteTx};
+
+/// The longest natural key of a row.
+///
+/// # Units
+///
+/// Bytes. Keys are IDs, hashes and counters; this is far above all of them.
+pub const ROW_KEY_BYTES_MAX: usize = 1024;
+
+/// The longest value of a row.
+///
+/// # Units
+///
+/// Bytes. The largest rows are group states of rooms with 500 members, near 1 MiB.
+pub const ROW_VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How much of the file redb keeps in memory, encrypted as it is on the disk.
+///
+/// # Units
+///
+/// Bytes. A personal store has tens of MiB; redb's own default is 1 GiB.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The table of the database's own rows.
+const OWN_TABLE: Table = Table::new("vault");
+
+/// The row that shows that the store key is the right one.
+const FORMAT_KEY: &[u8] = b"format";
+
+/// The value of the format row: version 1.
+const FORMAT: &[u8] = &[1];
+
+/// An encrypted database.
+pub struct SealedDb {
+    /// Taken when it is closed or dropped, which can panic too.
+    database: Option<Database>,
+    key: StoreKey,
+    nonce_rng: Mutex<StdRng>,
+    broken: AtomicBool,
+}
+
+/// The database refused or failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbFault {
+    /// There is no such file.
+    #[error("there is no database file")]
+    Missing,
+    /// A file is there already.
+    #[error("a database file is there already")]
+    AlreadyThere,
+    /// Another process, or another part of this one, has the database open.
+    #[error("the database is in use by another process")]
+    InUse,
+    /// The file is sound and was made under another store key.
+    #[error("the database belongs to another unlock file")]
+    WrongKey,
+    /// The file is not one that this program wrote, or it was damaged since.
+    #[error("the database file is damaged: {why}")]
+    Damaged {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A row was changed outside this program.
+    #[error("a row of the table {table:?} is damaged")]
+    DamagedRow {
+        /// The table it lies in.
+        table: &'static str,
+    },
+    /// A natural key or a value is over its limit.
+    #[error("a row of the table {table:?} has {got} bytes where the limit is {limit}")]
+    TooLong {
+        /// The table it was meant for.
+        table: &'static str,
+        /// Its length.
+        got: usize,
+        /// [`ROW_KEY_BYTES_MAX`] or [`ROW_VALUE_BYTES_MAX`].
+        limit: usize,
+    },
+    /// The disk refused or failed; the transaction is there entirely or not at all, which shows
+    /// when the database is opened again.
+    #[error(transparent)]
+    Disk(#[from] DiskFault),
+    /// An earlier failure stopped the database; it works again once it has been opened again.
+    #[error("the database stopped at an earlier failure and must be opened again")]
+    NeedsReopen,
+}
+
+impl SealedDb {
+    /// Creates a database file, which must not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`DbFault::AlreadyThere`] or [`DbFault::Disk`].
+    pub fn create<R: CryptoRng + ?Sized>(
+        path: &Path,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
+        let file = disk::create_new(path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => DbFault::AlreadyThere,
+            _ => DiskFault::from(error).into(),
+        })?;
+        let backend = FileBackend::new(file).map_err(open_fault)?;
+        let made = Self::create_with_backend(backend, key, rng)?;
+        disk::sync_folder(path).map_err(DiskFault::from)?;
+        Ok(made)
+    }
+
+    /// Opens a database file.
+    ///
+    /// Reads the whole file to verify redb's checksums: about half a second for each GiB, or what
+    /// the disk takes for it.
+    ///
+    /// # Errors
+    ///
+    /// Every [`DbFault`] but `AlreadyThere`, `DamagedRow`, `TooLong` and `NeedsReopen`. Never
+    /// panics, whatever the file holds.
+    pub fn open<R: CryptoRng + ?Sized>(
+        path: &Path,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
+        let open = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path);
+        let file = open.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => DbFault::Missing,
+            _ => DiskFault::from(error).into(),
+        })?;
+        Self::open_with_backend(FileBackend::new(file).map_err(open_fault)?, key, rng)
+    }
+
+    /// Creates a database on an empty storage of any kind.
+    ///
+    /// # Errors
+    ///
+    /// [`DbFault::AlreadyThere`] when the storage is not empty, or [`DbFault::Disk`].
+    pub fn create_with_backend<R: CryptoRng + ?Sized>(
+        backend: impl StorageBackend,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
+        if backend.len().map_err(DiskFault::from)? != 0 {
+            return Err(DbFault::AlreadyThere);
+        }
+        let made = Self::start(backend, key, rng)?;
+        made.write(|tx| tx.put(OWN_TABLE, FORMAT_KEY, FORMAT))?;
+        Ok(made)
+    }
+
+    /// Opens a database on a storage of any kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`SealedDb::open`].
+    pub fn open_with_backend<R: CryptoRng + ?Sized>(
+        backend: impl StorageBackend,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
+        if backend.len().map_err(DiskFault::from)? == 0 {
+            // redb would make a new database of it, and everything would seem to be gone.
+            return Err(DbFault::Damaged { why: "it is empty" });
+        }
+        let opened = Self::start(backend, key, rng)?;
+        match opened.read(|tx| tx.get(OWN_TABLE, FORMAT_KEY)) {
+            Ok(Some(format)) if format.as_slice() == FORMAT => Ok(opened),
+            Ok(Some(_)) => Err(DbFault::Damaged {
+                why: "its format is of another version",
+            }),
+            Ok(None) => Err(DbFault::WrongKey),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Runs `work` in a transaction and commits it: when this returns `Ok`, all of it is durable.
+    ///
+    /// An error of `work` rolls everything back, as does any fault of an operation, even if `work`
+    /// went on after it. Only one write runs at a time; a second one waits, and inside `work` it
+    /// waits forever.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returned; else the [`DbFault`] of the commit. After [`DbFault::Disk`] and
+    /// [`DbFault::Damaged`] the database refuses everything until it is opened again, and only
+    /// then does it show whether this transaction took place.
+    pub fn write<T, E: From<DbFault>>(
+        &self,
+        work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.check_usable()?;
+        let mut tx = WriteTx::begin(self, self.lock_rng())?;
+        let done = work(&mut tx);
+        match (done, tx.fault()) {
+            (Ok(value), None) => {
+                tx.commit()?;
+                Ok(value)
+            }
+            (Ok(_), Some(fault)) => {
+                tx.abort();
+                Err(fault.into())
+            }
+            (Err(error), _) => {
+                tx.abort();
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs `work` on a snapshot of what was last committed.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returned, or the [`DbFault`] of taking the snapshot.
+    pub fn read<T, E: From<DbFault>>(
+        &self,
+        work: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.check_usable()?;
+        let database = self.database()?;
+        let tx = self.watched(|| database.begin_read())?;
+        work(&ReadTx::new(self, tx))
+    }
+
+    /// Closes the database, so that the next open finds it cleanly shut down.
+    ///
+    /// # Errors
+    ///
+    /// [`DbFault::Disk`]; whatever was committed stays committed.
+    pub fn close(mut self) -> Result<(), DbFault> {
+        let Some(database) = self.database.take() else {
+            return Ok(());
+        };
+        guarded(|| database.close())
+            .unwrap_or(Ok(()))
+            .map_err(fault_of)
+    }
+
+    fn start<R: CryptoRng + ?Sized>(
+        backend: impl StorageBackend,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
+        let opened = guarded(|| {
+            Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                // A plain open trusts a file that was closed cleanly, and panics later.
+                .set_check_integrity_on_open(true)
+                .create_with_backend(backend)
+        });
+        let database = match opened {
+            Some(opened) => opened.map_err(open_fault)?,
+            None => return Err(DbFault::Damaged { why: PANICKED }),
+        };
+        Ok(Self {
+            database: Some(database),
+            key: key.copy(),
+            nonce_rng: Mutex::new(StdRng::from_rng(rng)),
+            broken: AtomicBool::new(false),
+        })
+    }
+
+    fn check_usable(&self) -> Result<(), DbFault> {
+        if self.broken.load(Ordering::Acquire) {
+            Err(DbFault::NeedsReopen)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn database(&self) -> Result<&Database, DbFault> {
+        self.database.as_ref().ok_or(DbFault::NeedsReopen)
+    }
+
+    /// Runs one call into redb; after a fault that says that redb's state is in doubt, the
+    /// database takes no more calls.
+    fn watched<T, E: Into<redb::Error>>(
+        &self,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, DbFault> {
+        let fault = match guarded(call) {
+            Some(Ok(value)) => return Ok(value),
+            Some(Err(error)) => fault_of(error),
+            None => DbFault::Damaged { why: PANICKED },
+        };
+        self.broken.store(true, Ordering::Release);
+        Err(fault)
+    }
+
+    fn lock_rng(&self) -> MutexGuard<'_, StdRng> {
+        // A generator is usable after any panic: the worst is that it was not advanced, which the
+        // mixing of nonces makes up for.
+        self.nonce_rng
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for SealedDb {
+    fn drop(&mut self) {
+        // Dropping closes: it writes, and a panic of that must not meet another one.
+        let _closed = guarded(|| drop(self.database.take()));
+    }
+}
+
+impl std::fmt::Debug for SealedDb {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SealedDb")
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+const PANICKED: &str = "its pages contradict each other";
+
+/// Sorts a failure of opening: here a short read is the file's fault, not the disk's.
+fn open_fault(error: impl Into<redb::Error>) -> DbFault {
+    match error.into() {
+        redb::Error::Io(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+            ) =>
+        {
+            debug!(%error, "the database file cannot be read as one");
+            DbFault::Damaged {
+                why: "it is cut short or is no database",
+            }
+        }
+        error => fault_of(error),
+    }
+}
+
+fn fault_of(error: impl Into<redb::Error>) -> DbFault {
+    let error = error.into();
+    debug!(%error, "the database failed");
+    match error {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => DbFault::InUse,
+        redb::Error::Io(error) => DiskFault::from(error).into(),
+        redb::Error::PreviousIo
+        | redb::Error::DatabaseClosed
+        | redb::Error::LockPoisoned(_)
+        | redb::Error::TransactionPoisoned => DbFault::NeedsReopen,
+        redb::Error::UpgradeRequired(_) => DbFault::Damaged {
+            why: "it is in a format that this program never wrote",
+        },
+        _ => DbFault::Damaged {
+            why: "its checksums do not match",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

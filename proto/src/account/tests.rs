@@ -1,0 +1,61 @@
+use super::{DeviceCertificate, Identity, account_hash, verification_code};
+use crate::{
+    Address,
+    fixture::{each_flip, key, person},
+    keys::{BadSignature, Signature},
+};
+
+#[test]
+fn the_code_two_people_compare_is_the_same_for_both_and_for_nobody_else() {
+    let [alice, bob, mallory] = ["alice", "bob", "mallory"].map(|name| key(name).public());
+    let code = verification_code(&alice, &bob);
+    assert_eq!(code, verification_code(&bob, &alice));
+    assert_ne!(code, verification_code(&alice, &mallory));
+    assert_ne!(code, verification_code(&mallory, &bob));
+    let groups: Vec<&str> = code.split(' ').collect();
+    assert_eq!(groups.len(), 6);
+    assert!(groups.iter().all(|g| g.len() == 5 && g.bytes().all(|b| b.is_ascii_digit())));
+}
+
+#[test]
+fn a_device_is_the_accounts_only_by_the_accounts_word() {
+    let (account, device) = (key("account"), key("device").public());
+    let certificate = DeviceCertificate::sign(&account, device);
+    assert_eq!(certificate.verify(&account.public()), Ok(()));
+    assert_eq!(certificate.verify(&key("other").public()), Err(BadSignature));
+    let other = DeviceCertificate { device: key("other").public(), ..certificate };
+    assert_eq!(other.verify(&account.public()), Err(BadSignature));
+    each_flip(certificate.signature.as_bytes(), |bit, flipped| {
+        let signature = Signature::try_from(flipped).unwrap();
+        let flipped = DeviceCertificate { signature, ..certificate };
+        assert_eq!(flipped.verify(&account.public()), Err(BadSignature), "bit {bit}");
+    });
+}
+
+#[test]
+fn writers_of_different_locators_are_unrelated_keys() {
+    let alice = person("alice");
+    let keys = [
+        alice.writer(&Address::new([1; 32])).public(),
+        alice.writer(&Address::new([2; 32])).public(),
+        alice.account.public(),
+        alice.first_contact().public(),
+    ];
+    for (place, key) in keys.iter().enumerate() {
+        assert!(!keys[..place].contains(key));
+    }
+}
+
+#[test]
+fn an_account_hash_is_another_for_every_account() {
+    assert_ne!(account_hash(&key("one").public()), account_hash(&key("two").public()));
+}
+
+#[test]
+fn an_identity_does_not_print_its_keys() {
+    let alice: Identity = person("alice");
+    assert_eq!(
+        format!("{alice:?}"),
+        "Identity { account: SecretKey(..), device: SecretKey(..), handle: Handle(\"alice\") }"
+    );
+}

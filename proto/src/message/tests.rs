@@ -1,0 +1,203 @@
+use bytes::Bytes;
+use prost::Message as _;
+use proptest::prelude::*;
+
+use super::{Binding, Content, Grant, Message, MessageFault, MessageId};
+use crate::{
+    Address, ItemId,
+    fixture::{NOW, bytes, key, person, text},
+    keys::BadSignature,
+    limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
+    mailbox::Rule,
+    time::Epoch,
+    wire::{WireFault, generated as g},
+};
+
+fn binding() -> Binding {
+    Binding {
+        recipient: key("bob account").public(),
+        device: key("bob device").public(),
+        address: Address::new(bytes("address")),
+        epoch: Epoch::new(20_601),
+        expires: NOW,
+    }
+}
+
+fn grant(epochs: usize) -> Grant {
+    let contact = person("alice").account.public();
+    Grant::issue(&person("bob"), &contact, 1, Epoch::new(20_601), epochs)
+}
+
+fn delivered(count: usize, grant: Option<Grant>) -> Message {
+    let ids = (0..count).map(|n| MessageId::new(bytes(&format!("id {n}")))).collect();
+    let content = Content::Delivered { ids, grant };
+    Message::new(&person("alice"), MessageId::new(bytes("message id")), NOW, content)
+}
+
+fn reopen(message: &Message) -> Result<Message, MessageFault> {
+    Message::open(&message.sign(&person("alice").device, &binding()), &binding())
+}
+
+#[test]
+fn every_kind_of_content_comes_back() {
+    let alice = person("alice");
+    let file = Content::Text {
+        body: Bytes::from_static(&[0, 255]),
+        burn_ms: 30_000,
+        file_name: "a name.bin".to_owned(),
+    };
+    let file = Message::new(&alice, MessageId::new([0; 16]), NOW, file);
+    for message in [
+        text(&alice, b""),
+        text(&alice, &vec![1; BODY_BYTES_MAX]),
+        file,
+        delivered(0, None),
+        delivered(0, Some(grant(1))),
+        delivered(DELIVERED_COUNT_MAX, Some(grant(GRANT_EPOCHS_MAX))),
+    ] {
+        assert_eq!(reopen(&message), Ok(message));
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_message_is_refused() {
+    let signed = text(&person("alice"), b"hello").sign(&person("alice").device, &binding());
+    crate::fixture::each_flip(&signed, |bit, flipped| {
+        assert!(Message::open(flipped, &binding()).is_err(), "bit {bit}");
+    });
+}
+
+/// Opens a wire message that Alice's device signed, whatever it says.
+fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageFault> {
+    let alice = person("alice");
+    let mut wire = text(&alice, b"hello").to_wire();
+    change(&mut wire);
+    let unsigned = wire.encode_to_vec();
+    let parts: [&[u8]; 2] = [&binding().bytes(), &unsigned];
+    let signature = alice.device.sign(crate::context::SIGN_MESSAGE, &parts);
+    wire.signature = signature.as_bytes().to_vec().into();
+    Message::open(&wire.encode_to_vec(), &binding()).map(drop)
+}
+
+#[test]
+fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
+    type Change = fn(&mut g::Message);
+    let cases: [(Change, WireFault); 13] = [
+        (|m| m.text = None, WireFault::Missing("content")),
+        (|m| m.delivered = Some(g::Delivered::default()), WireFault::Missing("content")),
+        (|m| m.grant = Some(g::Grant::default()), WireFault::Missing("content")),
+        (
+            |m| {
+                m.text = None;
+                m.grant = Some(g::Grant::default());
+            },
+            WireFault::Missing("content"),
+        ),
+        (
+            |m| m.text.as_mut().unwrap().body = vec![0; BODY_BYTES_MAX + 1].into(),
+            WireFault::Length("body"),
+        ),
+        (
+            |m| m.text.as_mut().unwrap().file_name = "n".repeat(FILE_NAME_BYTES_MAX + 1),
+            WireFault::Length("file_name"),
+        ),
+        (
+            |m| {
+                m.text = None;
+                let ids = vec![Bytes::from_static(&[1; 16]); DELIVERED_COUNT_MAX + 1];
+                m.delivered = Some(g::Delivered { ids });
+            },
+            WireFault::TooMany("ids"),
+        ),
+        (
+            |m| {
+                m.text = None;
+                m.delivered = Some(g::Delivered { ids: vec![Bytes::from_static(&[1; 15])] });
+            },
+            WireFault::Length("ids"),
+        ),
+        (
+            |m| {
+                m.text = None;
+                m.delivered = Some(g::Delivered::default());
+                let secret = Bytes::from_static(&[1; 32]);
+                let mailboxes = vec![g::GrantedMailbox::default(); GRANT_EPOCHS_MAX + 1];
+                m.grant = Some(g::Grant { secret, first_epoch: 1, mailboxes });
+            },
+            WireFault::TooMany("mailboxes"),
+        ),
+        (|m| m.handle = "Alice".to_owned(), WireFault::Missing("handle")),
+        (|m| m.handle = "4915112345678".to_owned(), WireFault::Missing("handle")),
+        (|m| m.sent_ms = 0, WireFault::Missing("sent_ms")),
+        (|m| m.id = Bytes::new(), WireFault::Length("id")),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(open_wire(change), Err(MessageFault::Wire(expected)));
+    }
+    assert_eq!(open_wire(|_| {}), Ok(()));
+    let no_signature = text(&person("alice"), b"hello").to_wire().encode_to_vec();
+    let fault = MessageFault::Wire(WireFault::Length("signature"));
+    assert_eq!(Message::open(&no_signature, &binding()), Err(fault));
+}
+
+#[test]
+fn a_grant_opens_the_mailboxes_of_its_epochs_and_no_others() {
+    let bob = person("bob");
+    let grant = grant(3);
+    assert_eq!(grant.last_epoch(), Epoch::new(20_603));
+    for epoch in 20_601..=20_603 {
+        let epoch = Epoch::new(epoch);
+        let (mailbox, capability) = grant.mailbox(epoch).unwrap();
+        assert_eq!(mailbox, bob.device_mailbox(epoch, 1));
+        assert_eq!(mailbox.rule, Rule::Capability);
+        let item = ItemId::new([1; 32]);
+        let proof = capability.prove(&mailbox.address(), &item, NOW);
+        assert_eq!(proof.verify(&mailbox, &item, NOW), Ok(()));
+        let next = bob.device_mailbox(epoch.plus(1), 1);
+        assert_eq!(proof.verify(&next, &item, NOW), Err(BadSignature));
+    }
+    assert!(grant.mailbox(Epoch::new(20_600)).is_none());
+    assert!(grant.mailbox(Epoch::new(20_604)).is_none());
+}
+
+#[test]
+fn a_contact_shows_another_key_in_every_epoch_and_two_contacts_never_the_same() {
+    let mut holders = Vec::new();
+    for contact in ["alice", "carol"] {
+        let contact = person(contact).account.public();
+        let grant = Grant::issue(&person("bob"), &contact, 1, Epoch::new(20_601), 3);
+        for epoch in 20_601..=20_603 {
+            let (_, capability) = grant.mailbox(Epoch::new(epoch)).unwrap();
+            holders.push(capability.holder.public());
+        }
+    }
+    for (place, holder) in holders.iter().enumerate() {
+        assert!(!holders[..place].contains(holder));
+    }
+}
+
+#[test]
+fn a_grant_covers_no_more_epochs_than_it_may() {
+    let grant = grant(GRANT_EPOCHS_MAX + 5);
+    assert_eq!(grant.last_epoch(), Epoch::new(20_601 + 15));
+    assert_eq!(Grant::decode(&grant.encode()), Ok(grant));
+}
+
+#[test]
+fn contents_and_grants_do_not_print_what_they_hold() {
+    let message = text(&person("alice"), b"planted-text");
+    let printed = format!("{message:?} {:?}", delivered(1, Some(grant(2))));
+    assert!(printed.contains("Text(..)") && printed.contains("Delivered(..)"), "{printed}");
+    assert!(!printed.contains("planted"), "{printed}");
+    assert_eq!(format!("{:?}", grant(2)), "Grant(2 epochs)");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(junk in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(Message::open(&junk, &binding()).is_err());
+        if let Ok(grant) = Grant::decode(&junk) {
+            prop_assert_eq!(grant.encode(), junk);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! IDs and keys.
+
+use serde_json::{Value, json};
+
+use super::hex;
+use crate::{
+    Address,
+    account::{account_hash, verification_code},
+    context,
+    fixture::{NOW, bytes, key, person},
+    keys::SecretKey,
+    person::{IdCost, PersonId, Tag},
+};
+
+pub(super) fn ids() -> Value {
+    let mut cases = Vec::new();
+    for (cost, memory_kib, passes) in
+        [(IdCost::Production, 65_536, 3), (IdCost::CheapForTests, 64, 1)]
+    {
+        for handle in ["alice", "z_9"] {
+            let account = key(&format!("{handle} account")).public();
+            let id = PersonId::of(&account, handle.parse().unwrap(), cost);
+            let locators = id.locators(NOW.salt_epoch(), cost);
+            let mut salt = context::LOCATOR_ROOT.as_bytes().to_vec();
+            salt.extend_from_slice(&NOW.salt_epoch().get().to_be_bytes());
+            let root: [u8; 32] = cost.hash(id.to_string().as_bytes(), &salt);
+            let hash = account_hash(&account);
+            let k = data_encoding::BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
+            cases.push(json!({
+                "argon2id": { "memory_kib": memory_kib, "passes": passes, "lanes": 1 },
+                "account": hex(account.as_bytes()),
+                "handle": handle,
+                "tag_number": id.tag.get(),
+                "id": id.to_string(),
+                "salt_epoch": NOW.salt_epoch().get(),
+                "root": hex(root),
+                "locators": locators.addresses.map(|address| hex(address.as_bytes())),
+                "record_key": hex(locators.record_key.as_bytes()),
+                "account_hash": hex(hash),
+                "link": format!("restante:{id}?k={k}"),
+            }));
+        }
+    }
+    let read = [
+        ("0O1I-LABC-DEFG", "0011-1abc-defg"),
+        ("7KQ2-M9XW-3FHD", "7kq2-m9xw-3fhd"),
+    ]
+    .map(|(written, tag)| json!({ "written": written, "tag": tag }));
+    let refused: Vec<Value> = [
+        "alice", "alice.", ".7kq2-m9xw-3fhd", "Alice.7kq2-m9xw-3fhd", "12345.7kq2-m9xw-3fhd",
+        "alice.7kq2m9xw3fhd", "alice.7kq2-m9xw-3fh", "alice.7kq2-m9xw-3fhu", "a-b.7kq2-m9xw-3fhd",
+        "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz.7kq2-m9xw-3fhd",
+    ]
+    .iter()
+    .map(|text| {
+        let fault = text.parse::<PersonId>().unwrap_err();
+        json!({ "text": text, "error": fault.to_string() })
+    })
+    .collect();
+    for [written, tag] in read.iter().map(|case| [&case["written"], &case["tag"]]) {
+        let parsed: Tag = written.as_str().unwrap().parse().unwrap();
+        assert_eq!(parsed.to_string(), tag.as_str().unwrap());
+    }
+    let (alice, bob) = (person("alice").account.public(), person("bob").account.public());
+    json!({
+        "about": "SPEC 3: IDs, locators, links and verification codes",
+        "ids": cases,
+        "tags_read": read,
+        "refused": refused,
+        "verification": [{
+            "one": hex(alice.as_bytes()),
+            "other": hex(bob.as_bytes()),
+            "code": verification_code(&alice, &bob),
+        }],
+    })
+}
+
+pub(super) fn keys() -> Value {
+    let alice = person("alice");
+    let locator = Address::new(bytes("locator"));
+    let seed = |key: &SecretKey| hex(*key.seed());
+    let public = |key: &SecretKey| hex(key.public().as_bytes());
+    let derived = |name: &str, from: &SecretKey, context: &str, parts: &[&[u8]], key: SecretKey| {
+        json!({
+            "name": name,
+            "from_seed": seed(from),
+            "context": context,
+            "parts": parts.iter().map(hex).collect::<Vec<_>>(),
+            "seed": seed(&key),
+            "public": public(&key),
+        })
+    };
+    let epoch = NOW.epoch();
+    let epoch_bytes = epoch.get().to_be_bytes();
+    let contact = person("bob").account.public();
+    let grant = alice.device.derive(context::GRANT, &[contact.as_bytes()]);
+    let derived = vec![
+        derived(
+            "writer",
+            &alice.account,
+            context::WRITER,
+            &[locator.as_bytes()],
+            alice.writer(&locator),
+        ),
+        derived(
+            "first-contact owner",
+            &alice.account,
+            context::FIRST_CONTACT,
+            &[],
+            alice.first_contact(),
+        ),
+        derived(
+            "device mailbox owner",
+            &alice.device,
+            context::DEVICE_MAILBOX,
+            &[&epoch_bytes, &[1]],
+            alice.device_mailbox_owner(epoch, 1),
+        ),
+        derived(
+            "grant secret",
+            &alice.device,
+            context::GRANT,
+            &[contact.as_bytes()],
+            grant.clone(),
+        ),
+        derived(
+            "capability holder",
+            &grant,
+            context::CAPABILITY_HOLDER,
+            &[&epoch_bytes],
+            grant.derive(context::CAPABILITY_HOLDER, &[&epoch_bytes]),
+        ),
+    ];
+    let device = alice.device.public();
+    let digest = context::derive(context::SIGN_DEVICE, &[device.as_bytes()]);
+    json!({
+        "about": "SPEC 2.2: derived keys and signatures",
+        "derived": derived,
+        "signatures": [{
+            "name": "device certificate",
+            "seed": seed(&alice.account),
+            "public": public(&alice.account),
+            "context": context::SIGN_DEVICE,
+            "parts": [hex(device.as_bytes())],
+            "digest": hex(digest),
+            "signature": hex(alice.certificate().signature.as_bytes()),
+        }],
+    })
+}

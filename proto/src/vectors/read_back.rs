@@ -1,0 +1,261 @@
+//! The other direction: what the files say is opened, verified and decoded.
+
+use serde_json::Value;
+
+use super::path;
+use crate::{
+    Address, ItemId, NodeId,
+    card::CardRecord,
+    context,
+    envelope::{self, Lifetime, OpenFault, OpenerIdentity, expires_of, id_of},
+    keys::{PublicKey, SecretKey, Signature},
+    mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof, OwnerRequest, Rule},
+    person::{IdCost, PersonId, RecordKey},
+    prekey::PrekeySecret,
+    receipt::{Claim, Receipt},
+    request::{Push, Request, Response},
+    stamp::{Challenge, CheapForTests, Equihash, Stamp, StampScheme as _},
+    time::{Epoch, SaltEpoch, UnixMillis},
+};
+
+/// Reads the list `list` of a file.
+fn read(file: &str, list: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(path(file)).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    match &value[list] {
+        Value::Array(cases) if !cases.is_empty() => cases.clone(),
+        Value::Object(_) => vec![value[list].clone()],
+        other => panic!("{file}.json has no {list}: {other}"),
+    }
+}
+
+fn text<'a>(case: &'a Value, field: &str) -> &'a str {
+    case[field].as_str().unwrap_or_else(|| panic!("no {field} in {case}"))
+}
+
+fn bytes(case: &Value, field: &str) -> Vec<u8> {
+    data_encoding::HEXLOWER.decode(text(case, field).as_bytes()).unwrap()
+}
+
+fn array<const N: usize>(case: &Value, field: &str) -> [u8; N] {
+    bytes(case, field).try_into().unwrap()
+}
+
+fn number(case: &Value, field: &str) -> u64 {
+    case[field].as_u64().unwrap_or_else(|| panic!("no {field} in {case}"))
+}
+
+fn moment(case: &Value, field: &str) -> UnixMillis {
+    UnixMillis::new(number(case, field))
+}
+
+fn public(case: &Value, field: &str) -> PublicKey {
+    PublicKey::new(array(case, field))
+}
+
+fn signature(case: &Value, field: &str) -> Signature {
+    Signature::new(array(case, field))
+}
+
+fn address(case: &Value, field: &str) -> Address {
+    Address::new(array(case, field))
+}
+
+fn item(case: &Value, field: &str) -> ItemId {
+    ItemId::new(array(case, field))
+}
+
+fn mailbox(case: &Value) -> Mailbox {
+    let rule = match number(case, "rule") {
+        1 => Rule::Stamp,
+        2 => Rule::Capability,
+        other => panic!("rule {other}"),
+    };
+    let epoch = Epoch::new(u32::try_from(number(case, "epoch")).unwrap());
+    let mailbox = Mailbox { owner: public(case, "owner"), rule, epoch };
+    assert_eq!(mailbox.address(), address(case, "address"));
+    mailbox
+}
+
+#[test]
+fn ids_name_their_accounts() {
+    for case in read("ids", "ids") {
+        let cost = match number(&case["argon2id"], "memory_kib") {
+            65_536 => IdCost::Production,
+            _ => IdCost::CheapForTests,
+        };
+        let id: PersonId = text(&case, "id").parse().unwrap();
+        assert!(id.names(&public(&case, "account"), cost));
+        assert_eq!(id.tag.get(), number(&case, "tag_number"));
+        let epoch = SaltEpoch::new(u32::try_from(number(&case, "salt_epoch")).unwrap());
+        assert_eq!(id.locators(epoch, cost).record_key.as_bytes(), &array(&case, "record_key"));
+    }
+    for case in read("ids", "refused") {
+        let fault = text(&case, "text").parse::<PersonId>().unwrap_err();
+        assert_eq!(fault.to_string(), text(&case, "error"));
+    }
+}
+
+#[test]
+fn keys_and_signatures_follow_from_their_parts() {
+    let parts = |case: &Value| -> Vec<Vec<u8>> {
+        let parts = case["parts"].as_array().unwrap().iter();
+        parts
+            .map(|part| data_encoding::HEXLOWER.decode(part.as_str().unwrap().as_bytes()).unwrap())
+            .collect()
+    };
+    for case in read("keys", "derived") {
+        let material = [array::<32>(&case, "from_seed").to_vec(), parts(&case).concat()].concat();
+        let seed = blake3::derive_key(text(&case, "context"), &material);
+        assert_eq!(seed, array::<32>(&case, "seed"));
+        assert_eq!(SecretKey::from_seed(&seed).public(), public(&case, "public"));
+    }
+    for case in read("keys", "signatures") {
+        let context = text(&case, "context");
+        assert!(context::ALL.contains(&context));
+        let digest = blake3::derive_key(context, &parts(&case).concat());
+        assert_eq!(digest, array::<32>(&case, "digest"));
+        let joined = parts(&case).concat();
+        let verified =
+            public(&case, "public").verify(context, &[&joined], &signature(&case, "signature"));
+        assert_eq!(verified, Ok(()));
+    }
+}
+
+#[test]
+fn mailboxes_admit_and_obey_what_was_signed() {
+    for case in read("mailboxes", "addresses") {
+        mailbox(&case);
+    }
+    let [at] = &read("mailboxes", "mailbox")[..] else { panic!() };
+    let at = mailbox(at);
+    let [case] = &read("mailboxes", "capability")[..] else { panic!() };
+    let proof = CapabilityProof {
+        holder: public(case, "holder"),
+        certificate: signature(case, "certificate"),
+        signature: signature(case, "signature"),
+    };
+    assert_eq!(proof.verify(&at, &item(case, "item"), moment(case, "expires_ms")), Ok(()));
+    for case in read("mailboxes", "owner_proofs") {
+        let ids: Vec<ItemId> = case["arguments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| serde_json::json!({ "id": id }))
+            .map(|id| item(&id, "id"))
+            .collect();
+        let asked = match text(&case, "request") {
+            "list" => OwnerRequest::List(ids.first()),
+            "get" => OwnerRequest::Get(&ids),
+            _ => OwnerRequest::Subscribe,
+        };
+        let proof =
+            OwnerProof { time: moment(&case, "time_ms"), signature: signature(&case, "signature") };
+        assert_eq!(proof.verify(&at, &NodeId::new(array(&case, "keeper")), asked), Ok(()));
+    }
+    let [case] = &read("mailboxes", "ack")[..] else { panic!() };
+    let entry = AckEntry { id: item(case, "id"), signature: signature(case, "signature") };
+    assert_eq!(entry.verify(&at), Ok(()));
+}
+
+#[test]
+fn stamps_solve_their_challenges() {
+    let challenges = read("stamps", "challenges");
+    let first = &challenges[0];
+    let challenge = Challenge::envelope(
+        &address(first, "address"),
+        &item(first, "item"),
+        moment(first, "expires_ms"),
+    );
+    assert_eq!(challenge.as_bytes(), &array(first, "challenge"));
+    for case in read("stamps", "stamps") {
+        assert_eq!(challenge.as_bytes(), &array(&case, "challenge"));
+        let stamp = Stamp { nonce: array(&case, "nonce"), solution: bytes(&case, "solution").into() };
+        assert_eq!(stamp.effort(), number(&case, "effort"));
+        let is_equihash = text(&case, "scheme") == "equihash-200-9";
+        assert_eq!(Equihash.verify(&challenge, &stamp, 1), is_equihash);
+        assert_eq!(CheapForTests.verify(&challenge, &stamp, 1), !is_equihash);
+    }
+}
+
+#[test]
+fn receipts_are_their_keepers_word() {
+    for case in read("receipts", "receipts") {
+        let claim = Claim {
+            address: address(&case, "address"),
+            id: item(&case, "id"),
+            nonce: array(&case, "nonce"),
+        };
+        let receipt =
+            Receipt { until: moment(&case, "until_ms"), signature: signature(&case, "signature") };
+        assert_eq!(receipt.verify(&NodeId::new(array(&case, "keeper")), &claim), Ok(()));
+    }
+}
+
+fn prekey(case: &Value, seed: &str) -> PrekeySecret {
+    let seed = zeroize::Zeroizing::new(array(case, seed));
+    PrekeySecret::from_seed(seed, UnixMillis::new(1), UnixMillis::new(u64::MAX)).unwrap()
+}
+
+#[test]
+fn cards_open_under_their_ids() {
+    for case in read("prekeys", "prekeys") {
+        assert_eq!(prekey(&case, "seed").public().public[..], bytes(&case, "public"));
+    }
+    for case in read("cards", "cards") {
+        let record = CardRecord::decode(&bytes(&case, "record")).unwrap();
+        assert_eq!(record.encode(), bytes(&case, "record"));
+        assert_eq!(record.id(), item(&case, "record_item_id"));
+        assert_eq!(record.sealed[..24], bytes(&case, "nonce"));
+        let id: PersonId = text(&case, "id_with_cheap_cost").parse().unwrap();
+        let key = RecordKey::new(array(&case, "record_key"));
+        let opened = record.open(&id, &key, moment(&case, "now_ms"), IdCost::CheapForTests);
+        let card = opened.unwrap().card().clone();
+        assert_eq!(card.sequence, number(&case, "sequence"));
+        let account = SecretKey::from_seed(&array(&case, "account_seed"));
+        assert_eq!(card.sign(&account), bytes(&case, "signed_card"));
+    }
+}
+
+#[test]
+fn envelopes_open_with_the_seed_of_the_prekey() {
+    for case in read("envelopes", "envelopes") {
+        let sealed = bytes(&case, "envelope");
+        assert_eq!(id_of(&sealed), item(&case, "id"));
+        assert_eq!(expires_of(&sealed), Some(moment(&case, "expires_ms")));
+        let at = mailbox(&case["mailbox"]);
+        let lifetime = Lifetime { now: moment(&case, "now_ms"), expires: moment(&case, "expires_ms") };
+        let recipient = OpenerIdentity {
+            account: public(&case, "recipient_account"),
+            device: public(&case, "recipient_device"),
+        };
+        let key = prekey(&case, "prekey_seed");
+        let opened = envelope::open(&sealed, &at, lifetime, &recipient, [&key]).unwrap();
+        let device = SecretKey::from_seed(&array(&case, "sender_device_seed"));
+        assert_eq!(opened.message().certificate.device, device.public());
+        let late = Lifetime { now: lifetime.expires, ..lifetime };
+        let opened = envelope::open(&sealed, &at, late, &recipient, [&key]);
+        assert_eq!(opened.map(drop), Err(OpenFault::Expired));
+    }
+}
+
+#[test]
+fn messages_decode_and_encode_to_the_same_bytes() {
+    for case in read("messages", "messages") {
+        let encoding = bytes(&case, "encoding");
+        let again = match text(&case, "kind") {
+            "Request" => Request::decode(&encoding).unwrap().encode(),
+            "Response" => Response::decode(&encoding).unwrap().encode(),
+            _ => Push::decode(&encoding).unwrap().encode(),
+        };
+        assert_eq!(again, encoding, "{}", text(&case, "name"));
+    }
+    for case in read("refused", "refused") {
+        let encoding = bytes(&case, "encoding");
+        let fault = match text(&case, "kind") {
+            "Request" => Request::decode(&encoding).unwrap_err(),
+            _ => Response::decode(&encoding).unwrap_err(),
+        };
+        assert_eq!(fault.to_string(), text(&case, "error"), "{}", text(&case, "name"));
+    }
+}

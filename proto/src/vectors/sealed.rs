@@ -1,0 +1,149 @@
+//! Prekeys, cards and envelopes.
+
+use serde_json::{Value, json};
+
+use super::{hex, post::mailbox_json};
+use crate::{
+    account::Identity,
+    card::{Card, CardRecord},
+    context,
+    envelope::{self, Lifetime, Recipient},
+    fixture::{NOW, bytes, card, person, prekey, rng, text, tombstone},
+    limits::DAY_MS,
+    mailbox::Mailbox,
+    message::{Binding, Content, Grant, Message, MessageId},
+    person::IdCost,
+    prekey::PrekeySecret,
+    time::UnixMillis,
+};
+
+const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
+
+fn prekey_json(key: &PrekeySecret) -> Value {
+    json!({
+        "seed": hex(key.seed()),
+        "public": hex(&key.public().public[..]),
+        "issued_ms": key.public().issued.get(),
+        "expires_ms": key.public().expires.get(),
+    })
+}
+
+pub(super) fn prekeys() -> Value {
+    let key = prekey("bob", NOW);
+    let address = person("bob").first_contact_mailbox(NOW.epoch()).address();
+    json!({
+        "about": "SPEC 4.3 and 6.1: X-Wing keys from seeds, and the hint of one at an address",
+        "prekeys": [prekey_json(&key), prekey_json(&prekey("alice", NOW))],
+        "hint": {
+            "public": hex(&key.public().public[..]),
+            "address": hex(address.as_bytes()),
+            "hint": hex(key.public().hint(&address)),
+        },
+    })
+}
+
+fn card_json(name: &str, identity: &Identity, card: &Card) -> Value {
+    let cost = IdCost::CheapForTests;
+    let id = identity.person_id(cost);
+    let locators = id.locators(NOW.salt_epoch(), cost);
+    let (locator, key) = (locators.addresses[0], &locators.record_key);
+    let record = CardRecord::seal(card, identity, locator, key, &mut rng(name)).unwrap();
+    let mut seal_data = context::CARD_SEAL.as_bytes().to_vec();
+    seal_data.extend_from_slice(locator.as_bytes());
+    seal_data.extend_from_slice(record.writer.as_bytes());
+    json!({
+        "name": name,
+        "id_with_cheap_cost": id.to_string(),
+        "account_seed": hex(*identity.account.seed()),
+        "device_seed": hex(*identity.device.seed()),
+        "now_ms": NOW.get(),
+        "salt_epoch": NOW.salt_epoch().get(),
+        "locator": hex(locator.as_bytes()),
+        "record_key": hex(key.as_bytes()),
+        "sequence": card.sequence,
+        "expires_ms": card.expires.get(),
+        "terminated": card.terminated,
+        "devices": card.devices.iter().map(|device| json!({
+            "key": hex(device.certificate.device.as_bytes()),
+            "certificate": hex(device.certificate.signature.as_bytes()),
+            "prekey": hex(&device.prekey.public[..]),
+        })).collect::<Vec<_>>(),
+        "first_contact": hex(card.first_contact.as_bytes()),
+        "signed_card": hex(card.sign(&identity.account)),
+        "nonce": hex(bytes::<24>(name)),
+        "seal_data": hex(seal_data),
+        "writer": hex(record.writer.as_bytes()),
+        "record": hex(record.encode()),
+        "record_item_id": hex(record.id().as_bytes()),
+    })
+}
+
+pub(super) fn cards() -> Value {
+    let alice = person("alice");
+    json!({
+        "about": "SPEC 4: signed cards, sealed and as records",
+        "cards": [
+            card_json("card", &alice, &card(&alice, &prekey("alice", NOW), 7)),
+            card_json("tombstone", &alice, &tombstone(&alice, 8, NOW)),
+        ],
+    })
+}
+
+fn envelope_json(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
+    let (alice, bob, key) = (person("alice"), person("bob"), prekey("bob", NOW));
+    let recipient = Recipient {
+        account: bob.account.public(),
+        device: bob.device.public(),
+        prekey: key.public(),
+    };
+    let times = Lifetime { now: NOW, expires: EXPIRES };
+    let sealed =
+        envelope::seal(message, &alice, &recipient, *mailbox, times, &mut rng(name)).unwrap();
+    let binding = Binding {
+        recipient: recipient.account,
+        device: recipient.device,
+        address: mailbox.address(),
+        epoch: mailbox.epoch,
+        expires: EXPIRES,
+    };
+    let mut info = context::ENVELOPE.as_bytes().to_vec();
+    info.extend_from_slice(recipient.account.as_bytes());
+    info.extend_from_slice(recipient.device.as_bytes());
+    let mut aad = sealed.bytes[..18].to_vec();
+    aad.extend_from_slice(mailbox.address().as_bytes());
+    json!({
+        "name": name,
+        "sender_account_seed": hex(*alice.account.seed()),
+        "sender_device_seed": hex(*alice.device.seed()),
+        "recipient_account": hex(recipient.account.as_bytes()),
+        "recipient_device": hex(recipient.device.as_bytes()),
+        "prekey_seed": hex(key.seed()),
+        "mailbox": mailbox_json(mailbox),
+        "now_ms": NOW.get(),
+        "expires_ms": EXPIRES.get(),
+        "binding": hex(binding.bytes()),
+        "message": hex(message.sign(&alice.device, &binding)),
+        "info": hex(info),
+        "associated_data": hex(aad),
+        "encapsulation_randomness": hex(bytes::<64>(name)),
+        "envelope": hex(&sealed.bytes),
+        "id": hex(sealed.id().as_bytes()),
+    })
+}
+
+pub(super) fn envelopes() -> Value {
+    let (alice, bob) = (person("alice"), person("bob"));
+    let epoch = NOW.epoch();
+    let grant = Grant::issue(&alice, &bob.account.public(), 1, epoch, 8);
+    let ids = vec![MessageId::new(bytes("delivered one")), MessageId::new(bytes("delivered two"))];
+    let content = Content::Delivered { ids, grant: Some(grant) };
+    let delivered = Message::new(&alice, MessageId::new(bytes("delivered")), NOW, content);
+    let text = text(&alice, "Gr\u{fc}\u{df}e \u{1f600}\0".as_bytes());
+    json!({
+        "about": "SPEC 6: envelopes with everything that made them",
+        "envelopes": [
+            envelope_json("text", &text, &bob.first_contact_mailbox(epoch)),
+            envelope_json("delivered with a grant", &delivered, &bob.device_mailbox(epoch, 0)),
+        ],
+    })
+}
