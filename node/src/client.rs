@@ -86,6 +86,7 @@ enum Done {
     OutboxAnswer(ItemId, NodeId, Deposited),
     Stamped(ItemId, Option<Stamp>),
     CardMade(Option<Box<MadeCard>>),
+    CardStamped(Address, Option<Stamp>),
     CardFound(Address, Vec<NodeId>),
     CardAnswer(Address, NodeId, Deposited),
     MailFound(Address, Vec<NodeId>),
@@ -110,6 +111,9 @@ pub struct Client {
     card: Option<OwnCard>,
     card_stamps: BTreeMap<Address, Stamp>,
     card_published: Option<UnixMillis>,
+    /// When a stamp for the next salt epoch may be made.
+    later_due: Option<UnixMillis>,
+    stamps_pending: usize,
     contacts: BTreeMap<PublicKey, Contact>,
     known_ids: Arc<BTreeMap<PublicKey, PersonId>>,
     outgoing: BTreeMap<ItemId, OutgoingEnvelope>,
@@ -176,6 +180,8 @@ impl Client {
             card: loaded.card,
             card_stamps,
             card_published: None,
+            later_due: None,
+            stamps_pending: 0,
             contacts: contacts.collect(),
             known_ids: Arc::default(),
             outgoing: outgoing.collect(),
@@ -289,6 +295,7 @@ impl Client {
             Done::OutboxAnswer(id, keeper, answer) => self.on_deposited(now, id, keeper, answer),
             Done::Stamped(id, stamp) => self.on_stamped(now, id, stamp).await,
             Done::CardMade(made) => self.on_card_made(now, made).await,
+            Done::CardStamped(at, stamp) => self.on_card_stamped(now, at, stamp).await,
             Done::CardFound(at, keepers) => {
                 self.publish(now, publisher::Input::Found(at, keepers));
             }
@@ -339,6 +346,9 @@ impl Client {
         if self.words_due.is_some_and(|due| due <= now) {
             self.send_words(now);
         }
+        if self.later_due.is_some_and(|due| due <= now) {
+            self.stamp_later(now);
+        }
         self.end_outgoing(now).await;
         self.destroy_due(now).await;
         self.answer_late_waiters(now).await;
@@ -355,6 +365,7 @@ impl Client {
             self.collector.next_timeout(),
             self.publisher.next_timeout(),
             self.words_due,
+            self.later_due,
             self.inbox.values().map(Header::destroy_at).min(),
             self.next_waiter(),
             Some(self.next_tidy),

@@ -19,15 +19,15 @@
 //! |        |       | response; 0 in a push                                               |
 //! | 13     | n     | payload: length - 9 bytes, 0 to 73,719                              |
 //!
-//! The opener chooses ids; none may be used again before its response came. An acceptor that has 64
-//! requests without a written response stops reading. A response that comes after the opener stopped
-//! waiting is dropped.
+//! The opener chooses ids; none may be used again before its response came. An acceptor that has
+//! 64 requests without a written response stops reading. A response that comes after the opener
+//! stopped waiting is dropped.
 //!
 //! Broken rules close the connection: a length outside its range, an unknown kind, an id of 0 in a
-//! request or response or another in a push, a response to no request, a request whose id is in use,
-//! a response or push from the opener, a request from the acceptor, a frame not complete 30 s after
-//! its first byte. A reader that takes nothing for 30 s, or lets pushes pile up beyond 1 MiB, loses
-//! the substream.
+//! request or response or another in a push, a response to no request, a request whose id is in
+//! use, a response or push from the opener, a request from the acceptor, a frame not complete 30 s
+//! after its first byte. A reader that takes nothing for 30 s, or lets pushes pile up beyond 1 MiB,
+//! loses the substream.
 
 mod address;
 mod behaviour;

@@ -79,10 +79,7 @@ impl PrekeySecret {
     /// Makes a prekey that a card published at `now` may show.
     pub fn generate(now: UnixMillis, rng: &mut impl CryptoRng) -> Self {
         let (secret, _) = XWing::gen_keypair_with_rng(rng);
-        let mut seed = Zeroizing::new([0; 32]);
-        secret.write_exact(&mut *seed);
-        Self::from_seed(seed, now, now.plus(CARD_TTL_MS))
-            .expect("a key that was just made has the length of a key")
+        Self::of(&secret, now, now.plus(CARD_TTL_MS))
     }
 
     /// Restores a prekey from its stored seed.
@@ -97,9 +94,26 @@ impl PrekeySecret {
     ) -> Result<Self, WireFault> {
         let secret = <XWing as hpke::Kem>::PrivateKey::from_bytes(&*seed)
             .map_err(|_| WireFault::Length("seed"))?;
+        Ok(Self::of(&secret, issued, expires))
+    }
+
+    fn of(
+        secret: &<XWing as hpke::Kem>::PrivateKey,
+        issued: UnixMillis,
+        expires: UnixMillis,
+    ) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        secret.write_exact(&mut *seed);
         let mut public = Box::new([0; PREKEY_BYTES]);
-        XWing::sk_to_pk(&secret).write_exact(&mut *public);
-        Ok(Self { seed, public: Prekey { public, issued, expires } })
+        XWing::sk_to_pk(secret).write_exact(&mut *public);
+        Self {
+            seed,
+            public: Prekey {
+                public,
+                issued,
+                expires,
+            },
+        }
     }
 
     /// Returns the 32 bytes to store under encryption.

@@ -19,9 +19,13 @@ pub enum Input {
     Made {
         /// When it was made.
         issued: UnixMillis,
-        /// Where it is to be found.
-        locators: Vec<Address>,
+        /// Where it is to be found now.
+        present: Vec<Address>,
+        /// Where it is to be found after the salt epoch changes.
+        next: Vec<Address>,
     },
+    /// There is a stamp for this locator, so that its keepers will take the record.
+    Stamped(Address),
     /// The keepers closest to a locator, nearest first; none if the lookup failed.
     Found(Address, Vec<NodeId>),
     /// A keeper's receipt, verified.
@@ -44,11 +48,11 @@ pub enum Output {
     Find(Address),
     /// Send the record of this locator to a keeper.
     Deposit(Address, NodeId),
-    /// The card is stored at so many of its locators.
+    /// The card is stored at so many of the locators it is to be found at now.
     Published {
         /// Locators with enough receipts.
         locators: usize,
-        /// All locators.
+        /// All present locators.
         of: usize,
     },
 }
@@ -57,6 +61,8 @@ pub enum Output {
 #[derive(Clone, Debug, Default)]
 pub struct Publisher {
     placements: BTreeMap<Address, Placement>,
+    present: Vec<Address>,
+    wanted: Vec<Address>,
     renew_at: UnixMillis,
     making: bool,
 }
@@ -65,11 +71,18 @@ impl Publisher {
     /// Takes an input and returns what is to be done.
     pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
         match input {
-            Input::Made { issued, locators } => {
+            Input::Made { issued, present, next } => {
                 self.making = false;
                 self.renew_at = issued.plus(PREKEY_ROTATION_MS);
-                let placement = |at| (at, Placement::new(at, BTreeMap::new()));
-                self.placements = locators.into_iter().map(placement).collect();
+                self.placements.clear();
+                self.wanted = present.iter().chain(&next).copied().collect();
+                self.present = present;
+                self.on_timer(now)
+            }
+            Input::Stamped(at) => {
+                if self.wanted.contains(&at) {
+                    self.placements.insert(at, Placement::new(at, BTreeMap::new()));
+                }
                 self.on_timer(now)
             }
             Input::Found(at, keepers) => self.advance(now, at, |p| p.on_found(now, &keepers)),
@@ -92,10 +105,11 @@ impl Publisher {
         placements.chain(renewal).min()
     }
 
-    /// Returns how many locators have the card stored, and how many there are.
+    /// Returns how many present locators have the card stored, and how many there are.
     pub fn published(&self, now: UnixMillis) -> (usize, usize) {
-        let stored = self.placements.values().filter(|p| p.standing(now).is_stored());
-        (stored.count(), self.placements.len())
+        let placed = self.present.iter().filter_map(|at| self.placements.get(at));
+        let stored = placed.filter(|placement| placement.standing(now).is_stored());
+        (stored.count(), self.present.len())
     }
 
     /// Returns how well the card is placed at each locator.

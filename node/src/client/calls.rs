@@ -15,7 +15,7 @@ impl Client {
             ControlRequest::Inbox(request) => self.on_inbox(request, answer).await,
             ControlRequest::MarkRead { ids } => self.on_mark_read(&ids, answer).await,
             ControlRequest::ContactAdd { who, petname } => {
-                self.on_contact_add(&who, petname, answer).await;
+                self.on_contact_add(&who, petname, answer);
             }
             ControlRequest::ContactList { after } => {
                 let page = self.contact_page(after.as_deref());

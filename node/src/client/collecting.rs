@@ -169,8 +169,10 @@ impl Client {
         &mut self,
         now: UnixMillis,
         mailbox: Address,
-        opened: Vec<Opened>,
+        mut opened: Vec<Opened>,
     ) {
+        // Identifiers come in no order; what was written first is shown first.
+        opened.sort_by_key(|opened| opened.result.as_ref().ok().map(|(m, _)| m.message().sent));
         let mut batch: Vec<Received> = Vec::new();
         for item in opened {
             let Opened { id, expires, result } = item;

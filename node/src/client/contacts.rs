@@ -145,15 +145,14 @@ impl Client {
 
     /// Makes whoever is written to a contact: who writes wants to hear back.
     pub(super) async fn befriend(&mut self, now: UnixMillis, account: &PublicKey) {
-        if let Some(contact) = self.contacts.get(account) {
-            if contact.state == ContactState::Request {
+        if let Some(contact) = self.contacts.get(account)
+            && contact.state == ContactState::Request {
                 let contact = contact.clone();
                 self.accept(now, contact).await;
             }
-        }
     }
 
-    pub(super) async fn on_contact_add(
+    pub(super) fn on_contact_add(
         &mut self,
         text: &str,
         petname: Option<String>,

@@ -1,9 +1,9 @@
 //! Making one's own card and keeping it published.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use restante_proto::card::{Card, CardDevice, CardRecord};
+use restante_proto::limits::{LOCATORS, SECOND_MS};
 use restante_proto::person::{IdCost, Locators};
 use restante_proto::placement::CANDIDATES;
 use restante_proto::prekey::PrekeySecret;
@@ -17,25 +17,87 @@ use tracing::{debug, info, warn};
 
 use super::exchange::{self, Deposited};
 use super::rows::{Account, OwnCard};
-use super::services::{Services, make_stamp};
-use super::store::LocatorStamp;
+use super::services::make_stamp;
 use super::{Client, Done};
+
+/// How long a node makes no stamp for the next salt epoch after it published or had other stamps to make, in
+/// milliseconds: there are thirty days for it, and people who wait come first.
+const LATER_MS: u64 = 20 * SECOND_MS;
 
 /// A card that was made, before it is stored.
 pub(super) struct MadeCard {
     card: OwnCard,
     prekey: PrekeySecret,
-    stamps: Vec<LocatorStamp>,
 }
 
 impl Client {
     /// Takes up the card of the last run, or makes the first one.
     pub(super) fn resume_card(&mut self, now: UnixMillis) {
-        let input = match &self.card {
-            Some(card) => made_of(card),
-            None => publisher::Input::Timer,
+        if self.card.is_some() {
+            self.start_publishing(now);
+        } else {
+            self.publish(now, publisher::Input::Timer);
+        }
+    }
+
+    /// Publishes the card as it is: at once where there is a stamp, and elsewhere once there is one.
+    fn start_publishing(&mut self, now: UnixMillis) {
+        let Some(card) = &self.card else { return };
+        let locators: Vec<Address> = card.records.iter().map(|record| record.locator).collect();
+        let (present, next) = locators.split_at(LOCATORS.min(locators.len()));
+        let (present, next) = (present.to_vec(), next.to_vec());
+        let made = publisher::Input::Made { issued: card.issued, present: present.clone(), next };
+        self.publish(now, made);
+        for locator in &locators {
+            if self.card_stamps.contains_key(locator) {
+                self.publish(now, publisher::Input::Stamped(*locator));
+            } else if present.contains(locator) {
+                self.order_card_stamp(*locator);
+            } else {
+                self.later_due = Some(now.plus(LATER_MS));
+            }
+        }
+    }
+
+    fn order_card_stamp(&mut self, locator: Address) {
+        let writer = self.account.identity.writer(&locator).public();
+        let challenge = Challenge::card(&locator, &writer);
+        let services = self.services.clone();
+        self.stamps_pending += 1;
+        self.spawn(async move {
+            let scheme = services.scheme.clone();
+            let work = move || make_stamp(&*scheme, &challenge, EFFORT_DEFAULT);
+            Done::CardStamped(locator, services.stamps.run(work).await.ok().flatten())
+        });
+    }
+
+    pub(super) async fn on_card_stamped(
+        &mut self,
+        now: UnixMillis,
+        locator: Address,
+        stamp: Option<Stamp>,
+    ) {
+        self.stamps_pending = self.stamps_pending.saturating_sub(1);
+        let Some(stamp) = stamp else {
+            debug!("no stamp was found for a locator");
+            return;
         };
-        self.publish(now, input);
+        let (store, row) = (self.store.clone(), stamp.clone());
+        self.commit(move || store.put_stamp(&locator, &row)).await;
+        self.card_stamps.insert(locator, stamp);
+        self.publish(now, publisher::Input::Stamped(locator));
+    }
+
+    /// Makes one stamp for the next salt epoch, when nobody waits for another.
+    pub(super) fn stamp_later(&mut self, now: UnixMillis) {
+        let records = self.card.iter().flat_map(|card| &card.records);
+        let missing = records
+            .map(|record| record.locator)
+            .find(|locator| !self.card_stamps.contains_key(locator));
+        self.later_due = missing.map(|_| now.plus(LATER_MS));
+        if let Some(locator) = missing.filter(|_| self.stamps_pending == 0) {
+            self.order_card_stamp(locator);
+        }
     }
 
     /// Gives the publisher an input and does what it says.
@@ -68,13 +130,13 @@ impl Client {
     fn make_card(&mut self, now: UnixMillis) {
         let services = self.services.clone();
         let account = Arc::clone(&self.account);
-        let stamps = self.card_stamps.clone();
         let sequence = self.card.as_ref().map_or(0, |card| card.sequence);
         // A sequence must grow even if the disk was set back to an older state: time does.
         let sequence = now.get().max(sequence + 1);
         self.spawn(async move {
-            let made = make(&services, account, stamps, sequence, now).await;
-            Done::CardMade(made.map(Box::new))
+            let cost = services.cost;
+            let made = services.cpu.run(move || seal(&account, sequence, now, cost)).await;
+            Done::CardMade(made.ok().flatten().map(Box::new))
         });
     }
 
@@ -83,20 +145,18 @@ impl Client {
             warn!("the card could not be made; it is tried again at the next start");
             return;
         };
-        let MadeCard { card, prekey, stamps } = *made;
+        let MadeCard { card, prekey } = *made;
         let store = self.store.clone();
-        let (row, secret, new) = (card.clone(), prekey.clone(), stamps.clone());
+        let (row, secret) = (card.clone(), prekey.clone());
         // The private half is on disk before anybody can seal to it.
-        if self.commit(move || store.put_card(&row, &secret, &new)).await.is_none() {
+        if self.commit(move || store.put_card(&row, &secret)).await.is_none() {
             return;
         }
         let mut prekeys = (*self.prekeys).clone();
         prekeys.push(prekey);
         self.prekeys = Arc::new(prekeys);
-        self.card_stamps.extend(stamps);
-        let input = made_of(&card);
         self.card = Some(card);
-        self.publish(now, input);
+        self.start_publishing(now);
     }
 
     fn deposit_card(&mut self, locator: Address, keeper: NodeId) {
@@ -125,11 +185,10 @@ impl Client {
         keeper: NodeId,
         answer: Deposited,
     ) {
-        if let Deposited::Refused(refusal) = answer {
-            if refusal.reason == Reason::Sequence {
+        if let Deposited::Refused(refusal) = answer
+            && refusal.reason == Reason::Sequence {
                 debug!("a keeper has a newer card than this node made");
             }
-        }
         let input = match answer {
             Deposited::Held(until) => publisher::Input::Receipt(locator, keeper, until),
             _ => publisher::Input::Failed(locator, keeper),
@@ -138,48 +197,13 @@ impl Client {
     }
 }
 
-fn made_of(card: &OwnCard) -> publisher::Input {
-    publisher::Input::Made {
-        issued: card.issued,
-        locators: card.records.iter().map(|record| record.locator).collect(),
-    }
-}
-
-/// Makes prekey, card and records, and the stamps for locators this account does not hold yet.
-async fn make(
-    services: &Services,
-    account: Arc<Account>,
-    known: BTreeMap<Address, Stamp>,
-    sequence: u64,
-    now: UnixMillis,
-) -> Option<MadeCard> {
-    let cost = services.cost;
-    let signer = Arc::clone(&account);
-    let sealed = services.cpu.run(move || seal(&signer, sequence, now, cost)).await.ok()?;
-    let (card, prekey) = sealed?;
-    let mut stamps = Vec::new();
-    for record in &card.records {
-        if known.contains_key(&record.locator) {
-            continue;
-        }
-        let challenge = Challenge::card(&record.locator, &record.writer);
-        let scheme = services.scheme.clone();
-        let stamp = services
-            .stamps
-            .run(move || make_stamp(&*scheme, &challenge, EFFORT_DEFAULT))
-            .await
-            .ok()??;
-        stamps.push((record.locator, stamp));
-    }
-    Some(MadeCard { card, prekey, stamps })
-}
-
+/// Makes prekey, card and records.
 fn seal(
     account: &Account,
     sequence: u64,
     now: UnixMillis,
     cost: IdCost,
-) -> Option<(OwnCard, PrekeySecret)> {
+) -> Option<MadeCard> {
     let mut rng = rand::rng();
     let identity = &account.identity;
     let prekey = PrekeySecret::generate(now, &mut rng);
@@ -206,5 +230,6 @@ fn seal(
             records.push(record.ok()?);
         }
     }
-    Some((OwnCard { sequence, issued: now, records }, prekey))
+    let card = OwnCard { sequence, issued: now, records };
+    Some(MadeCard { card, prekey })
 }

@@ -68,6 +68,9 @@ impl Client {
             return answer.refuse(FaultCode::Full, message, "wait until some have arrived");
         }
         let contact = self.contact_by_id(&who.id);
+        if who.id == self.account.id {
+            return answer.refuse(FaultCode::BadRequest, "this is your own ID", "");
+        }
         if let Some(fault) = contact.and_then(|contact| refusal_of(contact.state)) {
             return answer.refuse(fault.0, fault.1, fault.2);
         }
@@ -136,11 +139,10 @@ impl Client {
     async fn meet(&mut self, now: UnixMillis, intent: &Intent, found: &Resolution) {
         let card = found.card.card();
         let own = card.account == self.account.identity.account.public();
-        if let Intent::Send { who, .. } | Intent::Add { who, .. } = intent {
-            if !own && !card.terminated && who.matches(&card.account) {
+        if let Intent::Send { who, .. } | Intent::Add { who, .. } = intent
+            && !own && !card.terminated && who.matches(&card.account) {
                 self.ensure_contact(now, &who.id, card.account, ContactState::Accepted).await;
             }
-        }
         self.learn_card(now, found).await;
     }
 
@@ -301,6 +303,7 @@ impl Client {
         let address = outgoing.envelope.mailbox.address();
         let challenge = Challenge::envelope(&address, &id, outgoing.envelope.expires);
         let services = self.services.clone();
+        self.stamps_pending += 1;
         self.spawn(async move {
             let scheme = services.scheme.clone();
             let made = services.stamps.run(move || make_stamp(&*scheme, &challenge, effort)).await;
@@ -309,6 +312,7 @@ impl Client {
     }
 
     pub(super) async fn on_stamped(&mut self, now: UnixMillis, id: ItemId, stamp: Option<Stamp>) {
+        self.stamps_pending = self.stamps_pending.saturating_sub(1);
         let (Some(outgoing), Some(stamp)) = (self.outgoing.get_mut(&id), stamp) else { return };
         outgoing.postage = Postage::Paid(Box::new(Admission::Stamp(stamp)));
         let row = [outgoing.clone()];
@@ -455,11 +459,10 @@ impl Client {
                 Done::Nothing
             });
         }
-        if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored()) {
-            if sent.state == DeliveryState::Waiting {
+        if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored())
+            && sent.state == DeliveryState::Waiting {
                 sent.state = DeliveryState::Stored;
             }
-        }
         self.report_progress(message);
     }
 

@@ -258,17 +258,21 @@ impl MailStore {
         &self,
         card: &OwnCard,
         prekey: &PrekeySecret,
-        stamps: &[LocatorStamp],
     ) -> Result<(), StoreFault> {
         let issued = prekey.public().issued.get().to_be_bytes();
         self.0.db().write(|tx| {
             tx.put(PREKEYS, &issued, &rows::prekey_to_row(prekey))?;
-            for (locator, stamp) in stamps {
-                let mut row = stamp.nonce.to_vec();
-                row.extend_from_slice(&stamp.solution);
-                tx.put(STAMPS, locator.as_bytes(), &row)?;
-            }
             tx.put(CARD, SELF, &card.to_row())?;
+            Ok(())
+        })
+    }
+
+    /// Stores the stamp that this account's writer shows at a locator.
+    pub(super) fn put_stamp(&self, locator: &Address, stamp: &Stamp) -> Result<(), StoreFault> {
+        let mut row = stamp.nonce.to_vec();
+        row.extend_from_slice(&stamp.solution);
+        self.0.db().write(|tx| {
+            tx.put(STAMPS, locator.as_bytes(), &row)?;
             Ok(())
         })
     }

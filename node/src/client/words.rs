@@ -45,7 +45,7 @@ impl Client {
         let before = self.words.len();
         self.words.extend(words);
         if self.words.len() > before {
-            self.words_due.get_or_insert(now.plus(GATHER_MS));
+            self.words_due.get_or_insert_with(|| now.plus(GATHER_MS));
         }
     }
 
@@ -58,7 +58,7 @@ impl Client {
             if contact.state != ContactState::Accepted {
                 continue;
             }
-            self.words_due.get_or_insert(now.plus(RETRY_MS));
+            self.words_due.get_or_insert_with(|| now.plus(RETRY_MS));
             self.resolve(Intent::Words(account));
         }
     }
@@ -98,7 +98,7 @@ impl Client {
         }
         self.commit_outgoing(now, sealed, None, words).await;
         if self.words.iter().any(|(to, _)| *to == account) {
-            self.words_due.get_or_insert(now.plus(GATHER_MS));
+            self.words_due.get_or_insert_with(|| now.plus(GATHER_MS));
         } else if self.words.is_empty() {
             self.words_due = None;
         }

@@ -121,7 +121,7 @@ impl Cast {
         let server = self.start_community("server")?;
         let status = server.wait("the server listens", |s| !s.listen.is_empty()).await?;
         let address = status.listen.iter().find(|at| at.contains("127.0.0.1"));
-        let address = address.or(status.listen.first()).ok_or_else(|| broken("no address"))?;
+        let address = address.or_else(|| status.listen.first()).ok_or_else(|| broken("no address"))?;
         self.entry = vec![address.parse().map_err(|_| broken("the server's address"))?];
         self.keepers.push(server);
         Ok(())
@@ -142,7 +142,7 @@ impl Cast {
 
     fn start_community(&self, name: &str) -> Result<Player, DemoFault> {
         let made = Home::create::<(), NodeOrHome>(&self.folder.join(name), |staging| {
-            std::fs::write(staging.community_file(), b"").map_err(|source| NodeOrHome::Io(source))?;
+            std::fs::write(staging.community_file(), b"").map_err(NodeOrHome::Io)?;
             node::create_node_key(&staging.node_key_file())?;
             Ok(())
         });

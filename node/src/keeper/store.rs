@@ -110,8 +110,8 @@ pub struct RedbStore {
     fault: OnceLock<StoreFault>,
     damaged: BTreeSet<ItemKey>,
     counters: StoreCounters,
-    /// A file to make when the store turns out to be damaged, so that the next start reads all of it.
-    suspicion: Option<PathBuf>,
+    /// A file that is there while the store is open, and stays after a crash or a fault.
+    mark: Option<PathBuf>,
 }
 
 impl RedbStore {
@@ -145,7 +145,7 @@ impl RedbStore {
             fault: OnceLock::new(),
             damaged: BTreeSet::new(),
             counters: StoreCounters::default(),
-            suspicion: None,
+            mark: None,
         };
         store.sums = match store.load()? {
             Loaded::Sums(sums) => sums,
@@ -170,8 +170,7 @@ impl RedbStore {
     ///
     /// [`StoreFault`]; whatever was committed stays so.
     pub fn close(mut self) -> Result<(), StoreFault> {
-        let Some(database) = self.database.take() else { return Ok(()) };
-        guarded(|| Ok(database.close()?))
+        self.shut_down()
     }
 
     /// Counts everything anew and tells what the sums should be; a test compares them.
@@ -284,14 +283,22 @@ impl RedbStore {
 
     /// Runs calls into redb; the first fault closes the store for writing.
     fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreFault> {
-        guarded(calls).map_err(|fault| {
-            let first = self.fault.get_or_init(|| fault).clone();
-            if let (StoreFault::Damaged(_), Some(path)) = (&first, &self.suspicion) {
-                // Without the mark the next start trusts the file as this one did, and ends here again.
-                let _unmarked = std::fs::write(path, b"");
-            }
-            first
-        })
+        guarded(calls).map_err(|fault| self.fault.get_or_init(|| fault).clone())
+    }
+
+    fn shut_down(&mut self) -> Result<(), StoreFault> {
+        let Some(database) = self.database.take() else { return Ok(()) };
+        if let Some(fault @ StoreFault::Damaged(_)) = self.fault.get() {
+            // Closing writes, and on pages that contradict each other redb can panic while it panics.
+            std::mem::forget(database);
+            return Err(fault.clone());
+        }
+        self.watch(|| Ok(database.close()?))?;
+        if let Some(mark) = self.mark.take().filter(|_| self.fault.get().is_none()) {
+            // A mark that stays makes the next start read more than it needs to.
+            let _stays = std::fs::remove_file(mark);
+        }
+        Ok(())
     }
 
     fn note_damaged(&mut self, keys: Vec<ItemKey>) {
@@ -361,10 +368,8 @@ impl KeeperStore for RedbStore {
 
 impl Drop for RedbStore {
     fn drop(&mut self) {
-        if let Some(database) = self.database.take() {
-            // What was committed is on the disk; a failure here costs the next start a repair.
-            let _unclean = guarded(|| Ok(database.close()?));
-        }
+        // What was committed is on the disk; a failure here costs the next start a repair.
+        let _unclean = self.shut_down();
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who may have how many connections, and which addresses may be dialled at all.
 //!
 //! libp2p's own connection limits know neither IP addresses nor transports, and keep an entry for
-//! every peer that ever connected; this behaviour counts everything in one place, and every refusal.
+//! every peer that ever connected; this behaviour counts everything in one place, and every
+//! refusal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;

@@ -75,8 +75,8 @@ impl NetHandle {
 
     /// Looks up the serving nodes closest to an address, nearest first, at most 20.
     ///
-    /// Only nodes that answered in this lookup are returned, and never this node. A network of which
-    /// this node knows nobody gives an empty list.
+    /// Only nodes that answered in this lookup are returned, and never this node. A network of
+    /// which this node knows nobody gives an empty list.
     ///
     /// # Errors
     ///
@@ -199,8 +199,8 @@ impl NetHandle {
 
     /// Keeps the connection while the peer's substream `via` is open, or no longer.
     ///
-    /// The keeper of a subscription calls it, or the connection is closed as idle; it ends by itself
-    /// with the substream.
+    /// The keeper of a subscription calls it, or the connection is closed as idle; it ends by
+    /// itself with the substream.
     ///
     /// # Errors
     ///

@@ -117,9 +117,8 @@ impl Routing {
             self.counters.add(Count::TableGroup);
             return self.addresses(&peer).is_some();
         }
-        let present = self.addresses(&peer).map_or(0, |known| known.len());
-        let room = ADDRESSES_PER_PEER_MAX.saturating_sub(present);
-        for address in usable.into_iter().take(room.max(1)) {
+        self.make_room(&peer, &usable);
+        for address in usable {
             self.kad.add_address(&peer, address);
         }
         self.addresses(&peer).is_some()
@@ -162,6 +161,21 @@ impl Routing {
         }
         known.truncate(KNOWN_PEERS_MAX);
         known
+    }
+
+    /// Drops what a peer no longer says, when it could have too many addresses otherwise.
+    fn make_room(&mut self, peer: &PeerId, usable: &[Multiaddr]) {
+        let known = self.addresses(peer).unwrap_or_default();
+        if known.len() + usable.len() <= ADDRESSES_PER_PEER_MAX {
+            return;
+        }
+        for old in known
+            .into_iter()
+            .map(bare)
+            .filter(|old| !usable.contains(old))
+        {
+            self.kad.remove_address(peer, &old);
+        }
     }
 
     fn usable(&self, addresses: &[Multiaddr]) -> Vec<Multiaddr> {
@@ -237,8 +251,8 @@ impl NetworkBehaviour for Routing {
             .handle_established_inbound_connection(id, peer, local, remote)
     }
 
-    /// Returns what the table, the running lookups and the book know, less what must not be dialled:
-    /// lookups bring whatever strangers wrote into their answers.
+    /// Returns what the table, the running lookups and the book know, less what must not be
+    /// dialled: lookups bring whatever strangers wrote into their answers.
     fn handle_pending_outbound_connection(
         &mut self,
         id: ConnectionId,

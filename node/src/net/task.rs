@@ -274,7 +274,7 @@ impl Task {
             error,
             DialError::Transport(_) | DialError::WrongPeerId { .. } | DialError::NoAddresses
         );
-        if tried || self.swarm.is_connected(peer) {
+        if !tried || self.swarm.is_connected(peer) {
             return;
         }
         if self.swarm.behaviour_mut().routing.forget(peer) {

@@ -22,11 +22,10 @@ pub(super) async fn route(
     client: Option<mpsc::Sender<ClientEvent>>,
 ) {
     let tell = |event: ClientEvent| {
-        if let Some(client) = &client {
-            if client.try_send(event).is_err() {
+        if let Some(client) = &client
+            && client.try_send(event).is_err() {
                 debug!("the account's side is busy; an event was dropped");
             }
-        }
     };
     while let Some(event) = events.recv().await {
         match event {

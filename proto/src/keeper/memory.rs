@@ -103,7 +103,7 @@ impl MemoryStore {
     fn held(&self, now: UnixMillis, address: Address, id: ItemId) -> Option<StoreOutcome> {
         let acked = self.acked.get(&(address, id)).filter(|until| **until > now);
         let waiting = self.envelopes.get(&(address, id)).map(|held| &held.expires);
-        let until = *acked.or(waiting.filter(|until| **until > now))?;
+        let until = *acked.or_else(|| waiting.filter(|until| **until > now))?;
         Some(StoreOutcome::Held { until, new: false })
     }
 

@@ -52,21 +52,26 @@ impl std::fmt::Display for Salvaged {
 impl RedbStore {
     /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes`.
     ///
-    /// A damaged file is replaced by a new one with every item that can still be read, and kept beside it.
+    /// After a crash, and in any case when it is small, the whole file is verified: redb guards its commits, not what
+    /// the disk does to them later, and it may abort the process over a page that is wrong. A damaged file is replaced
+    /// by a new one with every item that can still be read, and kept beside it.
     ///
     /// # Errors
     ///
     /// [`OpenFault`]. Never panics, whatever the file holds.
     pub fn open(path: &Path, cap_bytes: u64) -> Result<(Self, OpenReport), OpenFault> {
-        let suspicion = beside(path, "suspect");
+        // While it is there, somebody has the store open, or left it in a hurry.
+        let mark = beside(path, "open");
         let replacement = beside(path, "salvage");
         // A replacement is complete before the damaged file moves away.
         if !exists(path)? && exists(&replacement)? {
             rename(&replacement, path)?;
         }
         let mut report = OpenReport::default();
+        let was_left = exists(&mark)?;
+        fs::write(&mark, b"").map_err(local)?;
         let opened = if exists(path)? {
-            open_file(path, cap_bytes, exists(&suspicion)?)
+            open_file(path, cap_bytes, was_left)
         } else {
             report.created = true;
             create(path, cap_bytes)
@@ -79,20 +84,19 @@ impl RedbStore {
             }
             opened => opened?,
         };
-        remove_if_there(&suspicion)?;
-        store.suspicion = Some(suspicion);
+        store.mark = Some(mark);
         Ok((store, report))
     }
 }
 
-fn open_file(path: &Path, cap_bytes: u64, is_suspect: bool) -> Result<RedbStore, OpenFault> {
+fn open_file(path: &Path, cap_bytes: u64, was_left: bool) -> Result<RedbStore, OpenFault> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(local)?;
     let length = file.metadata().map_err(local)?.len();
     if length == 0 {
         // redb would take it for a new one.
         return Err(StoreFault::Damaged("it is empty".into()).into());
     }
-    let check = if is_suspect || length <= CHECK_BYTES_MAX { Check::Whole } else { Check::Trust };
+    let check = if was_left || length <= CHECK_BYTES_MAX { Check::Whole } else { Check::Trust };
     RedbStore::open_with_backend(backend(file)?, cap_bytes, check)
 }
 

@@ -65,8 +65,8 @@ impl Join {
         self.next
     }
 
-    /// Returns whom to dial now. `alone` says that the routing table is empty, `jitter` is between 0
-    /// and 1.
+    /// Returns whom to dial now. `alone` says that the routing table is empty, `jitter` is between
+    /// 0 and 1.
     pub(super) fn due(&mut self, now: Instant, alone: bool, jitter: f64) -> Vec<Entry> {
         if !alone || (self.entries.is_empty() && self.known.is_empty()) {
             self.attempts = 0;

@@ -108,8 +108,10 @@ async fn a_node_joins_by_an_address_without_a_name_and_again_from_memory() {
 #[tokio::test]
 async fn a_node_that_is_gone_leaves_the_table_and_a_lonely_node_joins_again() {
     let entry = start(&config(Over::Tcp)).await;
+    let mut bare = entry.address.clone();
+    bare.pop();
     let mut joining = config(Over::Tcp);
-    joining.bootstrap = vec![entry.address.clone()];
+    joining.bootstrap = vec![bare.clone()];
     let (_, joined) = ignore(start(&joining).await);
     until(|| async { (joined.status().await.unwrap().table_count == 1).then_some(()) }).await;
     let gone = entry.id;
@@ -120,6 +122,16 @@ async fn a_node_that_is_gone_leaves_the_table_and_a_lonely_node_joins_again() {
         let status = joined.status().await.unwrap();
         (status.table_count == 0 && status.counters[Count::TableUnreachable.name()] > 0)
             .then_some(())
+    })
+    .await;
+
+    // Another node takes the entry point's place, under a name of its own.
+    let mut heir = config(Over::Tcp);
+    heir.listen = vec![bare];
+    let (heir, _heir) = echo(start(&heir).await);
+    until(|| async {
+        let found = joined.closest(address(0), 5).await.unwrap();
+        (found == [heir]).then_some(())
     })
     .await;
 }

@@ -71,7 +71,7 @@ impl Street {
             let mut record = self.record(at, &forged, &squatter);
             if slot % 7 == 5 {
                 // Noise that opens under no key.
-                record.sealed = vec![slot as u8; record.sealed.len()].into();
+                record.sealed = vec![0x55; record.sealed.len()].into();
                 record = signed_by(record, &squatter);
             }
             self.offices[at].receipt(NOW, &deposit_card(&record, true));

@@ -77,7 +77,8 @@ proptest! {
                     } else {
                         let Response::Receipt(receipt) = response else { panic!("{response:?}") };
                         prop_assert_eq!(receipt.until, expires);
-                        known.entry(id_of(&bytes)).or_insert(Known::Waiting(expires));
+                        let id = id_of(&bytes);
+                        known.entry(id).or_insert(Known::Waiting(expires));
                     }
                 }
                 Step::Ack(which) => {
@@ -89,7 +90,9 @@ proptest! {
                     }
                     let response = office.ask(now, &ack(&mailbox, &owner, &[id]));
                     prop_assert_eq!(response, Response::Done { until: None });
-                    let entry = known.entry(id).or_insert(Known::Acked(now.plus(ACK_MEMORY_MS)));
+                    let entry = known
+                        .entry(id)
+                        .or_insert_with(|| Known::Acked(now.plus(ACK_MEMORY_MS)));
                     *entry = Known::Acked(entry.until());
                 }
                 Step::Offer(which) => {
