@@ -18,7 +18,7 @@ use crate::{
     time::UnixMillis,
 };
 
-/// Context of everything the fixtures derive; `vectors/README.md` names it.
+/// Context of everything the fixtures derive; SPEC 14 names it.
 const CONTEXT: &str = "restante test vectors";
 
 /// The present of all tests: 2026-05-28T20:26:40Z.

@@ -11,6 +11,7 @@ mod identity;
 mod post;
 mod read_back;
 mod sealed;
+mod specification;
 mod wire;
 
 /// Says of a file what it holds.

@@ -1,0 +1,188 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MS, Step};
+use crate::{Address, NodeId, limits::REPLICAS, time::UnixMillis};
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+const END: UnixMillis = NOW.plus(6 * 86_400_000);
+
+fn keepers(count: u8) -> Vec<NodeId> {
+    (0..count).map(|n| NodeId::new([n; 32])).collect()
+}
+
+fn started(found: u8) -> (Placement, Vec<Step>) {
+    let mut placement = Placement::new(Address::new([7; 32]), BTreeMap::new());
+    assert_eq!(placement.on_timer(NOW), vec![Step::Find]);
+    let steps = placement.on_found(NOW, &keepers(found));
+    (placement, steps)
+}
+
+#[test]
+fn an_item_goes_to_the_nearest_keepers() {
+    let (placement, steps) = started(8);
+    let wanted: Vec<Step> = keepers(5).into_iter().map(Step::Deposit).collect();
+    assert_eq!(steps, wanted);
+    assert_eq!(placement.standing(NOW).of, REPLICAS);
+}
+
+#[test]
+fn the_next_nearest_takes_the_place_of_one_that_failed() {
+    let (mut placement, _) = started(8);
+    let steps = placement.on_failed(NOW, NodeId::new([1; 32]));
+    assert_eq!(steps, vec![Step::Deposit(NodeId::new([5; 32]))]);
+}
+
+#[test]
+fn three_of_five_receipts_make_an_item_stored() {
+    let (mut placement, _) = started(5);
+    for (number, keeper) in keepers(5).into_iter().enumerate() {
+        assert_eq!(placement.standing(NOW).is_stored(), number >= 3);
+        assert_eq!(placement.on_receipt(NOW, keeper, END), vec![]);
+    }
+    let due = placement.next_timeout().unwrap();
+    assert!(due >= NOW.plus(REVIEW_MS * 4 / 5) && due <= NOW.plus(REVIEW_MS * 6 / 5));
+}
+
+#[test]
+fn fewer_keepers_make_do_with_fewer_receipts() {
+    for (found, wanted) in [(1, 1), (2, 2), (3, 2), (4, 3)] {
+        let (mut placement, _) = started(found);
+        for (number, keeper) in (1..).zip(keepers(found)) {
+            placement.on_receipt(NOW, keeper, END);
+            assert_eq!(placement.standing(NOW).is_stored(), number >= wanted);
+        }
+    }
+}
+
+#[test]
+fn a_receipt_of_a_keeper_that_was_not_asked_counts_for_nothing() {
+    let (mut placement, _) = started(5);
+    placement.on_receipt(NOW, NodeId::new([99; 32]), END);
+    assert_eq!(placement.standing(NOW).with, 0);
+    placement.on_receipt(NOW, NodeId::new([0; 32]), END);
+    placement.on_receipt(NOW, NodeId::new([0; 32]), END);
+    assert_eq!(placement.standing(NOW).with, 1);
+}
+
+#[test]
+fn a_lookup_that_finds_nobody_is_tried_again_with_growing_pauses() {
+    let mut placement = Placement::new(Address::new([7; 32]), BTreeMap::new());
+    let (mut now, mut last) = (NOW, 0);
+    for _ in 0..20 {
+        assert_eq!(placement.on_timer(now), vec![Step::Find]);
+        assert_eq!(placement.on_found(now, &[]), vec![]);
+        let pause = placement.next_timeout().unwrap().since(now);
+        assert!(pause * 3 / 2 >= last, "{pause} after {last}");
+        assert!(pause <= RETRY_MAX_MS * 6 / 5);
+        (now, last) = (now.plus(pause), pause);
+    }
+    assert!(last >= RETRY_MAX_MS * 4 / 5);
+    placement.hurry(now.minus(1));
+    assert_eq!(placement.on_timer(now.minus(1)), vec![Step::Find]);
+}
+
+#[test]
+fn after_a_restart_keepers_with_receipts_are_offered_and_the_others_get_it() {
+    let held = BTreeMap::from([(NodeId::new([0; 32]), END), (NodeId::new([1; 32]), NOW)]);
+    let mut placement = Placement::new(Address::new([7; 32]), held);
+    assert_eq!(placement.standing(NOW).with, 1);
+    placement.on_timer(NOW);
+    let steps = placement.on_found(NOW, &keepers(5));
+    assert_eq!(steps[0], Step::Offer(NodeId::new([0; 32])));
+    assert_eq!(steps[1], Step::Deposit(NodeId::new([1; 32])));
+    // The keeper lost it: it gets it again.
+    let again = placement.on_unknown(NOW, NodeId::new([0; 32]));
+    assert_eq!(again, vec![Step::Deposit(NodeId::new([0; 32]))]);
+}
+
+#[test]
+fn keepers_that_fail_are_asked_again_at_the_next_try() {
+    let (mut placement, _) = started(5);
+    for keeper in keepers(5) {
+        placement.on_failed(NOW, keeper);
+    }
+    // The pause is no shorter than the time they are passed over, or it is used up by it.
+    let mut now = NOW;
+    for _ in 0..10 {
+        now = placement.next_timeout().unwrap();
+        assert_eq!(placement.on_timer(now), vec![Step::Find]);
+        if !placement.on_found(now, &keepers(5)).is_empty() {
+            break;
+        }
+    }
+    assert!(now.since(NOW) < 120_000, "asked again after {} ms", now.since(NOW));
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Wait(u64),
+    Found(Vec<u8>),
+    Receipt(u8),
+    Unknown(u8),
+    Failed(u8),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        (0_u64..8_000_000).prop_map(Act::Wait),
+        prop::collection::btree_set(0_u8..12, 0..10).prop_map(|s| Act::Found(s.into_iter().collect())),
+        (0_u8..12).prop_map(Act::Receipt),
+        (0_u8..12).prop_map(Act::Unknown),
+        (0_u8..12).prop_map(Act::Failed),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: nobody is asked twice at once, never more than wanted at once, and it never falls asleep.
+    #[test]
+    fn a_placement_never_stalls_and_never_asks_twice_at_once(acts in prop::collection::vec(act(), 1..120)) {
+        let mut placement = Placement::new(Address::new([7; 32]), BTreeMap::new());
+        let mut now = NOW;
+        let mut asked: BTreeSet<NodeId> = BTreeSet::new();
+        let mut finding = false;
+        for act in acts {
+            let steps = match act {
+                Act::Wait(ms) => {
+                    now = now.plus(ms);
+                    placement.on_timer(now)
+                }
+                Act::Found(ids) if finding => {
+                    finding = false;
+                    let found: Vec<NodeId> = ids.iter().map(|n| NodeId::new([*n; 32])).collect();
+                    placement.on_found(now, &found)
+                }
+                Act::Found(_) => continue,
+                Act::Receipt(n) => {
+                    let keeper = NodeId::new([n; 32]);
+                    asked.remove(&keeper);
+                    placement.on_receipt(now, keeper, END)
+                }
+                Act::Unknown(n) => {
+                    let keeper = NodeId::new([n; 32]);
+                    asked.remove(&keeper);
+                    placement.on_unknown(now, keeper)
+                }
+                Act::Failed(n) => {
+                    let keeper = NodeId::new([n; 32]);
+                    asked.remove(&keeper);
+                    placement.on_failed(now, keeper)
+                }
+            };
+            for step in steps {
+                match step {
+                    Step::Find => {
+                        prop_assert!(!finding);
+                        finding = true;
+                    }
+                    Step::Deposit(keeper) | Step::Offer(keeper) => {
+                        prop_assert!(asked.insert(keeper), "{:?} asked twice", keeper);
+                    }
+                }
+            }
+            prop_assert!(asked.len() <= CANDIDATES);
+            prop_assert!(finding || !asked.is_empty() || placement.next_timeout().is_some());
+        }
+    }
+}

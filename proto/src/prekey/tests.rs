@@ -41,14 +41,14 @@ fn a_hint_is_another_for_every_key_and_address() {
 
 #[test]
 fn what_is_no_key_is_refused() {
-    let good = prekey("alice", NOW).public().to_wire();
-    assert!(Prekey::from_wire(&good).is_ok());
-    let short = g::Prekey { public: good.public.slice(1..), ..good.clone() };
+    let good = || prekey("alice", NOW).public().to_wire();
+    assert!(Prekey::from_wire(&good()).is_ok());
+    let short = g::Prekey { public: good().public.slice(1..), ..good() };
     assert_eq!(Prekey::from_wire(&short), Err(WireFault::Length("public")));
     // ML-KEM coefficients of 4,095 are not below q.
-    let high = g::Prekey { public: vec![255; PREKEY_BYTES].into(), ..good.clone() };
+    let high = g::Prekey { public: vec![255; PREKEY_BYTES].into(), ..good() };
     assert_eq!(Prekey::from_wire(&high), Err(WireFault::Length("public")));
-    let undated = g::Prekey { issued_ms: 0, ..good };
+    let undated = g::Prekey { issued_ms: 0, ..good() };
     assert_eq!(Prekey::from_wire(&undated), Err(WireFault::Missing("issued_ms")));
 }
 

@@ -1,0 +1,77 @@
+use super::{Input, Output, Publisher, salt_epochs};
+use crate::{
+    Address, NodeId,
+    limits::{CARD_TTL_MS, PREKEY_ROTATION_MS, SALT_EPOCH_MS},
+    time::UnixMillis,
+};
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+const END: UnixMillis = NOW.plus(CARD_TTL_MS);
+
+fn locators(from: u8) -> Vec<Address> {
+    (from..from + 4).map(|n| Address::new([n; 32])).collect()
+}
+
+fn keepers() -> Vec<NodeId> {
+    (0..5).map(|n| NodeId::new([n; 32])).collect()
+}
+
+fn made(publisher: &mut Publisher) {
+    let made = Input::Made { issued: NOW, present: locators(0), next: locators(4) };
+    assert_eq!(publisher.handle(NOW, made), vec![]);
+}
+
+#[test]
+fn the_first_thing_is_to_make_a_card_and_once() {
+    let mut publisher = Publisher::default();
+    assert_eq!(publisher.handle(NOW, Input::Timer), vec![Output::Make]);
+    assert_eq!(publisher.handle(NOW, Input::Timer), vec![]);
+}
+
+#[test]
+fn a_locator_is_published_once_its_stamp_is_there() {
+    let mut publisher = Publisher::default();
+    made(&mut publisher);
+    let at = Address::new([1; 32]);
+    assert_eq!(publisher.handle(NOW, Input::Stamped(at)), vec![Output::Find(at)]);
+    assert_eq!(publisher.handle(NOW, Input::Stamped(Address::new([77; 32]))), vec![]);
+    let deposits = publisher.handle(NOW, Input::Found(at, keepers()));
+    assert_eq!(deposits.len(), 5);
+    publisher.handle(NOW, Input::Receipt(at, keepers()[0], END));
+    publisher.handle(NOW, Input::Receipt(at, keepers()[1], END));
+    let third = publisher.handle(NOW, Input::Receipt(at, keepers()[2], END));
+    assert_eq!(third, vec![Output::Published { locators: 1, of: 4 }]);
+}
+
+#[test]
+fn only_present_locators_count_as_published() {
+    let mut publisher = Publisher::default();
+    made(&mut publisher);
+    let next = Address::new([5; 32]);
+    publisher.handle(NOW, Input::Stamped(next));
+    publisher.handle(NOW, Input::Found(next, keepers()));
+    for keeper in keepers() {
+        publisher.handle(NOW, Input::Receipt(next, keeper, END));
+    }
+    assert_eq!(publisher.published(NOW), (0, 4));
+}
+
+#[test]
+fn the_prekey_is_renewed_every_day() {
+    let mut publisher = Publisher::default();
+    made(&mut publisher);
+    let due = NOW.plus(PREKEY_ROTATION_MS);
+    assert!(publisher.next_timeout().unwrap() <= due);
+    assert_eq!(publisher.handle(due.minus(1), Input::Timer), vec![]);
+    assert_eq!(publisher.handle(due, Input::Timer), vec![Output::Make]);
+}
+
+#[test]
+fn before_the_salt_epoch_changes_a_card_is_published_under_both() {
+    let change = UnixMillis::new(SALT_EPOCH_MS * 57);
+    assert_eq!(salt_epochs(change.minus(CARD_TTL_MS + 1)).len(), 1);
+    let both = salt_epochs(change.minus(CARD_TTL_MS));
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[1], change.salt_epoch());
+    assert_eq!(salt_epochs(change).len(), 1);
+}

@@ -236,6 +236,16 @@ fn envelopes_open_with_the_seed_of_the_prekey() {
         let late = Lifetime { now: lifetime.expires, ..lifetime };
         let opened = envelope::open(&sealed, &at, late, &recipient, [&key]);
         assert_eq!(opened.map(drop), Err(OpenFault::Expired));
+        if text(&case, "name") != "text" {
+            continue;
+        }
+        for change in read("envelopes", "refused") {
+            let mut changed = sealed.clone();
+            let byte = usize::try_from(number(&change, "byte")).unwrap();
+            changed[byte] ^= u8::try_from(number(&change, "xor")).unwrap();
+            let opened = envelope::open(&changed, &at, lifetime, &recipient, [&key]);
+            assert_eq!(opened.unwrap_err().to_string(), text(&change, "error"));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     account::Identity,
     card::{Card, CardRecord},
     context,
-    envelope::{self, Lifetime, Recipient},
+    envelope::{self, Envelope, Lifetime, Recipient},
     fixture::{NOW, bytes, card, person, prekey, rng, text, tombstone},
     limits::DAY_MS,
     mailbox::Mailbox,
@@ -131,6 +131,17 @@ fn envelope_json(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
     })
 }
 
+/// Opens the first envelope with one byte changed, and says why it does not open.
+fn refused(sealed: &Envelope, name: &str, byte: usize, xor: u8) -> Value {
+    let (bob, key) = (person("bob"), prekey("bob", NOW));
+    let mut changed = sealed.bytes.to_vec();
+    changed[byte] ^= xor;
+    let lifetime = Lifetime { now: NOW, expires: EXPIRES };
+    let opened = envelope::open(&changed, &sealed.mailbox, lifetime, &(&bob).into(), [&key]);
+    let error = opened.unwrap_err().to_string();
+    json!({ "of": "text", "name": name, "byte": byte, "xor": xor, "error": error })
+}
+
 pub(super) fn envelopes() -> Value {
     let (alice, bob) = (person("alice"), person("bob"));
     let epoch = NOW.epoch();
@@ -138,12 +149,31 @@ pub(super) fn envelopes() -> Value {
     let ids = vec![MessageId::new(bytes("delivered one")), MessageId::new(bytes("delivered two"))];
     let content = Content::Delivered { ids, grant: Some(grant) };
     let delivered = Message::new(&alice, MessageId::new(bytes("delivered")), NOW, content);
+    let open = bob.first_contact_mailbox(epoch);
+    let key = prekey("bob", NOW);
+    let recipient = Recipient {
+        account: bob.account.public(),
+        device: bob.device.public(),
+        prekey: key.public(),
+    };
+    let times = Lifetime { now: NOW, expires: EXPIRES };
     let text = text(&alice, "Gr\u{fc}\u{df}e \u{1f600}\0".as_bytes());
+    let sealed = envelope::seal(&text, &alice, &recipient, open, times, &mut rng("text")).unwrap();
     json!({
         "about": "SPEC 6: envelopes with everything that made them",
         "envelopes": [
-            envelope_json("text", &text, &bob.first_contact_mailbox(epoch)),
+            envelope_json("text", &text, &open),
             envelope_json("delivered with a grant", &delivered, &bob.device_mailbox(epoch, 0)),
+        ],
+        "refused": [
+            refused(&sealed, "another version", 0, 2),
+            refused(&sealed, "another suite", 1, 2),
+            refused(&sealed, "an expiry one millisecond off", 9, 1),
+            refused(&sealed, "another hint", 10, 1),
+            refused(&sealed, "another ML-KEM ciphertext", 18, 1),
+            refused(&sealed, "another X25519 key", 1_106, 1),
+            refused(&sealed, "another ciphertext", 1_138, 1),
+            refused(&sealed, "another tag", 2_047, 1),
         ],
     })
 }
