@@ -51,6 +51,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    restante::engine_panic::silence_caught_panics();
     let Arguments { home, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

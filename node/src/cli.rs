@@ -36,8 +36,11 @@ use session::Session;
 
 pub use failure::{Exit, Failure};
 
+use crate::engine_panic;
+
 /// Runs the command this process was started with and returns its exit code.
 pub fn main() -> ExitCode {
+    engine_panic::silence_caught_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

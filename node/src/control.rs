@@ -65,6 +65,25 @@ impl ControlCall {
     }
 }
 
+/// Makes a call from within the node's own process, as a command would over the socket.
+///
+/// # Errors
+///
+/// What the node says; [`FaultCode::Stopping`](protocol::FaultCode::Stopping) when it has ended.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves the call to be carried out, and its answer unread.
+pub async fn call(
+    calls: &mpsc::Sender<ControlCall>,
+    request: ControlRequest,
+) -> Result<ControlReply, ControlFault> {
+    let ended = || ControlFault::new(FaultCode::Stopping, "the node has ended", "");
+    let (call, pending) = ControlCall::new(request);
+    calls.send(call).await.map_err(|_| ended())?;
+    pending.outcome.await.map_err(|_| ended())?
+}
+
 impl Answer {
     /// Reports how far a `send` has come; never waits, and a slow reader misses a report rather
     /// than hold up the node.

@@ -1,11 +1,13 @@
-//! A keeper around the state machine of `restante_proto::keeper`: its disk, its timers and its way to the network.
+//! A keeper around the state machine of `restante_proto::keeper`: its disk, its timers and its way
+//! to the network.
 //!
 //! ```text
-//! network -> try_request -> [256] -> KeeperTask -> [1,024] -> disk (a Lane) -> [4] -> KeeperTask -> network
+//! network -> [256] -> KeeperTask -> [1,024] -> disk (a Lane) -> [4] -> KeeperTask -> network
 //! ```
 //!
-//! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused. The keeper never
-//! waits for the disk: the state machine counts what is under way and refuses the rest.
+//! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused.
+//! The keeper never waits for the disk: the state machine counts what is under way and refuses the
+//! rest.
 
 use std::sync::Arc;
 
@@ -26,14 +28,15 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use self::{disk::DiskState, store::KeeperStore, task::KeeperTask};
 pub use self::{
     handle::{KeeperHandle, KeeperReport, KeeperRequest, cursor_of, parse_cursor},
     port::KeeperPort,
 };
-use self::{disk::DiskState, store::KeeperStore, task::KeeperTask};
 use crate::lane::Lane;
 
-/// Starts a keeper with the node's key that keeps items in `store`, works in `lane` and answers over `port`.
+/// Starts a keeper with the node's key that keeps items in `store`, works in `lane` and answers
+/// over `port`.
 ///
 /// It must be called within a tokio runtime.
 pub fn spawn<S: KeeperStore, P: KeeperPort>(
@@ -45,7 +48,10 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
     lane: Lane,
 ) -> KeeperHandle<P> {
     let (handle, inlets) = KeeperHandle::new();
-    let disk_state = DiskState { usage: store.usage(), counters: store.counters() };
+    let disk_state = DiskState {
+        usage: store.usage(),
+        counters: store.counters(),
+    };
     let disk = disk::spawn(store, lane);
     let keeper = Keeper::new(key, policy, scheme);
     tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state).run());

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod engine_panic;
 pub mod home;
 pub mod keeper;
 pub mod lane;

@@ -57,7 +57,7 @@ pub enum NodeFault {
         why: String,
     },
     /// The network.
-    #[error("the network cannot be started: {0}")]
+    #[error("the network cannot be started")]
     Net(#[from] SpawnFault),
     /// The operating system refuses a thread.
     #[error("a thread cannot be started: {0}")]
@@ -220,12 +220,15 @@ pub async fn run(
         Settings { network: config.network.clone(), retention_ms: config.retention_ms };
     let client = Client::open(vault, services, keeper.clone(), settings).await?;
     let (events_in, client_events) = mpsc::channel::<ClientEvent>(CLIENT_EVENTS_MAX);
-    let routing = tokio::spawn(router::route(events, net.clone(), keeper, Some(events_in)));
+    let routing = tokio::spawn(router::route(events, net.clone(), keeper.clone(), Some(events_in)));
     let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
     info!("the node is running");
     client.run(calls, client_events, stop).await;
     known::save(&home.peers_file(), &net).await;
     saving.abort();
+    if let Some(keeper) = keeper {
+        keeper.shutdown().await;
+    }
     net.shutdown().await;
     routing.abort();
     Ok(())
@@ -254,9 +257,10 @@ pub async fn run_community(
     let routing = tokio::spawn(router::route(events, net.clone(), Some(keeper.clone()), None));
     let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
     info!("the server is running");
-    caretaker::serve(config.network.clone(), net.clone(), keeper, calls, stop).await;
+    caretaker::serve(config.network.clone(), net.clone(), keeper.clone(), calls, stop).await;
     known::save(&home.peers_file(), &net).await;
     saving.abort();
+    keeper.shutdown().await;
     net.shutdown().await;
     routing.abort();
     Ok(())

@@ -5,7 +5,7 @@
 //! | file           | holds                                              | written          |
 //! |----------------|----------------------------------------------------|------------------|
 //! | `unlock`       | the store key, wrapped under the pass phrase        | replaced whole   |
-//! | `store.redb`   | rows, each encrypted ([`SealedDb`])                 | copy-on-write    |
+//! | `client.redb`  | rows, each encrypted ([`SealedDb`])                 | copy-on-write    |
 //! | `message-keys` | one random key for each message body ([`KeyFile`])  | in place         |
 //!
 //! # What is encrypted
@@ -73,7 +73,6 @@ pub use self::key_file::{
 };
 pub use self::sealed_db::{
     DbFault, ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX, ReadTx, Row, SealedDb, Table, WriteTx,
-    panic_is_caught,
 };
 pub use self::store_key::{KEY_BYTES, StoreKey};
 pub use self::unlock::{PassCost, UnlockFault};
@@ -82,7 +81,7 @@ pub use self::unlock::{PassCost, UnlockFault};
 pub const UNLOCK_FILE: &str = "unlock";
 
 /// The name of the database file in a home.
-pub const DATABASE_FILE: &str = "store.redb";
+pub const DATABASE_FILE: &str = "client.redb";
 
 /// The name of the key file in a home.
 pub const KEY_FILE: &str = "message-keys";

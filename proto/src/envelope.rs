@@ -127,8 +127,9 @@ pub fn id_of(bytes: &[u8]) -> ItemId {
 
 /// Returns the end of life that an envelope's own bytes name, and its identifier thereby covers.
 ///
-/// Whoever hands an envelope on says its expiry beside it; where that word differs from these bytes, it is a lie or a
-/// mistake, and the recipient must not take the envelope for a broken one and ack it.
+/// Whoever hands an envelope on says its expiry beside it; where that word differs from these bytes,
+/// it is a lie or a mistake, and the recipient must not take the envelope for a broken one and ack
+/// it.
 ///
 /// # References
 ///
@@ -242,8 +243,8 @@ pub struct Lifetime {
 ///
 /// # Errors
 ///
-/// [`OpenFault`]. After [`OpenFault::OtherExpiry`] the envelope may open when another keeper hands it over; after
-/// anything else it is worth nothing in this mailbox and may be acked.
+/// [`OpenFault`]. After [`OpenFault::OtherExpiry`] the envelope may open when another keeper hands it
+/// over; after anything else it is worth nothing in this mailbox and may be acked there.
 ///
 /// # References
 ///

@@ -52,7 +52,11 @@ impl TryCryptoRng for LabelRng {}
 
 /// Returns the randomness of a label.
 pub(crate) fn rng(label: &str) -> LabelRng {
-    LabelRng(blake3::Hasher::new_derive_key(CONTEXT).update(label.as_bytes()).finalize_xof())
+    LabelRng(
+        blake3::Hasher::new_derive_key(CONTEXT)
+            .update(label.as_bytes())
+            .finalize_xof(),
+    )
 }
 
 /// Returns the first bytes of the randomness of a label.
@@ -135,8 +139,19 @@ pub(crate) fn sealed(
         device: to.device.public(),
         prekey: prekey.public(),
     };
-    let times = Lifetime { now: NOW, expires: NOW.plus(6 * DAY_MS) };
-    envelope::seal(&text(from, body), from, &recipient, mailbox, times, &mut rng("seal")).unwrap()
+    let times = Lifetime {
+        now: NOW,
+        expires: NOW.plus(6 * DAY_MS),
+    };
+    envelope::seal(
+        &text(from, body),
+        from,
+        &recipient,
+        mailbox,
+        times,
+        &mut rng("seal"),
+    )
+    .unwrap()
 }
 
 /// Returns an envelope as keepers see it: a size, an expiry in its place, and noise.

@@ -359,8 +359,9 @@ impl Keeper {
         let Then::Receipt { claim, push } = then else {
             return vec![Output::Respond { call, response: Response::Done { until: None } }];
         };
-        // An envelope's bytes name its expiry. A keeper that knows an acked one by its ack alone remembers it for longer,
-        // and a receipt with that date would tell the sender that the owner has been here.
+        // An envelope's bytes name its expiry. A keeper that knows an acked one by its ack alone
+        // remembers it for longer, and a receipt with that date would tell the sender that the
+        // owner has been here.
         let until = push.as_ref().map_or(until, |push| push.item.expires);
         self.counters.receipts += 1;
         let receipt = Receipt::sign(&self.key, &claim, until);
@@ -389,7 +390,8 @@ impl std::fmt::Debug for Keeper {
     }
 }
 
-/// Tells whether a request changes what is stored, if only by deleting: a store that failed is not written to again.
+/// Tells whether a request changes what is stored, if only by deleting: a store that failed is not
+/// written to again.
 const fn writes(request: &Request) -> bool {
     matches!(
         request,

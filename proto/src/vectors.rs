@@ -1,7 +1,7 @@
-//! The known-answer vectors under `proto/vectors/`: made here, compared with the files, and read back.
+//! The known-answer vectors under `proto/vectors/`: made here, compared, and read back.
 //!
-//! Every file is made again from labels in each run and must equal what is committed; [`read_back`] then takes the
-//! files alone and opens, verifies and decodes what they say.
+//! Every file is made again from labels in each run and must equal what is committed; [`read_back`]
+//! then takes the files alone and opens, verifies and decodes what they say.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ mod sealed;
 mod specification;
 mod wire;
 
-/// Says of a file what it holds.
+/// Returns every file by its name.
 fn files() -> [(&'static str, Value); 10] {
     [
         ("ids", identity::ids()),
@@ -47,6 +47,9 @@ fn vectors_are_what_this_code_makes() {
             continue;
         }
         let committed = std::fs::read_to_string(path(name)).unwrap_or_default();
-        assert!(committed == fresh, "{name}: run RESTANTE_BLESS=1 cargo test -p restante-proto");
+        assert!(
+            committed == fresh,
+            "{name}: run RESTANTE_BLESS=1 cargo test -p restante-proto"
+        );
     }
 }

@@ -1,8 +1,11 @@
 //! What to do when a node cannot be made or run.
 
+use std::error::Error;
+
 use super::Failure;
 use super::failure::chain;
 use crate::client::StoreFault;
+use crate::net::SpawnFault;
 use crate::node::NodeFault;
 use crate::vault::{BodyFault, DbFault, DiskFault, KeyFault, UnlockFault, VaultFault};
 
@@ -21,6 +24,10 @@ impl From<NodeFault> for Failure {
                  from a newer version, use that version",
             ),
             NodeFault::NodeKey { .. } => Self::usage(message, RESTORE),
+            NodeFault::Net(SpawnFault::Listen { address, source }) => Self::failed(
+                format!("cannot listen on {address}: {}", root(&**source)),
+                "see which program uses that port, or choose another address with --listen",
+            ),
             NodeFault::Net(_) => Self::usage(
                 message,
                 "check `listen`, `external` and `network` with `restante run --print-config`",
@@ -30,6 +37,14 @@ impl From<NodeFault> for Failure {
             }
         }
     }
+}
+
+/// Returns the cause at the bottom; libp2p repeats it at every layer above.
+fn root<'a>(mut fault: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(cause) = fault.source() {
+        fault = cause;
+    }
+    fault
 }
 
 fn of_vault(message: String, fault: &VaultFault) -> Failure {

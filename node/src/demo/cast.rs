@@ -13,7 +13,7 @@ use super::{DemoFault, broken};
 use crate::config::{Config, Serve};
 use crate::control::protocol::{ControlReply, ControlRequest};
 use crate::control::report::{HoldingItem, IdInfo, StatusInfo};
-use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall};
+use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use crate::home::{Home, HomeError};
 use crate::node::{self, Costs, NodeFault};
 use crate::passphrase::Passphrase;
@@ -45,11 +45,8 @@ impl Player {
 
     /// Asks the node what a command would.
     pub(super) async fn ask(&self, request: ControlRequest) -> Result<ControlReply, DemoFault> {
-        let (call, pending) = ControlCall::new(request);
-        self.calls.send(call).await.map_err(|_| broken("a node has ended early"))?;
-        let outcome = tokio::time::timeout(PATIENCE, pending.outcome).await;
-        let outcome = outcome.map_err(|_| broken("a node does not answer"))?;
-        let reply = outcome.map_err(|_| broken("a node has ended early"))?;
+        let outcome = tokio::time::timeout(PATIENCE, call(&self.calls, request)).await;
+        let reply = outcome.map_err(|_| broken("a node does not answer"))?;
         reply.map_err(|fault| broken(format!("a node refuses: {}; {}", fault.message, fault.hint)))
     }
 

@@ -1,13 +1,12 @@
 //! Group commit: operations that wait together go to the disk together.
 //!
-//! A commit costs two fsyncs, whatever it holds. So while one runs, whatever arrives waits for the next, and nothing
-//! ever waits for company: a lone deposit is committed at once, and under load the batches fill by themselves. Waiting
-//! a little for more would add to every answer and gain nothing, since the disk is busy exactly when there is more.
+//! A commit costs two fsyncs, whatever it holds. So while one runs, whatever arrives waits for the
+//! next, and nothing ever waits for company: a lone deposit is committed at once, and under load
+//! the batches fill by themselves. Waiting a little for more would add to every answer and gain
+//! nothing, since the disk is busy exactly when there is more.
 
 use restante_proto::{
-    keeper::{
-        Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage,
-    },
+    keeper::{Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage},
     limits::STORE_OPS_MAX,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +16,8 @@ use super::store::{KeeperStore, StoreCounters};
 use crate::clock;
 use crate::lane::Lane;
 
-/// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer waits for the last.
+/// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
+/// waits for the last.
 const BATCH_OPS_MAX: usize = 64;
 /// Items dropped between two commits, at most, so that live requests are not held up for long.
 const SWEEP_ITEMS_MAX: usize = 1_000;
@@ -71,14 +71,21 @@ pub(super) fn spawn<S: KeeperStore>(
     let (chores, chores_waiting) = mpsc::channel(CHORES_MAX);
     let (reports, reports_waiting) = mpsc::channel(REPORTS_MAX);
     let disk = Disk {
-        state: DiskState { usage: store.usage(), counters: store.counters() },
+        state: DiskState {
+            usage: store.usage(),
+            counters: store.counters(),
+        },
         store: Some(store),
         lane,
         ops: ops_waiting,
         chores: chores_waiting,
         reports,
     };
-    (DiskQueue { ops, chores }, reports_waiting, tokio::spawn(disk.run()))
+    (
+        DiskQueue { ops, chores },
+        reports_waiting,
+        tokio::spawn(disk.run()),
+    )
 }
 
 struct Disk<S> {
@@ -125,17 +132,30 @@ impl<S: KeeperStore> Disk<S> {
     async fn commit(&mut self, first: (Ticket, StoreOp)) {
         let (mut tickets, mut batch) = (vec![first.0], vec![first.1]);
         while batch.len() < BATCH_OPS_MAX {
-            let Ok((ticket, op)) = self.ops.try_recv() else { break };
+            let Ok((ticket, op)) = self.ops.try_recv() else {
+                break;
+            };
             tickets.push(ticket);
             batch.push(op);
         }
-        let done = self.with_store(|store| store.apply(clock::now(), batch)).await;
+        let done = self
+            .with_store(|store| store.apply(clock::now(), batch))
+            .await;
         let results = match done {
-            Ok(outcomes) => tickets.into_iter().zip(outcomes.into_iter().map(Ok)).collect(),
-            Err(fault) => tickets.into_iter().map(|ticket| (ticket, Err(fault.clone()))).collect(),
+            Ok(outcomes) => tickets
+                .into_iter()
+                .zip(outcomes.into_iter().map(Ok))
+                .collect(),
+            Err(fault) => tickets
+                .into_iter()
+                .map(|ticket| (ticket, Err(fault.clone())))
+                .collect(),
         };
         // Nobody waits for it once the keeper is gone; what was committed is committed.
-        let _unwanted = self.reports.send(DiskReport::Stored(results, self.state)).await;
+        let _unwanted = self
+            .reports
+            .send(DiskReport::Stored(results, self.state))
+            .await;
     }
 
     async fn run_chore(&mut self, chore: Chore) {
@@ -146,7 +166,11 @@ impl<S: KeeperStore> Disk<S> {
                 // As above.
                 let _unwanted = self.reports.send(DiskReport::Swept(done, self.state)).await;
             }
-            Chore::Holdings { after, limit, reply } => {
+            Chore::Holdings {
+                after,
+                limit,
+                reply,
+            } => {
                 let list = move |store: &mut S| store.holdings(clock::now(), after, limit);
                 // Whoever asked may have gone away.
                 let _unwanted = reply.send(self.with_store(list).await);
@@ -163,7 +187,10 @@ impl<S: KeeperStore> Disk<S> {
         let mut store = self.store.take().ok_or_else(worker_fault)?;
         let lent = self.lane.run(move || {
             let done = work(&mut store);
-            let state = DiskState { usage: store.usage(), counters: store.counters() };
+            let state = DiskState {
+                usage: store.usage(),
+                counters: store.counters(),
+            };
             (store, state, done)
         });
         let (store, state, done) = lent.await.map_err(|_| worker_fault())?;

@@ -86,13 +86,23 @@ impl<P: KeeperPort> KeeperHandle<P> {
         let (requests, requests_waiting) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (queries, queries_waiting) = mpsc::channel(QUERIES_WAITING_MAX);
         let conns = Mutex::new(BTreeSet::new());
-        let closed = Arc::new(ClosedConns { conns, changed: Notify::new() });
+        let closed = Arc::new(ClosedConns {
+            conns,
+            changed: Notify::new(),
+        });
         let inlets = Inlets {
             requests: requests_waiting,
             queries: queries_waiting,
             closed: Arc::clone(&closed),
         };
-        (Self { requests, queries, closed }, inlets)
+        (
+            Self {
+                requests,
+                queries,
+                closed,
+            },
+            inlets,
+        )
     }
 
     /// Hands a request to the keeper, without waiting.
@@ -101,7 +111,9 @@ impl<P: KeeperPort> KeeperHandle<P> {
     ///
     /// The request, when too many wait or the keeper has ended; [`busy`](super::busy) answers it.
     pub fn try_request(&self, request: KeeperRequest<P>) -> Result<(), KeeperRequest<P>> {
-        self.requests.try_send(request).map_err(mpsc::error::TrySendError::into_inner)
+        self.requests
+            .try_send(request)
+            .map_err(mpsc::error::TrySendError::into_inner)
     }
 
     /// Tells the keeper that a substream has closed, without waiting; after its last request.
@@ -120,7 +132,8 @@ impl<P: KeeperPort> KeeperHandle<P> {
         answer.await.ok()
     }
 
-    /// Returns at most `limit` lines of what is held, those after `after`; `None` when the keeper has ended.
+    /// Returns at most `limit` lines of what is held, those after `after`; `None` when the keeper
+    /// has ended.
     ///
     /// # Errors
     ///
@@ -135,7 +148,14 @@ impl<P: KeeperPort> KeeperHandle<P> {
         limit: usize,
     ) -> Option<Result<HoldingsPage, StoreFault>> {
         let (reply, answer) = oneshot::channel();
-        self.queries.send(Query::Holdings { after, limit, reply }).await.ok()?;
+        self.queries
+            .send(Query::Holdings {
+                after,
+                limit,
+                reply,
+            })
+            .await
+            .ok()?;
         answer.await.ok()
     }
 
@@ -217,5 +237,9 @@ pub fn parse_cursor(text: &str) -> Option<HoldingKey> {
         3 => HoldingKind::Chunk,
         _ => return None,
     };
-    Some(HoldingKey { kind, address: Address::new(*address), name: name.try_into().ok()? })
+    Some(HoldingKey {
+        kind,
+        address: Address::new(*address),
+        name: name.try_into().ok()?,
+    })
 }

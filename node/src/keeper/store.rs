@@ -1,11 +1,11 @@
 //! A keeper's items on the disk.
 //!
-//! [`RedbStore`] does what [`MemoryStore`](restante_proto::keeper::MemoryStore) does, durably: one batch of operations
-//! is one transaction, committed in two phases with an fsync each, so that whatever [`RedbStore::apply`] returned
-//! outlives a power cut.
+//! [`RedbStore`] does what [`MemoryStore`] does, durably: one
+//! batch of operations is one transaction, committed in two phases with an fsync each, so that
+//! whatever [`RedbStore::apply`] returned outlives a power cut.
 //!
-//! A fault closes the store for writing until it is opened again: after a failed fsync nobody knows what is on the
-//! disk, and the kernel will not say it twice.
+//! A fault closes the store for writing until it is opened again: after a failed fsync nobody knows
+//! what is on the disk, and the kernel will not say it twice.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -32,10 +32,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use self::{
-    fault::panic_is_caught,
-    file::{OpenReport, Salvaged},
-};
 use self::{
     batch::{Batch, Sums},
     fault::guarded,
@@ -45,6 +41,7 @@ use self::{
         META_NEXT, META_TOMBSTONES,
     },
 };
+pub use self::file::{OpenReport, Salvaged};
 
 /// How much of the file redb keeps in memory, at most.
 ///
@@ -53,7 +50,8 @@ use self::{
 /// Bytes. redb's own default is 1 GiB; the index of a GiB of small envelopes fits into this.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Damaged items remembered for the next sweep, at most; the rest is found again when it is next asked for.
+/// Damaged items remembered for the next sweep, at most; the rest is found again when it is next
+/// asked for.
 const DAMAGED_COUNT_MAX: usize = 1_024;
 
 /// Why a store cannot be opened.
@@ -88,7 +86,8 @@ pub enum Check {
 pub struct StoreCounters {
     /// Transactions committed.
     pub commits: u64,
-    /// Items found damaged when read, dropped from the answer and then from the store; each counts once a read.
+    /// Items found damaged when read, dropped from the answer and then from the store; each counts
+    /// once a read.
     pub damaged_items: u64,
 }
 
@@ -115,7 +114,8 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens a store on a storage of any kind, or makes one on an empty one, that takes up to `cap_bytes`.
+    /// Opens a store on a storage of any kind, or makes one on an empty one, that takes up to
+    /// `cap_bytes`.
     ///
     /// # Errors
     ///
@@ -196,8 +196,10 @@ impl RedbStore {
     fn load(&self) -> Result<Loaded, StoreFault> {
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
-            let tables: BTreeSet<String> =
-                tx.list_tables()?.map(|table| table.name().to_owned()).collect();
+            let tables: BTreeSet<String> = tx
+                .list_tables()?
+                .map(|table| table.name().to_owned())
+                .collect();
             if tables.is_empty() {
                 return Ok(Loaded::Nothing);
             }
@@ -219,7 +221,10 @@ impl RedbStore {
                 tombstones: number(META_TOMBSTONES)?,
                 cap_bytes: 0,
             };
-            Ok(Loaded::Sums(Sums { usage, next: number(META_NEXT)? }))
+            Ok(Loaded::Sums(Sums {
+                usage,
+                next: number(META_NEXT)?,
+            }))
         })
     }
 
@@ -243,7 +248,12 @@ impl RedbStore {
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
             let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
-            work(&mut Reader { items: &items, index: &index, now, damaged })
+            work(&mut Reader {
+                items: &items,
+                index: &index,
+                now,
+                damaged,
+            })
         })
     }
 
@@ -287,9 +297,12 @@ impl RedbStore {
     }
 
     fn shut_down(&mut self) -> Result<(), StoreFault> {
-        let Some(database) = self.database.take() else { return Ok(()) };
+        let Some(database) = self.database.take() else {
+            return Ok(());
+        };
         if let Some(fault @ StoreFault::Damaged(_)) = self.fault.get() {
-            // Closing writes, and on pages that contradict each other redb can panic while it panics.
+            // Closing writes, and on pages that contradict each other redb can panic while it
+            // panics.
             std::mem::forget(database);
             return Err(fault.clone());
         }
@@ -319,13 +332,17 @@ impl ItemStore for RedbStore {
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreFault> {
         if ops.iter().any(changes) {
-            return self.write(now, |batch| ops.into_iter().map(|op| batch.apply(op)).collect());
+            return self.write(now, |batch| {
+                ops.into_iter().map(|op| batch.apply(op)).collect()
+            });
         }
         let mut damaged = Vec::new();
         let outcomes = self.read(now, &mut damaged, |reader| {
             // Each of them is one that the reader answers.
             let answers = ops.iter().map(|op| reader.answer(op));
-            answers.map(|answer| Ok(answer?.unwrap_or(StoreOutcome::Unknown))).collect()
+            answers
+                .map(|answer| Ok(answer?.unwrap_or(StoreOutcome::Unknown)))
+                .collect()
         })?;
         self.note_damaged(damaged);
         Ok(outcomes)

@@ -72,7 +72,17 @@ impl<P: KeeperPort> KeeperTask<P> {
             next: 0,
         };
         let sweeping = false;
-        Self { keeper, port, inlets, disk, reports, disk_task, disk_state, sweeping, peers }
+        Self {
+            keeper,
+            port,
+            inlets,
+            disk,
+            reports,
+            disk_task,
+            disk_state,
+            sweeping,
+            peers,
+        }
     }
 
     /// Works until every handle is gone or one of them says to stop.
@@ -89,8 +99,16 @@ impl<P: KeeperPort> KeeperTask<P> {
                     // Whoever asked may have gone away; so below.
                     let _unwanted = reply.send(self.status());
                 }
-                Event::Query(Query::Holdings { after, limit, reply }) => {
-                    self.chore(Chore::Holdings { after, limit, reply });
+                Event::Query(Query::Holdings {
+                    after,
+                    limit,
+                    reply,
+                }) => {
+                    self.chore(Chore::Holdings {
+                        after,
+                        limit,
+                        reply,
+                    });
                 }
                 Event::Query(Query::Shutdown(reply)) => {
                     told = Some(reply);
@@ -106,8 +124,16 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     async fn next(&mut self) -> Event<P> {
         // A clock that was set back must not put the timer off for as long.
-        let wait = self.keeper.next_timeout().since(clock::now()).min(SWEEP_INTERVAL_MS);
-        let Inlets { requests, queries, closed } = &mut self.inlets;
+        let wait = self
+            .keeper
+            .next_timeout()
+            .since(clock::now())
+            .min(SWEEP_INTERVAL_MS);
+        let Inlets {
+            requests,
+            queries,
+            closed,
+        } = &mut self.inlets;
         tokio::select! {
             biased;
             () = tokio::time::sleep(Duration::from_millis(wait)) => Event::Timer,
@@ -119,15 +145,29 @@ impl<P: KeeperPort> KeeperTask<P> {
     }
 
     async fn on_request(&mut self, request: KeeperRequest<P>) {
-        let KeeperRequest { conn, source, token, payload } = request;
+        let KeeperRequest {
+            conn,
+            source,
+            token,
+            payload,
+        } = request;
         let (conn, call) = self.peers.admit(conn, token);
-        self.step(Input::Request { conn, call, source: P::source(source), payload }).await;
+        self.step(Input::Request {
+            conn,
+            call,
+            source: P::source(source),
+            payload,
+        })
+        .await;
     }
 
     async fn on_closed(&mut self, closed: &BTreeSet<P::Conn>) {
-        // Requests that came before are still waiting; a subscription among them would outlive its substream.
+        // Requests that came before are still waiting; a subscription among them would outlive its
+        // substream.
         for _ in 0..self.inlets.requests.len() {
-            let Ok(request) = self.inlets.requests.try_recv() else { break };
+            let Ok(request) = self.inlets.requests.try_recv() else {
+                break;
+            };
             if !closed.contains(&request.conn) {
                 self.on_request(request).await;
             }
@@ -153,7 +193,11 @@ impl<P: KeeperPort> KeeperTask<P> {
                 match done {
                     Ok(expired) => {
                         if expired.items > 0 {
-                            debug!(items = expired.items, bytes = expired.bytes, "items expired");
+                            debug!(
+                                items = expired.items,
+                                bytes = expired.bytes,
+                                "items expired"
+                            );
                         }
                         if expired.more {
                             self.sweep();
@@ -178,7 +222,10 @@ impl<P: KeeperPort> KeeperTask<P> {
                         // failure says that the disk's task has ended.
                         if self.disk.ops.try_send((ticket, op)).is_err() {
                             let fault = StoreFault::Io("its task has ended".into());
-                            inputs.push_back(Input::Stored { ticket, result: Err(fault) });
+                            inputs.push_back(Input::Stored {
+                                ticket,
+                                result: Err(fault),
+                            });
                         }
                     }
                     Output::Push { conn, push } => {
@@ -196,7 +243,9 @@ impl<P: KeeperPort> KeeperTask<P> {
     }
 
     async fn respond(&mut self, call: CallId, response: &Response) {
-        let Some(Call { token, conn }) = self.peers.calls.remove(&call) else { return };
+        let Some(Call { token, conn }) = self.peers.calls.remove(&call) else {
+            return;
+        };
         let is_subscribed = matches!(response, Response::Done { until: Some(_) });
         if let Some(via) = self.peers.conns.get(&conn).filter(|_| is_subscribed)
             && self.peers.kept.insert(conn)
@@ -209,7 +258,11 @@ impl<P: KeeperPort> KeeperTask<P> {
     /// Lets go of substreams whose subscriptions are over.
     async fn release_idle(&mut self) {
         let keeper = &self.keeper;
-        for id in self.peers.kept.extract_if(.., |id| !keeper.is_subscribed(*id)) {
+        for id in self
+            .peers
+            .kept
+            .extract_if(.., |id| !keeper.is_subscribed(*id))
+        {
             if let Some(conn) = self.peers.conns.get(&id) {
                 self.port.keep(*conn, false).await;
             }
@@ -222,7 +275,8 @@ impl<P: KeeperPort> KeeperTask<P> {
         }
     }
 
-    /// Asks the disk for a chore; one that finds no room is dropped, and whoever waits for it sees that.
+    /// Asks the disk for a chore; one that finds no room is dropped, and whoever waits for it sees
+    /// that.
     fn chore(&self, chore: Chore) -> bool {
         self.disk.chores.try_send(chore).is_ok()
     }

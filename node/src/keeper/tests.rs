@@ -36,15 +36,34 @@ async fn a_receipt_is_given_once_the_envelope_is_on_the_disk_and_pushed_to_subsc
     let mut world = World::start(store, Lane::thread("keeper").unwrap());
 
     world.ask(7, 1, world.subscribe());
-    assert!(matches!(world.answer(1).await, Response::Done { until: Some(_) }));
+    assert!(matches!(
+        world.answer(1).await,
+        Response::Done { until: Some(_) }
+    ));
     let (envelope, expires) = envelope(1, MINUTE_MS);
     world.ask(8, 2, world.deposit(&envelope, expires));
-    let Response::Receipt(receipt) = world.answer(2).await else { panic!() };
+    let Response::Receipt(receipt) = world.answer(2).await else {
+        panic!()
+    };
     let (address, id) = (world.mailbox.address(), id_of(&envelope));
-    receipt.verify(&world.node, &Claim { address, id, nonce: [9; 16] }).unwrap();
-    let Said::Push(7, push) = world.next().await else { panic!() };
+    receipt
+        .verify(
+            &world.node,
+            &Claim {
+                address,
+                id,
+                nonce: [9; 16],
+            },
+        )
+        .unwrap();
+    let Said::Push(7, push) = world.next().await else {
+        panic!()
+    };
     let push = Push::decode(&push).unwrap();
-    assert_eq!((push.mailbox, push.item.envelope), (world.mailbox.address(), envelope.clone()));
+    assert_eq!(
+        (push.mailbox, push.item.envelope),
+        (world.mailbox.address(), envelope.clone())
+    );
     assert_eq!(world.kept, BTreeSet::from([7]));
 
     let status = world.handle.status().await.unwrap();
@@ -53,14 +72,25 @@ async fn a_receipt_is_given_once_the_envelope_is_on_the_disk_and_pushed_to_subsc
     assert_eq!((status.store.commits, status.read_only), (1, None));
     let page = world.handle.holdings(None, 10).await.unwrap().unwrap();
     let kind = HoldingKind::Envelope;
-    assert_eq!(page.items, [Holding { address, kind, size_bytes: 2_048, expires }]);
+    assert_eq!(
+        page.items,
+        [Holding {
+            address,
+            kind,
+            size_bytes: 2_048,
+            expires
+        }]
+    );
 
     world.handle.shutdown().await;
     assert_eq!(world.handle.status().await, None);
     let (mut store, report) = RedbStore::open(&path, 1 << 30).unwrap();
     assert!(!report.created);
     let get = StoreOp::Offer { address, id };
-    let held = StoreOutcome::Held { until: expires, new: false };
+    let held = StoreOutcome::Held {
+        until: expires,
+        new: false,
+    };
     assert_eq!(store.apply(clock::now(), vec![get]), Ok(vec![held]));
 }
 
@@ -89,8 +119,19 @@ async fn an_acked_envelope_is_gone_and_does_not_come_back() {
     let deposit = world.deposit(&envelope, expires);
     world.ask(1, 1, deposit.clone());
     assert!(matches!(world.answer(1).await, Response::Receipt(_)));
-    let entries = vec![AckEntry::sign(&world.owner, &world.mailbox.address(), id_of(&envelope))];
-    world.ask(1, 2, Request::Ack { mailbox: world.mailbox, entries });
+    let entries = vec![AckEntry::sign(
+        &world.owner,
+        &world.mailbox.address(),
+        id_of(&envelope),
+    )];
+    world.ask(
+        1,
+        2,
+        Request::Ack {
+            mailbox: world.mailbox,
+            entries,
+        },
+    );
     assert_eq!(world.answer(2).await, Response::Done { until: None });
     world.ask(1, 3, deposit);
     assert!(matches!(world.answer(3).await, Response::Receipt(_)));
@@ -104,29 +145,41 @@ async fn what_finds_no_room_is_handed_back() {
     let world = World::start(MemoryStore::new(1 << 30), Lane::inline());
     let send = |call| world.try_ask(1, call, world.subscribe());
     // The task does not run before this one waits.
-    let refused: Vec<bool> =
-        (0..REQUESTS_WAITING_MAX as u64 + 2).map(|call| send(call).is_err()).collect();
+    let refused: Vec<bool> = (0..REQUESTS_WAITING_MAX as u64 + 2)
+        .map(|call| send(call).is_err())
+        .collect();
     assert_eq!(refused.iter().filter(|refused| **refused).count(), 2);
-    let Response::Refusal(refusal) = Response::decode(&busy()).unwrap() else { panic!() };
+    let Response::Refusal(refusal) = Response::decode(&busy()).unwrap() else {
+        panic!()
+    };
     assert_eq!(refusal.reason, Reason::Busy);
 }
 
 #[tokio::test]
 async fn a_slow_disk_makes_the_keeper_busy_and_batches_full() {
     let gate = Gate::default();
-    let store = GatedStore { store: MemoryStore::new(1 << 30), gate: gate.clone() };
+    let store = GatedStore {
+        store: MemoryStore::new(1 << 30),
+        gate: gate.clone(),
+    };
     let mut world = World::start(store, Lane::thread("slow").unwrap());
     let count = STORE_OPS_MAX as u64 + 100;
     for call in 0..count {
-        let request = Request::GetChunk { address: Address::new([1; 32]) };
+        let request = Request::GetChunk {
+            address: Address::new([1; 32]),
+        };
         while world.try_ask(1, call, request.clone()).is_err() {
             tokio::task::yield_now().await;
         }
     }
     let mut busy = 0;
     for _ in 0..100 {
-        let Said::Answer(_, answer) = world.next().await else { panic!() };
-        let Response::Refusal(refusal) = Response::decode(&answer).unwrap() else { panic!() };
+        let Said::Answer(_, answer) = world.next().await else {
+            panic!()
+        };
+        let Response::Refusal(refusal) = Response::decode(&answer).unwrap() else {
+            panic!()
+        };
         assert_eq!(refusal.reason, Reason::Busy);
         busy += 1;
     }
@@ -136,13 +189,18 @@ async fn a_slow_disk_makes_the_keeper_busy_and_batches_full() {
 
     gate.open();
     for _ in 0..STORE_OPS_MAX {
-        let Said::Answer(_, answer) = world.next().await else { panic!() };
+        let Said::Answer(_, answer) = world.next().await else {
+            panic!()
+        };
         assert_eq!(Response::decode(&answer), Ok(Response::Unknown));
     }
     let batches = gate.batches();
     assert_eq!(batches.iter().sum::<usize>(), STORE_OPS_MAX);
     // One that went alone, and the rest in full company.
-    assert!(batches.len() <= 1 + STORE_OPS_MAX.div_ceil(64), "{batches:?}");
+    assert!(
+        batches.len() <= 1 + STORE_OPS_MAX.div_ceil(64),
+        "{batches:?}"
+    );
     assert!(batches.iter().all(|batch| *batch <= 64), "{batches:?}");
 }
 
@@ -150,13 +208,18 @@ async fn a_slow_disk_makes_the_keeper_busy_and_batches_full() {
 async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
     let gate = Gate::default();
     gate.open();
-    let store = GatedStore { store: MemoryStore::new(1 << 30), gate: gate.clone() };
+    let store = GatedStore {
+        store: MemoryStore::new(1 << 30),
+        gate: gate.clone(),
+    };
     let mut world = World::start(store, Lane::inline());
     gate.fail(StoreFault::DiskFull);
     let (envelope, expires) = envelope(1, MINUTE_MS);
     for call in [1, 2] {
         world.ask(1, call, world.deposit(&envelope, expires));
-        let Response::Refusal(refusal) = world.answer(call).await else { panic!() };
+        let Response::Refusal(refusal) = world.answer(call).await else {
+            panic!()
+        };
         assert_eq!(refusal.reason, Reason::Unavailable);
     }
     assert_eq!(gate.batches().len(), 1, "the second was not even tried");
@@ -168,14 +231,19 @@ async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
 async fn a_lane_that_ended_is_a_failed_disk() {
     let gate = Gate::default();
     gate.open();
-    let store = GatedStore { store: MemoryStore::new(1 << 30), gate: gate.clone() };
+    let store = GatedStore {
+        store: MemoryStore::new(1 << 30),
+        gate: gate.clone(),
+    };
     let lane = Lane::thread("doomed").unwrap();
     let killed = lane.run(|| panic!("on purpose")).await;
     assert!(killed.is_err());
     let mut world = World::start(store, lane);
     let (envelope, expires) = envelope(1, MINUTE_MS);
     world.ask(1, 1, world.deposit(&envelope, expires));
-    let Response::Refusal(refusal) = world.answer(1).await else { panic!() };
+    let Response::Refusal(refusal) = world.answer(1).await else {
+        panic!()
+    };
     assert_eq!(refusal.reason, Reason::Unavailable);
     assert!(world.handle.holdings(None, 1).await.unwrap().is_err());
     world.handle.shutdown().await;
@@ -183,7 +251,8 @@ async fn a_lane_that_ended_is_a_failed_disk() {
 
 #[tokio::test(start_paused = true)]
 async fn what_expires_leaves_the_store_without_being_asked() {
-    // Three slices of a sweep, in virtual time; the items are over by the real clock from the start.
+    // Three slices of a sweep, in virtual time; the items are over by the real clock from the
+    // start.
     let mut store = MemoryStore::new(1 << 30);
     let past = UnixMillis::new(1_000);
     for number in 0..2_500_u32 {
@@ -191,7 +260,17 @@ async fn what_expires_leaves_the_store_without_being_asked() {
         let address = Address::new(*id_of(&bytes).as_bytes());
         let deletion_key = SecretKey::from_seed(&[1; 32]).public();
         let expires = UnixMillis::new(2_000);
-        store.apply(past, vec![StoreOp::PutChunk { address, bytes, expires, deletion_key }]).unwrap();
+        store
+            .apply(
+                past,
+                vec![StoreOp::PutChunk {
+                    address,
+                    bytes,
+                    expires,
+                    deletion_key,
+                }],
+            )
+            .unwrap();
     }
     let world = World::start(store, Lane::inline());
     let mut waits = 0;
@@ -205,10 +284,21 @@ async fn what_expires_leaves_the_store_without_being_asked() {
 #[test]
 fn a_cursor_survives_being_written_down() {
     for kind in [HoldingKind::Card, HoldingKind::Envelope, HoldingKind::Chunk] {
-        let key = HoldingKey { kind, address: Address::new([1; 32]), name: [2; 32] };
+        let key = HoldingKey {
+            kind,
+            address: Address::new([1; 32]),
+            name: [2; 32],
+        };
         assert_eq!(parse_cursor(&cursor_of(&key)), Some(key));
     }
-    for bad in ["", "00", "zz", &"04".repeat(65), &"01".repeat(64), &"01".repeat(66)] {
+    for bad in [
+        "",
+        "00",
+        "zz",
+        &"04".repeat(65),
+        &"01".repeat(64),
+        &"01".repeat(66),
+    ] {
         assert_eq!(parse_cursor(bad), None, "{bad}");
     }
 }
@@ -261,21 +351,32 @@ impl World {
         let node = NodeId::new(*key.public().as_bytes());
         let owner = SecretKey::from_seed(&[2; 32]);
         let (rule, epoch) = (Rule::Capability, clock::now().epoch());
-        let mailbox = Mailbox { owner: owner.public(), rule, epoch };
+        let mailbox = Mailbox {
+            owner: owner.public(),
+            rule,
+            epoch,
+        };
         let (port, said) = mpsc::channel(4_096);
         let scheme = Arc::new(CheapForTests);
         let handle = spawn(store, key, Policy::default(), scheme, Port(port), lane);
-        Self { handle, said, node, owner, mailbox, kept: BTreeSet::new() }
+        Self {
+            handle,
+            said,
+            node,
+            owner,
+            mailbox,
+            kept: BTreeSet::new(),
+        }
     }
 
-    fn try_ask(
-        &self,
-        conn: u64,
-        token: u64,
-        request: Request,
-    ) -> Result<(), KeeperRequest<Port>> {
+    fn try_ask(&self, conn: u64, token: u64, request: Request) -> Result<(), KeeperRequest<Port>> {
         let payload = request.encode();
-        self.handle.try_request(KeeperRequest { conn, source: 1, token, payload })
+        self.handle.try_request(KeeperRequest {
+            conn,
+            source: 1,
+            token,
+            payload,
+        })
     }
 
     fn ask(&self, conn: u64, token: u64, request: Request) {
@@ -314,13 +415,20 @@ impl World {
 
     fn subscribe(&self) -> Request {
         let proof = self.prove(OwnerRequest::Subscribe);
-        Request::Subscribe { mailbox: self.mailbox, proof }
+        Request::Subscribe {
+            mailbox: self.mailbox,
+            proof,
+        }
     }
 
     fn get(&self, id: ItemId) -> Request {
         let ids = vec![id];
         let proof = self.prove(OwnerRequest::Get(&ids));
-        Request::Get { mailbox: self.mailbox, proof, ids }
+        Request::Get {
+            mailbox: self.mailbox,
+            proof,
+            ids,
+        }
     }
 
     fn prove(&self, request: OwnerRequest<'_>) -> OwnerProof {
@@ -363,11 +471,11 @@ impl Gate {
         self.0.0.lock().unwrap().batches.clone()
     }
 
-    fn pass(&self, count: usize) -> Result<(), StoreFault> {
+    fn pass(&self, count: usize) -> Option<StoreFault> {
         let state = self.0.0.lock().unwrap();
         let mut state = self.0.1.wait_while(state, |state| !state.is_open).unwrap();
         state.batches.push(count);
-        state.fault.clone().map_or(Ok(()), Err)
+        state.fault.clone()
     }
 }
 
@@ -382,8 +490,10 @@ impl ItemStore for GatedStore {
         now: UnixMillis,
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreFault> {
-        self.gate.pass(ops.len())?;
-        self.store.apply(now, ops)
+        match self.gate.pass(ops.len()) {
+            Some(fault) => Err(fault),
+            None => self.store.apply(now, ops),
+        }
     }
 
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {

@@ -9,7 +9,6 @@
 //! page is used again. What must become unreadable for good belongs under a key of
 //! [`super::key_file`].
 
-mod guard;
 mod row;
 mod transaction;
 
@@ -24,11 +23,10 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 use tracing::debug;
 
-use self::guard::guarded;
 use super::disk::{self, DiskFault};
 use super::store_key::StoreKey;
+use crate::engine_panic::guarded;
 
-pub use self::guard::panic_is_caught;
 pub use self::row::{Row, Table};
 pub use self::transaction::{ReadTx, WriteTx};
 

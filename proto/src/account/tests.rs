@@ -14,7 +14,11 @@ fn the_code_two_people_compare_is_the_same_for_both_and_for_nobody_else() {
     assert_ne!(code, verification_code(&mallory, &bob));
     let groups: Vec<&str> = code.split(' ').collect();
     assert_eq!(groups.len(), 6);
-    assert!(groups.iter().all(|g| g.len() == 5 && g.bytes().all(|b| b.is_ascii_digit())));
+    assert!(
+        groups
+            .iter()
+            .all(|g| g.len() == 5 && g.bytes().all(|b| b.is_ascii_digit()))
+    );
 }
 
 #[test]
@@ -22,13 +26,26 @@ fn a_device_is_the_accounts_only_by_the_accounts_word() {
     let (account, device) = (key("account"), key("device").public());
     let certificate = DeviceCertificate::sign(&account, device);
     assert_eq!(certificate.verify(&account.public()), Ok(()));
-    assert_eq!(certificate.verify(&key("other").public()), Err(BadSignature));
-    let other = DeviceCertificate { device: key("other").public(), ..certificate };
+    assert_eq!(
+        certificate.verify(&key("other").public()),
+        Err(BadSignature)
+    );
+    let other = DeviceCertificate {
+        device: key("other").public(),
+        ..certificate
+    };
     assert_eq!(other.verify(&account.public()), Err(BadSignature));
     each_flip(certificate.signature.as_bytes(), |bit, flipped| {
         let signature = Signature::try_from(flipped).unwrap();
-        let flipped = DeviceCertificate { signature, ..certificate };
-        assert_eq!(flipped.verify(&account.public()), Err(BadSignature), "bit {bit}");
+        let flipped = DeviceCertificate {
+            signature,
+            ..certificate
+        };
+        assert_eq!(
+            flipped.verify(&account.public()),
+            Err(BadSignature),
+            "bit {bit}"
+        );
     });
 }
 
@@ -48,7 +65,10 @@ fn writers_of_different_locators_are_unrelated_keys() {
 
 #[test]
 fn an_account_hash_is_another_for_every_account() {
-    assert_ne!(account_hash(&key("one").public()), account_hash(&key("two").public()));
+    assert_ne!(
+        account_hash(&key("one").public()),
+        account_hash(&key("two").public())
+    );
 }
 
 #[test]

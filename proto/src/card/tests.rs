@@ -2,8 +2,8 @@ use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305,
     aead::{Aead as _, Payload},
 };
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::{Card, CardFault, CardRecord, Known, PLAIN_BYTES, RecordKind, choose, seal_data};
 use crate::{
@@ -18,7 +18,10 @@ use crate::{
 };
 
 const CHEAP: IdCost = IdCost::CheapForTests;
-const NOBODY: Known<'static> = Known { account: None, sequence: None };
+const NOBODY: Known<'static> = Known {
+    account: None,
+    sequence: None,
+};
 
 /// Alice with everything a reader of her ID can compute.
 struct Alice {
@@ -31,7 +34,11 @@ fn alice() -> Alice {
     let identity = person("alice");
     let id = identity.person_id(CHEAP);
     let locators = id.locators(NOW.salt_epoch(), CHEAP);
-    Alice { identity, id, locators }
+    Alice {
+        identity,
+        id,
+        locators,
+    }
 }
 
 impl Alice {
@@ -59,7 +66,10 @@ impl Alice {
         let data = seal_data(&locator, &writer.public());
         let cipher = XChaCha20Poly1305::new(self.locators.record_key.as_bytes().into());
         let nonce = bytes::<24>("nonce");
-        let payload = Payload { msg: &plain, aad: &data };
+        let payload = Payload {
+            msg: &plain,
+            aad: &data,
+        };
         let mut sealed = nonce.to_vec();
         sealed.extend_from_slice(&cipher.encrypt((&nonce).into(), payload).unwrap());
         let mut record = self.record(like, 0);
@@ -73,7 +83,14 @@ impl Alice {
     }
 
     fn choose(&self, records: &[CardRecord], known: Known<'_>) -> Option<Card> {
-        let chosen = choose(records, &self.id, &self.locators.record_key, NOW, known, CHEAP);
+        let chosen = choose(
+            records,
+            &self.id,
+            &self.locators.record_key,
+            NOW,
+            known,
+            CHEAP,
+        );
         chosen.map(|card| card.card().clone())
     }
 }
@@ -106,7 +123,9 @@ fn five_devices_and_the_longest_handle_fit_and_a_sixth_device_does_not_count() {
     assert!(card.sign(&identity.account).len() <= PLAIN_BYTES - 4);
     assert_eq!(Card::open(&card.sign(&identity.account)).unwrap(), card);
     card.devices.push(card.devices[0].clone());
-    let six = g::SignedCard::decode(card.sign(&identity.account)).unwrap().card;
+    let six = g::SignedCard::decode(card.sign(&identity.account))
+        .unwrap()
+        .card;
     let six = g::Card::decode(six).unwrap();
     assert_eq!(Card::from_wire(&six), Err(WireFault::TooMany("devices")));
 }
@@ -121,7 +140,10 @@ fn a_flipped_bit_outside_the_sealed_part_is_refused() {
         for bit in 0..8 {
             flipped[byte] ^= 1 << bit;
             let record = CardRecord::decode(&flipped);
-            assert!(record.is_err() || record.unwrap().verify().is_err(), "byte {byte} bit {bit}");
+            assert!(
+                record.is_err() || record.unwrap().verify().is_err(),
+                "byte {byte} bit {bit}"
+            );
             flipped[byte] ^= 1 << bit;
         }
     }
@@ -179,14 +201,22 @@ fn wrong_padding_and_lengths_are_refused() {
     let length = u32::try_from(signed.len()).unwrap();
     let check = |signed: &[u8], length: u32, expected: Result<(), WireFault>| {
         let opened = alice.open(&alice.record_of(signed, length, &card));
-        assert_eq!(opened.map(drop), expected.map_err(CardFault::Wire), "length {length}");
+        assert_eq!(
+            opened.map(drop),
+            expected.map_err(CardFault::Wire),
+            "length {length}"
+        );
     };
     check(&signed, length, Ok(()));
     let mut padded = signed.to_vec();
     padded.push(1);
     check(&padded, length, Err(WireFault::NotCanonical));
     check(&signed, length + 1, Err(WireFault::Undecodable));
-    check(&signed, u32::try_from(PLAIN_BYTES).unwrap(), Err(WireFault::Length("card")));
+    check(
+        &signed,
+        u32::try_from(PLAIN_BYTES).unwrap(),
+        Err(WireFault::Length("card")),
+    );
     check(&signed, u32::MAX, Err(WireFault::Length("card")));
 }
 
@@ -202,7 +232,11 @@ fn a_card_for_later_versions_alone_is_told_apart() {
         signature: signature.as_bytes().to_vec().into(),
     };
     let signed = signed.encode_to_vec();
-    let record = alice.record_of(&signed, u32::try_from(signed.len()).unwrap(), &alice.card(7));
+    let record = alice.record_of(
+        &signed,
+        u32::try_from(signed.len()).unwrap(),
+        &alice.card(7),
+    );
     assert_eq!(alice.open(&record), Err(CardFault::Version));
 }
 
@@ -226,7 +260,10 @@ fn a_card_lives_from_its_making_to_its_expiry() {
     assert_eq!(open_at(NOW.plus(CARD_TTL_MS - 1)), Ok(()));
     assert_eq!(open_at(NOW.plus(CARD_TTL_MS)), Err(CardFault::Expired));
     assert_eq!(open_at(NOW.minus(CLOCK_SKEW_MS)), Ok(()));
-    assert_eq!(open_at(NOW.minus(CLOCK_SKEW_MS + 1)), Err(CardFault::Expired));
+    assert_eq!(
+        open_at(NOW.minus(CLOCK_SKEW_MS + 1)),
+        Err(CardFault::Expired)
+    );
 }
 
 #[test]
@@ -236,7 +273,10 @@ fn a_rollback_is_refused() {
     let old = alice.record(&alice.card(6), 0);
     let new = alice.record(&alice.card(7), 1);
     let sequence = |records: &[CardRecord], seen| {
-        let known = Known { account: Some(&account), sequence: seen };
+        let known = Known {
+            account: Some(&account),
+            sequence: seen,
+        };
         alice.choose(records, known).map(|card| card.sequence)
     };
     assert_eq!(sequence(&[old.clone(), new.clone()], None), Some(7));
@@ -252,7 +292,10 @@ fn a_tombstone_wins_over_every_card_and_outlives_them() {
     let end = alice.record(&tombstone(&alice.identity, 3, NOW), 0);
     assert_eq!(end.kind, RecordKind::Tombstone);
     let card = alice.record(&alice.card(u64::MAX), 1);
-    let known = Known { account: Some(&account), sequence: Some(u64::MAX) };
+    let known = Known {
+        account: Some(&account),
+        sequence: Some(u64::MAX),
+    };
     for records in [[end.clone(), card.clone()], [card, end]] {
         assert!(alice.choose(&records, known).unwrap().terminated);
         assert!(alice.choose(&records, NOBODY).unwrap().terminated);
@@ -266,7 +309,10 @@ fn a_tombstone_wins_over_every_card_and_outlives_them() {
 #[test]
 fn nobody_else_can_end_an_account() {
     let alice = alice();
-    let mallory = Identity { handle: alice.identity.handle.clone(), ..person("mallory") };
+    let mallory = Identity {
+        handle: alice.identity.handle.clone(),
+        ..person("mallory")
+    };
     let mut end = tombstone(&mallory, u64::MAX, NOW);
     let forged = alice.record_by(&end, &mallory, 0);
     assert_eq!(alice.open(&forged), Err(CardFault::OtherId));
@@ -274,18 +320,35 @@ fn nobody_else_can_end_an_account() {
     let forged = alice.record_by(&end, &mallory, 0);
     assert_eq!(alice.open(&forged), Err(CardFault::Signature(BadSignature)));
     let true_card = alice.record(&alice.card(1), 1);
-    assert!(!alice.choose(&[forged, true_card], NOBODY).unwrap().terminated);
+    assert!(
+        !alice
+            .choose(&[forged, true_card], NOBODY)
+            .unwrap()
+            .terminated
+    );
 }
 
 #[test]
 fn a_known_account_is_chosen_without_looking_at_the_others() {
     let alice = alice();
-    let mallory = Identity { handle: alice.identity.handle.clone(), ..person("mallory") };
+    let mallory = Identity {
+        handle: alice.identity.handle.clone(),
+        ..person("mallory")
+    };
     let account = mallory.account.public();
     // Who verified another account under this ID would be shown that one: the caller vouches.
     let record = alice.record_by(&card(&mallory, &prekey("mallory", NOW), 1), &mallory, 0);
-    let known = Known { account: Some(&account), sequence: None };
-    assert_eq!(alice.choose(std::slice::from_ref(&record), known).unwrap().account, account);
+    let known = Known {
+        account: Some(&account),
+        sequence: None,
+    };
+    assert_eq!(
+        alice
+            .choose(std::slice::from_ref(&record), known)
+            .unwrap()
+            .account,
+        account
+    );
     assert_eq!(alice.choose(&[record], NOBODY), None);
 }
 
@@ -346,9 +409,11 @@ proptest! {
 }
 
 #[test]
-fn a_signature_of_zeros_is_refused() {
+fn a_record_that_its_writer_did_not_sign_is_passed_over() {
     let alice = alice();
     let mut record = alice.record(&alice.card(7), 0);
     record.signature = Signature::new([0; 64]);
     assert_eq!(record.verify(), Err(BadSignature));
+    assert_eq!(alice.open(&record), Err(CardFault::Signature(BadSignature)));
+    assert_eq!(alice.choose(&[record], NOBODY), None);
 }

@@ -21,7 +21,10 @@ use crate::{
 };
 
 const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
-const LIFETIME: Lifetime = Lifetime { now: NOW, expires: EXPIRES };
+const LIFETIME: Lifetime = Lifetime {
+    now: NOW,
+    expires: EXPIRES,
+};
 
 fn to_bob() -> Mailbox {
     person("bob").first_contact_mailbox(NOW.epoch())
@@ -53,9 +56,18 @@ fn a_sealed_message_opens_with_all_it_said() {
     let envelope = from_alice("Gr\u{fc}\u{df}e \u{1f600}".as_bytes());
     assert_eq!(expires_of(&envelope.bytes), Some(EXPIRES));
     let keys = [bob_key()];
-    let opened =
-        open(&envelope.bytes, &to_bob(), LIFETIME, &(&person("bob")).into(), &keys).unwrap();
-    assert_eq!(*opened.message(), text(&person("alice"), "Gr\u{fc}\u{df}e \u{1f600}".as_bytes()));
+    let opened = open(
+        &envelope.bytes,
+        &to_bob(),
+        LIFETIME,
+        &(&person("bob")).into(),
+        &keys,
+    )
+    .unwrap();
+    assert_eq!(
+        *opened.message(),
+        text(&person("alice"), "Gr\u{fc}\u{df}e \u{1f600}".as_bytes())
+    );
     assert_eq!(opened.expires(), EXPIRES);
 }
 
@@ -65,7 +77,9 @@ fn a_text_of_500_bytes_with_the_longest_handle_fits_the_smallest_envelope() {
     alice.handle = "z".repeat(32).parse().unwrap();
     let size = |length: usize| {
         let body = vec![b'x'; length];
-        sealed(&alice, &person("bob"), &bob_key(), to_bob(), &body).bytes.len()
+        sealed(&alice, &person("bob"), &bob_key(), to_bob(), &body)
+            .bytes
+            .len()
     };
     assert_eq!(size(500), 2_048);
     // SPEC 6.2 says this number.
@@ -78,7 +92,12 @@ fn the_largest_body_with_a_file_name_fits_the_largest_envelope() {
     let mut alice = person("alice");
     alice.handle = "z".repeat(32).parse().unwrap();
     let mut message = text(&alice, &vec![7; BODY_BYTES_MAX]);
-    let Content::Text { burn_ms, file_name, .. } = &mut message.content else { panic!() };
+    let Content::Text {
+        burn_ms, file_name, ..
+    } = &mut message.content
+    else {
+        panic!()
+    };
     *burn_ms = u64::MAX;
     *file_name = "n".repeat(255);
     let bob = person("bob");
@@ -88,7 +107,14 @@ fn the_largest_body_with_a_file_name_fits_the_largest_envelope() {
         device: bob.device.public(),
         prekey: key.public(),
     };
-    let envelope = seal(&message, &alice, &recipient, to_bob(), LIFETIME, &mut rng("seal"));
+    let envelope = seal(
+        &message,
+        &alice,
+        &recipient,
+        to_bob(),
+        LIFETIME,
+        &mut rng("seal"),
+    );
     let envelope = envelope.unwrap();
     assert_eq!(envelope.bytes.len(), ENVELOPE_BYTES[2]);
     let opened = open(&envelope.bytes, &to_bob(), LIFETIME, &(&bob).into(), [&key]).unwrap();
@@ -101,7 +127,11 @@ fn a_flipped_bit_in_any_byte_is_refused() {
     let mut flipped = bytes.clone();
     for byte in 0..bytes.len() {
         // The head is short and every bit of it is looked at.
-        let bits = if byte < 18 { 0..8 } else { byte % 8..byte % 8 + 1 };
+        let bits = if byte < 18 {
+            0..8
+        } else {
+            byte % 8..byte % 8 + 1
+        };
         for bit in bits {
             flipped[byte] ^= 1 << bit;
             let fault = open_by_bob(&flipped).unwrap_err();
@@ -122,11 +152,17 @@ fn an_envelope_opens_at_its_own_mailbox_alone() {
     let envelope = from_alice(b"hello");
     let bob = OpenerIdentity::from(&person("bob"));
     assert_eq!(open_as(&bob, &envelope.bytes, &to_bob()), Ok(()));
-    let other_epoch = Mailbox { epoch: to_bob().epoch.plus(1), ..to_bob() };
+    let other_epoch = Mailbox {
+        epoch: to_bob().epoch.plus(1),
+        ..to_bob()
+    };
     let other_owner = person("carol").first_contact_mailbox(NOW.epoch());
     for other in [other_epoch, other_owner] {
         // The hint does not fit; who puts the fitting one there breaks the seal.
-        assert_eq!(open_as(&bob, &envelope.bytes, &other), Err(OpenFault::NoPrekey));
+        assert_eq!(
+            open_as(&bob, &envelope.bytes, &other),
+            Err(OpenFault::NoPrekey)
+        );
         let mut moved = envelope.bytes.to_vec();
         moved[10..18].copy_from_slice(&bob_key().public().hint(&other.address()));
         assert_eq!(open_as(&bob, &moved, &other), Err(OpenFault::Sealed));
@@ -146,7 +182,10 @@ fn an_envelope_opens_with_its_own_expiry_alone() {
     let later = EXPIRES.plus(1);
     let mut changed = envelope.bytes.to_vec();
     changed[2..10].copy_from_slice(&later.get().to_be_bytes());
-    let lifetime = Lifetime { now: NOW, expires: later };
+    let lifetime = Lifetime {
+        now: NOW,
+        expires: later,
+    };
     let opened = open(&changed, &to_bob(), lifetime, &bob, [&bob_key()]);
     assert_eq!(opened.map(drop), Err(OpenFault::Sealed));
 }
@@ -157,12 +196,27 @@ fn an_envelope_opens_for_its_own_recipient_alone() {
     let bob = OpenerIdentity::from(&person("bob"));
     let carol = OpenerIdentity::from(&person("carol"));
     for other in [
-        OpenerIdentity { account: carol.account, ..bob },
-        OpenerIdentity { device: carol.device, ..bob },
+        OpenerIdentity {
+            account: carol.account,
+            ..bob
+        },
+        OpenerIdentity {
+            device: carol.device,
+            ..bob
+        },
     ] {
-        assert_eq!(open_as(&other, &envelope.bytes, &to_bob()), Err(OpenFault::Sealed));
+        assert_eq!(
+            open_as(&other, &envelope.bytes, &to_bob()),
+            Err(OpenFault::Sealed)
+        );
     }
-    let no_key = open(&envelope.bytes, &to_bob(), LIFETIME, &bob, [&prekey("older", NOW)]);
+    let no_key = open(
+        &envelope.bytes,
+        &to_bob(),
+        LIFETIME,
+        &bob,
+        [&prekey("older", NOW)],
+    );
     assert_eq!(no_key.map(drop), Err(OpenFault::NoPrekey));
 }
 
@@ -171,7 +225,10 @@ fn an_expired_envelope_does_not_open() {
     let envelope = from_alice(b"hello");
     let bob = OpenerIdentity::from(&person("bob"));
     let open_at = |now| {
-        let lifetime = Lifetime { now, expires: EXPIRES };
+        let lifetime = Lifetime {
+            now,
+            expires: EXPIRES,
+        };
         open(&envelope.bytes, &to_bob(), lifetime, &bob, [&bob_key()]).map(drop)
     };
     assert_eq!(open_at(EXPIRES.minus(1)), Ok(()));
@@ -192,15 +249,29 @@ fn what_cannot_be_delivered_is_not_sealed() {
         };
         let lifetime = Lifetime { now, expires };
         let message = text(&alice, body);
-        seal(&message, &alice, &recipient, to_bob(), lifetime, &mut rng("seal")).map(drop)
+        seal(
+            &message,
+            &alice,
+            &recipient,
+            to_bob(),
+            lifetime,
+            &mut rng("seal"),
+        )
+        .map(drop)
     };
     assert_eq!(seal_at(NOW, NOW.plus(1), b""), Ok(()));
     assert_eq!(seal_at(NOW, NOW, b""), Err(SealFault::Lifetime));
     assert_eq!(seal_at(NOW, NOW.plus(MESSAGE_TTL_MAX_MS), b""), Ok(()));
-    assert_eq!(seal_at(NOW, NOW.plus(MESSAGE_TTL_MAX_MS + 1), b""), Err(SealFault::Lifetime));
+    assert_eq!(
+        seal_at(NOW, NOW.plus(MESSAGE_TTL_MAX_MS + 1), b""),
+        Err(SealFault::Lifetime)
+    );
     let last = key.public().expires;
     assert_eq!(seal_at(last.minus(1), last.plus(1), b""), Ok(()));
-    assert_eq!(seal_at(last, last.plus(1), b""), Err(SealFault::PrekeyExpired));
+    assert_eq!(
+        seal_at(last, last.plus(1), b""),
+        Err(SealFault::PrekeyExpired)
+    );
     let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
     let fault = seal_at(NOW, EXPIRES, &[0; 65_536]).unwrap_err();
     assert!(matches!(fault, SealFault::TooLong { got, limit: l } if got > limit && l == limit));
@@ -214,7 +285,11 @@ fn messages_are_padded_to_the_smallest_of_three_sizes() {
         for length in [last, last + 1, room - 1, room] {
             let message = vec![9; length];
             let plain = pad(&message).unwrap();
-            let expected = if length == last { ENVELOPE_BYTES[place.max(1) - 1] } else { size };
+            let expected = if length == last {
+                ENVELOPE_BYTES[place.max(1) - 1]
+            } else {
+                size
+            };
             assert_eq!(plain.len() + OVERHEAD_BYTES - 4, expected, "{length}");
             assert_eq!(unpad(&plain), Ok(&message[..]));
         }
@@ -270,11 +345,26 @@ fn a_message_sealed_again_for_somebody_else_is_not_the_senders() {
     check(&right, Ok(()));
     check(&binding(&bob, &to_bob(), EXPIRES), not_hers);
     for wrong in [
-        Binding { recipient: bob.account.public(), ..right },
-        Binding { device: bob.device.public(), ..right },
-        Binding { address: to_bob().address(), ..right },
-        Binding { epoch: right.epoch.plus(1), ..right },
-        Binding { expires: EXPIRES.plus(1), ..right },
+        Binding {
+            recipient: bob.account.public(),
+            ..right
+        },
+        Binding {
+            device: bob.device.public(),
+            ..right
+        },
+        Binding {
+            address: to_bob().address(),
+            ..right
+        },
+        Binding {
+            epoch: right.epoch.plus(1),
+            ..right
+        },
+        Binding {
+            expires: EXPIRES.plus(1),
+            ..right
+        },
     ] {
         check(&wrong, not_hers);
     }
@@ -293,12 +383,30 @@ fn nobody_writes_in_anothers_name() {
     assert_eq!(forge(&text(&alice, b"give")), refused);
     // Mallory's device with a certificate that Alice did not make.
     let device = mallory.device.public();
-    let stolen = DeviceCertificate { device, ..alice.certificate() };
-    assert_eq!(forge(&Message { certificate: stolen, ..text(&alice, b"give") }), refused);
+    let stolen = DeviceCertificate {
+        device,
+        ..alice.certificate()
+    };
+    assert_eq!(
+        forge(&Message {
+            certificate: stolen,
+            ..text(&alice, b"give")
+        }),
+        refused
+    );
     let own = DeviceCertificate::sign(&mallory.account, device);
-    assert_eq!(forge(&Message { certificate: own, ..text(&alice, b"give") }), refused);
+    assert_eq!(
+        forge(&Message {
+            certificate: own,
+            ..text(&alice, b"give")
+        }),
+        refused
+    );
     // In his own name he may.
-    assert_eq!(forge(&text(&mallory, b"give")), Ok(Bytes::from_static(b"give")));
+    assert_eq!(
+        forge(&text(&mallory, b"give")),
+        Ok(Bytes::from_static(b"give"))
+    );
 }
 
 #[test]
@@ -313,9 +421,15 @@ fn wrong_padding_is_refused_although_it_is_sealed_well() {
         assert_eq!(open_by_bob(&envelope).map(drop), expected);
     };
     check(|_| {}, Ok(()));
-    check(|plain| *plain.last_mut().unwrap() = 1, Err(OpenFault::Padding));
+    check(
+        |plain| *plain.last_mut().unwrap() = 1,
+        Err(OpenFault::Padding),
+    );
     check(|plain| plain[0] = 255, Err(OpenFault::Padding));
-    check(|plain| plain[..4].copy_from_slice(&u32::MAX.to_be_bytes()), Err(OpenFault::Padding));
+    check(
+        |plain| plain[..4].copy_from_slice(&u32::MAX.to_be_bytes()),
+        Err(OpenFault::Padding),
+    );
 }
 
 proptest! {
@@ -348,9 +462,18 @@ proptest! {
 fn what_was_opened_does_not_print_its_text() {
     let envelope = from_alice(b"planted-text");
     let keys = [bob_key()];
-    let opened =
-        open(&envelope.bytes, &to_bob(), LIFETIME, &(&person("bob")).into(), &keys).unwrap();
+    let opened = open(
+        &envelope.bytes,
+        &to_bob(),
+        LIFETIME,
+        &(&person("bob")).into(),
+        &keys,
+    )
+    .unwrap();
     let printed = format!("{opened:?}");
-    assert!(printed.contains("Text(..)") && !printed.contains("planted"), "{printed}");
+    assert!(
+        printed.contains("Text(..)") && !printed.contains("planted"),
+        "{printed}"
+    );
     assert!(!printed.contains("112, 108, 97"), "{printed}");
 }

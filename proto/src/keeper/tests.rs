@@ -40,14 +40,26 @@ impl Office {
 
     fn with(policy: Policy, cap_bytes: u64) -> Self {
         let keeper = Keeper::new(key("keeper"), policy, Arc::new(CheapForTests));
-        Self { keeper, store: MemoryStore::new(cap_bytes), calls: 0 }
+        Self {
+            keeper,
+            store: MemoryStore::new(cap_bytes),
+            calls: 0,
+        }
     }
 
     /// Hands in bytes by connection `conn` and does nothing of what the keeper then wants done.
     fn begin(&mut self, now: UnixMillis, conn: u64, payload: Bytes) -> Vec<Output> {
         self.calls += 1;
         let (call, conn) = (CallId(self.calls), ConnId(conn));
-        self.keeper.handle(now, Input::Request { conn, call, source: Source(0), payload })
+        self.keeper.handle(
+            now,
+            Input::Request {
+                conn,
+                call,
+                source: Source(0),
+                payload,
+            },
+        )
     }
 
     /// Does what the keeper wants done, with the store at `now` and the answer at `then`.
@@ -97,12 +109,22 @@ impl Office {
 
     #[track_caller]
     fn check(&mut self, now: UnixMillis, request: &Request, expected: Reason) -> Refusal {
-        let before = self.keeper.counters().refusals.get(&expected).copied().unwrap_or(0);
+        let before = self
+            .keeper
+            .counters()
+            .refusals
+            .get(&expected)
+            .copied()
+            .unwrap_or(0);
         let Response::Refusal(refusal) = self.ask(now, request) else {
             panic!("{expected:?} was expected, and it was done");
         };
         assert_eq!(refusal.reason, expected);
-        assert_eq!(refusal.retry_after_ms > 0, expected.may_pass(), "{refusal:?}");
+        assert_eq!(
+            refusal.retry_after_ms > 0,
+            expected.may_pass(),
+            "{refusal:?}"
+        );
         assert_eq!(self.keeper.counters().refusals[&expected], before + 1);
         refusal
     }
@@ -146,13 +168,19 @@ fn node() -> NodeId {
 
 /// Bob's first-contact mailbox, and the key that owns it.
 fn open_box() -> (Mailbox, SecretKey) {
-    (person("bob").first_contact_mailbox(NOW.epoch()), person("bob").first_contact())
+    (
+        person("bob").first_contact_mailbox(NOW.epoch()),
+        person("bob").first_contact(),
+    )
 }
 
 /// Bob's device mailbox, and the key that owns it.
 fn closed_box() -> (Mailbox, SecretKey) {
     let bob = person("bob");
-    (bob.device_mailbox(NOW.epoch(), 0), bob.device_mailbox_owner(NOW.epoch(), 0))
+    (
+        bob.device_mailbox(NOW.epoch(), 0),
+        bob.device_mailbox_owner(NOW.epoch(), 0),
+    )
 }
 
 fn envelope(label: &str) -> Bytes {
@@ -160,7 +188,9 @@ fn envelope(label: &str) -> Bytes {
 }
 
 fn solve(challenge: &Challenge) -> Stamp {
-    CheapForTests.solve(challenge, &bytes("stamp"), 1, 1_000_000).unwrap()
+    CheapForTests
+        .solve(challenge, &bytes("stamp"), 1, 1_000_000)
+        .unwrap()
 }
 
 fn stamped_until(mailbox: &Mailbox, envelope: &Bytes, expires: UnixMillis) -> Request {
@@ -213,31 +243,61 @@ fn deposit_chunk(chunk: &Bytes, deletion_key: PublicKey) -> Request {
 fn list(mailbox: &Mailbox, owner: &SecretKey, at: UnixMillis, after: Option<ItemId>) -> Request {
     let asked = OwnerRequest::List(after.as_ref());
     let proof = OwnerProof::sign(owner, &mailbox.address(), &node(), at, asked);
-    Request::List { mailbox: *mailbox, proof, after }
+    Request::List {
+        mailbox: *mailbox,
+        proof,
+        after,
+    }
 }
 
 fn get(mailbox: &Mailbox, owner: &SecretKey, at: UnixMillis, ids: &[ItemId]) -> Request {
-    let proof =
-        OwnerProof::sign(owner, &mailbox.address(), &node(), at, OwnerRequest::Get(ids));
-    Request::Get { mailbox: *mailbox, proof, ids: ids.to_vec() }
+    let proof = OwnerProof::sign(
+        owner,
+        &mailbox.address(),
+        &node(),
+        at,
+        OwnerRequest::Get(ids),
+    );
+    Request::Get {
+        mailbox: *mailbox,
+        proof,
+        ids: ids.to_vec(),
+    }
 }
 
 fn subscribe(mailbox: &Mailbox, owner: &SecretKey, at: UnixMillis) -> Request {
     let asked = OwnerRequest::Subscribe;
     let proof = OwnerProof::sign(owner, &mailbox.address(), &node(), at, asked);
-    Request::Subscribe { mailbox: *mailbox, proof }
+    Request::Subscribe {
+        mailbox: *mailbox,
+        proof,
+    }
 }
 
 fn ack(mailbox: &Mailbox, owner: &SecretKey, ids: &[ItemId]) -> Request {
     let address = mailbox.address();
-    let entries = ids.iter().map(|id| AckEntry::sign(owner, &address, *id)).collect();
-    Request::Ack { mailbox: *mailbox, entries }
+    let entries = ids
+        .iter()
+        .map(|id| AckEntry::sign(owner, &address, *id))
+        .collect();
+    Request::Ack {
+        mailbox: *mailbox,
+        entries,
+    }
 }
 
 fn offer(mailbox: &Mailbox, id: ItemId) -> Request {
-    Request::Offer { mailbox: *mailbox, id, nonce: [8; NONCE_BYTES] }
+    Request::Offer {
+        mailbox: *mailbox,
+        id,
+        nonce: [8; NONCE_BYTES],
+    }
 }
 
 fn claim(mailbox: &Mailbox, envelope: &[u8], nonce: u8) -> Claim {
-    Claim { address: mailbox.address(), id: id_of(envelope), nonce: [nonce; NONCE_BYTES] }
+    Claim {
+        address: mailbox.address(),
+        id: id_of(envelope),
+        nonce: [nonce; NONCE_BYTES],
+    }
 }

@@ -9,7 +9,11 @@ use crate::{
 };
 
 fn mailbox() -> Mailbox {
-    Mailbox { owner: key("owner").public(), rule: Rule::Capability, epoch: Epoch::new(20_601) }
+    Mailbox {
+        owner: key("owner").public(),
+        rule: Rule::Capability,
+        epoch: Epoch::new(20_601),
+    }
 }
 
 fn item(label: &str) -> ItemId {
@@ -24,9 +28,18 @@ fn keeper(label: &str) -> NodeId {
 fn an_address_commits_to_owner_rule_and_epoch() {
     let addresses = [
         mailbox(),
-        Mailbox { owner: key("other").public(), ..mailbox() },
-        Mailbox { rule: Rule::Stamp, ..mailbox() },
-        Mailbox { epoch: Epoch::new(20_602), ..mailbox() },
+        Mailbox {
+            owner: key("other").public(),
+            ..mailbox()
+        },
+        Mailbox {
+            rule: Rule::Stamp,
+            ..mailbox()
+        },
+        Mailbox {
+            epoch: Epoch::new(20_602),
+            ..mailbox()
+        },
     ]
     .map(|mailbox| mailbox.address());
     for (place, address) in addresses.iter().enumerate() {
@@ -77,22 +90,46 @@ fn a_capability_admits_one_deposit_of_one_holder_at_one_address() {
     assert_eq!(proof.verify(&mailbox(), &item("item"), NOW), Ok(()));
     assert_eq!(proof_of(&flat(&proof)), proof);
 
-    assert_eq!(proof.verify(&mailbox(), &item("other"), NOW), Err(BadSignature));
-    assert_eq!(proof.verify(&mailbox(), &item("item"), NOW.plus(1)), Err(BadSignature));
+    assert_eq!(
+        proof.verify(&mailbox(), &item("other"), NOW),
+        Err(BadSignature)
+    );
+    assert_eq!(
+        proof.verify(&mailbox(), &item("item"), NOW.plus(1)),
+        Err(BadSignature)
+    );
     for other in [
-        Mailbox { owner: key("other").public(), ..mailbox() },
-        Mailbox { rule: Rule::Stamp, ..mailbox() },
-        Mailbox { epoch: Epoch::new(20_602), ..mailbox() },
+        Mailbox {
+            owner: key("other").public(),
+            ..mailbox()
+        },
+        Mailbox {
+            rule: Rule::Stamp,
+            ..mailbox()
+        },
+        Mailbox {
+            epoch: Epoch::new(20_602),
+            ..mailbox()
+        },
     ] {
         assert_eq!(proof.verify(&other, &item("item"), NOW), Err(BadSignature));
     }
     // Another holder cannot use the certificate, nor an owner who is none issue one.
-    let stolen = Capability { holder: key("thief"), certificate: capability.certificate };
+    let stolen = Capability {
+        holder: key("thief"),
+        certificate: capability.certificate,
+    };
     let stolen = stolen.prove(&mailbox().address(), &item("item"), NOW);
-    assert_eq!(stolen.verify(&mailbox(), &item("item"), NOW), Err(BadSignature));
+    assert_eq!(
+        stolen.verify(&mailbox(), &item("item"), NOW),
+        Err(BadSignature)
+    );
     let forged = Capability::issue(&key("thief"), &mailbox(), key("thief"));
     let forged = forged.prove(&mailbox().address(), &item("item"), NOW);
-    assert_eq!(forged.verify(&mailbox(), &item("item"), NOW), Err(BadSignature));
+    assert_eq!(
+        forged.verify(&mailbox(), &item("item"), NOW),
+        Err(BadSignature)
+    );
 }
 
 #[test]
@@ -123,15 +160,34 @@ fn an_owner_proof_is_for_one_keeper_one_time_and_one_request() {
     for signed in requests {
         let proof = OwnerProof::sign(&key("owner"), &address, &keeper("keeper"), NOW, signed);
         for asked in requests {
-            let expected = if signed == asked { Ok(()) } else { Err(BadSignature) };
+            let expected = if signed == asked {
+                Ok(())
+            } else {
+                Err(BadSignature)
+            };
             let verified = proof.verify(&mailbox(), &keeper("keeper"), asked);
             assert_eq!(verified, expected, "{signed:?} for {asked:?}");
         }
-        assert_eq!(proof.verify(&mailbox(), &keeper("other"), signed), Err(BadSignature));
-        let other = Mailbox { epoch: Epoch::new(20_602), ..mailbox() };
-        assert_eq!(proof.verify(&other, &keeper("keeper"), signed), Err(BadSignature));
-        let later = OwnerProof { time: NOW.plus(1), ..proof };
-        assert_eq!(later.verify(&mailbox(), &keeper("keeper"), signed), Err(BadSignature));
+        assert_eq!(
+            proof.verify(&mailbox(), &keeper("other"), signed),
+            Err(BadSignature)
+        );
+        let other = Mailbox {
+            epoch: Epoch::new(20_602),
+            ..mailbox()
+        };
+        assert_eq!(
+            proof.verify(&other, &keeper("keeper"), signed),
+            Err(BadSignature)
+        );
+        let later = OwnerProof {
+            time: NOW.plus(1),
+            ..proof
+        };
+        assert_eq!(
+            later.verify(&mailbox(), &keeper("keeper"), signed),
+            Err(BadSignature)
+        );
     }
 }
 
@@ -141,7 +197,10 @@ fn every_flipped_bit_in_an_owner_proof_is_refused() {
     let asked = OwnerRequest::Subscribe;
     let proof = OwnerProof::sign(&key("owner"), &address, &keeper("keeper"), NOW, asked);
     each_flip(proof.signature.as_bytes(), |bit, flipped| {
-        let proof = OwnerProof { signature: Signature::try_from(flipped).unwrap(), ..proof };
+        let proof = OwnerProof {
+            signature: Signature::try_from(flipped).unwrap(),
+            ..proof
+        };
         let verified = proof.verify(&mailbox(), &keeper("keeper"), asked);
         assert_eq!(verified, Err(BadSignature), "bit {bit}");
     });
@@ -152,14 +211,23 @@ fn every_flipped_bit_in_an_ack_is_refused() {
     let entry = AckEntry::sign(&key("owner"), &mailbox().address(), item("item"));
     assert_eq!(entry.verify(&mailbox()), Ok(()));
     each_flip(entry.signature.as_bytes(), |bit, flipped| {
-        let entry = AckEntry { signature: Signature::try_from(flipped).unwrap(), ..entry };
+        let entry = AckEntry {
+            signature: Signature::try_from(flipped).unwrap(),
+            ..entry
+        };
         assert_eq!(entry.verify(&mailbox()), Err(BadSignature), "bit {bit}");
     });
     each_flip(entry.id.as_bytes(), |bit, flipped| {
-        let entry = AckEntry { id: ItemId::try_from(flipped).unwrap(), ..entry };
+        let entry = AckEntry {
+            id: ItemId::try_from(flipped).unwrap(),
+            ..entry
+        };
         assert_eq!(entry.verify(&mailbox()), Err(BadSignature), "bit {bit}");
     });
-    let elsewhere = Mailbox { epoch: Epoch::new(20_602), ..mailbox() };
+    let elsewhere = Mailbox {
+        epoch: Epoch::new(20_602),
+        ..mailbox()
+    };
     assert_eq!(entry.verify(&elsewhere), Err(BadSignature));
 }
 
@@ -172,7 +240,10 @@ fn a_signature_for_one_purpose_is_worth_nothing_for_another() {
         certificate: entry.signature,
         signature: entry.signature,
     };
-    assert_eq!(proof.verify(&mailbox(), &item("item"), NOW), Err(BadSignature));
+    assert_eq!(
+        proof.verify(&mailbox(), &item("item"), NOW),
+        Err(BadSignature)
+    );
 }
 
 #[test]

@@ -21,21 +21,40 @@ fn check_handle(text: &str, expected: Result<(), IdFault>) {
 
 #[test]
 fn handles_have_the_characters_and_the_length_of_handles() {
-    for good in ["a", "alice", "alice_2", "_", "1234", "12_34", "4_ever_2026x", &"z".repeat(32)] {
+    for good in [
+        "a",
+        "alice",
+        "alice_2",
+        "_",
+        "1234",
+        "12_34",
+        "4_ever_2026x",
+        &"z".repeat(32),
+    ] {
         check_handle(good, Ok(()));
     }
     check_handle("", Err(IdFault::HandleLength(0)));
     check_handle(&"z".repeat(33), Err(IdFault::HandleLength(33)));
-    for (bad, character) in
-        [("Alice", 'A'), ("a.b", '.'), ("a-b", '-'), ("al ce", ' '), ("\u{e4}", '\u{e4}')]
-    {
+    for (bad, character) in [
+        ("Alice", 'A'),
+        ("a.b", '.'),
+        ("a-b", '-'),
+        ("al ce", ' '),
+        ("\u{e4}", '\u{e4}'),
+    ] {
         check_handle(bad, Err(IdFault::HandleCharacter(character)));
     }
 }
 
 #[test]
 fn phone_numbers_and_mail_addresses_are_no_handles() {
-    for phone in ["12345", "4915112345678", "0049_151_123456", "_1_2_3_4_5", "00000"] {
+    for phone in [
+        "12345",
+        "4915112345678",
+        "0049_151_123456",
+        "_1_2_3_4_5",
+        "00000",
+    ] {
         check_handle(phone, Err(IdFault::HandlePhone));
     }
     check_handle("+4915112345678", Err(IdFault::HandleCharacter('+')));
@@ -44,7 +63,11 @@ fn phone_numbers_and_mail_addresses_are_no_handles() {
 
 #[track_caller]
 fn check_id(text: &str, expected: &IdFault) {
-    assert_eq!(text.parse::<PersonId>().as_ref().map(drop), Err(expected), "{text:?}");
+    assert_eq!(
+        text.parse::<PersonId>().as_ref().map(drop),
+        Err(expected),
+        "{text:?}"
+    );
 }
 
 #[test]
@@ -58,7 +81,10 @@ fn malformed_ids_say_what_is_wrong_with_them() {
     check_id("alice.7kq2-m9xw-3fhd-", &IdFault::TagLength);
     check_id("alice.7kq2-m9xw--3fhd", &IdFault::TagLength);
     check_id("alice.7kq2-m9xw-3fhu", &IdFault::TagCharacter('u'));
-    check_id("alice.7kq2-m9xw-3fh\u{e9}", &IdFault::TagCharacter('\u{e9}'));
+    check_id(
+        "alice.7kq2-m9xw-3fh\u{e9}",
+        &IdFault::TagCharacter('\u{e9}'),
+    );
     check_id("alice.bob.7kq2-m9xw-3fhd", &IdFault::TagLength);
 }
 
@@ -92,16 +118,29 @@ fn no_tag_with_another_character_names_the_account() {
 fn a_tag_depends_on_the_account_the_handle_and_the_cost() {
     let account = key("one").public();
     let tag = Tag::compute(&account, &"alice".parse().unwrap(), CHEAP);
-    assert_ne!(tag, Tag::compute(&key("two").public(), &"alice".parse().unwrap(), CHEAP));
-    assert_ne!(tag, Tag::compute(&account, &"alicf".parse().unwrap(), CHEAP));
-    assert_ne!(tag, Tag::compute(&account, &"alice".parse().unwrap(), IdCost::Production));
+    assert_ne!(
+        tag,
+        Tag::compute(&key("two").public(), &"alice".parse().unwrap(), CHEAP)
+    );
+    assert_ne!(
+        tag,
+        Tag::compute(&account, &"alicf".parse().unwrap(), CHEAP)
+    );
+    assert_ne!(
+        tag,
+        Tag::compute(&account, &"alice".parse().unwrap(), IdCost::Production)
+    );
     assert!(tag.get() < 1 << 60);
 }
 
 #[test]
 fn locators_and_record_keys_are_all_different() {
     let mut seen = Vec::new();
-    for id in ["alice.7kq2-m9xw-3fhd", "alice.7kq2-m9xw-3fhe", "alicf.7kq2-m9xw-3fhd"] {
+    for id in [
+        "alice.7kq2-m9xw-3fhd",
+        "alice.7kq2-m9xw-3fhe",
+        "alicf.7kq2-m9xw-3fhd",
+    ] {
         let id: PersonId = id.parse().unwrap();
         for epoch in [0, 56, 57] {
             let locators = id.locators(SaltEpoch::new(epoch), CHEAP);

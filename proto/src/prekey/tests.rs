@@ -43,19 +43,34 @@ fn a_hint_is_another_for_every_key_and_address() {
 fn what_is_no_key_is_refused() {
     let good = || prekey("alice", NOW).public().to_wire();
     assert!(Prekey::from_wire(&good()).is_ok());
-    let short = g::Prekey { public: good().public.slice(1..), ..good() };
+    let short = g::Prekey {
+        public: good().public.slice(1..),
+        ..good()
+    };
     assert_eq!(Prekey::from_wire(&short), Err(WireFault::Length("public")));
     // ML-KEM coefficients of 4,095 are not below q.
-    let high = g::Prekey { public: vec![255; PREKEY_BYTES].into(), ..good() };
+    let high = g::Prekey {
+        public: vec![255; PREKEY_BYTES].into(),
+        ..good()
+    };
     assert_eq!(Prekey::from_wire(&high), Err(WireFault::Length("public")));
-    let undated = g::Prekey { issued_ms: 0, ..good() };
-    assert_eq!(Prekey::from_wire(&undated), Err(WireFault::Missing("issued_ms")));
+    let undated = g::Prekey {
+        issued_ms: 0,
+        ..good()
+    };
+    assert_eq!(
+        Prekey::from_wire(&undated),
+        Err(WireFault::Missing("issued_ms"))
+    );
 }
 
 #[test]
 fn a_private_prekey_does_not_print() {
     let secret = prekey("alice", NOW);
     assert_eq!(format!("{secret:?}"), format!("PrekeySecret(issued {NOW})"));
-    assert_eq!(format!("{:?}", secret.public()), format!("Prekey(issued {NOW})"));
+    assert_eq!(
+        format!("{:?}", secret.public()),
+        format!("Prekey(issued {NOW})")
+    );
     assert_eq!(*secret.seed(), bytes("alice prekey"));
 }

@@ -21,23 +21,48 @@ fn keeper(label: &str) -> NodeId {
 fn a_receipt_is_one_keepers_word_on_one_deposit() {
     let receipt = Receipt::sign(&key("keeper"), &claim(), NOW);
     assert_eq!(receipt.verify(&keeper("keeper"), &claim()), Ok(()));
-    assert_eq!(receipt.verify(&keeper("other"), &claim()), Err(BadSignature));
+    assert_eq!(
+        receipt.verify(&keeper("other"), &claim()),
+        Err(BadSignature)
+    );
     for other in [
-        Claim { address: Address::new(bytes("elsewhere")), ..claim() },
-        Claim { id: ItemId::new(bytes("other item")), ..claim() },
-        Claim { nonce: bytes("later nonce"), ..claim() },
+        Claim {
+            address: Address::new(bytes("elsewhere")),
+            ..claim()
+        },
+        Claim {
+            id: ItemId::new(bytes("other item")),
+            ..claim()
+        },
+        Claim {
+            nonce: bytes("later nonce"),
+            ..claim()
+        },
     ] {
-        assert_eq!(receipt.verify(&keeper("keeper"), &other), Err(BadSignature), "{other:?}");
+        assert_eq!(
+            receipt.verify(&keeper("keeper"), &other),
+            Err(BadSignature),
+            "{other:?}"
+        );
     }
-    let longer = Receipt { until: NOW.plus(1), ..receipt };
-    assert_eq!(longer.verify(&keeper("keeper"), &claim()), Err(BadSignature));
+    let longer = Receipt {
+        until: NOW.plus(1),
+        ..receipt
+    };
+    assert_eq!(
+        longer.verify(&keeper("keeper"), &claim()),
+        Err(BadSignature)
+    );
 }
 
 #[test]
 fn every_flipped_bit_in_a_receipt_is_refused() {
     let receipt = Receipt::sign(&key("keeper"), &claim(), NOW);
     each_flip(receipt.signature.as_bytes(), |bit, flipped| {
-        let receipt = Receipt { signature: Signature::try_from(flipped).unwrap(), ..receipt };
+        let receipt = Receipt {
+            signature: Signature::try_from(flipped).unwrap(),
+            ..receipt
+        };
         let verified = receipt.verify(&keeper("keeper"), &claim());
         assert_eq!(verified, Err(BadSignature), "bit {bit}");
     });

@@ -8,11 +8,17 @@ use crate::{
 };
 
 fn challenge() -> Challenge {
-    Challenge::envelope(&Address::new(bytes("address")), &ItemId::new(bytes("item")), NOW)
+    Challenge::envelope(
+        &Address::new(bytes("address")),
+        &ItemId::new(bytes("item")),
+        NOW,
+    )
 }
 
 fn solve(scheme: &dyn StampScheme, effort: u32) -> Stamp {
-    scheme.solve(&challenge(), &bytes("stamp"), effort, 100_000).unwrap()
+    scheme
+        .solve(&challenge(), &bytes("stamp"), effort, 100_000)
+        .unwrap()
 }
 
 #[test]
@@ -51,20 +57,34 @@ fn an_equihash_stamp_is_found_and_holds_for_its_challenge_alone() {
     assert!(!Equihash.verify(&other, &stamp, 1));
     assert!(!CheapForTests.verify(&challenge(), &stamp, 1));
 
-    let too_much = u32::try_from(stamp.effort()).unwrap_or(u32::MAX).saturating_add(1);
+    let too_much = u32::try_from(stamp.effort())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
     assert!(Equihash.verify(&challenge(), &stamp, too_much - 1));
     assert!(!Equihash.verify(&challenge(), &stamp, too_much));
 
     each_flip(&stamp.nonce, |bit, flipped| {
-        let stamp = Stamp { nonce: flipped.try_into().unwrap(), ..stamp.clone() };
+        let stamp = Stamp {
+            nonce: flipped.try_into().unwrap(),
+            ..stamp.clone()
+        };
         assert!(!Equihash.verify(&challenge(), &stamp, 0), "nonce bit {bit}");
     });
     each_flip(&stamp.solution, |bit, flipped| {
-        let stamp = Stamp { solution: Bytes::copy_from_slice(flipped), ..stamp.clone() };
-        assert!(!Equihash.verify(&challenge(), &stamp, 0), "solution bit {bit}");
+        let stamp = Stamp {
+            solution: Bytes::copy_from_slice(flipped),
+            ..stamp.clone()
+        };
+        assert!(
+            !Equihash.verify(&challenge(), &stamp, 0),
+            "solution bit {bit}"
+        );
     });
     for solution in [&stamp.solution[1..], &[][..], &[0; SOLUTION_BYTES_MAX]] {
-        let stamp = Stamp { solution: Bytes::copy_from_slice(solution), ..stamp.clone() };
+        let stamp = Stamp {
+            solution: Bytes::copy_from_slice(solution),
+            ..stamp.clone()
+        };
         assert!(!Equihash.verify(&challenge(), &stamp, 0));
     }
 }
@@ -77,18 +97,33 @@ fn a_cheap_stamp_is_found_and_worth_nothing_to_the_production_scheme() {
     let other = Challenge::card(&Address::new(bytes("address")), &key("writer").public());
     assert!(!CheapForTests.verify(&other, &stamp, 0));
     each_flip(&stamp.nonce, |bit, flipped| {
-        let stamp = Stamp { nonce: flipped.try_into().unwrap(), ..stamp.clone() };
-        assert!(!CheapForTests.verify(&challenge(), &stamp, 0), "nonce bit {bit}");
+        let stamp = Stamp {
+            nonce: flipped.try_into().unwrap(),
+            ..stamp.clone()
+        };
+        assert!(
+            !CheapForTests.verify(&challenge(), &stamp, 0),
+            "nonce bit {bit}"
+        );
     });
     each_flip(&stamp.solution, |bit, flipped| {
-        let stamp = Stamp { solution: Bytes::copy_from_slice(flipped), ..stamp.clone() };
-        assert!(!CheapForTests.verify(&challenge(), &stamp, 0), "solution bit {bit}");
+        let stamp = Stamp {
+            solution: Bytes::copy_from_slice(flipped),
+            ..stamp.clone()
+        };
+        assert!(
+            !CheapForTests.verify(&challenge(), &stamp, 0),
+            "solution bit {bit}"
+        );
     });
 }
 
 #[test]
 fn a_search_gives_up_when_it_was_told_to() {
-    assert_eq!(CheapForTests.solve(&challenge(), &[0; 24], u32::MAX, 100), None);
+    assert_eq!(
+        CheapForTests.solve(&challenge(), &[0; 24], u32::MAX, 100),
+        None
+    );
 }
 
 proptest! {

@@ -14,9 +14,10 @@ use crate::{
 
 pub(super) fn ids() -> Value {
     let mut cases = Vec::new();
-    for (cost, memory_kib, passes) in
-        [(IdCost::Production, 65_536, 3), (IdCost::CheapForTests, 64, 1)]
-    {
+    for (cost, memory_kib, passes) in [
+        (IdCost::Production, 65_536, 3),
+        (IdCost::CheapForTests, 64, 1),
+    ] {
         for handle in ["alice", "z_9"] {
             let account = key(&format!("{handle} account")).public();
             let id = PersonId::of(&account, handle.parse().unwrap(), cost);
@@ -25,7 +26,9 @@ pub(super) fn ids() -> Value {
             salt.extend_from_slice(&NOW.salt_epoch().get().to_be_bytes());
             let root: [u8; 32] = cost.hash(id.to_string().as_bytes(), &salt);
             let hash = account_hash(&account);
-            let k = data_encoding::BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
+            let k = data_encoding::BASE32_NOPAD
+                .encode(&hash)
+                .to_ascii_lowercase();
             cases.push(json!({
                 "argon2id": { "memory_kib": memory_kib, "passes": passes, "lanes": 1 },
                 "account": hex(account.as_bytes()),
@@ -46,9 +49,39 @@ pub(super) fn ids() -> Value {
         ("7KQ2-M9XW-3FHD", "7kq2-m9xw-3fhd"),
     ]
     .map(|(written, tag)| json!({ "written": written, "tag": tag }));
-    let refused: Vec<Value> = [
-        "alice", "alice.", ".7kq2-m9xw-3fhd", "Alice.7kq2-m9xw-3fhd", "12345.7kq2-m9xw-3fhd",
-        "alice.7kq2m9xw3fhd", "alice.7kq2-m9xw-3fh", "alice.7kq2-m9xw-3fhu", "a-b.7kq2-m9xw-3fhd",
+    for [written, tag] in read.iter().map(|case| [&case["written"], &case["tag"]]) {
+        let parsed: Tag = written.as_str().unwrap().parse().unwrap();
+        assert_eq!(parsed.to_string(), tag.as_str().unwrap());
+    }
+    let (alice, bob) = (
+        person("alice").account.public(),
+        person("bob").account.public(),
+    );
+    json!({
+        "about": "SPEC 3: IDs, locators, links and verification codes",
+        "ids": cases,
+        "tags_read": read,
+        "refused": refused_ids(),
+        "verification": [{
+            "one": hex(alice.as_bytes()),
+            "other": hex(bob.as_bytes()),
+            "code": verification_code(&alice, &bob),
+        }],
+    })
+}
+
+/// Returns texts that are no IDs, and why.
+fn refused_ids() -> Vec<Value> {
+    [
+        "alice",
+        "alice.",
+        ".7kq2-m9xw-3fhd",
+        "Alice.7kq2-m9xw-3fhd",
+        "12345.7kq2-m9xw-3fhd",
+        "alice.7kq2m9xw3fhd",
+        "alice.7kq2-m9xw-3fh",
+        "alice.7kq2-m9xw-3fhu",
+        "a-b.7kq2-m9xw-3fhd",
         "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz.7kq2-m9xw-3fhd",
     ]
     .iter()
@@ -56,23 +89,7 @@ pub(super) fn ids() -> Value {
         let fault = text.parse::<PersonId>().unwrap_err();
         json!({ "text": text, "error": fault.to_string() })
     })
-    .collect();
-    for [written, tag] in read.iter().map(|case| [&case["written"], &case["tag"]]) {
-        let parsed: Tag = written.as_str().unwrap().parse().unwrap();
-        assert_eq!(parsed.to_string(), tag.as_str().unwrap());
-    }
-    let (alice, bob) = (person("alice").account.public(), person("bob").account.public());
-    json!({
-        "about": "SPEC 3: IDs, locators, links and verification codes",
-        "ids": cases,
-        "tags_read": read,
-        "refused": refused,
-        "verification": [{
-            "one": hex(alice.as_bytes()),
-            "other": hex(bob.as_bytes()),
-            "code": verification_code(&alice, &bob),
-        }],
-    })
+    .collect()
 }
 
 pub(super) fn keys() -> Value {

@@ -30,11 +30,15 @@ fn read(file: &str, list: &str) -> Vec<Value> {
 }
 
 fn text<'a>(case: &'a Value, field: &str) -> &'a str {
-    case[field].as_str().unwrap_or_else(|| panic!("no {field} in {case}"))
+    case[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {field} in {case}"))
 }
 
 fn bytes(case: &Value, field: &str) -> Vec<u8> {
-    data_encoding::HEXLOWER.decode(text(case, field).as_bytes()).unwrap()
+    data_encoding::HEXLOWER
+        .decode(text(case, field).as_bytes())
+        .unwrap()
 }
 
 fn array<const N: usize>(case: &Value, field: &str) -> [u8; N] {
@@ -42,7 +46,9 @@ fn array<const N: usize>(case: &Value, field: &str) -> [u8; N] {
 }
 
 fn number(case: &Value, field: &str) -> u64 {
-    case[field].as_u64().unwrap_or_else(|| panic!("no {field} in {case}"))
+    case[field]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {field} in {case}"))
 }
 
 fn moment(case: &Value, field: &str) -> UnixMillis {
@@ -72,7 +78,11 @@ fn mailbox(case: &Value) -> Mailbox {
         other => panic!("rule {other}"),
     };
     let epoch = Epoch::new(u32::try_from(number(case, "epoch")).unwrap());
-    let mailbox = Mailbox { owner: public(case, "owner"), rule, epoch };
+    let mailbox = Mailbox {
+        owner: public(case, "owner"),
+        rule,
+        epoch,
+    };
     assert_eq!(mailbox.address(), address(case, "address"));
     mailbox
 }
@@ -88,7 +98,10 @@ fn ids_name_their_accounts() {
         assert!(id.names(&public(&case, "account"), cost));
         assert_eq!(id.tag.get(), number(&case, "tag_number"));
         let epoch = SaltEpoch::new(u32::try_from(number(&case, "salt_epoch")).unwrap());
-        assert_eq!(id.locators(epoch, cost).record_key.as_bytes(), &array(&case, "record_key"));
+        assert_eq!(
+            id.locators(epoch, cost).record_key.as_bytes(),
+            &array(&case, "record_key")
+        );
     }
     for case in read("ids", "refused") {
         let fault = text(&case, "text").parse::<PersonId>().unwrap_err();
@@ -101,14 +114,25 @@ fn keys_and_signatures_follow_from_their_parts() {
     let parts = |case: &Value| -> Vec<Vec<u8>> {
         let parts = case["parts"].as_array().unwrap().iter();
         parts
-            .map(|part| data_encoding::HEXLOWER.decode(part.as_str().unwrap().as_bytes()).unwrap())
+            .map(|part| {
+                data_encoding::HEXLOWER
+                    .decode(part.as_str().unwrap().as_bytes())
+                    .unwrap()
+            })
             .collect()
     };
     for case in read("keys", "derived") {
-        let material = [array::<32>(&case, "from_seed").to_vec(), parts(&case).concat()].concat();
+        let material = [
+            array::<32>(&case, "from_seed").to_vec(),
+            parts(&case).concat(),
+        ]
+        .concat();
         let seed = blake3::derive_key(text(&case, "context"), &material);
         assert_eq!(seed, array::<32>(&case, "seed"));
-        assert_eq!(SecretKey::from_seed(&seed).public(), public(&case, "public"));
+        assert_eq!(
+            SecretKey::from_seed(&seed).public(),
+            public(&case, "public")
+        );
     }
     for case in read("keys", "signatures") {
         let context = text(&case, "context");
@@ -127,15 +151,22 @@ fn mailboxes_admit_and_obey_what_was_signed() {
     for case in read("mailboxes", "addresses") {
         mailbox(&case);
     }
-    let [at] = &read("mailboxes", "mailbox")[..] else { panic!() };
+    let [at] = &read("mailboxes", "mailbox")[..] else {
+        panic!()
+    };
     let at = mailbox(at);
-    let [case] = &read("mailboxes", "capability")[..] else { panic!() };
+    let [case] = &read("mailboxes", "capability")[..] else {
+        panic!()
+    };
     let proof = CapabilityProof {
         holder: public(case, "holder"),
         certificate: signature(case, "certificate"),
         signature: signature(case, "signature"),
     };
-    assert_eq!(proof.verify(&at, &item(case, "item"), moment(case, "expires_ms")), Ok(()));
+    assert_eq!(
+        proof.verify(&at, &item(case, "item"), moment(case, "expires_ms")),
+        Ok(())
+    );
     for case in read("mailboxes", "owner_proofs") {
         let ids: Vec<ItemId> = case["arguments"]
             .as_array()
@@ -149,12 +180,22 @@ fn mailboxes_admit_and_obey_what_was_signed() {
             "get" => OwnerRequest::Get(&ids),
             _ => OwnerRequest::Subscribe,
         };
-        let proof =
-            OwnerProof { time: moment(&case, "time_ms"), signature: signature(&case, "signature") };
-        assert_eq!(proof.verify(&at, &NodeId::new(array(&case, "keeper")), asked), Ok(()));
+        let proof = OwnerProof {
+            time: moment(&case, "time_ms"),
+            signature: signature(&case, "signature"),
+        };
+        assert_eq!(
+            proof.verify(&at, &NodeId::new(array(&case, "keeper")), asked),
+            Ok(())
+        );
     }
-    let [case] = &read("mailboxes", "ack")[..] else { panic!() };
-    let entry = AckEntry { id: item(case, "id"), signature: signature(case, "signature") };
+    let [case] = &read("mailboxes", "ack")[..] else {
+        panic!()
+    };
+    let entry = AckEntry {
+        id: item(case, "id"),
+        signature: signature(case, "signature"),
+    };
     assert_eq!(entry.verify(&at), Ok(()));
 }
 
@@ -170,7 +211,10 @@ fn stamps_solve_their_challenges() {
     assert_eq!(challenge.as_bytes(), &array(first, "challenge"));
     for case in read("stamps", "stamps") {
         assert_eq!(challenge.as_bytes(), &array(&case, "challenge"));
-        let stamp = Stamp { nonce: array(&case, "nonce"), solution: bytes(&case, "solution").into() };
+        let stamp = Stamp {
+            nonce: array(&case, "nonce"),
+            solution: bytes(&case, "solution").into(),
+        };
         assert_eq!(stamp.effort(), number(&case, "effort"));
         let is_equihash = text(&case, "scheme") == "equihash-200-9";
         assert_eq!(Equihash.verify(&challenge, &stamp, 1), is_equihash);
@@ -186,9 +230,14 @@ fn receipts_are_their_keepers_word() {
             id: item(&case, "id"),
             nonce: array(&case, "nonce"),
         };
-        let receipt =
-            Receipt { until: moment(&case, "until_ms"), signature: signature(&case, "signature") };
-        assert_eq!(receipt.verify(&NodeId::new(array(&case, "keeper")), &claim), Ok(()));
+        let receipt = Receipt {
+            until: moment(&case, "until_ms"),
+            signature: signature(&case, "signature"),
+        };
+        assert_eq!(
+            receipt.verify(&NodeId::new(array(&case, "keeper")), &claim),
+            Ok(())
+        );
     }
 }
 
@@ -200,7 +249,10 @@ fn prekey(case: &Value, seed: &str) -> PrekeySecret {
 #[test]
 fn cards_open_under_their_ids() {
     for case in read("prekeys", "prekeys") {
-        assert_eq!(prekey(&case, "seed").public().public[..], bytes(&case, "public"));
+        assert_eq!(
+            prekey(&case, "seed").public().public[..],
+            bytes(&case, "public")
+        );
     }
     for case in read("cards", "cards") {
         let record = CardRecord::decode(&bytes(&case, "record")).unwrap();
@@ -224,7 +276,10 @@ fn envelopes_open_with_the_seed_of_the_prekey() {
         assert_eq!(id_of(&sealed), item(&case, "id"));
         assert_eq!(expires_of(&sealed), Some(moment(&case, "expires_ms")));
         let at = mailbox(&case["mailbox"]);
-        let lifetime = Lifetime { now: moment(&case, "now_ms"), expires: moment(&case, "expires_ms") };
+        let lifetime = Lifetime {
+            now: moment(&case, "now_ms"),
+            expires: moment(&case, "expires_ms"),
+        };
         let recipient = OpenerIdentity {
             account: public(&case, "recipient_account"),
             device: public(&case, "recipient_device"),
@@ -233,7 +288,10 @@ fn envelopes_open_with_the_seed_of_the_prekey() {
         let opened = envelope::open(&sealed, &at, lifetime, &recipient, [&key]).unwrap();
         let device = SecretKey::from_seed(&array(&case, "sender_device_seed"));
         assert_eq!(opened.message().certificate.device, device.public());
-        let late = Lifetime { now: lifetime.expires, ..lifetime };
+        let late = Lifetime {
+            now: lifetime.expires,
+            ..lifetime
+        };
         let opened = envelope::open(&sealed, &at, late, &recipient, [&key]);
         assert_eq!(opened.map(drop), Err(OpenFault::Expired));
         if text(&case, "name") != "text" {
@@ -266,6 +324,11 @@ fn messages_decode_and_encode_to_the_same_bytes() {
             "Request" => Request::decode(&encoding).unwrap_err(),
             _ => Response::decode(&encoding).unwrap_err(),
         };
-        assert_eq!(fault.to_string(), text(&case, "error"), "{}", text(&case, "name"));
+        assert_eq!(
+            fault.to_string(),
+            text(&case, "error"),
+            "{}",
+            text(&case, "name")
+        );
     }
 }

@@ -96,7 +96,10 @@ fn envelope_json(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
         device: bob.device.public(),
         prekey: key.public(),
     };
-    let times = Lifetime { now: NOW, expires: EXPIRES };
+    let times = Lifetime {
+        now: NOW,
+        expires: EXPIRES,
+    };
     let sealed =
         envelope::seal(message, &alice, &recipient, *mailbox, times, &mut rng(name)).unwrap();
     let binding = Binding {
@@ -136,7 +139,10 @@ fn refused(sealed: &Envelope, name: &str, byte: usize, xor: u8) -> Value {
     let (bob, key) = (person("bob"), prekey("bob", NOW));
     let mut changed = sealed.bytes.to_vec();
     changed[byte] ^= xor;
-    let lifetime = Lifetime { now: NOW, expires: EXPIRES };
+    let lifetime = Lifetime {
+        now: NOW,
+        expires: EXPIRES,
+    };
     let opened = envelope::open(&changed, &sealed.mailbox, lifetime, &(&bob).into(), [&key]);
     let error = opened.unwrap_err().to_string();
     json!({ "of": "text", "name": name, "byte": byte, "xor": xor, "error": error })
@@ -146,8 +152,14 @@ pub(super) fn envelopes() -> Value {
     let (alice, bob) = (person("alice"), person("bob"));
     let epoch = NOW.epoch();
     let grant = Grant::issue(&alice, &bob.account.public(), 1, epoch, 8);
-    let ids = vec![MessageId::new(bytes("delivered one")), MessageId::new(bytes("delivered two"))];
-    let content = Content::Delivered { ids, grant: Some(grant) };
+    let ids = vec![
+        MessageId::new(bytes("delivered one")),
+        MessageId::new(bytes("delivered two")),
+    ];
+    let content = Content::Delivered {
+        ids,
+        grant: Some(grant),
+    };
     let delivered = Message::new(&alice, MessageId::new(bytes("delivered")), NOW, content);
     let open = bob.first_contact_mailbox(epoch);
     let key = prekey("bob", NOW);
@@ -156,7 +168,10 @@ pub(super) fn envelopes() -> Value {
         device: bob.device.public(),
         prekey: key.public(),
     };
-    let times = Lifetime { now: NOW, expires: EXPIRES };
+    let times = Lifetime {
+        now: NOW,
+        expires: EXPIRES,
+    };
     let text = text(&alice, "Gr\u{fc}\u{df}e \u{1f600}\0".as_bytes());
     let sealed = envelope::seal(&text, &alice, &recipient, open, times, &mut rng("text")).unwrap();
     json!({

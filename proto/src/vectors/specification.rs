@@ -75,36 +75,70 @@ fn the_specification_has_the_limits_of_the_code() {
         STORE_OPS_MAX,
     ];
     for (name, value) in &limits {
-        assert!(SPEC.contains(&format!("| `{name}` | {value} |")), "{name} is {value}");
+        assert!(
+            SPEC.contains(&format!("| `{name}` | {value} |")),
+            "{name} is {value}"
+        );
     }
-    let rows = SPEC.lines().filter(|line| line.starts_with("| `") && line.contains("_M"));
-    let named = |row: &str| limits.iter().any(|(name, _)| row.contains(&format!("`{name}`")));
+    let rows = SPEC
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("_M"));
+    let named = |row: &str| {
+        limits
+            .iter()
+            .any(|(name, _)| row.contains(&format!("`{name}`")))
+    };
     assert!(rows.clone().count() > 20);
-    assert!(rows.into_iter().all(named), "a limit that the code does not have");
+    assert!(
+        rows.into_iter().all(named),
+        "a limit that the code does not have"
+    );
 }
 
 /// Returns all files below a folder.
 fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|at| if at.is_dir() { files_below(&at) } else { vec![at] }).collect()
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|at| {
+            if at.is_dir() {
+                files_below(&at)
+            } else {
+                vec![at]
+            }
+        })
+        .collect()
 }
 
 #[test]
 fn every_citation_leads_to_a_section() {
     let heading = |line: &str| {
-        let number = line.strip_prefix("##")?.trim_start_matches('#').trim_start();
+        let number = line
+            .strip_prefix("##")?
+            .trim_start_matches('#')
+            .trim_start();
         Some(number.split(' ').next()?.trim_end_matches('.').to_owned())
     };
     let sections: BTreeSet<String> = SPEC.lines().filter_map(heading).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut cited = 0;
-    for file in files_below(&root.join("src")).iter().chain(&files_below(&root.join("schema"))) {
+    for file in files_below(&root.join("src"))
+        .iter()
+        .chain(&files_below(&root.join("schema")))
+    {
         let text = fs::read_to_string(file).unwrap();
         for after in text.split("SPEC ").skip(1) {
-            let end = after.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(after.len());
+            let end = after
+                .find(|c: char| c != '.' && !c.is_ascii_digit())
+                .unwrap_or(after.len());
             let section = after[..end].trim_end_matches('.');
             if !section.is_empty() {
-                assert!(sections.contains(section), "{} cites SPEC {section}", file.display());
+                assert!(
+                    sections.contains(section),
+                    "{} cites SPEC {section}",
+                    file.display()
+                );
                 cited += 1;
             }
         }

@@ -24,7 +24,9 @@ use crate::{
 const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
 
 fn stamp(challenge: &Challenge) -> Stamp {
-    CheapForTests.solve(challenge, &bytes("stamp"), 1, 10_000).unwrap()
+    CheapForTests
+        .solve(challenge, &bytes("stamp"), 1, 10_000)
+        .unwrap()
 }
 
 fn record() -> CardRecord {
@@ -74,11 +76,20 @@ fn deposits() -> Vec<(&'static str, Request)> {
         nonce: nonce(),
     };
     vec![
-        ("deposit of an envelope with a stamp", deposit(open, Admission::Stamp(stamp(&challenge)))),
-        ("deposit of an envelope with a capability", deposit(closed, Admission::Capability(proof))),
+        (
+            "deposit of an envelope with a stamp",
+            deposit(open, Admission::Stamp(stamp(&challenge))),
+        ),
+        (
+            "deposit of an envelope with a capability",
+            deposit(closed, Admission::Capability(proof)),
+        ),
         (
             "deposit of a card by a new writer",
-            card(Some(stamp(&Challenge::card(&record.locator, &record.writer)))),
+            card(Some(stamp(&Challenge::card(
+                &record.locator,
+                &record.writer,
+            )))),
         ),
         ("deposit of a card by a known writer", card(None)),
         ("deposit of a chunk", chunk),
@@ -97,13 +108,23 @@ fn owners(mailbox: Mailbox, owner: &SecretKey) -> Vec<(&'static str, Request)> {
         proof: sign(OwnerRequest::List(after)),
         after: after.copied(),
     };
-    let get = Request::Get { mailbox, proof: sign(OwnerRequest::Get(&both)), ids: both.to_vec() };
+    let get = Request::Get {
+        mailbox,
+        proof: sign(OwnerRequest::Get(&both)),
+        ids: both.to_vec(),
+    };
     vec![
         ("list from the start", list(None)),
         ("list after an identifier", list(Some(&one))),
         ("get of two envelopes", get),
         ("ack of two envelopes", Request::Ack { mailbox, entries }),
-        ("subscribe", Request::Subscribe { mailbox, proof: sign(OwnerRequest::Subscribe) }),
+        (
+            "subscribe",
+            Request::Subscribe {
+                mailbox,
+                proof: sign(OwnerRequest::Subscribe),
+            },
+        ),
     ]
 }
 
@@ -114,42 +135,96 @@ fn requests() -> Vec<(&'static str, Request)> {
     let signature = key("deletion").sign(crate::context::SIGN_DELETE, &[address.as_bytes()]);
     let id = ItemId::new(bytes("item one"));
     let mut requests = deposits();
-    requests.push(("offer", Request::Offer { mailbox, id, nonce: nonce() }));
+    requests.push((
+        "offer",
+        Request::Offer {
+            mailbox,
+            id,
+            nonce: nonce(),
+        },
+    ));
     requests.extend(owners(mailbox, &bob.first_contact()));
     requests.push(("get of cards", Request::GetCards { locator: address }));
     requests.push(("get of a chunk", Request::GetChunk { address }));
-    requests.push(("deletion of a chunk", Request::DeleteChunk { address, signature }));
+    requests.push((
+        "deletion of a chunk",
+        Request::DeleteChunk { address, signature },
+    ));
     requests
 }
 
 fn waiting() -> Waiting {
-    Waiting { envelope: noise_envelope("envelope", 2_048, EXPIRES), expires: EXPIRES }
+    Waiting {
+        envelope: noise_envelope("envelope", 2_048, EXPIRES),
+        expires: EXPIRES,
+    }
 }
 
 fn responses() -> Vec<(&'static str, Response)> {
     let address = Address::new(bytes("address"));
     let id = ItemId::new(bytes("item one"));
-    let claim = Claim { address, id, nonce: nonce() };
-    let line = Listed { id, size_bytes: 2_048, expires: EXPIRES };
+    let claim = Claim {
+        address,
+        id,
+        nonce: nonce(),
+    };
+    let line = Listed {
+        id,
+        size_bytes: 2_048,
+        expires: EXPIRES,
+    };
     let chunk = Bytes::from_static(b"a chunk");
     vec![
-        ("receipt", Response::Receipt(Receipt::sign(&key("keeper"), &claim, EXPIRES))),
-        ("refusal for want of a stamp", Response::Refusal(Refusal::stamp(4))),
-        ("refusal for want of room", Response::Refusal(Refusal::until(Reason::Full, 600_000))),
-        ("listing with more to come", Response::Listing { items: vec![line], more: true }),
-        ("empty listing", Response::Listing { items: vec![], more: false }),
+        (
+            "receipt",
+            Response::Receipt(Receipt::sign(&key("keeper"), &claim, EXPIRES)),
+        ),
+        (
+            "refusal for want of a stamp",
+            Response::Refusal(Refusal::stamp(4)),
+        ),
+        (
+            "refusal for want of room",
+            Response::Refusal(Refusal::until(Reason::Full, 600_000)),
+        ),
+        (
+            "listing with more to come",
+            Response::Listing {
+                items: vec![line],
+                more: true,
+            },
+        ),
+        (
+            "empty listing",
+            Response::Listing {
+                items: vec![],
+                more: false,
+            },
+        ),
         ("envelopes", Response::Envelopes(vec![waiting()])),
         ("done", Response::Done { until: None }),
-        ("done with a subscription", Response::Done { until: Some(EXPIRES) }),
+        (
+            "done with a subscription",
+            Response::Done {
+                until: Some(EXPIRES),
+            },
+        ),
         ("cards", Response::Cards(vec![record()])),
-        ("chunk", Response::Chunk { chunk, expires: EXPIRES }),
+        (
+            "chunk",
+            Response::Chunk {
+                chunk,
+                expires: EXPIRES,
+            },
+        ),
         ("unknown", Response::Unknown),
     ]
 }
 
 pub(super) fn messages() -> Value {
     let of = |kind: &str, name: &str, encoding: &[u8]| {
-        json!({ "kind": kind, "name": name, "encoding": hex(encoding) })
+        let encoding = hex(encoding);
+        json!({ "kind": kind, "name": name, "encoding": encoding })
     };
     let mut messages = Vec::new();
     for (name, request) in requests() {
@@ -159,7 +234,15 @@ pub(super) fn messages() -> Value {
         messages.push(of("Response", name, &response.encode()));
     }
     let mailbox = person("bob").first_contact_mailbox(NOW.epoch()).address();
-    messages.push(of("Push", "push", &Push { mailbox, item: waiting() }.encode()));
+    messages.push(of(
+        "Push",
+        "push",
+        &Push {
+            mailbox,
+            item: waiting(),
+        }
+        .encode(),
+    ));
     json!({
         "about": "SPEC 7: one encoding of everything; stamps are cheap ones, envelopes are noise",
         "messages": messages,
@@ -168,66 +251,107 @@ pub(super) fn messages() -> Value {
 
 /// Encodes a wire request, whatever it says.
 fn wire(request: g::request::Request) -> Vec<u8> {
-    g::Request { request: Some(request) }.encode_to_vec()
+    g::Request {
+        request: Some(request),
+    }
+    .encode_to_vec()
 }
 
-pub(super) fn refused() -> Value {
-    let bytes = |length: usize| Bytes::from(vec![7; length]);
-    let mailbox = |owner, rule| Some(g::Mailbox { owner: bytes(owner), rule, epoch: 20_601 });
-    let offer = |mailbox, id: usize, nonce: usize| {
-        wire(g::request::Request::Offer(g::Offer { mailbox, id: bytes(id), nonce: bytes(nonce) }))
-    };
-    let good = offer(mailbox(32, 1), 32, 16);
+fn blank(length: usize) -> Bytes {
+    Bytes::from(vec![7; length])
+}
+
+fn mailbox_of(owner: usize, rule: i32) -> g::Mailbox {
+    let owner = blank(owner);
+    g::Mailbox {
+        owner,
+        rule,
+        epoch: 20_601,
+    }
+}
+
+fn offer_of(mailbox: impl Into<Option<g::Mailbox>>, id: usize, nonce: usize) -> Vec<u8> {
+    let (mailbox, id, nonce) = (mailbox.into(), blank(id), blank(nonce));
+    wire(g::request::Request::Offer(g::Offer { mailbox, id, nonce }))
+}
+
+fn get_of(count: usize) -> Vec<u8> {
+    let proof = Some(g::OwnerProof {
+        time_ms: 1,
+        signature: blank(64),
+    });
+    let (mailbox, ids) = (Some(mailbox_of(32, 1)), vec![blank(32); count]);
+    wire(g::request::Request::Get(g::Get {
+        mailbox,
+        proof,
+        ids,
+    }))
+}
+
+fn refused_requests() -> Vec<(&'static str, Vec<u8>)> {
+    let good = offer_of(mailbox_of(32, 1), 32, 16);
     assert!(Request::decode(&good).is_ok());
     let with = |tail: &[u8]| [&good[..], tail].concat();
-    let get = |count| {
-        let proof = Some(g::OwnerProof { time_ms: 1, signature: bytes(64) });
-        let ids = vec![bytes(32); count];
-        wire(g::request::Request::Get(g::Get { mailbox: mailbox(32, 1), proof, ids }))
-    };
     let mut long_length = good.clone();
     // The length of the offer as a varint of one byte more.
     assert!(good[1] < 128);
     long_length.splice(1..2, [good[1] | 128, 0]);
-    let requests: Vec<(&str, Vec<u8>)> = vec![
+    let second = wire(g::request::Request::GetCards(g::GetCards {
+        locator: blank(32),
+    }));
+    vec![
         ("nothing", Vec::new()),
         ("noise", vec![255; 20]),
         ("cut short", good[..good.len() - 1].to_vec()),
         ("an unknown field behind", with(&[0x78, 1])),
         ("the same request twice", with(&good)),
-        ("a second request behind the first", with(&wire(g::request::Request::GetCards(
-            g::GetCards { locator: bytes(32) },
-        )))),
+        ("a second request behind the first", with(&second)),
         ("a length written in two bytes", long_length),
         ("a zero behind", with(&[0])),
-        ("no mailbox", offer(None, 32, 16)),
-        ("an owner of 31 bytes", offer(mailbox(31, 1), 32, 16)),
-        ("no rule", offer(mailbox(32, 0), 32, 16)),
-        ("an unknown rule", offer(mailbox(32, 3), 32, 16)),
-        ("an identifier of 33 bytes", offer(mailbox(32, 1), 33, 16)),
-        ("a nonce of 15 bytes", offer(mailbox(32, 1), 32, 15)),
-        ("no identifiers", get(0)),
-        ("33 identifiers", get(33)),
-    ];
-    let mut refused = Vec::new();
-    for (name, encoding) in requests {
-        let error = Request::decode(&encoding).unwrap_err().to_string();
-        refused.push(json!({
-            "kind": "Request", "name": name, "encoding": hex(encoding), "error": error,
-        }));
-    }
-    let lie = Waiting { expires: EXPIRES.plus(1), ..waiting() };
-    let later = g::Refusal { reason: 14, retry_after_ms: 0, effort: 0 };
-    let later = g::Response { response: Some(g::response::Response::Refusal(later)) };
-    let responses = [
-        ("an envelope with a false expiry", Response::Envelopes(vec![lie]).encode().to_vec()),
+        ("no mailbox", offer_of(None, 32, 16)),
+        ("an owner of 31 bytes", offer_of(mailbox_of(31, 1), 32, 16)),
+        ("no rule", offer_of(mailbox_of(32, 0), 32, 16)),
+        ("an unknown rule", offer_of(mailbox_of(32, 3), 32, 16)),
+        (
+            "an identifier of 33 bytes",
+            offer_of(mailbox_of(32, 1), 33, 16),
+        ),
+        ("a nonce of 15 bytes", offer_of(mailbox_of(32, 1), 32, 15)),
+        ("no identifiers", get_of(0)),
+        ("33 identifiers", get_of(33)),
+    ]
+}
+
+fn refused_responses() -> Vec<(&'static str, Vec<u8>)> {
+    let lie = Waiting {
+        expires: EXPIRES.plus(1),
+        ..waiting()
+    };
+    let lie = Response::Envelopes(vec![lie]).encode().to_vec();
+    let later = g::Refusal {
+        reason: 14,
+        retry_after_ms: 0,
+        effort: 0,
+    };
+    let later = g::Response {
+        response: Some(g::response::Response::Refusal(later)),
+    };
+    vec![
+        ("an envelope with a false expiry", lie),
         ("a reason of a later version", later.encode_to_vec()),
-    ];
-    for (name, encoding) in responses {
+    ]
+}
+
+pub(super) fn refused() -> Value {
+    let of = |kind: &str, name: &str, encoding: &[u8], error: String| json!({ "kind": kind, "name": name, "encoding": hex(encoding), "error": error });
+    let mut refused = Vec::new();
+    for (name, encoding) in refused_requests() {
+        let error = Request::decode(&encoding).unwrap_err().to_string();
+        refused.push(of("Request", name, &encoding, error));
+    }
+    for (name, encoding) in refused_responses() {
         let error = Response::decode(&encoding).unwrap_err().to_string();
-        refused.push(json!({
-            "kind": "Response", "name": name, "encoding": hex(encoding), "error": error,
-        }));
+        refused.push(of("Response", name, &encoding, error));
     }
     json!({
         "about": "SPEC 2.1 and 7: encodings that are refused; the error texts are this crate's",

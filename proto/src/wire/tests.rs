@@ -1,13 +1,17 @@
 use std::path::Path;
 
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::{WireFault, decode, generated as g};
 
 /// Messages that hold what nobody else may read; `wire.rs` prints them without it.
-const SECRET: [&str; 4] =
-    [".restante.v1.Text", ".restante.v1.Grant", ".restante.v1.Message", ".restante.v1.Card"];
+const SECRET: [&str; 4] = [
+    ".restante.v1.Text",
+    ".restante.v1.Grant",
+    ".restante.v1.Message",
+    ".restante.v1.Card",
+];
 
 /// Compiles the schema and returns the Rust code it stands for.
 fn compile_schema() -> String {
@@ -17,7 +21,11 @@ fn compile_schema() -> String {
     config.bytes(["."]);
     config.skip_debug(SECRET);
     let module = prost_build::Module::from_protobuf_package_name("restante.v1");
-    let requests = files.file.into_iter().map(|file| (module.clone(), file)).collect();
+    let requests = files
+        .file
+        .into_iter()
+        .map(|file| (module.clone(), file))
+        .collect();
     config.generate(requests).unwrap().remove(&module).unwrap()
 }
 
@@ -29,19 +37,32 @@ fn generated_code_is_what_the_schema_says() {
     if std::env::var_os("RESTANTE_BLESS").is_some() {
         std::fs::write(&path, &fresh).unwrap();
     } else {
-        assert!(committed == fresh, "run RESTANTE_BLESS=1 cargo test -p restante-proto generated");
+        assert!(
+            committed == fresh,
+            "run RESTANTE_BLESS=1 cargo test -p restante-proto generated"
+        );
     }
 }
 
 fn listed() -> g::Listed {
-    g::Listed { id: vec![7; 32].into(), size_bytes: 2_048, expires_ms: 9 }
+    g::Listed {
+        id: vec![7; 32].into(),
+        size_bytes: 2_048,
+        expires_ms: 9,
+    }
 }
 
 #[test]
 fn bytes_beyond_the_limit_are_refused_before_decoding() {
     let bytes = listed().encode_to_vec();
     let fault = decode::<g::Listed>(&bytes, bytes.len() - 1).unwrap_err();
-    assert_eq!(fault, WireFault::TooLong { got: bytes.len(), limit: bytes.len() - 1 });
+    assert_eq!(
+        fault,
+        WireFault::TooLong {
+            got: bytes.len(),
+            limit: bytes.len() - 1
+        }
+    );
 }
 
 #[test]
@@ -57,11 +78,17 @@ fn other_encodings_of_the_same_message_are_refused() {
     long_varint.pop();
     long_varint.extend_from_slice(&[0x89, 0]);
     for other in [unknown_field, written_default, repeated_field, long_varint] {
-        assert_eq!(decode::<g::Listed>(&other, 100).unwrap_err(), WireFault::NotCanonical);
+        assert_eq!(
+            decode::<g::Listed>(&other, 100).unwrap_err(),
+            WireFault::NotCanonical
+        );
     }
     let mut trailing = bytes;
     trailing.push(0);
-    assert_eq!(decode::<g::Listed>(&trailing, 100).unwrap_err(), WireFault::Undecodable);
+    assert_eq!(
+        decode::<g::Listed>(&trailing, 100).unwrap_err(),
+        WireFault::Undecodable
+    );
 }
 
 proptest! {
@@ -82,8 +109,16 @@ proptest! {
 #[test]
 fn what_nobody_else_may_read_does_not_print() {
     let planted = bytes::Bytes::from_static(b"planted");
-    let text = g::Text { body: planted.clone(), burn_ms: 0, file_name: "planted".to_owned() };
-    let grant = g::Grant { secret: planted.clone(), first_epoch: 1, mailboxes: Vec::new() };
+    let text = g::Text {
+        body: planted.clone(),
+        burn_ms: 0,
+        file_name: "planted".to_owned(),
+    };
+    let grant = g::Grant {
+        secret: planted.clone(),
+        first_epoch: 1,
+        mailboxes: Vec::new(),
+    };
     let message = g::Message {
         sender: planted.clone(),
         handle: "planted".to_owned(),
@@ -91,7 +126,11 @@ fn what_nobody_else_may_read_does_not_print() {
         grant: Some(grant.clone()),
         ..g::Message::default()
     };
-    let card = g::Card { account: planted, handle: "planted".to_owned(), ..g::Card::default() };
+    let card = g::Card {
+        account: planted,
+        handle: "planted".to_owned(),
+        ..g::Card::default()
+    };
     let printed = format!("{text:?} {grant:?} {message:?} {card:?}");
     assert_eq!(printed, "Text(..) Grant(..) Message(..) Card(..)");
 }

@@ -19,8 +19,8 @@ use restante_proto::{
 use super::{
     reader::Reader,
     tables::{
-        INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT,
-        META_TOMBSTONES, Pointer, Row, RowKind,
+        INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT, META_TOMBSTONES,
+        Pointer, Row, RowKind,
     },
 };
 
@@ -79,7 +79,14 @@ impl<'tx> Batch<'tx> {
         sums: Sums,
     ) -> Result<Self, Error> {
         let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
-        Ok(Self { items, index, now, sums, changed: false, damaged: Vec::new() })
+        Ok(Self {
+            items,
+            index,
+            now,
+            sums,
+            changed: false,
+            damaged: Vec::new(),
+        })
     }
 
     /// Applies one operation.
@@ -88,13 +95,20 @@ impl<'tx> Batch<'tx> {
             return Ok(outcome);
         }
         match op {
-            StoreOp::PutEnvelope { address, id, bytes, expires, budget } => {
-                self.put_envelope(ItemKey::envelope(address, id), &bytes, expires, budget)
-            }
+            StoreOp::PutEnvelope {
+                address,
+                id,
+                bytes,
+                expires,
+                budget,
+            } => self.put_envelope(ItemKey::envelope(address, id), &bytes, expires, budget),
             StoreOp::PutCard { record, stamped } => self.put_card(&record, stamped),
-            StoreOp::PutChunk { address, bytes, expires, deletion_key } => {
-                self.put_chunk(ItemKey::chunk(address), &bytes, expires, deletion_key)
-            }
+            StoreOp::PutChunk {
+                address,
+                bytes,
+                expires,
+                deletion_key,
+            } => self.put_chunk(ItemKey::chunk(address), &bytes, expires, deletion_key),
             StoreOp::Ack { address, entries } => self.ack(address, &entries),
             StoreOp::DeleteChunk { address, signature } => self.delete_chunk(address, &signature),
             // The reader has answered these.
@@ -115,9 +129,13 @@ impl<'tx> Batch<'tx> {
             due.push((key.value(), Row::claimed_key(row.value())));
         }
         for (row, key) in &due {
-            // A row whose key is damaged has lost its line in the index, which no lookup will find alive.
+            // A row whose key is damaged has lost its line in the index, which no lookup will find
+            // alive.
             let key = key.as_ref().copied();
-            let pointer = key.map(|key| self.reader().pointer(key)).transpose()?.flatten();
+            let pointer = key
+                .map(|key| self.reader().pointer(key))
+                .transpose()?
+                .flatten();
             match (key, pointer.filter(|pointer| pointer.row() == *row)) {
                 (Some(key), Some(pointer)) => self.remove(key, pointer)?,
                 _ => self.remove_row(*row)?,
@@ -146,11 +164,16 @@ impl<'tx> Batch<'tx> {
         let key = row.key;
         let is_better = match key.kind {
             RowKind::Envelope => {
-                let tombstone = ItemKey { kind: RowKind::Tombstone, ..key };
+                let tombstone = ItemKey {
+                    kind: RowKind::Tombstone,
+                    ..key
+                };
                 self.reader().pointer(tombstone)?.is_none()
             }
             RowKind::Card => {
-                let held = self.stored(key)?.and_then(|held| CardRecord::decode(&held).ok());
+                let held = self
+                    .stored(key)?
+                    .and_then(|held| CardRecord::decode(&held).ok());
                 let found = CardRecord::decode(row.payload).ok();
                 match (held, found) {
                     (Some(held), Some(found)) => found.sequence > held.sequence,
@@ -163,7 +186,10 @@ impl<'tx> Batch<'tx> {
             self.put(row)?;
         }
         if key.kind == RowKind::Tombstone {
-            let envelope = ItemKey { kind: RowKind::Envelope, ..key };
+            let envelope = ItemKey {
+                kind: RowKind::Envelope,
+                ..key
+            };
             self.drop_damaged(&[envelope])?;
         }
         Ok(())
@@ -185,8 +211,19 @@ impl<'tx> Batch<'tx> {
     }
 
     fn reader(&mut self) -> BatchReader<'_, 'tx> {
-        let Self { items, index, now, damaged, .. } = self;
-        Reader { items, index, now: *now, damaged }
+        let Self {
+            items,
+            index,
+            now,
+            damaged,
+            ..
+        } = self;
+        Reader {
+            items,
+            index,
+            now: *now,
+            damaged,
+        }
     }
 
     fn put_envelope(
@@ -213,7 +250,10 @@ impl<'tx> Batch<'tx> {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         self.put(&Row::new(key, expires, bytes))?;
-        Ok(StoreOutcome::Held { until: expires, new: true })
+        Ok(StoreOutcome::Held {
+            until: expires,
+            new: true,
+        })
     }
 
     fn put_card(&mut self, record: &CardRecord, stamped: bool) -> Result<StoreOutcome, Error> {
@@ -226,11 +266,17 @@ impl<'tx> Batch<'tx> {
         }
         let payload = record.encode();
         let own = live.iter().find(|held| held.writer == record.writer);
-        let grown = payload.len().saturating_sub(own.map_or(0, |held| held.encode().len()));
+        let grown = payload
+            .len()
+            .saturating_sub(own.map_or(0, |held| held.encode().len()));
         if grown > 0 && !self.sums.usage.has_room(grown as u64) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put(&Row::new(ItemKey::card(record.locator, &record.writer), until, &payload))?;
+        self.put(&Row::new(
+            ItemKey::card(record.locator, &record.writer),
+            until,
+            &payload,
+        ))?;
         Ok(StoreOutcome::Held { until, new: true })
     }
 
@@ -242,13 +288,24 @@ impl<'tx> Batch<'tx> {
         deletion_key: PublicKey,
     ) -> Result<StoreOutcome, Error> {
         if let Some(held) = self.reader().live(key)? {
-            return Ok(StoreOutcome::Held { until: held.expires, new: false });
+            return Ok(StoreOutcome::Held {
+                until: held.expires,
+                new: false,
+            });
         }
         if !self.sums.usage.has_room(bytes.len() as u64) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put(&Row { key, expires, deletion_key, payload: bytes })?;
-        Ok(StoreOutcome::Held { until: expires, new: true })
+        self.put(&Row {
+            key,
+            expires,
+            deletion_key,
+            payload: bytes,
+        })?;
+        Ok(StoreOutcome::Held {
+            until: expires,
+            new: true,
+        })
     }
 
     fn ack(&mut self, address: Address, entries: &[AckEntry]) -> Result<StoreOutcome, Error> {
@@ -295,12 +352,18 @@ impl<'tx> Batch<'tx> {
     ) -> Result<StoreOutcome, Error> {
         let key = ItemKey::chunk(address);
         let mut reader = self.reader();
-        let Some(pointer) = reader.pointer(key)? else { return Ok(StoreOutcome::Unknown) };
+        let Some(pointer) = reader.pointer(key)? else {
+            return Ok(StoreOutcome::Unknown);
+        };
         let Some(content) = reader.content(key, pointer)? else {
             return Ok(StoreOutcome::Unknown);
         };
         let signed = [address.as_bytes().as_slice()];
-        if content.deletion_key.verify(context::SIGN_DELETE, &signed, signature).is_err() {
+        if content
+            .deletion_key
+            .verify(context::SIGN_DELETE, &signed, signature)
+            .is_err()
+        {
             return Ok(StoreOutcome::Refused(Reason::Signature));
         }
         self.remove(key, pointer)?;
@@ -313,7 +376,11 @@ impl<'tx> Batch<'tx> {
             self.remove(row.key, old)?;
         }
         let number = self.sums.next;
-        let pointer = Pointer { expires: row.expires, number, size_bytes: row.size_bytes() };
+        let pointer = Pointer {
+            expires: row.expires,
+            number,
+            size_bytes: row.size_bytes(),
+        };
         self.items.insert(pointer.row(), row.encode().as_slice())?;
         self.index.insert(&row.key.to_bytes(), pointer.to_value())?;
         self.sums.next += 1;
@@ -336,7 +403,9 @@ impl<'tx> Batch<'tx> {
 
     fn stored(&mut self, key: ItemKey) -> Result<Option<Bytes>, Error> {
         let mut reader = self.reader();
-        let Some(pointer) = reader.pointer(key)? else { return Ok(None) };
+        let Some(pointer) = reader.pointer(key)? else {
+            return Ok(None);
+        };
         Ok(reader.content(key, pointer)?.map(|content| content.payload))
     }
 }

@@ -1,43 +1,21 @@
 //! Sorts what redb says into faults, and catches its panics.
 
-use std::cell::Cell;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use restante_proto::keeper::StoreFault;
 use tracing::debug;
 
-thread_local! {
-    static CATCHING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Returns whether a panic on this thread, now, would be caught and reported as a damaged store.
-///
-/// For a panic hook that writes to the user: it stays silent while this is true.
-#[must_use]
-pub fn panic_is_caught() -> bool {
-    CATCHING.get()
-}
+use crate::engine_panic;
 
 /// Runs calls into redb; a panic on contradictory pages becomes [`StoreFault::Damaged`].
 ///
-/// Whoever gets a fault gives up what the calls were about, so nobody sees what a panic left half done.
-pub(super) fn guarded<T>(
-    calls: impl FnOnce() -> Result<T, redb::Error>,
-) -> Result<T, StoreFault> {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CATCHING.set(self.0);
-        }
-    }
-    let restore = Restore(CATCHING.replace(true));
-    let done = catch_unwind(AssertUnwindSafe(calls));
-    drop(restore);
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(fault_of(error)),
-        Err(_) => Err(StoreFault::Damaged("its pages contradict each other".into())),
+/// Whoever gets a fault gives up what the calls were about, so nobody sees what a panic left half
+/// done.
+pub(super) fn guarded<T>(calls: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreFault> {
+    match engine_panic::guarded(calls) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(fault_of(error)),
+        None => Err(StoreFault::Damaged("its pages contradict each other".into())),
     }
 }
 

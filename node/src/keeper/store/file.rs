@@ -16,7 +16,8 @@ use super::{
 
 /// The permissions of the store's files: their owner alone reads and writes them.
 const FILE_MODE: u32 = 0o600;
-/// A file up to this size is verified whenever it is opened, in bytes: that takes a fraction of a second.
+/// A file up to this size is verified whenever it is opened, in bytes: that takes a fraction of a
+/// second.
 const CHECK_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Damaged files kept, at most; a disk that damages more of them is to be looked at first.
 const DAMAGED_FILES_MAX: u32 = 1_000;
@@ -45,16 +46,21 @@ impl std::fmt::Display for Salvaged {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.kept.file_name().unwrap_or_default().to_string_lossy();
         let items = self.items;
-        write!(f, "{}; {items} items were saved, and the old file is kept as {name}", self.fault)
+        write!(
+            f,
+            "{}; {items} items were saved, and the old file is kept as {name}",
+            self.fault
+        )
     }
 }
 
 impl RedbStore {
     /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes`.
     ///
-    /// After a crash, and in any case when it is small, the whole file is verified: redb guards its commits, not what
-    /// the disk does to them later, and it may abort the process over a page that is wrong. A damaged file is replaced
-    /// by a new one with every item that can still be read, and kept beside it.
+    /// After a crash, and in any case when it is small, the whole file is verified: redb guards its
+    /// commits, not what the disk does to them later, and it may abort the process over a page that
+    /// is wrong. A damaged file is replaced by a new one with every item that can still be read,
+    /// and kept beside it.
     ///
     /// # Errors
     ///
@@ -90,13 +96,21 @@ impl RedbStore {
 }
 
 fn open_file(path: &Path, cap_bytes: u64, was_left: bool) -> Result<RedbStore, OpenFault> {
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(local)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(local)?;
     let length = file.metadata().map_err(local)?.len();
     if length == 0 {
         // redb would take it for a new one.
         return Err(StoreFault::Damaged("it is empty".into()).into());
     }
-    let check = if was_left || length <= CHECK_BYTES_MAX { Check::Whole } else { Check::Trust };
+    let check = if was_left || length <= CHECK_BYTES_MAX {
+        Check::Whole
+    } else {
+        Check::Trust
+    };
     RedbStore::open_with_backend(backend(file)?, cap_bytes, check)
 }
 
@@ -143,7 +157,10 @@ fn free_name(path: &Path) -> Result<PathBuf, OpenFault> {
             return Ok(name);
         }
     }
-    Err(StoreFault::Io(format!("{DAMAGED_FILES_MAX} damaged files are there already")).into())
+    Err(StoreFault::Io(format!(
+        "{DAMAGED_FILES_MAX} damaged files are there already"
+    ))
+    .into())
 }
 
 fn backend(file: File) -> Result<FileBackend, OpenFault> {

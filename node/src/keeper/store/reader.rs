@@ -59,10 +59,13 @@ where
 
     /// Returns the item's pointer if its life is not over.
     pub(super) fn live(&self, key: ItemKey) -> Result<Option<Pointer>, Error> {
-        Ok(self.pointer(key)?.filter(|pointer| pointer.is_live(self.now)))
+        Ok(self
+            .pointer(key)?
+            .filter(|pointer| pointer.is_live(self.now)))
     }
 
-    /// Returns what the row at `pointer` holds; `None`, and a note of it, if that is not what was written.
+    /// Returns what the row at `pointer` holds; `None`, and a note of it, if that is not what was
+    /// written.
     pub(super) fn content(
         &mut self,
         key: ItemKey,
@@ -80,7 +83,8 @@ where
         }))
     }
 
-    /// Hands over the keys and pointers of one kind at one address, in order, until `visit` says to stop.
+    /// Hands over the keys and pointers of one kind at one address, in order, until `visit` says to
+    /// stop.
     pub(super) fn visit(
         &self,
         kind: RowKind,
@@ -88,12 +92,22 @@ where
         after: Option<[u8; 32]>,
         mut visit: impl FnMut(ItemKey, Pointer) -> bool,
     ) -> Result<(), Error> {
-        let first = ItemKey { kind, address, name: after.unwrap_or([0; 32]) };
-        let last = ItemKey { kind, address, name: [255; 32] };
+        let first = ItemKey {
+            kind,
+            address,
+            name: after.unwrap_or([0; 32]),
+        };
+        let last = ItemKey {
+            kind,
+            address,
+            name: [255; 32],
+        };
         let (from, to) = (first.to_bytes(), last.to_bytes());
         for entry in self.index.range::<&[u8; KEY_BYTES]>(&from..=&to)? {
             let (key, value) = entry?;
-            let Some(key) = ItemKey::from_bytes(key.value()) else { continue };
+            let Some(key) = ItemKey::from_bytes(key.value()) else {
+                continue;
+            };
             let is_after = after.is_none_or(|after| key.name > after);
             if is_after && !visit(key, Pointer::from_value(value.value())) {
                 break;
@@ -103,17 +117,16 @@ where
     }
 
     /// Returns until when an envelope is held, or was acked.
-    pub(super) fn held(
-        &self,
-        address: Address,
-        id: ItemId,
-    ) -> Result<Option<StoreOutcome>, Error> {
+    pub(super) fn held(&self, address: Address, id: ItemId) -> Result<Option<StoreOutcome>, Error> {
         let acked = self.live(ItemKey::tombstone(address, id))?;
         let held = match acked {
             Some(pointer) => Some(pointer),
             None => self.live(ItemKey::envelope(address, id))?,
         };
-        Ok(held.map(|pointer| StoreOutcome::Held { until: pointer.expires, new: false }))
+        Ok(held.map(|pointer| StoreOutcome::Held {
+            until: pointer.expires,
+            new: false,
+        }))
     }
 
     /// Returns the live records at a locator.
@@ -126,7 +139,9 @@ where
         found.retain(|(_, pointer)| pointer.is_live(self.now));
         let mut records = Vec::with_capacity(found.len());
         for (key, pointer) in found {
-            let Some(content) = self.content(key, pointer)? else { continue };
+            let Some(content) = self.content(key, pointer)? else {
+                continue;
+            };
             match CardRecord::decode(&content.payload) {
                 Ok(record) => records.push(record),
                 Err(_) => self.damaged.push(key),
@@ -153,7 +168,12 @@ where
             }
             let HoldingKey { kind, address, .. } = key;
             let (size_bytes, expires) = (pointer.size_bytes, pointer.expires);
-            page.items.push(Holding { address, kind, size_bytes, expires });
+            page.items.push(Holding {
+                address,
+                kind,
+                size_bytes,
+                expires,
+            });
             if page.items.len() >= limit {
                 page.next = Some(key);
                 break;
@@ -167,8 +187,16 @@ where
         let after = after.map(|id| *id.as_bytes());
         self.visit(RowKind::Envelope, address, after, |key, pointer| {
             if pointer.is_live(self.now) {
-                let Pointer { expires, size_bytes, .. } = pointer;
-                items.push(Listed { id: ItemId::new(key.name), size_bytes, expires });
+                let Pointer {
+                    expires,
+                    size_bytes,
+                    ..
+                } = pointer;
+                items.push(Listed {
+                    id: ItemId::new(key.name),
+                    size_bytes,
+                    expires,
+                });
             }
             items.len() <= LISTING_COUNT_MAX
         })?;
@@ -182,14 +210,19 @@ where
         let mut bytes = 0_usize;
         for id in ids {
             let key = ItemKey::envelope(address, *id);
-            let Some(pointer) = self.live(key)? else { continue };
+            let Some(pointer) = self.live(key)? else {
+                continue;
+            };
             let size = usize::try_from(pointer.size_bytes).unwrap_or(usize::MAX);
             if bytes.saturating_add(size) > ENVELOPES_BYTES_MAX {
                 break;
             }
             if let Some(content) = self.content(key, pointer)? {
                 bytes += size;
-                items.push(Waiting { envelope: content.payload, expires: pointer.expires });
+                items.push(Waiting {
+                    envelope: content.payload,
+                    expires: pointer.expires,
+                });
             }
         }
         Ok(StoreOutcome::Envelopes(items))
@@ -197,11 +230,15 @@ where
 
     fn chunk(&mut self, address: Address) -> Result<StoreOutcome, Error> {
         let key = ItemKey::chunk(address);
-        let Some(pointer) = self.live(key)? else { return Ok(StoreOutcome::Unknown) };
+        let Some(pointer) = self.live(key)? else {
+            return Ok(StoreOutcome::Unknown);
+        };
         let content = self.content(key, pointer)?;
-        Ok(content.map_or(StoreOutcome::Unknown, |content| StoreOutcome::Chunk {
-            chunk: content.payload,
-            expires: pointer.expires,
-        }))
+        Ok(
+            content.map_or(StoreOutcome::Unknown, |content| StoreOutcome::Chunk {
+                chunk: content.payload,
+                expires: pointer.expires,
+            }),
+        )
     }
 }

@@ -1,20 +1,16 @@
 //! Finds items in a damaged file.
 //!
-//! Every row begins with a mark and carries its own hash, so rows are found wherever they lie, with no table in
-//! between. A file also holds what it has dropped: pages are reused, not cleared. Of what was acked the tombstone is
-//! found as well and wins; of a card the highest sequence wins; what has expired goes with the next sweep. A chunk
-//! deleted by its owner may come back until its expiry.
+//! Every row begins with a mark and carries its own hash, so rows are found wherever they lie, with
+//! no table in between. A file also holds what it has dropped: pages are reused, not cleared. Of
+//! what was acked the tombstone is found as well and wins; of a card the highest sequence wins;
+//! what has expired goes with the next sweep. A chunk deleted by its owner may come back until its
+//! expiry.
 //!
-//! Nothing is believed only because its hash fits: anybody can put such bytes into an envelope. An envelope and a chunk
-//! must lie at the hash of their bytes, and a card must be signed.
+//! Nothing is believed only because its hash fits: anybody can put such bytes into an envelope. An
+//! envelope and a chunk must lie at the hash of their bytes, and a card must be signed.
 
 use redb::StorageBackend;
-use restante_proto::{
-    card::CardRecord,
-    envelope::id_of,
-    keeper::StoreFault,
-    time::UnixMillis,
-};
+use restante_proto::{card::CardRecord, envelope::id_of, keeper::StoreFault, time::UnixMillis};
 
 use super::{
     RedbStore,
@@ -34,10 +30,7 @@ const SECTOR_BYTES: usize = 4096;
 /// # Errors
 ///
 /// [`StoreFault`] of the new store; what cannot be read of the old one is left out.
-pub(super) fn copy(
-    damaged: &dyn StorageBackend,
-    store: &mut RedbStore,
-) -> Result<(), StoreFault> {
+pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Result<(), StoreFault> {
     let length = damaged.len().map_err(|error| io_fault(&error))?;
     let mut at = 0;
     let mut found = Vec::new();
@@ -45,12 +38,17 @@ pub(super) fn copy(
         let window = read_window(damaged, at, length);
         let is_last = at + window.len() as u64 >= length;
         // A row that begins in the overlap is whole in the next window.
-        let end = if is_last { window.len() } else { window.len() - ROW_BYTES_MAX };
+        let end = if is_last {
+            window.len()
+        } else {
+            window.len() - ROW_BYTES_MAX
+        };
         let mut offset = 0;
         while let Some(start) = next_mark(&window, offset, end) {
             let row = Row::decode_first(&window[start..]).filter(is_credible);
             // What lies inside a sound row is its depositor's, and is not searched.
-            offset = start + row.map_or(1, |row| super::tables::ROW_HEADER_BYTES + row.payload.len());
+            offset =
+                start + row.map_or(1, |row| super::tables::ROW_HEADER_BYTES + row.payload.len());
             if row.is_some() {
                 found.push(window[start..offset].to_vec());
             }
@@ -79,7 +77,10 @@ fn read_window(damaged: &dyn StorageBackend, at: u64, length: u64) -> Vec<u8> {
     let mut window = vec![0; rest.min(WINDOW_BYTES)];
     if damaged.read(at, &mut window).is_err() {
         for (number, sector) in window.chunks_mut(SECTOR_BYTES).enumerate() {
-            if damaged.read(at + (number * SECTOR_BYTES) as u64, sector).is_err() {
+            if damaged
+                .read(at + (number * SECTOR_BYTES) as u64, sector)
+                .is_err()
+            {
                 sector.fill(0);
             }
         }
@@ -90,7 +91,9 @@ fn read_window(damaged: &dyn StorageBackend, at: u64, length: u64) -> Vec<u8> {
 fn next_mark(window: &[u8], from: usize, end: usize) -> Option<usize> {
     let mut at = from;
     while at < end {
-        at += window[at..end].iter().position(|byte| *byte == ROW_MAGIC[0])?;
+        at += window[at..end]
+            .iter()
+            .position(|byte| *byte == ROW_MAGIC[0])?;
         if window[at..].starts_with(&ROW_MAGIC) {
             return Some(at);
         }

@@ -6,9 +6,10 @@
 //! | `index` | kind, address, name       | expiry, number, size       |
 //! | `meta`  | a word                    | a number                   |
 //!
-//! `items` holds everything there is to know, ordered by expiry: a sweep reads what is due and nothing else, and what
-//! ends in one hour lies together, where it can be dropped in one go. Its rows describe and check themselves, so that
-//! they can be found in a damaged file without any table. `index` and the sums in `meta` follow from it.
+//! `items` holds everything there is to know, ordered by expiry: a sweep reads what is due and
+//! nothing else, and what ends in one hour lies together, where it can be dropped in one go. Its
+//! rows describe and check themselves, so that they can be found in a damaged file without any
+//! table. `index` and the sums in `meta` follow from it.
 
 use redb::TableDefinition;
 use restante_proto::{
@@ -104,19 +105,35 @@ pub(super) struct ItemKey {
 
 impl ItemKey {
     pub(super) const fn envelope(address: Address, id: ItemId) -> Self {
-        Self { kind: RowKind::Envelope, address, name: *id.as_bytes() }
+        Self {
+            kind: RowKind::Envelope,
+            address,
+            name: *id.as_bytes(),
+        }
     }
 
     pub(super) const fn tombstone(address: Address, id: ItemId) -> Self {
-        Self { kind: RowKind::Tombstone, address, name: *id.as_bytes() }
+        Self {
+            kind: RowKind::Tombstone,
+            address,
+            name: *id.as_bytes(),
+        }
     }
 
     pub(super) fn card(locator: Address, writer: &PublicKey) -> Self {
-        Self { kind: RowKind::Card, address: locator, name: *writer.as_bytes() }
+        Self {
+            kind: RowKind::Card,
+            address: locator,
+            name: *writer.as_bytes(),
+        }
     }
 
     pub(super) const fn chunk(address: Address) -> Self {
-        Self { kind: RowKind::Chunk, address, name: [0; 32] }
+        Self {
+            kind: RowKind::Chunk,
+            address,
+            name: [0; 32],
+        }
     }
 
     pub(super) const fn holding(key: HoldingKey) -> Self {
@@ -125,13 +142,21 @@ impl ItemKey {
             HoldingKind::Envelope => RowKind::Envelope,
             HoldingKind::Chunk => RowKind::Chunk,
         };
-        Self { kind, address: key.address, name: key.name }
+        Self {
+            kind,
+            address: key.address,
+            name: key.name,
+        }
     }
 
     /// Returns the key as the operator's list knows it; a tombstone is no item.
     pub(super) fn to_holding(self) -> Option<HoldingKey> {
         let kind = self.kind.holding()?;
-        Some(HoldingKey { kind, address: self.address, name: self.name })
+        Some(HoldingKey {
+            kind,
+            address: self.address,
+            name: self.name,
+        })
     }
 
     pub(super) fn to_bytes(self) -> [u8; KEY_BYTES] {
@@ -161,7 +186,11 @@ pub(super) struct Pointer {
 
 impl Pointer {
     pub(super) const fn from_value((expires, number, size_bytes): (u64, u64, u32)) -> Self {
-        Self { expires: UnixMillis::new(expires), number, size_bytes }
+        Self {
+            expires: UnixMillis::new(expires),
+            number,
+            size_bytes,
+        }
     }
 
     pub(super) const fn to_value(self) -> (u64, u64, u32) {
@@ -201,7 +230,12 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) const fn new(key: ItemKey, expires: UnixMillis, payload: &'a [u8]) -> Self {
-        Self { key, expires, deletion_key: PublicKey::new([0; 32]), payload }
+        Self {
+            key,
+            expires,
+            deletion_key: PublicKey::new([0; 32]),
+            payload,
+        }
     }
 
     pub(super) fn size_bytes(&self) -> u32 {
@@ -248,8 +282,7 @@ impl<'a> Row<'a> {
 
     /// Decodes a row that is all of `bytes`.
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        Self::decode_first(bytes)
-            .filter(|row| bytes.len() == ROW_HEADER_BYTES + row.payload.len())
+        Self::decode_first(bytes).filter(|row| bytes.len() == ROW_HEADER_BYTES + row.payload.len())
     }
 
     /// Returns the key that a row claims, whether or not the row is what was written.

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::engine_panic::panic_is_caught;
+
 use super::super::test_disk::{TestDisk, seeded};
 use super::*;
 

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use redb::{Durability, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use zeroize::Zeroizing;
 
-use super::guard::guarded;
+use crate::engine_panic::guarded;
 use super::row::{Row, Table, TableKeys};
 use super::{DbFault, SealedDb};
 

@@ -27,7 +27,12 @@ impl Street {
         let alice = person("alice");
         let id = alice.person_id(CHEAP);
         let locators = id.locators(NOW.salt_epoch(), CHEAP);
-        Self { alice, id, locators, offices: std::array::from_fn(|_| Office::new()) }
+        Self {
+            alice,
+            id,
+            locators,
+            offices: std::array::from_fn(|_| Office::new()),
+        }
     }
 
     fn card(&self, sequence: u64) -> Card {
@@ -79,14 +84,20 @@ impl Street {
     }
 
     fn squatter(&self, slot: usize) -> Identity {
-        Identity { handle: self.alice.handle.clone(), ..person(&format!("squatter{slot}")) }
+        Identity {
+            handle: self.alice.handle.clone(),
+            ..person(&format!("squatter{slot}"))
+        }
     }
 
     fn old_card_by(&self, at: usize, squatter: &Identity) -> CardRecord {
         let genuine = self.card(1);
         let mut record = self.record(at, &genuine, &self.alice);
         // What Alice signed, under the squatter's writer key: an honest copy, as contacts make.
-        let copy = Identity { account: squatter.account.clone(), ..self.alice.clone() };
+        let copy = Identity {
+            account: squatter.account.clone(),
+            ..self.alice.clone()
+        };
         let writer = copy.writer(&record.locator);
         record.sealed = reseal(&record, &self.locators, &writer.public());
         signed_by(record, squatter)
@@ -139,13 +150,26 @@ fn reseal(
     };
     let cipher = XChaCha20Poly1305::new(locators.record_key.as_bytes().into());
     let data = |writer: &crate::keys::PublicKey| {
-        [context::CARD_SEAL.as_bytes(), record.locator.as_bytes(), writer.as_bytes()].concat()
+        [
+            context::CARD_SEAL.as_bytes(),
+            record.locator.as_bytes(),
+            writer.as_bytes(),
+        ]
+        .concat()
     };
     let (nonce, sealed) = record.sealed.split_first_chunk::<24>().unwrap();
-    let payload = Payload { msg: sealed, aad: &data(&record.writer) };
+    let payload = Payload {
+        msg: sealed,
+        aad: &data(&record.writer),
+    };
     let plain = cipher.decrypt(nonce.into(), payload).unwrap();
-    let payload = Payload { msg: &plain, aad: &data(writer) };
-    [&nonce[..], &cipher.encrypt(nonce.into(), payload).unwrap()].concat().into()
+    let payload = Payload {
+        msg: &plain,
+        aad: &data(writer),
+    };
+    [&nonce[..], &cipher.encrypt(nonce.into(), payload).unwrap()]
+        .concat()
+        .into()
 }
 
 #[test]
@@ -169,7 +193,10 @@ fn a_squatter_in_all_other_slots_cannot_make_the_lookup_fail() {
         street.offices[at].receipt(NOW, &deposit_card(&record, false));
     }
     let account = street.alice.account.public();
-    let known = Known { account: Some(&account), sequence: Some(2) };
+    let known = Known {
+        account: Some(&account),
+        sequence: Some(2),
+    };
     assert_eq!(street.resolve(NOW, known), Some(street.card(3)));
     assert_eq!(street.resolve(NOW, Known::default()), Some(street.card(3)));
 }

@@ -35,14 +35,28 @@ fn what_was_deposited_is_listed_and_handed_over() {
         assert_eq!(receipt.until, EXPIRES);
     }
     assert_eq!(office.listed(NOW, &mailbox, &owner), ids(&["one", "two"]));
-    let asked = [id_of(&envelope("two")), ItemId::new([9; 32]), id_of(&envelope("one"))];
+    let asked = [
+        id_of(&envelope("two")),
+        ItemId::new([9; 32]),
+        id_of(&envelope("one")),
+    ];
     let got = office.got(NOW, &get(&mailbox, &owner, NOW, &asked));
-    let waiting = |label| Waiting { envelope: envelope(label), expires: EXPIRES };
+    let waiting = |label| Waiting {
+        envelope: envelope(label),
+        expires: EXPIRES,
+    };
     assert_eq!(got, [waiting("two"), waiting("one")]);
-    let [first, second] = ids(&["one", "two"])[..] else { panic!() };
+    let [first, second] = ids(&["one", "two"])[..] else {
+        panic!()
+    };
     let request = list(&mailbox, &owner, NOW, Some(first));
-    let Response::Listing { items, more } = office.ask(NOW, &request) else { panic!() };
-    assert_eq!((items.len(), items[0].id, items[0].size_bytes, more), (1, second, 2_048, false));
+    let Response::Listing { items, more } = office.ask(NOW, &request) else {
+        panic!()
+    };
+    assert_eq!(
+        (items.len(), items[0].id, items[0].size_bytes, more),
+        (1, second, 2_048, false)
+    );
 }
 
 #[test]
@@ -70,7 +84,11 @@ fn what_was_acked_never_comes_back() {
     for now in [NOW, NOW.plus(HOUR_MS), EXPIRES.minus(1)] {
         office.timer(now);
         let (response, pushes) = office.ask_by(now, 0, &deposit);
-        assert_eq!(response, Response::Receipt(before), "the sender sees no difference");
+        assert_eq!(
+            response,
+            Response::Receipt(before),
+            "the sender sees no difference"
+        );
         assert_eq!(pushes, []);
         assert_eq!(office.receipt(now, &offer(&mailbox, id)).until, EXPIRES);
         assert_eq!(office.listed(now, &mailbox, &owner), []);
@@ -89,8 +107,14 @@ fn an_ack_that_comes_before_the_envelope_holds_and_does_not_show() {
     office.ask(NOW, &ack(&mailbox, &owner, &[id]));
     let deposit = stamped(&mailbox, &envelope("one"));
     let receipt = office.receipt(NOW, &deposit);
-    assert_eq!(receipt.until, EXPIRES, "not a date that only an ack can bring");
-    assert_eq!(receipt.verify(&super::node(), &claim(&mailbox, &envelope("one"), 7)), Ok(()));
+    assert_eq!(
+        receipt.until, EXPIRES,
+        "not a date that only an ack can bring"
+    );
+    assert_eq!(
+        receipt.verify(&super::node(), &claim(&mailbox, &envelope("one"), 7)),
+        Ok(())
+    );
     assert_eq!(office.listed(NOW, &mailbox, &owner), []);
     office.timer(EXPIRES.minus(1));
     office.receipt(EXPIRES.minus(1), &deposit);
@@ -118,15 +142,24 @@ fn nothing_is_served_from_its_hour_on() {
     office.receipt(NOW, &stamped(&mailbox, &envelope("one")));
     let last = EXPIRES.minus(1);
     assert_eq!(office.listed(last, &mailbox, &owner), [id]);
-    assert_eq!(office.got(last, &get(&mailbox, &owner, last, &[id])).len(), 1);
+    assert_eq!(
+        office.got(last, &get(&mailbox, &owner, last, &[id])).len(),
+        1
+    );
     assert_eq!(office.listed(EXPIRES, &mailbox, &owner), []);
-    assert_eq!(office.got(EXPIRES, &get(&mailbox, &owner, EXPIRES, &[id])), []);
+    assert_eq!(
+        office.got(EXPIRES, &get(&mailbox, &owner, EXPIRES, &[id])),
+        []
+    );
     assert_eq!(office.ask(EXPIRES, &offer(&mailbox, id)), Response::Unknown);
     assert_eq!(office.store.usage().items, 1, "not swept yet");
     office.timer(EXPIRES);
     assert_eq!(office.store.usage().items, 0);
     assert!(office.keeper.next_timeout() <= EXPIRES.plus(MINUTE_MS));
-    assert_eq!(office.keeper.next_timeout(), EXPIRES.plus(SWEEP_INTERVAL_MS));
+    assert_eq!(
+        office.keeper.next_timeout(),
+        EXPIRES.plus(SWEEP_INTERVAL_MS)
+    );
 }
 
 #[test]
@@ -140,12 +173,25 @@ fn what_expires_while_the_disk_works_is_not_served() {
     let address = crate::Address::new(*id_of(&chunk).as_bytes());
     let last = EXPIRES.minus(1);
     for (request, served) in [
-        (list(&mailbox, &owner, last, None), Response::Listing { items: vec![], more: false }),
-        (get(&mailbox, &owner, last, &[id]), Response::Envelopes(vec![])),
+        (
+            list(&mailbox, &owner, last, None),
+            Response::Listing {
+                items: vec![],
+                more: false,
+            },
+        ),
+        (
+            get(&mailbox, &owner, last, &[id]),
+            Response::Envelopes(vec![]),
+        ),
         (Request::GetChunk { address }, Response::Unknown),
     ] {
         let outputs = office.begin(last, 0, request.encode());
-        assert_ne!(office.finish(last, last, outputs).0, served, "it is there before its hour");
+        assert_ne!(
+            office.finish(last, last, outputs).0,
+            served,
+            "it is there before its hour"
+        );
         let outputs = office.begin(last, 0, request.encode());
         assert_eq!(office.finish(last, EXPIRES, outputs).0, served);
     }
@@ -162,7 +208,10 @@ fn a_mailbox_that_takes_stamps_holds_so_many_and_so_much() {
     assert!(refusal.retry_after_ms >= SECOND_MS);
     // What is there is kept, and still has its receipt.
     office.receipt(NOW, &stamped(&mailbox, &envelope("0")));
-    assert_eq!(office.listed(NOW, &mailbox, &owner).len(), STAMP_MAILBOX_COUNT_MAX as usize);
+    assert_eq!(
+        office.listed(NOW, &mailbox, &owner).len(),
+        STAMP_MAILBOX_COUNT_MAX as usize
+    );
     office.ask(NOW, &ack(&mailbox, &owner, &ids(&["0"])));
     office.receipt(NOW, &stamped(&mailbox, &envelope("more")));
 
@@ -184,7 +233,11 @@ fn a_full_node_refuses_what_is_new_and_keeps_what_it_has() {
     office.receipt(NOW, &stamped(&mailbox, &envelope("two")));
     office.check(NOW, &stamped(&mailbox, &envelope("three")), Reason::Full);
     let chunk = Bytes::from(vec![1; 1_000]);
-    office.check(NOW, &deposit_chunk(&chunk, key("deletion").public()), Reason::Full);
+    office.check(
+        NOW,
+        &deposit_chunk(&chunk, key("deletion").public()),
+        Reason::Full,
+    );
     assert_eq!(office.listed(NOW, &mailbox, &owner), ids(&["one", "two"]));
     office.ask(NOW, &ack(&mailbox, &owner, &ids(&["one"])));
     office.receipt(NOW, &stamped(&mailbox, &envelope("three")));
@@ -195,15 +248,26 @@ fn a_full_mailbox_of_contacts_is_listed_in_pages() {
     let (mailbox, owner) = closed_box();
     let mut office = Office::new();
     for count in 0..CAPABILITY_MAILBOX_COUNT_MAX {
-        office.receipt(NOW, &admitted(&mailbox, &owner, &envelope(&count.to_string())));
+        office.receipt(
+            NOW,
+            &admitted(&mailbox, &owner, &envelope(&count.to_string())),
+        );
     }
-    office.check(NOW, &admitted(&mailbox, &owner, &envelope("more")), Reason::Full);
+    office.check(
+        NOW,
+        &admitted(&mailbox, &owner, &envelope("more")),
+        Reason::Full,
+    );
     let request = list(&mailbox, &owner, NOW, None);
-    let Response::Listing { items, more } = office.ask(NOW, &request) else { panic!() };
+    let Response::Listing { items, more } = office.ask(NOW, &request) else {
+        panic!()
+    };
     assert_eq!((items.len(), more), (LISTING_COUNT_MAX, true));
     assert!(items.is_sorted_by(|a, b| a.id < b.id));
     let request = list(&mailbox, &owner, NOW, Some(items[LISTING_COUNT_MAX - 1].id));
-    let Response::Listing { items: rest, more } = office.ask(NOW, &request) else { panic!() };
+    let Response::Listing { items: rest, more } = office.ask(NOW, &request) else {
+        panic!()
+    };
     assert_eq!((rest.len(), more), (24, false));
     assert!(rest[0].id > items[LISTING_COUNT_MAX - 1].id);
 }
@@ -212,8 +276,9 @@ fn a_full_mailbox_of_contacts_is_listed_in_pages() {
 fn a_response_carries_as_many_envelopes_as_fit_in_the_order_asked() {
     let (mailbox, owner) = open_box();
     let mut office = Office::new();
-    let middle: Vec<Bytes> =
-        (0..9).map(|n| noise_envelope(&format!("m{n}"), ENVELOPE_BYTES[1], EXPIRES)).collect();
+    let middle: Vec<Bytes> = (0..9)
+        .map(|n| noise_envelope(&format!("m{n}"), ENVELOPE_BYTES[1], EXPIRES))
+        .collect();
     for bytes in &middle {
         office.receipt(NOW, &stamped(&mailbox, bytes));
     }
@@ -222,7 +287,9 @@ fn a_response_carries_as_many_envelopes_as_fit_in_the_order_asked() {
     let got: Vec<ItemId> = got.iter().map(|item| id_of(&item.envelope)).collect();
     assert_eq!(got, asked[..8]);
 
-    let small: Vec<String> = (0..GET_COUNT_MAX).map(|count| format!("s{count}")).collect();
+    let small: Vec<String> = (0..GET_COUNT_MAX)
+        .map(|count| format!("s{count}"))
+        .collect();
     for label in &small {
         office.receipt(NOW, &stamped(&mailbox, &envelope(label)));
     }
@@ -241,7 +308,10 @@ fn tombstones_are_refused_rather_than_forgotten() {
         signature: crate::keys::Signature::new([0; 64]),
     };
     let entries: Vec<_> = (0..MAILBOX_TOMBSTONES_MAX).map(entry).collect();
-    let op = crate::keeper::StoreOp::Ack { address: mailbox.address(), entries };
+    let op = crate::keeper::StoreOp::Ack {
+        address: mailbox.address(),
+        entries,
+    };
     office.store.apply(NOW, vec![op]).unwrap();
     let one_more = ack(&mailbox, &owner, &ids(&["one"]));
     office.check(NOW, &one_more, Reason::Full);
@@ -256,7 +326,12 @@ fn a_subscriber_is_pushed_each_new_envelope_once() {
     office.receipt(NOW, &stamped(&mailbox, &envelope("before")));
     for conn in [1, 2] {
         let (response, pushes) = office.ask_by(NOW, conn, &subscribe(&mailbox, &owner, NOW));
-        assert_eq!(response, Response::Done { until: Some(NOW.plus(HOUR_MS)) });
+        assert_eq!(
+            response,
+            Response::Done {
+                until: Some(NOW.plus(HOUR_MS))
+            }
+        );
         assert_eq!(pushes, [], "what was there before is listed, not pushed");
     }
     let (_, pushes) = office.ask_by(NOW, 3, &stamped(&mailbox, &envelope("one")));
@@ -264,11 +339,20 @@ fn a_subscriber_is_pushed_each_new_envelope_once() {
     assert_eq!(conns, [ConnId(1), ConnId(2)]);
     for (_, push) in pushes {
         assert_eq!(push.mailbox, mailbox.address());
-        assert_eq!(push.item, Waiting { envelope: envelope("one"), expires: EXPIRES });
+        assert_eq!(
+            push.item,
+            Waiting {
+                envelope: envelope("one"),
+                expires: EXPIRES
+            }
+        );
     }
     let (_, pushes) = office.ask_by(NOW, 3, &stamped(&mailbox, &envelope("one")));
     assert_eq!(pushes, [], "the second time it is not new");
-    assert_eq!(office.ask_by(NOW, 3, &offer(&mailbox, ids(&["one"])[0])).1, []);
+    assert_eq!(
+        office.ask_by(NOW, 3, &offer(&mailbox, ids(&["one"])[0])).1,
+        []
+    );
     let (other, _) = closed_box();
     let (_, pushes) = office.ask_by(NOW, 3, &admitted(&other, &closed_box().1, &envelope("x")));
     assert_eq!(pushes, [], "another mailbox");
@@ -277,7 +361,10 @@ fn a_subscriber_is_pushed_each_new_envelope_once() {
 
 fn pushed(office: &mut Office, now: UnixMillis, label: &str) -> usize {
     let (mailbox, _) = open_box();
-    office.ask_by(now, 9, &stamped(&mailbox, &envelope(label))).1.len()
+    office
+        .ask_by(now, 9, &stamped(&mailbox, &envelope(label)))
+        .1
+        .len()
 }
 
 #[test]
@@ -296,7 +383,11 @@ fn a_subscription_ends_with_its_connection_or_after_an_hour() {
     office.ask_by(half, 1, &subscribe(&mailbox, &owner, half));
     let end = NOW.plus(HOUR_MS);
     assert_eq!(pushed(&mut office, end.minus(1), "three"), 2);
-    assert_eq!(pushed(&mut office, end, "four"), 1, "over before it was swept");
+    assert_eq!(
+        pushed(&mut office, end, "four"),
+        1,
+        "over before it was swept"
+    );
     office.timer(end);
     assert_eq!(office.keeper.subscriptions(), 1);
     office.ask_by(end, 1, &subscribe(&mailbox, &owner, end));

@@ -37,7 +37,10 @@ fn steps() -> impl Strategy<Value = Step> {
 /// Six envelopes that end one, two and three days after the start.
 fn envelope(which: usize) -> (Bytes, UnixMillis) {
     let expires = NOW.plus((which as u64 % 3 + 1) * DAY_MS);
-    (noise_envelope(&format!("model {which}"), 2_048, expires), expires)
+    (
+        noise_envelope(&format!("model {which}"), 2_048, expires),
+        expires,
+    )
 }
 
 /// What a keeper must know of one envelope.

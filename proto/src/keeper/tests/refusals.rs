@@ -36,9 +36,19 @@ fn record_of(card: &crate::card::Card) -> CardRecord {
 
 fn with_admission(request: Request, other: Admission) -> Request {
     match request {
-        Request::DepositEnvelope { mailbox, expires, envelope, nonce, .. } => {
-            Request::DepositEnvelope { mailbox, expires, envelope, nonce, admission: other }
-        }
+        Request::DepositEnvelope {
+            mailbox,
+            expires,
+            envelope,
+            nonce,
+            ..
+        } => Request::DepositEnvelope {
+            mailbox,
+            expires,
+            envelope,
+            nonce,
+            admission: other,
+        },
         other => other,
     }
 }
@@ -56,7 +66,9 @@ fn junk_is_malformed_and_the_keeper_goes_on() {
     for junk in [&b""[..], b"junk", &[0; 100_000]] {
         let outputs = office.begin(NOW, 0, Bytes::copy_from_slice(junk));
         let (response, _) = office.finish(NOW, NOW, outputs);
-        let Response::Refusal(refusal) = response else { panic!("{response:?}") };
+        let Response::Refusal(refusal) = response else {
+            panic!("{response:?}")
+        };
         assert_eq!(refusal.reason, Reason::Malformed);
     }
     let (mailbox, _) = open_box();
@@ -84,7 +96,11 @@ fn sizes_that_do_not_exist_are_refused() {
         office.check(NOW, &deposit, Reason::TooLarge);
     }
     let deletion = key("deletion").public();
-    office.check(NOW, &deposit_chunk(&Bytes::new(), deletion), Reason::TooLarge);
+    office.check(
+        NOW,
+        &deposit_chunk(&Bytes::new(), deletion),
+        Reason::TooLarge,
+    );
     let chunk = Bytes::from(vec![1; 65_537]);
     office.check(NOW, &deposit_chunk(&chunk, deletion), Reason::TooLarge);
 }
@@ -116,14 +132,22 @@ fn a_cards_life_is_thirty_days_and_a_tombstones_ten_years() {
     let mut office = Office::new();
     let mut long = card(&alice, &prekey("alice", NOW), 1);
     long.expires = NOW.plus(CARD_TTL_MS + CLOCK_SKEW_MS + 1);
-    office.check(NOW, &deposit_card(&record_of(&long), true), Reason::Lifetime);
+    office.check(
+        NOW,
+        &deposit_card(&record_of(&long), true),
+        Reason::Lifetime,
+    );
     let mut end = tombstone(&alice, 1, NOW);
     end.expires = NOW.plus(TOMBSTONE_TTL_MS + CLOCK_SKEW_MS + 1);
     office.check(NOW, &deposit_card(&record_of(&end), true), Reason::Lifetime);
     let end = tombstone(&alice, 1, NOW);
     office.receipt(NOW, &deposit_card(&record_of(&end), true));
     let expired = record(9);
-    office.check(NOW.plus(CARD_TTL_MS), &deposit_card(&expired, true), Reason::Expired);
+    office.check(
+        NOW.plus(CARD_TTL_MS),
+        &deposit_card(&expired, true),
+        Reason::Expired,
+    );
 }
 
 #[test]
@@ -135,16 +159,28 @@ fn a_stamp_must_be_right_and_worth_what_is_asked() {
     let refusal = office.check(NOW, &with_admission(good.clone(), other), Reason::Stamp);
     assert_eq!(refusal.effort, 1);
     // A capability, even the owner's own, does not open a mailbox that takes stamps.
-    office.check(NOW, &admitted(&mailbox, &owner, &envelope("one")), Reason::Stamp);
+    office.check(
+        NOW,
+        &admitted(&mailbox, &owner, &envelope("one")),
+        Reason::Stamp,
+    );
     office.check(NOW, &deposit_card(&record(1), false), Reason::Stamp);
     let mut other_locator = record(1);
     other_locator.locator = crate::Address::new([9; 32]);
-    let Request::DepositCard { stamp, .. } = deposit_card(&other_locator, true) else { panic!() };
-    let deposit =
-        Request::DepositCard { record: Box::new(record(1)), stamp, nonce: [7; 16] };
+    let Request::DepositCard { stamp, .. } = deposit_card(&other_locator, true) else {
+        panic!()
+    };
+    let deposit = Request::DepositCard {
+        record: Box::new(record(1)),
+        stamp,
+        nonce: [7; 16],
+    };
     office.check(NOW, &deposit, Reason::Stamp);
 
-    let policy = Policy { envelope_effort: u32::MAX, ..Policy::default() };
+    let policy = Policy {
+        envelope_effort: u32::MAX,
+        ..Policy::default()
+    };
     let mut dear = Office::with(policy, u64::MAX);
     assert_eq!(dear.check(NOW, &good, Reason::Stamp).effort, u32::MAX);
     office.receipt(NOW, &good);
@@ -155,10 +191,22 @@ fn a_capability_must_be_the_owners_word_for_this_very_deposit() {
     let (mailbox, owner) = closed_box();
     let mut office = Office::new();
     let good = admitted(&mailbox, &owner, &envelope("one"));
-    office.check(NOW, &stamped(&mailbox, &envelope("one")), Reason::Capability);
-    office.check(NOW, &admitted(&mailbox, &key("thief"), &envelope("one")), Reason::Capability);
+    office.check(
+        NOW,
+        &stamped(&mailbox, &envelope("one")),
+        Reason::Capability,
+    );
+    office.check(
+        NOW,
+        &admitted(&mailbox, &key("thief"), &envelope("one")),
+        Reason::Capability,
+    );
     let other = admission(&admitted(&mailbox, &owner, &envelope("two")));
-    office.check(NOW, &with_admission(good.clone(), other), Reason::Capability);
+    office.check(
+        NOW,
+        &with_admission(good.clone(), other),
+        Reason::Capability,
+    );
     office.receipt(NOW, &good);
 }
 
@@ -178,16 +226,40 @@ fn only_the_owner_reads_deletes_and_subscribes() {
         office.check(NOW, &request, Reason::Signature);
     }
     // One foreign entry among the owner's, and nothing is acked.
-    let Request::Ack { entries: foreign, .. } = ack(&mailbox, &thief, &[id]) else { panic!() };
+    let Request::Ack {
+        entries: foreign, ..
+    } = ack(&mailbox, &thief, &[id])
+    else {
+        panic!()
+    };
     let own = ack(&mailbox, &owner, &[id_of(&envelope("two"))]);
-    let Request::Ack { mailbox: at, mut entries } = own else { panic!() };
+    let Request::Ack {
+        mailbox: at,
+        mut entries,
+    } = own
+    else {
+        panic!()
+    };
     entries.extend(foreign);
-    office.check(NOW, &Request::Ack { mailbox: at, entries }, Reason::Signature);
+    office.check(
+        NOW,
+        &Request::Ack {
+            mailbox: at,
+            entries,
+        },
+        Reason::Signature,
+    );
     assert_eq!(office.listed(NOW, &mailbox, &owner), [id]);
     // Whoever names himself owner names another mailbox.
-    let his = Mailbox { owner: thief.public(), ..mailbox };
+    let his = Mailbox {
+        owner: thief.public(),
+        ..mailbox
+    };
     assert_eq!(office.listed(NOW, &his, &thief), []);
-    assert_eq!(office.ask(NOW, &ack(&his, &thief, &[id])), Response::Done { until: None });
+    assert_eq!(
+        office.ask(NOW, &ack(&his, &thief, &[id])),
+        Response::Done { until: None }
+    );
     assert_eq!(office.listed(NOW, &mailbox, &owner), [id]);
 }
 
@@ -207,10 +279,19 @@ fn a_card_and_a_chunk_are_changed_by_their_own_keys_alone() {
         signature: key.sign(crate::context::SIGN_DELETE, &[address.as_bytes()]),
     };
     office.check(NOW, &delete(&key("thief")), Reason::Signature);
-    let kept = Response::Chunk { chunk, expires: EXPIRES };
+    let kept = Response::Chunk {
+        chunk,
+        expires: EXPIRES,
+    };
     assert_eq!(office.ask(NOW, &Request::GetChunk { address }), kept);
-    assert_eq!(office.ask(NOW, &delete(&deletion)), Response::Done { until: None });
-    assert_eq!(office.ask(NOW, &Request::GetChunk { address }), Response::Unknown);
+    assert_eq!(
+        office.ask(NOW, &delete(&deletion)),
+        Response::Done { until: None }
+    );
+    assert_eq!(
+        office.ask(NOW, &Request::GetChunk { address }),
+        Response::Unknown
+    );
     assert_eq!(office.ask(NOW, &delete(&deletion)), Response::Unknown);
 }
 
@@ -241,7 +322,11 @@ fn a_mailboxs_epoch_lies_within_a_month_and_a_day() {
     let late = today.plus(1).start().minus(CLOCK_SKEW_MS);
     let mailbox = bob.first_contact_mailbox(today.plus(2));
     office.receipt(late, &stamped(&mailbox, &envelope("two")));
-    office.check(late.minus(1), &stamped(&mailbox, &envelope("three")), Reason::Epoch);
+    office.check(
+        late.minus(1),
+        &stamped(&mailbox, &envelope("three")),
+        Reason::Epoch,
+    );
 }
 
 #[test]
@@ -257,7 +342,10 @@ fn an_owners_request_is_good_for_a_few_minutes() {
     ] {
         let request = list(&mailbox, &owner, at, None);
         if expected {
-            assert!(matches!(office.ask(NOW, &request), Response::Listing { .. }));
+            assert!(matches!(
+                office.ask(NOW, &request),
+                Response::Listing { .. }
+            ));
         } else {
             office.check(NOW, &request, Reason::Clock);
         }
@@ -266,9 +354,15 @@ fn an_owners_request_is_good_for_a_few_minutes() {
 
 #[test]
 fn a_source_that_asks_too_often_waits() {
-    let policy = Policy { requests_per_second: 1, requests_burst: 2, ..Policy::default() };
+    let policy = Policy {
+        requests_per_second: 1,
+        requests_burst: 2,
+        ..Policy::default()
+    };
     let mut office = Office::with(policy, u64::MAX);
-    let request = Request::GetCards { locator: crate::Address::new([1; 32]) };
+    let request = Request::GetCards {
+        locator: crate::Address::new([1; 32]),
+    };
     assert_eq!(office.ask(NOW, &request), Response::Cards(vec![]));
     assert_eq!(office.ask(NOW, &request), Response::Cards(vec![]));
     let refusal = office.check(NOW, &request, Reason::Busy);
@@ -277,25 +371,42 @@ fn a_source_that_asks_too_often_waits() {
     office.check(later, &request, Reason::Busy);
     // A clock set back gives nobody anything, nor does it lock anybody out for ever.
     office.check(NOW.minus(MINUTE_MS), &request, Reason::Busy);
-    assert_eq!(office.ask(later.plus(SECOND_MS), &request), Response::Cards(vec![]));
+    assert_eq!(
+        office.ask(later.plus(SECOND_MS), &request),
+        Response::Cards(vec![])
+    );
 }
 
 #[test]
 fn a_store_with_too_much_to_do_makes_others_wait() {
     let mut office = Office::new();
-    let request = Request::GetCards { locator: crate::Address::new([1; 32]) };
+    let request = Request::GetCards {
+        locator: crate::Address::new([1; 32]),
+    };
     let mut waiting = Vec::new();
     for _ in 0..STORE_OPS_MAX {
         waiting.extend(office.begin(NOW, 0, request.encode()));
     }
-    assert!(waiting.iter().all(|output| matches!(output, Output::Store { .. })));
+    assert!(
+        waiting
+            .iter()
+            .all(|output| matches!(output, Output::Store { .. }))
+    );
     office.check(NOW, &request, Reason::Busy);
     let (mailbox, owner) = open_box();
     office.check(NOW, &subscribe(&mailbox, &owner, NOW), Reason::Busy);
-    let Some(Output::Store { ticket, op }) = waiting.pop() else { panic!() };
+    let Some(Output::Store { ticket, op }) = waiting.pop() else {
+        panic!()
+    };
     let result = crate::keeper::ItemStore::apply(&mut office.store, NOW, vec![op]);
     let result = result.map(|mut outcomes| outcomes.remove(0));
-    assert_eq!(office.keeper.handle(NOW, Input::Stored { ticket, result }).len(), 1);
+    assert_eq!(
+        office
+            .keeper
+            .handle(NOW, Input::Stored { ticket, result })
+            .len(),
+        1
+    );
     assert_eq!(office.ask(NOW, &request), Response::Cards(vec![]));
 }
 
@@ -305,7 +416,10 @@ fn a_connection_has_so_many_subscriptions_and_no_more() {
     let mut office = Office::new();
     let of = |index: usize| {
         let (epoch, index) = (NOW.epoch(), u8::try_from(index).unwrap());
-        (bob.device_mailbox(epoch, index), bob.device_mailbox_owner(epoch, index))
+        (
+            bob.device_mailbox(epoch, index),
+            bob.device_mailbox_owner(epoch, index),
+        )
     };
     for index in 0..SUBSCRIPTIONS_PER_CONNECTION_MAX {
         let (mailbox, owner) = of(index);
@@ -320,7 +434,10 @@ fn a_connection_has_so_many_subscriptions_and_no_more() {
     assert!(matches!(renewed, Response::Done { .. }));
     let (response, _) = office.ask_by(NOW, 1, &subscribe(&mailbox, &owner, NOW));
     assert!(matches!(response, Response::Done { .. }));
-    assert_eq!(office.keeper.subscriptions(), SUBSCRIPTIONS_PER_CONNECTION_MAX + 1);
+    assert_eq!(
+        office.keeper.subscriptions(),
+        SUBSCRIPTIONS_PER_CONNECTION_MAX + 1
+    );
 }
 
 #[test]
@@ -330,7 +447,9 @@ fn after_the_disk_failed_nothing_is_promised_and_what_can_be_read_is_read() {
     office.receipt(NOW, &stamped(&mailbox, &envelope("one")));
     let deposit = stamped(&mailbox, &envelope("two"));
     let outputs = office.begin(NOW, 0, deposit.encode());
-    let [Output::Store { ticket, .. }] = outputs[..] else { panic!() };
+    let [Output::Store { ticket, .. }] = outputs[..] else {
+        panic!()
+    };
     let result = Err(StoreFault::Io("no space".to_owned()));
     let outputs = office.keeper.handle(NOW, Input::Stored { ticket, result });
     let (response, _) = office.finish(NOW, NOW, outputs);
@@ -348,10 +467,15 @@ fn an_answer_of_the_store_counts_once() {
     let (mailbox, _) = open_box();
     let mut office = Office::new();
     let outputs = office.begin(NOW, 0, stamped(&mailbox, &envelope("one")).encode());
-    let [Output::Store { ticket, .. }] = outputs[..] else { panic!() };
+    let [Output::Store { ticket, .. }] = outputs[..] else {
+        panic!()
+    };
     office.finish(NOW, NOW, outputs);
     let result = Ok(crate::keeper::StoreOutcome::Done);
-    assert_eq!(office.keeper.handle(NOW, Input::Stored { ticket, result }), []);
+    assert_eq!(
+        office.keeper.handle(NOW, Input::Stored { ticket, result }),
+        []
+    );
 }
 
 #[test]
@@ -360,14 +484,23 @@ fn a_receipt_is_for_its_nonce_and_its_keeper() {
     let mut office = Office::new();
     let receipt = office.receipt(NOW, &stamped(&mailbox, &envelope("one")));
     let bytes = envelope("one");
-    assert_eq!(receipt.verify(&super::node(), &claim(&mailbox, &bytes, 7)), Ok(()));
+    assert_eq!(
+        receipt.verify(&super::node(), &claim(&mailbox, &bytes, 7)),
+        Ok(())
+    );
     let replayed = receipt.verify(&super::node(), &claim(&mailbox, &bytes, 8));
     assert_eq!(replayed, Err(BadSignature));
     let other = crate::NodeId::new(*key("other").public().as_bytes());
-    assert_eq!(receipt.verify(&other, &claim(&mailbox, &bytes, 7)), Err(BadSignature));
+    assert_eq!(
+        receipt.verify(&other, &claim(&mailbox, &bytes, 7)),
+        Err(BadSignature)
+    );
     // The offer's own nonce makes a receipt of its own.
     let again = office.receipt(NOW, &offer(&mailbox, id_of(&bytes)));
-    assert_eq!(again.verify(&super::node(), &claim(&mailbox, &bytes, 8)), Ok(()));
+    assert_eq!(
+        again.verify(&super::node(), &claim(&mailbox, &bytes, 8)),
+        Ok(())
+    );
     assert_ne!(again.signature, receipt.signature);
     assert_ne!(receipt.signature, Signature::new([0; 64]));
 }

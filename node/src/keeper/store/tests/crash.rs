@@ -1,4 +1,5 @@
-//! Power cuts, wherever they fall: what was promised holds, and a batch happened as a whole or not at all.
+//! Power cuts, wherever they fall: what was promised holds, and a batch happened as a whole or not
+//! at all.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -37,12 +38,19 @@ impl Life {
     fn new(seed: u64) -> Self {
         let (disk, model) = (TestDisk::default(), MemoryStore::new(CAP_BYTES));
         drop(open(&disk, CAP_BYTES));
-        Self { disk, model, now: START, rng: rng(seed) }
+        Self {
+            disk,
+            model,
+            now: START,
+            rng: rng(seed),
+        }
     }
 
-    /// Works until the power fails, and returns the model as it is if the last batch took place after all.
+    /// Works until the power fails, and returns the model as it is if the last batch took place
+    /// after all.
     fn work_until_cut(&mut self, tally: &mut Tally) -> MemoryStore {
-        let Ok(mut store) = RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, Check::Trust)
+        let Ok(mut store) =
+            RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, Check::Trust)
         else {
             tally.violations += 1;
             return self.model.clone();
@@ -56,8 +64,9 @@ impl Life {
                 store.sweep(self.now, 1_000).map(drop)
             } else {
                 let count = self.rng.random_range(1..10);
-                let ops: Vec<StoreOp> =
-                    (0..count).map(|_| Draw::random(&mut self.rng).op(self.now)).collect();
+                let ops: Vec<StoreOp> = (0..count)
+                    .map(|_| Draw::random(&mut self.rng).op(self.now))
+                    .collect();
                 let expected = next.apply(self.now, ops.clone()).unwrap();
                 store.apply(self.now, ops).map(|outcomes| {
                     tally.violations += u32::from(outcomes != expected);
@@ -78,10 +87,18 @@ impl Life {
     fn restart(&mut self, tally: &mut Tally) -> Option<RedbStore> {
         self.disk = self.disk.after_power_cut(&mut self.rng);
         tally.cuts += 1;
-        let check = if self.rng.random() { Check::Whole } else { Check::Trust };
+        let check = if self.rng.random() {
+            Check::Whole
+        } else {
+            Check::Trust
+        };
         if self.rng.random_range(0..10) < 4 {
             self.disk.fail_after(self.rng.random_range(0..12));
-            drop(RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, check));
+            drop(RedbStore::open_with_backend(
+                self.disk.clone(),
+                CAP_BYTES,
+                check,
+            ));
             self.disk = self.disk.after_power_cut(&mut self.rng);
             tally.double_cuts += 1;
         }
@@ -94,8 +111,12 @@ impl Life {
         if store.recount().ok() != Some(usage) {
             return false;
         }
-        let Ok(answers) = store.apply(now, super::world::questions()) else { return false };
-        let Ok(holdings) = store.holdings(now, None, 10_000) else { return false };
+        let Ok(answers) = store.apply(now, super::world::questions()) else {
+            return false;
+        };
+        let Ok(holdings) = store.holdings(now, None, 10_000) else {
+            return false;
+        };
         let found = (answers, holdings);
         for (is_undone, mut state) in [(false, next), (true, self.model.clone())] {
             if picture(&mut state, now) == found && state.usage() == usage {
@@ -135,7 +156,10 @@ fn no_power_cut_breaks_a_promise() {
     eprintln!("{tally:?}");
     assert_eq!(tally.violations, 0, "{tally:?}");
     // The cuts fell where they can hurt.
-    assert!(tally.cuts == 360 && tally.double_cuts > 80 && tally.undone > 30, "{tally:?}");
+    assert!(
+        tally.cuts == 360 && tally.double_cuts > 80 && tally.undone > 30,
+        "{tally:?}"
+    );
 }
 
 #[test]

@@ -14,7 +14,10 @@ use restante_proto::{
 use tempfile::TempDir;
 
 use super::{
-    super::{Check, KeeperStore as _, OpenFault, OpenReport, RedbStore, tables::{INDEX, ItemKey, ROW_MAGIC, Row}},
+    super::{
+        Check, KeeperStore as _, OpenFault, OpenReport, RedbStore,
+        tables::{INDEX, ItemKey, ROW_MAGIC, Row},
+    },
     disk::{TestDisk, rng},
     model,
     world::{self, START, picture, put_envelope, sweep_all},
@@ -56,7 +59,11 @@ fn any_damage_ends_in_a_store_that_works() {
         if let Some(salvaged) = salvaged {
             salvaged_count += 1;
             saved += salvaged.items;
-            assert_eq!(fs::read(&salvaged.kept).unwrap(), bytes, "the damaged file stays as it was");
+            assert_eq!(
+                fs::read(&salvaged.kept).unwrap(),
+                bytes,
+                "the damaged file stays as it was"
+            );
             assert_eq!(store.usage().items, salvaged.items);
         } else {
             sound_count += 1;
@@ -65,8 +72,14 @@ fn any_damage_ends_in_a_store_that_works() {
         check_works(&mut store);
     }
     // Some flips hit nothing that is in use; a lost page does not cost the rest.
-    assert!(sound_count > 10 && salvaged_count > 60, "{sound_count} {salvaged_count}");
-    assert!(saved > salvaged_count * ITEMS_FILLED / 2, "{saved} of {salvaged_count} stores");
+    assert!(
+        sound_count > 10 && salvaged_count > 60,
+        "{sound_count} {salvaged_count}"
+    );
+    assert!(
+        saved > salvaged_count * ITEMS_FILLED / 2,
+        "{saved} of {salvaged_count} stores"
+    );
 }
 
 #[test]
@@ -74,7 +87,10 @@ fn a_salvaged_store_holds_what_the_damaged_one_held_and_no_more() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keeper.redb");
     let mut bytes = filled();
-    let before = picture(&mut model::open(&TestDisk::with_bytes(bytes.clone()), CAP_BYTES), START);
+    let before = picture(
+        &mut model::open(&TestDisk::with_bytes(bytes.clone()), CAP_BYTES),
+        START,
+    );
     // Both commit slots and all that redb knows of the file.
     bytes[..4_096].fill(0);
     fs::write(&path, &bytes).unwrap();
@@ -90,7 +106,10 @@ fn a_salvaged_store_holds_what_the_damaged_one_held_and_no_more() {
     );
     assert_eq!(picture(&mut store, START), before);
     drop(store);
-    assert_eq!(RedbStore::open(&path, CAP_BYTES).unwrap().1, OpenReport::default());
+    assert_eq!(
+        RedbStore::open(&path, CAP_BYTES).unwrap().1,
+        OpenReport::default()
+    );
 }
 
 #[test]
@@ -100,14 +119,28 @@ fn an_interrupted_replacement_is_finished_or_begun_again() {
     // Half written, with the damaged file still in place.
     fs::write(&path, [0; 9_000]).unwrap();
     fs::write(folder.path().join("keeper.redb.salvage"), b"half").unwrap();
-    assert_eq!(RedbStore::open(&path, CAP_BYTES).unwrap().1.salvaged.unwrap().items, 0);
+    assert_eq!(
+        RedbStore::open(&path, CAP_BYTES)
+            .unwrap()
+            .1
+            .salvaged
+            .unwrap()
+            .items,
+        0
+    );
     // Whole, with the damaged file moved away.
     fs::write(folder.path().join("keeper.redb.salvage"), filled()).unwrap();
     fs::remove_file(&path).unwrap();
     let (store, report) = RedbStore::open(&path, CAP_BYTES).unwrap();
-    assert_eq!((store.usage().items, report), (ITEMS_FILLED, OpenReport::default()));
+    assert_eq!(
+        (store.usage().items, report),
+        (ITEMS_FILLED, OpenReport::default())
+    );
     drop(store);
-    assert_eq!(names(folder.path()), ["keeper.redb", "keeper.redb.damaged-1"]);
+    assert_eq!(
+        names(folder.path()),
+        ["keeper.redb", "keeper.redb.damaged-1"]
+    );
 }
 
 #[test]
@@ -125,11 +158,16 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
         id: id_of(&bytes),
         bytes,
         expires: END,
-        budget: restante_proto::keeper::Budget { count: 9, bytes: 1 << 20 },
+        budget: restante_proto::keeper::Budget {
+            count: 9,
+            bytes: 1 << 20,
+        },
     };
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
-    store.apply(START, vec![put(carrier), put(victim.clone())]).unwrap();
+    store
+        .apply(START, vec![put(carrier), put(victim.clone())])
+        .unwrap();
     drop(store);
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keeper.redb");
@@ -140,9 +178,18 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     let (mut store, _) = RedbStore::open(&path, CAP_BYTES).unwrap();
 
     assert_eq!((store.usage().items, store.usage().tombstones), (2, 0));
-    let offered = StoreOp::Offer { address, id: id_of(&victim) };
+    let offered = StoreOp::Offer {
+        address,
+        id: id_of(&victim),
+    };
     let outcomes = store.apply(START, vec![offered]).unwrap();
-    assert_eq!(outcomes, [StoreOutcome::Held { until: END, new: false }]);
+    assert_eq!(
+        outcomes,
+        [StoreOutcome::Held {
+            until: END,
+            new: false
+        }]
+    );
 }
 
 #[test]
@@ -150,7 +197,12 @@ fn a_damaged_item_is_left_out_counted_and_dropped() {
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
     let at = world::address(0);
-    store.apply(START, (0..3).map(|name| put_envelope(at, name, END, 3)).collect()).unwrap();
+    store
+        .apply(
+            START,
+            (0..3).map(|name| put_envelope(at, name, END, 3)).collect(),
+        )
+        .unwrap();
     drop(store);
     let mut bytes = disk.bytes();
     let needle = world::envelope(1);
@@ -160,23 +212,37 @@ fn a_damaged_item_is_left_out_counted_and_dropped() {
     let mut store = RedbStore::open_with_backend(disk, CAP_BYTES, Check::Trust).unwrap();
 
     let ids = (0..3).map(|name| id_of(&world::envelope(name))).collect();
-    let outcomes = store.apply(START, vec![StoreOp::Get { address: at, ids }]).unwrap();
+    let outcomes = store
+        .apply(START, vec![StoreOp::Get { address: at, ids }])
+        .unwrap();
 
-    let [StoreOutcome::Envelopes(found)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    let [StoreOutcome::Envelopes(found)] = &outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
     assert_eq!(found.len(), 2);
     assert_eq!(store.counters().damaged_items, 1);
     store.sweep(START, 1_000).unwrap();
     assert_eq!(store.usage().items, 2);
     assert_eq!(store.recount().unwrap(), store.usage());
-    let outcomes = store.apply(START, vec![put_envelope(at, 1, END, 3)]).unwrap();
-    assert_eq!(outcomes, [StoreOutcome::Held { until: END, new: true }]);
+    let outcomes = store
+        .apply(START, vec![put_envelope(at, 1, END, 3)])
+        .unwrap();
+    assert_eq!(
+        outcomes,
+        [StoreOutcome::Held {
+            until: END,
+            new: true
+        }]
+    );
 }
 
 #[test]
 fn damage_found_while_running_stops_the_store() {
     let disk = TestDisk::with_bytes(filled());
     {
-        let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+        let database = redb::Builder::new()
+            .create_with_backend(disk.clone())
+            .unwrap();
         let tx = database.begin_write().unwrap();
         tx.delete_table(INDEX).unwrap();
         tx.commit().unwrap();
@@ -185,7 +251,10 @@ fn damage_found_while_running_stops_the_store() {
 
     let fault = store.apply(START, world::questions()).unwrap_err();
 
-    assert_eq!(fault, StoreFault::Damaged("its tables are not what they should be".into()));
+    assert_eq!(
+        fault,
+        StoreFault::Damaged("its tables are not what they should be".into())
+    );
     let put = put_envelope(world::address(0), 0, END, 3);
     assert_eq!(store.apply(START, vec![put]), Err(fault.clone()));
     assert_eq!(store.fault(), Some(&fault));
@@ -244,13 +313,17 @@ fn a_second_opener_is_told_that_the_store_is_in_use() {
     let refused = RedbStore::open(&path, CAP_BYTES).unwrap_err();
     assert_eq!(refused, OpenFault::InUse);
     store.close().unwrap();
-    assert_eq!(RedbStore::open(&path, CAP_BYTES).unwrap().1, OpenReport::default());
+    assert_eq!(
+        RedbStore::open(&path, CAP_BYTES).unwrap().1,
+        OpenReport::default()
+    );
     assert_eq!(names(folder.path()), ["keeper.redb"]);
 }
 
 const ITEMS_FILLED: u64 = 13;
 
-/// Returns the file of a store with some of everything, some of which was replaced, acked and deleted.
+/// Returns the file of a store with some of everything, some of which was replaced, acked and
+/// deleted.
 fn filled() -> Vec<u8> {
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
@@ -258,17 +331,30 @@ fn filled() -> Vec<u8> {
     let mut ops: Vec<StoreOp> = (0..8).map(|name| put_envelope(at, name, END, 3)).collect();
     for (writer, sequence) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 3)] {
         let record = Box::new(world::card(1, writer, sequence, END));
-        ops.push(StoreOp::PutCard { record, stamped: true });
+        ops.push(StoreOp::PutCard {
+            record,
+            stamped: true,
+        });
     }
     for name in 0..4 {
         let deletion_key = world::deletion_key(0).public();
         let (address, bytes) = (world::chunk_address(name), world::chunk(name));
-        ops.push(StoreOp::PutChunk { address, bytes, expires: END, deletion_key });
+        ops.push(StoreOp::PutChunk {
+            address,
+            bytes,
+            expires: END,
+            deletion_key,
+        });
     }
     let signature = restante_proto::keys::Signature::new([0; 64]);
     let entries = [0, 2].map(|name| id_of(&world::envelope(name)));
-    let entries = entries.map(|id| restante_proto::mailbox::AckEntry { id, signature }).to_vec();
-    ops.push(StoreOp::Ack { address: at, entries });
+    let entries = entries
+        .map(|id| restante_proto::mailbox::AckEntry { id, signature })
+        .to_vec();
+    ops.push(StoreOp::Ack {
+        address: at,
+        entries,
+    });
     for op in ops {
         let outcome = store.apply(START, vec![op]).unwrap();
         assert!(!matches!(outcome[0], StoreOutcome::Refused(_)));
@@ -283,8 +369,16 @@ fn check_works(store: &mut RedbStore) {
     assert_eq!(store.recount().unwrap(), store.usage());
     picture(store, START);
     let at = Address::new([77; 32]);
-    let outcomes = store.apply(START, vec![put_envelope(at, 0, END, 3)]).unwrap();
-    assert_eq!(outcomes, [StoreOutcome::Held { until: END, new: true }]);
+    let outcomes = store
+        .apply(START, vec![put_envelope(at, 0, END, 3)])
+        .unwrap();
+    assert_eq!(
+        outcomes,
+        [StoreOutcome::Held {
+            until: END,
+            new: true
+        }]
+    );
     assert_eq!(store.counters().damaged_items, 0);
     sweep_all(store, END, 1_000);
     assert_eq!((store.usage().items, store.usage().bytes), (0, 0));
@@ -292,13 +386,16 @@ fn check_works(store: &mut RedbStore) {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     assert_ne!(needle[..8], ROW_MAGIC);
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

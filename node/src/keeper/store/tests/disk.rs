@@ -130,7 +130,8 @@ impl State {
             self.blocks.insert(block);
         }
         put(&mut self.live, offset as usize, bytes);
-        self.unsynced.push(Change::Write(offset as usize, bytes.to_vec()));
+        self.unsynced
+            .push(Change::Write(offset as usize, bytes.to_vec()));
         Ok(())
     }
 }
@@ -164,7 +165,10 @@ impl StorageBackend for TestDisk {
         let mut state = self.state();
         state.call()?;
         state.syncs += 1;
-        if state.lies_every.is_some_and(|every| state.syncs.is_multiple_of(every)) {
+        if state
+            .lies_every
+            .is_some_and(|every| state.syncs.is_multiple_of(every))
+        {
             return Ok(());
         }
         for change in std::mem::take(&mut state.unsynced) {
@@ -200,7 +204,11 @@ fn tear(bytes: &mut Vec<u8>, offset: usize, written: &[u8], kept_percent: u32, r
         let step = (SECTOR_BYTES - (offset + at) % SECTOR_BYTES).min(written.len() - at);
         if rng.random_range(0..100) < kept_percent {
             let is_torn = kept_percent < 100 && rng.random_range(0..8) == 0;
-            let kept = if is_torn { rng.random_range(0..=step) } else { step };
+            let kept = if is_torn {
+                rng.random_range(0..=step)
+            } else {
+                step
+            };
             put(bytes, offset + at, &written[at..at + kept]);
         }
         at += step;

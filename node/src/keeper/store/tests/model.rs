@@ -27,8 +27,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let draw = any::<(u8, u8, u8, u8)>()
-        .prop_map(|(what, address, name, number)| Draw { what, address, name, number });
+    let draw = any::<(u8, u8, u8, u8)>().prop_map(|(what, address, name, number)| Draw {
+        what,
+        address,
+        name,
+        number,
+    });
     prop_oneof![
         8 => prop::collection::vec(draw, 1..8).prop_map(Step::Batch),
         2 => prop_oneof![Just(1), Just(399), Just(5_000), Just(MINUTE_MS)].prop_map(Step::Wait),
@@ -92,7 +96,9 @@ fn reading_syncs_nothing_and_neither_does_refusing() {
     let disk = TestDisk::default();
     let mut store = open(&disk, 10_000);
     let expires = START.plus(MINUTE_MS);
-    store.apply(START, vec![put_envelope(world::address(0), 0, expires, 3)]).unwrap();
+    store
+        .apply(START, vec![put_envelope(world::address(0), 0, expires, 3)])
+        .unwrap();
     let syncs = disk.syncs();
 
     let mut ops = world::questions();
@@ -102,7 +108,13 @@ fn reading_syncs_nothing_and_neither_does_refusing() {
     let mut outcomes = store.apply(START, ops).unwrap();
     store.sweep(START, 1_000).unwrap();
 
-    assert_eq!(outcomes.pop(), Some(StoreOutcome::Held { until: expires, new: false }));
+    assert_eq!(
+        outcomes.pop(),
+        Some(StoreOutcome::Held {
+            until: expires,
+            new: false
+        })
+    );
     assert_eq!(outcomes.pop(), Some(StoreOutcome::Refused(Reason::Full)));
     assert_eq!(disk.syncs(), syncs);
 }
@@ -126,11 +138,21 @@ fn what_expired_is_not_served_and_leaves_with_one_sweep() {
     let mut store = open(&TestDisk::default(), 1 << 30);
     let end = START.plus(2_000);
     let at = world::address(1);
-    store.apply(START, (0..8).map(|name| put_envelope(at, name, end, 3)).collect()).unwrap();
-    store.apply(START, vec![StoreOp::PutCard {
-        record: Box::new(world::card(1, 1, 1, end)),
-        stamped: true,
-    }]).unwrap();
+    store
+        .apply(
+            START,
+            (0..8).map(|name| put_envelope(at, name, end, 3)).collect(),
+        )
+        .unwrap();
+    store
+        .apply(
+            START,
+            vec![StoreOp::PutCard {
+                record: Box::new(world::card(1, 1, 1, end)),
+                stamped: true,
+            }],
+        )
+        .unwrap();
     let full = store.usage();
     assert_eq!(full.items, 9);
 
@@ -141,7 +163,10 @@ fn what_expired_is_not_served_and_leaves_with_one_sweep() {
     assert_eq!((at_end, held.items.len()), (nothing, 0));
 
     let expired = store.sweep(end, 1_000).unwrap();
-    assert_eq!((expired.items, expired.bytes, expired.more), (9, full.bytes, false));
+    assert_eq!(
+        (expired.items, expired.bytes, expired.more),
+        (9, full.bytes, false)
+    );
     assert_eq!((store.usage().items, store.usage().bytes), (0, 0));
     assert_eq!(store.recount().unwrap(), store.usage());
 }
@@ -190,16 +215,26 @@ fn acks_of_what_was_never_here_count_against_the_cap() {
     let ack = |from: u32, count: u32| StoreOp::Ack {
         address: world::address(0),
         entries: (from..from + count)
-            .map(|n| AckEntry { id: id_of(&n.to_be_bytes()), signature: Signature::new([0; 64]) })
+            .map(|n| AckEntry {
+                id: id_of(&n.to_be_bytes()),
+                signature: Signature::new([0; 64]),
+            })
             .collect(),
     };
     assert!(u64::from(MAILBOX_TOMBSTONES_MAX) > 100);
 
-    let outcomes = store.apply(START, vec![ack(0, 100), ack(0, 100), ack(100, 1)]).unwrap();
+    let outcomes = store
+        .apply(START, vec![ack(0, 100), ack(0, 100), ack(100, 1)])
+        .unwrap();
 
     let full = StoreOutcome::Refused(Reason::Full);
     assert_eq!(outcomes, [StoreOutcome::Done, StoreOutcome::Done, full]);
-    let Usage { items, bytes, tombstones, .. } = store.usage();
+    let Usage {
+        items,
+        bytes,
+        tombstones,
+        ..
+    } = store.usage();
     assert_eq!((items, bytes, tombstones), (0, 0, 100));
 }
 
@@ -208,9 +243,14 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
     let disk = TestDisk::default();
     drop(open(&disk, 1 << 20));
     {
-        let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+        let database = redb::Builder::new()
+            .create_with_backend(disk.clone())
+            .unwrap();
         let tx = database.begin_write().unwrap();
-        tx.open_table(super::super::META).unwrap().insert("format", 2).unwrap();
+        tx.open_table(super::super::META)
+            .unwrap()
+            .insert("format", 2)
+            .unwrap();
         tx.commit().unwrap();
     }
     let refused = RedbStore::open_with_backend(disk, 1 << 20, Check::Whole).unwrap_err();
@@ -226,12 +266,25 @@ fn a_mailbox_within_its_budget_takes_one_more() {
     let mut store = open(&TestDisk::default(), 1 << 30);
     let put = |name: u8, count| {
         let bytes = world::noise(name, 2_048);
-        let budget = Budget { count, bytes: 1 << 30 };
+        let budget = Budget {
+            count,
+            bytes: 1 << 30,
+        };
         let (address, id) = (world::address(0), id_of(&bytes));
-        StoreOp::PutEnvelope { address, id, bytes, expires: START.plus(9), budget }
+        StoreOp::PutEnvelope {
+            address,
+            id,
+            bytes,
+            expires: START.plus(9),
+            budget,
+        }
     };
-    let outcomes = store.apply(START, (0..5).map(|name| put(name, 4)).collect()).unwrap();
-    let refused = outcomes.iter().filter(|outcome| matches!(outcome, StoreOutcome::Refused(_)));
+    let outcomes = store
+        .apply(START, (0..5).map(|name| put(name, 4)).collect())
+        .unwrap();
+    let refused = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, StoreOutcome::Refused(_)));
     assert_eq!(refused.count(), 1);
 }
 

@@ -7,7 +7,11 @@ use super::super::tables::{ItemKey, ROW_HEADER_BYTES, Row, RowKind};
 
 fn row(payload: &[u8]) -> Row<'_> {
     Row {
-        key: ItemKey { kind: RowKind::Chunk, address: Address::new([1; 32]), name: [2; 32] },
+        key: ItemKey {
+            kind: RowKind::Chunk,
+            address: Address::new([1; 32]),
+            name: [2; 32],
+        },
         expires: UnixMillis::new(0x0102_0304_0506_0708),
         deletion_key: PublicKey::new([3; 32]),
         payload,

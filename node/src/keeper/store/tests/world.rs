@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use rand::rngs::StdRng;
 use rand::RngExt as _;
+use rand::rngs::StdRng;
 use restante_proto::{
     Address, ItemId,
     account::Identity,
@@ -40,25 +40,38 @@ pub(super) struct Draw {
 impl Draw {
     pub(super) fn random(rng: &mut StdRng) -> Self {
         let [what, address, name, number] = rng.random::<[u8; 4]>();
-        Self { what, address, name, number }
+        Self {
+            what,
+            address,
+            name,
+            number,
+        }
     }
 
     /// Returns the operation this stands for.
     pub(super) fn op(self, now: UnixMillis) -> StoreOp {
         let address = address(self.address);
-        let expires = now.plus([1, 400, 5_000, MINUTE_MS, 60 * MINUTE_MS][self.number as usize % 5]);
+        let expires =
+            now.plus([1, 400, 5_000, MINUTE_MS, 60 * MINUTE_MS][self.number as usize % 5]);
         match self.what % 16 {
             0..=4 => put_envelope(address, self.name, expires, self.number),
             5 | 6 => {
                 let names = self.name..self.name.saturating_add(self.number % 3 + 1);
                 let signature = Signature::new([0; 64]);
-                let entries =
-                    names.map(|name| AckEntry { id: id_of(&envelope(name)), signature }).collect();
+                let entries = names
+                    .map(|name| AckEntry {
+                        id: id_of(&envelope(name)),
+                        signature,
+                    })
+                    .collect();
                 StoreOp::Ack { address, entries }
             }
             7 | 8 => {
                 let record = Box::new(card(self.address, self.name, self.number % 4, expires));
-                StoreOp::PutCard { record, stamped: !self.number.is_multiple_of(5) }
+                StoreOp::PutCard {
+                    record,
+                    stamped: !self.number.is_multiple_of(5),
+                }
             }
             9 => StoreOp::PutChunk {
                 address: chunk_address(self.name),
@@ -72,14 +85,25 @@ impl Draw {
                 let signature = deletion_key(self.number).sign(context::SIGN_DELETE, &signed);
                 StoreOp::DeleteChunk { address, signature }
             }
-            11 => StoreOp::List { address, after: self.id_after() },
+            11 => StoreOp::List {
+                address,
+                after: self.id_after(),
+            },
             12 => {
                 let ids = (0..self.number % 6).map(|n| id_of(&envelope(self.name.wrapping_add(n))));
-                StoreOp::Get { address, ids: ids.collect() }
+                StoreOp::Get {
+                    address,
+                    ids: ids.collect(),
+                }
             }
-            13 => StoreOp::Offer { address, id: id_of(&envelope(self.name)) },
+            13 => StoreOp::Offer {
+                address,
+                id: id_of(&envelope(self.name)),
+            },
             14 => StoreOp::Cards { locator: address },
-            _ => StoreOp::Chunk { address: chunk_address(self.name) },
+            _ => StoreOp::Chunk {
+                address: chunk_address(self.name),
+            },
         }
     }
 
@@ -88,19 +112,29 @@ impl Draw {
     }
 }
 
-pub(super) fn put_envelope(
-    address: Address,
-    name: u8,
-    expires: UnixMillis,
-    budget: u8,
-) -> StoreOp {
+pub(super) fn put_envelope(address: Address, name: u8, expires: UnixMillis, budget: u8) -> StoreOp {
     let bytes = envelope(name);
     let budget = match budget % 4 {
-        0 => Budget { count: 2, bytes: 100_000 },
-        1 => Budget { count: 100, bytes: 20_000 },
-        _ => Budget { count: 100, bytes: 1 << 20 },
+        0 => Budget {
+            count: 2,
+            bytes: 100_000,
+        },
+        1 => Budget {
+            count: 100,
+            bytes: 20_000,
+        },
+        _ => Budget {
+            count: 100,
+            bytes: 1 << 20,
+        },
     };
-    StoreOp::PutEnvelope { address, id: id_of(&bytes), bytes, expires, budget }
+    StoreOp::PutEnvelope {
+        address,
+        id: id_of(&bytes),
+        bytes,
+        expires,
+        budget,
+    }
 }
 
 pub(super) fn address(number: u8) -> Address {
@@ -109,12 +143,19 @@ pub(super) fn address(number: u8) -> Address {
 
 pub(super) fn envelope(name: u8) -> Bytes {
     let name = name % ENVELOPES;
-    let size = if name == 7 { SIZES[2] } else { SIZES[usize::from(name % 3 == 2)] };
+    let size = if name == 7 {
+        SIZES[2]
+    } else {
+        SIZES[usize::from(name % 3 == 2)]
+    };
     noise(name, size)
 }
 
 pub(super) fn chunk(name: u8) -> Bytes {
-    noise(100 + name % CHUNKS, 1_000 + 9_000 * usize::from(name % CHUNKS))
+    noise(
+        100 + name % CHUNKS,
+        1_000 + 9_000 * usize::from(name % CHUNKS),
+    )
 }
 
 pub(super) fn chunk_address(name: u8) -> Address {
@@ -157,15 +198,23 @@ pub(super) fn questions() -> Vec<StoreOp> {
     let mut ops = Vec::new();
     for at in 0..ADDRESSES {
         let address = address(at);
-        ops.push(StoreOp::List { address, after: None });
+        ops.push(StoreOp::List {
+            address,
+            after: None,
+        });
         ops.push(StoreOp::Cards { locator: address });
         for name in 0..ENVELOPES {
             let id = id_of(&envelope(name));
-            ops.push(StoreOp::Get { address, ids: vec![id] });
+            ops.push(StoreOp::Get {
+                address,
+                ids: vec![id],
+            });
             ops.push(StoreOp::Offer { address, id });
         }
     }
-    ops.extend((0..CHUNKS).map(|name| StoreOp::Chunk { address: chunk_address(name) }));
+    ops.extend((0..CHUNKS).map(|name| StoreOp::Chunk {
+        address: chunk_address(name),
+    }));
     ops
 }
 
@@ -193,6 +242,9 @@ pub(super) fn sweep_all(store: &mut impl ItemStore, now: UnixMillis, limit: usiz
 
 pub(super) fn noise(name: u8, size: usize) -> Bytes {
     let mut bytes = vec![0; size];
-    blake3::Hasher::new().update(&[name]).finalize_xof().fill(&mut bytes);
+    blake3::Hasher::new()
+        .update(&[name])
+        .finalize_xof()
+        .fill(&mut bytes);
     bytes.into()
 }

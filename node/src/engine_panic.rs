@@ -1,4 +1,4 @@
-//! Catches panics of the database engine.
+//! Catches panics of the database engine, for the vault and the keeper's store.
 //!
 //! redb verifies checksums when it opens a file, and a file that passes can still be wrong: a disk
 //! that lies about syncing, or a bit that flips while the database is open. Some such states end
@@ -9,7 +9,7 @@
 //! database, and the next open reports that file as damaged.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
@@ -17,16 +17,25 @@ thread_local! {
 
 /// Returns whether a panic on this thread, now, would be caught and reported as a damaged file.
 ///
-/// For a panic hook that writes to the user: it stays silent while this is true.
 #[must_use]
 pub fn panic_is_caught() -> bool {
     CATCHING.get()
 }
 
+/// Lets panics that are caught here pass in silence; what they mean is told as a fault.
+pub fn silence_caught_panics() {
+    let told = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !panic_is_caught() {
+            told(panic);
+        }
+    }));
+}
+
 /// Runs one call into the database engine; `None` when it panicked.
 ///
 /// Needs `panic = "unwind"`.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {

@@ -1,0 +1,241 @@
+//! Deposits per second into one keeper over loopback, beside what redb does with the same bytes.
+//!
+//! Run it with `cargo bench -p restante --bench deposits`. The keeper is a whole community server with its sockets and
+//! its disk; receipts count once they have arrived and were verified, each after the keeper's fsync. The ceiling is a
+//! plain table that gets the same bytes with the same commits, in batches as large as what is in flight. The two take
+//! turns, so that a disk that changes its mood does so for both.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use rand::Rng as _;
+use redb::{Database, Durability, TableDefinition};
+use restante::clock;
+use restante::config::Config;
+use restante::control::protocol::{ControlReply, ControlRequest};
+use restante::control::{ControlCall, call};
+use restante::home::Home;
+use restante::net::{Keypair, NetConfig, NetHandle, NetLimits, Network, Serve, transport};
+use restante::node::{self, Costs, NodeFault};
+use restante_proto::NodeId;
+use restante_proto::envelope::id_of;
+use restante_proto::keys::SecretKey;
+use restante_proto::limits::{CAPABILITY_MAILBOX_COUNT_MAX, DAY_MS};
+use restante_proto::mailbox::{Capability, Mailbox, Rule};
+use restante_proto::receipt::Claim;
+use restante_proto::request::{Admission, Request, Response};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+const ENVELOPE_BYTES: usize = 2_048;
+const ROUNDS: usize = 6;
+const ROUND: Duration = Duration::from_secs(1);
+/// More than any round takes.
+const READY: usize = 16_000;
+const PLAIN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("plain");
+
+/// A deposit, ready to be sent, and what its receipt must be about.
+struct Deposit {
+    payload: Bytes,
+    claim: Claim,
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
+fn main() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+    let server = Server::start(&folder.path().join("server"));
+    let client = Client::start(&server);
+    println!("deposits of {ENVELOPE_BYTES}-byte envelopes over QUIC on loopback, {ROUNDS} rounds of {ROUND:?} each");
+    println!("{:<11}{:>12}{:>10}{:>10}{:>14}{:>12}", "in flight", "receipts/s", "p50", "p99", "ceiling/s", "of ceiling");
+    for in_flight in [1, 64] {
+        let plain = folder.path().join(format!("plain{in_flight}.redb"));
+        let database = Database::create(plain).expect("a database can be made");
+        let (mut rates, mut ceilings, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let mut next = 0;
+        for round in 0..=ROUNDS {
+            let deposits = prepare();
+            let (rate, took) = client.deposit(&server, &deposits, in_flight);
+            let ceiling = insert(&database, in_flight, &mut next);
+            if round > 0 {
+                // The first round opens the connection and grows the files.
+                rates.push(rate);
+                ceilings.push(ceiling);
+                times.extend(took);
+            }
+        }
+        times.sort_unstable();
+        let percentile = |part: usize| times[times.len() * part / 100].as_secs_f64() * 1_000.0;
+        let (rate, ceiling) = (median(&mut rates), median(&mut ceilings));
+        let (p50, p99) = (percentile(50), percentile(99));
+        let share = 100.0 * rate / ceiling;
+        println!("{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%");
+    }
+    server.stop();
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Makes deposits into mailboxes of their own, paid with capabilities.
+fn prepare() -> Vec<Deposit> {
+    let mut rng = rand::rng();
+    let expires = clock::now().plus(DAY_MS);
+    let epoch = clock::now().epoch();
+    let mut deposits = Vec::with_capacity(READY);
+    while deposits.len() < READY {
+        let owner = SecretKey::generate(&mut rng);
+        let mailbox = Mailbox { owner: owner.public(), rule: Rule::Capability, epoch };
+        let address = mailbox.address();
+        let capability = Capability::issue(&owner, &mailbox, SecretKey::generate(&mut rng));
+        for _ in 0..CAPABILITY_MAILBOX_COUNT_MAX.min(1_000) {
+            let mut bytes = vec![0; ENVELOPE_BYTES];
+            rng.fill_bytes(&mut bytes);
+            let mut nonce = [0; 16];
+            rng.fill_bytes(&mut nonce);
+            let id = id_of(&bytes);
+            let request = Request::DepositEnvelope {
+                mailbox,
+                expires,
+                envelope: bytes.into(),
+                nonce,
+                admission: Admission::Capability(capability.prove(&address, &id, expires)),
+            };
+            deposits.push(Deposit { payload: request.encode(), claim: Claim { address, id, nonce } });
+        }
+    }
+    deposits
+}
+
+/// Writes envelopes into a plain table for one round and returns how many a second.
+fn insert(database: &Database, batch: usize, next: &mut u64) -> f64 {
+    let mut bytes = vec![0; ENVELOPE_BYTES * batch];
+    let (start, mut count) = (Instant::now(), 0_u32);
+    while start.elapsed() < ROUND {
+        rand::rng().fill_bytes(&mut bytes);
+        let mut transaction = database.begin_write().expect("a transaction can be begun");
+        transaction.set_durability(Durability::Immediate).expect("nothing was written yet");
+        transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(true);
+        {
+            let mut table = transaction.open_table(PLAIN).expect("the table can be opened");
+            for envelope in bytes.chunks_exact(ENVELOPE_BYTES) {
+                table.insert(*next, envelope).expect("an envelope can be inserted");
+                (*next, count) = (*next + 1, count + 1);
+            }
+        }
+        transaction.commit().expect("a transaction can be committed");
+    }
+    f64::from(count) / start.elapsed().as_secs_f64()
+}
+
+/// A community server in a runtime of its own.
+struct Server {
+    runtime: Runtime,
+    calls: mpsc::Sender<ControlCall>,
+    stop: watch::Sender<bool>,
+    running: tokio::task::JoinHandle<Result<(), NodeFault>>,
+    address: libp2p::Multiaddr,
+    node: NodeId,
+}
+
+impl Server {
+    fn start(path: &Path) -> Self {
+        std::fs::create_dir(path).expect("a folder can be made");
+        let (home, ()) = Home::create::<(), Box<dyn std::error::Error>>(&path.join("home"), |staging| {
+            std::fs::write(staging.community_file(), b"")?;
+            Ok(node::create_node_key(&staging.node_key_file())?)
+        })
+        .expect("a home can be made");
+        let runtime = Runtime::new().expect("a runtime can be started");
+        let (calls, waiting) = mpsc::channel(4);
+        let (stop, stopped) = watch::channel(false);
+        let config = Config { disk_cap_bytes: 1 << 40, ..Config::local() };
+        let running = runtime.spawn(async move {
+            node::run_community(&home, config, Costs::production(), waiting, stopped).await
+        });
+        let status = runtime.block_on(async {
+            loop {
+                let reply = call(&calls, ControlRequest::Status).await.expect("the server answers");
+                let ControlReply::Status(status) = reply else { continue };
+                if status.listen.iter().any(|at| at.contains("127.0.0.1") && at.contains("quic")) {
+                    return status;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        let address = status.listen.iter().find(|at| at.contains("127.0.0.1") && at.contains("quic"));
+        let address: libp2p::Multiaddr =
+            address.expect("the server listens").parse().expect("it is an address");
+        let peer = address.iter().find_map(|part| match part {
+            libp2p::multiaddr::Protocol::P2p(peer) => restante::net::node_of(&peer),
+            _ => None,
+        });
+        Self { runtime, calls, stop, running, address, node: peer.expect("it names the server") }
+    }
+
+    fn stop(self) {
+        self.stop.send_replace(true);
+        drop(self.calls);
+        let _ended = self.runtime.block_on(self.running);
+    }
+}
+
+/// A client of the network in a runtime of its own.
+struct Client {
+    runtime: Runtime,
+    net: NetHandle,
+}
+
+impl Client {
+    fn start(server: &Server) -> Self {
+        let runtime = Runtime::new().expect("a runtime can be started");
+        let keypair = Keypair::generate_ed25519();
+        let limits = NetLimits::personal();
+        let config = NetConfig {
+            network: "main".to_owned(),
+            listen: Vec::new(),
+            external: Vec::new(),
+            bootstrap: vec![server.address.clone()],
+            known: Vec::new(),
+            serve: Serve::Never,
+            local: true,
+            limits,
+        };
+        let guard = runtime.enter();
+        let transport = transport::real(&keypair, &limits).expect("a transport can be made");
+        let (net, mut events) =
+            Network::spawn(&config, &keypair, transport).expect("a network can be started");
+        runtime.spawn(async move { while events.recv().await.is_some() {} });
+        drop(guard);
+        Self { runtime, net }
+    }
+
+    /// Deposits for one round; returns receipts a second, and how long each took.
+    fn deposit(&self, server: &Server, deposits: &[Deposit], in_flight: usize) -> (f64, Vec<Duration>) {
+        let start = Instant::now();
+        let times = self.runtime.block_on(async {
+            let requests = deposits.iter().map(|deposit| self.one(server.node, deposit));
+            let timely = futures::stream::iter(requests)
+                .take_while(|_| std::future::ready(start.elapsed() < ROUND));
+            timely.buffer_unordered(in_flight).collect::<Vec<Duration>>().await
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand receipts")]
+        let rate = times.len() as f64 / start.elapsed().as_secs_f64();
+        assert!(times.len() < deposits.len(), "a round ran out of deposits");
+        (rate, times)
+    }
+
+    async fn one(&self, keeper: NodeId, deposit: &Deposit) -> Duration {
+        let start = Instant::now();
+        let deadline = Duration::from_secs(10);
+        let answer = self.net.request(keeper, deposit.payload.clone(), deadline).await;
+        let answer = Response::decode(&answer.expect("the keeper answers")).expect("it decodes");
+        let Response::Receipt(receipt) = answer else { panic!("no receipt: {answer:?}") };
+        receipt.verify(&keeper, &deposit.claim).expect("the receipt is right");
+        start.elapsed()
+    }
+}
