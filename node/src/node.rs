@@ -201,11 +201,16 @@ pub async fn run(
     });
     let (vault, account) = opened.await??;
     let limits = NetLimits::personal();
-    let (net, events) = start_network(home, &config, &account.node, limits)?;
+    // Who keeps nothing for others need not be known again: keepers cannot link one run to the next.
+    let node = match config.serve {
+        Serve::Never => SecretKey::generate(&mut rand::rng()),
+        Serve::Auto => account.node.clone(),
+    };
+    let (net, events) = start_network(home, &config, &node, limits)?;
     let keeper = match config.serve {
         Serve::Never => None,
         Serve::Auto => {
-            Some(start_keeper(home, &config, &account.node, &costs, &net, &lanes).await?)
+            Some(start_keeper(home, &config, &node, &costs, &net, &lanes).await?)
         }
     };
     let services = Services {

@@ -35,7 +35,8 @@ const RETRY_MS: u64 = 5 * SECOND_MS;
 const PAGES_MAX: u32 = 4;
 /// How long before its end a subscription is renewed, in milliseconds.
 const RENEW_BEFORE_MS: u64 = 5 * MINUTE_MS;
-/// Envelopes remembered as taken, at most; one that is forgotten is opened again and dropped by its message's name.
+/// Envelopes remembered as taken, at most, each under its mailbox, since a keeper may hand over one mailbox's envelope
+/// as another's, where it does not open; one that is forgotten is opened again and dropped by its message's name.
 pub const TAKEN_MAX: usize = 131_072;
 
 /// What enters a collector.
@@ -74,7 +75,7 @@ pub enum Input {
     /// These envelopes are committed, or worth nothing: they may go. Each with its expiry.
     Taken(Address, Vec<(ItemId, UnixMillis)>),
     /// This envelope could not be committed: it stays where it is and is tried again.
-    Deferred(ItemId),
+    Deferred(Address, ItemId),
     /// A keeper refused, lied or could not be reached.
     Failed(Address, NodeId),
     /// A keeper's connection is gone, and its subscriptions with it.
@@ -119,15 +120,15 @@ struct Watch {
 #[derive(Debug, Default)]
 pub struct Collector {
     watches: BTreeMap<Address, Watch>,
-    taken: BTreeMap<ItemId, UnixMillis>,
-    opening: BTreeSet<ItemId>,
+    taken: BTreeMap<(Address, ItemId), UnixMillis>,
+    opening: BTreeSet<(Address, ItemId)>,
     queue: VecDeque<Address>,
     finding: BTreeSet<Address>,
 }
 
 impl Collector {
     /// Makes a collector that remembers what was taken before a restart.
-    pub fn new(taken: impl IntoIterator<Item = (ItemId, UnixMillis)>) -> Self {
+    pub fn new(taken: impl IntoIterator<Item = ((Address, ItemId), UnixMillis)>) -> Self {
         Self { taken: taken.into_iter().take(TAKEN_MAX).collect(), ..Self::default() }
     }
 
@@ -150,8 +151,8 @@ impl Collector {
             }
             Input::Pushed(at, id, item) => self.on_item(at, id, item).into_iter().collect(),
             Input::Taken(at, ids) => self.on_taken(at, ids),
-            Input::Deferred(id) => {
-                self.opening.remove(&id);
+            Input::Deferred(at, id) => {
+                self.opening.remove(&(at, id));
                 Vec::new()
             }
             Input::Failed(at, keeper) => {
@@ -280,11 +281,11 @@ impl Collector {
         let pages = watch.pages.entry(keeper).or_default();
         *pages += 1;
         let more = more && *pages < PAGES_MAX;
-        let taken = |item: &&Listed| self.taken.contains_key(&item.id);
+        let taken = |item: &&Listed| self.taken.contains_key(&(at, item.id));
         let again: Vec<ItemId> = items.iter().filter(taken).map(|item| item.id).collect();
         let wanted: Vec<ItemId> = items
             .iter()
-            .filter(|item| !self.taken.contains_key(&item.id) && !self.opening.contains(&item.id))
+            .filter(|item| !taken(item) && !self.opening.contains(&(at, item.id)))
             .map(|item| item.id)
             .collect();
         let mut outputs = Vec::new();
@@ -317,7 +318,8 @@ impl Collector {
         let Some(watch) = self.watches.get(&at) else { return outputs };
         // A response that is full leaves a rest; one that brought nothing says the rest is gone.
         let rest = asked.iter().filter(|id| !got.contains(id)).filter(|id| {
-            !self.taken.contains_key(*id) && !self.opening.contains(*id)
+            let place = (at, **id);
+            !self.taken.contains_key(&place) && !self.opening.contains(&place)
         });
         let rest: Vec<ItemId> = rest.copied().collect();
         if count > 0 && !rest.is_empty() {
@@ -329,7 +331,7 @@ impl Collector {
     /// Passes an envelope on to be opened, unless it was taken or is being opened.
     fn on_item(&mut self, at: Address, id: ItemId, item: Waiting) -> Option<Output> {
         let watch = self.watches.get(&at)?;
-        if self.taken.contains_key(&id) || !self.opening.insert(id) {
+        if self.taken.contains_key(&(at, id)) || !self.opening.insert((at, id)) {
             return None;
         }
         Some(Output::Open(watch.mailbox, id, item))
@@ -337,9 +339,9 @@ impl Collector {
 
     fn on_taken(&mut self, at: Address, ids: Vec<(ItemId, UnixMillis)>) -> Vec<Output> {
         for (id, until) in &ids {
-            self.opening.remove(id);
+            self.opening.remove(&(at, *id));
             if self.taken.len() < TAKEN_MAX {
-                self.taken.insert(*id, *until);
+                self.taken.insert((at, *id), *until);
             }
         }
         let Some(watch) = self.watches.get(&at) else { return Vec::new() };

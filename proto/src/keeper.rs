@@ -48,6 +48,9 @@ const RETRY_BUSY_MS: u64 = 5 * SECOND_MS;
 /// What a refused depositor is told to wait when a mailbox is full, in milliseconds.
 const RETRY_FULL_MS: u64 = 600 * SECOND_MS;
 
+/// Entries of an ack that are checked for one token: as much work as the dearest other request.
+const ACKS_PER_TOKEN: u64 = 4;
+
 /// One connection's stream, as the shell names it; subscriptions end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
@@ -272,10 +275,13 @@ impl Keeper {
         source: Source,
         payload: &[u8],
     ) -> Result<Vec<Output>, Refusal> {
-        if !self.rates.admit(now, source) {
+        if !self.rates.admit(now, source, 1) {
             return Err(Refusal::until(Reason::Busy, SECOND_MS));
         }
         let request = Request::decode(payload).map_err(|_| Refusal::of(Reason::Malformed))?;
+        if !self.rates.admit(now, source, weight_of(&request)) {
+            return Err(Refusal::until(Reason::Busy, SECOND_MS));
+        }
         if self.pending.len() >= STORE_OPS_MAX {
             return Err(Refusal::until(Reason::Busy, RETRY_BUSY_MS));
         }
@@ -401,6 +407,14 @@ const fn writes(request: &Request) -> bool {
             | Request::Ack { .. }
             | Request::DeleteChunk { .. }
     )
+}
+
+/// Returns how many tokens a request costs beside the first: an ack has a signature to check for every entry.
+fn weight_of(request: &Request) -> u64 {
+    match request {
+        Request::Ack { entries, .. } => entries.len() as u64 / ACKS_PER_TOKEN,
+        _ => 0,
+    }
 }
 
 /// Returns the budget of a mailbox under `rule`.

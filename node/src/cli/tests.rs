@@ -288,11 +288,13 @@ fn status_for_people() {
         peers: 12,
         routing_table: 40,
         listen: vec!["/ip4/192.0.2.1/tcp/1/p2p/x".into()],
+        faults: Default::default(),
         keeper: KeeperStatus {
             items: 3,
             bytes: 6_144,
             cap_bytes: 1 << 30,
             read_only: Some("the disk is full".into()),
+            ..KeeperStatus::default()
         },
         outbox: vec![OutboxEntry {
             message_id: "0123456789abcdef0123".into(),

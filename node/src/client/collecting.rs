@@ -6,9 +6,9 @@ use bytes::Bytes;
 use restante_proto::account::PersonId;
 use restante_proto::collector::{self, watched_epochs};
 use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};
-use restante_proto::keys::SecretKey;
+use restante_proto::keys::{PublicKey, SecretKey};
 use restante_proto::mailbox::{Mailbox, Rule};
-use restante_proto::message::{Content, Message};
+use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::person::IdCost;
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{Push, Waiting};
@@ -177,8 +177,8 @@ impl Client {
         for item in opened {
             let Opened { id, expires, result } = item;
             match self.effect_of(now, result, &batch).await {
-                Some(effect) => batch.push(Received { envelope: id, expires, effect }),
-                None => self.collect(now, collector::Input::Deferred(id)),
+                Some(effect) => batch.push(Received { mailbox, envelope: id, expires, effect }),
+                None => self.collect(now, collector::Input::Deferred(mailbox, id)),
             }
         }
         if batch.is_empty() {
@@ -186,16 +186,17 @@ impl Client {
         }
         let taken = batch.iter().map(|received| (received.envelope, received.expires)).collect();
         let words: Vec<_> = batch.iter().filter_map(word_of).collect();
+        let seen: Vec<_> = batch.iter().filter_map(name_of).collect();
         let ids: Vec<ItemId> = batch.iter().map(|received| received.envelope).collect();
         let store = self.store.clone();
         let Some(headers) = self.commit(move || store.commit_received(&batch)).await else {
             for id in ids {
-                self.collect(now, collector::Input::Deferred(id));
+                self.collect(now, collector::Input::Deferred(mailbox, id));
             }
             return;
         };
+        self.seen.extend(seen);
         for (arrival, header) in headers {
-            self.seen.insert((header.sender, header.message), header.expires);
             self.inbox.insert(arrival, header);
         }
         self.gather_words(now, words);
@@ -213,8 +214,8 @@ impl Client {
         let (message, from) = match result {
             Ok(opened) => opened,
             Err(fault) => {
-                debug!(%fault, "an envelope was worth nothing");
-                return Some(Effect::Nothing);
+                debug!(%fault, "an envelope does not open");
+                return is_worthless(&fault).then_some(Effect::Nothing);
             }
         };
         let expires = message.expires();
@@ -276,7 +277,26 @@ fn copied(body: &Bytes) -> Bytes {
     Bytes::copy_from_slice(body)
 }
 
-fn word_of(received: &Received) -> Option<(restante_proto::keys::PublicKey, restante_proto::message::MessageId)> {
+/// Tells whether an envelope that does not open may go: whatever it is, nobody will ever open it.
+///
+/// One that a keeper handed over with another expiry is as good as ever at the others, and one of a later version will
+/// open after an update.
+const fn is_worthless(fault: &OpenFault) -> bool {
+    !matches!(
+        fault,
+        OpenFault::OtherExpiry | OpenFault::Version(..) | OpenFault::Expired
+    )
+}
+
+/// Returns what duplicates of a message are known by, for as long as one can come.
+fn name_of(received: &Received) -> Option<((PublicKey, MessageId), UnixMillis)> {
+    match &received.effect {
+        Effect::Message { header, .. } => Some(((header.sender, header.message), received.expires)),
+        Effect::Nothing => None,
+    }
+}
+
+fn word_of(received: &Received) -> Option<(PublicKey, MessageId)> {
     match &received.effect {
         Effect::Message { header, word: true, .. } => Some((header.sender, header.message)),
         _ => None,

@@ -53,10 +53,12 @@ pub(super) fn parse_who(text: &str) -> Result<Who, String> {
         let id = text.parse().map_err(|fault| format!("{text:?} is not an ID: {fault}"))?;
         return Ok(Who { id, hash: None });
     };
-    let (id, key) = link
-        .split_once("?k=")
-        .ok_or_else(|| "the link has no key in it".to_owned())?;
+    let (id, parameters) = link.split_once('?').unwrap_or((link, ""));
+    let key = parameters.split('&').find_map(|part| part.strip_prefix("k="));
     let id = id.parse().map_err(|fault| format!("the link holds no ID: {fault}"))?;
+    let Some(key) = key else {
+        return Ok(Who { id, hash: None });
+    };
     let hash = BASE32_NOPAD
         .decode(key.to_ascii_uppercase().as_bytes())
         .ok()

@@ -52,16 +52,21 @@ pub(super) fn nonce() -> [u8; NONCE_BYTES] {
     nonce
 }
 
-/// Sends a deposit or an offer and checks the receipt.
+/// Sends a deposit or an offer and checks the receipt: the keeper's own, for this deposit, until the item's end.
 pub(super) async fn deposit(
     net: NetHandle,
     keeper: NodeId,
     request: Request,
     claim: Claim,
+    expires: UnixMillis,
 ) -> Deposited {
     match ask(&net, keeper, &request).await {
         Some(Response::Receipt(receipt)) => match receipt.verify(&keeper, &claim) {
-            Ok(()) => Deposited::Held(receipt.until),
+            Ok(()) if receipt.until >= expires => Deposited::Held(receipt.until),
+            Ok(()) => {
+                debug!("a keeper's receipt ends before the item");
+                Deposited::Failed
+            }
             Err(fault) => {
                 debug!(%fault, "a keeper's receipt is worth nothing");
                 Deposited::Failed

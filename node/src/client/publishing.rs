@@ -171,9 +171,9 @@ impl Client {
             stamp: self.card_stamps.get(&locator).cloned(),
             nonce,
         };
-        let net = self.services.net.clone();
+        let (net, expires) = (self.services.net.clone(), record.expires);
         self.spawn(async move {
-            let answer = exchange::deposit(net, keeper, request, claim).await;
+            let answer = exchange::deposit(net, keeper, request, claim, expires).await;
             Done::CardAnswer(locator, keeper, answer)
         });
     }

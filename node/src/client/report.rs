@@ -1,9 +1,12 @@
 //! What a person gets to know about the node.
 
+use std::collections::BTreeMap;
+
 use data_encoding::HEXLOWER;
 use restante_proto::account::account_hash;
-use restante_proto::keeper::Holding;
+use restante_proto::keeper::{Counters, Holding};
 use restante_proto::message::MessageId;
+use restante_proto::request::Reason;
 use restante_proto::time::UnixMillis;
 
 use super::Client;
@@ -127,6 +130,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
             };
             net.listen.iter().map(full).collect()
         }),
+        faults: now.map_or_else(BTreeMap::new, |net| faults_of(&net.counters)),
         keeper: KeeperStatus::default(),
         outbox: Vec::new(),
         outbox_count: 0,
@@ -146,12 +150,23 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             bytes: report.usage.bytes,
             cap_bytes: report.usage.cap_bytes,
             read_only: report.read_only,
+            refusals: refusals_of(&report.counters),
         },
         None => KeeperStatus {
             read_only: Some("the keeper has stopped".to_owned()),
             ..KeeperStatus::default()
         },
     }
+}
+
+fn refusals_of(counters: &Counters) -> BTreeMap<String, u64> {
+    let named = |(reason, count): (&Reason, &u64)| (reason.name().to_owned(), *count);
+    counters.refusals.iter().map(named).collect()
+}
+
+fn faults_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    let seen = counters.iter().filter(|(_, count)| **count > 0);
+    seen.map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
 fn network_check(status: &StatusInfo) -> DoctorCheck {

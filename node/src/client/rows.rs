@@ -16,7 +16,7 @@ use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::{Epoch, UnixMillis};
-use restante_proto::{ItemId, NodeId};
+use restante_proto::NodeId;
 use zeroize::Zeroizing;
 
 use crate::control::report::{ContactState, DeliveryState};
@@ -598,11 +598,6 @@ impl Header {
             slot: SlotId::from_bytes(slot),
         })
     }
-}
-
-/// Reads an item's identifier from a row's key.
-pub(super) fn item_id_of(key: &[u8], table: &'static str) -> Result<ItemId, BadRow> {
-    ItemId::try_from(key).map_err(|_| BadRow(table))
 }
 
 /// Reads a moment from a row of eight bytes.

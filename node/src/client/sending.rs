@@ -9,6 +9,7 @@ use restante_proto::mailbox::{Mailbox, Rule};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::{self, Outgoing};
 use restante_proto::placement::{CANDIDATES, Standing};
+use restante_proto::receipt::Claim;
 use restante_proto::request::{Admission, Reason, Request};
 use restante_proto::stamp::{Challenge, EFFORT_DEFAULT, EFFORT_MAX, Stamp};
 use restante_proto::time::UnixMillis;
@@ -374,6 +375,7 @@ impl Client {
         let nonce = exchange::nonce();
         let envelope = &outgoing.envelope;
         let claim = exchange::claim(envelope.mailbox.address(), &envelope.bytes, nonce);
+        let expires = envelope.expires;
         let request = Request::DepositEnvelope {
             mailbox: envelope.mailbox,
             expires: envelope.expires,
@@ -381,7 +383,7 @@ impl Client {
             nonce,
             admission: (**admission).clone(),
         };
-        self.spawn_deposit(id, keeper, request, claim);
+        self.spawn_deposit(id, keeper, request, claim, expires);
     }
 
     fn offer(&mut self, id: ItemId, keeper: NodeId) {
@@ -389,7 +391,8 @@ impl Client {
         let nonce = exchange::nonce();
         let mailbox = outgoing.envelope.mailbox;
         let claim = exchange::claim(mailbox.address(), &outgoing.envelope.bytes, nonce);
-        self.spawn_deposit(id, keeper, Request::Offer { mailbox, id, nonce }, claim);
+        let request = Request::Offer { mailbox, id, nonce };
+        self.spawn_deposit(id, keeper, request, claim, outgoing.envelope.expires);
     }
 
     fn spawn_deposit(
@@ -397,11 +400,12 @@ impl Client {
         id: ItemId,
         keeper: NodeId,
         request: Request,
-        claim: restante_proto::receipt::Claim,
+        claim: Claim,
+        expires: UnixMillis,
     ) {
         let net = self.services.net.clone();
         self.spawn(async move {
-            let answer = exchange::deposit(net, keeper, request, claim).await;
+            let answer = exchange::deposit(net, keeper, request, claim, expires).await;
             Done::OutboxAnswer(id, keeper, answer)
         });
     }

@@ -14,8 +14,7 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
 use super::rows::{
-    self, Account, BadRow, Contact, Header, OutgoingEnvelope, OwnCard, SELF, Sent, item_id_of,
-    moment_of,
+    self, Account, BadRow, Contact, Header, OutgoingEnvelope, OwnCard, SELF, Sent, moment_of,
 };
 use crate::vault::{
     BodyFault, DbFault, DiskFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
@@ -82,7 +81,7 @@ pub(super) struct Loaded {
     pub(super) outbox: Vec<OutgoingEnvelope>,
     pub(super) sent: BTreeMap<MessageId, Sent>,
     pub(super) inbox: BTreeMap<u64, Header>,
-    pub(super) taken: BTreeMap<ItemId, UnixMillis>,
+    pub(super) taken: BTreeMap<(Address, ItemId), UnixMillis>,
     pub(super) seen: BTreeMap<(PublicKey, MessageId), UnixMillis>,
     pub(super) words: Vec<(PublicKey, MessageId)>,
 }
@@ -90,6 +89,7 @@ pub(super) struct Loaded {
 /// One envelope that was opened, to be committed.
 #[derive(Debug)]
 pub(super) struct Received {
+    pub(super) mailbox: Address,
     pub(super) envelope: ItemId,
     pub(super) expires: UnixMillis,
     pub(super) effect: Effect,
@@ -169,7 +169,7 @@ impl MailStore {
                     Ok((arrival_of(key)?, Header::from_row(row)?))
                 })?,
                 taken: collect(rows(TAKEN)?, |key, row| {
-                    Ok((item_id_of(key, "taken")?, moment_of(row, "taken")?))
+                    Ok((taken_of(key)?, moment_of(row, "taken")?))
                 })?,
                 seen: collect(rows(SEEN)?, |key, row| {
                     Ok((named_of(key)?, moment_of(row, "seen")?))
@@ -363,7 +363,9 @@ impl MailStore {
         self.0.db().write(|tx| {
             for received in batch {
                 let until = received.expires.get().to_be_bytes();
-                tx.put(TAKEN, received.envelope.as_bytes(), &until)?;
+                let mut place = received.mailbox.as_bytes().to_vec();
+                place.extend_from_slice(received.envelope.as_bytes());
+                tx.put(TAKEN, &place, &until)?;
                 let Effect::Message { arrival, header, body, word } = &received.effect else {
                     continue;
                 };
@@ -483,6 +485,13 @@ fn message_of(key: &[u8]) -> Result<MessageId, BadRow> {
     <[u8; 16]>::try_from(key)
         .map(MessageId::new)
         .map_err(|_| BadRow("sent"))
+}
+
+fn taken_of(key: &[u8]) -> Result<(Address, ItemId), BadRow> {
+    let bad = BadRow("taken");
+    let (mailbox, envelope) = key.split_first_chunk::<32>().ok_or(bad)?;
+    let envelope = ItemId::try_from(envelope).map_err(|_| bad)?;
+    Ok((Address::new(*mailbox), envelope))
 }
 
 fn arrival_of(key: &[u8]) -> Result<u64, BadRow> {

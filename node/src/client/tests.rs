@@ -154,11 +154,21 @@ fn a_link_leads_to_its_own_account_only() {
 }
 
 #[test]
+fn what_a_link_says_beside_the_key_is_passed_over() {
+    let (identity, id) = person(3);
+    let account = identity.account.public();
+    let link = link_of(&id, &account);
+    let more = parse_who(&format!("{}&x=1", link.replace("?k=", "?y=2&k="))).unwrap();
+    assert!(more.matches(&account) && !more.matches(&PublicKey::new([1; 32])));
+    let bare = parse_who(&format!("restante:{id}?y=2")).unwrap();
+    assert!(bare.matches(&PublicKey::new([1; 32])));
+}
+
+#[test]
 fn damaged_links_are_refused() {
     let (identity, id) = person(3);
     let link = link_of(&id, &identity.account.public());
     for bad in [
-        link.replace("?k=", "?x="),
         link.replace("?k=", "?k=0"),
         format!("{link}a"),
         "restante:".to_owned(),
@@ -219,6 +229,7 @@ fn received(number: u8, expires: UnixMillis, burn_ms: u64) -> Received {
         file_name: String::new(),
     };
     Received {
+        mailbox: Address::new([9; 32]),
         envelope: ItemId::new([number; 32]),
         expires,
         effect: Effect::Message {

@@ -5,6 +5,7 @@
 //! hexadecimal.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use data_encoding::BASE64;
@@ -177,6 +178,9 @@ pub struct StatusInfo {
     pub routing_table: u32,
     /// The addresses it listens at, peer identity included, ready for another node's `bootstrap`.
     pub listen: Vec<String>,
+    /// What the network layer refused or gave up since the start, by reason; reasons that never
+    /// happened are not in it.
+    pub faults: BTreeMap<String, u64>,
     /// What it keeps for others.
     pub keeper: KeeperStatus,
     /// Messages under way, oldest first, at most [`OUTBOX_COUNT_MAX`].
@@ -214,6 +218,8 @@ pub struct KeeperStatus {
     pub cap_bytes: u64,
     /// Why it takes no new items at the moment, if it does not.
     pub read_only: Option<String>,
+    /// Requests it refused since the start, by reason; reasons that never happened are not in it.
+    pub refusals: BTreeMap<String, u64>,
 }
 
 /// One message under way.

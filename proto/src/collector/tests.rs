@@ -97,9 +97,22 @@ fn what_could_not_be_committed_is_tried_again() {
     let mut collector = watching();
     let at = mailbox(1).address();
     collector.handle(NOW, Input::Pushed(at, item(1), waiting()));
-    collector.handle(NOW, Input::Deferred(item(1)));
+    collector.handle(NOW, Input::Deferred(at, item(1)));
     let again = collector.handle(NOW, Input::Pushed(at, item(1), waiting()));
     assert_eq!(again, vec![Output::Open(mailbox(1), item(1), waiting())]);
+}
+
+#[test]
+fn a_keeper_that_hands_over_one_mailboxs_envelope_as_anothers_takes_nothing_away() {
+    let mut collector = Collector::default();
+    collector.handle(NOW, Input::Watch(vec![mailbox(1), mailbox(2)]));
+    let (a, b) = (mailbox(1).address(), mailbox(2).address());
+    collector.handle(NOW, Input::Found(a, vec![keeper(0)]));
+    collector.handle(NOW, Input::Found(b, vec![keeper(0)]));
+    collector.handle(NOW, Input::Pushed(b, item(1), waiting()));
+    collector.handle(NOW, Input::Taken(b, vec![(item(1), END)]));
+    let good = collector.handle(NOW, Input::Pushed(a, item(1), waiting()));
+    assert_eq!(good, vec![Output::Open(mailbox(1), item(1), waiting())]);
 }
 
 #[test]
@@ -146,7 +159,7 @@ fn a_lost_subscription_is_taken_up_again_soon() {
 
 #[test]
 fn after_a_restart_what_was_taken_stays_taken() {
-    let mut collector = Collector::new([(item(1), END)]);
+    let mut collector = Collector::new([((mailbox(1).address(), item(1)), END)]);
     collector.handle(NOW, Input::Watch(vec![mailbox(1)]));
     let pushed = Input::Pushed(mailbox(1).address(), item(1), waiting());
     assert_eq!(collector.handle(NOW, pushed), vec![]);

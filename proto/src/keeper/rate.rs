@@ -33,8 +33,9 @@ impl RateLimiter {
         }
     }
 
-    /// Takes one token from the bucket of `source`, if there is one.
-    pub(super) fn admit(&mut self, now: UnixMillis, source: Source) -> bool {
+    /// Takes `tokens` tokens from the bucket of `source`, if they are there.
+    pub(super) fn admit(&mut self, now: UnixMillis, source: Source, tokens: u64) -> bool {
+        let price = tokens.saturating_mul(TOKEN);
         if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&source) {
             self.forget_idle(now);
             if self.buckets.len() >= SOURCES_MAX {
@@ -45,10 +46,10 @@ impl RateLimiter {
         let fresh = Bucket { tokens: burst, updated: now };
         let bucket = self.buckets.entry(source).or_insert(fresh);
         bucket.refill(now, self.per_second, burst);
-        if bucket.tokens < TOKEN {
+        if bucket.tokens < price {
             return false;
         }
-        bucket.tokens -= TOKEN;
+        bucket.tokens -= price;
         true
     }
 
