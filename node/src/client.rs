@@ -15,6 +15,7 @@ pub(crate) mod report;
 mod rows;
 mod sending;
 mod services;
+mod stamping;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use futures::future::BoxFuture;
 use restante_proto::account::PersonId;
 use restante_proto::collector::{self, Collector};
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::HOUR_MS;
+use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
 use restante_proto::message::MessageId;
 use restante_proto::outbox::{self, Outbox};
 use restante_proto::prekey::PrekeySecret;
@@ -55,6 +56,7 @@ use self::publishing::MadeCard;
 use self::reading::InboxWaiter;
 use self::rows::{Contact, Header, OutgoingEnvelope, OwnCard, Sent};
 use self::sending::{Intent, SendWaiter};
+use self::stamping::{StampOrder, StampQueue};
 use self::store::MailStore;
 use crate::clock;
 use crate::control::ControlCall;
@@ -65,6 +67,11 @@ use crate::vault::Vault;
 const WORK_MAX: usize = 64;
 /// The longest sleep, so that a clock set forward is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
+/// How long changes of the network are passed over after one was acted on, in milliseconds: every retry has its own pause,
+/// and only the first change after a quiet time shortens it.
+const NETWORK_UP_MS: u64 = 10 * SECOND_MS;
+/// How long after its end a message that was sent is still shown with what became of it, in milliseconds.
+const SENT_SHOWN_MS: u64 = 7 * DAY_MS;
 /// How often rows that only remember things are looked through, in milliseconds.
 const TIDY_MS: u64 = HOUR_MS;
 
@@ -84,17 +91,16 @@ enum Done {
     Resolved(Box<Intent>, Result<Box<Resolution>, ResolveFault>),
     OutboxFound(ItemId, Vec<NodeId>),
     OutboxAnswer(ItemId, NodeId, Deposited),
-    Stamped(ItemId, Option<Stamp>),
+    Stamped(StampOrder, Option<Stamp>),
     CardMade(Option<Box<MadeCard>>),
-    CardStamped(Address, Option<Stamp>),
     CardFound(Address, Vec<NodeId>),
     CardAnswer(Address, NodeId, Deposited),
     MailFound(Address, Vec<NodeId>),
     Subscribed(Address, NodeId, Option<UnixMillis>),
     Listed(Address, NodeId, Option<(Vec<Listed>, bool)>),
     Got(Address, NodeId, Vec<ItemId>, Option<Vec<(ItemId, Waiting)>>),
-    Acked(Address, NodeId, bool),
     Opened(Address, Vec<Opened>),
+    NotOpened(Address, Vec<ItemId>),
     Nothing,
 }
 
@@ -111,9 +117,13 @@ pub struct Client {
     card: Option<OwnCard>,
     card_stamps: BTreeMap<Address, Stamp>,
     card_published: Option<UnixMillis>,
+    /// Envelopes with postage for which the outbox had no room.
+    behind: BTreeSet<ItemId>,
+    /// When failed lookups were last hurried because the network changed.
+    network_up: UnixMillis,
     /// When a stamp for the next salt epoch may be made.
     later_due: Option<UnixMillis>,
-    stamps_pending: usize,
+    stamps: StampQueue,
     contacts: BTreeMap<PublicKey, Contact>,
     known_ids: Arc<BTreeMap<PublicKey, PersonId>>,
     outgoing: BTreeMap<ItemId, OutgoingEnvelope>,
@@ -181,7 +191,9 @@ impl Client {
             card_stamps,
             card_published: None,
             later_due: None,
-            stamps_pending: 0,
+            stamps: StampQueue::default(),
+            behind: BTreeSet::new(),
+            network_up: UnixMillis::default(),
             contacts: contacts.collect(),
             known_ids: Arc::default(),
             outgoing: outgoing.collect(),
@@ -231,11 +243,11 @@ impl Client {
                 biased;
                 () = stopped(&mut stop) => break,
                 Some(call) = calls.recv() => self.on_call(call).await,
-                Some(event) = events.recv() => self.on_event(event),
                 Some(done) = self.work.join_next() => match done {
                     Ok(done) => self.on_done(done).await,
                     Err(fault) => error!(%fault, "something done beside the account's task panicked"),
                 },
+                Some(event) = events.recv() => self.on_event(event),
                 () = tokio::time::sleep(pause) => {}
             }
             self.on_timer(clock::now()).await;
@@ -279,7 +291,9 @@ impl Client {
         match event {
             ClientEvent::Push(keeper, payload) => self.on_push(now, keeper, &payload),
             ClientEvent::Lost(keeper) => self.collect(now, collector::Input::Lost(keeper)),
+            ClientEvent::NetworkUp if now.since(self.network_up) < NETWORK_UP_MS => {}
             ClientEvent::NetworkUp => {
+                self.network_up = now;
                 self.collect(now, collector::Input::NetworkUp);
                 self.publish(now, publisher::Input::NetworkUp);
                 self.send_out(now, outbox::Input::NetworkUp);
@@ -293,9 +307,8 @@ impl Client {
             Done::Resolved(intent, result) => self.on_resolved(now, *intent, result).await,
             Done::OutboxFound(id, keepers) => self.send_out(now, outbox::Input::Found(id, keepers)),
             Done::OutboxAnswer(id, keeper, answer) => self.on_deposited(now, id, keeper, answer),
-            Done::Stamped(id, stamp) => self.on_stamped(now, id, stamp).await,
+            Done::Stamped(order, stamp) => self.on_stamp(now, order, stamp).await,
             Done::CardMade(made) => self.on_card_made(now, made).await,
-            Done::CardStamped(at, stamp) => self.on_card_stamped(now, at, stamp).await,
             Done::CardFound(at, keepers) => {
                 self.publish(now, publisher::Input::Found(at, keepers));
             }
@@ -306,7 +319,7 @@ impl Client {
             Done::Subscribed(at, keeper, until) => {
                 let input = match until {
                     Some(until) => collector::Input::Subscribed(at, keeper, until),
-                    None => collector::Input::Failed(at, keeper),
+                    None => collector::Input::NotSubscribed(at, keeper),
                 };
                 self.collect(now, input);
             }
@@ -315,18 +328,25 @@ impl Client {
                     Some((items, more)) => {
                         collector::Input::Listed { mailbox, keeper, items, more }
                     }
-                    None => collector::Input::Failed(mailbox, keeper),
+                    None => collector::Input::NotListed(mailbox, keeper),
                 };
                 self.collect(now, input);
             }
             Done::Got(mailbox, keeper, asked, items) => {
-                let items = items.unwrap_or_default();
-                self.collect(now, collector::Input::Got { mailbox, keeper, asked, items });
+                let input = match items {
+                    Some(items) => collector::Input::Got {
+                        mailbox,
+                        keeper,
+                        asked,
+                        items,
+                    },
+                    None => collector::Input::NotGot(mailbox, keeper, asked),
+                };
+                self.collect(now, input);
             }
-            Done::Acked(_, _, true) | Done::Nothing => {}
-            Done::Acked(at, keeper, false) => {
-                self.collect(now, collector::Input::Failed(at, keeper));
-            }
+            Done::NotOpened(mailbox, ids) => self.defer(now, mailbox, ids),
+            // An ack that was lost is made again when the keeper lists the envelope the next time.
+            Done::Nothing => {}
             Done::Opened(mailbox, opened) => self.on_opened(now, mailbox, opened).await,
         }
     }
@@ -349,7 +369,8 @@ impl Client {
         if self.later_due.is_some_and(|due| due <= now) {
             self.stamp_later(now);
         }
-        self.end_outgoing(now).await;
+        self.bring_up_the_rear(now);
+        self.end_outgoing().await;
         self.destroy_due(now).await;
         self.answer_late_waiters(now).await;
         if self.next_tidy <= now {
@@ -377,13 +398,14 @@ impl Client {
 
     async fn tidy(&mut self, now: UnixMillis) {
         self.next_tidy = now.plus(TIDY_MS);
-        self.sent.retain(|_, sent| sent.expires > now);
+        self.sent.retain(|_, sent| sent.expires.plus(SENT_SHOWN_MS) > now);
         self.seen.retain(|_, until| *until > now);
         if self.prekeys.iter().any(|prekey| prekey.destroy_at() <= now) {
             let mut prekeys = (*self.prekeys).clone();
             prekeys.retain(|prekey| prekey.destroy_at() > now);
             self.prekeys = Arc::new(prekeys);
         }
+        self.forget_strangers().await;
         let store = self.store.clone();
         self.commit(move || store.drop_over(now)).await;
     }

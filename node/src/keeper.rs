@@ -8,6 +8,9 @@
 //! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused.
 //! The keeper never waits for the disk: the state machine counts what is under way and refuses the
 //! rest.
+//!
+//! The node's own person is served like anybody else, past the network: nobody finds himself among
+//! the nodes closest to an address, but others deposit with him.
 
 use std::sync::Arc;
 
@@ -47,13 +50,13 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
     port: P,
     lane: Lane,
 ) -> KeeperHandle<P> {
-    let (handle, inlets) = KeeperHandle::new();
+    let keeper = Keeper::new(key, policy, scheme);
+    let (handle, inlets) = KeeperHandle::new(keeper.node());
     let disk_state = DiskState {
         usage: store.usage(),
         counters: store.counters(),
     };
     let disk = disk::spawn(store, lane);
-    let keeper = Keeper::new(key, policy, scheme);
     tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state).run());
     handle
 }

@@ -4,9 +4,13 @@
 //! processor time (an fsync, an Argon2id, a stamp) is handed to a [`Lane`] as a closure and awaited. A lane runs its
 //! closures one after the other, in the order they came.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
+
+#[cfg(test)]
+mod tests;
 
 /// How many closures may wait in one lane; the next caller waits for a place.
 const LANE_QUEUE_COUNT_MAX: usize = 256;
@@ -23,9 +27,9 @@ enum Kind {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The lane's thread has ended, because a closure panicked or the node is going down.
+/// The closure panicked, or the lane's thread has ended with the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the worker thread has ended")]
+#[error("the work was given up")]
 pub struct LaneClosed;
 
 impl Lane {
@@ -53,7 +57,7 @@ impl Lane {
     ///
     /// # Errors
     ///
-    /// [`LaneClosed`] when the lane's thread is gone.
+    /// [`LaneClosed`] when `work` panicked or the lane's thread is gone.
     ///
     /// # Cancel safety
     ///
@@ -69,8 +73,12 @@ impl Lane {
             Kind::Thread(jobs) => {
                 let (done, result) = oneshot::channel();
                 let job: Job = Box::new(move || {
-                    // The caller may have stopped waiting; the work was done all the same.
-                    let _unwanted = done.send(work());
+                    // A panic is the caller's to hear of, and must not end the lane for everybody else: whoever gets
+                    // `LaneClosed` gives up what the closure was about.
+                    if let Ok(value) = catch_unwind(AssertUnwindSafe(work)) {
+                        // The caller may have stopped waiting; the work was done all the same.
+                        let _unwanted = done.send(value);
+                    }
                 });
                 jobs.send(job).await.map_err(|_| LaneClosed)?;
                 result.await.map_err(|_| LaneClosed)

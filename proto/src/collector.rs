@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     Address, ItemId, NodeId,
     limits::{
-        ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, HOUR_MS, MINUTE_MS,
-        SECOND_MS,
+        ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, HOUR_MS, MINUTE_MS, REPLICAS,
+        SECOND_MS, receipts_wanted,
     },
     mailbox::Mailbox,
     placement::{CANDIDATES, jittered},
@@ -33,6 +33,12 @@ const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
 const RETRY_MS: u64 = 5 * SECOND_MS;
 /// Pages of one mailbox's list taken from one keeper at a time: an honest mailbox has two at most.
 const PAGES_MAX: u32 = 4;
+/// The pause after all keepers there are were compared, when they were fewer than wanted, in milliseconds; it grows.
+const FEW_MS: u64 = 15 * SECOND_MS;
+/// How long a round may take before the next lookup, in milliseconds.
+const ROUND_MS: u64 = MINUTE_MS;
+/// Envelopes being opened at once, at most; further ones stay where they are.
+const OPENING_MAX: usize = 256;
 /// How long before its end a subscription is renewed, in milliseconds.
 const RENEW_BEFORE_MS: u64 = 5 * MINUTE_MS;
 /// Envelopes remembered as taken, at most, each under its mailbox, since a keeper may hand over one mailbox's envelope
@@ -59,7 +65,11 @@ pub enum Input {
         /// And more.
         more: bool,
     },
-    /// Envelopes a keeper handed over, or none if it could not.
+    /// A keeper did not list a mailbox.
+    NotListed(Address, NodeId),
+    /// A keeper did not answer when asked for these envelopes.
+    NotGot(Address, NodeId, Vec<ItemId>),
+    /// Envelopes a keeper handed over.
     Got {
         /// From this mailbox.
         mailbox: Address,
@@ -70,14 +80,14 @@ pub enum Input {
         /// Handed over, with the identifiers their bytes have.
         items: Vec<(ItemId, Waiting)>,
     },
-    /// An envelope that came unasked.
-    Pushed(Address, ItemId, Waiting),
+    /// An envelope that a keeper sent unasked.
+    Pushed(Address, NodeId, ItemId, Waiting),
     /// These envelopes are committed, or worth nothing: they may go. Each with its expiry.
     Taken(Address, Vec<(ItemId, UnixMillis)>),
     /// This envelope could not be committed: it stays where it is and is tried again.
     Deferred(Address, ItemId),
-    /// A keeper refused, lied or could not be reached.
-    Failed(Address, NodeId),
+    /// A keeper does not push.
+    NotSubscribed(Address, NodeId),
     /// A keeper's connection is gone, and its subscriptions with it.
     Lost(NodeId),
     /// The network has just come up.
@@ -92,7 +102,8 @@ pub enum Input {
 pub enum Output {
     /// Look up the keepers closest to this mailbox.
     Find(Mailbox),
-    /// Subscribe at a keeper.
+    /// Subscribe at a keeper; the list is asked for after it, so that what arrives between the two comes twice, never not
+    /// at all.
     Subscribe(Mailbox, NodeId),
     /// List a mailbox at a keeper, after an identifier.
     List(Mailbox, NodeId, Option<ItemId>),
@@ -113,6 +124,16 @@ struct Watch {
     failures: u32,
     due: UnixMillis,
     compared: bool,
+    /// Keepers whose list is awaited in this round.
+    awaited: BTreeSet<NodeId>,
+    /// Keepers whose list came in this round.
+    listed: BTreeSet<NodeId>,
+    /// Keepers that listed what they did not hand over, in this round.
+    unhelpful: BTreeSet<NodeId>,
+    /// Those of the last round; others are asked first.
+    passed_over: BTreeSet<NodeId>,
+    /// More waits than could be asked for.
+    again: bool,
     pages: BTreeMap<NodeId, u32>,
 }
 
@@ -122,6 +143,8 @@ pub struct Collector {
     watches: BTreeMap<Address, Watch>,
     taken: BTreeMap<(Address, ItemId), UnixMillis>,
     opening: BTreeSet<(Address, ItemId)>,
+    /// Envelopes asked for and not here yet, so that no two keepers send the same.
+    getting: BTreeMap<(Address, ItemId), NodeId>,
     queue: VecDeque<Address>,
     finding: BTreeSet<Address>,
 }
@@ -138,26 +161,47 @@ impl Collector {
             Input::Watch(mailboxes) => self.on_watch(now, mailboxes),
             Input::Found(at, keepers) => self.on_found(now, at, keepers),
             Input::Subscribed(at, keeper, until) => {
+                let Some(watch) = self.watches.get_mut(&at) else {
+                    return Vec::new();
+                };
+                watch.subscribed.insert(keeper, until);
+                vec![Output::List(watch.mailbox, keeper, None)]
+            }
+            Input::NotSubscribed(at, keeper) => {
+                let Some(watch) = self.watches.get_mut(&at) else {
+                    return Vec::new();
+                };
+                watch.subscribed.remove(&keeper);
+                // It may hold something all the same.
+                vec![Output::List(watch.mailbox, keeper, None)]
+            }
+            Input::Listed { mailbox, keeper, items, more } => {
+                self.on_listed(now, mailbox, keeper, &items, more)
+            }
+            Input::NotListed(at, keeper) => {
                 if let Some(watch) = self.watches.get_mut(&at) {
-                    watch.subscribed.insert(keeper, until);
+                    watch.on_answer(now, keeper, false);
                 }
                 Vec::new()
             }
-            Input::Listed { mailbox, keeper, items, more } => {
-                self.on_listed(mailbox, keeper, &items, more)
-            }
             Input::Got { mailbox, keeper, asked, items } => {
-                self.on_got(mailbox, keeper, &asked, items)
+                self.on_got(now, mailbox, keeper, &asked, items)
             }
-            Input::Pushed(at, id, item) => self.on_item(at, id, item).into_iter().collect(),
-            Input::Taken(at, ids) => self.on_taken(at, ids),
+            Input::NotGot(at, keeper, asked) => {
+                self.release(now, at, keeper, &asked);
+                Vec::new()
+            }
+            Input::Pushed(at, keeper, id, item) => {
+                let pushes = |watch: &Watch| watch.subscribed.contains_key(&keeper);
+                if !self.watches.get(&at).is_some_and(pushes) {
+                    return Vec::new();
+                }
+                self.on_item(at, id, item).into_iter().collect()
+            }
+            Input::Taken(at, ids) => self.on_taken(now, at, ids),
             Input::Deferred(at, id) => {
                 self.opening.remove(&(at, id));
                 Vec::new()
-            }
-            Input::Failed(at, keeper) => {
-                self.on_failed(now, at, keeper);
-                self.start_lookups()
             }
             Input::Lost(keeper) => {
                 self.on_lost(now, keeper);
@@ -207,6 +251,11 @@ impl Collector {
                 failures: 0,
                 due: now,
                 compared: false,
+                awaited: BTreeSet::new(),
+                listed: BTreeSet::new(),
+                unhelpful: BTreeSet::new(),
+                passed_over: BTreeSet::new(),
+                again: false,
                 pages: BTreeMap::new(),
             });
         }
@@ -258,10 +307,7 @@ impl Collector {
                 watch.failures = watch.failures.saturating_add(1);
                 watch.due = now.plus(jittered(pause, &at, watch.failures));
             } else {
-                watch.failures = 0;
-                watch.compared = true;
-                let compare = compare_ms(&watch.mailbox, present);
-                watch.due = now.plus(jittered(compare, &at, present.get()));
+                watch.due = now.plus(ROUND_MS);
                 watch.keepers = keepers.into_iter().take(CANDIDATES).collect();
                 outputs = watch.ask(now, present);
             }
@@ -272,22 +318,30 @@ impl Collector {
 
     fn on_listed(
         &mut self,
+        now: UnixMillis,
         at: Address,
         keeper: NodeId,
         items: &[Listed],
         more: bool,
     ) -> Vec<Output> {
         let Some(watch) = self.watches.get_mut(&at) else { return Vec::new() };
+        watch.on_answer(now, keeper, true);
         let pages = watch.pages.entry(keeper).or_default();
         *pages += 1;
         let more = more && *pages < PAGES_MAX;
         let taken = |item: &&Listed| self.taken.contains_key(&(at, item.id));
         let again: Vec<ItemId> = items.iter().filter(taken).map(|item| item.id).collect();
-        let wanted: Vec<ItemId> = items
-            .iter()
-            .filter(|item| !taken(item) && !self.opening.contains(&(at, item.id)))
-            .map(|item| item.id)
-            .collect();
+        let passed_over = watch.passed_over.contains(&keeper);
+        let new = |item: &&Listed| {
+            let place = (at, item.id);
+            let known = taken(item) || self.opening.contains(&place);
+            !known && !self.getting.contains_key(&place) && !passed_over
+        };
+        let mut wanted: Vec<ItemId> = items.iter().filter(new).map(|item| item.id).collect();
+        let room = OPENING_MAX.saturating_sub(self.opening.len() + self.getting.len());
+        watch.again |= wanted.len() > room;
+        wanted.truncate(room);
+        self.getting.extend(wanted.iter().map(|id| ((at, *id), keeper)));
         let mut outputs = Vec::new();
         for ids in again.chunks(ACK_COUNT_MAX) {
             outputs.push(Output::Ack(watch.mailbox, keeper, ids.to_vec()));
@@ -303,46 +357,80 @@ impl Collector {
 
     fn on_got(
         &mut self,
+        now: UnixMillis,
         at: Address,
         keeper: NodeId,
         asked: &[ItemId],
         items: Vec<(ItemId, Waiting)>,
     ) -> Vec<Output> {
-        let got: BTreeSet<ItemId> = items.iter().map(|(id, _)| *id).collect();
-        let count = items.iter().filter(|(id, _)| asked.contains(id)).count();
-        let mut outputs: Vec<Output> = items
-            .into_iter()
-            .filter(|(id, _)| asked.contains(id))
-            .filter_map(|(id, item)| self.on_item(at, id, item))
-            .collect();
-        let Some(watch) = self.watches.get(&at) else { return outputs };
-        // A response that is full leaves a rest; one that brought nothing says the rest is gone.
-        let rest = asked.iter().filter(|id| !got.contains(id)).filter(|id| {
-            let place = (at, **id);
-            !self.taken.contains_key(&place) && !self.opening.contains(&place)
-        });
-        let rest: Vec<ItemId> = rest.copied().collect();
-        if count > 0 && !rest.is_empty() {
+        let mut outputs = Vec::new();
+        let mut rest: BTreeSet<ItemId> = asked.iter().copied().collect();
+        for (id, item) in items {
+            // Only what this keeper was asked for, and each once.
+            if rest.remove(&id) && self.getting.remove(&(at, id)).is_some() {
+                outputs.extend(self.on_item(at, id, item));
+            }
+        }
+        let rest: Vec<ItemId> = rest.into_iter().collect();
+        let Some(watch) = self.watches.get(&at) else {
+            self.release(now, at, keeper, &rest);
+            return outputs;
+        };
+        // A response that is full leaves a rest; one that brought nothing will bring nothing.
+        if rest.len() < asked.len() && !rest.is_empty() {
             outputs.push(Output::Get(watch.mailbox, keeper, rest));
+        } else {
+            self.release(now, at, keeper, &rest);
         }
         outputs
+    }
+
+    /// Gives up getting envelopes from a keeper; another one is asked soon.
+    fn release(&mut self, now: UnixMillis, at: Address, keeper: NodeId, asked: &[ItemId]) {
+        for id in asked {
+            self.getting.remove(&(at, *id));
+        }
+        let missing = asked.iter().any(|id| {
+            let place = (at, *id);
+            !self.taken.contains_key(&place) && !self.opening.contains(&place)
+        });
+        if let Some(watch) = self.watches.get_mut(&at).filter(|_| missing) {
+            watch.unhelpful.insert(keeper);
+            if !watch.finding {
+                watch.due = watch.due.min(now.plus(RETRY_MS));
+            }
+        }
     }
 
     /// Passes an envelope on to be opened, unless it was taken or is being opened.
     fn on_item(&mut self, at: Address, id: ItemId, item: Waiting) -> Option<Output> {
         let watch = self.watches.get(&at)?;
+        if self.opening.len() >= OPENING_MAX {
+            // The next comparison brings it again.
+            self.watches.get_mut(&at)?.again = true;
+            return None;
+        }
         if self.taken.contains_key(&(at, id)) || !self.opening.insert((at, id)) {
             return None;
         }
         Some(Output::Open(watch.mailbox, id, item))
     }
 
-    fn on_taken(&mut self, at: Address, ids: Vec<(ItemId, UnixMillis)>) -> Vec<Output> {
+    fn on_taken(
+        &mut self,
+        now: UnixMillis,
+        at: Address,
+        ids: Vec<(ItemId, UnixMillis)>,
+    ) -> Vec<Output> {
         for (id, until) in &ids {
             self.opening.remove(&(at, *id));
             if self.taken.len() < TAKEN_MAX {
                 self.taken.insert((at, *id), *until);
             }
+        }
+        for watch in self.watches.values_mut().filter(|watch| watch.again && !watch.finding) {
+            watch.again = false;
+            watch.due = watch.due.min(now);
         }
         let Some(watch) = self.watches.get(&at) else { return Vec::new() };
         let ids: Vec<ItemId> = ids.into_iter().map(|(id, _)| id).collect();
@@ -353,14 +441,6 @@ impl Collector {
             }
         }
         outputs
-    }
-
-    fn on_failed(&mut self, now: UnixMillis, at: Address, keeper: NodeId) {
-        let Some(watch) = self.watches.get_mut(&at) else { return };
-        let was_subscribed = watch.subscribed.remove(&keeper).is_some();
-        if was_subscribed && !watch.finding {
-            watch.due = watch.due.min(now.plus(RETRY_MS));
-        }
     }
 
     fn on_lost(&mut self, now: UnixMillis, keeper: NodeId) {
@@ -375,22 +455,54 @@ impl Collector {
 impl Watch {
     /// Asks all keepers what waits, and the nearest to push from now on.
     fn ask(&mut self, now: UnixMillis, present: Epoch) -> Vec<Output> {
-        let mut outputs = Vec::new();
+        let (mailbox, past) = (self.mailbox, is_past(&self.mailbox, present));
         self.pages.clear();
+        self.listed.clear();
+        self.passed_over = std::mem::take(&mut self.unhelpful);
+        self.awaited = self.keepers.iter().copied().collect();
         self.subscribed.retain(|keeper, until| *until > now && self.keepers.contains(keeper));
-        if !is_past(&self.mailbox, present) {
-            let due = |keeper: &&NodeId| {
-                self.subscribed
-                    .get(*keeper)
-                    .is_none_or(|until| until.since(now) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
-            };
-            let nearest = self.keepers.iter().take(SUBSCRIBED).filter(due);
-            outputs.extend(nearest.map(|keeper| Output::Subscribe(self.mailbox, *keeper)));
+        let renew = |keeper: &NodeId| {
+            let until = self.subscribed.get(keeper);
+            until.is_none_or(|until| until.since(now) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
+        };
+        let ask = |(place, keeper): (usize, &NodeId)| {
+            if !past && place < SUBSCRIBED && renew(keeper) {
+                Output::Subscribe(mailbox, *keeper)
+            } else {
+                Output::List(mailbox, *keeper, None)
+            }
+        };
+        self.keepers.iter().enumerate().map(ask).collect()
+    }
+
+    /// Notes that a keeper listed the mailbox or did not; the last one of a round decides about the next.
+    fn on_answer(&mut self, now: UnixMillis, keeper: NodeId, listed: bool) {
+        if listed {
+            self.listed.insert(keeper);
+        } else {
+            self.listed.remove(&keeper);
+            self.subscribed.remove(&keeper);
         }
-        // Subscribed first, then listed: what arrives between the two comes twice, never not at all.
-        let lists = self.keepers.iter().map(|keeper| Output::List(self.mailbox, *keeper, None));
-        outputs.extend(lists);
-        outputs
+        self.awaited.remove(&keeper);
+        if self.finding || !self.awaited.is_empty() {
+            return;
+        }
+        let count = self.keepers.len();
+        let nearest = count.min(REPLICAS);
+        // What W of the nearest keepers hold is at one of any R - W + 1 of them.
+        let enough = self.listed.len() > nearest - receipts_wanted(nearest);
+        let compare = compare_ms(&self.mailbox, now.epoch());
+        if enough && count >= REPLICAS {
+            self.failures = 0;
+            self.due = now.plus(jittered(compare, &self.mailbox.address(), now.epoch().get()));
+        } else {
+            // Too few answered, or were there to be asked: what waits may be elsewhere.
+            let first = if enough { FEW_MS } else { RETRY_MS };
+            let pause = (first << self.failures.min(10)).min(compare);
+            self.failures = self.failures.saturating_add(1);
+            self.due = now.plus(jittered(pause, &self.mailbox.address(), self.failures));
+        }
+        self.compared |= enough;
     }
 }
 

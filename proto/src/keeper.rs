@@ -216,7 +216,12 @@ impl Keeper {
     /// Takes an input and returns what is to be done.
     pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
         match input {
-            Input::Request { conn, call, source, payload } => {
+            Input::Request {
+                conn,
+                call,
+                source,
+                payload,
+            } => {
                 self.counters.requests += 1;
                 match self.on_request(now, conn, call, source, &payload) {
                     Ok(outputs) => outputs,
@@ -230,6 +235,11 @@ impl Keeper {
             }
             Input::Timer => self.on_timer(now),
         }
+    }
+
+    /// Returns the node that gives the receipts.
+    pub const fn node(&self) -> NodeId {
+        self.node
     }
 
     /// Returns when [`Input::Timer`] is due.
@@ -258,7 +268,8 @@ impl Keeper {
     }
 
     fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
-        if now < self.next_sweep {
+        // Further ahead than that, the date was set by a clock that has been set back since.
+        if now < self.next_sweep && self.next_sweep.since(now) <= SWEEP_INTERVAL_MS {
             return Vec::new();
         }
         self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
@@ -289,9 +300,18 @@ impl Keeper {
             return Err(Refusal::until(Reason::Unavailable, RETRY_FULL_MS));
         }
         if let Request::Subscribe { mailbox, proof } = &request {
-            admission::owner(now, &self.node, mailbox, proof, crate::mailbox::OwnerRequest::Subscribe)?;
+            admission::owner(
+                now,
+                &self.node,
+                mailbox,
+                proof,
+                crate::mailbox::OwnerRequest::Subscribe,
+            )?;
             let until = self.subscriptions.add(now, conn, mailbox.address())?;
-            return Ok(vec![Output::Respond { call, response: Response::Done { until: Some(until) } }]);
+            return Ok(vec![Output::Respond {
+                call,
+                response: Response::Done { until: Some(until) },
+            }]);
         }
         let then = then_of(&request);
         let op = self.admit(now, request)?;
@@ -302,8 +322,13 @@ impl Keeper {
     }
 
     fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
-        admission::Desk { now, node: &self.node, policy: &self.policy, scheme: &*self.scheme }
-            .admit(request)
+        admission::Desk {
+            now,
+            node: &self.node,
+            policy: &self.policy,
+            scheme: &*self.scheme,
+        }
+        .admit(request)
     }
 
     fn on_stored(
@@ -363,19 +388,24 @@ impl Keeper {
         new: bool,
     ) -> Vec<Output> {
         let Then::Receipt { claim, push } = then else {
-            return vec![Output::Respond { call, response: Response::Done { until: None } }];
+            return vec![Output::Respond {
+                call,
+                response: Response::Done { until: None },
+            }];
         };
-        // An envelope's bytes name its expiry. A keeper that knows an acked one by its ack alone
-        // remembers it for longer, and a receipt with that date would tell the sender that the
-        // owner has been here.
-        let until = push.as_ref().map_or(until, |push| push.item.expires);
         self.counters.receipts += 1;
         let receipt = Receipt::sign(&self.key, &claim, until);
-        let mut outputs = vec![Output::Respond { call, response: Response::Receipt(receipt) }];
+        let mut outputs = vec![Output::Respond {
+            call,
+            response: Response::Receipt(receipt),
+        }];
         if let Some(push) = push.filter(|_| new) {
             for conn in self.subscriptions.of(now, &push.mailbox) {
                 self.counters.pushes += 1;
-                outputs.push(Output::Push { conn, push: push.clone() });
+                outputs.push(Output::Push {
+                    conn,
+                    push: push.clone(),
+                });
             }
         }
         outputs
@@ -383,7 +413,10 @@ impl Keeper {
 
     fn refuse(&mut self, call: CallId, refusal: Refusal) -> Output {
         *self.counters.refusals.entry(refusal.reason).or_default() += 1;
-        Output::Respond { call, response: Response::Refusal(refusal) }
+        Output::Respond {
+            call,
+            response: Response::Refusal(refusal),
+        }
     }
 }
 
@@ -420,35 +453,70 @@ fn weight_of(request: &Request) -> u64 {
 /// Returns the budget of a mailbox under `rule`.
 pub const fn mailbox_budget(rule: Rule) -> Budget {
     match rule {
-        Rule::Stamp => Budget { count: STAMP_MAILBOX_COUNT_MAX, bytes: STAMP_MAILBOX_BYTES_MAX },
-        Rule::Capability => {
-            Budget { count: CAPABILITY_MAILBOX_COUNT_MAX, bytes: CAPABILITY_MAILBOX_BYTES_MAX }
-        }
+        Rule::Stamp => Budget {
+            count: STAMP_MAILBOX_COUNT_MAX,
+            bytes: STAMP_MAILBOX_BYTES_MAX,
+        },
+        Rule::Capability => Budget {
+            count: CAPABILITY_MAILBOX_COUNT_MAX,
+            bytes: CAPABILITY_MAILBOX_BYTES_MAX,
+        },
     }
 }
 
 fn then_of(request: &Request) -> Then {
     match request {
-        Request::DepositEnvelope { mailbox, expires, envelope, nonce, .. } => {
+        Request::DepositEnvelope {
+            mailbox,
+            expires,
+            envelope,
+            nonce,
+            ..
+        } => {
             let address = mailbox.address();
             let id = crate::envelope::id_of(envelope);
-            let item = Waiting { envelope: envelope.clone(), expires: *expires };
+            let item = Waiting {
+                envelope: envelope.clone(),
+                expires: *expires,
+            };
             Then::Receipt {
-                claim: Claim { address, id, nonce: *nonce },
-                push: Some(Push { mailbox: address, item }),
+                claim: Claim {
+                    address,
+                    id,
+                    nonce: *nonce,
+                },
+                push: Some(Push {
+                    mailbox: address,
+                    item,
+                }),
             }
         }
         Request::DepositCard { record, nonce, .. } => Then::Receipt {
-            claim: Claim { address: record.locator, id: record.id(), nonce: *nonce },
+            claim: Claim {
+                address: record.locator,
+                id: record.id(),
+                nonce: *nonce,
+            },
             push: None,
         },
         Request::DepositChunk { chunk, nonce, .. } => {
             let id = crate::envelope::id_of(chunk);
             let address = crate::Address::new(*id.as_bytes());
-            Then::Receipt { claim: Claim { address, id, nonce: *nonce }, push: None }
+            Then::Receipt {
+                claim: Claim {
+                    address,
+                    id,
+                    nonce: *nonce,
+                },
+                push: None,
+            }
         }
         Request::Offer { mailbox, id, nonce } => Then::Receipt {
-            claim: Claim { address: mailbox.address(), id: *id, nonce: *nonce },
+            claim: Claim {
+                address: mailbox.address(),
+                id: *id,
+                nonce: *nonce,
+            },
             push: None,
         },
         _ => Then::Answer,

@@ -130,6 +130,18 @@ impl Grant {
         Some((mailbox, Capability { holder: holder_key(&self.secret, epoch), certificate }))
     }
 
+    /// Tells whether every certificate is the owner's for this holder: keepers refuse any other.
+    pub fn is_valid(&self) -> bool {
+        let epochs = (0..).map(|ahead| self.first_epoch.plus(ahead));
+        epochs.zip(&self.mailboxes).all(|(epoch, (owner, certificate))| {
+            let mailbox = Mailbox { owner: *owner, rule: Rule::Capability, epoch };
+            let holder = holder_key(&self.secret, epoch).public();
+            let address = mailbox.address();
+            let parts: [&[u8]; 2] = [address.as_bytes(), holder.as_bytes()];
+            owner.verify(context::SIGN_CAPABILITY, &parts, certificate).is_ok()
+        })
+    }
+
     /// Returns the last epoch the grant covers.
     pub fn last_epoch(&self) -> Epoch {
         let count = u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX);

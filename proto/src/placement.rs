@@ -23,6 +23,8 @@ const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
 const RETRY_MAX_MS: u64 = HOUR_MS;
 /// How long after everything was in place it is looked at again, in milliseconds.
 const REVIEW_MS: u64 = DAY_MS / 4;
+/// How long after everything was in place at fewer keepers than wanted it is looked at again, in milliseconds.
+const FEW_MS: u64 = 30 * SECOND_MS;
 /// How long a keeper that failed is passed over, in milliseconds.
 const AVOID_MS: u64 = 30 * SECOND_MS;
 
@@ -62,11 +64,15 @@ pub struct Placement {
     address: Address,
     held: BTreeMap<NodeId, UnixMillis>,
     asked: BTreeSet<NodeId>,
+    /// Those of `asked` that were only offered the item.
+    offered: BTreeSet<NodeId>,
     avoided: BTreeMap<NodeId, UnixMillis>,
     candidates: Vec<NodeId>,
     wanted: usize,
     finding: bool,
     failures: u32,
+    pauses: u32,
+    complete: bool,
     next_try: UnixMillis,
 }
 
@@ -77,11 +83,14 @@ impl Placement {
             address,
             held,
             asked: BTreeSet::new(),
+            offered: BTreeSet::new(),
             avoided: BTreeMap::new(),
             candidates: Vec::new(),
             wanted: 0,
             finding: false,
             failures: 0,
+            pauses: 0,
+            complete: false,
             next_try: UnixMillis::new(0),
         }
     }
@@ -115,7 +124,7 @@ impl Placement {
 
     /// Makes the next try due now: the network has just come up.
     pub fn hurry(&mut self, now: UnixMillis) {
-        if self.failures > 0 || self.wanted == 0 {
+        if self.failures > 0 || self.wanted < REPLICAS {
             self.next_try = self.next_try.min(now);
         }
     }
@@ -147,7 +156,10 @@ impl Placement {
             }
             self.asked.insert(keeper);
             steps.push(match self.held.get(&keeper) {
-                Some(until) if *until > now => Step::Offer(keeper),
+                Some(until) if *until > now => {
+                    self.offered.insert(keeper);
+                    Step::Offer(keeper)
+                }
                 _ => Step::Deposit(keeper),
             });
         }
@@ -157,24 +169,26 @@ impl Placement {
 
     /// Takes a verified receipt.
     pub fn on_receipt(&mut self, now: UnixMillis, keeper: NodeId, until: UnixMillis) -> Vec<Step> {
+        self.offered.remove(&keeper);
         if self.asked.remove(&keeper) {
             self.held.insert(keeper, until);
         }
         self.fill(now)
     }
 
-    /// Learns that a keeper no longer holds the item it was offered.
+    /// Learns that a keeper no longer holds the item it was offered; whoever was sent it and says so has failed.
     pub fn on_unknown(&mut self, now: UnixMillis, keeper: NodeId) -> Vec<Step> {
-        self.held.remove(&keeper);
-        if self.asked.contains(&keeper) {
-            return vec![Step::Deposit(keeper)];
+        if !self.offered.remove(&keeper) {
+            return self.on_failed(now, keeper);
         }
-        self.fill(now)
+        self.held.remove(&keeper);
+        vec![Step::Deposit(keeper)]
     }
 
     /// Learns that a keeper refused, lied or could not be reached.
     pub fn on_failed(&mut self, now: UnixMillis, keeper: NodeId) -> Vec<Step> {
         self.asked.remove(&keeper);
+        self.offered.remove(&keeper);
         self.avoided.insert(keeper, now.plus(AVOID_MS));
         self.fill(now)
     }
@@ -212,16 +226,24 @@ impl Placement {
         self.candidates.iter().filter(holds).count()
     }
 
+    /// Sets the next try: soon and then later and later while something is missing, rarely once all is in place.
+    ///
+    /// Fewer keepers than wanted may be all there are, or all that a node that has just started can see, so that it
+    /// looks again soon, and less and less often.
     fn pause(&mut self, now: UnixMillis, complete: bool) {
-        let pause = if complete {
-            self.failures = 0;
-            REVIEW_MS
-        } else {
-            let doubled = RETRY_MIN_MS.saturating_mul(1 << self.failures.min(20));
-            self.failures = self.failures.saturating_add(1);
-            doubled.min(RETRY_MAX_MS)
+        let (first, longest) = match (complete, self.wanted >= REPLICAS) {
+            (true, true) => (REVIEW_MS, REVIEW_MS),
+            (true, false) => (FEW_MS, REVIEW_MS),
+            (false, _) => (RETRY_MIN_MS, RETRY_MAX_MS),
         };
-        self.next_try = now.plus(jittered(pause, &self.address, self.failures));
+        if complete != self.complete {
+            self.pauses = 0;
+        }
+        self.complete = complete;
+        self.failures = if complete { 0 } else { self.failures.saturating_add(1) };
+        let pause = first.saturating_mul(1 << self.pauses.min(20)).min(longest);
+        self.pauses = self.pauses.saturating_add(1);
+        self.next_try = now.plus(jittered(pause, &self.address, self.pauses));
     }
 }
 

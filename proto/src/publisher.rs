@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::{
     Address, NodeId,
-    limits::{CARD_TTL_MS, PREKEY_ROTATION_MS},
+    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, MINUTE_MS, PREKEY_ROTATION_MS},
     placement::{Placement, Standing, Step},
     time::{SaltEpoch, UnixMillis},
 };
 
 #[cfg(test)]
 mod tests;
+
+/// The pause after a card could not be made, in milliseconds.
+const MAKE_AGAIN_MS: u64 = 10 * MINUTE_MS;
 
 /// What enters a publisher.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub enum Input {
         /// Where it is to be found after the salt epoch changes.
         next: Vec<Address>,
     },
+    /// The card asked for could not be made or stored.
+    MakeFailed,
     /// There is a stamp for this locator, so that its keepers will take the record.
     Stamped(Address),
     /// The keepers closest to a locator, nearest first; none if the lookup failed.
@@ -73,11 +78,18 @@ impl Publisher {
         match input {
             Input::Made { issued, present, next } => {
                 self.making = false;
-                self.renew_at = issued.plus(PREKEY_ROTATION_MS);
+                // A card from ahead of time is refused everywhere: the clock was wrong when it was made.
+                let ahead = issued > now.plus(CLOCK_SKEW_MS);
+                self.renew_at = if ahead { now } else { issued.plus(PREKEY_ROTATION_MS) };
                 self.placements.clear();
                 self.wanted = present.iter().chain(&next).copied().collect();
                 self.present = present;
                 self.on_timer(now)
+            }
+            Input::MakeFailed => {
+                self.making = false;
+                self.renew_at = now.plus(MAKE_AGAIN_MS);
+                Vec::new()
             }
             Input::Stamped(at) => {
                 if self.wanted.contains(&at) {
@@ -118,14 +130,11 @@ impl Publisher {
     }
 
     fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
-        if self.renew_at <= now {
-            if self.making {
-                return Vec::new();
-            }
-            self.making = true;
-            return vec![Output::Make];
-        }
         let mut outputs = Vec::new();
+        if self.renew_at <= now && !self.making {
+            self.making = true;
+            outputs.push(Output::Make);
+        }
         for (at, placement) in &mut self.placements {
             outputs.extend(outputs_of(*at, placement.on_timer(now)));
         }

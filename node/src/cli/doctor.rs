@@ -130,7 +130,7 @@ fn files(home: &Home) -> DoctorCheck {
         Ok(HomeKind::Person) => vec![
             home.unlock_file(),
             home.client_database(),
-            home.node_key_file(),
+            home.message_keys_file(),
         ],
         Ok(HomeKind::Community) => vec![home.node_key_file()],
         Err(error) => return DoctorCheck::fail(name, error.to_string(), error.hint()),

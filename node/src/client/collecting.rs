@@ -45,7 +45,8 @@ impl Client {
         }
         self.watching = wanted;
         let identity = &self.account.identity;
-        let since = self.account.created.epoch().minus(1);
+        // A clock that was ahead when the account was made must not hide the present.
+        let since = self.account.created.epoch().min(now.epoch()).minus(1);
         let mut mailboxes = Vec::new();
         for epoch in watched_epochs(now, since) {
             mailboxes.push(identity.first_contact_mailbox(epoch));
@@ -103,8 +104,10 @@ impl Client {
             collector::Output::Ack(mailbox, keeper, ids) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {
-                    let acked = exchange::ack(net, keeper, owner, mailbox, ids).await;
-                    Done::Acked(mailbox.address(), keeper, acked)
+                    if !exchange::ack(net, keeper, owner, mailbox, ids).await {
+                        debug!("a keeper did not take an ack");
+                    }
+                    Done::Nothing
                 });
             }
             // Gathered by the caller, so that one batch is one commit.
@@ -125,11 +128,11 @@ impl Client {
             .unwrap_or_else(|| identity.first_contact())
     }
 
-    pub(super) fn on_push(&mut self, now: UnixMillis, _keeper: NodeId, payload: &[u8]) {
+    pub(super) fn on_push(&mut self, now: UnixMillis, keeper: NodeId, payload: &[u8]) {
         match Push::decode(payload) {
             Ok(push) => {
                 let (id, item) = exchange::named(push.item);
-                self.collect(now, collector::Input::Pushed(push.mailbox, id, item));
+                self.collect(now, collector::Input::Pushed(push.mailbox, keeper, id, item));
             }
             Err(fault) => debug!(%fault, "a keeper's push does not decode"),
         }
@@ -142,6 +145,7 @@ impl Client {
         let prekeys = Arc::clone(&self.prekeys);
         let known = Arc::clone(&self.known_ids);
         let address = mailbox.address();
+        let ids = items.iter().map(|(_, id, _)| *id).collect();
         self.spawn(async move {
             let cost = services.cost;
             let opened = services.cpu.run(move || {
@@ -159,7 +163,7 @@ impl Client {
             });
             match opened.await {
                 Ok(opened) => Done::Opened(address, opened),
-                Err(_) => Done::Nothing,
+                Err(_) => Done::NotOpened(address, ids),
             }
         });
     }
@@ -189,19 +193,32 @@ impl Client {
         let seen: Vec<_> = batch.iter().filter_map(name_of).collect();
         let ids: Vec<ItemId> = batch.iter().map(|received| received.envelope).collect();
         let store = self.store.clone();
-        let Some(headers) = self.commit(move || store.commit_received(&batch)).await else {
-            for id in ids {
-                self.collect(now, collector::Input::Deferred(mailbox, id));
-            }
-            return;
+        let committed = self.commit(move || {
+            let headers = store.commit_received(&batch)?;
+            Ok((headers, batch))
+        });
+        let Some((headers, batch)) = committed.await else {
+            return self.defer(now, mailbox, ids);
         };
         self.seen.extend(seen);
         for (arrival, header) in headers {
             self.inbox.insert(arrival, header);
         }
+        for received in batch {
+            if let Effect::Word { sent, contact, .. } = received.effect {
+                self.on_word(now, sent, contact.map(|contact| *contact));
+            }
+        }
         self.gather_words(now, words);
         self.collect(now, collector::Input::Taken(mailbox, taken));
         self.answer_readers(now).await;
+    }
+
+    /// Leaves envelopes where they are, to be tried again.
+    pub(super) fn defer(&mut self, now: UnixMillis, mailbox: Address, ids: Vec<ItemId>) {
+        for id in ids {
+            self.collect(now, collector::Input::Deferred(mailbox, id));
+        }
     }
 
     /// Decides what an envelope changes; nothing if it must stay where it is for now.
@@ -226,16 +243,14 @@ impl Client {
         }
         let (body, burn_ms, file_name) = match content {
             Content::Text { body, burn_ms, file_name } => (body, burn_ms, file_name),
-            Content::Delivered { ids, grant } => {
-                if state == Some(ContactState::Accepted) {
-                    self.on_word(now, sender, ids, grant).await;
-                }
-                return Some(Effect::Nothing);
+            Content::Delivered { ids, grant } if state == Some(ContactState::Accepted) => {
+                return Some(self.word_effect(now, sender, ids, grant));
             }
+            Content::Delivered { .. } => return Some(Effect::Nothing),
         };
         let in_batch = batch.iter().any(|received| match &received.effect {
             Effect::Message { header, .. } => (header.sender, header.message) == (sender, id),
-            Effect::Nothing => false,
+            Effect::Nothing | Effect::Word { .. } => false,
         });
         if in_batch || self.seen.contains_key(&(sender, id)) {
             return Some(Effect::Nothing);
@@ -264,7 +279,7 @@ impl Client {
     fn next_arrival(&self, batch: &[Received]) -> u64 {
         let in_batch = batch.iter().filter_map(|received| match received.effect {
             Effect::Message { arrival, .. } => Some(arrival),
-            Effect::Nothing => None,
+            Effect::Nothing | Effect::Word { .. } => None,
         });
         let stored = self.inbox.keys().next_back().copied();
         let now = clock::now().get();
@@ -292,7 +307,7 @@ const fn is_worthless(fault: &OpenFault) -> bool {
 fn name_of(received: &Received) -> Option<((PublicKey, MessageId), UnixMillis)> {
     match &received.effect {
         Effect::Message { header, .. } => Some(((header.sender, header.message), received.expires)),
-        Effect::Nothing => None,
+        Effect::Nothing | Effect::Word { .. } => None,
     }
 }
 

@@ -107,6 +107,35 @@ impl Client {
             })
     }
 
+    /// Finds a contact whose account was not terminated: that is for ever.
+    fn living(&self, text: &str) -> Result<Contact, (FaultCode, String, &'static str)> {
+        let contact = self.named(text)?;
+        if contact.state == ContactState::Terminated {
+            let message = format!("{} has terminated the account", contact.id);
+            return Err((FaultCode::Terminated, message, "ask them for a new ID"));
+        }
+        Ok(contact)
+    }
+
+    /// Forgets strangers who wrote, were not answered, and of whom nothing is left.
+    pub(super) async fn forget_strangers(&mut self) {
+        let gone: Vec<PublicKey> = self
+            .contacts
+            .values()
+            .filter(|contact| contact.state == ContactState::Request)
+            .map(|contact| contact.account)
+            .filter(|account| self.inbox.values().all(|header| header.sender != *account))
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let (store, rows) = (self.store.clone(), gone.clone());
+        if self.commit(move || store.drop_contacts(&rows)).await.is_some() {
+            self.contacts.retain(|account, _| !gone.contains(account));
+            self.index_contacts();
+        }
+    }
+
     /// Stores a contact and keeps it in memory; tells whether that worked.
     pub(super) async fn put_contact(&mut self, contact: Contact) -> bool {
         let store = self.store.clone();
@@ -132,6 +161,9 @@ impl Client {
             return;
         }
         let Some(contact) = self.contacts.get(&card.account) else { return };
+        if contact.state == ContactState::Terminated {
+            return;
+        }
         let mut contact = contact.clone();
         contact.sequence = contact.sequence.max(Some(card.sequence));
         contact.last_seen = contact.last_seen.max(Some(now));
@@ -221,7 +253,7 @@ impl Client {
     }
 
     pub(super) async fn on_contact_accept(&mut self, text: &str, answer: Answer) {
-        match self.named(text) {
+        match self.living(text) {
             Err((code, message, hint)) => answer.refuse(code, message, hint),
             Ok(contact) => match self.accept(clock::now(), contact).await {
                 Some(info) => answer.finish(Ok(ControlReply::Contact(info))),
@@ -249,7 +281,7 @@ impl Client {
     }
 
     pub(super) async fn on_contact_block(&mut self, text: &str, answer: Answer) {
-        let named = self.named(text);
+        let named = self.living(text);
         self.change(named, answer, |contact| contact.state = ContactState::Blocked).await;
     }
 

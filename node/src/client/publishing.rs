@@ -9,15 +9,15 @@ use restante_proto::placement::CANDIDATES;
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::publisher::{self, salt_epochs};
 use restante_proto::receipt::Claim;
-use restante_proto::request::{Reason, Request};
-use restante_proto::stamp::{Challenge, EFFORT_DEFAULT, Stamp};
+use restante_proto::request::{Reason, Refusal, Request};
+use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, NodeId};
 use tracing::{debug, info, warn};
 
 use super::exchange::{self, Deposited};
 use super::rows::{Account, OwnCard};
-use super::services::make_stamp;
+use super::stamping::StampOrder;
 use super::{Client, Done};
 
 /// How long a node makes no stamp for the next salt epoch after it published or had other stamps to make, in
@@ -52,36 +52,19 @@ impl Client {
             if self.card_stamps.contains_key(locator) {
                 self.publish(now, publisher::Input::Stamped(*locator));
             } else if present.contains(locator) {
-                self.order_card_stamp(*locator);
+                self.order_stamp(StampOrder::Locator(*locator), EFFORT_DEFAULT);
             } else {
                 self.later_due = Some(now.plus(LATER_MS));
             }
         }
     }
 
-    fn order_card_stamp(&mut self, locator: Address) {
-        let writer = self.account.identity.writer(&locator).public();
-        let challenge = Challenge::card(&locator, &writer);
-        let services = self.services.clone();
-        self.stamps_pending += 1;
-        self.spawn(async move {
-            let scheme = services.scheme.clone();
-            let work = move || make_stamp(&*scheme, &challenge, EFFORT_DEFAULT);
-            Done::CardStamped(locator, services.stamps.run(work).await.ok().flatten())
-        });
-    }
-
     pub(super) async fn on_card_stamped(
         &mut self,
         now: UnixMillis,
         locator: Address,
-        stamp: Option<Stamp>,
+        stamp: Stamp,
     ) {
-        self.stamps_pending = self.stamps_pending.saturating_sub(1);
-        let Some(stamp) = stamp else {
-            debug!("no stamp was found for a locator");
-            return;
-        };
         let (store, row) = (self.store.clone(), stamp.clone());
         self.commit(move || store.put_stamp(&locator, &row)).await;
         self.card_stamps.insert(locator, stamp);
@@ -95,8 +78,8 @@ impl Client {
             .map(|record| record.locator)
             .find(|locator| !self.card_stamps.contains_key(locator));
         self.later_due = missing.map(|_| now.plus(LATER_MS));
-        if let Some(locator) = missing.filter(|_| self.stamps_pending == 0) {
-            self.order_card_stamp(locator);
+        if let Some(locator) = missing.filter(|_| self.stamps.is_idle()) {
+            self.order_stamp(StampOrder::Locator(locator), EFFORT_DEFAULT);
         }
     }
 
@@ -142,15 +125,15 @@ impl Client {
 
     pub(super) async fn on_card_made(&mut self, now: UnixMillis, made: Option<Box<MadeCard>>) {
         let Some(made) = made else {
-            warn!("the card could not be made; it is tried again at the next start");
-            return;
+            warn!("the card could not be made; it is tried again in a while");
+            return self.publish(now, publisher::Input::MakeFailed);
         };
         let MadeCard { card, prekey } = *made;
         let store = self.store.clone();
         let (row, secret) = (card.clone(), prekey.clone());
         // The private half is on disk before anybody can seal to it.
         if self.commit(move || store.put_card(&row, &secret)).await.is_none() {
-            return;
+            return self.publish(now, publisher::Input::MakeFailed);
         }
         let mut prekeys = (*self.prekeys).clone();
         prekeys.push(prekey);
@@ -185,15 +168,24 @@ impl Client {
         keeper: NodeId,
         answer: Deposited,
     ) {
-        if let Deposited::Refused(refusal) = answer
-            && refusal.reason == Reason::Sequence {
-                debug!("a keeper has a newer card than this node made");
-            }
+        if let Deposited::Refused(refusal) = answer {
+            self.on_card_refused(locator, refusal);
+        }
         let input = match answer {
             Deposited::Held(until) => publisher::Input::Receipt(locator, keeper, until),
             _ => publisher::Input::Failed(locator, keeper),
         };
         self.publish(now, input);
+    }
+
+    /// Pays more when a keeper asks for it and it is not too dear.
+    fn on_card_refused(&mut self, locator: Address, refusal: Refusal) {
+        debug!(reason = refusal.reason.name(), "a keeper refuses the card");
+        let worth = self.card_stamps.get(&locator).map_or(0, Stamp::effort);
+        let dearer = worth < u64::from(refusal.effort) && refusal.effort <= EFFORT_MAX;
+        if refusal.reason == Reason::Stamp && dearer {
+            self.order_stamp(StampOrder::Locator(locator), refusal.effort);
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Client {
     ) -> impl Iterator<Item = (u64, &'a Header)> {
         let after = request.after.as_ref().and_then(|after| {
             let mut all = self.inbox.iter();
-            all.find(|(_, header)| header.message.to_string() == *after).map(|(place, _)| *place)
+            all.find(|(_, header)| header.shown_id() == *after).map(|(place, _)| *place)
         });
         self.inbox
             .iter()
@@ -117,7 +117,7 @@ impl Client {
         let (text, base64) = InboxMessage::body(body);
         let contact = self.contacts.get(&header.sender);
         InboxMessage {
-            id: header.message.to_string(),
+            id: header.shown_id(),
             from: header.from.to_string(),
             contact: contact.is_some_and(|contact| contact.state == ContactState::Accepted),
             read: header.read.is_some(),
@@ -136,7 +136,7 @@ impl Client {
         let now = clock::now();
         let mut changed: Vec<(u64, Header)> = Vec::new();
         for (place, header) in &self.inbox {
-            if header.read.is_none() && ids.contains(&header.message.to_string()) {
+            if header.read.is_none() && ids.contains(&header.shown_id()) {
                 changed.push((*place, Header { read: Some(now), ..header.clone() }));
             }
         }

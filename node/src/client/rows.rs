@@ -553,6 +553,14 @@ pub(super) struct HeaderRow {
 }
 
 impl Header {
+    /// Returns the name the message is shown under: senders choose their own names, and two may choose the same.
+    pub(super) fn shown_id(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.sender.as_bytes());
+        hasher.update(self.message.as_bytes());
+        data_encoding::HEXLOWER.encode(&hasher.finalize().as_bytes()[..16])
+    }
+
     /// Returns when the message is destroyed: at its expiry, or its time after reading if that is earlier.
     pub(super) fn destroy_at(&self) -> UnixMillis {
         match self.read {

@@ -4,14 +4,14 @@ use restante_proto::account::PersonId;
 use restante_proto::card::VerifiedCard;
 use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS};
+use restante_proto::limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::mailbox::{Mailbox, Rule};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::{self, Outgoing};
 use restante_proto::placement::{CANDIDATES, Standing};
 use restante_proto::receipt::Claim;
 use restante_proto::request::{Admission, Reason, Request};
-use restante_proto::stamp::{Challenge, EFFORT_DEFAULT, EFFORT_MAX, Stamp};
+use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
 use restante_proto::time::UnixMillis;
 use restante_proto::{ItemId, NodeId};
 use tracing::{debug, info};
@@ -19,8 +19,8 @@ use tracing::{debug, info};
 use super::contacts::{Who, parse_who};
 use super::directory::{Before, Resolution, ResolveFault};
 use super::exchange::{self, Deposited};
-use super::rows::{OutgoingEnvelope, Postage, Sent};
-use super::services::make_stamp;
+use super::rows::{Contact, OutgoingEnvelope, Postage, Sent};
+use super::stamping::StampOrder;
 use super::{Client, Done};
 use crate::clock;
 use crate::control::protocol::{ControlReply, FaultCode, SEND_ANSWER_MS, SendRequest};
@@ -43,6 +43,19 @@ pub(super) enum Intent {
     Add { who: Who, petname: Option<String>, answer: Answer },
     /// Send the words due to this contact.
     Words(PublicKey),
+}
+
+/// What leaves together, and what changes with it: on disk all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Letters {
+    /// The envelopes of one message.
+    pub(super) sealed: Vec<OutgoingEnvelope>,
+    /// The message, if it is a person's own.
+    pub(super) sent: Option<(MessageId, Sent)>,
+    /// Words that are due no longer.
+    pub(super) words: Vec<(PublicKey, MessageId)>,
+    /// The contact as it is from now on.
+    pub(super) contact: Option<Contact>,
 }
 
 /// A `send` that has not been answered yet.
@@ -120,6 +133,8 @@ impl Client {
             self.meet(now, &intent, resolution).await;
         }
         match intent {
+            // Whoever asked has given up, and may have asked again.
+            Intent::Send { answer, .. } | Intent::Add { answer, .. } if answer.is_gone() => {}
             Intent::Send { who, request, answer } => {
                 match self.usable_card(now, &who, result) {
                     Ok(card) => self.send_to(now, &card, &request, answer).await,
@@ -198,9 +213,10 @@ impl Client {
             }
         };
         let sent = Sent { to: account, state: DeliveryState::Waiting, sent: now, expires };
-        if !self.commit_outgoing(now, sealed, Some((message, sent)), Vec::new()).await {
-            let message = "the message could not be stored, and was not sent";
-            let hint = "free some disk space and restart the node";
+        let letters = Letters { sealed, sent: Some((message, sent)), ..Letters::default() };
+        if !self.commit_outgoing(now, letters).await {
+            let message = "the message could not be stored for certain";
+            let hint = "bring the disk in order, restart the node, and see `restante status` first";
             return answer.refuse(FaultCode::Disk, message, hint);
         }
         let deadline = (!request.wait).then(|| now.plus(SEND_ANSWER_MS));
@@ -254,26 +270,19 @@ impl Client {
     }
 
     /// Commits sealed envelopes and starts bringing them out; tells whether they are committed.
-    pub(super) async fn commit_outgoing(
-        &mut self,
-        now: UnixMillis,
-        sealed: Vec<OutgoingEnvelope>,
-        sent: Option<(MessageId, Sent)>,
-        words: Vec<(PublicKey, MessageId)>,
-    ) -> bool {
-        let store = self.store.clone();
-        let rows = sealed.clone();
-        let row = sent.as_ref().map(|(_, sent)| sent.clone());
-        let gone = words.clone();
-        let write = move || store.put_outgoing(&rows, row.as_ref(), &gone);
-        if self.commit(write).await.is_none() {
+    pub(super) async fn commit_outgoing(&mut self, now: UnixMillis, letters: Letters) -> bool {
+        let (store, rows) = (self.store.clone(), letters.clone());
+        if self.commit(move || store.put_outgoing(&rows)).await.is_none() {
             return false;
         }
-        self.sent.extend(sent);
-        for word in words {
+        self.sent.extend(letters.sent);
+        if let Some(contact) = letters.contact {
+            self.contacts.insert(contact.account, contact);
+        }
+        for word in letters.words {
             self.words.remove(&word);
         }
-        for outgoing in sealed {
+        for outgoing in letters.sealed {
             self.bring_out(now, outgoing);
         }
         true
@@ -293,32 +302,18 @@ impl Client {
         let due = matches!(outgoing.postage, Postage::Due);
         self.outgoing.insert(id, outgoing);
         if due {
-            self.order_stamp(id, EFFORT_DEFAULT);
+            self.order_stamp(StampOrder::Envelope(id), EFFORT_DEFAULT);
         } else {
             self.enter_outbox(now, id);
         }
     }
 
-    fn order_stamp(&mut self, id: ItemId, effort: u32) {
-        let Some(outgoing) = self.outgoing.get(&id) else { return };
-        let address = outgoing.envelope.mailbox.address();
-        let challenge = Challenge::envelope(&address, &id, outgoing.envelope.expires);
-        let services = self.services.clone();
-        self.stamps_pending += 1;
-        self.spawn(async move {
-            let scheme = services.scheme.clone();
-            let made = services.stamps.run(move || make_stamp(&*scheme, &challenge, effort)).await;
-            Done::Stamped(id, made.ok().flatten())
-        });
-    }
-
-    pub(super) async fn on_stamped(&mut self, now: UnixMillis, id: ItemId, stamp: Option<Stamp>) {
-        self.stamps_pending = self.stamps_pending.saturating_sub(1);
-        let (Some(outgoing), Some(stamp)) = (self.outgoing.get_mut(&id), stamp) else { return };
+    pub(super) async fn on_stamped(&mut self, now: UnixMillis, id: ItemId, stamp: Stamp) {
+        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
         outgoing.postage = Postage::Paid(Box::new(Admission::Stamp(stamp)));
-        let row = [outgoing.clone()];
+        let row = outgoing.clone();
         let store = self.store.clone();
-        self.commit(move || store.put_outgoing(&row, None, &[])).await;
+        self.commit(move || store.put_receipts(&row)).await;
         self.enter_outbox(now, id);
     }
 
@@ -336,7 +331,10 @@ impl Client {
         });
         match added {
             Ok(outputs) => self.do_outbox(outputs),
-            Err(fault) => debug!(%fault, "an envelope stays behind until the next start"),
+            Err(fault) => {
+                debug!(%fault, "an envelope stays behind for now");
+                self.behind.insert(id);
+            }
         }
     }
 
@@ -440,7 +438,7 @@ impl Client {
             Admission::Capability(_) => return,
         };
         if worth < u64::from(effort) && effort <= EFFORT_MAX {
-            self.order_stamp(id, effort);
+            self.order_stamp(StampOrder::Envelope(id), effort);
         }
     }
 
@@ -449,7 +447,8 @@ impl Client {
         outgoing.receipts = self.outbox.receipts(&id).cloned().unwrap_or_default();
         let (message, awaits_word) = (outgoing.message, outgoing.awaits_word);
         let row = outgoing.to_owned();
-        if standing.is_stored() && !awaits_word {
+        let everywhere = standing.with == standing.of && standing.of >= REPLICAS;
+        if everywhere && !awaits_word {
             self.outbox.remove(&id);
             self.ended.push((id, message, None));
             return;
@@ -482,8 +481,30 @@ impl Client {
         self.report_progress(message);
     }
 
+    /// Lets envelopes into the outbox that found no room before, and ends those that never got there.
+    pub(super) fn bring_up_the_rear(&mut self, now: UnixMillis) {
+        while let Some(id) = self.behind.pop_first() {
+            self.enter_outbox(now, id);
+            if self.behind.contains(&id) {
+                break;
+            }
+        }
+        let outside = |id: &ItemId| self.outbox.standing(now, id).is_none();
+        let over: Vec<(ItemId, MessageId)> = self
+            .outgoing
+            .iter()
+            .filter(|(id, outgoing)| outgoing.envelope.expires <= now && outside(id))
+            .filter(|(id, _)| self.ended.iter().all(|(ended, ..)| ended != *id))
+            .map(|(id, outgoing)| (*id, outgoing.message))
+            .collect();
+        for (id, message) in over {
+            self.behind.remove(&id);
+            self.end(id, message, DeliveryState::Expired);
+        }
+    }
+
     /// Drops what has ended from the disk.
-    pub(super) async fn end_outgoing(&mut self, _now: UnixMillis) {
+    pub(super) async fn end_outgoing(&mut self) {
         for (id, message, sent) in std::mem::take(&mut self.ended) {
             self.outgoing.remove(&id);
             let store = self.store.clone();
@@ -545,7 +566,7 @@ impl Client {
             (DeliveryState::Waiting, _) => {
                 "too few keepers have it yet; this node keeps trying while it runs".to_owned()
             }
-            (DeliveryState::Stored, of) if of < restante_proto::limits::REPLICAS => {
+            (DeliveryState::Stored, of) if of < REPLICAS => {
                 format!("the network is small: only {of} keepers are in reach")
             }
             _ => String::new(),

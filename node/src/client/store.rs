@@ -16,8 +16,10 @@ use restante_proto::{Address, ItemId};
 use super::rows::{
     self, Account, BadRow, Contact, Header, OutgoingEnvelope, OwnCard, SELF, Sent, moment_of,
 };
+use super::SENT_SHOWN_MS;
+use super::sending::Letters;
 use crate::vault::{
-    BodyFault, DbFault, DiskFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
+    BodyFault, DbFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
 };
 
 const ACCOUNT: Table = Table::new("account");
@@ -58,11 +60,11 @@ pub enum StoreFault {
 }
 
 impl StoreFault {
-    /// Tells whether the disk is full.
-    pub const fn is_disk_full(&self) -> bool {
+    /// Tells whether what was to be committed may be on the disk all the same, which shows at the next start.
+    const fn is_in_doubt(&self) -> bool {
         matches!(
             self,
-            Self::Db(DbFault::Disk(DiskFault::Full)) | Self::Keys(KeyFault::Disk(DiskFault::Full))
+            Self::Db(DbFault::Disk(_) | DbFault::Damaged { .. } | DbFault::NeedsReopen)
         )
     }
 }
@@ -100,6 +102,15 @@ pub(super) struct Received {
 pub(super) enum Effect {
     /// Nothing: it was worthless, or a duplicate.
     Nothing,
+    /// A contact's word that messages have arrived.
+    Word {
+        /// The envelopes that need not be offered any more.
+        ended: Vec<ItemId>,
+        /// The messages, as they stand now.
+        sent: Vec<(MessageId, Sent)>,
+        /// The contact, with what it granted.
+        contact: Option<Box<Contact>>,
+    },
     /// A new message.
     Message {
         arrival: u64,
@@ -230,7 +241,8 @@ impl MailStore {
                 due.extend(rows.map(|row| (table, row.key)));
             }
             for row in tx.iter(SENT)? {
-                if Sent::from_row(&row.value).is_ok_and(|sent| sent.expires <= now) {
+                let shown = |sent: Sent| sent.expires.plus(SENT_SHOWN_MS) > now;
+                if !Sent::from_row(&row.value).is_ok_and(shown) {
                     due.push((SENT, row.key));
                 }
             }
@@ -287,21 +299,29 @@ impl MailStore {
         })
     }
 
-    /// Stores sealed envelopes of one message, before anything of it is sent.
-    pub(super) fn put_outgoing(
-        &self,
-        envelopes: &[OutgoingEnvelope],
-        sent: Option<&Sent>,
-        words: &[(PublicKey, MessageId)],
-    ) -> Result<(), StoreFault> {
+    /// Drops contacts.
+    pub(super) fn drop_contacts(&self, accounts: &[PublicKey]) -> Result<(), StoreFault> {
         self.0.db().write(|tx| {
-            for outgoing in envelopes {
-                tx.put(OUTBOX, outgoing.envelope.id().as_bytes(), &outgoing.to_row())?;
-                if let Some(sent) = sent {
-                    tx.put(SENT, outgoing.message.as_bytes(), &sent.to_row())?;
-                }
+            for account in accounts {
+                tx.remove(CONTACTS, account.as_bytes())?;
             }
-            for word in words {
+            Ok(())
+        })
+    }
+
+    /// Stores what leaves together, before anything of it is sent.
+    pub(super) fn put_outgoing(&self, letters: &Letters) -> Result<(), StoreFault> {
+        self.0.db().write(|tx| {
+            for outgoing in &letters.sealed {
+                tx.put(OUTBOX, outgoing.envelope.id().as_bytes(), &outgoing.to_row())?;
+            }
+            if let Some((message, sent)) = &letters.sent {
+                tx.put(SENT, message.as_bytes(), &sent.to_row())?;
+            }
+            if let Some(contact) = &letters.contact {
+                tx.put(CONTACTS, contact.account.as_bytes(), &contact.to_row())?;
+            }
+            for word in &letters.words {
                 tx.remove(WORDS, &named_key(word))?;
             }
             Ok(())
@@ -346,9 +366,10 @@ impl MailStore {
             .keys()
             .allocate_batch(messages.count(), &mut rand::rng())?;
         let committed = self.commit_with_keys(batch, &keys);
-        if committed.is_err() {
+        if committed.as_ref().is_err_and(|fault| !fault.is_in_doubt()) {
             let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
-            self.0.keys().burn(&slots)?;
+            // Keys that stay are burnt at the next start, since no row names them.
+            let _first_fault_counts = self.0.keys().burn(&slots);
         }
         committed
     }
@@ -366,6 +387,9 @@ impl MailStore {
                 let mut place = received.mailbox.as_bytes().to_vec();
                 place.extend_from_slice(received.envelope.as_bytes());
                 tx.put(TAKEN, &place, &until)?;
+                if let Effect::Word { ended, sent, contact } = &received.effect {
+                    put_word(tx, ended, sent, contact.as_deref())?;
+                }
                 let Effect::Message { arrival, header, body, word } = &received.effect else {
                     continue;
                 };
@@ -463,6 +487,24 @@ pub(crate) fn create_account(
 pub(crate) fn read_account(vault: &Vault) -> Result<Account, StoreFault> {
     let row = vault.db().read(|tx| tx.get(ACCOUNT, SELF))?;
     Ok(Account::from_row(&row.ok_or(StoreFault::NoAccount)?)?)
+}
+
+fn put_word(
+    tx: &mut WriteTx<'_>,
+    ended: &[ItemId],
+    sent: &[(MessageId, Sent)],
+    contact: Option<&Contact>,
+) -> Result<(), DbFault> {
+    for id in ended {
+        tx.remove(OUTBOX, id.as_bytes())?;
+    }
+    for (message, sent) in sent {
+        tx.put(SENT, message.as_bytes(), &sent.to_row())?;
+    }
+    if let Some(contact) = contact {
+        tx.put(CONTACTS, contact.account.as_bytes(), &contact.to_row())?;
+    }
+    Ok(())
 }
 
 fn collect<T, C: FromIterator<T>>(

@@ -15,6 +15,7 @@ use restante_proto::{Address, ItemId, NodeId};
 
 use super::contacts::{link_of, parse_who};
 use super::rows::{self, Account, Contact, Header, OutgoingEnvelope, Postage, Sent};
+use super::sending::Letters;
 use super::store::{Effect, HeaderDraft, MailStore, Received, StoreFault, create_account};
 use crate::control::report::{ContactState, DeliveryState};
 use crate::vault::{PassCost, Vault};
@@ -310,7 +311,10 @@ fn an_outbox_row_that_has_ended_does_not_come_back_with_its_receipts() {
     let mut out = outgoing(Postage::Due);
     let id = out.envelope.id();
     store
-        .put_outgoing(std::slice::from_ref(&out), None, &[])
+        .put_outgoing(&Letters {
+            sealed: vec![out.clone()],
+            ..Letters::default()
+        })
         .unwrap();
     store.end_outgoing(&id, &out.message, None).unwrap();
     out.receipts.insert(NodeId::new([1; 32]), NOW);

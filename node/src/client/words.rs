@@ -1,21 +1,26 @@
 //! Words: telling contacts that their messages have arrived, and what they may deposit without stamps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_DEFAULT_MS, SECOND_MS};
+use restante_proto::limits::{
+    DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS, MINUTE_MS, SECOND_MS,
+};
 use restante_proto::message::{Content, Grant, MessageId};
+use restante_proto::outbox;
 use restante_proto::time::{Epoch, UnixMillis};
 use tracing::debug;
 
-use super::sending::Intent;
+use super::rows::{Contact, Sent};
+use super::sending::{Intent, Letters};
+use super::store::Effect;
 use super::Client;
-use crate::control::report::ContactState;
+use crate::control::report::{ContactState, DeliveryState};
 
 /// How long words are gathered before they are sent, in milliseconds: one envelope says several things.
 const GATHER_MS: u64 = SECOND_MS;
 /// The pause after words could not be sent, in milliseconds.
-const RETRY_MS: u64 = 60 * SECOND_MS;
+const RETRY_MS: u64 = 10 * MINUTE_MS;
 /// Epochs left of a grant at which it is renewed.
 const RENEW_EPOCHS: u32 = 6;
 
@@ -45,8 +50,12 @@ impl Client {
         let before = self.words.len();
         self.words.extend(words);
         if self.words.len() > before {
-            self.words_due.get_or_insert_with(|| now.plus(GATHER_MS));
+            self.words_due_by(now.plus(GATHER_MS));
         }
+    }
+
+    fn words_due_by(&mut self, due: UnixMillis) {
+        self.words_due = Some(self.words_due.map_or(due, |earlier| earlier.min(due)));
     }
 
     /// Looks up everybody who is to hear something.
@@ -58,7 +67,7 @@ impl Client {
             if contact.state != ContactState::Accepted {
                 continue;
             }
-            self.words_due.get_or_insert_with(|| now.plus(RETRY_MS));
+            self.words_due_by(now.plus(RETRY_MS));
             self.resolve(Intent::Words(account));
         }
     }
@@ -80,7 +89,8 @@ impl Client {
         let ids = words.iter().map(|(_, message)| *message).collect();
         let content = Content::Delivered { ids, grant };
         let message = MessageId::random(&mut rand::rng());
-        let expires = now.plus(MESSAGE_TTL_DEFAULT_MS);
+        // As long as the message they are about may have been under way.
+        let expires = now.plus(MESSAGE_TTL_MAX_MS);
         let sealed = match self.seal_for(now, &card, message, expires, &content, false) {
             Ok(sealed) => sealed,
             Err(fault) => {
@@ -88,17 +98,12 @@ impl Client {
                 return;
             }
         };
-        if granted.is_some() {
-            let mut contact = contact.clone();
-            contact.granted = granted;
-            // Before the grant leaves: from then on the mailboxes in it are watched.
-            if !self.put_contact(contact).await {
-                return;
-            }
-        }
-        self.commit_outgoing(now, sealed, None, words).await;
+        // With the grant on disk its mailboxes are watched, and only then does it leave.
+        let contact = granted.map(|last| Contact { granted: Some(last), ..contact.clone() });
+        let letters = Letters { sealed, words, contact, ..Letters::default() };
+        self.commit_outgoing(now, letters).await;
         if self.words.iter().any(|(to, _)| *to == account) {
-            self.words_due.get_or_insert_with(|| now.plus(GATHER_MS));
+            self.words_due_by(now.plus(GATHER_MS));
         } else if self.words.is_empty() {
             self.words_due = None;
         }
@@ -119,28 +124,43 @@ impl Client {
         Some(Grant::issue(identity, account, mailbox_index(account), present, GRANT_EPOCHS_MAX))
     }
 
-    /// Takes a contact's word that messages have arrived, and what it grants.
-    pub(super) async fn on_word(
-        &mut self,
+    /// Returns what a contact's word changes: which messages have arrived, and what it grants.
+    pub(super) fn word_effect(
+        &self,
         now: UnixMillis,
         sender: PublicKey,
         ids: Vec<MessageId>,
         grant: Option<Grant>,
+    ) -> Effect {
+        let own = |id: &MessageId| self.sent.get(id).is_some_and(|sent| sent.to == sender);
+        let delivered: BTreeSet<MessageId> = ids.into_iter().filter(own).collect();
+        let ended = self.outgoing.iter().filter(|(_, out)| delivered.contains(&out.message));
+        let ended = ended.map(|(id, _)| *id).collect();
+        let sent = delivered.into_iter().filter_map(|id| {
+            let sent = self.sent.get(&id)?.clone();
+            Some((id, Sent { state: DeliveryState::Delivered, ..sent }))
+        });
+        let contact = self.contacts.get(&sender).map(|contact| Contact {
+            grant: grant.filter(Grant::is_valid).or_else(|| contact.grant.clone()),
+            last_seen: Some(now),
+            ..contact.clone()
+        });
+        Effect::Word { ended, sent: sent.collect(), contact: contact.map(Box::new) }
+    }
+
+    /// Takes a word that is committed.
+    pub(super) fn on_word(
+        &mut self,
+        now: UnixMillis,
+        sent: Vec<(MessageId, Sent)>,
+        contact: Option<Contact>,
     ) {
-        if let (Some(contact), Some(grant)) = (self.contacts.get(&sender), grant) {
-            let mut contact = contact.clone();
-            contact.grant = Some(grant);
-            contact.last_seen = Some(now);
-            self.put_contact(contact).await;
+        if let Some(contact) = contact {
+            self.contacts.insert(contact.account, contact);
         }
-        let by_recipient: BTreeMap<MessageId, bool> = ids
-            .into_iter()
-            .map(|id| (id, self.sent.get(&id).is_some_and(|sent| sent.to == sender)))
-            .collect();
-        for (id, right) in by_recipient {
-            if right {
-                self.send_out(now, restante_proto::outbox::Input::Delivered(id));
-            }
+        for (id, sent) in sent {
+            self.sent.insert(id, sent);
+            self.send_out(now, outbox::Input::Delivered(id));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use restante_proto::{
-    Address,
+    Address, NodeId,
     keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, StoreFault, Usage},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -19,6 +19,9 @@ use crate::net::NetHandle;
 pub(super) const REQUESTS_WAITING_MAX: usize = 256;
 /// Questions of the node's own that wait, at most.
 const QUERIES_WAITING_MAX: usize = 16;
+
+/// Pushes that wait for the node's own person, at most: 4 MiB of the largest envelopes.
+pub(super) const LOCAL_PUSHES_WAITING_MAX: usize = 64;
 
 /// One request of a peer.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ pub struct KeeperReport {
 
 /// A handle to a keeper's task; when the last one is dropped, it finishes what waits and ends.
 pub struct KeeperHandle<P: KeeperPort = NetHandle> {
+    node: NodeId,
     requests: mpsc::Sender<KeeperRequest<P>>,
     queries: mpsc::Sender<Query>,
     closed: Arc<ClosedConns<P::Conn>>,
@@ -59,6 +63,13 @@ pub struct KeeperHandle<P: KeeperPort = NetHandle> {
 #[derive(Debug)]
 pub(super) enum Query {
     Status(oneshot::Sender<KeeperReport>),
+    /// A request of the node's own person.
+    Local {
+        payload: Bytes,
+        reply: oneshot::Sender<Bytes>,
+    },
+    /// Where pushes for the node's own person go from now on.
+    LocalPushes(mpsc::Sender<Bytes>),
     Holdings {
         after: Option<HoldingKey>,
         limit: usize,
@@ -82,7 +93,7 @@ pub(super) struct ClosedConns<C> {
 }
 
 impl<P: KeeperPort> KeeperHandle<P> {
-    pub(super) fn new() -> (Self, Inlets<P>) {
+    pub(super) fn new(node: NodeId) -> (Self, Inlets<P>) {
         let (requests, requests_waiting) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (queries, queries_waiting) = mpsc::channel(QUERIES_WAITING_MAX);
         let conns = Mutex::new(BTreeSet::new());
@@ -97,12 +108,19 @@ impl<P: KeeperPort> KeeperHandle<P> {
         };
         (
             Self {
+                node,
                 requests,
                 queries,
                 closed,
             },
             inlets,
         )
+    }
+
+    /// Returns the node that gives this keeper's receipts, and that owner proofs for it name.
+    #[must_use]
+    pub const fn node(&self) -> NodeId {
+        self.node
     }
 
     /// Hands a request to the keeper, without waiting.
@@ -119,6 +137,35 @@ impl<P: KeeperPort> KeeperHandle<P> {
     /// Tells the keeper that a substream has closed, without waiting; after its last request.
     pub fn closed(&self, conn: P::Conn) {
         self.closed.insert(conn);
+    }
+
+    /// Returns the answer to a request of the node's own person; `None` when the keeper has ended.
+    ///
+    /// It is judged like any other, and waits for its turn where too many wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer; the keeper may do what was asked all the same.
+    pub async fn local(&self, payload: Bytes) -> Option<Bytes> {
+        let (reply, answer) = oneshot::channel();
+        let query = Query::Local { payload, reply };
+        self.queries.send(query).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Returns where the pushes for subscriptions made through [`local`](Self::local) arrive from
+    /// now on, each an encoded `Push`; `None` when the keeper has ended.
+    ///
+    /// The receiver takes the place of the one before, which ends. Of what finds no room in it
+    /// nothing is said; it is still in the mailbox. It ends with the keeper.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may end the receiver before.
+    pub async fn local_pushes(&self) -> Option<mpsc::Receiver<Bytes>> {
+        let (pushes, waiting) = mpsc::channel(LOCAL_PUSHES_WAITING_MAX);
+        self.queries.send(Query::LocalPushes(pushes)).await.ok()?;
+        Some(waiting)
     }
 
     /// Returns what the keeper says of itself; `None` when it has ended.
@@ -176,6 +223,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
 impl<P: KeeperPort> Clone for KeeperHandle<P> {
     fn clone(&self) -> Self {
         Self {
+            node: self.node,
             requests: self.requests.clone(),
             queries: self.queries.clone(),
             closed: Arc::clone(&self.closed),

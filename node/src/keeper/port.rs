@@ -7,6 +7,9 @@ use restante_proto::keeper::Source;
 
 use crate::net::{ConnToken, InboundToken, IpGroup, NetHandle};
 
+/// The quota group of the node's own person; no group of network addresses is it.
+pub(super) const LOCAL_SOURCE: Source = Source(u64::MAX);
+
 /// Where a keeper's answers and pushes go.
 pub trait KeeperPort: Send + Sync + 'static {
     /// A peer's substream.

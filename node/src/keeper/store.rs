@@ -32,6 +32,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use self::file::{OpenReport, Salvaged};
 use self::{
     batch::{Batch, Sums},
     fault::guarded,
@@ -41,7 +42,6 @@ use self::{
         META_NEXT, META_TOMBSTONES,
     },
 };
-pub use self::file::{OpenReport, Salvaged};
 
 /// How much of the file redb keeps in memory, at most.
 ///

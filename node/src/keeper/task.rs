@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use bytes::Bytes;
 use restante_proto::{
     keeper::{CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, StoreFault},
     request::Response,
@@ -13,8 +14,11 @@ use tracing::{debug, warn};
 
 use super::disk::{Chore, DiskQueue, DiskReport, DiskState};
 use super::handle::{Inlets, KeeperReport, KeeperRequest, Query};
-use super::port::KeeperPort;
+use super::port::{KeeperPort, LOCAL_SOURCE};
 use crate::clock;
+
+/// The stream of the node's own person; the names of peers' substreams begin at 1.
+const LOCAL_CONN: ConnId = ConnId(0);
 
 /// A keeper at work.
 pub(super) struct KeeperTask<P: KeeperPort> {
@@ -28,6 +32,8 @@ pub(super) struct KeeperTask<P: KeeperPort> {
     /// A slice is being swept.
     sweeping: bool,
     peers: Peers<P>,
+    /// Where pushes for the node's own person go.
+    local_pushes: Option<mpsc::Sender<Bytes>>,
 }
 
 /// Peers' substreams and requests under the names the state machine has for them.
@@ -42,8 +48,14 @@ struct Peers<P: KeeperPort> {
 }
 
 struct Call<P: KeeperPort> {
-    token: P::Token,
+    reply: Reply<P>,
     conn: ConnId,
+}
+
+/// Where the answer to a request goes.
+enum Reply<P: KeeperPort> {
+    Peer(P::Token),
+    Local(oneshot::Sender<Bytes>),
 }
 
 enum Event<P: KeeperPort> {
@@ -82,6 +94,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             disk_state,
             sweeping,
             peers,
+            local_pushes: None,
         }
     }
 
@@ -95,24 +108,11 @@ impl<P: KeeperPort> KeeperTask<P> {
                     self.release_idle().await;
                 }
                 Event::Report(report) => self.on_report(report).await,
-                Event::Query(Query::Status(reply)) => {
-                    // Whoever asked may have gone away; so below.
-                    let _unwanted = reply.send(self.status());
-                }
-                Event::Query(Query::Holdings {
-                    after,
-                    limit,
-                    reply,
-                }) => {
-                    self.chore(Chore::Holdings {
-                        after,
-                        limit,
-                        reply,
-                    });
-                }
-                Event::Query(Query::Shutdown(reply)) => {
-                    told = Some(reply);
-                    break;
+                Event::Query(query) => {
+                    told = self.on_query(query).await;
+                    if told.is_some() {
+                        break;
+                    }
                 }
                 Event::Closed(conns) => self.on_closed(&conns).await,
                 Event::Request(request) => self.on_request(request).await,
@@ -142,6 +142,40 @@ impl<P: KeeperPort> KeeperTask<P> {
             conns = closed.next() => Event::Closed(conns),
             request = requests.recv() => request.map_or(Event::End, Event::Request),
         }
+    }
+
+    /// Answers a question; hands back whom to tell of the end when that is what is asked for.
+    async fn on_query(&mut self, query: Query) -> Option<oneshot::Sender<()>> {
+        match query {
+            Query::Status(reply) => {
+                // Whoever asked may have gone away; so below.
+                let _unwanted = reply.send(self.status());
+            }
+            Query::Local { payload, reply } => {
+                let call = self.peers.call(LOCAL_CONN, Reply::Local(reply));
+                self.step(Input::Request {
+                    conn: LOCAL_CONN,
+                    call,
+                    source: LOCAL_SOURCE,
+                    payload,
+                })
+                .await;
+            }
+            Query::LocalPushes(pushes) => self.local_pushes = Some(pushes),
+            Query::Holdings {
+                after,
+                limit,
+                reply,
+            } => {
+                self.chore(Chore::Holdings {
+                    after,
+                    limit,
+                    reply,
+                });
+            }
+            Query::Shutdown(reply) => return Some(reply),
+        }
+        None
     }
 
     async fn on_request(&mut self, request: KeeperRequest<P>) {
@@ -228,6 +262,12 @@ impl<P: KeeperPort> KeeperTask<P> {
                             });
                         }
                     }
+                    Output::Push { conn, push } if conn == LOCAL_CONN => {
+                        if let Some(pushes) = &self.local_pushes {
+                            // What finds no room is still in the mailbox.
+                            let _dropped = pushes.try_send(push.encode());
+                        }
+                    }
                     Output::Push { conn, push } => {
                         if let Some(conn) = self.peers.conns.get(&conn) {
                             self.port.push(*conn, push.encode()).await;
@@ -243,7 +283,7 @@ impl<P: KeeperPort> KeeperTask<P> {
     }
 
     async fn respond(&mut self, call: CallId, response: &Response) {
-        let Some(Call { token, conn }) = self.peers.calls.remove(&call) else {
+        let Some(Call { reply, conn }) = self.peers.calls.remove(&call) else {
             return;
         };
         let is_subscribed = matches!(response, Response::Done { until: Some(_) });
@@ -252,7 +292,13 @@ impl<P: KeeperPort> KeeperTask<P> {
         {
             self.port.keep(*via, true).await;
         }
-        self.port.respond(token, response.encode()).await;
+        let payload = response.encode();
+        match reply {
+            Reply::Peer(token) => self.port.respond(token, payload).await,
+            Reply::Local(reply) => {
+                let _unwanted = reply.send(payload);
+            }
+        }
     }
 
     /// Lets go of substreams whose subscriptions are over.
@@ -321,9 +367,14 @@ impl<P: KeeperPort> Peers<P> {
                 id
             }
         };
+        (conn, self.call(conn, Reply::Peer(token)))
+    }
+
+    /// Names a request.
+    fn call(&mut self, conn: ConnId, reply: Reply<P>) -> CallId {
         let call = CallId(self.name());
-        self.calls.insert(call, Call { token, conn });
-        (conn, call)
+        self.calls.insert(call, Call { reply, conn });
+        call
     }
 
     fn forget(&mut self, conn: &P::Conn) -> Option<ConnId> {

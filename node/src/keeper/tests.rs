@@ -22,7 +22,7 @@ use restante_proto::{
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::handle::REQUESTS_WAITING_MAX;
+use super::handle::{LOCAL_PUSHES_WAITING_MAX, REQUESTS_WAITING_MAX};
 use super::store::{KeeperStore, RedbStore};
 use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
 use crate::clock;
@@ -119,25 +119,99 @@ async fn an_acked_envelope_is_gone_and_does_not_come_back() {
     let deposit = world.deposit(&envelope, expires);
     world.ask(1, 1, deposit.clone());
     assert!(matches!(world.answer(1).await, Response::Receipt(_)));
-    let entries = vec![AckEntry::sign(
-        &world.owner,
-        &world.mailbox.address(),
-        id_of(&envelope),
-    )];
-    world.ask(
-        1,
-        2,
-        Request::Ack {
-            mailbox: world.mailbox,
-            entries,
-        },
-    );
+    world.ask(1, 2, world.ack(id_of(&envelope)));
     assert_eq!(world.answer(2).await, Response::Done { until: None });
     world.ask(1, 3, deposit);
     assert!(matches!(world.answer(3).await, Response::Receipt(_)));
     world.ask(1, 4, world.get(id_of(&envelope)));
     assert_eq!(world.answer(4).await, Response::Envelopes(Vec::new()));
     assert_eq!(world.handle.status().await.unwrap().usage.items, 0);
+}
+
+#[tokio::test]
+async fn a_person_collects_from_the_keeper_of_their_own_node() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = RedbStore::open(&folder.path().join("keeper.redb"), 1 << 30).unwrap();
+    let mut world = World::start(store, Lane::thread("keeper").unwrap());
+    assert_eq!(world.handle.node(), world.node);
+    let (envelope, expires) = envelope(1, MINUTE_MS);
+    let id = id_of(&envelope);
+    world.ask(8, 1, world.deposit(&envelope, expires));
+    assert!(matches!(world.answer(1).await, Response::Receipt(_)));
+
+    let Response::Listing { items, more: false } = world.local(world.list()).await else {
+        panic!()
+    };
+    assert_eq!(items.iter().map(|item| item.id).collect::<Vec<_>>(), [id]);
+    let Response::Envelopes(items) = world.local(world.get(id)).await else {
+        panic!()
+    };
+    assert_eq!(items[0].envelope, envelope);
+    let done = Response::Done { until: None };
+    assert_eq!(world.local(world.ack(id)).await, done);
+    assert_eq!(
+        world.local(world.get(id)).await,
+        Response::Envelopes(Vec::new())
+    );
+    // Nobody is trusted for being near.
+    let mut forged = world.list();
+    if let Request::List { proof, .. } = &mut forged {
+        proof.time = proof.time.plus(1);
+    }
+    let Response::Refusal(refusal) = world.local(forged).await else {
+        panic!()
+    };
+    assert_eq!(refusal.reason, Reason::Signature);
+    let junk = world.handle.local(Bytes::from_static(b"junk")).await;
+    let Ok(Response::Refusal(refusal)) = Response::decode(&junk.unwrap()) else {
+        panic!()
+    };
+    assert_eq!(refusal.reason, Reason::Malformed);
+    assert!(world.said.try_recv().is_err(), "nothing leaves the node");
+
+    world.handle.shutdown().await;
+    assert_eq!(world.handle.local(world.list().encode()).await, None);
+    assert!(world.handle.local_pushes().await.is_none());
+}
+
+#[tokio::test]
+async fn a_person_is_pushed_what_is_deposited_at_their_own_node() {
+    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let mut first = world.handle.local_pushes().await.unwrap();
+    let mut pushes = world.handle.local_pushes().await.unwrap();
+    let subscribed = world.local(world.subscribe()).await;
+    assert!(matches!(subscribed, Response::Done { until: Some(_) }));
+    world.ask(7, 1, world.subscribe());
+    assert!(matches!(world.answer(1).await, Response::Done { .. }));
+
+    // One more than there is room for, and nobody takes any.
+    let count = LOCAL_PUSHES_WAITING_MAX as u64 + 1;
+    let mut envelopes = Vec::new();
+    for call in 0..count {
+        let (envelope, expires) = envelope(u8::try_from(call).unwrap(), MINUTE_MS);
+        world.ask(8, 100 + call, world.deposit(&envelope, expires));
+        assert!(matches!(
+            world.answer(100 + call).await,
+            Response::Receipt(_)
+        ));
+        assert!(matches!(world.next().await, Said::Push(7, _)));
+        envelopes.push(envelope);
+    }
+
+    assert_eq!(first.recv().await, None, "the next took its place");
+    let address = world.mailbox.address();
+    for envelope in &envelopes[..LOCAL_PUSHES_WAITING_MAX] {
+        let push = Push::decode(&pushes.recv().await.unwrap()).unwrap();
+        assert_eq!((push.mailbox, &push.item.envelope), (address, envelope));
+    }
+    assert!(pushes.try_recv().is_err(), "what found no room is dropped");
+    let missed = id_of(&envelopes[LOCAL_PUSHES_WAITING_MAX]);
+    let Response::Envelopes(items) = world.local(world.get(missed)).await else {
+        panic!()
+    };
+    assert_eq!(items.len(), 1, "and still there");
+    world.handle.shutdown().await;
+    assert_eq!(pushes.recv().await, None);
 }
 
 #[tokio::test]
@@ -419,6 +493,29 @@ impl World {
             mailbox: self.mailbox,
             proof,
         }
+    }
+
+    fn list(&self) -> Request {
+        let proof = self.prove(OwnerRequest::List(None));
+        Request::List {
+            mailbox: self.mailbox,
+            proof,
+            after: None,
+        }
+    }
+
+    fn ack(&self, id: ItemId) -> Request {
+        let entry = AckEntry::sign(&self.owner, &self.mailbox.address(), id);
+        Request::Ack {
+            mailbox: self.mailbox,
+            entries: vec![entry],
+        }
+    }
+
+    /// Asks as the node's own person.
+    async fn local(&self, request: Request) -> Response {
+        let answer = self.handle.local(request.encode()).await.unwrap();
+        Response::decode(&answer).unwrap()
     }
 
     fn get(&self, id: ItemId) -> Request {

@@ -13,8 +13,10 @@ use tracing::debug;
 
 use crate::net::{Multiaddr, NetHandle};
 
-/// How often the list is written.
-const INTERVAL: Duration = Duration::from_secs(600);
+/// How long after the start the list is written first: a node that is killed soon still finds back.
+const INTERVAL_MIN: Duration = Duration::from_secs(10);
+/// How often the list is written in the long run.
+const INTERVAL_MAX: Duration = Duration::from_secs(600);
 /// Peers read from the file, at most.
 const PEERS_MAX: usize = 256;
 /// Largest file read, in bytes.
@@ -46,9 +48,11 @@ pub(super) fn read(path: &Path) -> Vec<(NodeId, Vec<Multiaddr>)> {
 ///
 /// Dropping the future leaves the last whole list.
 pub(super) async fn keep(path: PathBuf, net: NetHandle) {
+    let mut interval = INTERVAL_MIN;
     loop {
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(interval).await;
         save(&path, &net).await;
+        interval = (interval * 2).min(INTERVAL_MAX);
     }
 }
 

@@ -44,12 +44,19 @@ fn watching() -> Collector {
     let mut collector = Collector::default();
     let outputs = collector.handle(NOW, Input::Watch(vec![mailbox(1)]));
     assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
-    let found = Input::Found(mailbox(1).address(), vec![keeper(0), keeper(1), keeper(2)]);
+    let at = mailbox(1).address();
+    let found = Input::Found(at, vec![keeper(0), keeper(1), keeper(2)]);
     let outputs = collector.handle(NOW, found);
-    assert_eq!(outputs[0], Output::Subscribe(mailbox(1), keeper(0)));
-    assert_eq!(outputs[1], Output::Subscribe(mailbox(1), keeper(1)));
-    let lists = outputs.iter().filter(|output| matches!(output, Output::List(..)));
-    assert_eq!(lists.count(), 3);
+    assert_eq!(outputs, vec![
+        Output::Subscribe(mailbox(1), keeper(0)),
+        Output::Subscribe(mailbox(1), keeper(1)),
+        Output::List(mailbox(1), keeper(2), None),
+    ]);
+    for number in 0..2 {
+        let until = NOW.plus(3_600_000);
+        let outputs = collector.handle(NOW, Input::Subscribed(at, keeper(number), until));
+        assert_eq!(outputs, vec![Output::List(mailbox(1), keeper(number), None)]);
+    }
     collector
 }
 
@@ -57,13 +64,13 @@ fn watching() -> Collector {
 fn an_envelope_is_opened_once_however_often_it_comes() {
     let mut collector = watching();
     let at = mailbox(1).address();
-    let first = collector.handle(NOW, Input::Pushed(at, item(1), waiting()));
+    let first = collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting()));
     assert_eq!(first, vec![Output::Open(mailbox(1), item(1), waiting())]);
-    assert_eq!(collector.handle(NOW, Input::Pushed(at, item(1), waiting())), vec![]);
+    assert_eq!(collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())), vec![]);
     assert_eq!(collector.handle(NOW, listed(&[1], false)), vec![]);
     let taken = collector.handle(NOW, Input::Taken(at, vec![(item(1), END)]));
     assert_eq!(taken.len(), 3, "acked at every known keeper");
-    assert_eq!(collector.handle(NOW, Input::Pushed(at, item(1), waiting())), vec![]);
+    assert_eq!(collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())), vec![]);
 }
 
 #[test]
@@ -86,7 +93,7 @@ fn nothing_is_acked_before_it_is_taken() {
 fn a_keeper_that_missed_an_ack_is_told_again() {
     let mut collector = watching();
     let at = mailbox(1).address();
-    collector.handle(NOW, Input::Pushed(at, item(1), waiting()));
+    collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting()));
     collector.handle(NOW, Input::Taken(at, vec![(item(1), END)]));
     let outputs = collector.handle(NOW, listed(&[1], false));
     assert_eq!(outputs, vec![Output::Ack(mailbox(1), keeper(0), vec![item(1)])]);
@@ -96,9 +103,9 @@ fn a_keeper_that_missed_an_ack_is_told_again() {
 fn what_could_not_be_committed_is_tried_again() {
     let mut collector = watching();
     let at = mailbox(1).address();
-    collector.handle(NOW, Input::Pushed(at, item(1), waiting()));
+    collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting()));
     collector.handle(NOW, Input::Deferred(at, item(1)));
-    let again = collector.handle(NOW, Input::Pushed(at, item(1), waiting()));
+    let again = collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting()));
     assert_eq!(again, vec![Output::Open(mailbox(1), item(1), waiting())]);
 }
 
@@ -107,11 +114,13 @@ fn a_keeper_that_hands_over_one_mailboxs_envelope_as_anothers_takes_nothing_away
     let mut collector = Collector::default();
     collector.handle(NOW, Input::Watch(vec![mailbox(1), mailbox(2)]));
     let (a, b) = (mailbox(1).address(), mailbox(2).address());
-    collector.handle(NOW, Input::Found(a, vec![keeper(0)]));
-    collector.handle(NOW, Input::Found(b, vec![keeper(0)]));
-    collector.handle(NOW, Input::Pushed(b, item(1), waiting()));
+    for at in [a, b] {
+        collector.handle(NOW, Input::Found(at, vec![keeper(0)]));
+        collector.handle(NOW, Input::Subscribed(at, keeper(0), END));
+    }
+    collector.handle(NOW, Input::Pushed(b, keeper(0), item(1), waiting()));
     collector.handle(NOW, Input::Taken(b, vec![(item(1), END)]));
-    let good = collector.handle(NOW, Input::Pushed(a, item(1), waiting()));
+    let good = collector.handle(NOW, Input::Pushed(a, keeper(0), item(1), waiting()));
     assert_eq!(good, vec![Output::Open(mailbox(1), item(1), waiting())]);
 }
 
@@ -125,7 +134,7 @@ fn what_was_not_asked_for_is_not_opened() {
         items: vec![(item(2), waiting())],
     };
     assert_eq!(collector.handle(NOW, got), vec![]);
-    let other = Input::Pushed(Address::new([9; 32]), item(1), waiting());
+    let other = Input::Pushed(Address::new([9; 32]), keeper(0), item(1), waiting());
     assert_eq!(collector.handle(NOW, other), vec![]);
 }
 
@@ -146,11 +155,10 @@ fn a_list_that_never_ends_is_not_followed_for_ever() {
 #[test]
 fn a_lost_subscription_is_taken_up_again_soon() {
     let mut collector = watching();
-    let at = mailbox(1).address();
-    collector.handle(NOW, Input::Subscribed(at, keeper(0), NOW.plus(3_600_000)));
     assert_eq!(collector.watched(NOW), (1, 1));
     let before = collector.next_timeout().unwrap();
     collector.handle(NOW, Input::Lost(keeper(0)));
+    collector.handle(NOW, Input::Lost(keeper(1)));
     assert_eq!(collector.watched(NOW), (1, 0));
     let after = collector.next_timeout().unwrap();
     assert!(after < before && after <= NOW.plus(5_000));
@@ -160,9 +168,13 @@ fn a_lost_subscription_is_taken_up_again_soon() {
 #[test]
 fn after_a_restart_what_was_taken_stays_taken() {
     let mut collector = Collector::new([((mailbox(1).address(), item(1)), END)]);
+    let at = mailbox(1).address();
     collector.handle(NOW, Input::Watch(vec![mailbox(1)]));
-    let pushed = Input::Pushed(mailbox(1).address(), item(1), waiting());
-    assert_eq!(collector.handle(NOW, pushed), vec![]);
+    collector.handle(NOW, Input::Found(at, vec![keeper(0)]));
+    collector.handle(NOW, Input::Subscribed(at, keeper(0), END));
+    let pushed = |number| Input::Pushed(at, keeper(0), item(number), waiting());
+    assert_eq!(collector.handle(NOW, pushed(1)), vec![]);
+    assert_eq!(collector.handle(NOW, pushed(2)).len(), 1);
 }
 
 #[test]
@@ -184,37 +196,108 @@ proptest! {
         answers in prop::collection::vec(any::<bool>(), 200),
     ) {
         let mut collector = Collector::default();
-        let mut open: Vec<Mailbox> = Vec::new();
         let mut now = NOW;
         let mut answers = answers.into_iter();
-        let note = |outputs: Vec<Output>, open: &mut Vec<Mailbox>| {
-            open.extend(outputs.into_iter().filter_map(|output| match output {
-                Output::Find(mailbox) => Some(mailbox),
-                _ => None,
-            }));
-        };
         let last = sets.last().cloned().unwrap_or_default();
+        // Plays the network: lookups and lists that sometimes fail, each answered once.
+        let serve = |collector: &mut Collector, outputs: Vec<Output>, open: &mut Vec<Output>, now, good: bool| {
+            open.extend(outputs);
+            let Some(output) = open.pop() else { return false };
+            let more = match output {
+                Output::Find(mailbox) => {
+                    let keepers = if good { (0..5).map(keeper).collect() } else { Vec::new() };
+                    collector.handle(now, Input::Found(mailbox.address(), keepers))
+                }
+                Output::Subscribe(mailbox, keeper) => {
+                    collector.handle(now, Input::NotSubscribed(mailbox.address(), keeper))
+                }
+                Output::List(mailbox, keeper, _) if good => collector.handle(now, Input::Listed {
+                    mailbox: mailbox.address(),
+                    keeper,
+                    items: Vec::new(),
+                    more: false,
+                }),
+                Output::List(mailbox, keeper, _) => {
+                    collector.handle(now, Input::NotListed(mailbox.address(), keeper))
+                }
+                _ => Vec::new(),
+            };
+            open.extend(more);
+            true
+        };
+        let mut open: Vec<Output> = Vec::new();
         for set in sets {
             let mailboxes = set.iter().map(|owner| mailbox(*owner)).collect();
-            note(collector.handle(now, Input::Watch(mailboxes)), &mut open);
-            for _ in 0..3 {
-                if let Some(found) = open.pop() {
-                    let keepers = if answers.next().unwrap_or(true) { vec![keeper(1)] } else { Vec::new() };
-                    note(collector.handle(now, Input::Found(found.address(), keepers)), &mut open);
-                }
+            let outputs = collector.handle(now, Input::Watch(mailboxes));
+            serve(&mut collector, outputs, &mut open, now, answers.next().unwrap_or(true));
+            for _ in 0..20 {
+                serve(&mut collector, Vec::new(), &mut open, now, answers.next().unwrap_or(true));
             }
         }
-        for _ in 0..400 {
-            if let Some(found) = open.pop() {
-                note(collector.handle(now, Input::Found(found.address(), vec![keeper(1)])), &mut open);
-            } else if collector.has_caught_up() {
-                break;
-            } else {
-                now = now.plus(60_000);
-                note(collector.handle(now, Input::Timer), &mut open);
+        for _ in 0..4_000 {
+            if serve(&mut collector, Vec::new(), &mut open, now, true) {
+                continue;
             }
+            if collector.has_caught_up() {
+                break;
+            }
+            now = now.plus(60_000);
+            open.extend(collector.handle(now, Input::Timer));
         }
         prop_assert!(collector.has_caught_up());
         prop_assert_eq!(collector.watched(now).0, last.len());
     }
+}
+
+#[test]
+fn what_one_keeper_sends_is_not_asked_of_another() {
+    let mut collector = watching();
+    let first = collector.handle(NOW, listed(&[1, 2], false));
+    assert_eq!(first.len(), 1);
+    let other = Input::Listed {
+        mailbox: mailbox(1).address(),
+        keeper: keeper(1),
+        items: vec![Listed { id: item(1), size_bytes: 2_048, expires: END }],
+        more: false,
+    };
+    assert_eq!(collector.handle(NOW, other), vec![]);
+}
+
+#[test]
+fn a_keeper_that_lists_and_does_not_hand_over_is_passed_over_in_the_next_round() {
+    let mut collector = watching();
+    let at = mailbox(1).address();
+    collector.handle(NOW, listed(&[1], false));
+    collector.handle(NOW, Input::NotGot(at, keeper(0), vec![item(1)]));
+    let soon = collector.next_timeout().unwrap();
+    assert!(soon <= NOW.plus(5_000));
+    assert_eq!(collector.handle(soon, Input::Timer), vec![Output::Find(mailbox(1))]);
+    collector.handle(soon, Input::Found(at, vec![keeper(0), keeper(1), keeper(2)]));
+    assert_eq!(collector.handle(soon, listed(&[1], false)), vec![]);
+    let other = Input::Listed {
+        mailbox: at,
+        keeper: keeper(1),
+        items: vec![Listed { id: item(1), size_bytes: 2_048, expires: END }],
+        more: false,
+    };
+    let outputs = collector.handle(soon, other);
+    assert_eq!(outputs, vec![Output::Get(mailbox(1), keeper(1), vec![item(1)])]);
+}
+
+#[test]
+fn when_too_few_keepers_list_a_mailbox_it_is_looked_at_again_soon() {
+    let mut collector = watching();
+    let at = mailbox(1).address();
+    for number in 0..3 {
+        collector.handle(NOW, Input::NotListed(at, keeper(number)));
+    }
+    assert!(!collector.has_caught_up());
+    assert!(collector.next_timeout().unwrap() <= NOW.plus(10_000));
+}
+
+#[test]
+fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
+    let mut collector = watching();
+    let push = Input::Pushed(mailbox(1).address(), keeper(2), item(1), waiting());
+    assert_eq!(collector.handle(NOW, push), vec![]);
 }

@@ -5,8 +5,8 @@ use crate::{
     envelope::{expires_of, id_of},
     keeper::{Policy, StoreOp, mailbox_budget},
     limits::{
-        CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX,
-        MESSAGE_TTL_MAX_MS, SECOND_MS,
+        CARD_TTL_MS, CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX,
+        EPOCHS_PAST_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS,
     },
     mailbox::{Mailbox, OwnerProof, OwnerRequest, Rule},
     request::{Admission, Reason, Refusal, Request},
@@ -26,31 +26,67 @@ impl Desk<'_> {
     /// Turns an admissible request into the store operation it asks for.
     pub(super) fn admit(&self, request: Request) -> Result<StoreOp, Refusal> {
         match request {
-            Request::DepositEnvelope { mailbox, expires, envelope, admission, .. } => {
-                self.envelope(mailbox, expires, envelope, &admission)
-            }
+            Request::DepositEnvelope {
+                mailbox,
+                expires,
+                envelope,
+                admission,
+                ..
+            } => self.envelope(mailbox, expires, envelope, &admission),
             Request::DepositCard { record, stamp, .. } => self.card(record, stamp.as_ref()),
-            Request::DepositChunk { chunk, expires, deletion_key, stamp, .. } => {
-                self.chunk(chunk, expires, deletion_key, &stamp)
-            }
+            Request::DepositChunk {
+                chunk,
+                expires,
+                deletion_key,
+                stamp,
+                ..
+            } => self.chunk(chunk, expires, deletion_key, &stamp),
             Request::Offer { mailbox, id, .. } => {
                 self.epoch(&mailbox)?;
-                Ok(StoreOp::Offer { address: mailbox.address(), id })
+                Ok(StoreOp::Offer {
+                    address: mailbox.address(),
+                    id,
+                })
             }
-            Request::List { mailbox, proof, after } => {
+            Request::List {
+                mailbox,
+                proof,
+                after,
+            } => {
                 let asked = OwnerRequest::List(after.as_ref());
                 owner(self.now, self.node, &mailbox, &proof, asked)?;
-                Ok(StoreOp::List { address: mailbox.address(), after })
+                Ok(StoreOp::List {
+                    address: mailbox.address(),
+                    after,
+                })
             }
-            Request::Get { mailbox, proof, ids } => {
-                owner(self.now, self.node, &mailbox, &proof, OwnerRequest::Get(&ids))?;
-                Ok(StoreOp::Get { address: mailbox.address(), ids })
+            Request::Get {
+                mailbox,
+                proof,
+                ids,
+            } => {
+                owner(
+                    self.now,
+                    self.node,
+                    &mailbox,
+                    &proof,
+                    OwnerRequest::Get(&ids),
+                )?;
+                Ok(StoreOp::Get {
+                    address: mailbox.address(),
+                    ids,
+                })
             }
             Request::Ack { mailbox, entries } => {
                 for entry in &entries {
-                    entry.verify(&mailbox).map_err(|_| Refusal::of(Reason::Signature))?;
+                    entry
+                        .verify(&mailbox)
+                        .map_err(|_| Refusal::of(Reason::Signature))?;
                 }
-                Ok(StoreOp::Ack { address: mailbox.address(), entries })
+                Ok(StoreOp::Ack {
+                    address: mailbox.address(),
+                    entries,
+                })
             }
             Request::GetCards { locator } => Ok(StoreOp::Cards { locator }),
             Request::GetChunk { address } => Ok(StoreOp::Chunk { address }),
@@ -92,7 +128,13 @@ impl Desk<'_> {
             (Rule::Capability, _) => return Err(Refusal::of(Reason::Capability)),
         }
         let budget = mailbox_budget(mailbox.rule);
-        Ok(StoreOp::PutEnvelope { address, id, bytes, expires, budget })
+        Ok(StoreOp::PutEnvelope {
+            address,
+            id,
+            bytes,
+            expires,
+            budget,
+        })
     }
 
     fn card(
@@ -101,12 +143,24 @@ impl Desk<'_> {
         stamp: Option<&Stamp>,
     ) -> Result<StoreOp, Refusal> {
         self.life(record.expires, record.life_ms_max())?;
-        if let Some(stamp) = stamp {
-            let challenge = Challenge::card(&record.locator, &record.writer);
-            self.stamp(&challenge, stamp, self.policy.card_effort)?;
+        let terms = card_terms(self.now, record.expires);
+        let effort = self.policy.card_effort.saturating_mul(terms);
+        match stamp {
+            Some(stamp) => {
+                let challenge = Challenge::card(&record.locator, &record.writer);
+                self.stamp(&challenge, stamp, effort)?;
+            }
+            // A slot of its own spares a writer the stamp for the life of a card, and not for ten years.
+            None if terms > 1 => return Err(Refusal::stamp(effort)),
+            None => {}
         }
-        record.verify().map_err(|_| Refusal::of(Reason::Signature))?;
-        Ok(StoreOp::PutCard { record, stamped: stamp.is_some() })
+        record
+            .verify()
+            .map_err(|_| Refusal::of(Reason::Signature))?;
+        Ok(StoreOp::PutCard {
+            record,
+            stamped: stamp.is_some(),
+        })
     }
 
     fn chunk(
@@ -123,7 +177,12 @@ impl Desk<'_> {
         let address = Address::new(*id_of(&bytes).as_bytes());
         let challenge = Challenge::chunk(&address, &deletion_key, expires);
         self.stamp(&challenge, stamp, self.policy.chunk_effort)?;
-        Ok(StoreOp::PutChunk { address, bytes, expires, deletion_key })
+        Ok(StoreOp::PutChunk {
+            address,
+            bytes,
+            expires,
+            deletion_key,
+        })
     }
 
     fn life(&self, expires: UnixMillis, max_ms: u64) -> Result<(), Refusal> {
@@ -153,6 +212,12 @@ impl Desk<'_> {
     }
 }
 
+/// Returns how many lives of a card a record's life begins, at least one.
+fn card_terms(now: UnixMillis, expires: UnixMillis) -> u32 {
+    let life_ms = expires.since(now.plus(CLOCK_SKEW_MS));
+    u32::try_from(life_ms.div_ceil(CARD_TTL_MS).max(1)).unwrap_or(u32::MAX)
+}
+
 /// Checks that the owner of `mailbox` asks `node`, and asks now.
 pub(super) fn owner(
     now: UnixMillis,
@@ -166,5 +231,7 @@ pub(super) fn owner(
     if now.since(proof.time) > tolerance || proof.time.since(now) > tolerance {
         return Err(Refusal::until(Reason::Clock, SECOND_MS));
     }
-    proof.verify(mailbox, node, asked).map_err(|_| Refusal::of(Reason::Signature))
+    proof
+        .verify(mailbox, node, asked)
+        .map_err(|_| Refusal::of(Reason::Signature))
 }

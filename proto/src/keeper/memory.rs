@@ -7,8 +7,9 @@ use super::store::{
     StoreOp, StoreOutcome, Usage, place_card,
 };
 use crate::{
-    Address, ItemId, context,
+    Address, ItemId,
     card::CardRecord,
+    context,
     keys::{PublicKey, Signature},
     limits::{
         ACK_MEMORY_MS, ENVELOPES_BYTES_MAX, LISTING_COUNT_MAX, MAILBOX_TOMBSTONES_MAX,
@@ -24,26 +25,47 @@ use crate::{
 pub struct MemoryStore {
     cap_bytes: u64,
     envelopes: BTreeMap<(Address, ItemId), Waiting>,
-    acked: BTreeMap<(Address, ItemId), UnixMillis>,
+    acked: BTreeMap<(Address, ItemId), Acked>,
     cards: BTreeMap<(Address, PublicKey), CardRecord>,
     chunks: BTreeMap<Address, (Waiting, PublicKey)>,
+}
+
+/// The memory of an acked envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Acked {
+    until: UnixMillis,
+    /// The envelope was deposited here, before the ack or after it.
+    deposited: bool,
+}
+
+impl Acked {
+    fn is_live(&self, now: UnixMillis) -> bool {
+        self.until > now
+    }
 }
 
 impl MemoryStore {
     /// Makes an empty store that takes up to `cap_bytes`.
     pub fn new(cap_bytes: u64) -> Self {
-        Self { cap_bytes, ..Self::default() }
+        Self {
+            cap_bytes,
+            ..Self::default()
+        }
     }
 
     fn mailbox(&self, address: Address) -> impl Iterator<Item = (&ItemId, &Waiting)> {
         let range = (address, ItemId::new([0; 32]))..=(address, ItemId::new([255; 32]));
-        self.envelopes.range(range).map(|((_, id), waiting)| (id, waiting))
+        self.envelopes
+            .range(range)
+            .map(|((_, id), waiting)| (id, waiting))
     }
 
     fn records(&self, locator: Address) -> Vec<CardRecord> {
-        let range =
-            (locator, PublicKey::new([0; 32]))..=(locator, PublicKey::new([255; 32]));
-        self.cards.range(range).map(|(_, record)| record.clone()).collect()
+        let range = (locator, PublicKey::new([0; 32]))..=(locator, PublicKey::new([255; 32]));
+        self.cards
+            .range(range)
+            .map(|(_, record)| record.clone())
+            .collect()
     }
 
     fn has_room(&self, bytes: usize) -> bool {
@@ -52,7 +74,23 @@ impl MemoryStore {
 
     fn apply_one(&mut self, now: UnixMillis, op: StoreOp) -> StoreOutcome {
         match op {
-            StoreOp::PutEnvelope { address, id, bytes, expires, budget } => {
+            StoreOp::PutEnvelope {
+                address,
+                id,
+                bytes,
+                expires,
+                budget,
+            } => {
+                let acked = self
+                    .acked
+                    .get_mut(&(address, id))
+                    .filter(|acked| acked.is_live(now));
+                if let Some(acked) = acked.filter(|acked| !acked.deposited) {
+                    *acked = Acked {
+                        until: expires,
+                        deposited: true,
+                    };
+                }
                 if let Some(held) = self.held(now, address, id) {
                     return held;
                 }
@@ -64,20 +102,44 @@ impl MemoryStore {
                 if !fits || !self.has_room(bytes.len()) {
                     return StoreOutcome::Refused(Reason::Full);
                 }
-                self.envelopes.insert((address, id), Waiting { envelope: bytes, expires });
-                StoreOutcome::Held { until: expires, new: true }
+                self.envelopes.insert(
+                    (address, id),
+                    Waiting {
+                        envelope: bytes,
+                        expires,
+                    },
+                );
+                StoreOutcome::Held {
+                    until: expires,
+                    new: true,
+                }
             }
             StoreOp::PutCard { record, stamped } => self.put_card(now, *record, stamped),
-            StoreOp::PutChunk { address, bytes, expires, deletion_key } => {
-                if let Some((held, _)) = self.chunks.get(&address).filter(|(c, _)| c.expires > now) {
-                    return StoreOutcome::Held { until: held.expires, new: false };
+            StoreOp::PutChunk {
+                address,
+                bytes,
+                expires,
+                deletion_key,
+            } => {
+                if let Some((held, _)) = self.chunks.get(&address).filter(|(c, _)| c.expires > now)
+                {
+                    return StoreOutcome::Held {
+                        until: held.expires,
+                        new: false,
+                    };
                 }
                 if !self.has_room(bytes.len()) {
                     return StoreOutcome::Refused(Reason::Full);
                 }
-                let waiting = Waiting { envelope: bytes, expires };
+                let waiting = Waiting {
+                    envelope: bytes,
+                    expires,
+                };
                 self.chunks.insert(address, (waiting, deletion_key));
-                StoreOutcome::Held { until: expires, new: true }
+                StoreOutcome::Held {
+                    until: expires,
+                    new: true,
+                }
             }
             StoreOp::Offer { address, id } => {
                 self.held(now, address, id).unwrap_or(StoreOutcome::Unknown)
@@ -91,19 +153,24 @@ impl MemoryStore {
                 StoreOutcome::Cards(records)
             }
             StoreOp::Chunk { address } => match self.chunks.get(&address) {
-                Some((held, _)) if held.expires > now => {
-                    StoreOutcome::Chunk { chunk: held.envelope.clone(), expires: held.expires }
-                }
+                Some((held, _)) if held.expires > now => StoreOutcome::Chunk {
+                    chunk: held.envelope.clone(),
+                    expires: held.expires,
+                },
                 _ => StoreOutcome::Unknown,
             },
             StoreOp::DeleteChunk { address, signature } => self.delete_chunk(address, &signature),
         }
     }
 
+    /// Returns until when an envelope that was deposited here is held, or remembered as acked.
     fn held(&self, now: UnixMillis, address: Address, id: ItemId) -> Option<StoreOutcome> {
-        let acked = self.acked.get(&(address, id)).filter(|until| **until > now);
-        let waiting = self.envelopes.get(&(address, id)).map(|held| &held.expires);
-        let until = *acked.or_else(|| waiting.filter(|until| **until > now))?;
+        let key = (address, id);
+        let until = match self.acked.get(&key).filter(|acked| acked.is_live(now)) {
+            Some(acked) => acked.deposited.then_some(acked.until),
+            None => self.envelopes.get(&key).map(|held| held.expires),
+        };
+        let until = until.filter(|until| *until > now)?;
         Some(StoreOutcome::Held { until, new: false })
     }
 
@@ -147,7 +214,9 @@ impl MemoryStore {
         let mut bytes = 0;
         let mut items = Vec::new();
         for id in ids {
-            let Some(held) = self.envelopes.get(&(address, *id)) else { continue };
+            let Some(held) = self.envelopes.get(&(address, *id)) else {
+                continue;
+            };
             if held.expires <= now {
                 continue;
             }
@@ -162,33 +231,61 @@ impl MemoryStore {
 
     fn ack(&mut self, now: UnixMillis, address: Address, entries: &[AckEntry]) -> StoreOutcome {
         let range = (address, ItemId::new([0; 32]))..=(address, ItemId::new([255; 32]));
-        let known = self.acked.range(range).filter(|(_, until)| **until > now).count();
+        let known = self
+            .acked
+            .range(range)
+            .filter(|(_, acked)| acked.is_live(now))
+            .count();
         let is_known = |id: &ItemId| {
-            self.acked.get(&(address, *id)).is_some_and(|until| *until > now)
+            self.acked
+                .get(&(address, *id))
+                .is_some_and(|acked| acked.is_live(now))
         };
-        let ids: BTreeSet<ItemId> =
-            entries.iter().map(|entry| entry.id).filter(|id| !is_known(id)).collect();
+        let ids: BTreeSet<ItemId> = entries
+            .iter()
+            .map(|entry| entry.id)
+            .filter(|id| !is_known(id))
+            .collect();
         if u32::try_from(known + ids.len()).unwrap_or(u32::MAX) > MAILBOX_TOMBSTONES_MAX {
             return StoreOutcome::Refused(Reason::Full);
         }
-        let held = ids.iter().filter_map(|id| self.envelopes.get(&(address, *id)));
+        let held = ids
+            .iter()
+            .filter_map(|id| self.envelopes.get(&(address, *id)));
         let freed: usize = held.map(|held| held.envelope.len()).sum();
-        let added = ids.iter().filter(|id| !self.acked.contains_key(&(address, **id))).count();
+        let added = ids
+            .iter()
+            .filter(|id| !self.acked.contains_key(&(address, **id)))
+            .count();
         let grown = (added as u64 * TOMBSTONE_BYTES).saturating_sub(freed as u64);
         if grown > 0 && !self.usage().has_room(grown) {
             return StoreOutcome::Refused(Reason::Full);
         }
         for id in ids {
             let key = (address, id);
-            let expires = self.envelopes.remove(&key).map(|held| held.expires);
-            self.acked.insert(key, expires.unwrap_or_else(|| now.plus(ACK_MEMORY_MS)));
+            let acked = match self.envelopes.remove(&key) {
+                Some(held) => Acked {
+                    until: held.expires,
+                    deposited: true,
+                },
+                None => Acked {
+                    until: now.plus(ACK_MEMORY_MS),
+                    deposited: false,
+                },
+            };
+            self.acked.insert(key, acked);
         }
         StoreOutcome::Done
     }
 
     fn delete_chunk(&mut self, address: Address, signature: &Signature) -> StoreOutcome {
-        let Some((_, key)) = self.chunks.get(&address) else { return StoreOutcome::Unknown };
-        if key.verify(context::SIGN_DELETE, &[address.as_bytes()], signature).is_err() {
+        let Some((_, key)) = self.chunks.get(&address) else {
+            return StoreOutcome::Unknown;
+        };
+        if key
+            .verify(context::SIGN_DELETE, &[address.as_bytes()], signature)
+            .is_err()
+        {
             return StoreOutcome::Refused(Reason::Signature);
         }
         self.chunks.remove(&address);
@@ -213,10 +310,13 @@ impl ItemStore for MemoryStore {
             left -= usize::from(dropped);
             dropped
         };
-        self.envelopes.retain(|_, held| !drop_one(held.expires <= now));
-        self.cards.retain(|_, record| !drop_one(record.expires <= now));
-        self.chunks.retain(|_, (held, _)| !drop_one(held.expires <= now));
-        self.acked.retain(|_, until| *until > now);
+        self.envelopes
+            .retain(|_, held| !drop_one(held.expires <= now));
+        self.cards
+            .retain(|_, record| !drop_one(record.expires <= now));
+        self.chunks
+            .retain(|_, (held, _)| !drop_one(held.expires <= now));
+        self.acked.retain(|_, acked| acked.is_live(now));
         let after = self.usage();
         Ok(Expired {
             items: before.items - after.items,
@@ -232,8 +332,15 @@ impl ItemStore for MemoryStore {
         let (items, bytes) = envelopes
             .chain(cards)
             .chain(chunks)
-            .fold((0, 0), |(items, bytes), len| (items + 1, bytes + len as u64));
-        Usage { items, bytes, tombstones: self.acked.len() as u64, cap_bytes: self.cap_bytes }
+            .fold((0, 0), |(items, bytes), len| {
+                (items + 1, bytes + len as u64)
+            });
+        Usage {
+            items,
+            bytes,
+            tombstones: self.acked.len() as u64,
+            cap_bytes: self.cap_bytes,
+        }
     }
 
     fn holdings(
@@ -244,24 +351,60 @@ impl ItemStore for MemoryStore {
     ) -> Result<HoldingsPage, StoreFault> {
         let line = |kind, address: Address, name: [u8; 32], size: usize, expires| {
             let size_bytes = u32::try_from(size).unwrap_or(u32::MAX);
-            (HoldingKey { kind, address, name }, Holding { address, kind, size_bytes, expires })
+            (
+                HoldingKey {
+                    kind,
+                    address,
+                    name,
+                },
+                Holding {
+                    address,
+                    kind,
+                    size_bytes,
+                    expires,
+                },
+            )
         };
         let cards = self.cards.iter().map(|((at, writer), record)| {
             let size = record.encode().len();
-            line(HoldingKind::Card, *at, *writer.as_bytes(), size, record.expires)
+            line(
+                HoldingKind::Card,
+                *at,
+                *writer.as_bytes(),
+                size,
+                record.expires,
+            )
         });
         let envelopes = self.envelopes.iter().map(|((at, id), held)| {
-            line(HoldingKind::Envelope, *at, *id.as_bytes(), held.envelope.len(), held.expires)
+            line(
+                HoldingKind::Envelope,
+                *at,
+                *id.as_bytes(),
+                held.envelope.len(),
+                held.expires,
+            )
         });
         let chunks = self.chunks.iter().map(|(at, (held, _))| {
-            line(HoldingKind::Chunk, *at, [0; 32], held.envelope.len(), held.expires)
+            line(
+                HoldingKind::Chunk,
+                *at,
+                [0; 32],
+                held.envelope.len(),
+                held.expires,
+            )
         });
         let all = cards.chain(envelopes).chain(chunks);
         let page: Vec<(HoldingKey, Holding)> = all
             .filter(|(key, held)| held.expires > now && after.is_none_or(|after| *key > after))
             .take(limit)
             .collect();
-        let next = page.last().map(|(key, _)| *key).filter(|_| page.len() == limit);
-        Ok(HoldingsPage { items: page.into_iter().map(|(_, held)| held).collect(), next })
+        let next = page
+            .last()
+            .map(|(key, _)| *key)
+            .filter(|_| page.len() == limit);
+        Ok(HoldingsPage {
+            items: page.into_iter().map(|(_, held)| held).collect(),
+            next,
+        })
     }
 }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::Source;
 use crate::time::UnixMillis;
 
+#[cfg(test)]
+mod tests;
+
 /// Groups whose buckets are remembered, at most; while so many are busy at once, new groups wait.
 const SOURCES_MAX: usize = 16_384;
 /// Tokens are counted in thousandths, so that a millisecond adds a whole number of them.
@@ -43,7 +46,10 @@ impl RateLimiter {
             }
         }
         let burst = self.burst;
-        let fresh = Bucket { tokens: burst, updated: now };
+        let fresh = Bucket {
+            tokens: burst,
+            updated: now,
+        };
         let bucket = self.buckets.entry(source).or_insert(fresh);
         bucket.refill(now, self.per_second, burst);
         if bucket.tokens < price {
@@ -68,6 +74,7 @@ impl Bucket {
         // `per_second` tokens a second are as many thousandths a millisecond.
         let gained = now.since(self.updated).saturating_mul(per_second);
         self.tokens = self.tokens.saturating_add(gained).min(burst);
-        self.updated = self.updated.max(now);
+        // After the clock was set back, time passes from there.
+        self.updated = now;
     }
 }

@@ -24,7 +24,8 @@ pub struct Budget {
 /// One operation; each happens as a whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreOp {
-    /// Keep an envelope, unless it is there, was acked, or there is no room.
+    /// Keep an envelope, unless it is there, was acked, or there is no room; one whose ack came first counts as
+    /// deposited and acked from now on.
     PutEnvelope {
         /// Its mailbox.
         address: Address,
@@ -55,7 +56,10 @@ pub enum StoreOp {
         /// Who may delete it.
         deletion_key: PublicKey,
     },
-    /// Tell whether an envelope is held or was acked.
+    /// Tell whether an envelope was deposited here and is held or was acked.
+    ///
+    /// One that is known by its ack alone is unknown: whoever deposited it elsewhere would learn that its owner
+    /// has been here.
     Offer {
         /// Its mailbox.
         address: Address,
@@ -187,7 +191,8 @@ pub struct Usage {
 impl Usage {
     /// Returns the bytes that count against the cap.
     pub const fn counted_bytes(&self) -> u64 {
-        self.bytes.saturating_add(self.tombstones.saturating_mul(TOMBSTONE_BYTES))
+        self.bytes
+            .saturating_add(self.tombstones.saturating_mul(TOMBSTONE_BYTES))
     }
 
     /// Tells whether `bytes` more would stay within the cap.
@@ -262,8 +267,11 @@ pub trait ItemStore {
     /// # Errors
     ///
     /// [`StoreFault`] when nothing can be promised about any of them.
-    fn apply(&mut self, now: UnixMillis, ops: Vec<StoreOp>)
-    -> Result<Vec<StoreOutcome>, StoreFault>;
+    fn apply(
+        &mut self,
+        now: UnixMillis,
+        ops: Vec<StoreOp>,
+    ) -> Result<Vec<StoreOutcome>, StoreFault>;
 
     /// Drops at most `limit` expired items.
     ///

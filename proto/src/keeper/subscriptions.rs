@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ConnId;
 use crate::{
     Address,
-    limits::{
-        SECOND_MS, SUBSCRIPTION_MS, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX,
-    },
+    limits::{SECOND_MS, SUBSCRIPTION_MS, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX},
     request::{Reason, Refusal},
     time::UnixMillis,
 };
@@ -38,14 +36,23 @@ impl Subscriptions {
             self.count += 1;
         }
         self.by_conn.entry(conn).or_default().insert(mailbox);
-        self.by_mailbox.entry(mailbox).or_default().insert(conn, until);
+        self.by_mailbox
+            .entry(mailbox)
+            .or_default()
+            .insert(conn, until);
         Ok(until)
     }
 
     /// Returns the streams subscribed to `mailbox`.
     pub(super) fn of(&self, now: UnixMillis, mailbox: &Address) -> Vec<ConnId> {
-        let Some(conns) = self.by_mailbox.get(mailbox) else { return Vec::new() };
-        conns.iter().filter(|(_, until)| **until > now).map(|(conn, _)| *conn).collect()
+        let Some(conns) = self.by_mailbox.get(mailbox) else {
+            return Vec::new();
+        };
+        conns
+            .iter()
+            .filter(|(_, until)| **until > now)
+            .map(|(conn, _)| *conn)
+            .collect()
     }
 
     /// Drops all subscriptions of a stream.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{CallId, ConnId, Input, ItemStore as _, Keeper, MemoryStore, Output, Policy, Source};
 use crate::{
     ItemId, NodeId,
-    card::CardRecord,
+    card::{CardRecord, RecordKind},
     envelope::id_of,
     fixture::{NOW, bytes, key, noise_envelope, person},
     keys::{PublicKey, SecretKey},
@@ -188,8 +188,12 @@ fn envelope(label: &str) -> Bytes {
 }
 
 fn solve(challenge: &Challenge) -> Stamp {
+    solve_worth(challenge, 1)
+}
+
+fn solve_worth(challenge: &Challenge, effort: u32) -> Stamp {
     CheapForTests
-        .solve(challenge, &bytes("stamp"), 1, 1_000_000)
+        .solve(challenge, &bytes("stamp"), effort, 1_000_000)
         .unwrap()
 }
 
@@ -220,11 +224,22 @@ fn admitted(mailbox: &Mailbox, owner: &SecretKey, envelope: &Bytes) -> Request {
     }
 }
 
+/// What ten years cost: a stamp for each thirty days.
+const TOMBSTONE_EFFORT: u32 = 122;
+
 fn deposit_card(record: &CardRecord, stamped: bool) -> Request {
+    let effort = match record.kind {
+        RecordKind::Card => 1,
+        RecordKind::Tombstone => TOMBSTONE_EFFORT,
+    };
+    deposit_card_worth(record, stamped.then_some(effort))
+}
+
+fn deposit_card_worth(record: &CardRecord, effort: Option<u32>) -> Request {
     let challenge = Challenge::card(&record.locator, &record.writer);
     Request::DepositCard {
         record: Box::new(record.clone()),
-        stamp: stamped.then(|| solve(&challenge)),
+        stamp: effort.map(|effort| solve_worth(&challenge, effort)),
         nonce: [7; NONCE_BYTES],
     }
 }

@@ -232,3 +232,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_grant_with_a_certificate_for_another_holder_is_not_valid() {
+    assert!(grant(3).is_valid());
+    let mut forged = grant(3);
+    forged.secret[0] ^= 1;
+    assert!(!forged.is_valid());
+    let mut moved = grant(3);
+    moved.first_epoch = moved.first_epoch.plus(1);
+    assert!(!moved.is_valid());
+}

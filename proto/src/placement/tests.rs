@@ -186,3 +186,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_keeper_that_says_unknown_to_a_deposit_has_failed() {
+    let (mut placement, _) = started(6);
+    let steps = placement.on_unknown(NOW, NodeId::new([0; 32]));
+    assert_eq!(steps, vec![Step::Deposit(NodeId::new([5; 32]))]);
+    assert_eq!(placement.on_unknown(NOW, NodeId::new([5; 32])), vec![]);
+}
+
+#[test]
+fn a_lookup_that_found_few_is_soon_followed_by_another() {
+    let (mut placement, _) = started(1);
+    placement.on_receipt(NOW, NodeId::new([0; 32]), END);
+    assert!(placement.standing(NOW).is_stored());
+    let first = placement.next_timeout().unwrap();
+    assert!(first.since(NOW) < 60_000);
+    assert_eq!(placement.on_timer(first), vec![Step::Find]);
+    let steps = placement.on_found(first, &keepers(5));
+    assert_eq!(steps.len(), 5, "one offer and four deposits");
+}

@@ -75,3 +75,27 @@ fn before_the_salt_epoch_changes_a_card_is_published_under_both() {
     assert_eq!(both[1], change.salt_epoch());
     assert_eq!(salt_epochs(change).len(), 1);
 }
+
+#[test]
+fn a_card_that_could_not_be_made_is_made_later_and_the_old_one_stays_up() {
+    let mut publisher = Publisher::default();
+    made(&mut publisher);
+    let at = Address::new([1; 32]);
+    publisher.handle(NOW, Input::Stamped(at));
+    let due = NOW.plus(PREKEY_ROTATION_MS);
+    publisher.handle(due, Input::Timer);
+    assert_eq!(publisher.handle(due, Input::MakeFailed), vec![]);
+    let again = publisher.next_timeout().unwrap();
+    assert!(again > due, "no busy loop");
+    publisher.handle(due, Input::Found(at, keepers()));
+    let outputs = publisher.handle(due.plus(600_000), Input::Timer);
+    assert!(outputs.contains(&Output::Make));
+}
+
+#[test]
+fn a_card_from_ahead_of_time_is_made_again_at_once() {
+    let mut publisher = Publisher::default();
+    let issued = NOW.plus(86_400_000);
+    let made = Input::Made { issued, present: locators(0), next: locators(4) };
+    assert_eq!(publisher.handle(NOW, made), vec![Output::Make]);
+}

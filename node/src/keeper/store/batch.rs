@@ -19,8 +19,8 @@ use restante_proto::{
 use super::{
     reader::Reader,
     tables::{
-        INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT, META_TOMBSTONES,
-        Pointer, Row, RowKind,
+        DEPOSITED, INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT,
+        META_TOMBSTONES, NEVER_DEPOSITED, Pointer, Row, RowKind,
     },
 };
 
@@ -180,7 +180,11 @@ impl<'tx> Batch<'tx> {
                     (_, found) => found.is_some(),
                 }
             }
-            RowKind::Chunk | RowKind::Tombstone => true,
+            RowKind::Tombstone => {
+                let held = self.reader().pointer(key)?;
+                held.is_none_or(|held| !held.is_deposited())
+            }
+            RowKind::Chunk => true,
         };
         if is_better {
             self.put(row)?;
@@ -233,6 +237,14 @@ impl<'tx> Batch<'tx> {
         expires: UnixMillis,
         budget: Budget,
     ) -> Result<StoreOutcome, Error> {
+        let tombstone = ItemKey {
+            kind: RowKind::Tombstone,
+            ..key
+        };
+        let acked = self.reader().live(tombstone)?;
+        if acked.is_some_and(|acked| !acked.is_deposited()) {
+            self.put(&Row::new(tombstone, expires, DEPOSITED))?;
+        }
         let reader = self.reader();
         if let Some(held) = reader.held(key.address, ItemId::new(key.name))? {
             return Ok(held);
@@ -336,11 +348,15 @@ impl<'tx> Batch<'tx> {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         for (id, envelope) in fresh {
-            let until = envelope.map_or_else(|| now.plus(ACK_MEMORY_MS), |held| held.expires);
-            if let Some(pointer) = envelope {
-                self.remove(ItemKey::envelope(address, id), pointer)?;
-            }
-            self.put(&Row::new(ItemKey::tombstone(address, id), until, &[]))?;
+            let (until, payload) = match envelope {
+                Some(pointer) => {
+                    self.remove(ItemKey::envelope(address, id), pointer)?;
+                    (pointer.expires, DEPOSITED)
+                }
+                None => (now.plus(ACK_MEMORY_MS), NEVER_DEPOSITED),
+            };
+            let tombstone = ItemKey::tombstone(address, id);
+            self.put(&Row::new(tombstone, until, payload))?;
         }
         Ok(StoreOutcome::Done)
     }

@@ -15,7 +15,9 @@ pub(super) fn guarded<T>(calls: impl FnOnce() -> Result<T, redb::Error>) -> Resu
     match engine_panic::guarded(calls) {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => Err(fault_of(error)),
-        None => Err(StoreFault::Damaged("its pages contradict each other".into())),
+        None => Err(StoreFault::Damaged(
+            "its pages contradict each other".into(),
+        )),
     }
 }
 

@@ -116,11 +116,11 @@ where
         Ok(())
     }
 
-    /// Returns until when an envelope is held, or was acked.
+    /// Returns until when an envelope that was deposited here is held, or remembered as acked.
     pub(super) fn held(&self, address: Address, id: ItemId) -> Result<Option<StoreOutcome>, Error> {
         let acked = self.live(ItemKey::tombstone(address, id))?;
         let held = match acked {
-            Some(pointer) => Some(pointer),
+            Some(tombstone) => Some(tombstone).filter(|tombstone| tombstone.is_deposited()),
             None => self.live(ItemKey::envelope(address, id))?,
         };
         Ok(held.map(|pointer| StoreOutcome::Held {

@@ -15,7 +15,7 @@ use restante_proto::{card::CardRecord, envelope::id_of, keeper::StoreFault, time
 use super::{
     RedbStore,
     fault::io_fault,
-    tables::{ROW_BYTES_MAX, ROW_MAGIC, Row, RowKind},
+    tables::{DEPOSITED, NEVER_DEPOSITED, ROW_BYTES_MAX, ROW_MAGIC, Row, RowKind},
 };
 
 /// How much of the file is searched at once, in bytes; consecutive windows overlap by one row.
@@ -113,7 +113,7 @@ fn is_credible(row: &Row<'_>) -> bool {
                 && record.expires == row.expires
                 && record.verify().is_ok()
         }),
-        RowKind::Tombstone => row.payload.is_empty(),
+        RowKind::Tombstone => [DEPOSITED, NEVER_DEPOSITED].contains(&row.payload),
     }
 }
 

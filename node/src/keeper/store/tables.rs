@@ -45,6 +45,12 @@ pub(super) const ROW_HEADER_BYTES: usize = CHECKED_AT + CHECKED_HEADER_BYTES;
 /// Length of the largest row, in bytes.
 pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + PAYLOAD_BYTES_MAX;
 
+/// The payload of a tombstone whose envelope was deposited here, before the ack or after it.
+pub(super) const DEPOSITED: &[u8] = &[];
+/// The payload of a tombstone that came before its envelope; longer, so that `index` shows which of
+/// the two it is.
+pub(super) const NEVER_DEPOSITED: &[u8] = &[0];
+
 /// The largest item is an envelope or a chunk.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
 const CHECK_BYTES: usize = 16;
@@ -205,6 +211,11 @@ impl Pointer {
     pub(super) fn is_live(self, now: UnixMillis) -> bool {
         self.expires > now
     }
+
+    /// Tells of a tombstone whether its envelope was deposited here.
+    pub(super) const fn is_deposited(self) -> bool {
+        self.size_bytes as usize == DEPOSITED.len()
+    }
 }
 
 /// One item as it lies in `items`.
@@ -219,7 +230,7 @@ impl Pointer {
 /// | 65    | key: kind, address, name                                     |
 /// | 8     | expiry in milliseconds, big-endian                           |
 /// | 32    | chunk: who may delete it; else zeros                         |
-/// | n     | payload                                                      |
+/// | n     | payload; of a tombstone [`DEPOSITED`] or [`NEVER_DEPOSITED`] |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
     pub(super) key: ItemKey,

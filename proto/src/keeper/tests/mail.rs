@@ -105,8 +105,11 @@ fn an_ack_that_comes_before_the_envelope_holds_and_does_not_show() {
     let mut office = Office::new();
     let id = id_of(&envelope("one"));
     office.ask(NOW, &ack(&mailbox, &owner, &[id]));
+    // Who has it from elsewhere and merely asks does not learn that the owner was here.
+    assert_eq!(office.ask(NOW, &offer(&mailbox, id)), Response::Unknown);
     let deposit = stamped(&mailbox, &envelope("one"));
     let receipt = office.receipt(NOW, &deposit);
+    assert_eq!(office.receipt(NOW, &offer(&mailbox, id)).until, EXPIRES);
     assert_eq!(
         receipt.until, EXPIRES,
         "not a date that only an ack can bring"
@@ -160,6 +163,21 @@ fn nothing_is_served_from_its_hour_on() {
         office.keeper.next_timeout(),
         EXPIRES.plus(SWEEP_INTERVAL_MS)
     );
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_put_the_sweep_off() {
+    let mut office = Office::new();
+    office.timer(NOW);
+    let due = NOW.plus(SWEEP_INTERVAL_MS);
+    assert_eq!(office.keeper.next_timeout(), due);
+    assert_eq!(office.keeper.handle(due.minus(1), Input::Timer), []);
+    let back = NOW.minus(HOUR_MS);
+    let swept = office.keeper.handle(back, Input::Timer);
+    assert_eq!(swept, [crate::keeper::Output::Sweep]);
+    let due = back.plus(SWEEP_INTERVAL_MS);
+    assert_eq!(office.keeper.next_timeout(), due);
+    assert_eq!(office.keeper.handle(due.minus(1), Input::Timer), []);
 }
 
 #[test]

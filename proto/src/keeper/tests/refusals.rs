@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::{
-    EXPIRES, Office, ack, admitted, claim, closed_box, deposit_card, deposit_chunk, envelope, get,
-    list, offer, open_box, stamped, stamped_until, subscribe,
+    EXPIRES, Office, TOMBSTONE_EFFORT, ack, admitted, claim, closed_box, deposit_card,
+    deposit_card_worth, deposit_chunk, envelope, get, list, offer, open_box, stamped,
+    stamped_until, subscribe,
 };
 use crate::{
     card::CardRecord,
@@ -148,6 +149,53 @@ fn a_cards_life_is_thirty_days_and_a_tombstones_ten_years() {
         &deposit_card(&expired, true),
         Reason::Expired,
     );
+}
+
+#[test]
+fn a_record_costs_a_stamp_for_each_thirty_days_of_its_life() {
+    let alice = person("alice");
+    let end_in = |life_ms| {
+        let mut end = tombstone(&alice, 2, NOW);
+        end.expires = NOW.plus(life_ms);
+        record_of(&end)
+    };
+    let ten_years = end_in(TOMBSTONE_TTL_MS);
+    for has_slot in [false, true] {
+        let mut office = Office::new();
+        if has_slot {
+            office.receipt(NOW, &deposit_card(&record(1), true));
+        }
+        // A slot, which one stamp buys, does not pay for ten years.
+        for effort in [None, Some(1)] {
+            let deposit = deposit_card_worth(&ten_years, effort);
+            let refusal = office.check(NOW, &deposit, Reason::Stamp);
+            assert_eq!(refusal.effort, TOMBSTONE_EFFORT);
+        }
+        let deposit = deposit_card_worth(&ten_years, Some(TOMBSTONE_EFFORT));
+        assert_eq!(office.receipt(NOW, &deposit).until, ten_years.expires);
+    }
+    // As long as a card may live, it costs what a card costs, whatever the two clocks say.
+    let longest = CARD_TTL_MS + CLOCK_SKEW_MS;
+    let mut office = Office::new();
+    office.check(
+        NOW,
+        &deposit_card_worth(&end_in(longest), None),
+        Reason::Stamp,
+    );
+    let longer = deposit_card_worth(&end_in(longest + 1), None);
+    assert_eq!(office.check(NOW, &longer, Reason::Stamp).effort, 2);
+    office.receipt(NOW, &deposit_card_worth(&end_in(longest), Some(1)));
+    let mut office = Office::new();
+    office.receipt(NOW, &deposit_card(&record(1), true));
+    office.receipt(NOW, &deposit_card_worth(&end_in(longest), None));
+    // An effort beyond all numbers stays there.
+    let policy = Policy {
+        card_effort: u32::MAX,
+        ..Policy::default()
+    };
+    let mut dear = Office::with(policy, u64::MAX);
+    let deposit = deposit_card(&ten_years, false);
+    assert_eq!(dear.check(NOW, &deposit, Reason::Stamp).effort, u32::MAX);
 }
 
 #[test]

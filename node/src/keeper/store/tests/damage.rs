@@ -193,6 +193,45 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
 }
 
 #[test]
+fn acks_are_salvaged_with_what_is_known_of_their_envelopes() {
+    let (address, other) = (world::address(0), Address::new([9; 32]));
+    let id = id_of(&world::envelope(0));
+    let signature = restante_proto::keys::Signature::new([0; 64]);
+    let ack = |address| StoreOp::Ack {
+        address,
+        entries: vec![restante_proto::mailbox::AckEntry { id, signature }],
+    };
+    let disk = TestDisk::default();
+    let mut store = model::open(&disk, CAP_BYTES);
+    // One whose ack came first, and one where the deposit followed: both rows of it may be found.
+    for op in [ack(address), ack(other), put_envelope(other, 0, END, 3)] {
+        store.apply(START, vec![op]).unwrap();
+    }
+    drop(store);
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keeper.redb");
+    let mut bytes = disk.bytes();
+    bytes[..4_096].fill(0);
+    fs::write(&path, bytes).unwrap();
+
+    let (mut store, report) = RedbStore::open(&path, CAP_BYTES).unwrap();
+
+    assert!(report.salvaged.is_some());
+    assert_eq!((store.usage().items, store.usage().tombstones), (0, 2));
+    let held = StoreOutcome::Held {
+        until: END,
+        new: false,
+    };
+    let offers = [address, other].map(|address| StoreOp::Offer { address, id });
+    assert_eq!(
+        store.apply(START, offers.to_vec()),
+        Ok(vec![StoreOutcome::Unknown, held.clone()])
+    );
+    let again = put_envelope(address, 0, END, 3);
+    assert_eq!(store.apply(START, vec![again]), Ok(vec![held]));
+}
+
+#[test]
 fn a_damaged_item_is_left_out_counted_and_dropped() {
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);

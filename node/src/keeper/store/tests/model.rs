@@ -239,6 +239,47 @@ fn acks_of_what_was_never_here_count_against_the_cap() {
 }
 
 #[test]
+fn an_offer_does_not_show_an_ack_that_came_first() {
+    let disk = TestDisk::default();
+    let mut store = open(&disk, 1 << 30);
+    let (address, id) = (world::address(0), id_of(&world::envelope(0)));
+    let end = START.plus(MINUTE_MS);
+    let signature = Signature::new([0; 64]);
+    let entries = vec![AckEntry { id, signature }];
+    let offer = || StoreOp::Offer { address, id };
+    let held = StoreOutcome::Held {
+        until: end,
+        new: false,
+    };
+
+    let ops = vec![StoreOp::Ack { address, entries }, offer()];
+    let outcomes = store.apply(START, ops).unwrap();
+    assert_eq!(outcomes, [StoreOutcome::Done, StoreOutcome::Unknown]);
+    drop(store);
+    let mut store = open(&disk, 1 << 30);
+    assert_eq!(
+        store.apply(START, vec![offer()]),
+        Ok(vec![StoreOutcome::Unknown])
+    );
+
+    // From its deposit on it is like any other that was acked.
+    let deposit = || put_envelope(address, 0, end, 3);
+    let outcomes = store.apply(START, vec![deposit(), offer()]).unwrap();
+    assert_eq!(outcomes, [held.clone(), held.clone()]);
+    drop(store);
+    let mut store = open(&disk, 1 << 30);
+    let syncs = disk.syncs();
+    let outcomes = store.apply(START, vec![deposit(), offer()]).unwrap();
+    assert_eq!(outcomes, [held.clone(), held]);
+    assert_eq!(disk.syncs(), syncs, "nothing is left to be written");
+    let usage = store.usage();
+    assert_eq!((usage.items, usage.tombstones), (0, 1));
+    assert_eq!(store.recount().unwrap(), usage);
+    let end_of_memory = store.sweep(end, 1_000).unwrap();
+    assert_eq!((end_of_memory.items, store.usage().tombstones), (0, 0));
+}
+
+#[test]
 fn a_store_of_another_format_is_refused_and_left_alone() {
     let disk = TestDisk::default();
     drop(open(&disk, 1 << 20));
