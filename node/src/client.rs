@@ -110,7 +110,6 @@ type Work = BoxFuture<'static, Done>;
 pub struct Client {
     services: Services,
     store: MailStore,
-    keeper: Option<KeeperHandle>,
     settings: Settings,
     account: Arc<Account>,
     prekeys: Arc<Vec<PrekeySecret>>,
@@ -170,7 +169,6 @@ impl Client {
     pub async fn open(
         vault: Vault,
         services: Services,
-        keeper: Option<KeeperHandle>,
         settings: Settings,
     ) -> Result<Self, OpenFault> {
         let store = MailStore::new(vault);
@@ -183,7 +181,6 @@ impl Client {
         let mut client = Self {
             services,
             store,
-            keeper,
             settings,
             account: Arc::new(loaded.account),
             prekeys: Arc::new(loaded.prekeys),
@@ -235,6 +232,12 @@ impl Client {
         mut events: mpsc::Receiver<ClientEvent>,
         mut stop: watch::Receiver<bool>,
     ) {
+        // Before the first subscription, so that no push of one's own keeper is missed.
+        let mut own_pushes = match &self.services.keeper {
+            Some(keeper) => keeper.local_pushes().await,
+            None => None,
+        };
+        let own = self.services.keeper.as_ref().map(KeeperHandle::node);
         self.start();
         loop {
             self.refill();
@@ -247,6 +250,9 @@ impl Client {
                     Ok(done) => self.on_done(done).await,
                     Err(fault) => error!(%fault, "something done beside the account's task panicked"),
                 },
+                Some((own, payload)) = own_push(own, &mut own_pushes) => {
+                    self.on_push(clock::now(), own, &payload);
+                }
                 Some(event) = events.recv() => self.on_event(event),
                 () = tokio::time::sleep(pause) => {}
             }
@@ -430,7 +436,10 @@ impl Client {
 
     /// Keeps connections open to exactly those keepers that push.
     fn hold_pushing(&mut self) {
-        let pushing = self.collector.pushing();
+        let mut pushing = self.collector.pushing();
+        if let Some(own) = self.services.keeper.as_ref().map(KeeperHandle::node) {
+            pushing.remove(&own);
+        }
         if pushing == self.held {
             return;
         }
@@ -457,6 +466,15 @@ impl std::fmt::Debug for Client {
             .field("inbox", &self.inbox.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Waits for a push of one's own keeper; nothing if there is none.
+async fn own_push(
+    own: Option<NodeId>,
+    pushes: &mut Option<mpsc::Receiver<Bytes>>,
+) -> Option<(NodeId, Bytes)> {
+    let payload = pushes.as_mut()?.recv().await?;
+    Some((own?, payload))
 }
 
 /// Waits until the node is to stop.

@@ -215,6 +215,7 @@ pub async fn run(
     };
     let services = Services {
         net: net.clone(),
+        keeper: keeper.clone(),
         disk: lanes.vault.clone(),
         cpu: lanes.cpu.clone(),
         stamps: lanes.stamps.clone(),
@@ -223,7 +224,7 @@ pub async fn run(
     };
     let settings =
         Settings { network: config.network.clone(), retention_ms: config.retention_ms };
-    let client = Client::open(vault, services, keeper.clone(), settings).await?;
+    let client = Client::open(vault, services, settings).await?;
     let (events_in, client_events) = mpsc::channel::<ClientEvent>(CLIENT_EVENTS_MAX);
     let routing = tokio::spawn(router::route(events, net.clone(), keeper.clone(), Some(events_in)));
     let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));

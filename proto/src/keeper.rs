@@ -1,8 +1,8 @@
 //! The keeper: what a node does for strangers, as a state machine (SPEC 8).
 //!
-//! [`Keeper::handle`] takes what came in and the time, and returns what is to be done: answer, store, push. It reads no
-//! clock, no disk and no socket. The disk is behind [`ItemStore`]: a receipt leaves only after the store said that the
-//! item is durable.
+//! [`Keeper::handle`] takes what came in and the time, and returns what is to be done: answer,
+//! store, push. It reads no clock, no disk and no socket. The disk is behind [`ItemStore`]: a
+//! receipt leaves only after the store said that the item is durable.
 //!
 //! Checks run cheapest first: size and form, rate, dates, stamp, capability, disk.
 
@@ -179,7 +179,8 @@ enum Then {
     Answer,
 }
 
-/// The keeper's state: rates, subscriptions and what is under way; everything stored is in the store.
+/// The keeper's state: rates, subscriptions and what is under way; everything stored is in the
+/// store.
 pub struct Keeper {
     key: SecretKey,
     node: NodeId,
@@ -442,7 +443,8 @@ const fn writes(request: &Request) -> bool {
     )
 }
 
-/// Returns how many tokens a request costs beside the first: an ack has a signature to check for every entry.
+/// Returns how many tokens a request costs beside the first: an ack has a signature to check for
+/// every entry.
 fn weight_of(request: &Request) -> u64 {
     match request {
         Request::Ack { entries, .. } => entries.len() as u64 / ACKS_PER_TOKEN,

@@ -74,37 +74,37 @@ impl Client {
     }
 
     fn do_collector(&mut self, output: collector::Output) {
-        let net = self.services.net.clone();
+        let services = self.services.clone();
         match output {
             collector::Output::Find(mailbox) => self.spawn(async move {
                 let at = mailbox.address();
-                Done::MailFound(at, net.closest(at, CANDIDATES).await.unwrap_or_default())
+                Done::MailFound(at, services.holders(at, CANDIDATES).await)
             }),
             collector::Output::Subscribe(mailbox, keeper) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {
-                    let until = exchange::subscribe(net, keeper, owner, mailbox).await;
+                    let until = exchange::subscribe(services, keeper, owner, mailbox).await;
                     Done::Subscribed(mailbox.address(), keeper, until)
                 });
             }
             collector::Output::List(mailbox, keeper, after) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {
-                    let listing = exchange::list(net, keeper, owner, mailbox, after).await;
+                    let listing = exchange::list(services, keeper, owner, mailbox, after).await;
                     Done::Listed(mailbox.address(), keeper, listing)
                 });
             }
             collector::Output::Get(mailbox, keeper, ids) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {
-                    let items = exchange::get(net, keeper, owner, mailbox, ids.clone()).await;
+                    let items = exchange::get(services, keeper, owner, mailbox, ids.clone()).await;
                     Done::Got(mailbox.address(), keeper, ids, items)
                 });
             }
             collector::Output::Ack(mailbox, keeper, ids) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {
-                    if !exchange::ack(net, keeper, owner, mailbox, ids).await {
+                    if !exchange::ack(services, keeper, owner, mailbox, ids).await {
                         debug!("a keeper did not take an ack");
                     }
                     Done::Nothing

@@ -16,7 +16,6 @@ use tracing::debug;
 use super::exchange;
 use super::services::Services;
 use crate::clock;
-use crate::net::NetHandle;
 
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
@@ -78,7 +77,7 @@ pub(super) async fn resolve(
     let mut lookups: FuturesUnordered<_> = locators
         .addresses
         .iter()
-        .map(|locator| at_locator(services.net.clone(), *locator))
+        .map(|locator| at_locator(services.clone(), *locator))
         .collect();
     let (mut records, mut answers) = (Vec::new(), 0);
     while let Some((found, answered)) = lookups.next().await {
@@ -123,14 +122,14 @@ fn pick(
 /// Asks the keepers of one locator; returns what they hold and how many answered.
 ///
 /// Enough answers end it: a card that was stored at W of R keepers is among any R - W + 1 of them.
-async fn at_locator(net: NetHandle, locator: Address) -> (Vec<CardRecord>, usize) {
+async fn at_locator(services: Services, locator: Address) -> (Vec<CardRecord>, usize) {
     let (mut records, mut answers) = (Vec::new(), 0);
     let asked = async {
-        let keepers = net.closest(locator, REPLICAS).await.unwrap_or_default();
+        let keepers = services.holders(locator, REPLICAS).await;
         let enough = keepers.len() + 1 - receipts_wanted(keepers.len().max(1)).min(keepers.len());
         let mut asked: FuturesUnordered<_> = keepers
             .into_iter()
-            .map(|keeper| exchange::cards(net.clone(), keeper, locator))
+            .map(|keeper| exchange::cards(services.clone(), keeper, locator))
             .collect();
         while let Some(answer) = asked.next().await {
             if let Some(found) = answer {

@@ -13,8 +13,8 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId, NodeId, envelope};
 use tracing::debug;
 
+use super::services::Services;
 use crate::clock;
-use crate::net::NetHandle;
 
 /// How long a keeper may take to answer, connecting to it included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -33,16 +33,11 @@ pub(super) enum Deposited {
 }
 
 /// Asks `keeper` for something; nothing when there is no answer that decodes.
-async fn ask(net: &NetHandle, keeper: NodeId, request: &Request) -> Option<Response> {
-    match net.request(keeper, request.encode(), DEADLINE).await {
-        Ok(payload) => Response::decode(&payload)
-            .inspect_err(|fault| debug!(%fault, "a keeper's answer does not decode"))
-            .ok(),
-        Err(fault) => {
-            debug!(%fault, "a keeper did not answer");
-            None
-        }
-    }
+async fn ask(services: &Services, keeper: NodeId, request: &Request) -> Option<Response> {
+    let payload = services.ask(keeper, request.encode(), DEADLINE).await?;
+    Response::decode(&payload)
+        .inspect_err(|fault| debug!(%fault, "a keeper's answer does not decode"))
+        .ok()
 }
 
 /// Makes the nonce that ties a receipt to one deposit.
@@ -54,13 +49,14 @@ pub(super) fn nonce() -> [u8; NONCE_BYTES] {
 
 /// Sends a deposit or an offer and checks the receipt: the keeper's own, for this deposit, until the item's end.
 pub(super) async fn deposit(
-    net: NetHandle,
+    services: Services,
     keeper: NodeId,
     request: Request,
     claim: Claim,
     expires: UnixMillis,
 ) -> Deposited {
-    match ask(&net, keeper, &request).await {
+    let offered = matches!(request, Request::Offer { .. });
+    match ask(&services, keeper, &request).await {
         Some(Response::Receipt(receipt)) => match receipt.verify(&keeper, &claim) {
             Ok(()) if receipt.until >= expires => Deposited::Held(receipt.until),
             Ok(()) => {
@@ -72,7 +68,7 @@ pub(super) async fn deposit(
                 Deposited::Failed
             }
         },
-        Some(Response::Unknown) => Deposited::Unknown,
+        Some(Response::Unknown) if offered => Deposited::Unknown,
         Some(Response::Refusal(refusal)) => {
             debug!(reason = refusal.reason.name(), "a keeper refused");
             Deposited::Refused(refusal)
@@ -83,11 +79,11 @@ pub(super) async fn deposit(
 
 /// Returns the records a keeper has at `locator`; nothing when it did not answer.
 pub(super) async fn cards(
-    net: NetHandle,
+    services: Services,
     keeper: NodeId,
     locator: Address,
 ) -> Option<Vec<CardRecord>> {
-    match ask(&net, keeper, &Request::GetCards { locator }).await? {
+    match ask(&services, keeper, &Request::GetCards { locator }).await? {
         Response::Cards(mut records) => {
             records.retain(|record| record.locator == locator);
             Some(records)
@@ -98,13 +94,13 @@ pub(super) async fn cards(
 
 /// Subscribes at a keeper and returns until when.
 pub(super) async fn subscribe(
-    net: NetHandle,
+    services: Services,
     keeper: NodeId,
     owner: SecretKey,
     mailbox: Mailbox,
 ) -> Option<UnixMillis> {
     let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::Subscribe);
-    match ask(&net, keeper, &Request::Subscribe { mailbox, proof }).await? {
+    match ask(&services, keeper, &Request::Subscribe { mailbox, proof }).await? {
         Response::Done { until } => until,
         _ => None,
     }
@@ -112,7 +108,7 @@ pub(super) async fn subscribe(
 
 /// Lists a mailbox at a keeper.
 pub(super) async fn list(
-    net: NetHandle,
+    services: Services,
     keeper: NodeId,
     owner: SecretKey,
     mailbox: Mailbox,
@@ -120,7 +116,7 @@ pub(super) async fn list(
 ) -> Option<(Vec<Listed>, bool)> {
     let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::List(after.as_ref()));
     let request = Request::List { mailbox, proof, after };
-    match ask(&net, keeper, &request).await? {
+    match ask(&services, keeper, &request).await? {
         Response::Listing { items, more } => Some((items, more)),
         _ => None,
     }
@@ -128,7 +124,7 @@ pub(super) async fn list(
 
 /// Gets envelopes from a keeper, each under the identifier its bytes have.
 pub(super) async fn get(
-    net: NetHandle,
+    services: Services,
     keeper: NodeId,
     owner: SecretKey,
     mailbox: Mailbox,
@@ -136,7 +132,7 @@ pub(super) async fn get(
 ) -> Option<Vec<(ItemId, Waiting)>> {
     let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::Get(&ids));
     let request = Request::Get { mailbox, proof, ids };
-    match ask(&net, keeper, &request).await? {
+    match ask(&services, keeper, &request).await? {
         Response::Envelopes(items) => Some(items.into_iter().map(named).collect()),
         _ => None,
     }
@@ -144,7 +140,7 @@ pub(super) async fn get(
 
 /// Acks envelopes at a keeper and tells whether it said so.
 pub(super) async fn ack(
-    net: NetHandle,
+    services: Services,
     keeper: NodeId,
     owner: SecretKey,
     mailbox: Mailbox,
@@ -153,7 +149,7 @@ pub(super) async fn ack(
     let address = mailbox.address();
     let entries = ids.into_iter().map(|id| AckEntry::sign(&owner, &address, id));
     let request = Request::Ack { mailbox, entries: entries.collect() };
-    matches!(ask(&net, keeper, &request).await, Some(Response::Done { .. }))
+    matches!(ask(&services, keeper, &request).await, Some(Response::Done { .. }))
 }
 
 /// Puts the identifier its bytes have to an envelope.

@@ -154,9 +154,9 @@ impl Client {
             stamp: self.card_stamps.get(&locator).cloned(),
             nonce,
         };
-        let (net, expires) = (self.services.net.clone(), record.expires);
+        let (services, expires) = (self.services.clone(), record.expires);
         self.spawn(async move {
-            let answer = exchange::deposit(net, keeper, request, claim, expires).await;
+            let answer = exchange::deposit(services, keeper, request, claim, expires).await;
             Done::CardAnswer(locator, keeper, answer)
         });
     }

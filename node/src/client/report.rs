@@ -44,7 +44,7 @@ impl Client {
         let unread = self.inbox.values().filter(|header| header.read.is_none());
         StatusInfo {
             id: self.account.id.to_string(),
-            keeper: keeper_status(self.keeper.as_ref()).await,
+            keeper: keeper_status(self.services.keeper.as_ref()).await,
             outbox_count: count(outbox.len()),
             outbox: outbox
                 .into_iter()
@@ -80,7 +80,7 @@ impl Client {
     }
 
     pub(super) async fn on_holdings(&self, after: Option<String>, answer: Answer) {
-        let page = holdings_page(self.keeper.as_ref(), after).await;
+        let page = holdings_page(self.services.keeper.as_ref(), after).await;
         match page {
             Some(page) => answer.finish(Ok(ControlReply::Holdings(page))),
             None => {

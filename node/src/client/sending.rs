@@ -401,9 +401,9 @@ impl Client {
         claim: Claim,
         expires: UnixMillis,
     ) {
-        let net = self.services.net.clone();
+        let services = self.services.clone();
         self.spawn(async move {
-            let answer = exchange::deposit(net, keeper, request, claim, expires).await;
+            let answer = exchange::deposit(services, keeper, request, claim, expires).await;
             Done::OutboxAnswer(id, keeper, answer)
         });
     }

@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use rand::Rng as _;
 use restante_proto::person::IdCost;
 use restante_proto::stamp::{Challenge, EFFORT_MAX, Stamp, StampScheme};
 
+use restante_proto::{Address, NodeId};
+use tracing::debug;
+
+use crate::keeper::KeeperHandle;
 use crate::lane::Lane;
-use crate::net::NetHandle;
+use crate::net::{NetHandle, distance};
 
 /// Tries of one stamp before it is given up, per unit of effort: that honest work fails so often has a chance below
 /// 10^-20.
@@ -19,6 +25,8 @@ const ATTEMPTS_PER_EFFORT: u64 = 64;
 pub struct Services {
     /// The network.
     pub net: NetHandle,
+    /// This node's own keeper, where others deposit for its person too.
+    pub keeper: Option<KeeperHandle>,
     /// Where the vault is read and written.
     pub disk: Lane,
     /// Where envelopes are opened and Argon2id runs.
@@ -29,6 +37,42 @@ pub struct Services {
     pub cost: IdCost,
     /// The stamps of this network.
     pub scheme: Arc<dyn StampScheme>,
+}
+
+impl Services {
+    /// Looks up the nodes closest to `address`, nearest first, this one among them if it keeps items.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the lookup.
+    pub(super) async fn holders(&self, address: Address, count: usize) -> Vec<NodeId> {
+        let mut nodes = self.net.closest(address, count).await.unwrap_or_default();
+        if let Some(own) = self.keeper.as_ref().map(KeeperHandle::node) {
+            let nearer = |node: &NodeId| distance(node, &address) < distance(&own, &address);
+            let place = nodes.partition_point(nearer);
+            nodes.insert(place, own);
+            nodes.truncate(count);
+        }
+        nodes
+    }
+
+    /// Asks a node and returns its answer, or nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may leave the request carried out and its answer unread.
+    pub(super) async fn ask(&self, node: NodeId, payload: Bytes, deadline: Duration) -> Option<Bytes> {
+        if let Some(own) = self.keeper.as_ref().filter(|keeper| keeper.node() == node) {
+            return own.local(payload).await;
+        }
+        match self.net.request(node, payload, deadline).await {
+            Ok(answer) => Some(answer),
+            Err(fault) => {
+                debug!(%fault, "a keeper did not answer");
+                None
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Services {

@@ -237,7 +237,7 @@ fn received(number: u8, expires: UnixMillis, burn_ms: u64) -> Received {
             arrival: u64::from(number),
             header: Box::new(header),
             body: vec![number; 100].into(),
-            word: number % 2 == 0,
+            word: number.is_multiple_of(2),
         },
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn spawn<S: KeeperStore>(
 }
 
 struct Disk<S> {
-    /// `None` while the lane has it, and for good when the lane has ended.
+    /// `None` while the lane has it, and for good when it did not come back.
     store: Option<S>,
     state: DiskState,
     lane: Lane,
@@ -178,12 +178,13 @@ impl<S: KeeperStore> Disk<S> {
         }
     }
 
-    /// Lends the store to the lane for `work`; when the lane has ended, the store has with it.
+    /// Lends the store to the lane for `work`; when that panics or the lane has ended, the store is
+    /// lost.
     async fn with_store<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut S) -> Result<T, StoreFault> + Send + 'static,
     ) -> Result<T, StoreFault> {
-        let worker_fault = || StoreFault::Io("the thread that writes to it has ended".into());
+        let worker_fault = || StoreFault::Io("the work on it was given up".into());
         let mut store = self.store.take().ok_or_else(worker_fault)?;
         let lent = self.lane.run(move || {
             let done = work(&mut store);

@@ -302,24 +302,25 @@ async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_lane_that_ended_is_a_failed_disk() {
+async fn a_store_that_panics_is_a_failed_disk() {
     let gate = Gate::default();
     gate.open();
     let store = GatedStore {
         store: MemoryStore::new(1 << 30),
         gate: gate.clone(),
     };
-    let lane = Lane::thread("doomed").unwrap();
-    let killed = lane.run(|| panic!("on purpose")).await;
-    assert!(killed.is_err());
-    let mut world = World::start(store, lane);
+    let mut world = World::start(store, Lane::thread("doomed").unwrap());
+    gate.panic();
     let (envelope, expires) = envelope(1, MINUTE_MS);
-    world.ask(1, 1, world.deposit(&envelope, expires));
-    let Response::Refusal(refusal) = world.answer(1).await else {
-        panic!()
-    };
-    assert_eq!(refusal.reason, Reason::Unavailable);
+    for call in [1, 2] {
+        world.ask(1, call, world.deposit(&envelope, expires));
+        let Response::Refusal(refusal) = world.answer(call).await else {
+            panic!()
+        };
+        assert_eq!(refusal.reason, Reason::Unavailable);
+    }
     assert!(world.handle.holdings(None, 1).await.unwrap().is_err());
+    assert!(world.handle.status().await.unwrap().read_only.is_some());
     world.handle.shutdown().await;
 }
 
@@ -551,6 +552,7 @@ struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 struct GateState {
     is_open: bool,
     fault: Option<StoreFault>,
+    panics: bool,
     batches: Vec<usize>,
 }
 
@@ -564,6 +566,10 @@ impl Gate {
         self.0.0.lock().unwrap().fault = Some(fault);
     }
 
+    fn panic(&self) {
+        self.0.0.lock().unwrap().panics = true;
+    }
+
     fn batches(&self) -> Vec<usize> {
         self.0.0.lock().unwrap().batches.clone()
     }
@@ -572,7 +578,10 @@ impl Gate {
         let state = self.0.0.lock().unwrap();
         let mut state = self.0.1.wait_while(state, |state| !state.is_open).unwrap();
         state.batches.push(count);
-        state.fault.clone()
+        let (fault, panics) = (state.fault.clone(), state.panics);
+        drop(state);
+        assert!(!panics, "on purpose");
+        fault
     }
 }
 

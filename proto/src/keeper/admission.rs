@@ -150,7 +150,8 @@ impl Desk<'_> {
                 let challenge = Challenge::card(&record.locator, &record.writer);
                 self.stamp(&challenge, stamp, effort)?;
             }
-            // A slot of its own spares a writer the stamp for the life of a card, and not for ten years.
+            // A slot of its own spares a writer the stamp for the life of a card, and not for ten
+            // years.
             None if terms > 1 => return Err(Refusal::stamp(effort)),
             None => {}
         }

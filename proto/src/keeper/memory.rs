@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::store::{
-    Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision, StoreFault,
-    StoreOp, StoreOutcome, Usage, place_card,
+    Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
+    StoreFault, StoreOp, StoreOutcome, Usage, place_card,
 };
 use crate::{
     Address, ItemId,
@@ -80,40 +80,15 @@ impl MemoryStore {
                 bytes,
                 expires,
                 budget,
-            } => {
-                let acked = self
-                    .acked
-                    .get_mut(&(address, id))
-                    .filter(|acked| acked.is_live(now));
-                if let Some(acked) = acked.filter(|acked| !acked.deposited) {
-                    *acked = Acked {
-                        until: expires,
-                        deposited: true,
-                    };
-                }
-                if let Some(held) = self.held(now, address, id) {
-                    return held;
-                }
-                let live = self.mailbox(address);
-                let (count, used) = live.fold((0_u32, 0_u64), |(count, used), (_, waiting)| {
-                    (count + 1, used + waiting.envelope.len() as u64)
-                });
-                let fits = count < budget.count && used + bytes.len() as u64 <= budget.bytes;
-                if !fits || !self.has_room(bytes.len()) {
-                    return StoreOutcome::Refused(Reason::Full);
-                }
-                self.envelopes.insert(
-                    (address, id),
-                    Waiting {
-                        envelope: bytes,
-                        expires,
-                    },
-                );
-                StoreOutcome::Held {
-                    until: expires,
-                    new: true,
-                }
-            }
+            } => self.put_envelope(
+                now,
+                (address, id),
+                Waiting {
+                    envelope: bytes,
+                    expires,
+                },
+                budget,
+            ),
             StoreOp::PutCard { record, stamped } => self.put_card(now, *record, stamped),
             StoreOp::PutChunk {
                 address,
@@ -161,6 +136,39 @@ impl MemoryStore {
             },
             StoreOp::DeleteChunk { address, signature } => self.delete_chunk(address, &signature),
         }
+    }
+
+    fn put_envelope(
+        &mut self,
+        now: UnixMillis,
+        (address, id): (Address, ItemId),
+        waiting: Waiting,
+        budget: Budget,
+    ) -> StoreOutcome {
+        let acked = self.acked.get_mut(&(address, id));
+        let acked = acked.filter(|acked| acked.is_live(now) && !acked.deposited);
+        if let Some(acked) = acked {
+            *acked = Acked {
+                until: waiting.expires,
+                deposited: true,
+            };
+        }
+        if let Some(held) = self.held(now, address, id) {
+            return held;
+        }
+        let (count, used) = self
+            .mailbox(address)
+            .fold((0_u32, 0_u64), |(count, used), (_, held)| {
+                (count + 1, used + held.envelope.len() as u64)
+            });
+        let size = waiting.envelope.len();
+        let fits = count < budget.count && used + size as u64 <= budget.bytes;
+        if !fits || !self.has_room(size) {
+            return StoreOutcome::Refused(Reason::Full);
+        }
+        let until = waiting.expires;
+        self.envelopes.insert((address, id), waiting);
+        StoreOutcome::Held { until, new: true }
     }
 
     /// Returns until when an envelope that was deposited here is held, or remembered as acked.

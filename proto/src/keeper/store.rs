@@ -1,4 +1,5 @@
-//! The keeper's store as the state machine sees it: operations, outcomes, and the rules they follow (SPEC 8.3).
+//! The keeper's store as the state machine sees it: operations, outcomes, and the rules they follow
+//! (SPEC 8.3).
 
 use bytes::Bytes;
 
@@ -24,8 +25,8 @@ pub struct Budget {
 /// One operation; each happens as a whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreOp {
-    /// Keep an envelope, unless it is there, was acked, or there is no room; one whose ack came first counts as
-    /// deposited and acked from now on.
+    /// Keep an envelope, unless it is there, was acked, or there is no room; one whose ack came
+    /// first counts as deposited and acked from now on.
     PutEnvelope {
         /// Its mailbox.
         address: Address,
@@ -58,8 +59,8 @@ pub enum StoreOp {
     },
     /// Tell whether an envelope was deposited here and is held or was acked.
     ///
-    /// One that is known by its ack alone is unknown: whoever deposited it elsewhere would learn that its owner
-    /// has been here.
+    /// One that is known by its ack alone is unknown: whoever deposited it elsewhere would learn
+    /// that its owner has been here.
     Offer {
         /// Its mailbox.
         address: Address,
@@ -73,14 +74,16 @@ pub enum StoreOp {
         /// Only those after this one.
         after: Option<ItemId>,
     },
-    /// Return these envelopes as far as they are held, in this order, until `ENVELOPES_BYTES_MAX` is reached.
+    /// Return these envelopes as far as they are held, in this order, until `ENVELOPES_BYTES_MAX`
+    /// is reached.
     Get {
         /// Which mailbox.
         address: Address,
         /// Which envelopes.
         ids: Vec<ItemId>,
     },
-    /// Delete these envelopes and remember it until their expiry; `ACK_MEMORY_MS` for one never seen.
+    /// Delete these envelopes and remember it until their expiry; `ACK_MEMORY_MS` for one never
+    /// seen.
     Ack {
         /// Which mailbox.
         address: Address,
@@ -236,14 +239,16 @@ pub struct Holding {
     pub expires: UnixMillis,
 }
 
-/// Where a page of holdings begins: the place of an item in the order of kinds, addresses and names.
+/// Where a page of holdings begins: the place of an item in the order of kinds, addresses and
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HoldingKey {
     /// The item's kind.
     pub kind: HoldingKind,
     /// Where it lies.
     pub address: Address,
-    /// What tells it from others there: an envelope's identifier, a card's writer, zeros for a chunk.
+    /// What tells it from others there: an envelope's identifier, a card's writer, zeros for a
+    /// chunk.
     pub name: [u8; 32],
 }
 
@@ -258,9 +263,10 @@ pub struct HoldingsPage {
 
 /// A store of items for strangers.
 ///
-/// An item counts against the cap with its own bytes, and the tombstone of an ack with [`TOMBSTONE_BYTES`]: acks of
-/// envelopes that were never here cost their sender nothing, and must not fill the disk. Nothing that was accepted is dropped before its expiry, its ack
-/// or its deletion, and nothing is served from its expiry on.
+/// An item counts against the cap with its own bytes, and the tombstone of an ack with
+/// [`TOMBSTONE_BYTES`]: acks of envelopes that were never here cost their sender nothing, and must
+/// not fill the disk. Nothing that was accepted is dropped before its expiry, its ack or its
+/// deletion, and nothing is served from its expiry on.
 pub trait ItemStore {
     /// Applies the operations in order; when this returns, all that the outcomes say is durable.
     ///
@@ -283,7 +289,8 @@ pub trait ItemStore {
     /// Returns how full the store is.
     fn usage(&self) -> Usage;
 
-    /// Returns at most `limit` lines of what is held, those after `after` in the order of kinds and addresses.
+    /// Returns at most `limit` lines of what is held, those after `after` in the order of kinds and
+    /// addresses.
     ///
     /// # Errors
     ///
@@ -309,8 +316,8 @@ pub enum SlotDecision {
 
 /// Decides about a card record, given the live records at its locator (SPEC 8.4).
 ///
-/// A writer's record gives way only to a higher sequence of the same writer, and a tombstone to nothing. A new writer
-/// needs a stamp and a free slot; nobody's slot is ever given to another.
+/// A writer's record gives way only to a higher sequence of the same writer, and a tombstone to
+/// nothing. A new writer needs a stamp and a free slot; nobody's slot is ever given to another.
 pub fn place_card(live: &[CardRecord], record: &CardRecord, stamped: bool) -> SlotDecision {
     let own = live.iter().find(|held| held.writer == record.writer);
     match own {

@@ -3,13 +3,17 @@
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use redb::{ReadableDatabase as _, ReadableTable as _};
 use restante_proto::{
     keeper::{ItemStore as _, MemoryStore, StoreFault, StoreOp},
     time::UnixMillis,
 };
 
 use super::{
-    super::{Check, OpenFault, RedbStore},
+    super::{
+        Check, OpenFault, RedbStore,
+        tables::{INDEX, KEY_BYTES},
+    },
     disk::{TestDisk, rng},
     model::open,
     world::{Draw, START, picture, put_envelope, sweep_all},
@@ -30,8 +34,24 @@ struct Tally {
 struct Life {
     disk: TestDisk,
     model: MemoryStore,
+    /// The index as it lay on the disk when the model was last known to be right.
+    index: Vec<Line>,
     now: UnixMillis,
     rng: StdRng,
+}
+
+/// A line of the index: key and value.
+type Line = ([u8; KEY_BYTES], (u64, u64, u32));
+
+fn index_of(store: &RedbStore) -> Result<Vec<Line>, StoreFault> {
+    store.watch(|| {
+        let index = store.database()?.begin_read()?.open_table(INDEX)?;
+        let lines = index.iter()?.map(|line| {
+            let (key, value) = line?;
+            Ok((*key.value(), value.value()))
+        });
+        lines.collect()
+    })
 }
 
 impl Life {
@@ -41,6 +61,7 @@ impl Life {
         Self {
             disk,
             model,
+            index: Vec::new(),
             now: START,
             rng: rng(seed),
         }
@@ -80,6 +101,10 @@ impl Life {
                 return next;
             }
             self.model = next;
+            let Ok(index) = index_of(&store) else {
+                return self.model.clone();
+            };
+            self.index = index;
         }
     }
 
@@ -117,15 +142,19 @@ impl Life {
         let Ok(holdings) = store.holdings(now, None, 10_000) else {
             return false;
         };
-        let found = (answers, holdings);
-        for (is_undone, mut state) in [(false, next), (true, self.model.clone())] {
-            if picture(&mut state, now) == found && state.usage() == usage {
-                tally.undone += u32::from(is_undone);
-                self.model = state;
-                return true;
-            }
+        // An ack that came before its envelope shows in no answer: the index tells which of the two
+        // it is.
+        let Ok(index) = index_of(store) else {
+            return false;
+        };
+        let is_undone = index == self.index;
+        let mut state = if is_undone { self.model.clone() } else { next };
+        if picture(&mut state, now) != (answers, holdings) || state.usage() != usage {
+            return false;
         }
-        false
+        tally.undone += u32::from(is_undone);
+        (self.model, self.index) = (state, index);
+        true
     }
 }
 
