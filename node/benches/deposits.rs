@@ -47,8 +47,13 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     let server = Server::start(&folder.path().join("server"));
     let client = Client::start(&server);
-    println!("deposits of {ENVELOPE_BYTES}-byte envelopes over QUIC on loopback, {ROUNDS} rounds of {ROUND:?} each");
-    println!("{:<11}{:>12}{:>10}{:>10}{:>14}{:>12}", "in flight", "receipts/s", "p50", "p99", "ceiling/s", "of ceiling");
+    println!(
+        "deposits of {ENVELOPE_BYTES}-byte envelopes over QUIC on loopback, {ROUNDS} rounds of {ROUND:?} each"
+    );
+    println!(
+        "{:<11}{:>12}{:>10}{:>10}{:>14}{:>12}",
+        "in flight", "receipts/s", "p50", "p99", "ceiling/s", "of ceiling"
+    );
     for in_flight in [1, 64] {
         let plain = folder.path().join(format!("plain{in_flight}.redb"));
         let database = Database::create(plain).expect("a database can be made");
@@ -70,7 +75,9 @@ fn main() {
         let (rate, ceiling) = (median(&mut rates), median(&mut ceilings));
         let (p50, p99) = (percentile(50), percentile(99));
         let share = 100.0 * rate / ceiling;
-        println!("{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%");
+        println!(
+            "{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%"
+        );
     }
     server.stop();
 }
@@ -88,12 +95,18 @@ fn prepare() -> Vec<Deposit> {
     let mut deposits = Vec::with_capacity(READY);
     while deposits.len() < READY {
         let owner = SecretKey::generate(&mut rng);
-        let mailbox = Mailbox { owner: owner.public(), rule: Rule::Capability, epoch };
+        let mailbox = Mailbox {
+            owner: owner.public(),
+            rule: Rule::Capability,
+            epoch,
+        };
         let address = mailbox.address();
         let capability = Capability::issue(&owner, &mailbox, SecretKey::generate(&mut rng));
         for _ in 0..CAPABILITY_MAILBOX_COUNT_MAX.min(1_000) {
             let mut bytes = vec![0; ENVELOPE_BYTES];
             rng.fill_bytes(&mut bytes);
+            // An envelope names its own expiry (SPEC 6.1); the rest is random bytes to a keeper.
+            bytes[2..10].copy_from_slice(&expires.get().to_be_bytes());
             let mut nonce = [0; 16];
             rng.fill_bytes(&mut nonce);
             let id = id_of(&bytes);
@@ -104,7 +117,10 @@ fn prepare() -> Vec<Deposit> {
                 nonce,
                 admission: Admission::Capability(capability.prove(&address, &id, expires)),
             };
-            deposits.push(Deposit { payload: request.encode(), claim: Claim { address, id, nonce } });
+            deposits.push(Deposit {
+                payload: request.encode(),
+                claim: Claim { address, id, nonce },
+            });
         }
     }
     deposits
@@ -117,17 +133,25 @@ fn insert(database: &Database, batch: usize, next: &mut u64) -> f64 {
     while start.elapsed() < ROUND {
         rand::rng().fill_bytes(&mut bytes);
         let mut transaction = database.begin_write().expect("a transaction can be begun");
-        transaction.set_durability(Durability::Immediate).expect("nothing was written yet");
+        transaction
+            .set_durability(Durability::Immediate)
+            .expect("nothing was written yet");
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
         {
-            let mut table = transaction.open_table(PLAIN).expect("the table can be opened");
+            let mut table = transaction
+                .open_table(PLAIN)
+                .expect("the table can be opened");
             for envelope in bytes.chunks_exact(ENVELOPE_BYTES) {
-                table.insert(*next, envelope).expect("an envelope can be inserted");
+                table
+                    .insert(*next, envelope)
+                    .expect("an envelope can be inserted");
                 (*next, count) = (*next + 1, count + 1);
             }
         }
-        transaction.commit().expect("a transaction can be committed");
+        transaction
+            .commit()
+            .expect("a transaction can be committed");
     }
     f64::from(count) / start.elapsed().as_secs_f64()
 }
@@ -145,36 +169,60 @@ struct Server {
 impl Server {
     fn start(path: &Path) -> Self {
         std::fs::create_dir(path).expect("a folder can be made");
-        let (home, ()) = Home::create::<(), Box<dyn std::error::Error>>(&path.join("home"), |staging| {
-            std::fs::write(staging.community_file(), b"")?;
-            Ok(node::create_node_key(&staging.node_key_file())?)
-        })
-        .expect("a home can be made");
+        let (home, ()) =
+            Home::create::<(), Box<dyn std::error::Error>>(&path.join("home"), |staging| {
+                std::fs::write(staging.community_file(), b"")?;
+                Ok(node::create_node_key(&staging.node_key_file())?)
+            })
+            .expect("a home can be made");
         let runtime = Runtime::new().expect("a runtime can be started");
         let (calls, waiting) = mpsc::channel(4);
         let (stop, stopped) = watch::channel(false);
-        let config = Config { disk_cap_bytes: 1 << 40, ..Config::local() };
+        let config = Config {
+            disk_cap_bytes: 1 << 40,
+            ..Config::local()
+        };
         let running = runtime.spawn(async move {
             node::run_community(&home, config, Costs::production(), waiting, stopped).await
         });
         let status = runtime.block_on(async {
             loop {
-                let reply = call(&calls, ControlRequest::Status).await.expect("the server answers");
-                let ControlReply::Status(status) = reply else { continue };
-                if status.listen.iter().any(|at| at.contains("127.0.0.1") && at.contains("quic")) {
+                let reply = call(&calls, ControlRequest::Status)
+                    .await
+                    .expect("the server answers");
+                let ControlReply::Status(status) = reply else {
+                    continue;
+                };
+                if status
+                    .listen
+                    .iter()
+                    .any(|at| at.contains("127.0.0.1") && at.contains("quic"))
+                {
                     return status;
                 }
                 tokio::task::yield_now().await;
             }
         });
-        let address = status.listen.iter().find(|at| at.contains("127.0.0.1") && at.contains("quic"));
-        let address: libp2p::Multiaddr =
-            address.expect("the server listens").parse().expect("it is an address");
+        let address = status
+            .listen
+            .iter()
+            .find(|at| at.contains("127.0.0.1") && at.contains("quic"));
+        let address: libp2p::Multiaddr = address
+            .expect("the server listens")
+            .parse()
+            .expect("it is an address");
         let peer = address.iter().find_map(|part| match part {
             libp2p::multiaddr::Protocol::P2p(peer) => restante::net::node_of(&peer),
             _ => None,
         });
-        Self { runtime, calls, stop, running, address, node: peer.expect("it names the server") }
+        Self {
+            runtime,
+            calls,
+            stop,
+            running,
+            address,
+            node: peer.expect("it names the server"),
+        }
     }
 
     fn stop(self) {
@@ -215,13 +263,23 @@ impl Client {
     }
 
     /// Deposits for one round; returns receipts a second, and how long each took.
-    fn deposit(&self, server: &Server, deposits: &[Deposit], in_flight: usize) -> (f64, Vec<Duration>) {
+    fn deposit(
+        &self,
+        server: &Server,
+        deposits: &[Deposit],
+        in_flight: usize,
+    ) -> (f64, Vec<Duration>) {
         let start = Instant::now();
         let times = self.runtime.block_on(async {
-            let requests = deposits.iter().map(|deposit| self.one(server.node, deposit));
+            let requests = deposits
+                .iter()
+                .map(|deposit| self.one(server.node, deposit));
             let timely = futures::stream::iter(requests)
                 .take_while(|_| std::future::ready(start.elapsed() < ROUND));
-            timely.buffer_unordered(in_flight).collect::<Vec<Duration>>().await
+            timely
+                .buffer_unordered(in_flight)
+                .collect::<Vec<Duration>>()
+                .await
         });
         #[expect(clippy::cast_precision_loss, reason = "a few thousand receipts")]
         let rate = times.len() as f64 / start.elapsed().as_secs_f64();
@@ -232,10 +290,17 @@ impl Client {
     async fn one(&self, keeper: NodeId, deposit: &Deposit) -> Duration {
         let start = Instant::now();
         let deadline = Duration::from_secs(10);
-        let answer = self.net.request(keeper, deposit.payload.clone(), deadline).await;
+        let answer = self
+            .net
+            .request(keeper, deposit.payload.clone(), deadline)
+            .await;
         let answer = Response::decode(&answer.expect("the keeper answers")).expect("it decodes");
-        let Response::Receipt(receipt) = answer else { panic!("no receipt: {answer:?}") };
-        receipt.verify(&keeper, &deposit.claim).expect("the receipt is right");
+        let Response::Receipt(receipt) = answer else {
+            panic!("no receipt: {answer:?}")
+        };
+        receipt
+            .verify(&keeper, &deposit.claim)
+            .expect("the receipt is right");
         start.elapsed()
     }
 }

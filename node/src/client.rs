@@ -43,9 +43,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+pub(crate) use self::report::id_info;
 pub use self::rows::Account;
 pub use self::services::Services;
-pub(crate) use self::report::id_info;
 pub use self::store::StoreFault;
 pub(crate) use self::store::{create_account, read_account};
 
@@ -67,8 +67,8 @@ use crate::vault::Vault;
 const WORK_MAX: usize = 64;
 /// The longest sleep, so that a clock set forward is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
-/// How long changes of the network are passed over after one was acted on, in milliseconds: every retry has its own pause,
-/// and only the first change after a quiet time shortens it.
+/// How long changes of the network are passed over after one was acted on, in milliseconds: every retry has its own
+/// pause, and only the first change after a quiet time shortens it.
 const NETWORK_UP_MS: u64 = 10 * SECOND_MS;
 /// How long after its end a message that was sent is still shown with what became of it, in milliseconds.
 const SENT_SHOWN_MS: u64 = 7 * DAY_MS;
@@ -176,8 +176,14 @@ impl Client {
         let reader = store.clone();
         let loaded = services.disk.run(move || reader.load(now)).await??;
         let card_stamps = loaded.stamps.into_iter().collect();
-        let contacts = loaded.contacts.into_iter().map(|contact| (contact.account, contact));
-        let outgoing = loaded.outbox.into_iter().map(|out| (out.envelope.id(), out));
+        let contacts = loaded
+            .contacts
+            .into_iter()
+            .map(|contact| (contact.account, contact));
+        let outgoing = loaded
+            .outbox
+            .into_iter()
+            .map(|out| (out.envelope.id(), out));
         let mut client = Self {
             services,
             store,
@@ -331,9 +337,12 @@ impl Client {
             }
             Done::Listed(mailbox, keeper, listing) => {
                 let input = match listing {
-                    Some((items, more)) => {
-                        collector::Input::Listed { mailbox, keeper, items, more }
-                    }
+                    Some((items, more)) => collector::Input::Listed {
+                        mailbox,
+                        keeper,
+                        items,
+                        more,
+                    },
                     None => collector::Input::NotListed(mailbox, keeper),
                 };
                 self.collect(now, input);
@@ -404,7 +413,8 @@ impl Client {
 
     async fn tidy(&mut self, now: UnixMillis) {
         self.next_tidy = now.plus(TIDY_MS);
-        self.sent.retain(|_, sent| sent.expires.plus(SENT_SHOWN_MS) > now);
+        self.sent
+            .retain(|_, sent| sent.expires.plus(SENT_SHOWN_MS) > now);
         self.seen.retain(|_, until| *until > now);
         if self.prekeys.iter().any(|prekey| prekey.destroy_at() <= now) {
             let mut prekeys = (*self.prekeys).clone();

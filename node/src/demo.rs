@@ -43,7 +43,10 @@ pub(crate) struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     fn new(out: &'a mut dyn Write) -> Self {
-        Self { out, start: Instant::now() }
+        Self {
+            out,
+            start: Instant::now(),
+        }
     }
 
     /// Writes one line with the time in front.
@@ -60,7 +63,10 @@ impl<'a> Timeline<'a> {
     fn line(&mut self, text: impl Display) -> Result<(), DemoFault> {
         writeln!(self.out, "{text}")
             .and_then(|()| self.out.flush())
-            .map_err(|source| DemoFault::Io { doing: "writing to the terminal", source })
+            .map_err(|source| DemoFault::Io {
+                doing: "writing to the terminal",
+                source,
+            })
     }
 }
 
@@ -77,7 +83,10 @@ pub async fn run(out: &mut dyn Write) -> Result<(), DemoFault> {
     let folder = tempfile::Builder::new()
         .prefix("restante-demo-")
         .tempdir()
-        .map_err(|source| DemoFault::Io { doing: "making a temporary folder", source })?;
+        .map_err(|source| DemoFault::Io {
+            doing: "making a temporary folder",
+            source,
+        })?;
     let mut timeline = Timeline::new(out);
     let mut cast = cast::Cast::new(folder.path());
     let played = story::play(&mut timeline, &mut cast).await;

@@ -90,13 +90,19 @@ pub struct Costs {
 impl Costs {
     /// Returns what people's nodes use.
     pub fn production() -> Self {
-        Self { id: IdCost::Production, pass: PassCost::Production, stamps: Arc::new(Equihash) }
+        Self {
+            id: IdCost::Production,
+            pass: PassCost::Production,
+            stamps: Arc::new(Equihash),
+        }
     }
 }
 
 impl std::fmt::Debug for Costs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Costs").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Costs")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,12 +173,16 @@ pub fn create_node_key(path: &Path) -> Result<(), NodeFault> {
 fn read_node_key(path: &Path) -> Result<SecretKey, NodeFault> {
     let mut seed = Zeroizing::new([0; 32]);
     let mut file = fs::File::open(path).map_err(|error| key_fault(path, &error.to_string()))?;
-    file.read_exact(&mut *seed).map_err(|_| key_fault(path, "it is not 32 bytes long"))?;
+    file.read_exact(&mut *seed)
+        .map_err(|_| key_fault(path, "it is not 32 bytes long"))?;
     Ok(SecretKey::from_seed(&seed))
 }
 
 fn key_fault(path: &Path, why: &str) -> NodeFault {
-    NodeFault::NodeKey { path: path.display().to_string(), why: why.to_owned() }
+    NodeFault::NodeKey {
+        path: path.display().to_string(),
+        why: why.to_owned(),
+    }
 }
 
 /// Runs a person's node until `stop` holds `true`.
@@ -209,9 +219,7 @@ pub async fn run(
     let (net, events) = start_network(home, &config, &node, limits)?;
     let keeper = match config.serve {
         Serve::Never => None,
-        Serve::Auto => {
-            Some(start_keeper(home, &config, &node, &costs, &net, &lanes).await?)
-        }
+        Serve::Auto => Some(start_keeper(home, &config, &node, &costs, &net, &lanes).await?),
     };
     let services = Services {
         net: net.clone(),
@@ -222,11 +230,18 @@ pub async fn run(
         cost: costs.id,
         scheme: Arc::clone(&costs.stamps),
     };
-    let settings =
-        Settings { network: config.network.clone(), retention_ms: config.retention_ms };
+    let settings = Settings {
+        network: config.network.clone(),
+        retention_ms: config.retention_ms,
+    };
     let client = Client::open(vault, services, settings).await?;
     let (events_in, client_events) = mpsc::channel::<ClientEvent>(CLIENT_EVENTS_MAX);
-    let routing = tokio::spawn(router::route(events, net.clone(), keeper.clone(), Some(events_in)));
+    let routing = tokio::spawn(router::route(
+        events,
+        net.clone(),
+        keeper.clone(),
+        Some(events_in),
+    ));
     let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
     info!("the node is running");
     client.run(calls, client_events, stop).await;
@@ -260,10 +275,22 @@ pub async fn run_community(
     let key = read_node_key(&home.node_key_file())?;
     let (net, events) = start_network(home, &config, &key, NetLimits::community())?;
     let keeper = start_keeper(home, &config, &key, &costs, &net, &lanes).await?;
-    let routing = tokio::spawn(router::route(events, net.clone(), Some(keeper.clone()), None));
+    let routing = tokio::spawn(router::route(
+        events,
+        net.clone(),
+        Some(keeper.clone()),
+        None,
+    ));
     let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
     info!("the server is running");
-    caretaker::serve(config.network.clone(), net.clone(), keeper.clone(), calls, stop).await;
+    caretaker::serve(
+        config.network.clone(),
+        net.clone(),
+        keeper.clone(),
+        calls,
+        stop,
+    )
+    .await;
     known::save(&home.peers_file(), &net).await;
     saving.abort();
     keeper.shutdown().await;
@@ -306,14 +333,24 @@ async fn start_keeper(
     lanes: &Lanes,
 ) -> Result<KeeperHandle, NodeFault> {
     let (path, cap) = (home.keeper_database(), config.disk_cap_bytes);
-    let opened = lanes.keeper.run(move || RedbStore::open(&path, cap)).await?;
+    let opened = lanes
+        .keeper
+        .run(move || RedbStore::open(&path, cap))
+        .await?;
     let (store, report) = opened.map_err(|fault| NodeFault::Keeper(fault.to_string()))?;
     if let Some(salvage) = report.salvaged {
         warn!(%salvage, "the keeper's store was damaged; what could be read was kept");
     }
     let policy = policy_of(config);
     let scheme = Arc::clone(&costs.stamps);
-    Ok(keeper::spawn(store, key.clone(), policy, scheme, net.clone(), lanes.keeper.clone()))
+    Ok(keeper::spawn(
+        store,
+        key.clone(),
+        policy,
+        scheme,
+        net.clone(),
+        lanes.keeper.clone(),
+    ))
 }
 
 /// On one machine everybody comes from the same address, so that a rate for each address is one for all.

@@ -35,7 +35,11 @@ impl DeviceCertificate {
     ///
     /// [`BadSignature`] when it did not.
     pub fn verify(&self, account: &PublicKey) -> Result<(), BadSignature> {
-        account.verify(context::SIGN_DEVICE, &[self.device.as_bytes()], &self.signature)
+        account.verify(
+            context::SIGN_DEVICE,
+            &[self.device.as_bytes()],
+            &self.signature,
+        )
     }
 }
 
@@ -81,7 +85,11 @@ impl Identity {
 
     /// Returns the first-contact mailbox of one epoch.
     pub fn first_contact_mailbox(&self, epoch: Epoch) -> Mailbox {
-        Mailbox { owner: self.first_contact().public(), rule: Rule::Stamp, epoch }
+        Mailbox {
+            owner: self.first_contact().public(),
+            rule: Rule::Stamp,
+            epoch,
+        }
     }
 
     /// Returns the key that owns one of this device's mailboxes in one epoch.
@@ -91,13 +99,18 @@ impl Identity {
     /// SPEC 5.1.
     pub fn device_mailbox_owner(&self, epoch: Epoch, index: u8) -> SecretKey {
         let epoch = epoch.get().to_be_bytes();
-        self.device.derive(context::DEVICE_MAILBOX, &[&epoch, &[index]])
+        self.device
+            .derive(context::DEVICE_MAILBOX, &[&epoch, &[index]])
     }
 
     /// Returns one of this device's mailboxes in one epoch.
     pub fn device_mailbox(&self, epoch: Epoch, index: u8) -> Mailbox {
         let owner = self.device_mailbox_owner(epoch, index).public();
-        Mailbox { owner, rule: Rule::Capability, epoch }
+        Mailbox {
+            owner,
+            rule: Rule::Capability,
+            epoch,
+        }
     }
 }
 
@@ -121,7 +134,9 @@ pub fn verification_code(a: &PublicKey, b: &PublicKey) -> String {
         .chunks_exact(5)
         .take(6)
         .map(|five| {
-            let number = five.iter().fold(0_u64, |sum, &byte| (sum << 8) | u64::from(byte));
+            let number = five
+                .iter()
+                .fold(0_u64, |sum, &byte| (sum << 8) | u64::from(byte));
             format!("{:05}", number % 100_000)
         })
         .collect();

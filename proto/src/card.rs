@@ -15,9 +15,7 @@ use crate::{
     account::{DeviceCertificate, Identity},
     context,
     keys::{BadSignature, PublicKey, SecretKey, Signature},
-    limits::{
-        CARD_TTL_MS, CLOCK_SKEW_MS, DEVICES_MAX, SEALED_CARD_BYTES, TOMBSTONE_TTL_MS,
-    },
+    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DEVICES_MAX, SEALED_CARD_BYTES, TOMBSTONE_TTL_MS},
     person::{Handle, IdCost, PersonId, RecordKey},
     prekey::Prekey,
     time::UnixMillis,
@@ -108,7 +106,8 @@ impl Card {
         let wire_card: g::Card = wire::decode(&signed.card, PLAIN_BYTES)?;
         let card = Self::from_wire(&wire_card)?;
         let signature = wire::signature(&signed.signature, "signature")?;
-        card.account.verify(context::SIGN_CARD, &[&signed.card], &signature)?;
+        card.account
+            .verify(context::SIGN_CARD, &[&signed.card], &signature)?;
         for device in &card.devices {
             device.certificate.verify(&card.account)?;
         }
@@ -134,7 +133,9 @@ impl Card {
             terminated: self.terminated,
             devices: self.devices.iter().map(device).collect(),
             first_contact: self.first_contact.as_bytes().to_vec().into(),
-            avatar: self.avatar.map_or_else(Bytes::new, |at| at.as_bytes().to_vec().into()),
+            avatar: self
+                .avatar
+                .map_or_else(Bytes::new, |at| at.as_bytes().to_vec().into()),
         }
     }
 
@@ -158,12 +159,19 @@ impl Card {
         };
         Ok(Self {
             account: wire::public_key(&card.account, "account")?,
-            handle: card.handle.parse().map_err(|_| WireFault::Missing("handle"))?,
+            handle: card
+                .handle
+                .parse()
+                .map_err(|_| WireFault::Missing("handle"))?,
             sequence: card.sequence,
             issued: wire::moment(card.issued_ms, "issued_ms")?,
             expires: wire::moment(card.expires_ms, "expires_ms")?,
             terminated: card.terminated,
-            devices: card.devices.iter().map(device).collect::<Result<_, WireFault>>()?,
+            devices: card
+                .devices
+                .iter()
+                .map(device)
+                .collect::<Result<_, WireFault>>()?,
             first_contact: wire::public_key(&card.first_contact, "first_contact")?,
             avatar,
         })
@@ -239,13 +247,20 @@ impl CardRecord {
         rng.fill_bytes(&mut nonce);
         let writer = identity.writer(&locator);
         let cipher = XChaCha20Poly1305::new(key.as_bytes().into());
-        let payload = Payload { msg: &plain, aad: &seal_data(&locator, &writer.public()) };
+        let payload = Payload {
+            msg: &plain,
+            aad: &seal_data(&locator, &writer.public()),
+        };
         let ciphertext = cipher
             .encrypt((&nonce).into(), payload)
             .map_err(|_| CardFault::TooLong(signed.len()))?;
         let mut sealed = nonce.to_vec();
         sealed.extend_from_slice(&ciphertext);
-        let kind = if card.terminated { RecordKind::Tombstone } else { RecordKind::Card };
+        let kind = if card.terminated {
+            RecordKind::Tombstone
+        } else {
+            RecordKind::Card
+        };
         let mut record = Self {
             kind,
             locator,
@@ -265,7 +280,11 @@ impl CardRecord {
     ///
     /// [`BadSignature`] when it is wrong.
     pub fn verify(&self) -> Result<(), BadSignature> {
-        self.writer.verify(context::SIGN_RECORD, &[&self.signed_part()], &self.signature)
+        self.writer.verify(
+            context::SIGN_RECORD,
+            &[&self.signed_part()],
+            &self.signature,
+        )
     }
 
     /// Opens the record as the card of `id`; slow on purpose, since the tag is computed again.
@@ -313,15 +332,25 @@ impl CardRecord {
     }
 
     fn open_unnamed(&self, key: &RecordKey) -> Result<Card, CardFault> {
-        let (nonce, ciphertext) =
-            self.sealed.split_first_chunk::<NONCE_BYTES>().ok_or(CardFault::Sealed)?;
+        let (nonce, ciphertext) = self
+            .sealed
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or(CardFault::Sealed)?;
         let cipher = XChaCha20Poly1305::new(key.as_bytes().into());
-        let payload = Payload { msg: ciphertext, aad: &seal_data(&self.locator, &self.writer) };
-        let plain = cipher.decrypt(nonce.into(), payload).map_err(|_| CardFault::Sealed)?;
+        let payload = Payload {
+            msg: ciphertext,
+            aad: &seal_data(&self.locator, &self.writer),
+        };
+        let plain = cipher
+            .decrypt(nonce.into(), payload)
+            .map_err(|_| CardFault::Sealed)?;
         let (length, rest) = plain.split_first_chunk::<4>().ok_or(CardFault::Sealed)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let signed = rest.get(..length).ok_or(WireFault::Length("card"))?;
-        if rest.get(length..).is_some_and(|padding| padding.iter().any(|&byte| byte != 0)) {
+        if rest
+            .get(length..)
+            .is_some_and(|padding| padding.iter().any(|&byte| byte != 0))
+        {
             return Err(WireFault::NotCanonical.into());
         }
         Card::open(signed)
@@ -414,7 +443,11 @@ fn seal_data(locator: &Address, writer: &PublicKey) -> Vec<u8> {
 }
 
 fn card_is_current(card: &Card, now: UnixMillis) -> bool {
-    let life = if card.terminated { TOMBSTONE_TTL_MS } else { CARD_TTL_MS };
+    let life = if card.terminated {
+        TOMBSTONE_TTL_MS
+    } else {
+        CARD_TTL_MS
+    };
     card.expires > now && card.expires <= now.plus(life + CLOCK_SKEW_MS)
 }
 
@@ -449,7 +482,9 @@ pub fn choose<'a>(
     accounts.sort_by_key(|account| Reverse(candidates.get(account).map_or(0, Vec::len)));
     let account = match known.account {
         Some(account) => *account,
-        None => accounts.into_iter().find(|account| id.names(account, cost))?,
+        None => accounts
+            .into_iter()
+            .find(|account| id.names(account, cost))?,
     };
     candidates
         .remove(&account)?

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     Address, ItemId, NodeId,
     limits::{
-        ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, HOUR_MS, MINUTE_MS, REPLICAS,
-        SECOND_MS, receipts_wanted,
+        ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, HOUR_MS, MINUTE_MS,
+        REPLICAS, SECOND_MS, receipts_wanted,
     },
     mailbox::Mailbox,
     placement::{CANDIDATES, jittered},
@@ -102,8 +102,8 @@ pub enum Input {
 pub enum Output {
     /// Look up the keepers closest to this mailbox.
     Find(Mailbox),
-    /// Subscribe at a keeper; the list is asked for after it, so that what arrives between the two comes twice, never not
-    /// at all.
+    /// Subscribe at a keeper; the list is asked for after it, so that what arrives between the two comes twice, never
+    /// not at all.
     Subscribe(Mailbox, NodeId),
     /// List a mailbox at a keeper, after an identifier.
     List(Mailbox, NodeId, Option<ItemId>),
@@ -152,7 +152,10 @@ pub struct Collector {
 impl Collector {
     /// Makes a collector that remembers what was taken before a restart.
     pub fn new(taken: impl IntoIterator<Item = ((Address, ItemId), UnixMillis)>) -> Self {
-        Self { taken: taken.into_iter().take(TAKEN_MAX).collect(), ..Self::default() }
+        Self {
+            taken: taken.into_iter().take(TAKEN_MAX).collect(),
+            ..Self::default()
+        }
     }
 
     /// Takes an input and returns what is to be done.
@@ -175,18 +178,24 @@ impl Collector {
                 // It may hold something all the same.
                 vec![Output::List(watch.mailbox, keeper, None)]
             }
-            Input::Listed { mailbox, keeper, items, more } => {
-                self.on_listed(now, mailbox, keeper, &items, more)
-            }
+            Input::Listed {
+                mailbox,
+                keeper,
+                items,
+                more,
+            } => self.on_listed(now, mailbox, keeper, &items, more),
             Input::NotListed(at, keeper) => {
                 if let Some(watch) = self.watches.get_mut(&at) {
                     watch.on_answer(now, keeper, false);
                 }
                 Vec::new()
             }
-            Input::Got { mailbox, keeper, asked, items } => {
-                self.on_got(now, mailbox, keeper, &asked, items)
-            }
+            Input::Got {
+                mailbox,
+                keeper,
+                asked,
+                items,
+            } => self.on_got(now, mailbox, keeper, &asked, items),
             Input::NotGot(at, keeper, asked) => {
                 self.release(now, at, keeper, &asked);
                 Vec::new()
@@ -208,7 +217,11 @@ impl Collector {
                 self.start_lookups()
             }
             Input::NetworkUp => {
-                for watch in self.watches.values_mut().filter(|w| w.failures > 0 || !w.compared) {
+                for watch in self
+                    .watches
+                    .values_mut()
+                    .filter(|w| w.failures > 0 || !w.compared)
+                {
                     watch.due = watch.due.min(now);
                 }
                 self.on_timer(now)
@@ -219,18 +232,29 @@ impl Collector {
 
     /// Returns when [`Input::Timer`] is due.
     pub fn next_timeout(&self) -> Option<UnixMillis> {
-        self.watches.values().filter(|watch| !watch.finding).map(|watch| watch.due).min()
+        self.watches
+            .values()
+            .filter(|watch| !watch.finding)
+            .map(|watch| watch.due)
+            .min()
     }
 
     /// Returns how many mailboxes are watched, and at how many of them somebody pushes.
     pub fn watched(&self, now: UnixMillis) -> (usize, usize) {
         let pushed = |watch: &&Watch| watch.subscribed.values().any(|until| *until > now);
-        (self.watches.len(), self.watches.values().filter(pushed).count())
+        (
+            self.watches.len(),
+            self.watches.values().filter(pushed).count(),
+        )
     }
 
     /// Returns the keepers that push for at least one mailbox.
     pub fn pushing(&self) -> BTreeSet<NodeId> {
-        self.watches.values().flat_map(|watch| watch.subscribed.keys()).copied().collect()
+        self.watches
+            .values()
+            .flat_map(|watch| watch.subscribed.keys())
+            .copied()
+            .collect()
     }
 
     /// Tells whether every watched mailbox has been compared with its keepers at least once.
@@ -239,8 +263,10 @@ impl Collector {
     }
 
     fn on_watch(&mut self, now: UnixMillis, mailboxes: Vec<Mailbox>) -> Vec<Output> {
-        let wanted: BTreeMap<Address, Mailbox> =
-            mailboxes.into_iter().map(|mailbox| (mailbox.address(), mailbox)).collect();
+        let wanted: BTreeMap<Address, Mailbox> = mailboxes
+            .into_iter()
+            .map(|mailbox| (mailbox.address(), mailbox))
+            .collect();
         self.watches.retain(|at, _| wanted.contains_key(at));
         for (at, mailbox) in wanted {
             self.watches.entry(at).or_insert_with(|| Watch {
@@ -287,7 +313,9 @@ impl Collector {
     fn start_lookups(&mut self) -> Vec<Output> {
         let mut outputs = Vec::new();
         while self.finding.len() < FINDING_MAX {
-            let Some(at) = self.queue.pop_front() else { break };
+            let Some(at) = self.queue.pop_front() else {
+                break;
+            };
             if let Some(watch) = self.watches.get(&at) {
                 self.finding.insert(at);
                 outputs.push(Output::Find(watch.mailbox));
@@ -324,7 +352,9 @@ impl Collector {
         items: &[Listed],
         more: bool,
     ) -> Vec<Output> {
-        let Some(watch) = self.watches.get_mut(&at) else { return Vec::new() };
+        let Some(watch) = self.watches.get_mut(&at) else {
+            return Vec::new();
+        };
         watch.on_answer(now, keeper, true);
         let pages = watch.pages.entry(keeper).or_default();
         *pages += 1;
@@ -341,7 +371,8 @@ impl Collector {
         let room = OPENING_MAX.saturating_sub(self.opening.len() + self.getting.len());
         watch.again |= wanted.len() > room;
         wanted.truncate(room);
-        self.getting.extend(wanted.iter().map(|id| ((at, *id), keeper)));
+        self.getting
+            .extend(wanted.iter().map(|id| ((at, *id), keeper)));
         let mut outputs = Vec::new();
         for ids in again.chunks(ACK_COUNT_MAX) {
             outputs.push(Output::Ack(watch.mailbox, keeper, ids.to_vec()));
@@ -428,11 +459,17 @@ impl Collector {
                 self.taken.insert((at, *id), *until);
             }
         }
-        for watch in self.watches.values_mut().filter(|watch| watch.again && !watch.finding) {
+        for watch in self
+            .watches
+            .values_mut()
+            .filter(|watch| watch.again && !watch.finding)
+        {
             watch.again = false;
             watch.due = watch.due.min(now);
         }
-        let Some(watch) = self.watches.get(&at) else { return Vec::new() };
+        let Some(watch) = self.watches.get(&at) else {
+            return Vec::new();
+        };
         let ids: Vec<ItemId> = ids.into_iter().map(|(id, _)| id).collect();
         let mut outputs = Vec::new();
         for keeper in &watch.keepers {
@@ -460,7 +497,8 @@ impl Watch {
         self.listed.clear();
         self.passed_over = std::mem::take(&mut self.unhelpful);
         self.awaited = self.keepers.iter().copied().collect();
-        self.subscribed.retain(|keeper, until| *until > now && self.keepers.contains(keeper));
+        self.subscribed
+            .retain(|keeper, until| *until > now && self.keepers.contains(keeper));
         let renew = |keeper: &NodeId| {
             let until = self.subscribed.get(keeper);
             until.is_none_or(|until| until.since(now) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
@@ -494,7 +532,11 @@ impl Watch {
         let compare = compare_ms(&self.mailbox, now.epoch());
         if enough && count >= REPLICAS {
             self.failures = 0;
-            self.due = now.plus(jittered(compare, &self.mailbox.address(), now.epoch().get()));
+            self.due = now.plus(jittered(
+                compare,
+                &self.mailbox.address(),
+                now.epoch().get(),
+            ));
         } else {
             // Too few answered, or were there to be asked: what waits may be elsewhere.
             let first = if enough { FEW_MS } else { RETRY_MS };
@@ -511,7 +553,11 @@ fn is_past(mailbox: &Mailbox, present: Epoch) -> bool {
 }
 
 fn compare_ms(mailbox: &Mailbox, present: Epoch) -> u64 {
-    if is_past(mailbox, present) { COMPARE_PAST_MS } else { COMPARE_LIVE_MS }
+    if is_past(mailbox, present) {
+        COMPARE_PAST_MS
+    } else {
+        COMPARE_LIVE_MS
+    }
 }
 
 /// Returns the epochs whose mailboxes may hold mail for somebody whose account exists since `since`: one ahead, the

@@ -227,7 +227,11 @@ pub fn seal(
     let data = associated_data(&bytes, &address);
     bytes.extend_from_slice(&encapsulated.to_bytes());
     bytes.extend_from_slice(&sealer.seal(&plain, &data).map_err(|_| SealFault::Prekey)?);
-    Ok(Envelope { mailbox, expires, bytes: bytes.into() })
+    Ok(Envelope {
+        mailbox,
+        expires,
+        bytes: bytes.into(),
+    })
 }
 
 /// From when to when a message lives.
@@ -260,11 +264,18 @@ pub fn open<'a>(
     if !ENVELOPE_BYTES.contains(&bytes.len()) {
         return Err(OpenFault::Size(bytes.len()));
     }
-    let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or(OpenFault::Padding)?;
-    let (encapsulated, ciphertext) =
-        rest.split_at_checked(ENCAPSULATED_BYTES).ok_or(OpenFault::Padding)?;
-    let [version, suite, rest_of_head @ ..] = head else { return Err(OpenFault::Padding) };
-    let hint = rest_of_head.get(EXPIRES_BYTES..).ok_or(OpenFault::Padding)?;
+    let (head, rest) = bytes
+        .split_at_checked(HEAD_BYTES)
+        .ok_or(OpenFault::Padding)?;
+    let (encapsulated, ciphertext) = rest
+        .split_at_checked(ENCAPSULATED_BYTES)
+        .ok_or(OpenFault::Padding)?;
+    let [version, suite, rest_of_head @ ..] = head else {
+        return Err(OpenFault::Padding);
+    };
+    let hint = rest_of_head
+        .get(EXPIRES_BYTES..)
+        .ok_or(OpenFault::Padding)?;
     if (*version, *suite) != (VERSION, SUITE) {
         return Err(OpenFault::Version(*version, *suite));
     }
@@ -279,8 +290,8 @@ pub fn open<'a>(
         .into_iter()
         .find(|prekey| prekey.public().hint(&address) == hint)
         .ok_or(OpenFault::NoPrekey)?;
-    let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(encapsulated)
-        .map_err(|_| OpenFault::Sealed)?;
+    let encapsulated =
+        <XWing as Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| OpenFault::Sealed)?;
     let mut opener = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
         &OpModeR::Base,
         &prekey.private().ok_or(OpenFault::NoPrekey)?,
@@ -289,7 +300,11 @@ pub fn open<'a>(
     )
     .map_err(|_| OpenFault::Sealed)?;
     let data = associated_data(head, &address);
-    let plain = Zeroizing::new(opener.open(ciphertext, &data).map_err(|_| OpenFault::Sealed)?);
+    let plain = Zeroizing::new(
+        opener
+            .open(ciphertext, &data)
+            .map_err(|_| OpenFault::Sealed)?,
+    );
     let binding = Binding {
         recipient: identity.account,
         device: identity.device,
@@ -312,7 +327,10 @@ pub struct OpenerIdentity {
 
 impl From<&Identity> for OpenerIdentity {
     fn from(identity: &Identity) -> Self {
-        Self { account: identity.account.public(), device: identity.device.public() }
+        Self {
+            account: identity.account.public(),
+            device: identity.device.public(),
+        }
     }
 }
 
@@ -334,7 +352,10 @@ fn associated_data(head: &[u8], address: &Address) -> Vec<u8> {
 /// Puts the length in front of a message and fills up to the smallest size it fits.
 fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
     let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
-    let too_long = SealFault::TooLong { got: message.len(), limit };
+    let too_long = SealFault::TooLong {
+        got: message.len(),
+        limit,
+    };
     let size = ENVELOPE_BYTES
         .into_iter()
         .find(|size| message.len() <= size - OVERHEAD_BYTES)
@@ -350,7 +371,9 @@ fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
 }
 
 fn unpad(plain: &[u8]) -> Result<&[u8], OpenFault> {
-    let (length, rest) = plain.split_first_chunk::<LENGTH_BYTES>().ok_or(OpenFault::Padding)?;
+    let (length, rest) = plain
+        .split_first_chunk::<LENGTH_BYTES>()
+        .ok_or(OpenFault::Padding)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| OpenFault::Padding)?;
     let (message, padding) = rest.split_at_checked(length).ok_or(OpenFault::Padding)?;
     if padding.iter().any(|&byte| byte != 0) {

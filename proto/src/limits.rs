@@ -101,8 +101,8 @@ pub const CAPABILITY_MAILBOX_COUNT_MAX: u32 = 1_024;
 pub const CAPABILITY_MAILBOX_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Tombstones of acked envelopes kept for one mailbox, at most; more acks are refused, never forgotten early.
 pub const MAILBOX_TOMBSTONES_MAX: u32 = 8_192;
-/// What the tombstone of an acked envelope counts against a keeper's disk cap, in bytes: its rows in tables and indexes,
-/// generously.
+/// What the tombstone of an acked envelope counts against a keeper's disk cap, in bytes: its rows in tables and
+/// indexes, generously.
 pub const TOMBSTONE_BYTES: u64 = 512;
 /// How long the ack of an envelope that was never here is remembered, in milliseconds: no envelope sealed before it can
 /// be deposited later than that.

@@ -102,12 +102,19 @@ impl Capability {
             context::SIGN_CAPABILITY,
             &[address.as_bytes(), holder.public().as_bytes()],
         );
-        Self { holder, certificate }
+        Self {
+            holder,
+            certificate,
+        }
     }
 
     /// Proves the right to deposit item `id`, living until `expires`, at `address`.
     pub fn prove(&self, address: &Address, id: &ItemId, expires: UnixMillis) -> CapabilityProof {
-        let parts: [&[u8]; 3] = [address.as_bytes(), id.as_bytes(), &expires.get().to_be_bytes()];
+        let parts: [&[u8]; 3] = [
+            address.as_bytes(),
+            id.as_bytes(),
+            &expires.get().to_be_bytes(),
+        ];
         CapabilityProof {
             holder: self.holder.public(),
             certificate: self.certificate,
@@ -149,8 +156,13 @@ impl CapabilityProof {
             &[address.as_bytes(), self.holder.as_bytes()],
             &self.certificate,
         )?;
-        let parts: [&[u8]; 3] = [address.as_bytes(), id.as_bytes(), &expires.get().to_be_bytes()];
-        self.holder.verify(context::SIGN_DEPOSIT, &parts, &self.signature)
+        let parts: [&[u8]; 3] = [
+            address.as_bytes(),
+            id.as_bytes(),
+            &expires.get().to_be_bytes(),
+        ];
+        self.holder
+            .verify(context::SIGN_DEPOSIT, &parts, &self.signature)
     }
 
     pub(crate) fn to_wire(self) -> g::CapabilityProof {
@@ -229,9 +241,16 @@ impl OwnerProof {
         request: OwnerRequest<'_>,
     ) -> Self {
         let time_bytes = time.get().to_be_bytes();
-        let parts: [&[u8]; 4] =
-            [keeper.as_bytes(), address.as_bytes(), &time_bytes, &request.digest()];
-        Self { time, signature: owner.sign(context::SIGN_OWNER, &parts) }
+        let parts: [&[u8]; 4] = [
+            keeper.as_bytes(),
+            address.as_bytes(),
+            &time_bytes,
+            &request.digest(),
+        ];
+        Self {
+            time,
+            signature: owner.sign(context::SIGN_OWNER, &parts),
+        }
     }
 
     /// Checks that the owner of `mailbox` asked `keeper` for `request`; the age is the caller's to judge.
@@ -247,9 +266,15 @@ impl OwnerProof {
     ) -> Result<(), BadSignature> {
         let time_bytes = self.time.get().to_be_bytes();
         let address = mailbox.address();
-        let parts: [&[u8]; 4] =
-            [keeper.as_bytes(), address.as_bytes(), &time_bytes, &request.digest()];
-        mailbox.owner.verify(context::SIGN_OWNER, &parts, &self.signature)
+        let parts: [&[u8]; 4] = [
+            keeper.as_bytes(),
+            address.as_bytes(),
+            &time_bytes,
+            &request.digest(),
+        ];
+        mailbox
+            .owner
+            .verify(context::SIGN_OWNER, &parts, &self.signature)
     }
 
     pub(crate) fn to_wire(self) -> g::OwnerProof {
@@ -295,6 +320,8 @@ impl AckEntry {
     pub fn verify(&self, mailbox: &Mailbox) -> Result<(), BadSignature> {
         let address = mailbox.address();
         let parts: [&[u8]; 2] = [address.as_bytes(), self.id.as_bytes()];
-        mailbox.owner.verify(context::SIGN_ACK, &parts, &self.signature)
+        mailbox
+            .owner
+            .verify(context::SIGN_ACK, &parts, &self.signature)
     }
 }

@@ -8,12 +8,11 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
-    Address, context,
+    Address,
     account::{DeviceCertificate, Identity},
+    context,
     keys::{BadSignature, PublicKey, SecretKey, Signature},
-    limits::{
-        BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX,
-    },
+    limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
     mailbox::{Capability, Mailbox, Rule},
     person::Handle,
     time::{Epoch, UnixMillis},
@@ -108,7 +107,10 @@ impl Grant {
         first: Epoch,
         epochs: usize,
     ) -> Self {
-        let secret = identity.device.derive(context::GRANT, &[contact.as_bytes()]).seed();
+        let secret = identity
+            .device
+            .derive(context::GRANT, &[contact.as_bytes()])
+            .seed();
         let epochs = u32::try_from(epochs.min(GRANT_EPOCHS_MAX)).unwrap_or(0);
         let mailboxes = (0..epochs)
             .map(|ahead| {
@@ -116,30 +118,55 @@ impl Grant {
                 let owner = identity.device_mailbox_owner(epoch, index);
                 let mailbox = identity.device_mailbox(epoch, index);
                 let holder = holder_key(&secret, epoch);
-                (mailbox.owner, Capability::issue(&owner, &mailbox, holder).certificate)
+                (
+                    mailbox.owner,
+                    Capability::issue(&owner, &mailbox, holder).certificate,
+                )
             })
             .collect();
-        Self { secret, first_epoch: first, mailboxes }
+        Self {
+            secret,
+            first_epoch: first,
+            mailboxes,
+        }
     }
 
     /// Returns the mailbox and the capability of one epoch, if the grant covers it.
     pub fn mailbox(&self, epoch: Epoch) -> Option<(Mailbox, Capability)> {
         let place = epoch.get().checked_sub(self.first_epoch.get())?;
         let (owner, certificate) = *self.mailboxes.get(usize::try_from(place).ok()?)?;
-        let mailbox = Mailbox { owner, rule: Rule::Capability, epoch };
-        Some((mailbox, Capability { holder: holder_key(&self.secret, epoch), certificate }))
+        let mailbox = Mailbox {
+            owner,
+            rule: Rule::Capability,
+            epoch,
+        };
+        Some((
+            mailbox,
+            Capability {
+                holder: holder_key(&self.secret, epoch),
+                certificate,
+            },
+        ))
     }
 
     /// Tells whether every certificate is the owner's for this holder: keepers refuse any other.
     pub fn is_valid(&self) -> bool {
         let epochs = (0..).map(|ahead| self.first_epoch.plus(ahead));
-        epochs.zip(&self.mailboxes).all(|(epoch, (owner, certificate))| {
-            let mailbox = Mailbox { owner: *owner, rule: Rule::Capability, epoch };
-            let holder = holder_key(&self.secret, epoch).public();
-            let address = mailbox.address();
-            let parts: [&[u8]; 2] = [address.as_bytes(), holder.as_bytes()];
-            owner.verify(context::SIGN_CAPABILITY, &parts, certificate).is_ok()
-        })
+        epochs
+            .zip(&self.mailboxes)
+            .all(|(epoch, (owner, certificate))| {
+                let mailbox = Mailbox {
+                    owner: *owner,
+                    rule: Rule::Capability,
+                    epoch,
+                };
+                let holder = holder_key(&self.secret, epoch).public();
+                let address = mailbox.address();
+                let parts: [&[u8]; 2] = [address.as_bytes(), holder.as_bytes()];
+                owner
+                    .verify(context::SIGN_CAPABILITY, &parts, certificate)
+                    .is_ok()
+            })
     }
 
     /// Returns the last epoch the grant covers.
@@ -185,7 +212,11 @@ impl Grant {
         Ok(Self {
             secret: Zeroizing::new(wire::array(&grant.secret, "secret")?),
             first_epoch: Epoch::new(grant.first_epoch),
-            mailboxes: grant.mailboxes.iter().map(mailbox).collect::<Result<_, WireFault>>()?,
+            mailboxes: grant
+                .mailboxes
+                .iter()
+                .map(mailbox)
+                .collect::<Result<_, WireFault>>()?,
         })
     }
 }
@@ -275,7 +306,10 @@ impl Message {
         message.certificate.verify(&message.sender)?;
         let unsigned = signed.encode_to_vec();
         let parts: [&[u8]; 2] = [&binding.bytes(), &unsigned];
-        message.certificate.device.verify(context::SIGN_MESSAGE, &parts, &signature)?;
+        message
+            .certificate
+            .device
+            .verify(context::SIGN_MESSAGE, &parts, &signature)?;
         Ok(message)
     }
 
@@ -290,7 +324,11 @@ impl Message {
             ..g::Message::default()
         };
         match &self.content {
-            Content::Text { body, burn_ms, file_name } => {
+            Content::Text {
+                body,
+                burn_ms,
+                file_name,
+            } => {
                 message.text = Some(g::Text {
                     body: body.clone(),
                     burn_ms: *burn_ms,
@@ -309,7 +347,10 @@ impl Message {
     fn from_wire(message: &g::Message) -> Result<Self, WireFault> {
         Ok(Self {
             sender: wire::public_key(&message.sender, "sender")?,
-            handle: message.handle.parse().map_err(|_| WireFault::Missing("handle"))?,
+            handle: message
+                .handle
+                .parse()
+                .map_err(|_| WireFault::Missing("handle"))?,
             certificate: DeviceCertificate {
                 device: wire::public_key(&message.device, "device")?,
                 signature: wire::signature(&message.certificate, "certificate")?,
@@ -342,7 +383,11 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
             }
             let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
             Ok(Content::Delivered {
-                ids: delivered.ids.iter().map(id).collect::<Result<_, WireFault>>()?,
+                ids: delivered
+                    .ids
+                    .iter()
+                    .map(id)
+                    .collect::<Result<_, WireFault>>()?,
                 grant: grant.as_ref().map(Grant::from_wire).transpose()?,
             })
         }

@@ -1,7 +1,7 @@
 //! The outbox: what a sender still has to bring to somebody, as a state machine (SPEC 10.3).
 //!
-//! An envelope stays here until its recipient's own acknowledgement or its expiry, whichever comes first, and is offered
-//! to keepers again until then.
+//! An envelope stays here until its recipient's own acknowledgement or its expiry, whichever comes first, and is
+//! offered to keepers again until then.
 
 use std::collections::BTreeMap;
 
@@ -97,12 +97,27 @@ impl Outbox {
     ///
     /// [`OutboxFull`] at [`OUTBOX_COUNT_MAX`] envelopes.
     pub fn add(&mut self, now: UnixMillis, outgoing: Outgoing) -> Result<Vec<Output>, OutboxFull> {
-        if self.entries.len() >= OUTBOX_COUNT_MAX && !self.entries.contains_key(&outgoing.envelope) {
+        if self.entries.len() >= OUTBOX_COUNT_MAX && !self.entries.contains_key(&outgoing.envelope)
+        {
             return Err(OutboxFull);
         }
-        let Outgoing { message, envelope, mailbox, expires, receipts } = outgoing;
+        let Outgoing {
+            message,
+            envelope,
+            mailbox,
+            expires,
+            receipts,
+        } = outgoing;
         let placement = Placement::new(mailbox.address(), receipts);
-        self.entries.insert(envelope, Entry { message, mailbox, expires, placement });
+        self.entries.insert(
+            envelope,
+            Entry {
+                message,
+                mailbox,
+                expires,
+                placement,
+            },
+        );
         Ok(self.on_timer(now))
     }
 
@@ -112,9 +127,9 @@ impl Outbox {
             Input::Found(id, keepers) => {
                 self.advance(now, id, |placement| placement.on_found(now, &keepers))
             }
-            Input::Receipt(id, keeper, until) => {
-                self.advance(now, id, |placement| placement.on_receipt(now, keeper, until))
-            }
+            Input::Receipt(id, keeper, until) => self.advance(now, id, |placement| {
+                placement.on_receipt(now, keeper, until)
+            }),
             Input::Unknown(id, keeper) => {
                 self.advance(now, id, |placement| placement.on_unknown(now, keeper))
             }
@@ -123,7 +138,9 @@ impl Outbox {
             }
             Input::Delivered(message) => self.on_delivered(message),
             Input::NetworkUp => {
-                self.entries.values_mut().for_each(|entry| entry.placement.hurry(now));
+                self.entries
+                    .values_mut()
+                    .for_each(|entry| entry.placement.hurry(now));
                 self.on_timer(now)
             }
             Input::Timer => self.on_timer(now),
@@ -133,7 +150,10 @@ impl Outbox {
     /// Returns when [`Input::Timer`] is due.
     pub fn next_timeout(&self) -> Option<UnixMillis> {
         let due = |entry: &Entry| {
-            entry.placement.next_timeout().map_or(entry.expires, |due| due.min(entry.expires))
+            entry
+                .placement
+                .next_timeout()
+                .map_or(entry.expires, |due| due.min(entry.expires))
         };
         self.entries.values().map(due).min()
     }
@@ -175,7 +195,9 @@ impl Outbox {
         id: ItemId,
         step: impl FnOnce(&mut Placement) -> Vec<Step>,
     ) -> Vec<Output> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Vec::new() };
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Vec::new();
+        };
         let before = entry.placement.standing(now);
         let steps = step(&mut entry.placement);
         let after = entry.placement.standing(now);
@@ -201,7 +223,10 @@ impl Outbox {
     }
 
     fn on_delivered(&mut self, message: MessageId) -> Vec<Output> {
-        let delivered = self.entries.iter().filter(|(_, entry)| entry.message == message);
+        let delivered = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.message == message);
         let ids: Vec<ItemId> = delivered.map(|(id, _)| *id).collect();
         ids.into_iter()
             .inspect(|id| drop(self.entries.remove(id)))

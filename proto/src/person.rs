@@ -186,7 +186,8 @@ impl PersonId {
         salt.extend_from_slice(&epoch.get().to_be_bytes());
         let root: Zeroizing<[u8; 32]> =
             Zeroizing::new(cost.hash(self.to_string().as_bytes(), &salt));
-        let locator = |index: u8| Address::new(context::derive(context::LOCATOR, &[&*root, &[index]]));
+        let locator =
+            |index: u8| Address::new(context::derive(context::LOCATOR, &[&*root, &[index]]));
         Locators {
             epoch,
             addresses: [0, 1, 2, 3].map(locator),

@@ -103,7 +103,11 @@ impl Placement {
     /// Returns how well the item is placed.
     pub fn standing(&self, now: UnixMillis) -> Standing {
         let live = || self.held.values().filter(|until| **until > now);
-        Standing { with: live().count(), of: self.wanted, until: live().min().copied() }
+        Standing {
+            with: live().count(),
+            of: self.wanted,
+            until: live().min().copied(),
+        }
     }
 
     /// Returns the receipts, to be stored.
@@ -240,7 +244,11 @@ impl Placement {
             self.pauses = 0;
         }
         self.complete = complete;
-        self.failures = if complete { 0 } else { self.failures.saturating_add(1) };
+        self.failures = if complete {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
         let pause = first.saturating_mul(1 << self.pauses.min(20)).min(longest);
         self.pauses = self.pauses.saturating_add(1);
         self.next_try = now.plus(jittered(pause, &self.address, self.pauses));
@@ -249,8 +257,10 @@ impl Placement {
 
 /// Spreads a pause over 80 to 120 percent of its length, by address and number, so that many do not come due at once.
 pub(crate) fn jittered(pause_ms: u64, address: &Address, number: u32) -> u64 {
-    let [low, high, ..] =
-        context::derive(context::JITTER, &[address.as_bytes(), &number.to_be_bytes()]);
+    let [low, high, ..] = context::derive(
+        context::JITTER,
+        &[address.as_bytes(), &number.to_be_bytes()],
+    );
     let part = u64::from(u16::from_be_bytes([high, low]));
     pause_ms * 4 / 5 + (pause_ms * 2 / 5).saturating_mul(part) / u64::from(u16::MAX)
 }

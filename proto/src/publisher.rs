@@ -76,11 +76,19 @@ impl Publisher {
     /// Takes an input and returns what is to be done.
     pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
         match input {
-            Input::Made { issued, present, next } => {
+            Input::Made {
+                issued,
+                present,
+                next,
+            } => {
                 self.making = false;
                 // A card from ahead of time is refused everywhere: the clock was wrong when it was made.
                 let ahead = issued > now.plus(CLOCK_SKEW_MS);
-                self.renew_at = if ahead { now } else { issued.plus(PREKEY_ROTATION_MS) };
+                self.renew_at = if ahead {
+                    now
+                } else {
+                    issued.plus(PREKEY_ROTATION_MS)
+                };
                 self.placements.clear();
                 self.wanted = present.iter().chain(&next).copied().collect();
                 self.present = present;
@@ -93,7 +101,8 @@ impl Publisher {
             }
             Input::Stamped(at) => {
                 if self.wanted.contains(&at) {
-                    self.placements.insert(at, Placement::new(at, BTreeMap::new()));
+                    self.placements
+                        .insert(at, Placement::new(at, BTreeMap::new()));
                 }
                 self.on_timer(now)
             }
@@ -103,7 +112,9 @@ impl Publisher {
             }
             Input::Failed(at, keeper) => self.advance(now, at, |p| p.on_failed(now, keeper)),
             Input::NetworkUp => {
-                self.placements.values_mut().for_each(|placement| placement.hurry(now));
+                self.placements
+                    .values_mut()
+                    .for_each(|placement| placement.hurry(now));
                 self.on_timer(now)
             }
             Input::Timer => self.on_timer(now),
@@ -126,7 +137,10 @@ impl Publisher {
 
     /// Returns how well the card is placed at each locator.
     pub fn standings(&self, now: UnixMillis) -> Vec<Standing> {
-        self.placements.values().map(|placement| placement.standing(now)).collect()
+        self.placements
+            .values()
+            .map(|placement| placement.standing(now))
+            .collect()
     }
 
     fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
@@ -148,11 +162,16 @@ impl Publisher {
         step: impl FnOnce(&mut Placement) -> Vec<Step>,
     ) -> Vec<Output> {
         let before = self.published(now);
-        let Some(placement) = self.placements.get_mut(&at) else { return Vec::new() };
+        let Some(placement) = self.placements.get_mut(&at) else {
+            return Vec::new();
+        };
         let mut outputs = outputs_of(at, step(placement));
         let after = self.published(now);
         if before != after {
-            outputs.push(Output::Published { locators: after.0, of: after.1 });
+            outputs.push(Output::Published {
+                locators: after.0,
+                of: after.1,
+            });
         }
         outputs
     }
@@ -163,7 +182,11 @@ impl Publisher {
 pub fn salt_epochs(now: UnixMillis) -> Vec<SaltEpoch> {
     let present = now.salt_epoch();
     let next = now.plus(CARD_TTL_MS).salt_epoch();
-    if next == present { vec![present] } else { vec![present, next] }
+    if next == present {
+        vec![present]
+    } else {
+        vec![present, next]
+    }
 }
 
 /// A card is deposited anew rather than offered: keepers answer the very record they hold with a receipt.

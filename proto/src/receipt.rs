@@ -41,7 +41,10 @@ impl Receipt {
     ///
     /// SPEC 7.4.
     pub fn sign(keeper: &SecretKey, claim: &Claim, until: UnixMillis) -> Self {
-        let signature = keeper.sign(context::SIGN_RECEIPT, &parts(claim, &until.get().to_be_bytes()));
+        let signature = keeper.sign(
+            context::SIGN_RECEIPT,
+            &parts(claim, &until.get().to_be_bytes()),
+        );
         Self { until, signature }
     }
 
@@ -60,5 +63,10 @@ impl Receipt {
 }
 
 fn parts<'a>(claim: &'a Claim, until: &'a [u8; 8]) -> [&'a [u8]; 4] {
-    [claim.address.as_bytes(), claim.id.as_bytes(), &claim.nonce, until]
+    [
+        claim.address.as_bytes(),
+        claim.id.as_bytes(),
+        &claim.nonce,
+        until,
+    ]
 }

@@ -262,7 +262,10 @@ impl Reason {
 
     /// Tells whether the same request may succeed later.
     pub const fn may_pass(self) -> bool {
-        matches!(self, Self::Full | Self::Busy | Self::Unavailable | Self::Clock)
+        matches!(
+            self,
+            Self::Full | Self::Busy | Self::Unavailable | Self::Clock
+        )
     }
 }
 
@@ -281,24 +284,40 @@ pub struct Refusal {
 impl Refusal {
     /// Returns a refusal that no later try will change.
     pub const fn of(reason: Reason) -> Self {
-        Self { reason, retry_after_ms: 0, effort: 0 }
+        Self {
+            reason,
+            retry_after_ms: 0,
+            effort: 0,
+        }
     }
 
     /// Returns a refusal that may not hold after `retry_after_ms`.
     pub const fn until(reason: Reason, retry_after_ms: u64) -> Self {
-        Self { reason, retry_after_ms, effort: 0 }
+        Self {
+            reason,
+            retry_after_ms,
+            effort: 0,
+        }
     }
 
     /// Returns a refusal that asks for a stamp worth `effort`.
     pub const fn stamp(effort: u32) -> Self {
-        Self { reason: Reason::Stamp, retry_after_ms: 0, effort }
+        Self {
+            reason: Reason::Stamp,
+            retry_after_ms: 0,
+            effort,
+        }
     }
 }
 
 impl Request {
     /// Encodes the request.
     pub fn encode(&self) -> Bytes {
-        g::Request { request: Some(codec::request_to_wire(self)) }.encode_to_vec().into()
+        g::Request {
+            request: Some(codec::request_to_wire(self)),
+        }
+        .encode_to_vec()
+        .into()
     }
 
     /// Decodes a request; lengths and counts are right afterwards, signatures and stamps are not looked at.
@@ -315,7 +334,11 @@ impl Request {
 impl Response {
     /// Encodes the response.
     pub fn encode(&self) -> Bytes {
-        g::Response { response: Some(codec::response_to_wire(self)) }.encode_to_vec().into()
+        g::Response {
+            response: Some(codec::response_to_wire(self)),
+        }
+        .encode_to_vec()
+        .into()
     }
 
     /// Decodes a response.

@@ -78,14 +78,20 @@ impl Stamp {
     }
 
     pub(crate) fn to_wire(&self) -> g::Stamp {
-        g::Stamp { nonce: self.nonce.to_vec().into(), solution: self.solution.clone() }
+        g::Stamp {
+            nonce: self.nonce.to_vec().into(),
+            solution: self.solution.clone(),
+        }
     }
 
     pub(crate) fn from_wire(stamp: g::Stamp) -> Result<Self, WireFault> {
         if stamp.solution.is_empty() || stamp.solution.len() > SOLUTION_BYTES_MAX {
             return Err(WireFault::Length("solution"));
         }
-        Ok(Self { nonce: wire::array(&stamp.nonce, "nonce")?, solution: stamp.solution })
+        Ok(Self {
+            nonce: wire::array(&stamp.nonce, "nonce")?,
+            solution: stamp.solution,
+        })
     }
 }
 

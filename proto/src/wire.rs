@@ -64,7 +64,10 @@ pub enum WireFault {
 /// SPEC 2.1.
 pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, WireFault> {
     if bytes.len() > limit {
-        return Err(WireFault::TooLong { got: bytes.len(), limit });
+        return Err(WireFault::TooLong {
+            got: bytes.len(),
+            limit,
+        });
     }
     let message = M::decode(bytes).map_err(|_| WireFault::Undecodable)?;
     if message.encoded_len() != bytes.len() || message.encode_to_vec() != bytes {
@@ -92,7 +95,10 @@ pub(crate) fn present<T>(field: Option<T>, name: &'static str) -> Result<T, Wire
 }
 
 /// Turns a byte field into an array of exactly `N` bytes.
-pub(crate) fn array<const N: usize>(bytes: &[u8], name: &'static str) -> Result<[u8; N], WireFault> {
+pub(crate) fn array<const N: usize>(
+    bytes: &[u8],
+    name: &'static str,
+) -> Result<[u8; N], WireFault> {
     bytes.try_into().map_err(|_| WireFault::Length(name))
 }
 

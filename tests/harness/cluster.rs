@@ -20,12 +20,16 @@ pub struct Cluster {
 impl Cluster {
     /// Starts an entry point and as many community servers.
     pub fn of_servers(count: usize) -> Self {
-        Self::start(count, |site, number| site.community(&format!("server{number}")))
+        Self::start(count, |site, number| {
+            site.community(&format!("server{number}"))
+        })
     }
 
     /// Starts an entry point and as many personal nodes that keep items for others.
     pub fn of_people(count: usize) -> Self {
-        Self::start(count, |site, number| site.person(&format!("keeper{number}")))
+        Self::start(count, |site, number| {
+            site.person(&format!("keeper{number}"))
+        })
     }
 
     fn start(count: usize, make: impl Fn(&Site, usize) -> Node) -> Self {
@@ -50,7 +54,12 @@ impl Cluster {
                 start.join().expect("every keeper starts");
             }
         });
-        let cluster = Self { bootstrap, keepers, entry, site };
+        let cluster = Self {
+            bootstrap,
+            keepers,
+            entry,
+            site,
+        };
         cluster.await_acquaintance();
         cluster
     }
@@ -96,6 +105,8 @@ impl Cluster {
     /// Waits until a person's card is published.
     #[track_caller]
     pub fn await_card(person: &Node) {
-        person.until("the card is published", |status| status.card_published_ms.is_some());
+        person.until("the card is published", |status| {
+            status.card_published_ms.is_some()
+        });
     }
 }

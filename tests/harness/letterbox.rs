@@ -5,9 +5,7 @@ use rand::Rng as _;
 use restante::clock;
 use restante_proto::envelope::{SUITE, VERSION, id_of};
 use restante_proto::keys::SecretKey;
-use restante_proto::mailbox::{
-    AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest, Rule,
-};
+use restante_proto::mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest, Rule};
 use restante_proto::receipt::{Claim, NONCE_BYTES};
 use restante_proto::request::{Admission, Request};
 use restante_proto::time::UnixMillis;
@@ -30,13 +28,26 @@ impl Letterbox {
         let owner = SecretKey::generate(&mut rand::rng());
         let holder = SecretKey::generate(&mut rand::rng());
         let epoch = clock::now().epoch();
-        let mailbox = Mailbox { owner: owner.public(), rule: Rule::Capability, epoch };
+        let mailbox = Mailbox {
+            owner: owner.public(),
+            rule: Rule::Capability,
+            epoch,
+        };
         let capability = Capability::issue(&owner, &mailbox, holder);
-        Self { owner, capability, mailbox }
+        Self {
+            owner,
+            capability,
+            mailbox,
+        }
     }
 
     /// Returns the deposit of an envelope.
-    pub fn deposit(&self, envelope: &Bytes, expires: UnixMillis, nonce: [u8; NONCE_BYTES]) -> Request {
+    pub fn deposit(
+        &self,
+        envelope: &Bytes,
+        expires: UnixMillis,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Request {
         let address = self.mailbox.address();
         let proof = self.capability.prove(&address, &id_of(envelope), expires);
         Request::DepositEnvelope {
@@ -50,26 +61,41 @@ impl Letterbox {
 
     /// Returns what the receipt of that deposit must be about.
     pub fn claim(&self, envelope: &Bytes, nonce: [u8; NONCE_BYTES]) -> Claim {
-        Claim { address: self.mailbox.address(), id: id_of(envelope), nonce }
+        Claim {
+            address: self.mailbox.address(),
+            id: id_of(envelope),
+            nonce,
+        }
     }
 
     /// Returns the owner's request for a list.
     pub fn list(&self, keeper: &NodeId, after: Option<ItemId>) -> Request {
         let proof = self.prove(keeper, OwnerRequest::List(after.as_ref()));
-        Request::List { mailbox: self.mailbox, proof, after }
+        Request::List {
+            mailbox: self.mailbox,
+            proof,
+            after,
+        }
     }
 
     /// Returns the owner's request for envelopes.
     pub fn get(&self, keeper: &NodeId, ids: Vec<ItemId>) -> Request {
         let proof = self.prove(keeper, OwnerRequest::Get(&ids));
-        Request::Get { mailbox: self.mailbox, proof, ids }
+        Request::Get {
+            mailbox: self.mailbox,
+            proof,
+            ids,
+        }
     }
 
     /// Returns the owner's ack.
     pub fn ack(&self, ids: impl IntoIterator<Item = ItemId>) -> Request {
         let address = self.mailbox.address();
         let sign = |id| AckEntry::sign(&self.owner, &address, id);
-        Request::Ack { mailbox: self.mailbox, entries: ids.into_iter().map(sign).collect() }
+        Request::Ack {
+            mailbox: self.mailbox,
+            entries: ids.into_iter().map(sign).collect(),
+        }
     }
 
     fn prove(&self, keeper: &NodeId, request: OwnerRequest<'_>) -> OwnerProof {

@@ -48,10 +48,9 @@ impl Node {
     /// Returns a community server in a folder, not made yet.
     pub fn community(folder: &Path, name: &str) -> Self {
         let loopback = ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"];
-        Self {
-            listen: loopback.map(str::to_owned).to_vec(),
-            ..Self::new(folder, name, Kind::Community)
-        }
+        let mut node = Self::new(folder, name, Kind::Community);
+        node.listen = loopback.map(str::to_owned).to_vec();
+        node
     }
 
     fn new(folder: &Path, name: &str, kind: Kind) -> Self {
@@ -95,6 +94,11 @@ impl Node {
     /// Sets its pass phrase.
     pub fn set_passphrase(&mut self, passphrase: &str) {
         passphrase.clone_into(&mut self.passphrase);
+    }
+
+    /// Puts its home somewhere else, before it is made; the log stays where it is.
+    pub fn move_home(&mut self, path: PathBuf) {
+        self.home = path;
     }
 
     /// Says that errors in its log are what the test is about.
@@ -165,7 +169,11 @@ impl Node {
         });
         if self.kind == Kind::Community {
             // Others know it by these addresses, and a restart must not change them.
-            self.listen = status.listen.iter().map(|address| without_peer(address)).collect();
+            self.listen = status
+                .listen
+                .iter()
+                .map(|address| without_peer(address))
+                .collect();
         }
         status
     }
@@ -174,7 +182,11 @@ impl Node {
     #[track_caller]
     pub fn spawn(&mut self, settings: &[&str]) {
         assert!(self.child.is_none(), "{} runs already", self.name);
-        let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
         let child = self
             .run_command(settings)
             .stdin(Stdio::null())
@@ -260,8 +272,12 @@ impl Node {
     #[track_caller]
     pub fn address(&self) -> Multiaddr {
         let listen = self.status().listen;
-        let quic = listen.iter().find(|address| address.contains("/ip4/127.0.0.1/udp/"));
-        quic.expect("it listens on loopback").parse().expect("it prints addresses")
+        let quic = listen
+            .iter()
+            .find(|address| address.contains("/ip4/127.0.0.1/udp/"));
+        quic.expect("it listens on loopback")
+            .parse()
+            .expect("it prints addresses")
     }
 
     /// Returns the account's ID.
@@ -284,7 +300,9 @@ impl Node {
     /// Prints and takes what has come, waiting up to so many seconds for the first message.
     #[track_caller]
     pub fn inbox(&self, wait_secs: u32) -> Vec<InboxMessage> {
-        let said = self.say(&["inbox", "--json", "--wait", &wait_secs.to_string()]).done();
+        let said = self
+            .say(&["inbox", "--json", "--wait", &wait_secs.to_string()])
+            .done();
         lines(&said)
     }
 
@@ -295,7 +313,10 @@ impl Node {
         let end = std::time::Instant::now() + PATIENCE;
         while messages.len() < count {
             let got = messages.len();
-            assert!(std::time::Instant::now() < end, "{got} of {count} messages have come");
+            assert!(
+                std::time::Instant::now() < end,
+                "{got} of {count} messages have come"
+            );
             messages.extend(self.inbox(10));
         }
         messages
@@ -311,7 +332,9 @@ impl Node {
     #[track_caller]
     pub fn envelopes(&self) -> Vec<String> {
         let held = self.holdings().into_iter();
-        held.filter(|item| item.kind == "envelope").map(|item| item.address).collect()
+        held.filter(|item| item.kind == "envelope")
+            .map(|item| item.address)
+            .collect()
     }
 
     /// Returns the contacts.
@@ -348,7 +371,11 @@ impl Node {
         let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
         #[expect(clippy::print_stderr, reason = "shown when the test fails")]
         {
-            eprintln!("---- log of {} ----\n{}", self.name, lines[from..].join("\n"));
+            eprintln!(
+                "---- log of {} ----\n{}",
+                self.name,
+                lines[from..].join("\n")
+            );
         }
     }
 }
@@ -363,9 +390,17 @@ impl Drop for Node {
             return;
         }
         let log = self.logged();
-        assert!(!log.contains("panicked at"), "{} has panicked:\n{log}", self.name);
+        assert!(
+            !log.contains("panicked at"),
+            "{} has panicked:\n{log}",
+            self.name
+        );
         let complaint = log.lines().find(|line| line.contains(" ERROR "));
-        assert!(self.may_complain || complaint.is_none(), "{}: {complaint:?}", self.name);
+        assert!(
+            self.may_complain || complaint.is_none(),
+            "{}: {complaint:?}",
+            self.name
+        );
     }
 }
 

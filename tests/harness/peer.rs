@@ -46,7 +46,11 @@ impl Peer {
         bootstrap: &[Multiaddr],
         answer: impl FnMut(&Bytes) -> Bytes + Send + 'static,
     ) -> Self {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let keypair = Keypair::generate_ed25519();
         let listen: Multiaddr = "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap();
         let config = NetConfig {
@@ -71,12 +75,18 @@ impl Peer {
                     }
                 }
             };
-            tokio::time::timeout(DEADLINE, search).await.expect("loopback can be listened on")
+            tokio::time::timeout(DEADLINE, search)
+                .await
+                .expect("loopback can be listened on")
         });
         let peer = keypair.public().to_peer_id();
         let address = listening.map(|address| address.with(Protocol::P2p(peer)));
         runtime.spawn(respond(net.clone(), events, answer));
-        Self { runtime, net, address }
+        Self {
+            runtime,
+            net,
+            address,
+        }
     }
 
     /// Returns the runtime of this peer.
@@ -100,7 +110,9 @@ impl Peer {
     pub fn meet(&self, address: &Multiaddr) -> NodeId {
         let node = node_at(address);
         let learnt = self.net.learn(node, vec![address.clone()]);
-        self.runtime.block_on(learnt).expect("this peer's network runs");
+        self.runtime
+            .block_on(learnt)
+            .expect("this peer's network runs");
         node
     }
 
@@ -123,7 +135,8 @@ impl Peer {
     ///
     /// [`RequestFault`].
     pub fn try_raw(&self, node: NodeId, payload: Bytes) -> Result<Bytes, RequestFault> {
-        self.runtime.block_on(self.net.request(node, payload, DEADLINE))
+        self.runtime
+            .block_on(self.net.request(node, payload, DEADLINE))
     }
 }
 

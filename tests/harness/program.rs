@@ -1,9 +1,13 @@
 //! The binaries under test, and what they say.
 
 use std::env;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::wait::PATIENCE;
 
 /// Returns the path of a built binary: it lies in the folder above this test's own.
 pub fn program(name: &str) -> PathBuf {
@@ -32,7 +36,8 @@ pub struct Said {
 }
 
 impl Said {
-    /// Runs a command to its end with these bytes as its standard input.
+    /// Runs a command to its end with these bytes as its standard input; one that does not end is
+    /// killed.
     #[track_caller]
     pub fn by(command: &mut Command, input: &[u8]) -> Self {
         let shown = format!("{command:?}");
@@ -42,21 +47,42 @@ impl Said {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{shown} does not start: {error}"));
-        // 64 KiB fit a pipe; a command that refuses its input without reading it has closed it.
-        let _closed = child.stdin.take().unwrap().write_all(input);
-        let output = child.wait_with_output().unwrap();
+        let (mut stdin, stdout, stderr) = (
+            child.stdin.take().unwrap(),
+            child.stdout.take().unwrap(),
+            child.stderr.take().unwrap(),
+        );
+        let (status, stdout, stderr) = thread::scope(|scope| {
+            let stdout = scope.spawn(|| read(stdout));
+            let stderr = scope.spawn(|| read(stderr));
+            scope.spawn(move || {
+                // A command that refuses its input without reading it has closed it.
+                let _closed = stdin.write_all(input);
+            });
+            let status = wait(&mut child);
+            (status, stdout.join().unwrap(), stderr.join().unwrap())
+        });
+        let Some(status) = status else {
+            panic!("{shown} does not end: {stdout}{stderr}");
+        };
         Self {
             command: shown,
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).expect("commands print UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("commands print UTF-8"),
+            status,
+            stdout,
+            stderr,
         }
     }
 
     /// Returns what it printed, if it was done.
     #[track_caller]
     pub fn done(self) -> String {
-        assert_eq!(self.status.code(), Some(0), "{}: {}", self.command, self.stderr);
+        assert_eq!(
+            self.status.code(),
+            Some(0),
+            "{}: {}",
+            self.command,
+            self.stderr
+        );
         self.stdout
     }
 
@@ -64,14 +90,45 @@ impl Said {
     /// these texts in it, and returns the line.
     #[track_caller]
     pub fn refused(self, exit: i32, expected: &[&str]) -> String {
-        let Self { command, status, stdout, stderr } = self;
+        let Self {
+            command,
+            status,
+            stdout,
+            stderr,
+        } = self;
         assert_eq!(status.code(), Some(exit), "{command}: {stdout}{stderr}");
         assert!(!stderr.contains("panicked"), "{command}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{command}: {stderr}");
         assert!(stderr.starts_with("restante"), "{command}: {stderr}");
         for text in expected {
-            assert!(stderr.contains(text), "{command}: {text:?} is not in {stderr:?}");
+            assert!(
+                stderr.contains(text),
+                "{command}: {text:?} is not in {stderr:?}"
+            );
         }
         stderr
     }
+}
+
+/// Waits for the end of a process, or kills it.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn read(mut from: impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text)
+        .expect("commands print UTF-8");
+    text
 }

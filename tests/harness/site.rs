@@ -24,9 +24,23 @@ pub struct Site {
 impl Site {
     /// Waits for a turn and makes a folder.
     pub fn new() -> Self {
-        let turn = Turn::take();
-        let folder = tempfile::Builder::new().prefix("restante-e2e-").tempdir().unwrap();
-        Self { folder, _turn: turn }
+        Self::with(Turn::take(1))
+    }
+
+    /// Waits until no other site is there, and keeps others waiting.
+    pub fn alone() -> Self {
+        Self::with(Turn::take(SITES_MAX))
+    }
+
+    fn with(turn: Turn) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("restante-e2e-")
+            .tempdir()
+            .unwrap();
+        Self {
+            folder,
+            _turn: turn,
+        }
     }
 
     /// Returns the folder.
@@ -57,22 +71,22 @@ impl Default for Site {
 }
 
 #[derive(Debug)]
-struct Turn;
+struct Turn(usize);
 
 impl Turn {
-    fn take() -> Self {
+    fn take(count: usize) -> Self {
         let mut taken = SITES.lock().unwrap_or_else(PoisonError::into_inner);
-        while *taken >= SITES_MAX {
+        while *taken + count > SITES_MAX {
             taken = FREED.wait(taken).unwrap_or_else(PoisonError::into_inner);
         }
-        *taken += 1;
-        Self
+        *taken += count;
+        Self(count)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *SITES.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        FREED.notify_one();
+        *SITES.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        FREED.notify_all();
     }
 }

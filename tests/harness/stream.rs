@@ -34,13 +34,22 @@ impl RawConnection {
     /// Dials a node under a new identity.
     #[track_caller]
     pub fn dial(address: &Multiaddr) -> Self {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let keypair = Keypair::generate_ed25519();
-        let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+        let options = DialOpts {
+            role: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
         let (orders, waiting) = mpsc::channel(8);
         runtime.block_on(async {
             let mut transport = transport::real(&keypair, &NetLimits::community()).unwrap();
-            let dial = transport.dial(address.clone(), options).expect("an address of a node");
+            let dial = transport
+                .dial(address.clone(), options)
+                .expect("an address of a node");
             let dialled = timeout(DEADLINE, dial).await.expect("the node answers");
             let (_, muxer) = dialled.expect("the node takes connections");
             tokio::spawn(async move {
@@ -58,7 +67,7 @@ impl RawConnection {
     /// What the connection or the node says instead.
     pub fn open(&self) -> io::Result<RawStream<'_>> {
         let protocol = format!("/restante/{NETWORK}/item/1");
-        let negotiated = self.runtime.block_on(async {
+        let negotiated: io::Result<SubstreamBox> = self.runtime.block_on(async {
             let (reply, opened) = oneshot::channel();
             let gone = || io::Error::from(io::ErrorKind::NotConnected);
             self.orders.send(reply).await.map_err(|_| gone())?;
@@ -67,9 +76,14 @@ impl RawConnection {
                 negotiate(&mut stream, &protocol).await?;
                 Ok(stream)
             };
-            timeout(DEADLINE, open).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+            timeout(DEADLINE, open)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         });
-        Ok(RawStream { stream: negotiated?, runtime: &self.runtime })
+        Ok(RawStream {
+            stream: negotiated?,
+            runtime: &self.runtime,
+        })
     }
 }
 
@@ -98,7 +112,9 @@ impl RawStream<'_> {
                 stream.write_all(bytes).await?;
                 stream.flush().await
             };
-            timeout(DEADLINE, write).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+            timeout(DEADLINE, write)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         })
     }
 
@@ -114,7 +130,9 @@ impl RawStream<'_> {
                 stream.read_exact(&mut frame).await.ok()?;
                 Some(frame.split_off(9))
             };
-            timeout(DEADLINE, read).await.expect("the node answers, or closes the stream")
+            timeout(DEADLINE, read)
+                .await
+                .expect("the node answers, or closes the stream")
         })
     }
 }
@@ -170,7 +188,9 @@ async fn drive(mut muxer: StreamMuxerBox, mut orders: mpsc::Receiver<Order>) {
 async fn negotiate(stream: &mut SubstreamBox, protocol: &str) -> io::Result<()> {
     let hello = message("/multistream/1.0.0");
     let wanted = message(protocol);
-    stream.write_all(&[hello.as_slice(), wanted.as_slice()].concat()).await?;
+    stream
+        .write_all(&[hello.as_slice(), wanted.as_slice()].concat())
+        .await?;
     stream.flush().await?;
     for expected in [hello, wanted] {
         let mut answer = vec![0; expected.len()];

@@ -17,11 +17,7 @@ pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until `look` finds what it looks for, at most for `limit`.
 #[track_caller]
-pub fn eventually_within<T>(
-    limit: Duration,
-    what: &str,
-    mut look: impl FnMut() -> Option<T>,
-) -> T {
+pub fn eventually_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = look() {

@@ -143,5 +143,10 @@ fn create_account(
     handle: &Handle,
     passphrase: &Passphrase,
 ) -> Result<IdInfo, Failure> {
-    Ok(node::create(home, handle, passphrase, &Costs::production())?)
+    Ok(node::create(
+        home,
+        handle,
+        passphrase,
+        &Costs::production(),
+    )?)
 }

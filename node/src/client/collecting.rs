@@ -38,7 +38,10 @@ pub(super) struct Opened {
 impl Client {
     /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait there.
     pub(super) fn watch_mailboxes(&mut self, now: UnixMillis) {
-        let granted = self.contacts.values().any(|contact| contact.granted.is_some());
+        let granted = self
+            .contacts
+            .values()
+            .any(|contact| contact.granted.is_some());
         let wanted = Some((now.epoch(), granted));
         if self.watching == wanted {
             return;
@@ -132,7 +135,10 @@ impl Client {
         match Push::decode(payload) {
             Ok(push) => {
                 let (id, item) = exchange::named(push.item);
-                self.collect(now, collector::Input::Pushed(push.mailbox, keeper, id, item));
+                self.collect(
+                    now,
+                    collector::Input::Pushed(push.mailbox, keeper, id, item),
+                );
             }
             Err(fault) => debug!(%fault, "a keeper's push does not decode"),
         }
@@ -179,16 +185,28 @@ impl Client {
         opened.sort_by_key(|opened| opened.result.as_ref().ok().map(|(m, _)| m.message().sent));
         let mut batch: Vec<Received> = Vec::new();
         for item in opened {
-            let Opened { id, expires, result } = item;
+            let Opened {
+                id,
+                expires,
+                result,
+            } = item;
             match self.effect_of(now, result, &batch).await {
-                Some(effect) => batch.push(Received { mailbox, envelope: id, expires, effect }),
+                Some(effect) => batch.push(Received {
+                    mailbox,
+                    envelope: id,
+                    expires,
+                    effect,
+                }),
                 None => self.collect(now, collector::Input::Deferred(mailbox, id)),
             }
         }
         if batch.is_empty() {
             return;
         }
-        let taken = batch.iter().map(|received| (received.envelope, received.expires)).collect();
+        let taken = batch
+            .iter()
+            .map(|received| (received.envelope, received.expires))
+            .collect();
         let words: Vec<_> = batch.iter().filter_map(word_of).collect();
         let seen: Vec<_> = batch.iter().filter_map(name_of).collect();
         let ids: Vec<ItemId> = batch.iter().map(|received| received.envelope).collect();
@@ -236,13 +254,23 @@ impl Client {
             }
         };
         let expires = message.expires();
-        let Message { sender, id, sent, content, .. } = message.into_message();
+        let Message {
+            sender,
+            id,
+            sent,
+            content,
+            ..
+        } = message.into_message();
         let state = self.contacts.get(&sender).map(|contact| contact.state);
         if state == Some(ContactState::Blocked) {
             return Some(Effect::Nothing);
         }
         let (body, burn_ms, file_name) = match content {
-            Content::Text { body, burn_ms, file_name } => (body, burn_ms, file_name),
+            Content::Text {
+                body,
+                burn_ms,
+                file_name,
+            } => (body, burn_ms, file_name),
             Content::Delivered { ids, grant } if state == Some(ContactState::Accepted) => {
                 return Some(self.word_effect(now, sender, ids, grant));
             }
@@ -258,7 +286,10 @@ impl Client {
         if self.inbox.len() + batch.len() >= INBOX_COUNT_MAX {
             return None;
         }
-        if !self.ensure_contact(now, &from, sender, ContactState::Request).await {
+        if !self
+            .ensure_contact(now, &from, sender, ContactState::Request)
+            .await
+        {
             return None;
         }
         let arrival = self.next_arrival(batch);
@@ -273,7 +304,12 @@ impl Client {
             file_name,
         });
         let word = state == Some(ContactState::Accepted);
-        Some(Effect::Message { arrival, header, body: copied(&body), word })
+        Some(Effect::Message {
+            arrival,
+            header,
+            body: copied(&body),
+            word,
+        })
     }
 
     fn next_arrival(&self, batch: &[Received]) -> u64 {
@@ -283,7 +319,10 @@ impl Client {
         });
         let stored = self.inbox.keys().next_back().copied();
         let now = clock::now().get();
-        in_batch.chain(stored).max().map_or(now, |last| now.max(last + 1))
+        in_batch
+            .chain(stored)
+            .max()
+            .map_or(now, |last| now.max(last + 1))
     }
 }
 
@@ -313,7 +352,9 @@ fn name_of(received: &Received) -> Option<((PublicKey, MessageId), UnixMillis)> 
 
 fn word_of(received: &Received) -> Option<(PublicKey, MessageId)> {
     match &received.effect {
-        Effect::Message { header, word: true, .. } => Some((header.sender, header.message)),
+        Effect::Message {
+            header, word: true, ..
+        } => Some((header.sender, header.message)),
         _ => None,
     }
 }
@@ -324,7 +365,10 @@ fn open_one<'a>(
     item: &Waiting,
     prekeys: impl Iterator<Item = &'a restante_proto::prekey::PrekeySecret>,
 ) -> Result<VerifiedMessage, OpenFault> {
-    let lifetime = Lifetime { now: clock::now(), expires: item.expires };
+    let lifetime = Lifetime {
+        now: clock::now(),
+        expires: item.expires,
+    };
     let opener = OpenerIdentity::from(&account.identity);
     envelope::open(&item.envelope, mailbox, lifetime, &opener, prekeys)
 }

@@ -11,11 +11,11 @@ use restante_proto::message::MessageId;
 use restante_proto::time::UnixMillis;
 use tokio::time::Instant;
 
+use super::Client;
 use super::directory::{Before, Resolution, ResolveFault, resolve};
 use super::rows::Contact;
 use super::sending::Intent;
 use super::services::Services;
-use super::Client;
 use crate::clock;
 use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode};
@@ -50,12 +50,18 @@ impl Who {
 pub(super) fn parse_who(text: &str) -> Result<Who, String> {
     let text = text.trim();
     let Some(link) = text.strip_prefix("restante:") else {
-        let id = text.parse().map_err(|fault| format!("{text:?} is not an ID: {fault}"))?;
+        let id = text
+            .parse()
+            .map_err(|fault| format!("{text:?} is not an ID: {fault}"))?;
         return Ok(Who { id, hash: None });
     };
     let (id, parameters) = link.split_once('?').unwrap_or((link, ""));
-    let key = parameters.split('&').find_map(|part| part.strip_prefix("k="));
-    let id = id.parse().map_err(|fault| format!("the link holds no ID: {fault}"))?;
+    let key = parameters
+        .split('&')
+        .find_map(|part| part.strip_prefix("k="));
+    let id = id
+        .parse()
+        .map_err(|fault| format!("the link holds no ID: {fault}"))?;
     let Some(key) = key else {
         return Ok(Who { id, hash: None });
     };
@@ -64,12 +70,17 @@ pub(super) fn parse_who(text: &str) -> Result<Who, String> {
         .ok()
         .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok())
         .ok_or_else(|| "the link's key is damaged".to_owned())?;
-    Ok(Who { id, hash: Some(hash) })
+    Ok(Who {
+        id,
+        hash: Some(hash),
+    })
 }
 
 /// Returns the link that leads to an account (SPEC 3.5).
 pub(crate) fn link_of(id: &PersonId, account: &PublicKey) -> String {
-    let key = BASE32_NOPAD.encode(&account_hash(account)).to_ascii_lowercase();
+    let key = BASE32_NOPAD
+        .encode(&account_hash(account))
+        .to_ascii_lowercase();
     format!("restante:{id}?k={key}")
 }
 
@@ -130,7 +141,11 @@ impl Client {
             return;
         }
         let (store, rows) = (self.store.clone(), gone.clone());
-        if self.commit(move || store.drop_contacts(&rows)).await.is_some() {
+        if self
+            .commit(move || store.drop_contacts(&rows))
+            .await
+            .is_some()
+        {
             self.contacts.retain(|account, _| !gone.contains(account));
             self.index_contacts();
         }
@@ -150,7 +165,10 @@ impl Client {
 
     /// Keeps the list of senders whose ID need not be computed again.
     pub(super) fn index_contacts(&mut self) {
-        let known = self.contacts.iter().map(|(account, contact)| (*account, contact.id.clone()));
+        let known = self
+            .contacts
+            .iter()
+            .map(|(account, contact)| (*account, contact.id.clone()));
         self.known_ids = Arc::new(known.collect());
     }
 
@@ -160,7 +178,9 @@ impl Client {
         if card.account == self.account.identity.account.public() {
             return;
         }
-        let Some(contact) = self.contacts.get(&card.account) else { return };
+        let Some(contact) = self.contacts.get(&card.account) else {
+            return;
+        };
         if contact.state == ContactState::Terminated {
             return;
         }
@@ -180,25 +200,25 @@ impl Client {
     /// Makes whoever is written to a contact: who writes wants to hear back.
     pub(super) async fn befriend(&mut self, now: UnixMillis, account: &PublicKey) {
         if let Some(contact) = self.contacts.get(account)
-            && contact.state == ContactState::Request {
-                let contact = contact.clone();
-                self.accept(now, contact).await;
-            }
+            && contact.state == ContactState::Request
+        {
+            let contact = contact.clone();
+            self.accept(now, contact).await;
+        }
     }
 
-    pub(super) fn on_contact_add(
-        &mut self,
-        text: &str,
-        petname: Option<String>,
-        answer: Answer,
-    ) {
+    pub(super) fn on_contact_add(&mut self, text: &str, petname: Option<String>, answer: Answer) {
         match parse_who(text) {
             Err(message) => answer.refuse(FaultCode::BadRequest, message, HINT_ID),
             Ok(_) if self.contacts.len() >= CONTACTS_MAX => {
                 let message = format!("there are {CONTACTS_MAX} contacts already");
                 answer.refuse(FaultCode::Full, message, "block some that are not needed");
             }
-            Ok(who) => self.resolve(Intent::Add { who, petname, answer }),
+            Ok(who) => self.resolve(Intent::Add {
+                who,
+                petname,
+                answer,
+            }),
         }
     }
 
@@ -231,7 +251,10 @@ impl Client {
         if self.contacts.contains_key(&account) {
             return true;
         }
-        let requests = self.contacts.values().filter(|c| c.state == ContactState::Request);
+        let requests = self
+            .contacts
+            .values()
+            .filter(|c| c.state == ContactState::Request);
         let full = state == ContactState::Request && requests.count() >= REQUESTS_MAX;
         if full || self.contacts.len() >= CONTACTS_MAX {
             return false;
@@ -282,7 +305,10 @@ impl Client {
 
     pub(super) async fn on_contact_block(&mut self, text: &str, answer: Answer) {
         let named = self.living(text);
-        self.change(named, answer, |contact| contact.state = ContactState::Blocked).await;
+        self.change(named, answer, |contact| {
+            contact.state = ContactState::Blocked
+        })
+        .await;
     }
 
     pub(super) fn on_contact_verify(&self, text: &str, answer: Answer) {
@@ -301,7 +327,8 @@ impl Client {
 
     pub(super) async fn on_contact_verified(&mut self, text: &str, answer: Answer) {
         let named = self.named(text);
-        self.change(named, answer, |contact| contact.verified = true).await;
+        self.change(named, answer, |contact| contact.verified = true)
+            .await;
     }
 
     async fn change(
@@ -329,11 +356,17 @@ impl Client {
         let mut rest = contacts
             .into_iter()
             .filter(|contact| after.is_none_or(|after| contact.id.to_string().as_str() > after));
-        let page: Vec<ContactInfo> =
-            rest.by_ref().take(CONTACT_PAGE_COUNT_MAX).map(info_of).collect();
+        let page: Vec<ContactInfo> = rest
+            .by_ref()
+            .take(CONTACT_PAGE_COUNT_MAX)
+            .map(info_of)
+            .collect();
         let last = page.last().map(|contact| contact.id.clone());
         let next = rest.next().and(last);
-        ContactPage { contacts: page, next }
+        ContactPage {
+            contacts: page,
+            next,
+        }
     }
 }
 

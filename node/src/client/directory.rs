@@ -112,11 +112,18 @@ fn pick(
     let card = choose(records, id, key, now, known, cost)?;
     // The same card opens from its own record, and from no other.
     let account = card.card().account;
-    let known = Known { account: Some(&account), sequence: None };
+    let known = Known {
+        account: Some(&account),
+        sequence: None,
+    };
     let record = records
         .iter()
         .find(|record| choose([*record], id, key, now, known, cost).as_ref() == Some(&card))?;
-    Some(Resolution { record: record.clone(), key: key.clone(), card })
+    Some(Resolution {
+        record: record.clone(),
+        key: key.clone(),
+        card,
+    })
 }
 
 /// Asks the keepers of one locator; returns what they hold and how many answered.

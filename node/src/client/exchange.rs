@@ -114,8 +114,17 @@ pub(super) async fn list(
     mailbox: Mailbox,
     after: Option<ItemId>,
 ) -> Option<(Vec<Listed>, bool)> {
-    let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::List(after.as_ref()));
-    let request = Request::List { mailbox, proof, after };
+    let proof = prove(
+        &owner,
+        &mailbox,
+        &keeper,
+        OwnerRequest::List(after.as_ref()),
+    );
+    let request = Request::List {
+        mailbox,
+        proof,
+        after,
+    };
     match ask(&services, keeper, &request).await? {
         Response::Listing { items, more } => Some((items, more)),
         _ => None,
@@ -131,7 +140,11 @@ pub(super) async fn get(
     ids: Vec<ItemId>,
 ) -> Option<Vec<(ItemId, Waiting)>> {
     let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::Get(&ids));
-    let request = Request::Get { mailbox, proof, ids };
+    let request = Request::Get {
+        mailbox,
+        proof,
+        ids,
+    };
     match ask(&services, keeper, &request).await? {
         Response::Envelopes(items) => Some(items.into_iter().map(named).collect()),
         _ => None,
@@ -147,9 +160,17 @@ pub(super) async fn ack(
     ids: Vec<ItemId>,
 ) -> bool {
     let address = mailbox.address();
-    let entries = ids.into_iter().map(|id| AckEntry::sign(&owner, &address, id));
-    let request = Request::Ack { mailbox, entries: entries.collect() };
-    matches!(ask(&services, keeper, &request).await, Some(Response::Done { .. }))
+    let entries = ids
+        .into_iter()
+        .map(|id| AckEntry::sign(&owner, &address, id));
+    let request = Request::Ack {
+        mailbox,
+        entries: entries.collect(),
+    };
+    matches!(
+        ask(&services, keeper, &request).await,
+        Some(Response::Done { .. })
+    )
 }
 
 /// Puts the identifier its bytes have to an envelope.
@@ -168,5 +189,9 @@ fn prove(
 
 /// Returns the identifier and the claim of an envelope's deposit.
 pub(super) fn claim(address: Address, bytes: &Bytes, nonce: [u8; NONCE_BYTES]) -> Claim {
-    Claim { address, id: envelope::id_of(bytes), nonce }
+    Claim {
+        address,
+        id: envelope::id_of(bytes),
+        nonce,
+    }
 }

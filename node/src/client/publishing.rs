@@ -46,7 +46,11 @@ impl Client {
         let locators: Vec<Address> = card.records.iter().map(|record| record.locator).collect();
         let (present, next) = locators.split_at(LOCATORS.min(locators.len()));
         let (present, next) = (present.to_vec(), next.to_vec());
-        let made = publisher::Input::Made { issued: card.issued, present: present.clone(), next };
+        let made = publisher::Input::Made {
+            issued: card.issued,
+            present: present.clone(),
+            next,
+        };
         self.publish(now, made);
         for locator in &locators {
             if self.card_stamps.contains_key(locator) {
@@ -118,7 +122,10 @@ impl Client {
         let sequence = now.get().max(sequence + 1);
         self.spawn(async move {
             let cost = services.cost;
-            let made = services.cpu.run(move || seal(&account, sequence, now, cost)).await;
+            let made = services
+                .cpu
+                .run(move || seal(&account, sequence, now, cost))
+                .await;
             Done::CardMade(made.ok().flatten().map(Box::new))
         });
     }
@@ -132,7 +139,11 @@ impl Client {
         let store = self.store.clone();
         let (row, secret) = (card.clone(), prekey.clone());
         // The private half is on disk before anybody can seal to it.
-        if self.commit(move || store.put_card(&row, &secret)).await.is_none() {
+        if self
+            .commit(move || store.put_card(&row, &secret))
+            .await
+            .is_none()
+        {
             return self.publish(now, publisher::Input::MakeFailed);
         }
         let mut prekeys = (*self.prekeys).clone();
@@ -148,7 +159,11 @@ impl Client {
             return;
         };
         let nonce = exchange::nonce();
-        let claim = Claim { address: locator, id: record.id(), nonce };
+        let claim = Claim {
+            address: locator,
+            id: record.id(),
+            nonce,
+        };
         let request = Request::DepositCard {
             record: Box::new(record.clone()),
             stamp: self.card_stamps.get(&locator).cloned(),
@@ -190,12 +205,7 @@ impl Client {
 }
 
 /// Makes prekey, card and records.
-fn seal(
-    account: &Account,
-    sequence: u64,
-    now: UnixMillis,
-    cost: IdCost,
-) -> Option<MadeCard> {
+fn seal(account: &Account, sequence: u64, now: UnixMillis, cost: IdCost) -> Option<MadeCard> {
     let mut rng = rand::rng();
     let identity = &account.identity;
     let prekey = PrekeySecret::generate(now, &mut rng);
@@ -216,12 +226,20 @@ fn seal(
     };
     let mut records = Vec::new();
     for epoch in salt_epochs(now) {
-        let Locators { addresses, record_key, .. } = account.id.locators(epoch, cost);
+        let Locators {
+            addresses,
+            record_key,
+            ..
+        } = account.id.locators(epoch, cost);
         for locator in addresses {
             let record = CardRecord::seal(&card, identity, locator, &record_key, &mut rng);
             records.push(record.ok()?);
         }
     }
-    let card = OwnCard { sequence, issued: now, records };
+    let card = OwnCard {
+        sequence,
+        issued: now,
+        records,
+    };
     Some(MadeCard { card, prekey })
 }

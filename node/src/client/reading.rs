@@ -27,7 +27,11 @@ impl Client {
         let now = clock::now();
         if request.wait_ms > 0 && self.wanted(now, &request).next().is_none() {
             let deadline = now.plus(request.wait_ms);
-            self.readers.push(InboxWaiter { request, answer, deadline });
+            self.readers.push(InboxWaiter {
+                request,
+                answer,
+                deadline,
+            });
             return;
         }
         let page = self.page(now, &request).await;
@@ -77,7 +81,8 @@ impl Client {
     ) -> impl Iterator<Item = (u64, &'a Header)> {
         let after = request.after.as_ref().and_then(|after| {
             let mut all = self.inbox.iter();
-            all.find(|(_, header)| header.shown_id() == *after).map(|(place, _)| *place)
+            all.find(|(_, header)| header.shown_id() == *after)
+                .map(|(place, _)| *place)
         });
         self.inbox
             .iter()
@@ -97,7 +102,9 @@ impl Client {
         let page = self.commit(move || {
             let (mut found, mut bytes, mut more) = (Vec::new(), 0, false);
             for (place, header) in wanted {
-                let Some(body) = store.body(place, header.slot)? else { continue };
+                let Some(body) = store.body(place, header.slot)? else {
+                    continue;
+                };
                 bytes += body.len();
                 let full = bytes > PAGE_BODY_BYTES_MAX || found.len() >= INBOX_PAGE_COUNT_MAX;
                 if full && !found.is_empty() {
@@ -109,7 +116,10 @@ impl Client {
             Ok((found, more))
         });
         let (found, more) = page.await?;
-        let messages = found.into_iter().map(|(header, body)| self.shown(header, body)).collect();
+        let messages = found
+            .into_iter()
+            .map(|(header, body)| self.shown(header, body))
+            .collect();
         Some(InboxPage { messages, more })
     }
 
@@ -137,12 +147,22 @@ impl Client {
         let mut changed: Vec<(u64, Header)> = Vec::new();
         for (place, header) in &self.inbox {
             if header.read.is_none() && ids.contains(&header.shown_id()) {
-                changed.push((*place, Header { read: Some(now), ..header.clone() }));
+                changed.push((
+                    *place,
+                    Header {
+                        read: Some(now),
+                        ..header.clone()
+                    },
+                ));
             }
         }
         let store = self.store.clone();
         let rows = changed.clone();
-        if self.commit(move || store.put_headers(&rows)).await.is_none() {
+        if self
+            .commit(move || store.put_headers(&rows))
+            .await
+            .is_none()
+        {
             let hint = "free some disk space and restart the node";
             return answer.refuse(FaultCode::Disk, "what was read could not be noted", hint);
         }
@@ -167,7 +187,10 @@ impl Client {
         let (count, store) = (places.len(), self.store.clone());
         match self.commit(move || store.destroy(&places, &slots)).await {
             Some(()) => debug!(count, "messages were destroyed"),
-            None => info!(count, "messages whose time is over could not be destroyed yet"),
+            None => info!(
+                count,
+                "messages whose time is over could not be destroyed yet"
+            ),
         }
     }
 }
@@ -177,7 +200,11 @@ fn reply(answer: Answer, page: Option<InboxPage>) {
         Some(page) => answer.finish(Ok(ControlReply::Inbox(page))),
         None => {
             let hint = "run `restante doctor`, then restart the node";
-            answer.refuse(FaultCode::Disk, "the messages cannot be read from the disk", hint);
+            answer.refuse(
+                FaultCode::Disk,
+                "the messages cannot be read from the disk",
+                hint,
+            );
         }
     }
 }

@@ -51,7 +51,10 @@ impl Client {
                 .take(OUTBOX_COUNT_MAX)
                 .map(|(id, sent)| self.outbox_entry(now, id, sent))
                 .collect(),
-            mailboxes: MailboxStatus { watched: count(watched), subscribed: count(subscribed) },
+            mailboxes: MailboxStatus {
+                watched: count(watched),
+                subscribed: count(subscribed),
+            },
             unread: count(unread.count()),
             card_published_ms: self.card_published.map(UnixMillis::get),
             uptime_ms: now.since(self.started),
@@ -61,8 +64,14 @@ impl Client {
 
     fn outbox_entry(&self, now: UnixMillis, id: MessageId, sent: &Sent) -> OutboxEntry {
         let standing = self.standing_of(now, id);
-        let envelope = self.outgoing.iter().find(|(_, out)| out.message == id).map(|(at, _)| at);
-        let attempts = envelope.and_then(|at| self.outbox.standing(now, at)).map_or(0, |s| s.1);
+        let envelope = self
+            .outgoing
+            .iter()
+            .find(|(_, out)| out.message == id)
+            .map(|(at, _)| at);
+        let attempts = envelope
+            .and_then(|at| self.outbox.standing(now, at))
+            .map_or(0, |s| s.1);
         let next = envelope.and_then(|at| self.outbox.next_try(at));
         let to = self.contacts.get(&sent.to);
         OutboxEntry {
@@ -85,7 +94,11 @@ impl Client {
             Some(page) => answer.finish(Ok(ControlReply::Holdings(page))),
             None => {
                 let hint = "run `restante doctor`, then restart the node";
-                answer.refuse(FaultCode::Disk, "what is kept for others cannot be read", hint);
+                answer.refuse(
+                    FaultCode::Disk,
+                    "what is kept for others cannot be read",
+                    hint,
+                );
             }
         }
     }
@@ -100,7 +113,11 @@ impl Client {
         ];
         if let Some(why) = &status.keeper.read_only {
             let fix = "bring the disk in order and restart the node";
-            checks.push(DoctorCheck::fail("keeper", format!("it stores nothing: {why}"), fix));
+            checks.push(DoctorCheck::fail(
+                "keeper",
+                format!("it stores nothing: {why}"),
+                fix,
+            ));
         } else {
             let detail = format!("{} items of others", status.keeper.items);
             checks.push(DoctorCheck::ok("keeper", detail));
@@ -125,7 +142,11 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         listen: now.map_or_else(Vec::new, |net| {
             let peer = peer_of(&net.node);
             let full = |at: &Multiaddr| match peer {
-                Some(peer) => at.clone().with_p2p(peer).unwrap_or_else(|at| at).to_string(),
+                Some(peer) => at
+                    .clone()
+                    .with_p2p(peer)
+                    .unwrap_or_else(|at| at)
+                    .to_string(),
                 None => at.to_string(),
             };
             net.listen.iter().map(full).collect()
@@ -143,7 +164,9 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
 
 /// Returns what a keeper says of itself; nothing kept where there is none.
 pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus {
-    let Some(keeper) = keeper else { return KeeperStatus::default() };
+    let Some(keeper) = keeper else {
+        return KeeperStatus::default();
+    };
     match keeper.status().await {
         Some(report) => KeeperStatus {
             items: report.usage.items,
@@ -166,15 +189,20 @@ fn refusals_of(counters: &Counters) -> BTreeMap<String, u64> {
 
 fn faults_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     let seen = counters.iter().filter(|(_, count)| **count > 0);
-    seen.map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    seen.map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 fn network_check(status: &StatusInfo) -> DoctorCheck {
     if status.routing_table == 0 {
-        let fix = "set `bootstrap` to the address of a node that is running, and check the firewall";
+        let fix =
+            "set `bootstrap` to the address of a node that is running, and check the firewall";
         return DoctorCheck::fail("network", "no other node is in reach", fix);
     }
-    let detail = format!("{} peers, {} known keepers", status.peers, status.routing_table);
+    let detail = format!(
+        "{} peers, {} known keepers",
+        status.peers, status.routing_table
+    );
     DoctorCheck::ok("network", detail)
 }
 
@@ -189,7 +217,10 @@ fn card_check(status: &StatusInfo) -> DoctorCheck {
 }
 
 fn mailbox_check(status: &StatusInfo) -> DoctorCheck {
-    let MailboxStatus { watched, subscribed } = status.mailboxes;
+    let MailboxStatus {
+        watched,
+        subscribed,
+    } = status.mailboxes;
     let detail = format!("{watched} watched, {subscribed} with a keeper that pushes");
     if subscribed == 0 {
         let fix = "messages are found later than they could be; see the network check";
@@ -211,7 +242,10 @@ pub(crate) async fn holdings_page(
         None => None,
     };
     let report = keeper.status().await?;
-    let page = keeper.holdings(after, HOLDINGS_PAGE_COUNT_MAX).await?.ok()?;
+    let page = keeper
+        .holdings(after, HOLDINGS_PAGE_COUNT_MAX)
+        .await?
+        .ok()?;
     let item = |held: &Holding| HoldingItem {
         address: HEXLOWER.encode(held.address.as_bytes()),
         kind: held.kind.name().to_owned(),

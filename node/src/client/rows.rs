@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use prost::Message;
+use restante_proto::NodeId;
 use restante_proto::account::{Handle, PersonId};
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::envelope::Envelope;
@@ -16,7 +17,6 @@ use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::{Epoch, UnixMillis};
-use restante_proto::NodeId;
 use zeroize::Zeroizing;
 
 use crate::control::report::{ContactState, DeliveryState};
@@ -38,7 +38,16 @@ macro_rules! redacted {
     };
 }
 
-redacted!(AccountRow, PrekeyRow, ContactRow, OutgoingRow, ReceiptRow, SentRow, HeaderRow, CardRow);
+redacted!(
+    AccountRow,
+    PrekeyRow,
+    ContactRow,
+    OutgoingRow,
+    ReceiptRow,
+    SentRow,
+    HeaderRow,
+    CardRow
+);
 
 /// Key of the one row in the tables that have one.
 pub(super) const SELF: &[u8] = b"self";
@@ -390,7 +399,8 @@ impl OutgoingEnvelope {
                 }
                 Admission::Capability(proof) => {
                     row.capability.extend_from_slice(proof.holder.as_bytes());
-                    row.capability.extend_from_slice(proof.certificate.as_bytes());
+                    row.capability
+                        .extend_from_slice(proof.certificate.as_bytes());
                     row.capability.extend_from_slice(proof.signature.as_bytes());
                 }
             },
@@ -426,7 +436,11 @@ impl OutgoingEnvelope {
         Ok(Self {
             message: MessageId::new(message),
             to: PublicKey::try_from(row.to.as_slice()).map_err(|_| bad)?,
-            receipts: row.receipts.iter().map(receipt).collect::<Result<_, BadRow>>()?,
+            receipts: row
+                .receipts
+                .iter()
+                .map(receipt)
+                .collect::<Result<_, BadRow>>()?,
             envelope: Envelope {
                 mailbox,
                 expires: UnixMillis::new(row.expires_ms),
@@ -455,7 +469,10 @@ fn postage_of(row: &OutgoingRow) -> Result<Postage, BadRow> {
     }
     let nonce = <[u8; 32]>::try_from(row.stamp_nonce.as_slice()).map_err(|_| bad)?;
     let solution = row.stamp_solution.clone().into();
-    Ok(Postage::Paid(Box::new(Admission::Stamp(Stamp { nonce, solution }))))
+    Ok(Postage::Paid(Box::new(Admission::Stamp(Stamp {
+        nonce,
+        solution,
+    }))))
 }
 
 /// What became of a message this account sent; kept until the message's own end.
@@ -489,7 +506,9 @@ const DELIVERY_STATES: [DeliveryState; 4] = [
 
 impl Sent {
     pub(super) fn to_row(&self) -> Vec<u8> {
-        let state = DELIVERY_STATES.iter().position(|state| *state == self.state);
+        let state = DELIVERY_STATES
+            .iter()
+            .position(|state| *state == self.state);
         let row = SentRow {
             to: self.to.as_bytes().to_vec(),
             state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),

@@ -23,9 +23,9 @@ use super::rows::{Contact, OutgoingEnvelope, Postage, Sent};
 use super::stamping::StampOrder;
 use super::{Client, Done};
 use crate::clock;
+use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode, SEND_ANSWER_MS, SendRequest};
 use crate::control::report::{ContactState, DeliveryState, SendResult};
-use crate::control::Answer;
 
 /// How old a contact's card may be before it is looked up again, in milliseconds: a day, after which there is a fresh
 /// prekey, and an hour.
@@ -38,9 +38,17 @@ const SENDS_MAX: usize = outbox::OUTBOX_COUNT_MAX;
 /// What is to be done once an ID is resolved.
 pub(super) enum Intent {
     /// Send this.
-    Send { who: Who, request: SendRequest, answer: Answer },
+    Send {
+        who: Who,
+        request: SendRequest,
+        answer: Answer,
+    },
     /// Make a contact.
-    Add { who: Who, petname: Option<String>, answer: Answer },
+    Add {
+        who: Who,
+        petname: Option<String>,
+        answer: Answer,
+    },
     /// Send the words due to this contact.
     Words(PublicKey),
 }
@@ -78,7 +86,10 @@ impl Client {
             return answer.refuse(FaultCode::BadRequest, message, "choose another --ttl");
         }
         if self.outgoing.len() >= SENDS_MAX {
-            let message = format!("{} messages are waiting to be delivered", self.outgoing.len());
+            let message = format!(
+                "{} messages are waiting to be delivered",
+                self.outgoing.len()
+            );
             return answer.refuse(FaultCode::Full, message, "wait until some have arrived");
         }
         let contact = self.contact_by_id(&who.id);
@@ -94,7 +105,11 @@ impl Client {
             .filter(|card| now.since(card.card().issued) < CARD_FRESH_MS);
         match fresh {
             Some(card) => self.send_to(now, &card, &request, answer).await,
-            None => self.resolve(Intent::Send { who, request, answer }),
+            None => self.resolve(Intent::Send {
+                who,
+                request,
+                answer,
+            }),
         }
     }
 
@@ -135,18 +150,22 @@ impl Client {
         match intent {
             // Whoever asked has given up, and may have asked again.
             Intent::Send { answer, .. } | Intent::Add { answer, .. } if answer.is_gone() => {}
-            Intent::Send { who, request, answer } => {
-                match self.usable_card(now, &who, result) {
-                    Ok(card) => self.send_to(now, &card, &request, answer).await,
-                    Err((code, message, hint)) => answer.refuse(code, message, hint),
-                }
-            }
-            Intent::Add { who, petname, answer } => {
-                match self.usable_card(now, &who, result) {
-                    Ok(card) => self.add_contact(now, &card, petname, answer).await,
-                    Err((code, message, hint)) => answer.refuse(code, message, hint),
-                }
-            }
+            Intent::Send {
+                who,
+                request,
+                answer,
+            } => match self.usable_card(now, &who, result) {
+                Ok(card) => self.send_to(now, &card, &request, answer).await,
+                Err((code, message, hint)) => answer.refuse(code, message, hint),
+            },
+            Intent::Add {
+                who,
+                petname,
+                answer,
+            } => match self.usable_card(now, &who, result) {
+                Ok(card) => self.add_contact(now, &card, petname, answer).await,
+                Err((code, message, hint)) => answer.refuse(code, message, hint),
+            },
             Intent::Words(account) => self.on_words_resolved(now, account).await,
         }
     }
@@ -156,9 +175,13 @@ impl Client {
         let card = found.card.card();
         let own = card.account == self.account.identity.account.public();
         if let Intent::Send { who, .. } | Intent::Add { who, .. } = intent
-            && !own && !card.terminated && who.matches(&card.account) {
-                self.ensure_contact(now, &who.id, card.account, ContactState::Accepted).await;
-            }
+            && !own
+            && !card.terminated
+            && who.matches(&card.account)
+        {
+            self.ensure_contact(now, &who.id, card.account, ContactState::Accepted)
+                .await;
+        }
         self.learn_card(now, found).await;
     }
 
@@ -179,7 +202,11 @@ impl Client {
         };
         if card.card().terminated {
             let message = format!("{} has terminated the account", who.id);
-            return Err((FaultCode::Terminated, message, "ask them for a new ID".to_owned()));
+            return Err((
+                FaultCode::Terminated,
+                message,
+                "ask them for a new ID".to_owned(),
+            ));
         }
         if !who.matches(&card.card().account) {
             let message = "the link's key does not match the account behind this ID".to_owned();
@@ -212,15 +239,28 @@ impl Client {
                 return answer.refuse(FaultCode::BadRequest, fault.to_string(), hint_of(fault));
             }
         };
-        let sent = Sent { to: account, state: DeliveryState::Waiting, sent: now, expires };
-        let letters = Letters { sealed, sent: Some((message, sent)), ..Letters::default() };
+        let sent = Sent {
+            to: account,
+            state: DeliveryState::Waiting,
+            sent: now,
+            expires,
+        };
+        let letters = Letters {
+            sealed,
+            sent: Some((message, sent)),
+            ..Letters::default()
+        };
         if !self.commit_outgoing(now, letters).await {
             let message = "the message could not be stored for certain";
             let hint = "bring the disk in order, restart the node, and see `restante status` first";
             return answer.refuse(FaultCode::Disk, message, hint);
         }
         let deadline = (!request.wait).then(|| now.plus(SEND_ANSWER_MS));
-        self.sends.push(SendWaiter { message, answer, deadline });
+        self.sends.push(SendWaiter {
+            message,
+            answer,
+            deadline,
+        });
     }
 
     /// Seals one message for every device of `card`.
@@ -241,7 +281,11 @@ impl Client {
         let granted = contact.and_then(|contact| contact.grant.as_ref()?.mailbox(epoch));
         let mailbox = match &granted {
             Some((mailbox, _)) => *mailbox,
-            None => Mailbox { owner: card.first_contact, rule: Rule::Stamp, epoch },
+            None => Mailbox {
+                owner: card.first_contact,
+                rule: Rule::Stamp,
+                epoch,
+            },
         };
         let mut sealed = Vec::new();
         for device in &card.devices {
@@ -272,7 +316,11 @@ impl Client {
     /// Commits sealed envelopes and starts bringing them out; tells whether they are committed.
     pub(super) async fn commit_outgoing(&mut self, now: UnixMillis, letters: Letters) -> bool {
         let (store, rows) = (self.store.clone(), letters.clone());
-        if self.commit(move || store.put_outgoing(&rows)).await.is_none() {
+        if self
+            .commit(move || store.put_outgoing(&rows))
+            .await
+            .is_none()
+        {
             return false;
         }
         self.sent.extend(letters.sent);
@@ -309,7 +357,9 @@ impl Client {
     }
 
     pub(super) async fn on_stamped(&mut self, now: UnixMillis, id: ItemId, stamp: Stamp) {
-        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
+        let Some(outgoing) = self.outgoing.get_mut(&id) else {
+            return;
+        };
         outgoing.postage = Postage::Paid(Box::new(Admission::Stamp(stamp)));
         let row = outgoing.clone();
         let store = self.store.clone();
@@ -318,17 +368,22 @@ impl Client {
     }
 
     fn enter_outbox(&mut self, now: UnixMillis, id: ItemId) {
-        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
         if self.outbox.standing(now, &id).is_some() {
             return;
         }
-        let added = self.outbox.add(now, Outgoing {
-            message: outgoing.message,
-            envelope: id,
-            mailbox: outgoing.envelope.mailbox,
-            expires: outgoing.envelope.expires,
-            receipts: outgoing.receipts.clone(),
-        });
+        let added = self.outbox.add(
+            now,
+            Outgoing {
+                message: outgoing.message,
+                envelope: id,
+                mailbox: outgoing.envelope.mailbox,
+                expires: outgoing.envelope.expires,
+                receipts: outgoing.receipts.clone(),
+            },
+        );
         match added {
             Ok(outputs) => self.do_outbox(outputs),
             Err(fault) => {
@@ -368,8 +423,12 @@ impl Client {
     }
 
     fn deposit(&mut self, id: ItemId, keeper: NodeId) {
-        let Some(outgoing) = self.outgoing.get(&id) else { return };
-        let Postage::Paid(admission) = &outgoing.postage else { return };
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
+        let Postage::Paid(admission) = &outgoing.postage else {
+            return;
+        };
         let nonce = exchange::nonce();
         let envelope = &outgoing.envelope;
         let claim = exchange::claim(envelope.mailbox.address(), &envelope.bytes, nonce);
@@ -385,7 +444,9 @@ impl Client {
     }
 
     fn offer(&mut self, id: ItemId, keeper: NodeId) {
-        let Some(outgoing) = self.outgoing.get(&id) else { return };
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
         let nonce = exchange::nonce();
         let mailbox = outgoing.envelope.mailbox;
         let claim = exchange::claim(mailbox.address(), &outgoing.envelope.bytes, nonce);
@@ -431,8 +492,12 @@ impl Client {
 
     /// Makes a better stamp when a keeper asks for one that is not too dear.
     fn pay_more(&mut self, id: ItemId, effort: u32) {
-        let Some(outgoing) = self.outgoing.get(&id) else { return };
-        let Postage::Paid(admission) = &outgoing.postage else { return };
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
+        let Postage::Paid(admission) = &outgoing.postage else {
+            return;
+        };
         let worth = match &**admission {
             Admission::Stamp(stamp) => stamp.effort(),
             Admission::Capability(_) => return,
@@ -443,7 +508,9 @@ impl Client {
     }
 
     fn on_standing(&mut self, id: ItemId, standing: Standing) {
-        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
+        let Some(outgoing) = self.outgoing.get_mut(&id) else {
+            return;
+        };
         outgoing.receipts = self.outbox.receipts(&id).cloned().unwrap_or_default();
         let (message, awaits_word) = (outgoing.message, outgoing.awaits_word);
         let row = outgoing.to_owned();
@@ -457,15 +524,15 @@ impl Client {
             let store = self.store.clone();
             let disk = self.services.disk.clone();
             self.spawn(async move {
-                let _retried_after_restart =
-                    disk.run(move || store.put_receipts(&row)).await;
+                let _retried_after_restart = disk.run(move || store.put_receipts(&row)).await;
                 Done::Nothing
             });
         }
         if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored())
-            && sent.state == DeliveryState::Waiting {
-                sent.state = DeliveryState::Stored;
-            }
+            && sent.state == DeliveryState::Waiting
+        {
+            sent.state = DeliveryState::Stored;
+        }
         self.report_progress(message);
     }
 
@@ -477,7 +544,8 @@ impl Client {
             DeliveryState::Expired => info!("a message expired before its recipient took it"),
             _ => debug!("a message was delivered"),
         }
-        self.ended.push((id, message, self.sent.get(&message).cloned()));
+        self.ended
+            .push((id, message, self.sent.get(&message).cloned()));
         self.report_progress(message);
     }
 
@@ -508,14 +576,17 @@ impl Client {
         for (id, message, sent) in std::mem::take(&mut self.ended) {
             self.outgoing.remove(&id);
             let store = self.store.clone();
-            self.commit(move || store.end_outgoing(&id, &message, sent.as_ref())).await;
+            self.commit(move || store.end_outgoing(&id, &message, sent.as_ref()))
+                .await;
         }
     }
 
     /// Tells those who wait for a message how far it has come.
     fn report_progress(&mut self, message: MessageId) {
         let now = clock::now();
-        let Some(result) = self.send_result(now, message) else { return };
+        let Some(result) = self.send_result(now, message) else {
+            return;
+        };
         let over = match result.state {
             DeliveryState::Waiting => false,
             DeliveryState::Stored => result.stored_with == result.stored_of,
@@ -550,7 +621,9 @@ impl Client {
             let result = self.send_result(now, waiter.message);
             match result {
                 Some(result) => waiter.answer.finish(Ok(ControlReply::Sent(result))),
-                None => waiter.answer.refuse(FaultCode::NotFound, "the message is gone", ""),
+                None => waiter
+                    .answer
+                    .refuse(FaultCode::NotFound, "the message is gone", ""),
             }
         }
     }
@@ -583,9 +656,16 @@ impl Client {
 
     /// Returns how well the worst placed envelope of a message is placed.
     pub(super) fn standing_of(&self, now: UnixMillis, message: MessageId) -> Standing {
-        let envelopes = self.outgoing.iter().filter(|(_, out)| out.message == message);
+        let envelopes = self
+            .outgoing
+            .iter()
+            .filter(|(_, out)| out.message == message);
         envelopes
-            .map(|(id, _)| self.outbox.standing(now, id).map_or_else(Standing::default, |s| s.0))
+            .map(|(id, _)| {
+                self.outbox
+                    .standing(now, id)
+                    .map_or_else(Standing::default, |s| s.0)
+            })
             .min_by_key(|standing| standing.with)
             .unwrap_or_default()
     }

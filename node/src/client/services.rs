@@ -61,7 +61,12 @@ impl Services {
     /// # Cancel safety
     ///
     /// Dropping the future may leave the request carried out and its answer unread.
-    pub(super) async fn ask(&self, node: NodeId, payload: Bytes, deadline: Duration) -> Option<Bytes> {
+    pub(super) async fn ask(
+        &self,
+        node: NodeId,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Option<Bytes> {
         if let Some(own) = self.keeper.as_ref().filter(|keeper| keeper.node() == node) {
             return own.local(payload).await;
         }
@@ -90,5 +95,10 @@ pub(super) fn make_stamp(
     let effort = effort.clamp(1, EFFORT_MAX);
     let mut seed = [0; 24];
     rand::rng().fill_bytes(&mut seed);
-    scheme.solve(challenge, &seed, effort, ATTEMPTS_PER_EFFORT * u64::from(effort))
+    scheme.solve(
+        challenge,
+        &seed,
+        effort,
+        ATTEMPTS_PER_EFFORT * u64::from(effort),
+    )
 }

@@ -38,7 +38,8 @@ impl StampQueue {
                 StampOrder::Envelope(_) => {
                     let cards = |order: &StampOrder| matches!(order, StampOrder::Locator(_));
                     let place = self.waiting.iter().position(cards);
-                    self.waiting.insert(place.unwrap_or(self.waiting.len()), order);
+                    self.waiting
+                        .insert(place.unwrap_or(self.waiting.len()), order);
                 }
                 StampOrder::Locator(_) => self.waiting.push_back(order),
             }
@@ -60,9 +61,13 @@ impl Client {
 
     fn make_next_stamp(&mut self) {
         while !self.stamps.making {
-            let Some(order) = self.stamps.waiting.pop_front() else { return };
+            let Some(order) = self.stamps.waiting.pop_front() else {
+                return;
+            };
             let effort = self.stamps.efforts.remove(&order).unwrap_or(1);
-            let Some(challenge) = self.challenge_of(order) else { continue };
+            let Some(challenge) = self.challenge_of(order) else {
+                continue;
+            };
             self.stamps.making = true;
             let services = self.services.clone();
             self.spawn(async move {

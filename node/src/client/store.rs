@@ -13,10 +13,10 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
+use super::SENT_SHOWN_MS;
 use super::rows::{
     self, Account, BadRow, Contact, Header, OutgoingEnvelope, OwnCard, SELF, Sent, moment_of,
 };
-use super::SENT_SHOWN_MS;
 use super::sending::Letters;
 use crate::vault::{
     BodyFault, DbFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
@@ -266,11 +266,7 @@ impl MailStore {
     }
 
     /// Stores a new card with the prekey it shows.
-    pub(super) fn put_card(
-        &self,
-        card: &OwnCard,
-        prekey: &PrekeySecret,
-    ) -> Result<(), StoreFault> {
+    pub(super) fn put_card(&self, card: &OwnCard, prekey: &PrekeySecret) -> Result<(), StoreFault> {
         let issued = prekey.public().issued.get().to_be_bytes();
         self.0.db().write(|tx| {
             tx.put(PREKEYS, &issued, &rows::prekey_to_row(prekey))?;
@@ -313,7 +309,11 @@ impl MailStore {
     pub(super) fn put_outgoing(&self, letters: &Letters) -> Result<(), StoreFault> {
         self.0.db().write(|tx| {
             for outgoing in &letters.sealed {
-                tx.put(OUTBOX, outgoing.envelope.id().as_bytes(), &outgoing.to_row())?;
+                tx.put(
+                    OUTBOX,
+                    outgoing.envelope.id().as_bytes(),
+                    &outgoing.to_row(),
+                )?;
             }
             if let Some((message, sent)) = &letters.sent {
                 tx.put(SENT, message.as_bytes(), &sent.to_row())?;
@@ -360,7 +360,9 @@ impl MailStore {
         &self,
         batch: &[Received],
     ) -> Result<Vec<(u64, Header)>, StoreFault> {
-        let messages = batch.iter().filter(|r| matches!(r.effect, Effect::Message { .. }));
+        let messages = batch
+            .iter()
+            .filter(|r| matches!(r.effect, Effect::Message { .. }));
         let keys = self
             .0
             .keys()
@@ -387,10 +389,21 @@ impl MailStore {
                 let mut place = received.mailbox.as_bytes().to_vec();
                 place.extend_from_slice(received.envelope.as_bytes());
                 tx.put(TAKEN, &place, &until)?;
-                if let Effect::Word { ended, sent, contact } = &received.effect {
+                if let Effect::Word {
+                    ended,
+                    sent,
+                    contact,
+                } = &received.effect
+                {
                     put_word(tx, ended, sent, contact.as_deref())?;
                 }
-                let Effect::Message { arrival, header, body, word } = &received.effect else {
+                let Effect::Message {
+                    arrival,
+                    header,
+                    body,
+                    word,
+                } = &received.effect
+                else {
                     continue;
                 };
                 let Some(key) = keys.next() else { continue };
@@ -417,7 +430,10 @@ impl MailStore {
         body: &[u8],
     ) -> Result<(), StoreFault> {
         let place = arrival.to_be_bytes();
-        let sealed = self.0.keys().seal_body(key, &place, body, &mut rand::rng())?;
+        let sealed = self
+            .0
+            .keys()
+            .seal_body(key, &place, body, &mut rand::rng())?;
         tx.put(INBOX, &place, &header.to_row())?;
         tx.put(BODIES, &place, &sealed)?;
         Ok(())
@@ -427,7 +443,9 @@ impl MailStore {
     pub(super) fn body(&self, arrival: u64, slot: SlotId) -> Result<Option<Vec<u8>>, StoreFault> {
         let place = arrival.to_be_bytes();
         let sealed = self.0.db().read(|tx| tx.get(BODIES, &place))?;
-        let Some(sealed) = sealed else { return Ok(None) };
+        let Some(sealed) = sealed else {
+            return Ok(None);
+        };
         match self.0.keys().open_body(slot, &place, &sealed) {
             Ok(body) => Ok(Some(body.to_vec())),
             Err(BodyFault::Burnt) => Ok(None),
@@ -520,7 +538,13 @@ fn stamp_of(key: &[u8], row: &[u8]) -> Result<LocatorStamp, BadRow> {
     let (nonce, solution) = row.split_first_chunk::<32>().ok_or(bad)?;
     let locator = Address::try_from(key).map_err(|_| bad)?;
     let solution = Bytes::copy_from_slice(solution);
-    Ok((locator, Stamp { nonce: *nonce, solution }))
+    Ok((
+        locator,
+        Stamp {
+            nonce: *nonce,
+            solution,
+        },
+    ))
 }
 
 fn message_of(key: &[u8]) -> Result<MessageId, BadRow> {

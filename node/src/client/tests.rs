@@ -201,13 +201,7 @@ proptest! {
 /// A vault on a real disk with an account in it.
 fn store(folder: &std::path::Path) -> MailStore {
     let vault = Vault::create(folder, b"pass", PassCost::CheapForTests, &mut rand::rng()).unwrap();
-    create_account(
-        &vault,
-        "alice".parse().unwrap(),
-        NOW,
-        IdCost::CheapForTests,
-    )
-    .unwrap();
+    create_account(&vault, "alice".parse().unwrap(), NOW, IdCost::CheapForTests).unwrap();
     MailStore::new(vault)
 }
 

@@ -11,10 +11,10 @@ use restante_proto::outbox;
 use restante_proto::time::{Epoch, UnixMillis};
 use tracing::debug;
 
+use super::Client;
 use super::rows::{Contact, Sent};
 use super::sending::{Intent, Letters};
 use super::store::Effect;
-use super::Client;
 use crate::control::report::{ContactState, DeliveryState};
 
 /// How long words are gathered before they are sent, in milliseconds: one envelope says several things.
@@ -26,11 +26,7 @@ const RENEW_EPOCHS: u32 = 6;
 
 impl Client {
     /// Notes words that are due, on disk too, and sends them soon.
-    pub(super) async fn owe_words(
-        &mut self,
-        now: UnixMillis,
-        words: Vec<(PublicKey, MessageId)>,
-    ) {
+    pub(super) async fn owe_words(&mut self, now: UnixMillis, words: Vec<(PublicKey, MessageId)>) {
         if words.is_empty() {
             return;
         }
@@ -61,9 +57,12 @@ impl Client {
     /// Looks up everybody who is to hear something.
     pub(super) fn send_words(&mut self, now: UnixMillis) {
         self.words_due = None;
-        let accounts: BTreeSet<PublicKey> = self.words.iter().map(|(account, _)| *account).collect();
+        let accounts: BTreeSet<PublicKey> =
+            self.words.iter().map(|(account, _)| *account).collect();
         for account in accounts {
-            let Some(contact) = self.contacts.get(&account) else { continue };
+            let Some(contact) = self.contacts.get(&account) else {
+                continue;
+            };
             if contact.state != ContactState::Accepted {
                 continue;
             }
@@ -74,7 +73,9 @@ impl Client {
 
     /// Seals the words due to one contact.
     pub(super) async fn on_words_resolved(&mut self, now: UnixMillis, account: PublicKey) {
-        let Some(contact) = self.contacts.get(&account) else { return };
+        let Some(contact) = self.contacts.get(&account) else {
+            return;
+        };
         let Some(card) = contact.card(now) else {
             debug!("a contact cannot be told yet that its messages arrived");
             return;
@@ -99,8 +100,16 @@ impl Client {
             }
         };
         // With the grant on disk its mailboxes are watched, and only then does it leave.
-        let contact = granted.map(|last| Contact { granted: Some(last), ..contact.clone() });
-        let letters = Letters { sealed, words, contact, ..Letters::default() };
+        let contact = granted.map(|last| Contact {
+            granted: Some(last),
+            ..contact.clone()
+        });
+        let letters = Letters {
+            sealed,
+            words,
+            contact,
+            ..Letters::default()
+        };
         self.commit_outgoing(now, letters).await;
         if self.words.iter().any(|(to, _)| *to == account) {
             self.words_due_by(now.plus(GATHER_MS));
@@ -121,7 +130,13 @@ impl Client {
             return None;
         }
         let identity = &self.account.identity;
-        Some(Grant::issue(identity, account, mailbox_index(account), present, GRANT_EPOCHS_MAX))
+        Some(Grant::issue(
+            identity,
+            account,
+            mailbox_index(account),
+            present,
+            GRANT_EPOCHS_MAX,
+        ))
     }
 
     /// Returns what a contact's word changes: which messages have arrived, and what it grants.
@@ -134,18 +149,33 @@ impl Client {
     ) -> Effect {
         let own = |id: &MessageId| self.sent.get(id).is_some_and(|sent| sent.to == sender);
         let delivered: BTreeSet<MessageId> = ids.into_iter().filter(own).collect();
-        let ended = self.outgoing.iter().filter(|(_, out)| delivered.contains(&out.message));
+        let ended = self
+            .outgoing
+            .iter()
+            .filter(|(_, out)| delivered.contains(&out.message));
         let ended = ended.map(|(id, _)| *id).collect();
         let sent = delivered.into_iter().filter_map(|id| {
             let sent = self.sent.get(&id)?.clone();
-            Some((id, Sent { state: DeliveryState::Delivered, ..sent }))
+            Some((
+                id,
+                Sent {
+                    state: DeliveryState::Delivered,
+                    ..sent
+                },
+            ))
         });
         let contact = self.contacts.get(&sender).map(|contact| Contact {
-            grant: grant.filter(Grant::is_valid).or_else(|| contact.grant.clone()),
+            grant: grant
+                .filter(Grant::is_valid)
+                .or_else(|| contact.grant.clone()),
             last_seen: Some(now),
             ..contact.clone()
         });
-        Effect::Word { ended, sent: sent.collect(), contact: contact.map(Box::new) }
+        Effect::Word {
+            ended,
+            sent: sent.collect(),
+            contact: contact.map(Box::new),
+        }
     }
 
     /// Takes a word that is committed.

@@ -40,7 +40,11 @@ impl Player {
         let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(run(waiting, stopped));
-        Self { calls, stop, running }
+        Self {
+            calls,
+            stop,
+            running,
+        }
     }
 
     /// Asks the node what a command would.
@@ -105,7 +109,11 @@ pub(super) struct Cast {
 
 impl Cast {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), entry: Vec::new(), keepers: Vec::new() }
+        Self {
+            folder: folder.to_owned(),
+            entry: Vec::new(),
+            keepers: Vec::new(),
+        }
     }
 
     /// Returns the folder of everybody's homes.
@@ -116,10 +124,18 @@ impl Cast {
     /// Starts the server, which becomes everybody's way in; it keeps items too.
     pub(super) async fn start_server(&mut self) -> Result<(), DemoFault> {
         let server = self.start_community("server")?;
-        let status = server.wait("the server listens", |s| !s.listen.is_empty()).await?;
+        let status = server
+            .wait("the server listens", |s| !s.listen.is_empty())
+            .await?;
         let address = status.listen.iter().find(|at| at.contains("127.0.0.1"));
-        let address = address.or_else(|| status.listen.first()).ok_or_else(|| broken("no address"))?;
-        self.entry = vec![address.parse().map_err(|_| broken("the server's address"))?];
+        let address = address
+            .or_else(|| status.listen.first())
+            .ok_or_else(|| broken("no address"))?;
+        self.entry = vec![
+            address
+                .parse()
+                .map_err(|_| broken("the server's address"))?,
+        ];
         self.keepers.push(server);
         Ok(())
     }
@@ -132,7 +148,9 @@ impl Cast {
         }
         let enough = u32::try_from(count.min(5)).unwrap_or(1);
         for keeper in &self.keepers {
-            keeper.wait("the keepers find each other", |s| s.routing_table >= enough).await?;
+            keeper
+                .wait("the keepers find each other", |s| s.routing_table >= enough)
+                .await?;
         }
         Ok(())
     }
@@ -144,7 +162,10 @@ impl Cast {
             Ok(())
         });
         let (home, ()) = made?;
-        let config = Config { bootstrap: self.entry.clone(), ..Config::local() };
+        let config = Config {
+            bootstrap: self.entry.clone(),
+            ..Config::local()
+        };
         let run = |calls, stop| async move {
             node::run_community(&home, config, Costs::production(), calls, stop).await
         };
@@ -155,11 +176,18 @@ impl Cast {
     pub(super) async fn create(&self, name: &str) -> Result<IdInfo, DemoFault> {
         let path = self.folder.join(name);
         let handle: Handle = name.parse().map_err(|_| broken("a handle"))?;
-        let lane = crate::lane::Lane::thread("create")
-            .map_err(|source| DemoFault::Io { doing: "starting a thread", source })?;
+        let lane = crate::lane::Lane::thread("create").map_err(|source| DemoFault::Io {
+            doing: "starting a thread",
+            source,
+        })?;
         let made = lane.run(move || {
             Home::create::<IdInfo, NodeOrHome>(&path, |staging| {
-                Ok(node::create(staging, &handle, &passphrase()?, &Costs::production())?)
+                Ok(node::create(
+                    staging,
+                    &handle,
+                    &passphrase()?,
+                    &Costs::production(),
+                )?)
             })
         });
         let made = made.await.map_err(NodeFault::from)?;
@@ -251,7 +279,10 @@ impl From<NodeOrHome> for DemoFault {
         match fault {
             NodeOrHome::Node(fault) => Self::Node(fault),
             NodeOrHome::Home(fault) => broken(fault.to_string()),
-            NodeOrHome::Io(source) => Self::Io { doing: "making a home", source },
+            NodeOrHome::Io(source) => Self::Io {
+                doing: "making a home",
+                source,
+            },
             NodeOrHome::Demo(fault) => fault,
         }
     }

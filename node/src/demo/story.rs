@@ -26,15 +26,26 @@ pub(super) async fn play(timeline: &mut Timeline<'_>, cast: &mut Cast) -> Result
     timeline.tell("network", "a bootstrap server starts, on loopback")?;
     cast.start_server().await?;
     cast.start_keepers(KEEPERS).await?;
-    timeline.tell("network", format!("{KEEPERS} keepers have joined through it"))?;
+    timeline.tell(
+        "network",
+        format!("{KEEPERS} keepers have joined through it"),
+    )?;
 
     let (alice_id, bob_id) = (cast.create("alice").await?, cast.create("bob").await?);
     timeline.tell("Alice", format!("is {}", alice_id.id))?;
     timeline.tell("Bob", format!("is {}", bob_id.id))?;
     let (alice, bob) = (cast.start("alice")?, cast.start("bob")?);
-    bob.wait("Bob's card is published", |s| s.card_published_ms.is_some()).await?;
-    alice.wait("Alice's card is published", |s| s.card_published_ms.is_some()).await?;
-    timeline.tell("both", "have published their cards: whoever knows the ID finds them")?;
+    bob.wait("Bob's card is published", |s| s.card_published_ms.is_some())
+        .await?;
+    alice
+        .wait("Alice's card is published", |s| {
+            s.card_published_ms.is_some()
+        })
+        .await?;
+    timeline.tell(
+        "both",
+        "have published their cards: whoever knows the ID finds them",
+    )?;
     bob.leave().await?;
     timeline.tell("Bob", "goes away; his node is off")?;
 
@@ -47,7 +58,10 @@ pub(super) async fn play(timeline: &mut Timeline<'_>, cast: &mut Cast) -> Result
     let messages = receive(&bob, TEXTS.len() - 1).await?;
     check_messages(timeline, &messages)?;
     cast.wait_empty().await?;
-    timeline.tell("keepers", "hold no envelope any more: Bob took them, and said so")?;
+    timeline.tell(
+        "keepers",
+        "hold no envelope any more: Bob took them, and said so",
+    )?;
 
     accept(timeline, &alice, &bob, &alice_id, &sent).await?;
     cast.wait_empty().await?;
@@ -84,7 +98,10 @@ async fn send_all(
             return Err(broken(format!("a message was not stored: {}", result.note)));
         }
         let (with, of) = (result.stored_with, result.stored_of);
-        timeline.tell("Alice", format!("writes {text:?}, {life}: stored with {with} of {of}"))?;
+        timeline.tell(
+            "Alice",
+            format!("writes {text:?}, {life}: stored with {with} of {of}"),
+        )?;
         results.push(result);
     }
     Ok(results)
@@ -134,7 +151,11 @@ async fn receive(bob: &Player, wanted: usize) -> Result<Vec<InboxMessage>, DemoF
     let mut wait_ms = 15_000;
     loop {
         let after = messages.last().map(|message| message.id.clone());
-        let request = InboxRequest { wait_ms, all: false, after };
+        let request = InboxRequest {
+            wait_ms,
+            all: false,
+            after,
+        };
         let ControlReply::Inbox(page) = bob.ask(ControlRequest::Inbox(request)).await? else {
             return Err(broken("Bob's node answers something else"));
         };
@@ -152,10 +173,7 @@ async fn receive(bob: &Player, wanted: usize) -> Result<Vec<InboxMessage>, DemoF
     Ok(messages)
 }
 
-fn check_messages(
-    timeline: &mut Timeline<'_>,
-    messages: &[InboxMessage],
-) -> Result<(), DemoFault> {
+fn check_messages(timeline: &mut Timeline<'_>, messages: &[InboxMessage]) -> Result<(), DemoFault> {
     let mut texts: Vec<&str> = Vec::new();
     for message in messages {
         let text = message.text.as_ref().map_or("", |text| text.0.as_str());
@@ -166,9 +184,15 @@ fn check_messages(
     wanted.sort_unstable();
     texts.sort_unstable();
     if texts != wanted {
-        return Err(broken(format!("Bob has {} messages, not those three", messages.len())));
+        return Err(broken(format!(
+            "Bob has {} messages, not those three",
+            messages.len()
+        )));
     }
-    timeline.tell("Bob", "has every message once, and not the one that expired")
+    timeline.tell(
+        "Bob",
+        "has every message once, and not the one that expired",
+    )
 }
 
 /// Lets Bob accept Alice, and sees that she learns of the delivery.
@@ -179,20 +203,35 @@ async fn accept(
     alice_id: &IdInfo,
     sent: &[SendResult],
 ) -> Result<(), DemoFault> {
-    bob.ask(ControlRequest::ContactAccept { who: alice_id.id.clone() }).await?;
-    timeline.tell("Bob", "accepts Alice; only now is she told that he was there")?;
+    bob.ask(ControlRequest::ContactAccept {
+        who: alice_id.id.clone(),
+    })
+    .await?;
+    timeline.tell(
+        "Bob",
+        "accepts Alice; only now is she told that he was there",
+    )?;
     let delivered = |status: &crate::control::report::StatusInfo| {
         let state = |id: &str| status.outbox.iter().find(|entry| entry.message_id == id);
         sent[..sent.len() - 1].iter().all(|result| {
             state(&result.message_id).is_some_and(|e| e.state == DeliveryState::Delivered)
         })
     };
-    let status = alice.wait("Alice learns of the delivery", delivered).await?;
-    let expired = status.outbox.iter().filter(|e| e.state == DeliveryState::Expired).count();
+    let status = alice
+        .wait("Alice learns of the delivery", delivered)
+        .await?;
+    let expired = status
+        .outbox
+        .iter()
+        .filter(|e| e.state == DeliveryState::Expired)
+        .count();
     if expired != 1 {
         return Err(broken("Alice was not told that one message expired"));
     }
-    timeline.tell("Alice", "sees three messages delivered, and one expired undelivered")
+    timeline.tell(
+        "Alice",
+        "sees three messages delivered, and one expired undelivered",
+    )
 }
 
 /// Looks for the texts in every file of every home.
@@ -200,21 +239,32 @@ fn check_files(timeline: &mut Timeline<'_>, folder: &Path) -> Result<(), DemoFau
     let mut files = 0;
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        let io = |source| DemoFault::Io { doing: "reading the homes", source };
+        let io = |source| DemoFault::Io {
+            doing: "reading the homes",
+            source,
+        };
         for entry in fs::read_dir(&next).map_err(io)? {
             let entry = entry.map_err(io)?;
             if entry.file_type().map_err(io)?.is_dir() {
                 folders.push(entry.path());
                 continue;
             }
-            let Ok(bytes) = fs::read(entry.path()) else { continue };
+            let Ok(bytes) = fs::read(entry.path()) else {
+                continue;
+            };
             files += 1;
             for text in TEXTS {
-                if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                if bytes
+                    .windows(text.len())
+                    .any(|window| window == text.as_bytes())
+                {
                     return Err(broken("a text lies readable in a file"));
                 }
             }
         }
     }
-    timeline.tell("files", format!("{files} files of all eleven homes hold none of the texts"))
+    timeline.tell(
+        "files",
+        format!("{files} files of all eleven homes hold none of the texts"),
+    )
 }

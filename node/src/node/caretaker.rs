@@ -3,8 +3,8 @@
 use restante_proto::time::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
-use crate::client::stopped;
 use crate::client::report::{holdings_page, keeper_status, network_status};
+use crate::client::stopped;
 use crate::clock;
 use crate::control::ControlCall;
 use crate::control::protocol::{ControlReply, ControlRequest, FaultCode};
@@ -31,7 +31,9 @@ pub(super) async fn serve(
             () = stopped(&mut stop) => break,
             call = calls.recv() => call,
         };
-        let Some(ControlCall { request, answer }) = call else { break };
+        let Some(ControlCall { request, answer }) = call else {
+            break;
+        };
         match request {
             ControlRequest::Status => {
                 let status = status(&network, &net, &keeper, started).await;
@@ -74,7 +76,10 @@ fn examine(status: &StatusInfo) -> DoctorReport {
         let fix = "others join through the address that `status` shows under `listen`";
         DoctorCheck::warn("network", "no other node is known yet", fix)
     } else {
-        let detail = format!("{} peers, {} known keepers", status.peers, status.routing_table);
+        let detail = format!(
+            "{} peers, {} known keepers",
+            status.peers, status.routing_table
+        );
         DoctorCheck::ok("network", detail)
     };
     let keeper = match &status.keeper.read_only {
@@ -84,5 +89,7 @@ fn examine(status: &StatusInfo) -> DoctorReport {
         }
         None => DoctorCheck::ok("keeper", format!("{} items", status.keeper.items)),
     };
-    DoctorReport { checks: vec![network, keeper] }
+    DoctorReport {
+        checks: vec![network, keeper],
+    }
 }

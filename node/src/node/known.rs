@@ -33,13 +33,21 @@ struct Peer {
 /// Reads the list; an unreadable one is as good as none.
 pub(super) fn read(path: &Path) -> Vec<(NodeId, Vec<Multiaddr>)> {
     let small = fs::metadata(path).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
-    let text = if small { fs::read(path).unwrap_or_default() } else { Vec::new() };
+    let text = if small {
+        fs::read(path).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     let peers: Vec<Peer> = serde_json::from_slice(&text).unwrap_or_default();
     let known = |peer: Peer| {
         let node = HEXLOWER.decode(peer.node.as_bytes()).ok()?;
         Some((NodeId::try_from(node.as_slice()).ok()?, peer.addresses))
     };
-    peers.into_iter().take(PEERS_MAX).filter_map(known).collect()
+    peers
+        .into_iter()
+        .take(PEERS_MAX)
+        .filter_map(known)
+        .collect()
 }
 
 /// Writes the list now and then, for as long as it is polled.
@@ -62,7 +70,9 @@ pub(super) async fn keep(path: PathBuf, net: NetHandle) {
 ///
 /// Dropping the future leaves the last whole list.
 pub(super) async fn save(path: &Path, net: &NetHandle) {
-    let Ok(known) = net.known_peers().await else { return };
+    let Ok(known) = net.known_peers().await else {
+        return;
+    };
     if known.is_empty() {
         return;
     }
@@ -71,13 +81,15 @@ pub(super) async fn save(path: &Path, net: &NetHandle) {
         addresses,
     };
     let peers: Vec<Peer> = known.into_iter().take(PEERS_MAX).map(peer).collect();
-    let written = serde_json::to_vec(&peers).map_err(std::io::Error::other).and_then(|text| {
-        let draft = path.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&draft)?.write_all(&text)?;
-        fs::rename(&draft, path)
-    });
+    let written = serde_json::to_vec(&peers)
+        .map_err(std::io::Error::other)
+        .and_then(|text| {
+            let draft = path.with_extension("new");
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            options.open(&draft)?.write_all(&text)?;
+            fs::rename(&draft, path)
+        });
     if let Err(error) = written {
         debug!(%error, "the list of known peers was not written");
     }

@@ -23,14 +23,26 @@ pub(super) async fn route(
 ) {
     let tell = |event: ClientEvent| {
         if let Some(client) = &client
-            && client.try_send(event).is_err() {
-                debug!("the account's side is busy; an event was dropped");
-            }
+            && client.try_send(event).is_err()
+        {
+            debug!("the account's side is busy; an event was dropped");
+        }
     };
     while let Some(event) = events.recv().await {
         match event {
-            NetEvent::Request { via, source, token, payload, .. } => {
-                let request = KeeperRequest { conn: via, source, token, payload };
+            NetEvent::Request {
+                via,
+                source,
+                token,
+                payload,
+                ..
+            } => {
+                let request = KeeperRequest {
+                    conn: via,
+                    source,
+                    token,
+                    payload,
+                };
                 let refused = match &keeper {
                     Some(keeper) => keeper.try_request(request).err(),
                     None => Some(request),

@@ -256,7 +256,8 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::TooLateToReconcile`] or [`KeyFault::Disk`].
+    /// [`KeyFault::TooLateToReconcile`], [`KeyFault::Damaged`] when a row names a slot behind the end
+    /// of the file, or [`KeyFault::Disk`].
     pub fn reconcile(&self, live: &BTreeSet<SlotId>) -> Result<Reconciled, KeyFault> {
         self.lock()?.reconcile(live)
     }

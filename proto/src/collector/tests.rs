@@ -14,7 +14,11 @@ const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
 const END: UnixMillis = NOW.plus(86_400_000);
 
 fn mailbox(owner: u8) -> Mailbox {
-    Mailbox { owner: PublicKey::new([owner; 32]), rule: Rule::Stamp, epoch: NOW.epoch() }
+    Mailbox {
+        owner: PublicKey::new([owner; 32]),
+        rule: Rule::Stamp,
+        epoch: NOW.epoch(),
+    }
 }
 
 fn keeper(number: u8) -> NodeId {
@@ -26,11 +30,18 @@ fn item(number: u8) -> ItemId {
 }
 
 fn waiting() -> Waiting {
-    Waiting { envelope: vec![0; 2_048].into(), expires: END }
+    Waiting {
+        envelope: vec![0; 2_048].into(),
+        expires: END,
+    }
 }
 
 fn listed(numbers: &[u8], more: bool) -> Input {
-    let line = |n: &u8| Listed { id: item(*n), size_bytes: 2_048, expires: END };
+    let line = |n: &u8| Listed {
+        id: item(*n),
+        size_bytes: 2_048,
+        expires: END,
+    };
     Input::Listed {
         mailbox: mailbox(1).address(),
         keeper: keeper(0),
@@ -47,15 +58,21 @@ fn watching() -> Collector {
     let at = mailbox(1).address();
     let found = Input::Found(at, vec![keeper(0), keeper(1), keeper(2)]);
     let outputs = collector.handle(NOW, found);
-    assert_eq!(outputs, vec![
-        Output::Subscribe(mailbox(1), keeper(0)),
-        Output::Subscribe(mailbox(1), keeper(1)),
-        Output::List(mailbox(1), keeper(2), None),
-    ]);
+    assert_eq!(
+        outputs,
+        vec![
+            Output::Subscribe(mailbox(1), keeper(0)),
+            Output::Subscribe(mailbox(1), keeper(1)),
+            Output::List(mailbox(1), keeper(2), None),
+        ]
+    );
     for number in 0..2 {
         let until = NOW.plus(3_600_000);
         let outputs = collector.handle(NOW, Input::Subscribed(at, keeper(number), until));
-        assert_eq!(outputs, vec![Output::List(mailbox(1), keeper(number), None)]);
+        assert_eq!(
+            outputs,
+            vec![Output::List(mailbox(1), keeper(number), None)]
+        );
     }
     collector
 }
@@ -66,11 +83,17 @@ fn an_envelope_is_opened_once_however_often_it_comes() {
     let at = mailbox(1).address();
     let first = collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting()));
     assert_eq!(first, vec![Output::Open(mailbox(1), item(1), waiting())]);
-    assert_eq!(collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())), vec![]);
+    assert_eq!(
+        collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())),
+        vec![]
+    );
     assert_eq!(collector.handle(NOW, listed(&[1], false)), vec![]);
     let taken = collector.handle(NOW, Input::Taken(at, vec![(item(1), END)]));
     assert_eq!(taken.len(), 3, "acked at every known keeper");
-    assert_eq!(collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())), vec![]);
+    assert_eq!(
+        collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())),
+        vec![]
+    );
 }
 
 #[test]
@@ -78,7 +101,10 @@ fn nothing_is_acked_before_it_is_taken() {
     let mut collector = watching();
     let at = mailbox(1).address();
     let outputs = collector.handle(NOW, listed(&[1], false));
-    assert_eq!(outputs, vec![Output::Get(mailbox(1), keeper(0), vec![item(1)])]);
+    assert_eq!(
+        outputs,
+        vec![Output::Get(mailbox(1), keeper(0), vec![item(1)])]
+    );
     let got = Input::Got {
         mailbox: at,
         keeper: keeper(0),
@@ -96,7 +122,10 @@ fn a_keeper_that_missed_an_ack_is_told_again() {
     collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting()));
     collector.handle(NOW, Input::Taken(at, vec![(item(1), END)]));
     let outputs = collector.handle(NOW, listed(&[1], false));
-    assert_eq!(outputs, vec![Output::Ack(mailbox(1), keeper(0), vec![item(1)])]);
+    assert_eq!(
+        outputs,
+        vec![Output::Ack(mailbox(1), keeper(0), vec![item(1)])]
+    );
 }
 
 #[test]
@@ -144,7 +173,10 @@ fn a_list_that_never_ends_is_not_followed_for_ever() {
     let mut pages = 0;
     loop {
         let outputs = collector.handle(NOW, listed(&[1, 2, 3], true));
-        if !outputs.iter().any(|output| matches!(output, Output::List(..))) {
+        if !outputs
+            .iter()
+            .any(|output| matches!(output, Output::List(..)))
+        {
             break;
         }
         pages += 1;
@@ -162,7 +194,10 @@ fn a_lost_subscription_is_taken_up_again_soon() {
     assert_eq!(collector.watched(NOW), (1, 0));
     let after = collector.next_timeout().unwrap();
     assert!(after < before && after <= NOW.plus(5_000));
-    assert_eq!(collector.handle(after, Input::Timer), vec![Output::Find(mailbox(1))]);
+    assert_eq!(
+        collector.handle(after, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
 }
 
 #[test]
@@ -257,7 +292,11 @@ fn what_one_keeper_sends_is_not_asked_of_another() {
     let other = Input::Listed {
         mailbox: mailbox(1).address(),
         keeper: keeper(1),
-        items: vec![Listed { id: item(1), size_bytes: 2_048, expires: END }],
+        items: vec![Listed {
+            id: item(1),
+            size_bytes: 2_048,
+            expires: END,
+        }],
         more: false,
     };
     assert_eq!(collector.handle(NOW, other), vec![]);
@@ -271,17 +310,30 @@ fn a_keeper_that_lists_and_does_not_hand_over_is_passed_over_in_the_next_round()
     collector.handle(NOW, Input::NotGot(at, keeper(0), vec![item(1)]));
     let soon = collector.next_timeout().unwrap();
     assert!(soon <= NOW.plus(5_000));
-    assert_eq!(collector.handle(soon, Input::Timer), vec![Output::Find(mailbox(1))]);
-    collector.handle(soon, Input::Found(at, vec![keeper(0), keeper(1), keeper(2)]));
+    assert_eq!(
+        collector.handle(soon, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
+    collector.handle(
+        soon,
+        Input::Found(at, vec![keeper(0), keeper(1), keeper(2)]),
+    );
     assert_eq!(collector.handle(soon, listed(&[1], false)), vec![]);
     let other = Input::Listed {
         mailbox: at,
         keeper: keeper(1),
-        items: vec![Listed { id: item(1), size_bytes: 2_048, expires: END }],
+        items: vec![Listed {
+            id: item(1),
+            size_bytes: 2_048,
+            expires: END,
+        }],
         more: false,
     };
     let outputs = collector.handle(soon, other);
-    assert_eq!(outputs, vec![Output::Get(mailbox(1), keeper(1), vec![item(1)])]);
+    assert_eq!(
+        outputs,
+        vec![Output::Get(mailbox(1), keeper(1), vec![item(1)])]
+    );
 }
 
 #[test]

@@ -39,7 +39,10 @@ fn an_envelope_stays_until_its_recipients_word() {
     let mut outbox = Outbox::default();
     let out = outgoing(1);
     let (id, message) = (out.envelope, out.message);
-    assert_eq!(outbox.add(NOW, out.clone()).unwrap(), vec![Output::Find(id, out.mailbox)]);
+    assert_eq!(
+        outbox.add(NOW, out.clone()).unwrap(),
+        vec![Output::Find(id, out.mailbox)]
+    );
     outbox.handle(NOW, Input::Found(id, keepers(5)));
     for keeper in keepers(5) {
         let outputs = outbox.handle(NOW, Input::Receipt(id, keeper, END));
@@ -51,7 +54,10 @@ fn an_envelope_stays_until_its_recipients_word() {
     assert!(outbox.is_empty());
     // A second word, or an answer that comes late, changes nothing.
     assert_eq!(outbox.handle(NOW, Input::Delivered(message)), vec![]);
-    assert_eq!(outbox.handle(NOW, Input::Receipt(id, keepers(1)[0], END)), vec![]);
+    assert_eq!(
+        outbox.handle(NOW, Input::Receipt(id, keepers(1)[0], END)),
+        vec![]
+    );
 }
 
 #[test]
@@ -71,7 +77,10 @@ fn an_envelope_that_expires_is_given_up_once_and_said_so() {
 fn a_word_for_another_message_changes_nothing() {
     let mut outbox = Outbox::default();
     let _asked = outbox.add(NOW, outgoing(1)).unwrap();
-    assert_eq!(outbox.handle(NOW, Input::Delivered(MessageId::new([9; 16]))), vec![]);
+    assert_eq!(
+        outbox.handle(NOW, Input::Delivered(MessageId::new([9; 16]))),
+        vec![]
+    );
     assert_eq!(outbox.len(), 1);
 }
 
@@ -79,7 +88,9 @@ fn a_word_for_another_message_changes_nothing() {
 fn the_outbox_is_bounded() {
     let mut outbox = Outbox::default();
     for number in 0..OUTBOX_COUNT_MAX {
-        let _asked = outbox.add(NOW, outgoing(u16::try_from(number).unwrap())).unwrap();
+        let _asked = outbox
+            .add(NOW, outgoing(u16::try_from(number).unwrap()))
+            .unwrap();
     }
     assert_eq!(outbox.add(NOW, outgoing(u16::MAX)), Err(OutboxFull));
     // One that is there already is no new one.
@@ -94,8 +105,14 @@ fn receipts_from_before_a_restart_count() {
     let id = out.envelope;
     let _asked = outbox.add(NOW, out).unwrap();
     let outputs = outbox.handle(NOW, Input::Found(id, keepers(5)));
-    let offers = outputs.iter().filter(|output| matches!(output, Output::Offer(..))).count();
-    let deposits = outputs.iter().filter(|output| matches!(output, Output::Deposit(..))).count();
+    let offers = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Offer(..)))
+        .count();
+    let deposits = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Deposit(..)))
+        .count();
     assert_eq!((offers, deposits), (3, 2));
     assert!(outbox.standing(NOW, &id).unwrap().0.is_stored());
 }

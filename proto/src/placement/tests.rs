@@ -112,7 +112,11 @@ fn keepers_that_fail_are_asked_again_at_the_next_try() {
             break;
         }
     }
-    assert!(now.since(NOW) < 120_000, "asked again after {} ms", now.since(NOW));
+    assert!(
+        now.since(NOW) < 120_000,
+        "asked again after {} ms",
+        now.since(NOW)
+    );
 }
 
 #[derive(Clone, Debug)]
@@ -127,7 +131,8 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         (0_u64..8_000_000).prop_map(Act::Wait),
-        prop::collection::btree_set(0_u8..12, 0..10).prop_map(|s| Act::Found(s.into_iter().collect())),
+        prop::collection::btree_set(0_u8..12, 0..10)
+            .prop_map(|s| Act::Found(s.into_iter().collect())),
         (0_u8..12).prop_map(Act::Receipt),
         (0_u8..12).prop_map(Act::Unknown),
         (0_u8..12).prop_map(Act::Failed),

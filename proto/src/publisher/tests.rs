@@ -17,7 +17,11 @@ fn keepers() -> Vec<NodeId> {
 }
 
 fn made(publisher: &mut Publisher) {
-    let made = Input::Made { issued: NOW, present: locators(0), next: locators(4) };
+    let made = Input::Made {
+        issued: NOW,
+        present: locators(0),
+        next: locators(4),
+    };
     assert_eq!(publisher.handle(NOW, made), vec![]);
 }
 
@@ -33,8 +37,14 @@ fn a_locator_is_published_once_its_stamp_is_there() {
     let mut publisher = Publisher::default();
     made(&mut publisher);
     let at = Address::new([1; 32]);
-    assert_eq!(publisher.handle(NOW, Input::Stamped(at)), vec![Output::Find(at)]);
-    assert_eq!(publisher.handle(NOW, Input::Stamped(Address::new([77; 32]))), vec![]);
+    assert_eq!(
+        publisher.handle(NOW, Input::Stamped(at)),
+        vec![Output::Find(at)]
+    );
+    assert_eq!(
+        publisher.handle(NOW, Input::Stamped(Address::new([77; 32]))),
+        vec![]
+    );
     let deposits = publisher.handle(NOW, Input::Found(at, keepers()));
     assert_eq!(deposits.len(), 5);
     publisher.handle(NOW, Input::Receipt(at, keepers()[0], END));
@@ -96,6 +106,10 @@ fn a_card_that_could_not_be_made_is_made_later_and_the_old_one_stays_up() {
 fn a_card_from_ahead_of_time_is_made_again_at_once() {
     let mut publisher = Publisher::default();
     let issued = NOW.plus(86_400_000);
-    let made = Input::Made { issued, present: locators(0), next: locators(4) };
+    let made = Input::Made {
+        issued,
+        present: locators(0),
+        next: locators(4),
+    };
     assert_eq!(publisher.handle(NOW, made), vec![Output::Make]);
 }

@@ -17,7 +17,9 @@ use crate::{
     time::UnixMillis,
     wire::{
         self, WireFault,
-        generated::{self as g, deposit_envelope::Proof, request::Request as R, response::Response as A},
+        generated::{
+            self as g, deposit_envelope::Proof, request::Request as R, response::Response as A,
+        },
     },
 };
 
@@ -27,32 +29,44 @@ fn bytes(of: &[u8]) -> Bytes {
 
 pub(super) fn request_to_wire(request: &Request) -> R {
     match request {
-        Request::DepositEnvelope { mailbox, expires, envelope, nonce, admission } => {
-            R::DepositEnvelope(g::DepositEnvelope {
-                mailbox: Some(mailbox.to_wire()),
-                expires_ms: expires.get(),
-                envelope: envelope.clone(),
-                nonce: bytes(nonce),
-                proof: Some(match admission {
-                    Admission::Stamp(stamp) => Proof::Stamp(stamp.to_wire()),
-                    Admission::Capability(proof) => Proof::Capability(proof.to_wire()),
-                }),
-            })
-        }
-        Request::DepositCard { record, stamp, nonce } => R::DepositCard(g::DepositCard {
+        Request::DepositEnvelope {
+            mailbox,
+            expires,
+            envelope,
+            nonce,
+            admission,
+        } => R::DepositEnvelope(g::DepositEnvelope {
+            mailbox: Some(mailbox.to_wire()),
+            expires_ms: expires.get(),
+            envelope: envelope.clone(),
+            nonce: bytes(nonce),
+            proof: Some(match admission {
+                Admission::Stamp(stamp) => Proof::Stamp(stamp.to_wire()),
+                Admission::Capability(proof) => Proof::Capability(proof.to_wire()),
+            }),
+        }),
+        Request::DepositCard {
+            record,
+            stamp,
+            nonce,
+        } => R::DepositCard(g::DepositCard {
             record: Some(record.to_wire()),
             stamp: stamp.as_ref().map(Stamp::to_wire),
             nonce: bytes(nonce),
         }),
-        Request::DepositChunk { chunk, expires, deletion_key, stamp, nonce } => {
-            R::DepositChunk(g::DepositChunk {
-                chunk: chunk.clone(),
-                expires_ms: expires.get(),
-                deletion_key: bytes(deletion_key.as_bytes()),
-                stamp: Some(stamp.to_wire()),
-                nonce: bytes(nonce),
-            })
-        }
+        Request::DepositChunk {
+            chunk,
+            expires,
+            deletion_key,
+            stamp,
+            nonce,
+        } => R::DepositChunk(g::DepositChunk {
+            chunk: chunk.clone(),
+            expires_ms: expires.get(),
+            deletion_key: bytes(deletion_key.as_bytes()),
+            stamp: Some(stamp.to_wire()),
+            nonce: bytes(nonce),
+        }),
         Request::Offer { mailbox, id, nonce } => R::Offer(g::Offer {
             mailbox: Some(mailbox.to_wire()),
             id: bytes(id.as_bytes()),
@@ -62,12 +76,12 @@ pub(super) fn request_to_wire(request: &Request) -> R {
         | Request::Get { .. }
         | Request::Ack { .. }
         | Request::Subscribe { .. } => owner_request_to_wire(request),
-        Request::GetCards { locator } => {
-            R::GetCards(g::GetCards { locator: bytes(locator.as_bytes()) })
-        }
-        Request::GetChunk { address } => {
-            R::GetChunk(g::GetChunk { address: bytes(address.as_bytes()) })
-        }
+        Request::GetCards { locator } => R::GetCards(g::GetCards {
+            locator: bytes(locator.as_bytes()),
+        }),
+        Request::GetChunk { address } => R::GetChunk(g::GetChunk {
+            address: bytes(address.as_bytes()),
+        }),
         Request::DeleteChunk { address, signature } => R::DeleteChunk(g::DeleteChunk {
             address: bytes(address.as_bytes()),
             signature: bytes(signature.as_bytes()),
@@ -77,12 +91,20 @@ pub(super) fn request_to_wire(request: &Request) -> R {
 
 fn owner_request_to_wire(request: &Request) -> R {
     match request {
-        Request::List { mailbox, proof, after } => R::List(g::List {
+        Request::List {
+            mailbox,
+            proof,
+            after,
+        } => R::List(g::List {
             mailbox: Some(mailbox.to_wire()),
             proof: Some(proof.to_wire()),
             after: after.map_or_else(Bytes::new, |id| bytes(id.as_bytes())),
         }),
-        Request::Get { mailbox, proof, ids } => R::Get(g::Get {
+        Request::Get {
+            mailbox,
+            proof,
+            ids,
+        } => R::Get(g::Get {
             mailbox: Some(mailbox.to_wire()),
             proof: Some(proof.to_wire()),
             ids: ids.iter().map(|id| bytes(id.as_bytes())).collect(),
@@ -118,7 +140,10 @@ pub(super) fn request_from_wire(request: R) -> Result<Request, WireFault> {
     Ok(match request {
         R::DepositEnvelope(deposit) => deposit_envelope(deposit)?,
         R::DepositCard(deposit) => Request::DepositCard {
-            record: Box::new(CardRecord::from_wire(&wire::present(deposit.record, "record")?)?),
+            record: Box::new(CardRecord::from_wire(&wire::present(
+                deposit.record,
+                "record",
+            )?)?),
             stamp: deposit.stamp.map(Stamp::from_wire).transpose()?,
             nonce: wire::array(&deposit.nonce, "nonce")?,
         },
@@ -149,8 +174,12 @@ pub(super) fn request_from_wire(request: R) -> Result<Request, WireFault> {
             mailbox: mailbox_of(subscribe.mailbox.as_ref())?,
             proof: proof_of(subscribe.proof.as_ref())?,
         },
-        R::GetCards(get) => Request::GetCards { locator: wire::address(&get.locator, "locator")? },
-        R::GetChunk(get) => Request::GetChunk { address: wire::address(&get.address, "address")? },
+        R::GetCards(get) => Request::GetCards {
+            locator: wire::address(&get.locator, "locator")?,
+        },
+        R::GetChunk(get) => Request::GetChunk {
+            address: wire::address(&get.address, "address")?,
+        },
         R::DeleteChunk(delete) => Request::DeleteChunk {
             address: wire::address(&delete.address, "address")?,
             signature: wire::signature(&delete.signature, "signature")?,
@@ -216,18 +245,19 @@ pub(super) fn response_to_wire(response: &Response) -> A {
             items: items.iter().map(listed_to_wire).collect(),
             more: *more,
         }),
-        Response::Envelopes(items) => {
-            A::Envelopes(g::Envelopes { items: items.iter().map(waiting_to_wire).collect() })
-        }
-        Response::Done { until } => {
-            A::Done(g::Done { until_ms: until.map_or(0, UnixMillis::get) })
-        }
-        Response::Cards(records) => {
-            A::Cards(g::Cards { records: records.iter().map(CardRecord::to_wire).collect() })
-        }
-        Response::Chunk { chunk, expires } => {
-            A::Chunk(g::Chunk { chunk: chunk.clone(), expires_ms: expires.get() })
-        }
+        Response::Envelopes(items) => A::Envelopes(g::Envelopes {
+            items: items.iter().map(waiting_to_wire).collect(),
+        }),
+        Response::Done { until } => A::Done(g::Done {
+            until_ms: until.map_or(0, UnixMillis::get),
+        }),
+        Response::Cards(records) => A::Cards(g::Cards {
+            records: records.iter().map(CardRecord::to_wire).collect(),
+        }),
+        Response::Chunk { chunk, expires } => A::Chunk(g::Chunk {
+            chunk: chunk.clone(),
+            expires_ms: expires.get(),
+        }),
         Response::Unknown => A::Unknown(g::Unknown {}),
     }
 }
@@ -259,7 +289,9 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireFault> {
             until: (done.until_ms != 0).then(|| UnixMillis::new(done.until_ms)),
         },
         A::Cards(cards) => {
-            let records = bounded(&cards.records, CARD_SLOTS)?.iter().map(CardRecord::from_wire);
+            let records = bounded(&cards.records, CARD_SLOTS)?
+                .iter()
+                .map(CardRecord::from_wire);
             Response::Cards(records.collect::<Result<_, _>>()?)
         }
         A::Chunk(chunk) => {
@@ -267,7 +299,10 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireFault> {
                 return Err(WireFault::Length("chunk"));
             }
             let expires = wire::moment(chunk.expires_ms, "expires_ms")?;
-            Response::Chunk { chunk: chunk.chunk, expires }
+            Response::Chunk {
+                chunk: chunk.chunk,
+                expires,
+            }
         }
         A::Unknown(g::Unknown {}) => Response::Unknown,
     })
@@ -297,7 +332,10 @@ fn listed_from_wire(listed: &g::Listed) -> Result<Listed, WireFault> {
 }
 
 pub(super) fn waiting_to_wire(waiting: &Waiting) -> g::Waiting {
-    g::Waiting { envelope: waiting.envelope.clone(), expires_ms: waiting.expires.get() }
+    g::Waiting {
+        envelope: waiting.envelope.clone(),
+        expires_ms: waiting.expires.get(),
+    }
 }
 
 pub(super) fn waiting_from_wire(waiting: g::Waiting) -> Result<Waiting, WireFault> {
@@ -308,7 +346,10 @@ pub(super) fn waiting_from_wire(waiting: g::Waiting) -> Result<Waiting, WireFaul
     if expires_of(&waiting.envelope) != Some(expires) {
         return Err(WireFault::Contradiction("expires_ms"));
     }
-    Ok(Waiting { envelope: waiting.envelope, expires })
+    Ok(Waiting {
+        envelope: waiting.envelope,
+        expires,
+    })
 }
 
 fn reason_to_wire(reason: Reason) -> g::Reason {

@@ -45,7 +45,10 @@ impl StampScheme for Equihash {
         let mut once = Some(nonce);
         ::equihash::tromp::solve_200_9(challenge.as_bytes(), || once.take())
             .into_iter()
-            .map(|solution| Stamp { nonce, solution: Bytes::from(solution) })
+            .map(|solution| Stamp {
+                nonce,
+                solution: Bytes::from(solution),
+            })
             .find(|stamp| stamp.effort() >= u64::from(effort))
     }
 }

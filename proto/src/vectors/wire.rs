@@ -343,7 +343,10 @@ fn refused_responses() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 pub(super) fn refused() -> Value {
-    let of = |kind: &str, name: &str, encoding: &[u8], error: String| json!({ "kind": kind, "name": name, "encoding": hex(encoding), "error": error });
+    let of = |kind: &str, name: &str, encoding: &[u8], error: String| {
+        let encoding = hex(encoding);
+        json!({ "kind": kind, "name": name, "encoding": encoding, "error": error })
+    };
     let mut refused = Vec::new();
     for (name, encoding) in refused_requests() {
         let error = Request::decode(&encoding).unwrap_err().to_string();

@@ -221,6 +221,13 @@ impl Slots {
         if self.allocated {
             return Err(KeyFault::TooLateToReconcile);
         }
+        // A key is on disk before the row that names it, and the file never shrinks: whoever goes on
+        // from here would destroy messages that a copy of the file still opens.
+        if live.iter().any(|slot| slot.index >= self.slot_count()) {
+            return Err(KeyFault::Damaged {
+                why: "it is cut short, and keys of stored messages are missing",
+            });
+        }
         let mut orphans = BTreeSet::new();
         let mut absent = live.clone();
         let mut burnt_count = 0;

@@ -301,6 +301,21 @@ fn a_file_cut_in_the_middle_keeps_the_keys_before_the_cut() {
 }
 
 #[test]
+fn a_file_that_lost_whole_pages_with_keys_of_rows_is_not_reconciled() {
+    let disk = TestDisk::default();
+    let key = store_key();
+    let made = created(&disk, &key)
+        .allocate_batch(200, &mut seeded(1))
+        .unwrap();
+    let keys = opened(&TestDisk::with_bytes(disk.bytes()[..8192].to_vec()), &key);
+    let live: BTreeSet<SlotId> = made.iter().map(MessageKey::slot).collect();
+    let cut = keys.reconcile(&live).unwrap_err();
+    assert!(matches!(cut, KeyFault::Damaged { .. }), "{cut}");
+    // Nothing was burnt on the way.
+    assert!(keys.read(made[0].slot()).unwrap().is_some());
+}
+
+#[test]
 fn a_real_file_is_created_once_opened_once_and_kept() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("message-keys");

@@ -6,9 +6,9 @@ use rand::rngs::StdRng;
 use redb::{Durability, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use zeroize::Zeroizing;
 
-use crate::engine_panic::guarded;
 use super::row::{Row, Table, TableKeys};
 use super::{DbFault, SealedDb};
+use crate::engine_panic::guarded;
 
 /// A snapshot of what was last committed.
 pub struct ReadTx<'db> {

@@ -1,0 +1,104 @@
+//! Checkers, always on: what must never happen, looked for at every step, and what must have happened at the end.
+//!
+//! | rule               | broken when                                                                         |
+//! |--------------------|-------------------------------------------------------------------------------------|
+//! | durable-receipt    | a keeper gives a receipt for what is not on its disk, or loses it before its date    |
+//! | expiry             | a keeper hands over what has expired by its own clock, or keeps it a minute longer   |
+//! | acked              | a keeper hands over what was acked at it                                             |
+//! | once               | a message is shown twice, or an envelope that is done with is opened again           |
+//! | right-person       | anybody but the recipient opens an envelope, or the text can be seen in it           |
+//! | true-text          | what is shown is not what was written                                                |
+//! | late               | a message is shown after its end                                                     |
+//! | receipts-counted   | a sender counts more receipts than keepers gave, or calls too few enough              |
+//! | budget             | a mailbox or a disk holds more than it may                                           |
+//! | idle               | somebody wants to be woken at once, again and again                                  |
+//! | lost               | at the end, a message that lives has not arrived though its keepers are in the budget |
+//! | converged          | at the end, a sender has no word, or a keeper still holds what was taken             |
+//! | fault-without-effect | something was injected and changed nothing                                         |
+//! | expectation        | the scenario wanted more                                                             |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use restante_proto::{
+    Address, ItemId,
+    keys::PublicKey,
+    mailbox::{Mailbox, Rule},
+    message::MessageId,
+    time::UnixMillis,
+};
+
+use crate::{clock::Instant, report::Violation};
+
+mod end;
+mod keepers;
+mod people;
+
+pub(crate) use self::end::End;
+
+/// How long an expired item may stay on a disk, in milliseconds.
+const LINGER_MS: u64 = 60_000;
+
+/// One message, from being written to its end.
+pub(crate) struct Letter {
+    pub(crate) from: usize,
+    pub(crate) to: PublicKey,
+    pub(crate) envelope: Option<ItemId>,
+    pub(crate) stored: bool,
+    pub(crate) shown: Option<Instant>,
+    written: Instant,
+    body: Bytes,
+    expires: Option<UnixMillis>,
+    delivered: bool,
+    given_up: bool,
+}
+
+/// One envelope, of a message or a word.
+struct Sealed {
+    mailbox: Mailbox,
+    to: PublicKey,
+    expires: UnixMillis,
+    taken: bool,
+}
+
+/// Everything the rules need to remember.
+#[derive(Default)]
+pub(crate) struct Checker {
+    pub(crate) letters: BTreeMap<MessageId, Letter>,
+    sealed: BTreeMap<ItemId, Sealed>,
+    rules: BTreeMap<Address, Rule>,
+    /// Keepers by number, with what they gave receipts for and until when.
+    receipts: BTreeMap<usize, BTreeMap<(Address, ItemId), UnixMillis>>,
+    /// Keepers that ever gave a receipt for an envelope.
+    holders: BTreeMap<ItemId, BTreeSet<usize>>,
+    acked: BTreeSet<(usize, Address, ItemId)>,
+    violation: Option<Violation>,
+}
+
+impl Checker {
+    /// Returns the first violation.
+    pub(crate) fn violation(&mut self) -> Option<Violation> {
+        self.violation.take()
+    }
+
+    /// Tells whether something was violated.
+    pub(crate) const fn is_violated(&self) -> bool {
+        self.violation.is_some()
+    }
+
+    /// Returns the keepers that gave a receipt for an envelope.
+    pub(crate) fn holders(&self, envelope: &ItemId) -> impl Iterator<Item = usize> {
+        self.holders.get(envelope).into_iter().flatten().copied()
+    }
+
+    /// Notes a violation, if it is the first.
+    pub(crate) fn violate(&mut self, now: Instant, rule: &'static str, what: String) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation {
+                rule,
+                what,
+                at_ms: now.0,
+            });
+        }
+    }
+}

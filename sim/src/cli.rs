@@ -1,0 +1,376 @@
+//! The command line: `run`, `list` and `soak`.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs::{self, File},
+    io::{self, BufWriter, IsTerminal as _, Write},
+    num::NonZero,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    report::{Outcome, Report},
+    scenario::{SHIPPED, Scenario},
+    soak::{self, Job, SEEDS, soak},
+    world::simulate,
+};
+
+mod stopwatch;
+#[cfg(test)]
+mod tests;
+
+use self::stopwatch::Stopwatch;
+
+/// Seeds of each scenario that decide whether a change lands.
+const CI_SEEDS: u64 = 20;
+
+/// Runs Restante in virtual time, replayable by seed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "restante-sim",
+    version,
+    after_help = "Example:\n  \
+        restante-sim run hello --seed 7\n  \
+        restante-sim soak --seeds 200\n\n\
+        Exit codes: 0 done, 1 a rule was broken, 2 wrong usage or scenario."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs one scenario with one seed.
+    #[command(after_help = "Example:\n  restante-sim run sim/scenarios/hello.toml --seed 7")]
+    Run(RunArgs),
+    /// Lists the scenarios that come with the simulator.
+    List,
+    /// Runs what decides whether a change lands: seeds that once failed, and twenty of each scenario.
+    Ci,
+    /// Runs many seeds, after those that once failed, on all cores.
+    #[command(after_help = "Example:\n  restante-sim soak --seeds 200 --from 1000 lossy")]
+    Soak(SoakArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// A scenario file, or the name of a shipped scenario.
+    #[arg(value_name = "SCENARIO")]
+    scenario: String,
+    /// What all randomness of the run comes from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many nodes there are, people's included, instead of what the scenario says.
+    #[arg(long)]
+    nodes: Option<usize>,
+    /// Where to write the report as JSON; - is standard output.
+    #[arg(long, value_name = "OUT")]
+    json: Option<PathBuf>,
+    /// Where to write the trace, one line for each thing that happens.
+    #[arg(long, value_name = "OUT")]
+    trace: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct SoakArgs {
+    /// Scenario files or names; all shipped ones if there is none.
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// How many seeds each scenario is run with.
+    #[arg(long, value_name = "N")]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    from: u64,
+    /// How many runs at once; one on each core if it is not said.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+}
+
+impl SoakArgs {
+    const fn ci() -> Self {
+        Self {
+            scenarios: Vec::new(),
+            seeds: CI_SEEDS,
+            from: 1,
+            jobs: None,
+        }
+    }
+}
+
+/// Why a command did not end well.
+enum Failure {
+    /// A rule was broken, and that has been said.
+    Broken,
+    /// Something else failed.
+    Failed(String),
+    /// The command or the scenario is wrong.
+    Usage(String),
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _closed = error.print();
+            let asked = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            return ExitCode::from(if asked { 0 } else { 2 });
+        }
+    };
+    let mut out = BufWriter::new(io::stdout());
+    let done = match arguments.command {
+        Command::Run(run) => run_one(&mut out, &run),
+        Command::List => list(&mut out),
+        Command::Ci => run_many(&mut out, &SoakArgs::ci()),
+        Command::Soak(args) => run_many(&mut out, &args),
+    };
+    let done = done.and_then(|()| out.flush().map_err(closed));
+    let _closed = out.flush();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Broken) => ExitCode::from(1),
+        Err(Failure::Failed(text)) => complain(&text, 1),
+        Err(Failure::Usage(text)) => complain(&text, 2),
+    }
+}
+
+fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
+    let mut scenario = load(&args.scenario)?;
+    if let Some(nodes) = args.nodes {
+        scenario
+            .set_nodes(nodes)
+            .map_err(|fault| Failure::Usage(format!("--nodes: {fault}")))?;
+    }
+    let watch = Stopwatch::start();
+    let report = match &args.trace {
+        Some(path) => {
+            let file = File::create(path).map_err(|error| unwritten(path, &error))?;
+            let mut sink = BufWriter::new(file);
+            simulate(&scenario, args.seed, Some(&mut sink)).map_err(|error| unwritten(path, &error))
+        }
+        None => {
+            simulate(&scenario, args.seed, None).map_err(|error| Failure::Failed(error.to_string()))
+        }
+    }?;
+    let took = watch.elapsed();
+    let piped = args.json.as_deref() == Some(Path::new("-"));
+    if let Some(path) = &args.json {
+        let json = serde_json::to_string(&report)
+            .map_err(|error| Failure::Failed(format!("the report cannot be written: {error}")))?;
+        if piped {
+            writeln!(out, "{json}").map_err(closed)?;
+        } else {
+            fs::write(path, json + "\n").map_err(|error| unwritten(path, &error))?;
+        }
+    }
+    if !piped {
+        show(out, &report, took).map_err(closed)?;
+    }
+    match &report.outcome {
+        Outcome::Passed => Ok(()),
+        Outcome::Violated(_) => {
+            complain(&broken(&report, args.nodes), 1);
+            Err(Failure::Broken)
+        }
+    }
+}
+
+fn list(out: &mut impl Write) -> Result<(), Failure> {
+    for (name, _) in SHIPPED {
+        let scenario = load(name)?;
+        let (nodes, people) = (scenario.nodes, scenario.people);
+        let about = &scenario.about;
+        writeln!(out, "{name:<18} {nodes:>3} nodes, {people} people  {about}").map_err(closed)?;
+    }
+    Ok(())
+}
+
+fn run_many(out: &mut impl Write, args: &SoakArgs) -> Result<(), Failure> {
+    let all = SHIPPED.map(|(name, _)| name.to_owned());
+    let names = if args.scenarios.is_empty() {
+        &all[..]
+    } else {
+        &args.scenarios
+    };
+    let scenarios = names
+        .iter()
+        .map(|name| load(name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for (name, seed) in soak::known_seeds(SEEDS).map_err(Failure::Usage)? {
+        let named = scenarios.iter().find(|scenario| scenario.name == name);
+        jobs.extend(named.map(|scenario| Job { scenario, seed }));
+    }
+    let known = jobs.len();
+    for scenario in &scenarios {
+        let end = args.from.saturating_add(args.seeds);
+        jobs.extend((args.from..end).map(|seed| Job { scenario, seed }));
+    }
+    let watch = Stopwatch::start();
+    let reports = soak(&jobs, args.jobs, &progress);
+    let took = watch.elapsed();
+    summarise(out, &reports).map_err(closed)?;
+    let failed: Vec<&Report> = reports.iter().filter(|report| !report.passed()).collect();
+    let events: u64 = reports.iter().map(|report| report.events).sum();
+    let (runs, bad, seconds) = (reports.len(), failed.len(), took.as_secs_f64());
+    writeln!(out, "{runs} runs, {known} of them from seeds.txt, {events} events in {seconds:.1} s: {bad} failed")
+        .map_err(closed)?;
+    out.flush().map_err(closed)?;
+    for report in &failed {
+        complain(&broken(report, None), 1);
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Broken)
+    }
+}
+
+/// Tells a person at a terminal that one more run has ended.
+fn progress(report: &Report) {
+    let mut stderr = io::stderr();
+    if stderr.is_terminal() {
+        let Report { scenario, seed, .. } = report;
+        let _closed = write!(stderr, "\r{scenario} seed {seed}          ");
+    }
+}
+
+/// Reads a scenario from a file or from those that are shipped.
+fn load(name: &str) -> Result<Scenario, Failure> {
+    if let Some(shipped) = Scenario::shipped(name) {
+        return shipped.map_err(|fault| Failure::Usage(fault.to_string()));
+    }
+    let text = fs::read_to_string(name).map_err(|error| {
+        let known = SHIPPED.map(|(name, _)| name).join(", ");
+        Failure::Usage(format!("{name}: {error}; shipped scenarios are {known}"))
+    })?;
+    Scenario::parse(name, &text).map_err(|fault| Failure::Usage(fault.to_string()))
+}
+
+fn show(out: &mut impl Write, report: &Report, took: Duration) -> io::Result<()> {
+    let Report {
+        scenario,
+        seed,
+        nodes,
+        counts,
+        virtual_ms,
+        events,
+        ..
+    } = report;
+    let virtually = Duration::from_millis(*virtual_ms);
+    let speed = virtually.as_secs_f64() / took.as_secs_f64().max(0.001);
+    writeln!(out, "{scenario}, seed {seed}, {nodes} nodes")?;
+    writeln!(
+        out,
+        "  {} of virtual time, {events} events, in {:.2} s: {speed:.0} times as fast",
+        humantime::format_duration(virtually),
+        took.as_secs_f64()
+    )?;
+    writeln!(
+        out,
+        "  messages: {} written, {} stored, {} shown, {} delivered, {} expired",
+        counts.written, counts.stored, counts.shown, counts.delivered, counts.expired
+    )?;
+    writeln!(
+        out,
+        "  shown after: half within {}, 99 of 100 within {}",
+        seconds(counts.shown_after_p50_ms),
+        seconds(counts.shown_after_p99_ms)
+    )?;
+    writeln!(
+        out,
+        "  network: {} packets, {} bytes, {} overtaken; keepers hold {} bytes at the end",
+        counts.packets, counts.bytes, counts.overtaken, counts.held_bytes
+    )?;
+    if let Some(ms) = report.settled_after_ms {
+        writeln!(
+            out,
+            "  settled {} minutes after the last fault",
+            ms / 60_000
+        )?;
+    }
+    for effect in &report.effects {
+        writeln!(out, "  {}: changed {} things", effect.fault, effect.changed)?;
+    }
+    writeln!(
+        out,
+        "  trace: {} ({} lines)",
+        report.trace_hash, report.trace_lines
+    )?;
+    let verdict = if report.passed() { "passed" } else { "FAILED" };
+    writeln!(out, "  {verdict}")
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03} s", ms / 1_000, ms % 1_000)
+}
+
+/// One line for each scenario.
+fn summarise(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+    let mut lines: BTreeMap<&str, (u64, u64, u64, u64, u64)> = BTreeMap::new();
+    for report in reports {
+        let line = lines.entry(&report.scenario).or_default();
+        line.0 += 1;
+        line.1 += u64::from(!report.passed());
+        line.2 += report.counts.written;
+        line.3 += report.counts.shown;
+        line.4 += report.counts.expired;
+    }
+    for (name, (runs, failed, written, shown, expired)) in lines {
+        writeln!(
+            out,
+            "{name:<18} {runs:>5} runs, {failed} failed; {written} messages, {shown} shown, \
+             {expired} expired"
+        )?;
+    }
+    Ok(())
+}
+
+/// Says what was broken, and how to see it again.
+fn broken(report: &Report, nodes: Option<usize>) -> String {
+    let Report {
+        scenario,
+        seed,
+        outcome,
+        ..
+    } = report;
+    let Outcome::Violated(violation) = outcome else {
+        return String::new();
+    };
+    let nodes = nodes
+        .map(|nodes| format!(" --nodes {nodes}"))
+        .unwrap_or_default();
+    format!(
+        "{scenario}, seed {seed}: {} at {}: {}\n  replay: restante-sim run {scenario} --seed {seed}{nodes}",
+        violation.rule,
+        seconds(violation.at_ms),
+        violation.what
+    )
+}
+
+fn complain(text: &dyn Display, code: u8) -> ExitCode {
+    let _closed = writeln!(io::stderr(), "{text}");
+    ExitCode::from(code)
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{} cannot be written: {error}", path.display()))
+}
+
+/// A reader that has gone away, as `head` does, ends the command quietly.
+fn closed(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::Broken;
+    }
+    Failure::Failed(format!("standard output cannot be written: {error}"))
+}

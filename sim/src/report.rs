@@ -1,0 +1,94 @@
+//! What a run has shown, for people and for `--json`.
+
+use serde::Serialize;
+
+/// The result of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// Nodes, people's included.
+    pub nodes: usize,
+    /// Whether it passed.
+    pub outcome: Outcome,
+    /// BLAKE3 over all lines of the trace, in hexadecimal.
+    pub trace_hash: String,
+    /// Lines of the trace.
+    pub trace_lines: u64,
+    /// Events that took place.
+    pub events: u64,
+    /// Virtual milliseconds that passed.
+    pub virtual_ms: u64,
+    /// Virtual milliseconds from the end of the faults until all was as it should be, to the minute.
+    pub settled_after_ms: Option<u64>,
+    /// What became of messages.
+    pub counts: Counts,
+    /// What each fault changed.
+    pub effects: Vec<Effect>,
+}
+
+/// Whether a run passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing was wrong.
+    Passed,
+    /// The first thing that was.
+    Violated(Violation),
+}
+
+/// Something that must never happen, and did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// The rule.
+    pub rule: &'static str,
+    /// What happened.
+    pub what: String,
+    /// When, in virtual milliseconds.
+    pub at_ms: u64,
+}
+
+/// What became of messages, and what that took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Messages written.
+    pub written: u64,
+    /// Messages that had enough receipts at some time.
+    pub stored: u64,
+    /// Messages shown.
+    pub shown: u64,
+    /// Messages whose sender has the recipient's word.
+    pub delivered: u64,
+    /// Messages whose life ended before they were shown.
+    pub expired: u64,
+    /// Milliseconds from writing to showing: half of the messages took no longer.
+    pub shown_after_p50_ms: u64,
+    /// Milliseconds from writing to showing: 99 of 100 took no longer.
+    pub shown_after_p99_ms: u64,
+    /// Requests, answers and pushes sent.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets that were overtaken by a later one.
+    pub overtaken: u64,
+    /// Bytes that keepers hold at the end.
+    pub held_bytes: u64,
+}
+
+/// What one fault changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Effect {
+    /// The fault.
+    pub fault: String,
+    /// How often it changed something; a run in which this is 0 fails.
+    pub changed: u64,
+}
+
+impl Report {
+    /// Tells whether nothing was wrong.
+    pub const fn passed(&self) -> bool {
+        matches!(self.outcome, Outcome::Passed)
+    }
+}
