@@ -9,6 +9,7 @@ mod collecting;
 mod contacts;
 mod directory;
 mod exchange;
+mod placing;
 mod publishing;
 mod reading;
 pub(crate) mod report;

@@ -69,7 +69,7 @@ impl ControlCall {
 ///
 /// # Errors
 ///
-/// What the node says; [`FaultCode::Stopping`](protocol::FaultCode::Stopping) when it has ended.
+/// What the node says; [`FaultCode::Stopping`] when it has ended.
 ///
 /// # Cancel safety
 ///

@@ -177,8 +177,8 @@ impl Publisher {
     }
 }
 
-/// Returns the salt epochs a card made at `now` must be published under: the present one, and in the last thirty days of
-/// it the next, so that somebody who is away when it changes stays findable.
+/// Returns the salt epochs a card made at `now` must be published under: the present one, and in the last thirty days
+/// of it the next, so that somebody who is away when it changes stays findable.
 pub fn salt_epochs(now: UnixMillis) -> Vec<SaltEpoch> {
     let present = now.salt_epoch();
     let next = now.plus(CARD_TTL_MS).salt_epoch();
