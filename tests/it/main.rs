@@ -4,6 +4,11 @@
     clippy::unwrap_used,
     reason = "helpers of tests, which fail by panicking"
 )]
+#![expect(
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a list of attacks or of damages is read from top to bottom"
+)]
 
 mod cli;
 mod delivery;

@@ -1,0 +1,265 @@
+//! From sealed envelopes to receipts: what the outbox asks for, and what comes of it.
+
+use restante_proto::limits::REPLICAS;
+use restante_proto::message::MessageId;
+use restante_proto::outbox::{self, Outgoing};
+use restante_proto::placement::{CANDIDATES, Standing};
+use restante_proto::receipt::Claim;
+use restante_proto::request::{Admission, Reason, Request};
+use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
+use restante_proto::time::UnixMillis;
+use restante_proto::{ItemId, NodeId};
+use tracing::{debug, info};
+
+use super::exchange::{self, Deposited};
+use super::rows::{OutgoingEnvelope, Postage};
+use super::stamping::StampOrder;
+use super::{Client, Done};
+use crate::control::report::DeliveryState;
+
+impl Client {
+    /// Takes up what was under way before a restart.
+    pub(super) fn resume_outbox(&mut self, now: UnixMillis) {
+        let outgoing: Vec<OutgoingEnvelope> =
+            std::mem::take(&mut self.outgoing).into_values().collect();
+        for outgoing in outgoing {
+            self.bring_out(now, outgoing);
+        }
+    }
+
+    pub(super) fn bring_out(&mut self, now: UnixMillis, outgoing: OutgoingEnvelope) {
+        let id = outgoing.envelope.id();
+        let due = matches!(outgoing.postage, Postage::Due);
+        self.outgoing.insert(id, outgoing);
+        if due {
+            self.order_stamp(StampOrder::Envelope(id), EFFORT_DEFAULT);
+        } else {
+            self.enter_outbox(now, id);
+        }
+    }
+
+    pub(super) async fn on_stamped(&mut self, now: UnixMillis, id: ItemId, stamp: Stamp) {
+        let Some(outgoing) = self.outgoing.get_mut(&id) else {
+            return;
+        };
+        outgoing.postage = Postage::Paid(Box::new(Admission::Stamp(stamp)));
+        let row = outgoing.clone();
+        let store = self.store.clone();
+        self.commit(move || store.put_receipts(&row)).await;
+        self.enter_outbox(now, id);
+    }
+
+    fn enter_outbox(&mut self, now: UnixMillis, id: ItemId) {
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
+        if self.outbox.standing(now, &id).is_some() {
+            return;
+        }
+        let added = self.outbox.add(
+            now,
+            Outgoing {
+                message: outgoing.message,
+                envelope: id,
+                mailbox: outgoing.envelope.mailbox,
+                expires: outgoing.envelope.expires,
+                receipts: outgoing.receipts.clone(),
+            },
+        );
+        match added {
+            Ok(outputs) => self.do_outbox(outputs),
+            Err(fault) => {
+                debug!(%fault, "an envelope stays behind for now");
+                self.behind.insert(id);
+            }
+        }
+    }
+
+    /// Gives the outbox an input and does what it says.
+    pub(super) fn send_out(&mut self, now: UnixMillis, input: outbox::Input) {
+        let outputs = self.outbox.handle(now, input);
+        self.do_outbox(outputs);
+    }
+
+    fn do_outbox(&mut self, outputs: Vec<outbox::Output>) {
+        for output in outputs {
+            match output {
+                outbox::Output::Find(id, mailbox) => {
+                    let net = self.services.net.clone();
+                    self.spawn(async move {
+                        let found = net.closest(mailbox.address(), CANDIDATES).await;
+                        Done::OutboxFound(id, found.unwrap_or_default())
+                    });
+                }
+                outbox::Output::Deposit(id, keeper) => self.deposit(id, keeper),
+                outbox::Output::Offer(id, keeper) => self.offer(id, keeper),
+                outbox::Output::Standing(id, standing) => self.on_standing(id, standing),
+                outbox::Output::Delivered(id, message) => {
+                    self.end(id, message, DeliveryState::Delivered);
+                }
+                outbox::Output::Expired(id, message) => {
+                    self.end(id, message, DeliveryState::Expired);
+                }
+            }
+        }
+    }
+
+    fn deposit(&mut self, id: ItemId, keeper: NodeId) {
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
+        let Postage::Paid(admission) = &outgoing.postage else {
+            return;
+        };
+        let nonce = exchange::nonce();
+        let envelope = &outgoing.envelope;
+        let claim = exchange::claim(envelope.mailbox.address(), &envelope.bytes, nonce);
+        let expires = envelope.expires;
+        let request = Request::DepositEnvelope {
+            mailbox: envelope.mailbox,
+            expires: envelope.expires,
+            envelope: envelope.bytes.clone(),
+            nonce,
+            admission: (**admission).clone(),
+        };
+        self.spawn_deposit(id, keeper, request, claim, expires);
+    }
+
+    fn offer(&mut self, id: ItemId, keeper: NodeId) {
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
+        let nonce = exchange::nonce();
+        let mailbox = outgoing.envelope.mailbox;
+        let claim = exchange::claim(mailbox.address(), &outgoing.envelope.bytes, nonce);
+        let request = Request::Offer { mailbox, id, nonce };
+        self.spawn_deposit(id, keeper, request, claim, outgoing.envelope.expires);
+    }
+
+    fn spawn_deposit(
+        &mut self,
+        id: ItemId,
+        keeper: NodeId,
+        request: Request,
+        claim: Claim,
+        expires: UnixMillis,
+    ) {
+        let services = self.services.clone();
+        self.spawn(async move {
+            let answer = exchange::deposit(services, keeper, request, claim, expires).await;
+            Done::OutboxAnswer(id, keeper, answer)
+        });
+    }
+
+    pub(super) fn on_deposited(
+        &mut self,
+        now: UnixMillis,
+        id: ItemId,
+        keeper: NodeId,
+        answer: Deposited,
+    ) {
+        let input = match answer {
+            Deposited::Held(until) => outbox::Input::Receipt(id, keeper, until),
+            Deposited::Unknown => outbox::Input::Unknown(id, keeper),
+            Deposited::Failed => outbox::Input::Failed(id, keeper),
+            Deposited::Refused(refusal) => {
+                if refusal.reason == Reason::Stamp {
+                    self.pay_more(id, refusal.effort);
+                }
+                outbox::Input::Failed(id, keeper)
+            }
+        };
+        self.send_out(now, input);
+    }
+
+    /// Makes a better stamp when a keeper asks for one that is not too dear.
+    fn pay_more(&mut self, id: ItemId, effort: u32) {
+        let Some(outgoing) = self.outgoing.get(&id) else {
+            return;
+        };
+        let Postage::Paid(admission) = &outgoing.postage else {
+            return;
+        };
+        let worth = match &**admission {
+            Admission::Stamp(stamp) => stamp.effort(),
+            Admission::Capability(_) => return,
+        };
+        if worth < u64::from(effort) && effort <= EFFORT_MAX {
+            self.order_stamp(StampOrder::Envelope(id), effort);
+        }
+    }
+
+    fn on_standing(&mut self, id: ItemId, standing: Standing) {
+        let Some(outgoing) = self.outgoing.get_mut(&id) else {
+            return;
+        };
+        outgoing.receipts = self.outbox.receipts(&id).cloned().unwrap_or_default();
+        let (message, awaits_word) = (outgoing.message, outgoing.awaits_word);
+        let row = outgoing.to_owned();
+        let everywhere = standing.with == standing.of && standing.of >= REPLICAS;
+        if everywhere && !awaits_word {
+            self.outbox.remove(&id);
+            self.ended.push((id, message, None));
+            return;
+        }
+        if standing.is_stored() || standing.with == standing.of {
+            let store = self.store.clone();
+            let disk = self.services.disk.clone();
+            self.spawn(async move {
+                let _retried_after_restart = disk.run(move || store.put_receipts(&row)).await;
+                Done::Nothing
+            });
+        }
+        if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored())
+            && sent.state == DeliveryState::Waiting
+        {
+            sent.state = DeliveryState::Stored;
+        }
+        self.report_progress(message);
+    }
+
+    fn end(&mut self, id: ItemId, message: MessageId, state: DeliveryState) {
+        if let Some(sent) = self.sent.get_mut(&message) {
+            sent.state = state;
+        }
+        match state {
+            DeliveryState::Expired => info!("a message expired before its recipient took it"),
+            _ => debug!("a message was delivered"),
+        }
+        self.ended
+            .push((id, message, self.sent.get(&message).cloned()));
+        self.report_progress(message);
+    }
+
+    /// Lets envelopes into the outbox that found no room before, and ends those that never got there.
+    pub(super) fn bring_up_the_rear(&mut self, now: UnixMillis) {
+        while let Some(id) = self.behind.pop_first() {
+            self.enter_outbox(now, id);
+            if self.behind.contains(&id) {
+                break;
+            }
+        }
+        let outside = |id: &ItemId| self.outbox.standing(now, id).is_none();
+        let over: Vec<(ItemId, MessageId)> = self
+            .outgoing
+            .iter()
+            .filter(|(id, outgoing)| outgoing.envelope.expires <= now && outside(id))
+            .filter(|(id, _)| self.ended.iter().all(|(ended, ..)| ended != *id))
+            .map(|(id, outgoing)| (*id, outgoing.message))
+            .collect();
+        for (id, message) in over {
+            self.behind.remove(&id);
+            self.end(id, message, DeliveryState::Expired);
+        }
+    }
+
+    /// Drops what has ended from the disk.
+    pub(super) async fn end_outgoing(&mut self) {
+        for (id, message, sent) in std::mem::take(&mut self.ended) {
+            self.outgoing.remove(&id);
+            let store = self.store.clone();
+            self.commit(move || store.end_outgoing(&id, &message, sent.as_ref()))
+                .await;
+        }
+    }
+}
