@@ -435,7 +435,7 @@ fn init_refuses_what_cannot_become_an_account() {
 #[test]
 fn doctor_without_a_node_says_what_it_sees() {
     let home = Home::new();
-    for name in ["client.redb", "node.key"] {
+    for name in ["client.redb", "message-keys"] {
         fs::write(home.path.join(name), "x").unwrap();
     }
     let output = restante(&home.path)

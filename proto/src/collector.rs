@@ -526,9 +526,14 @@ impl Watch {
             return;
         }
         let count = self.keepers.len();
-        let nearest = count.min(REPLICAS);
-        // What W of the nearest keepers hold is at one of any R - W + 1 of them.
-        let enough = self.listed.len() > nearest - receipts_wanted(nearest);
+        let silent = self
+            .keepers
+            .iter()
+            .filter(|keeper| !self.listed.contains(keeper))
+            .count();
+        // What W keepers hold, the nearest or those that stood in for them, is at one that answered
+        // as long as fewer than W did not.
+        let enough = silent < receipts_wanted(count.min(REPLICAS));
         let compare = compare_ms(&self.mailbox, now.epoch());
         if enough && count >= REPLICAS {
             self.failures = 0;

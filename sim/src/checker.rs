@@ -1,21 +1,21 @@
-//! Checkers, always on: what must never happen, looked for at every step, and what must have happened at the end.
+//! Checkers, always on: what must never happen at any step, and what must be so at the end.
 //!
-//! | rule               | broken when                                                                         |
-//! |--------------------|-------------------------------------------------------------------------------------|
-//! | durable-receipt    | a keeper gives a receipt for what is not on its disk, or loses it before its date    |
-//! | expiry             | a keeper hands over what has expired by its own clock, or keeps it a minute longer   |
-//! | acked              | a keeper hands over what was acked at it                                             |
-//! | once               | a message is shown twice, or an envelope that is done with is opened again           |
-//! | right-person       | anybody but the recipient opens an envelope, or the text can be seen in it           |
-//! | true-text          | what is shown is not what was written                                                |
-//! | late               | a message is shown after its end                                                     |
-//! | receipts-counted   | a sender counts more receipts than keepers gave, or calls too few enough              |
-//! | budget             | a mailbox or a disk holds more than it may                                           |
-//! | idle               | somebody wants to be woken at once, again and again                                  |
-//! | lost               | at the end, a message that lives has not arrived though its keepers are in the budget |
-//! | converged          | at the end, a sender has no word, or a keeper still holds what was taken             |
-//! | fault-without-effect | something was injected and changed nothing                                         |
-//! | expectation        | the scenario wanted more                                                             |
+//! A run is broken, by the name of the rule, when
+//!
+//! - `durable-receipt`: a keeper gives a receipt for what is not on its disk, or loses it early;
+//! - `expiry`: a keeper hands over what has ended by its own clock, or keeps it a minute longer;
+//! - `acked`: a keeper hands over what was acked at it;
+//! - `once`: a message is shown twice, or an envelope that is done with is opened again;
+//! - `right-person`: anybody but the recipient opens an envelope, or its text can be seen in it;
+//! - `true-text`: what is shown is not what was written;
+//! - `late`: a message is shown after its end;
+//! - `receipts-counted`: a sender counts more receipts than were given, or calls too few enough;
+//! - `budget`: a mailbox or a disk holds more than it may;
+//! - `idle`: somebody wants to be woken at once, having just been woken;
+//! - `lost`: a living message has not arrived though its keepers are within the fault budget;
+//! - `converged`: a sender has no word, or a keeper still holds what was taken;
+//! - `fault-without-effect`: something was injected and changed nothing;
+//! - `expectation`: the scenario wanted more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +33,8 @@ use crate::{clock::Instant, report::Violation};
 mod end;
 mod keepers;
 mod people;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::end::End;
 
@@ -51,6 +53,23 @@ pub(crate) struct Letter {
     expires: Option<UnixMillis>,
     delivered: bool,
     given_up: bool,
+}
+
+impl Letter {
+    const fn new(written: Instant, from: usize, to: PublicKey, body: Bytes) -> Self {
+        Self {
+            from,
+            to,
+            envelope: None,
+            stored: false,
+            shown: None,
+            written,
+            body,
+            expires: None,
+            delivered: false,
+            given_up: false,
+        }
+    }
 }
 
 /// One envelope, of a message or a word.

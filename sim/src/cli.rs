@@ -21,8 +21,6 @@ use crate::{
 };
 
 mod stopwatch;
-#[cfg(test)]
-mod tests;
 
 use self::stopwatch::Stopwatch;
 
@@ -51,7 +49,8 @@ enum Command {
     Run(RunArgs),
     /// Lists the scenarios that come with the simulator.
     List,
-    /// Runs what decides whether a change lands: seeds that once failed, and twenty of each scenario.
+    /// Runs what decides whether a change lands: seeds that once failed, and twenty of each
+    /// scenario.
     Ci,
     /// Runs many seeds, after those that once failed, on all cores.
     #[command(after_help = "Example:\n  restante-sim soak --seeds 200 --from 1000 lossy")]
@@ -223,8 +222,12 @@ fn run_many(out: &mut impl Write, args: &SoakArgs) -> Result<(), Failure> {
     let failed: Vec<&Report> = reports.iter().filter(|report| !report.passed()).collect();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     let (runs, bad, seconds) = (reports.len(), failed.len(), took.as_secs_f64());
-    writeln!(out, "{runs} runs, {known} of them from seeds.txt, {events} events in {seconds:.1} s: {bad} failed")
-        .map_err(closed)?;
+    writeln!(
+        out,
+        "{runs} runs, {known} of them from seeds.txt, {events} events in {seconds:.1} s: \
+         {bad} failed"
+    )
+    .map_err(closed)?;
     out.flush().map_err(closed)?;
     for report in &failed {
         complain(&broken(report, None), 1);
@@ -351,7 +354,8 @@ fn broken(report: &Report, nodes: Option<usize>) -> String {
         .map(|nodes| format!(" --nodes {nodes}"))
         .unwrap_or_default();
     format!(
-        "{scenario}, seed {seed}: {} at {}: {}\n  replay: restante-sim run {scenario} --seed {seed}{nodes}",
+        "{scenario}, seed {seed}: {} at {}: {}\n  \
+         replay: restante-sim run {scenario} --seed {seed}{nodes}",
         violation.rule,
         seconds(violation.at_ms),
         violation.what

@@ -27,10 +27,16 @@ use crate::{
 /// Items dropped in one step of a sweep.
 const SWEEP_COUNT: usize = 256;
 
+/// A person's node between two of its starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whom {
+    pub(crate) number: usize,
+    pub(crate) incarnation: u64,
+}
+
 /// A request that a keeper has not answered yet.
 pub(crate) struct Asked {
-    pub(crate) person: usize,
-    pub(crate) incarnation: u64,
+    pub(crate) from: Whom,
     pub(crate) call: u64,
     /// What was asked, if it decodes.
     pub(crate) request: Option<Request>,
@@ -108,7 +114,8 @@ impl Host {
         !self.writes.is_empty()
     }
 
-    /// Ends the process; of what was on its way to the disk, some first part may have arrived there.
+    /// Ends the process; of what was on its way to the disk, some first part may have arrived
+    /// there.
     ///
     /// Returns what was lost with it: operations, requests without an answer and subscriptions.
     pub(crate) fn crash(&mut self, now: Instant) -> (u64, Vec<StoreOp>) {
@@ -151,7 +158,7 @@ impl Host {
         };
         let call = CallId(self.next_call);
         self.next_call += 1;
-        let source = Source(asked.person as u64);
+        let source = Source(asked.from.number as u64);
         self.calls.insert(call, asked);
         let input = Input::Request {
             conn,
@@ -270,6 +277,32 @@ impl Host {
             Some(StoreOutcome::Cards(records)) => records.iter().any(|record| record.id() == id),
             _ => false,
         }
+    }
+
+    /// Puts an envelope onto the disk, past the keeper.
+    #[cfg(test)]
+    pub(crate) fn put_for_tests(
+        &mut self,
+        date: UnixMillis,
+        address: Address,
+        bytes: Bytes,
+        expires: UnixMillis,
+    ) {
+        let id = restante_proto::envelope::id_of(&bytes);
+        let budget = restante_proto::keeper::Budget {
+            count: u32::MAX,
+            bytes: u64::MAX,
+        };
+        self.apply(
+            date,
+            StoreOp::PutEnvelope {
+                address,
+                id,
+                bytes,
+                expires,
+                budget,
+            },
+        );
     }
 
     fn apply(&mut self, date: UnixMillis, op: StoreOp) -> Option<StoreOutcome> {

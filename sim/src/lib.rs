@@ -1,8 +1,9 @@
-//! Restante in virtual time: the protocol's own state machines over a simulated network, replayable by seed.
+//! Restante in virtual time: the protocol's own state machines over a simulated network, replayable
+//! by seed.
 //!
-//! A run is one ordered queue of events and nothing else: no thread, no clock, no socket. The same scenario and seed
-//! give the same events in the same order, and so the same trace hash, in any process on any machine. Checkers look at
-//! every step; the first thing they find ends the run.
+//! A run is one ordered queue of events and nothing else: no thread, no clock, no socket. The same
+//! scenario and seed give the same events in the same order, and so the same trace hash, in any
+//! process on any machine. Checkers look at every step; the first thing they find ends the run.
 
 mod checker;
 pub mod cli;

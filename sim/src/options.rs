@@ -90,7 +90,8 @@ pub(crate) enum FaultKind {
     Crash { target: Target, down_ms: u64 },
     /// The keeper and its disk are gone for good.
     Kill { target: Target },
-    /// So many of the keepers and people, in a million each, are cut off from the others for so many milliseconds.
+    /// So many of the keepers and people, in a million each, are cut off from the others for so
+    /// many milliseconds.
     Partition {
         keepers_ppm: u64,
         people_ppm: u64,

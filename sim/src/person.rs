@@ -1,8 +1,9 @@
-//! People: the protocol's outbox, collector and publisher with the little around them that keeps them going.
+//! People: the protocol's outbox, collector and publisher with the little around them that keeps
+//! them going.
 //!
-//! What is here of resolving, sealing, opening and committing follows `node/src/client` in order and in pauses, and is
-//! smaller: one device, no blocking, no strangers, no burning. A person's own disk never fails here; what is on it
-//! survives an absence, and everything else is lost.
+//! What is here of resolving, sealing, opening and committing follows `node/src/client` in order
+//! and in pauses, and is smaller: one device, no blocking, no strangers, no burning. A person's own
+//! disk never fails here; what is on it survives an absence, and everything else is lost.
 
 use std::collections::BTreeMap;
 
@@ -97,6 +98,11 @@ impl Person {
             run: Run::default(),
             acts: Vec::new(),
         }
+    }
+
+    /// Returns the account, by which others know this person.
+    pub(crate) fn account(&self) -> PublicKey {
+        self.disk.identity.account.public()
     }
 
     /// Starts the node.

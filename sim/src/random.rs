@@ -1,8 +1,12 @@
-//! Seeded randomness: one stream for each purpose, so that a change in one place does not shift all others.
+//! Seeded randomness: one stream for each purpose, so that a change in one place does not shift all
+//! others.
 
 use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
+
+#[cfg(test)]
+mod tests;
 
 /// Context of all streams.
 const CONTEXT: &str = "restante-sim 2026 randomness";
@@ -33,7 +37,8 @@ impl Random {
         bytes
     }
 
-    /// Returns a number below `limit`, 0 for a limit of 0; the bias of at most 2^-32 does not matter here.
+    /// Returns a number below `limit`, 0 for a limit of 0; the bias of at most 2^-32 does not
+    /// matter here.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         u64::from_be_bytes(self.bytes()) % limit.max(1)
     }

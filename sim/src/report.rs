@@ -21,7 +21,8 @@ pub struct Report {
     pub events: u64,
     /// Virtual milliseconds that passed.
     pub virtual_ms: u64,
-    /// Virtual milliseconds from the end of the faults until all was as it should be, to the minute.
+    /// Virtual milliseconds from the end of the faults until all was as it should be, to the
+    /// minute.
     pub settled_after_ms: Option<u64>,
     /// What became of messages.
     pub counts: Counts,

@@ -1,4 +1,5 @@
-//! Ideal routing: everybody knows all keepers, and finds those closest to an address in the DHT's own metric.
+//! Ideal routing: everybody knows all keepers, and finds those closest to an address in the DHT's
+//! own metric.
 
 use std::collections::BTreeMap;
 

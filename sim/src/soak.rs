@@ -11,6 +11,9 @@ use std::{
 
 use crate::{report::Report, scenario::Scenario, world::simulate};
 
+#[cfg(test)]
+mod tests;
+
 /// Seeds that once failed, one line each: scenario, seed, and the bug after `#`.
 pub(crate) const SEEDS: &str = include_str!("../seeds.txt");
 

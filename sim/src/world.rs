@@ -3,147 +3,40 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use bytes::Bytes;
-use restante_proto::{
-    NodeId,
-    account::Identity,
-    keeper::ConnId,
-    keys::SecretKey,
-    limits::{DAY_MS, MINUTE_MS},
-    time::UnixMillis,
-};
+use restante_proto::{NodeId, keeper::ConnId, limits::MINUTE_MS};
 
 use crate::{
     checker::{Checker, End},
-    clock::{Clock, Instant},
+    clock::Instant,
     fault::Effects,
     host::Host,
     network::{End as Place, Network},
-    person::{Disk, Person},
+    person::Person,
     random::Random,
     report::{Effect, Outcome, Report},
     routing::Routing,
     scenario::Scenario,
     trace::Trace,
-    workload::{self, Letter},
 };
 
+mod event;
 mod faults;
 mod keepers;
 mod people;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod words;
 
+use self::event::{Event, Link};
 use self::faults::Armed;
 
-/// The first day on which a run may begin: 2026-05-28.
-const FIRST_DAY: UnixMillis = UnixMillis::new(1_779_926_400_000);
-/// Everybody is started within so long, in milliseconds.
-const START_MS: u64 = 10_000;
-/// How often all disks are looked at, at most, in milliseconds.
-const AUDIT_MIN_MS: u64 = 5 * MINUTE_MS;
-/// How many times all disks are looked at, about.
-const AUDITS: u64 = 100;
-/// How often it is looked whether all is as it should be, once the faults are over, in milliseconds.
+/// How often it is looked whether all is settled, once the faults are over, in milliseconds.
 const SETTLE_MS: u64 = MINUTE_MS;
-/// How long a run goes on once all is as it should be, in milliseconds: longer than two comparisons.
+/// How long a run goes on once all is settled, in milliseconds: longer than two comparisons.
 const TAIL_MS: u64 = 25 * MINUTE_MS;
-/// How long a keeper that is gone is still found by lookups, in milliseconds.
-const STALE_MS: u64 = MINUTE_MS;
 /// Events in one millisecond: more are no traffic but a loop.
 const EVENTS_AT_ONCE_MAX: u64 = 200_000;
-
-/// What happens at some moment.
-enum Event {
-    /// Somebody is due.
-    Wake(Place),
-    /// A person's node starts for the first time or again.
-    Start { person: usize },
-    /// A person's node stops.
-    Leave { person: usize, plan: usize },
-    /// Somebody writes something.
-    Compose(Letter),
-    /// A request arrives at a keeper.
-    Request {
-        person: usize,
-        incarnation: u64,
-        keeper: usize,
-        call: u64,
-        payload: Bytes,
-    },
-    /// The oldest operation of a keeper is durable.
-    Durable { keeper: usize, incarnation: u64 },
-    /// An answer arrives, or the word that none will.
-    Answer {
-        person: usize,
-        incarnation: u64,
-        call: u64,
-        payload: Option<Bytes>,
-    },
-    /// A push arrives.
-    Push {
-        person: usize,
-        incarnation: u64,
-        keeper: usize,
-        payload: Bytes,
-    },
-    /// A lookup ends.
-    Found {
-        person: usize,
-        incarnation: u64,
-        call: u64,
-        address: restante_proto::Address,
-        count: usize,
-    },
-    /// A piece of work is done.
-    Worked {
-        person: usize,
-        incarnation: u64,
-        call: u64,
-    },
-    /// A person notices that a connection is gone.
-    Lost {
-        person: usize,
-        incarnation: u64,
-        keeper: usize,
-    },
-    /// A keeper notices that a connection is gone.
-    Closed {
-        keeper: usize,
-        incarnation: u64,
-        conn: ConnId,
-    },
-    /// A person has peers to ask, after there were none.
-    NetworkUp { person: usize, incarnation: u64 },
-    /// Something goes wrong.
-    Fault { number: usize },
-    /// A keeper's process ends.
-    Crash {
-        keeper: usize,
-        number: usize,
-        down_ms: u64,
-    },
-    /// A keeper starts again.
-    Restart { keeper: usize },
-    /// A partition ends.
-    Rejoin,
-    /// Connections over a cut are given up.
-    Break { number: usize },
-    /// All disks are looked at.
-    Audit,
-    /// All faults are over.
-    Heal,
-    /// It is looked whether all is as it should be.
-    Settle,
-    /// The run is over.
-    Stop,
-}
-
-/// A connection from a person to a keeper.
-struct Link {
-    person: usize,
-    person_incarnation: u64,
-    keeper: usize,
-    keeper_incarnation: u64,
-}
 
 /// Everything that takes part in a run.
 struct World<'a> {
@@ -156,20 +49,28 @@ struct World<'a> {
     numbers: BTreeMap<NodeId, usize>,
     wakes: BTreeMap<Place, Instant>,
     links: BTreeMap<ConnId, Link>,
-    armed: Vec<Armed>,
-    /// Keepers that are down, and the fault that did it.
-    down_by: BTreeMap<usize, usize>,
-    /// The partition that lasts, and what had been cut before.
-    cutting: Option<(usize, u64)>,
+    injected: Injected,
     network: Network,
     routing: Routing,
     checker: Checker,
     effects: Effects,
     trace: Trace<'a>,
     random: Random,
-    skewed: u64,
     settled: Option<Instant>,
     events: u64,
+}
+
+/// Faults that last.
+#[derive(Default)]
+struct Injected {
+    /// Crashes that wait for a keeper with a write under way.
+    armed: Vec<Armed>,
+    /// Keepers that are down, and the fault that did it.
+    down_by: BTreeMap<usize, usize>,
+    /// The partition that lasts, and how many packets had been cut before.
+    cutting: Option<(usize, u64)>,
+    /// Requests between two clocks that differ.
+    skewed: u64,
 }
 
 /// Runs a scenario with a seed; the trace goes to `sink` if somebody wants it.
@@ -190,18 +91,9 @@ pub fn simulate<'a>(
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario, seed: u64, sink: Option<&'a mut dyn Write>) -> Self {
         let mut random = Random::of(seed, "world");
-        let start = FIRST_DAY.plus(random.below(DAY_MS));
-        let hosts: Vec<Host> = (0..scenario.keepers())
-            .map(|number| {
-                let own = Random::of(seed, &format!("keeper {number}"));
-                Host::new(
-                    clock(scenario, start, &mut random),
-                    scenario.disk.clone(),
-                    own,
-                )
-            })
-            .collect();
-        let people = people(scenario, seed, start, &mut random);
+        let start = plan::start(&mut random);
+        let hosts = plan::hosts(scenario, seed, start, &mut random);
+        let people = plan::people(scenario, seed, start, &mut random);
         let nodes: Vec<NodeId> = hosts.iter().map(|host| host.node).collect();
         let mut world = Self {
             scenario,
@@ -217,73 +109,18 @@ impl<'a> World<'a> {
                 .collect(),
             wakes: BTreeMap::new(),
             links: BTreeMap::new(),
-            armed: Vec::new(),
-            down_by: BTreeMap::new(),
-            cutting: None,
+            injected: Injected::default(),
             network: Network::new(scenario.network.clone(), Random::of(seed, "network")),
             routing: Routing::new(nodes),
             checker: Checker::default(),
             effects: Effects::new(scenario),
             trace: Trace::new(sink),
             random,
-            skewed: 0,
             settled: None,
             events: 0,
         };
         world.plan(&mut Random::of(seed, "workload"));
         world
-    }
-
-    /// Puts everything into the queue that the scenario decides.
-    fn plan(&mut self, random: &mut Random) {
-        let scenario = self.scenario;
-        for keeper in 0..self.hosts.len() {
-            self.at(
-                Instant(random.below(START_MS / 2)),
-                Event::Restart { keeper },
-            );
-        }
-        for person in 0..self.people.len() {
-            self.at(
-                Instant(random.between(START_MS / 2, START_MS)),
-                Event::Start { person },
-            );
-        }
-        for letter in workload::letters(&scenario.workload, self.people.len(), random) {
-            self.at(letter.at, Event::Compose(letter));
-        }
-        for absence in workload::absences(scenario, random) {
-            let workload::Absence {
-                plan,
-                person,
-                leaves,
-                returns,
-            } = absence;
-            self.at(leaves, Event::Leave { person, plan });
-            if let Some(returns) = returns {
-                self.at(returns, Event::Start { person });
-            }
-        }
-        for (number, fault) in scenario.faults.iter().enumerate() {
-            for time in 0..fault.times {
-                let at = fault
-                    .at_ms
-                    .saturating_add(time.saturating_mul(fault.every_ms));
-                if at < scenario.duration_ms {
-                    self.at(Instant(at), Event::Fault { number });
-                }
-            }
-        }
-        let stop = Instant(scenario.duration_ms.saturating_add(scenario.settle_ms));
-        let every = AUDIT_MIN_MS.max(stop.0 / AUDITS);
-        let audits = (1..).map(|time| Instant(every.saturating_mul(time)));
-        for at in audits.take_while(|at| *at < stop) {
-            self.at(at, Event::Audit);
-        }
-        let healed = Instant(scenario.duration_ms);
-        self.at(healed, Event::Heal);
-        self.at(healed.plus(SETTLE_MS), Event::Settle);
-        self.at(stop, Event::Stop);
     }
 
     fn at(&mut self, at: Instant, event: Event) {
@@ -303,15 +140,11 @@ impl<'a> World<'a> {
             self.now = at;
             self.events += 1;
             if at_once > EVENTS_AT_ONCE_MAX {
-                self.checker.violate(
-                    at,
-                    "idle",
-                    "events follow each other without end".to_owned(),
-                );
+                self.checker
+                    .violate(at, "idle", "events follow without end".to_owned());
             }
             if matches!(event, Event::Stop) {
-                self.stop();
-                return;
+                return self.on_stop();
             }
             self.on_event(event);
             if self.checker.is_violated() {
@@ -323,84 +156,40 @@ impl<'a> World<'a> {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Wake(place) => self.on_wake(place),
-            Event::Start { person } => self.on_start(person),
-            Event::Leave { person, plan } => self.on_leave(person, plan),
+            Event::Start(person) => self.on_start(person),
+            Event::Leave(person, plan) => self.on_leave(person, plan),
             Event::Compose(letter) => self.on_compose(letter),
+            Event::ToPerson(whom, news) => self.on_news(whom, news),
             Event::Request {
-                person,
-                incarnation,
+                from,
                 keeper,
                 call,
                 payload,
             } => {
-                self.on_request((person, incarnation), keeper, call, payload);
+                self.on_request(from, keeper, call, payload);
             }
             Event::Durable {
                 keeper,
                 incarnation,
             } => self.on_durable(keeper, incarnation),
-            Event::Answer {
-                person,
-                incarnation,
-                call,
-                payload,
-            } => {
-                self.on_answer((person, incarnation), call, payload);
-            }
-            Event::Push {
-                person,
-                incarnation,
-                keeper,
-                payload,
-            } => {
-                self.on_push((person, incarnation), keeper, &payload);
-            }
-            Event::Found {
-                person,
-                incarnation,
-                call,
-                address,
-                count,
-            } => {
-                self.on_found((person, incarnation), call, &address, count);
-            }
-            Event::Worked {
-                person,
-                incarnation,
-                call,
-            } => {
-                self.with_person((person, incarnation), |p, now| p.on_worked(now, call));
-            }
-            Event::Lost {
-                person,
-                incarnation,
-                keeper,
-            } => {
-                let Some(node) = self.hosts.get(keeper).map(|host| host.node) else {
-                    return;
-                };
-                self.with_person((person, incarnation), |p, now| p.on_lost(now, node));
-            }
             Event::Closed {
                 keeper,
                 incarnation,
                 conn,
-            } => self.on_closed(keeper, incarnation, conn),
-            Event::NetworkUp {
-                person,
-                incarnation,
             } => {
-                self.with_person((person, incarnation), Person::on_network_up);
+                self.on_closed(keeper, incarnation, conn);
             }
-            Event::Fault { number } => self.on_fault(number),
+            Event::Fault(number) => self.on_fault(number),
             Event::Crash {
                 keeper,
                 number,
                 down_ms,
-            } => self.on_crash(keeper, number, Some(down_ms)),
-            Event::Restart { keeper } => self.on_restart(keeper),
+            } => {
+                self.on_crash(keeper, number, Some(down_ms));
+            }
+            Event::Restart(keeper) => self.on_restart(keeper),
             Event::Rejoin => self.on_rejoin(),
-            Event::Break { number } => self.on_break(number),
+            Event::Break(number) => self.on_break(number),
             Event::Audit => self.audit(),
             Event::Heal => self.on_heal(),
             Event::Settle => self.on_settle(),
@@ -433,17 +222,21 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Once all is as it should be, goes on for a while to see that it stays so.
+    /// Once all is settled, goes on for a while to see that it stays so.
     fn on_settle(&mut self) {
-        if self.settled.is_some() {
-            return;
-        }
         if self.unsettled().is_none() {
             self.settled = Some(self.now);
             self.trace.line(self.now, format_args!("all is settled"));
             self.later(TAIL_MS, Event::Stop);
         } else {
             self.later(SETTLE_MS, Event::Settle);
+        }
+    }
+
+    fn on_stop(&mut self) {
+        self.audit();
+        if let Some((rule, what)) = self.unsettled() {
+            self.checker.violate(self.now, rule, what);
         }
     }
 
@@ -463,13 +256,6 @@ impl<'a> World<'a> {
         })
     }
 
-    fn stop(&mut self) {
-        self.audit();
-        if let Some((rule, what)) = self.unsettled() {
-            self.checker.violate(self.now, rule, what);
-        }
-    }
-
     fn all_effects(&self) -> Vec<Effect> {
         let (tally, scenario) = (&self.network.tally, self.scenario);
         let ambient = [
@@ -479,7 +265,7 @@ impl<'a> World<'a> {
                 scenario.network.duplicate_ppm,
                 tally.duplicated,
             ),
-            ("clock skew", scenario.skew_ms, self.skewed),
+            ("clock skew", scenario.skew_ms, self.injected.skewed),
         ];
         let injected = ambient.into_iter().filter(|(_, wanted, _)| *wanted > 0);
         let named = injected.map(|(fault, _, changed)| Effect {
@@ -519,52 +305,4 @@ impl<'a> World<'a> {
             effects,
         })
     }
-}
-
-/// Draws a clock that is wrong by up to the scenario's skew, one way or the other.
-fn clock(scenario: &Scenario, start: UnixMillis, random: &mut Random) -> Clock {
-    let wrong = random.between(0, scenario.skew_ms);
-    let (ahead, behind) = if random.chance(500_000) {
-        (wrong, 0)
-    } else {
-        (0, wrong)
-    };
-    Clock::new(start, ahead, behind)
-}
-
-/// Makes people who all know each other by their IDs.
-fn people(scenario: &Scenario, seed: u64, start: UnixMillis, random: &mut Random) -> Vec<Person> {
-    let mut people: Vec<Person> = (0..scenario.people)
-        .map(|number| {
-            let mut own = Random::of(seed, &format!("person {number}"));
-            let clock = clock(scenario, start, random);
-            let identity = Identity {
-                account: SecretKey::generate(&mut own),
-                device: SecretKey::generate(&mut own),
-                handle: format!("p{number}")
-                    .parse()
-                    .expect("a letter and at most twenty digits make a handle"),
-            };
-            Person::new(clock, Disk::new(identity, clock.read(Instant(0))), own)
-        })
-        .collect();
-    let known: Vec<_> = people
-        .iter()
-        .map(|person| {
-            (
-                person.disk.identity.account.public(),
-                person.disk.id.clone(),
-            )
-        })
-        .collect();
-    for (number, person) in people.iter_mut().enumerate() {
-        for (_, (account, id)) in known
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != number)
-        {
-            person.disk.befriend(*account, id.clone());
-        }
-    }
-    people
 }

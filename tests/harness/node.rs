@@ -1,6 +1,8 @@
 //! One node: a home, and the process that runs on it.
 
 use std::fs::{self, OpenOptions};
+use std::net::{TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,6 +18,8 @@ use crate::wait::{PATIENCE, eventually};
 
 /// How long a node may take to end in good order.
 const END_MAX: Duration = Duration::from_secs(20);
+/// Ports below those that systems give away by themselves.
+const PORTS: Range<u16> = 15_000..32_000;
 /// Lines of a log that are shown when a test fails.
 const LOG_LINES_SHOWN: usize = 30;
 
@@ -47,9 +51,13 @@ impl Node {
 
     /// Returns a community server in a folder, not made yet.
     pub fn community(folder: &Path, name: &str) -> Self {
-        let loopback = ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"];
         let mut node = Self::new(folder, name, Kind::Community);
-        node.listen = loopback.map(str::to_owned).to_vec();
+        // The same port after every restart: others know it by that.
+        let port = free_port();
+        node.listen = vec![
+            format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
+            format!("/ip4/127.0.0.1/tcp/{port}"),
+        ];
         node
     }
 
@@ -162,20 +170,11 @@ impl Node {
     #[track_caller]
     pub fn run(&mut self, settings: &[&str]) -> StatusInfo {
         self.spawn(settings);
-        let status = eventually("the node answers", || {
+        eventually("the node answers", || {
             self.assert_alive();
             let said = self.say(&["status", "--json"]);
             said.status.success().then(|| parse_status(&said.stdout))
-        });
-        if self.kind == Kind::Community {
-            // Others know it by these addresses, and a restart must not change them.
-            self.listen = status
-                .listen
-                .iter()
-                .map(|address| without_peer(address))
-                .collect();
-        }
-        status
+        })
     }
 
     /// Starts the process.
@@ -421,6 +420,13 @@ fn lines<T: for<'a> serde::Deserialize<'a>>(text: &str) -> Vec<T> {
     text.lines().map(parse).collect()
 }
 
-fn without_peer(address: &str) -> String {
-    address.split("/p2p/").next().unwrap_or_default().to_owned()
+/// Returns a port that is free, and that the system gives to nobody who asks for any: another process
+/// could have it by the time of a restart otherwise.
+fn free_port() -> u16 {
+    eventually("a port is free", || {
+        let port = rand::random_range(PORTS);
+        let address = ("127.0.0.1", port);
+        let free = UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok();
+        free.then_some(port)
+    })
 }

@@ -348,6 +348,34 @@ fn when_too_few_keepers_list_a_mailbox_it_is_looked_at_again_soon() {
 }
 
 #[test]
+fn answers_of_the_farther_keepers_do_not_stand_for_those_that_were_silent() {
+    let mut collector = watching();
+    let at = mailbox(1).address();
+    let due = collector.next_timeout().unwrap();
+    assert_eq!(
+        collector.handle(due, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
+    collector.handle(due, Input::Found(at, (0..8).map(keeper).collect()));
+    for number in 0..8 {
+        let answer = if number < 3 {
+            Input::NotListed(at, keeper(number))
+        } else {
+            Input::Listed {
+                mailbox: at,
+                keeper: keeper(number),
+                items: Vec::new(),
+                more: false,
+            }
+        };
+        collector.handle(due, answer);
+    }
+    // The three may have been those with receipts.
+    assert!(!collector.has_caught_up());
+    assert!(collector.next_timeout().unwrap() <= due.plus(10_000));
+}
+
+#[test]
 fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
     let mut collector = watching();
     let push = Input::Pushed(mailbox(1).address(), keeper(2), item(1), waiting());

@@ -19,8 +19,8 @@ use crate::{
     scenario::Scenario,
 };
 
-/// Two clocks and one way over the network apart, at most, in milliseconds: what ends so near to the end of the run may
-/// or may not arrive.
+/// Two clocks and one way over the network apart, at most, in milliseconds: what ends so near to
+/// the end of the run may or may not arrive.
 const MARGIN_MS: u64 = 60_000;
 
 /// The whole world at its end.
@@ -181,7 +181,5 @@ impl Checker {
 }
 
 fn by_account<'a>(people: &'a [Person], account: &PublicKey) -> Option<&'a Person> {
-    people
-        .iter()
-        .find(|person| person.disk.identity.account.public() == *account)
+    people.iter().find(|person| person.account() == *account)
 }

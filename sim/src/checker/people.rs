@@ -28,18 +28,7 @@ impl Checker {
         let date = person.clock.read(now);
         match fact {
             Fact::Written { message, to, body } => {
-                let letter = Letter {
-                    from: number,
-                    to: *to,
-                    envelope: None,
-                    stored: false,
-                    shown: None,
-                    written: now,
-                    body: body.clone(),
-                    expires: None,
-                    delivered: false,
-                    given_up: false,
-                };
+                let letter = Letter::new(now, number, *to, body.clone());
                 self.letters.insert(*message, letter);
             }
             Fact::Sealed {
@@ -72,13 +61,13 @@ impl Checker {
                 body,
                 expires,
             } => {
-                let own = person.disk.identity.account.public();
+                let own = person.account();
                 if *expires <= date {
                     let what = format!("{} was shown {} too late", name(person), name_of(message));
                     self.violate(now, "late", what);
                 }
                 let from = people.get(self.letters.get(message).map_or(usize::MAX, |l| l.from));
-                let right = from.is_some_and(|p| p.disk.identity.account.public() == *sender);
+                let right = from.is_some_and(|p| p.account() == *sender);
                 self.on_shown(now, (own, right), message, body);
             }
             Fact::Taken { envelope } => {
@@ -86,21 +75,24 @@ impl Checker {
                     sealed.taken = true;
                 }
             }
-            Fact::Delivered { message } => {
-                if let Some(letter) = self.letters.get_mut(message) {
-                    letter.delivered = true;
-                    if letter.shown.is_none() {
-                        let what = format!("{} counts as delivered, unseen", name_of(message));
-                        self.violate(now, "lost", what);
-                    }
-                }
-            }
+            Fact::Delivered { message } => self.on_delivered(now, message),
             Fact::Expired { message } => {
                 if let Some(letter) = self.letters.get_mut(message) {
                     letter.given_up = true;
                 }
             }
             Fact::Opening { .. } | Fact::Worthless { .. } | Fact::Published { .. } => {}
+        }
+    }
+
+    fn on_delivered(&mut self, now: Instant, message: &MessageId) {
+        let Some(letter) = self.letters.get_mut(message) else {
+            return;
+        };
+        letter.delivered = true;
+        if letter.shown.is_none() {
+            let what = format!("{} counts as delivered, unseen", name_of(message));
+            self.violate(now, "lost", what);
         }
     }
 
@@ -125,9 +117,7 @@ impl Checker {
                 self.violate(now, "right-person", what);
             }
         }
-        let others = people
-            .iter()
-            .filter(|p| p.disk.identity.account.public() != to);
+        let others = people.iter().filter(|p| p.account() != to);
         if let Some(who) = others
             .into_iter()
             .find(|person| opens(person, now, envelope))
@@ -157,7 +147,8 @@ impl Checker {
             );
             self.violate(now, "receipts-counted", what);
         }
-        // W of R = 3 of 5, shrinking with the network; counted here once more, since this is what is promised.
+        // W of R = 3 of 5, shrinking with the network; counted here once more, since this is what
+        // is promised.
         let enough = standing.of > 0 && standing.with >= (3 * standing.of).div_ceil(5);
         if standing.is_stored() != enough {
             let (with, of) = (standing.with, standing.of);

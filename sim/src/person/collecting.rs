@@ -20,7 +20,8 @@ pub(super) const DEVICE_MAILBOXES: u8 = 2;
 const OPEN_MS: u64 = 200;
 
 impl Person {
-    /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait there.
+    /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait
+    /// there.
     pub(super) fn watch_mailboxes(&mut self, now: UnixMillis) {
         let granted = self
             .disk

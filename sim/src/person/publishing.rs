@@ -29,7 +29,8 @@ impl Person {
         }
     }
 
-    /// Publishes the card as it is: at once where there is a stamp, and elsewhere once there is one.
+    /// Publishes the card as it is: at once where there is a stamp, and elsewhere once there is
+    /// one.
     fn start_publishing(&mut self, now: UnixMillis) {
         let Some(card) = &self.disk.card else { return };
         let issued = card.issued;

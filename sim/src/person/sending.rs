@@ -26,7 +26,8 @@ use super::{
 
 /// How old a contact's card may be before it is looked up again, in milliseconds, as in the node.
 const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
-/// When somebody who could not be found is looked up again, in milliseconds: a person tries once more.
+/// When somebody who could not be found is looked up again, in milliseconds: a person tries once
+/// more.
 const DRAFT_RETRY_MS: u64 = 30 * SECOND_MS;
 /// The longest time a stamp takes, in milliseconds.
 const STAMP_MS: u64 = 2 * SECOND_MS;

@@ -1,4 +1,5 @@
-//! Words: telling contacts that their messages have arrived, and what they may deposit without stamps.
+//! Words: telling contacts that their messages have arrived, and what they may deposit without
+//! stamps.
 
 use std::collections::BTreeSet;
 

@@ -374,7 +374,7 @@ impl File<'_> {
         Ok(FaultOptions {
             kind: fault,
             count: size(count),
-            at_ms: self.time(&raw.at, within.clone())?,
+            at_ms: self.time(&raw.at, within)?,
             times: raw
                 .times
                 .as_ref()

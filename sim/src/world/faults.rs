@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 
 use restante_proto::ItemId;
 
-use super::{Event, World};
+use super::{
+    World,
+    event::{Event, Link, News},
+};
 use crate::{
     clock::Instant,
     fault::Source,
+    host::{Host, Whom},
     network::End as Place,
     options::{FaultKind, FaultOptions, Target},
 };
@@ -16,6 +20,8 @@ use crate::{
 const NOTICE_MS: u64 = 20_000;
 /// How long a connection outlives a cut, in milliseconds.
 const BREAK_MS: u64 = 15_000;
+/// One, in a million.
+const ONE_PPM: u64 = 1_000_000;
 
 /// A crash that waits for a keeper with a write under way.
 pub(super) struct Armed {
@@ -33,8 +39,8 @@ impl World<'_> {
                 target: Target::Busy,
                 down_ms,
             } => {
-                self.armed
-                    .extend((0..fault.count).map(|_| Armed { number, down_ms }));
+                let armed = (0..fault.count).map(|_| Armed { number, down_ms });
+                self.injected.armed.extend(armed);
             }
             FaultKind::Crash { target, down_ms } => {
                 for keeper in self.targets(target, fault) {
@@ -58,29 +64,18 @@ impl World<'_> {
 
     /// Chooses the keepers that a fault hits.
     fn targets(&mut self, target: Target, fault: &FaultOptions) -> Vec<usize> {
-        let up = |number: &usize| {
-            self.hosts
-                .get(*number)
-                .is_some_and(crate::host::Host::is_up)
-        };
+        let is_up = |number: &usize| self.hosts.get(*number).is_some_and(Host::is_up);
+        let is_writing = |number: &usize| self.hosts.get(*number).is_some_and(Host::is_writing);
         let mut choice: Vec<usize> = match target {
-            Target::Any => (0..self.hosts.len()).filter(up).collect(),
-            Target::Busy => {
-                let busy = |number: &usize| self.hosts.get(*number).is_some_and(|h| h.is_writing());
-                (0..self.hosts.len()).filter(busy).collect()
-            }
+            Target::Any => (0..self.hosts.len()).filter(is_up).collect(),
+            Target::Busy => (0..self.hosts.len()).filter(is_writing).collect(),
             Target::Holders => {
-                let waiting: Vec<ItemId> = self
-                    .checker
-                    .letters
-                    .values()
-                    .filter(|letter| letter.stored && letter.shown.is_none())
-                    .filter_map(|letter| letter.envelope)
-                    .collect();
-                match waiting.get(self.random.index(waiting.len())) {
-                    Some(envelope) => self.checker.holders(envelope).filter(up).collect(),
-                    None => Vec::new(),
-                }
+                let letters = self.checker.letters.values();
+                let waiting = letters.filter(|letter| letter.stored && letter.shown.is_none());
+                let waiting: Vec<ItemId> = waiting.filter_map(|letter| letter.envelope).collect();
+                let chosen = waiting.get(self.random.index(waiting.len()));
+                let holders = chosen.map(|envelope| self.checker.holders(envelope));
+                holders.into_iter().flatten().filter(is_up).collect()
             }
         };
         self.random.shuffle(&mut choice);
@@ -90,7 +85,7 @@ impl World<'_> {
 
     /// A deposit is on its way to a keeper's disk: the moment some crashes have waited for.
     pub(super) fn on_busy(&mut self, keeper: usize, durable: Instant) {
-        let Some(Armed { number, down_ms }) = self.armed.pop() else {
+        let Some(Armed { number, down_ms }) = self.injected.armed.pop() else {
             return;
         };
         // Before or just after it is durable, with its answer on the way.
@@ -115,32 +110,20 @@ impl World<'_> {
         for op in &arrived {
             self.checker.on_durable(keeper, op);
         }
-        let mut changed = lost;
         self.wakes.remove(&Place::Keeper(keeper));
-        let links = self.links.iter().filter(|(_, link)| link.keeper == keeper);
-        let gone: Vec<_> = links
-            .map(|(conn, link)| (*conn, link.person, link.person_incarnation))
-            .collect();
-        for (conn, person, incarnation) in gone {
-            self.links.remove(&conn);
-            changed += 1;
+        let gone = self.unlink(|link| link.keeper == keeper);
+        let mut changed = lost + gone.len() as u64;
+        for link in gone {
             let ms = self.random.below(NOTICE_MS);
-            self.later(
-                ms,
-                Event::Lost {
-                    person,
-                    incarnation,
-                    keeper,
-                },
-            );
+            self.later(ms, Event::ToPerson(link.person, News::Lost(keeper)));
         }
+        self.injected.down_by.insert(keeper, number);
         if let Some(ms) = down_ms {
             self.trace.line(
                 now,
                 format_args!("k{keeper} crashes for {ms} ms, losing {changed}"),
             );
-            self.down_by.insert(keeper, number);
-            self.later(ms, Event::Restart { keeper });
+            self.later(ms, Event::Restart(keeper));
         } else if let Some(host) = self.hosts.get_mut(keeper) {
             changed += host.held();
             host.destroy();
@@ -155,21 +138,17 @@ impl World<'_> {
 
     /// A keeper that is down was asked something.
     pub(super) fn missed(&mut self, keeper: usize) {
-        if let Some(number) = self.down_by.get(&keeper) {
+        if let Some(number) = self.injected.down_by.get(&keeper) {
             self.effects.add(Source::Fault(*number), 1);
         }
     }
 
     /// Somebody looks keepers up, and a partition may hide some.
     pub(super) fn narrowed(&mut self, person: usize) {
-        let Some((number, _)) = self.cutting else {
+        let Some((number, _)) = self.injected.cutting else {
             return;
         };
-        let hides = |keeper| {
-            self.network
-                .is_cut(Place::Person(person), Place::Keeper(keeper))
-        };
-        if (0..self.hosts.len()).any(hides) {
+        if (0..self.hosts.len()).any(|keeper| self.is_hidden(person, keeper)) {
             self.effects.add(Source::Fault(number), 1);
         }
     }
@@ -179,60 +158,53 @@ impl World<'_> {
         let Some(host) = self.hosts.get_mut(keeper) else {
             return;
         };
-        if !host.start(now) {
-            return;
+        if host.start(now) {
+            self.checker.audit(now, keeper, host);
+            self.trace.line(now, format_args!("k{keeper} starts"));
+            self.wake_at(Place::Keeper(keeper), now);
         }
-        self.checker.audit(now, keeper, host);
-        self.trace.line(now, format_args!("k{keeper} starts"));
-        self.wake_at(Place::Keeper(keeper), now);
     }
 
-    fn on_partition(&mut self, number: usize, shares: (u64, u64), lasts_ms: u64) {
+    fn on_partition(&mut self, number: usize, (keepers, people): (u64, u64), lasts_ms: u64) {
+        // There is one partition at a time.
+        self.on_rejoin();
         let mut island: BTreeSet<Place> = BTreeSet::new();
-        for (share, all) in [
-            (
-                shares.0,
-                (0..self.hosts.len()).map(Place::Keeper).collect::<Vec<_>>(),
-            ),
-            (
-                shares.1,
-                (0..self.people.len()).map(Place::Person).collect(),
-            ),
-        ] {
-            let mut all = all;
+        let keepers = (
+            keepers,
+            (0..self.hosts.len()).map(Place::Keeper).collect::<Vec<_>>(),
+        );
+        let people = (people, (0..self.people.len()).map(Place::Person).collect());
+        for (share_ppm, mut all) in [keepers, people] {
             self.random.shuffle(&mut all);
-            let count = (all.len() as u64 * share).div_ceil(1_000_000);
-            island.extend(all.into_iter().take(usize::try_from(count).unwrap_or(0)));
+            let count = (all.len() as u64 * share_ppm).div_ceil(ONE_PPM);
+            all.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+            island.extend(all);
         }
         self.trace.line(
             self.now,
             format_args!("{island:?} are cut off for {lasts_ms} ms"),
         );
         self.network.cut_off(island);
-        self.cutting = Some((number, self.network.tally.cut));
-        self.later(BREAK_MS, Event::Break { number });
+        self.injected.cutting = Some((number, self.network.tally.cut));
+        self.later(BREAK_MS, Event::Break(number));
         self.later(lasts_ms, Event::Rejoin);
     }
 
     /// Gives up the connections over a cut, on both sides.
     pub(super) fn on_break(&mut self, number: usize) {
-        let cut = |link: &super::Link| {
-            self.network
-                .is_cut(Place::Person(link.person), Place::Keeper(link.keeper))
-        };
-        let gone: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(_, link)| cut(link))
-            .map(|(conn, _)| *conn)
-            .collect();
-        self.effects.add(Source::Fault(number), gone.len() as u64);
-        for conn in gone {
+        let conns = self.links.iter();
+        let conns = conns.filter(|(_, link)| self.is_hidden(link.person.number, link.keeper));
+        let conns: BTreeSet<_> = conns.map(|(conn, _)| *conn).collect();
+        self.effects.add(Source::Fault(number), conns.len() as u64);
+        for conn in conns {
             let Some(link) = self.links.remove(&conn) else {
                 continue;
             };
-            let (person, keeper) = (link.person, link.keeper);
-            let incarnation = link.keeper_incarnation;
+            let Link {
+                person,
+                keeper,
+                keeper_incarnation: incarnation,
+            } = link;
             self.later(
                 0,
                 Event::Closed {
@@ -241,20 +213,12 @@ impl World<'_> {
                     conn,
                 },
             );
-            let incarnation = link.person_incarnation;
-            self.later(
-                0,
-                Event::Lost {
-                    person,
-                    incarnation,
-                    keeper,
-                },
-            );
+            self.later(0, Event::ToPerson(person, News::Lost(keeper)));
         }
     }
 
     pub(super) fn on_rejoin(&mut self) {
-        let Some((number, before)) = self.cutting.take() else {
+        let Some((number, before)) = self.injected.cutting.take() else {
             return;
         };
         self.effects
@@ -265,41 +229,47 @@ impl World<'_> {
         self.network.cut_off(BTreeSet::new());
         self.trace
             .line(self.now, format_args!("the partition is over"));
-        for person in alone {
-            let Some(incarnation) = self.people.get(person).map(|own| own.incarnation) else {
+        for number in alone {
+            let Some(own) = self.people.get(number) else {
                 continue;
             };
+            let whom = Whom {
+                number,
+                incarnation: own.incarnation,
+            };
             let ms = self.random.below(NOTICE_MS);
-            self.later(
-                ms,
-                Event::NetworkUp {
-                    person,
-                    incarnation,
-                },
-            );
+            self.later(ms, Event::ToPerson(whom, News::NetworkUp));
         }
-    }
-
-    /// Tells whether a person can reach no keeper at all.
-    fn is_alone(&self, person: usize) -> bool {
-        let reaches = |number: usize| {
-            !self
-                .network
-                .is_cut(Place::Person(person), Place::Keeper(number))
-                && self.hosts.get(number).is_some_and(crate::host::Host::is_up)
-        };
-        !(0..self.hosts.len()).any(reaches)
     }
 
     /// Ends all faults; only what is gone for good stays so.
     pub(super) fn on_heal(&mut self) {
         self.trace
             .line(self.now, format_args!("all faults are over"));
-        self.armed.clear();
+        self.injected.armed.clear();
         self.on_rejoin();
         self.network.heal();
         for keeper in 0..self.hosts.len() {
             self.on_restart(keeper);
         }
+    }
+
+    fn is_hidden(&self, person: usize, keeper: usize) -> bool {
+        self.network
+            .is_cut(Place::Person(person), Place::Keeper(keeper))
+    }
+
+    /// Tells whether a person can reach no keeper at all.
+    fn is_alone(&self, person: usize) -> bool {
+        let is_up = |number: usize| self.hosts.get(number).is_some_and(Host::is_up);
+        !(0..self.hosts.len()).any(|number| is_up(number) && !self.is_hidden(person, number))
+    }
+
+    /// Removes connections and returns them.
+    fn unlink(&mut self, gone: impl Fn(&Link) -> bool) -> Vec<Link> {
+        let links = std::mem::take(&mut self.links);
+        let (gone, left): (Vec<_>, Vec<_>) = links.into_iter().partition(|(_, link)| gone(link));
+        self.links = left.into_iter().collect();
+        gone.into_iter().map(|(_, link)| link).collect()
     }
 }

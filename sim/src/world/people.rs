@@ -1,17 +1,21 @@
 //! The people's side of the world.
 
-use bytes::Bytes;
 use restante_proto::{
     Address, NodeId,
-    request::{Push, Response},
+    limits::MINUTE_MS,
+    request::{Push, Request, Response},
     time::UnixMillis,
 };
 
-use super::{Event, STALE_MS, World};
+use super::{
+    World,
+    event::{Event, News},
+};
 use crate::{
     fault::Source,
+    host::{Host, Whom},
     network::End as Place,
-    person::{Act, DEADLINE_MS, Fact, Person, name_of},
+    person::{Act, DEADLINE_MS, Person},
     workload::Letter,
 };
 
@@ -19,39 +23,22 @@ use crate::{
 const JOIN_MS: u64 = 1_500;
 /// The longest time until a keeper notices that a person's node is gone, in milliseconds.
 const NOTICE_MS: u64 = 20_000;
+/// How long a keeper that is gone is still found by lookups, in milliseconds.
+const STALE_MS: u64 = MINUTE_MS;
 
 impl World<'_> {
-    /// Gives a person something, unless it was meant for an earlier start of the node.
-    pub(super) fn with_person(
-        &mut self,
-        (person, incarnation): (usize, u64),
-        give: impl FnOnce(&mut Person, UnixMillis),
-    ) {
-        let Some(own) = self.people.get_mut(person) else {
-            return;
-        };
-        if !own.online || own.incarnation != incarnation {
-            return;
-        }
-        give(own, own.clock.read(self.now));
-        self.do_acts(person);
-    }
-
     pub(super) fn on_start(&mut self, person: usize) {
         let Some(own) = self.people.get_mut(person).filter(|own| !own.online) else {
             return;
         };
         own.start(own.clock.read(self.now));
-        let incarnation = own.incarnation;
+        let whom = Whom {
+            number: person,
+            incarnation: own.incarnation,
+        };
         self.trace.line(self.now, format_args!("p{person} starts"));
         self.do_acts(person);
-        self.later(
-            JOIN_MS,
-            Event::NetworkUp {
-                person,
-                incarnation,
-            },
-        );
+        self.later(JOIN_MS, Event::ToPerson(whom, News::NetworkUp));
     }
 
     pub(super) fn on_leave(&mut self, person: usize, plan: usize) {
@@ -63,7 +50,10 @@ impl World<'_> {
         own.stop();
         own.away = Some(plan);
         self.trace.line(self.now, format_args!("p{person} leaves"));
-        let links = self.links.iter().filter(|(_, link)| link.person == person);
+        let links = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.person.number == person);
         let gone: Vec<_> = links
             .map(|(conn, link)| (*conn, link.keeper, link.keeper_incarnation))
             .collect();
@@ -81,7 +71,7 @@ impl World<'_> {
         }
     }
 
-    /// Somebody writes: at once, or on the day they are back.
+    /// Somebody writes, unless away.
     pub(super) fn on_compose(&mut self, letter: Letter) {
         let Letter {
             from,
@@ -93,60 +83,62 @@ impl World<'_> {
         let Some(recipient) = self.people.get(to) else {
             return;
         };
-        if let Some(plan) = recipient.away.filter(|_| !recipient.online) {
-            self.effects.add(Source::Away(plan), 1);
-        }
-        let account = recipient.disk.identity.account.public();
+        let account = recipient.account();
+        let missed = recipient.away.filter(|_| !recipient.online);
         let Some(sender) = self.people.get_mut(from).filter(|sender| sender.online) else {
             return;
         };
-        self.trace.line(
-            self.now,
-            format_args!("p{from} writes {} bytes to p{to}", body.len()),
-        );
         sender.write(sender.clock.read(self.now), account, body, ttl_ms);
+        if let Some(plan) = missed {
+            self.effects.add(Source::Away(plan), 1);
+        }
         self.do_acts(from);
     }
 
-    pub(super) fn on_answer(&mut self, to: (usize, u64), call: u64, payload: Option<Bytes>) {
-        let response = payload.and_then(|payload| Response::decode(&payload).ok());
-        self.with_person(to, |person, now| person.on_answer(now, call, response));
+    /// Gives a person something, unless it was meant for an earlier start of the node.
+    pub(super) fn on_news(&mut self, whom: Whom, news: News) {
+        match news {
+            News::Answer(call, payload) => {
+                let answer = payload.and_then(|payload| Response::decode(&payload).ok());
+                self.give(whom, |person, now| person.on_answer(now, call, answer));
+            }
+            News::Push(keeper, payload) => {
+                let node = self.hosts.get(keeper).map(|host| host.node);
+                if let (Ok(push), Some(node)) = (Push::decode(&payload), node) {
+                    self.give(whom, |person, now| person.on_push(now, node, push));
+                }
+            }
+            News::Found(call, address, count) => {
+                self.narrowed(whom.number);
+                let keepers = self.closest(whom.number, &address, count);
+                self.give(whom, |person, now| person.on_found(now, call, keepers));
+            }
+            News::Worked(call) => self.give(whom, |person, now| person.on_worked(now, call)),
+            News::Lost(keeper) => {
+                if let Some(node) = self.hosts.get(keeper).map(|host| host.node) {
+                    self.give(whom, |person, now| person.on_lost(now, node));
+                }
+            }
+            News::NetworkUp => self.give(whom, Person::on_network_up),
+        }
     }
 
-    pub(super) fn on_push(&mut self, to: (usize, u64), keeper: usize, payload: &[u8]) {
-        let Ok(push) = Push::decode(payload) else {
+    fn give(&mut self, whom: Whom, give: impl FnOnce(&mut Person, UnixMillis)) {
+        let Some(own) = self.people.get_mut(whom.number) else {
             return;
         };
-        let Some(node) = self.hosts.get(keeper).map(|host| host.node) else {
-            return;
-        };
-        self.with_person(to, |person, now| person.on_push(now, node, push));
-    }
-
-    pub(super) fn on_found(
-        &mut self,
-        to: (usize, u64),
-        call: u64,
-        address: &Address,
-        count: usize,
-    ) {
-        self.narrowed(to.0);
-        let keepers = self.closest(to.0, address, count);
-        self.with_person(to, |person, now| person.on_found(now, call, keepers));
+        if own.online && own.incarnation == whom.incarnation {
+            give(own, own.clock.read(self.now));
+            self.do_acts(whom.number);
+        }
     }
 
     /// Returns the closest keepers that a person can reach, or could a moment ago.
-    pub(super) fn closest(
-        &mut self,
-        person: usize,
-        address: &Address,
-        count: usize,
-    ) -> Vec<NodeId> {
+    fn closest(&mut self, person: usize, address: &Address, count: usize) -> Vec<NodeId> {
         let (hosts, network, now) = (&self.hosts, &self.network, self.now);
+        let fresh =
+            |host: &Host| host.is_up() || (host.incarnation > 0 && now.0 < host.since.0 + STALE_MS);
         let known = |number: usize| {
-            let fresh = |host: &crate::host::Host| {
-                host.is_up() || (host.incarnation > 0 && now.0 < host.since.0 + STALE_MS)
-            };
             !network.is_cut(Place::Person(person), Place::Keeper(number))
                 && hosts.get(number).is_some_and(fresh)
         };
@@ -175,7 +167,10 @@ impl World<'_> {
         let Some(own) = self.people.get_mut(person) else {
             return;
         };
-        let incarnation = own.incarnation;
+        let whom = Whom {
+            number: person,
+            incarnation: own.incarnation,
+        };
         for act in own.take_acts() {
             match act {
                 Act::Lookup {
@@ -184,64 +179,18 @@ impl World<'_> {
                     count,
                 } => {
                     let ms = self.network.lookup_ms();
-                    self.later(
-                        ms,
-                        Event::Found {
-                            person,
-                            incarnation,
-                            call,
-                            address,
-                            count,
-                        },
-                    );
+                    self.later(ms, Event::ToPerson(whom, News::Found(call, address, count)));
                 }
                 Act::Work { call, ms } => {
-                    self.later(
-                        ms,
-                        Event::Worked {
-                            person,
-                            incarnation,
-                            call,
-                        },
-                    );
+                    self.later(ms, Event::ToPerson(whom, News::Worked(call)));
                 }
                 Act::Ask {
                     call,
                     keeper,
                     request,
-                } => {
-                    let Some(number) = self.numbers.get(&keeper).copied() else {
-                        continue;
-                    };
-                    let payload = request.encode();
-                    self.later(
-                        DEADLINE_MS,
-                        Event::Answer {
-                            person,
-                            incarnation,
-                            call,
-                            payload: None,
-                        },
-                    );
-                    let (from, to) = (Place::Person(person), Place::Keeper(number));
-                    let size = payload.len();
-                    for at in self.network.arrivals(self.now, from, to, size) {
-                        let payload = payload.clone();
-                        let keeper = number;
-                        self.at(
-                            at,
-                            Event::Request {
-                                person,
-                                incarnation,
-                                keeper,
-                                call,
-                                payload,
-                            },
-                        );
-                    }
-                }
+                } => self.ask(whom, call, &keeper, &request),
                 Act::Tell(fact) => {
-                    self.tell(person, &fact);
+                    self.trace.line(self.now, format_args!("p{person} {fact}"));
                     self.checker.on_fact(self.now, person, &self.people, &fact);
                 }
             }
@@ -254,58 +203,25 @@ impl World<'_> {
         self.wake_at(Place::Person(person), at);
     }
 
-    fn tell(&mut self, person: usize, fact: &Fact) {
-        let now = self.now;
-        let trace = &mut self.trace;
-        match fact {
-            Fact::Written { message, .. } => {
-                trace.line(now, format_args!("p{person} writes {}", name_of(message)));
-            }
-            Fact::Sealed {
-                message, envelope, ..
-            } => {
-                let (name, id) = (name_of(message), envelope.id());
-                trace.line(now, format_args!("p{person} seals {name} in {id}"));
-            }
-            Fact::Standing {
-                message,
-                envelope,
-                standing,
-                ..
-            } => {
-                let (name, with, of) = (name_of(message), standing.with, standing.of);
-                trace.line(
-                    now,
-                    format_args!("p{person} has {name} in {envelope} at {with} of {of}"),
-                );
-            }
-            Fact::Delivered { message } => {
-                trace.line(
-                    now,
-                    format_args!("p{person} knows {} delivered", name_of(message)),
-                );
-            }
-            Fact::Expired { message } => {
-                trace.line(now, format_args!("p{person} gives up {}", name_of(message)));
-            }
-            Fact::Opening { envelope, .. } => {
-                trace.line(now, format_args!("p{person} opens {envelope}"));
-            }
-            Fact::Shown { message, .. } => {
-                trace.line(now, format_args!("p{person} is shown {}", name_of(message)));
-            }
-            Fact::Taken { envelope } => {
-                trace.line(now, format_args!("p{person} has taken {envelope}"));
-            }
-            Fact::Worthless { envelope, why } => {
-                trace.line(now, format_args!("p{person} cannot use {envelope}: {why}"));
-            }
-            Fact::Published { locators, of } => {
-                trace.line(
-                    now,
-                    format_args!("p{person} is published at {locators} of {of}"),
-                );
-            }
+    /// Sends a request on its way, and sets the time after which nobody waits for its answer.
+    fn ask(&mut self, from: Whom, call: u64, keeper: &NodeId, request: &Request) {
+        let Some(keeper) = self.numbers.get(keeper).copied() else {
+            return;
+        };
+        let payload = request.encode();
+        self.later(DEADLINE_MS, Event::ToPerson(from, News::Answer(call, None)));
+        let (here, there) = (Place::Person(from.number), Place::Keeper(keeper));
+        for at in self.network.arrivals(self.now, here, there, payload.len()) {
+            let payload = payload.clone();
+            self.at(
+                at,
+                Event::Request {
+                    from,
+                    keeper,
+                    call,
+                    payload,
+                },
+            );
         }
     }
 }

@@ -1,0 +1,136 @@
+//! What a scenario decides before anything happens: who is there, and what is to come.
+
+use restante_proto::{
+    account::Identity,
+    keys::SecretKey,
+    limits::{DAY_MS, MINUTE_MS},
+    time::UnixMillis,
+};
+
+use super::{SETTLE_MS, World, event::Event};
+use crate::{
+    clock::{Clock, Instant},
+    host::Host,
+    person::{Disk, Person},
+    random::Random,
+    scenario::Scenario,
+    workload::{self, Absence},
+};
+
+/// The first day on which a run may begin: 2026-05-28.
+const FIRST_DAY: UnixMillis = UnixMillis::new(1_779_926_400_000);
+/// Everybody is started within so long, in milliseconds.
+const START_MS: u64 = 10_000;
+/// How often all disks are looked at, at most, in milliseconds.
+const AUDIT_MIN_MS: u64 = 5 * MINUTE_MS;
+/// How many times all disks are looked at, about.
+const AUDITS: u64 = 100;
+/// One half, in a million.
+const HALF_PPM: u64 = 500_000;
+
+/// Draws the moment at which a run begins, at any time of the day.
+pub(super) fn start(random: &mut Random) -> UnixMillis {
+    FIRST_DAY.plus(random.below(DAY_MS))
+}
+
+/// Makes the keepers.
+pub(super) fn hosts(
+    scenario: &Scenario,
+    seed: u64,
+    start: UnixMillis,
+    random: &mut Random,
+) -> Vec<Host> {
+    let host = |number: usize| {
+        let own = Random::of(seed, &format!("keeper {number}"));
+        Host::new(clock(scenario, start, random), scenario.disk.clone(), own)
+    };
+    (0..scenario.keepers()).map(host).collect()
+}
+
+/// Makes people who all know each other by their IDs.
+pub(super) fn people(
+    scenario: &Scenario,
+    seed: u64,
+    start: UnixMillis,
+    random: &mut Random,
+) -> Vec<Person> {
+    let person = |number: usize| {
+        let mut own = Random::of(seed, &format!("person {number}"));
+        let clock = clock(scenario, start, random);
+        let handle = format!("p{number}").parse();
+        let identity = Identity {
+            account: SecretKey::generate(&mut own),
+            device: SecretKey::generate(&mut own),
+            handle: handle.expect("a letter and at most twenty digits make a handle"),
+        };
+        Person::new(clock, Disk::new(identity, clock.read(Instant(0))), own)
+    };
+    let mut people: Vec<Person> = (0..scenario.people).map(person).collect();
+    let known = |person: &Person| (person.account(), person.disk.id.clone());
+    let all: Vec<_> = people.iter().map(known).collect();
+    for person in &mut people {
+        let own = person.account();
+        for (account, id) in all.iter().filter(|(account, _)| *account != own) {
+            person.disk.befriend(*account, id.clone());
+        }
+    }
+    people
+}
+
+/// Draws a clock that is wrong by up to the scenario's skew, one way or the other.
+fn clock(scenario: &Scenario, start: UnixMillis, random: &mut Random) -> Clock {
+    let wrong = random.between(0, scenario.skew_ms);
+    if random.chance(HALF_PPM) {
+        Clock::new(start, wrong, 0)
+    } else {
+        Clock::new(start, 0, wrong)
+    }
+}
+
+impl World<'_> {
+    /// Puts everything into the queue that the scenario decides.
+    pub(super) fn plan(&mut self, random: &mut Random) {
+        let scenario = self.scenario;
+        for keeper in 0..self.hosts.len() {
+            let at = Instant(random.below(START_MS / 2));
+            self.at(at, Event::Restart(keeper));
+        }
+        for person in 0..self.people.len() {
+            let at = Instant(random.between(START_MS / 2, START_MS));
+            self.at(at, Event::Start(person));
+        }
+        for letter in workload::letters(&scenario.workload, self.people.len(), random) {
+            self.at(letter.at, Event::Compose(letter));
+        }
+        for absence in workload::absences(scenario, random) {
+            let Absence {
+                plan,
+                person,
+                leaves,
+                returns,
+            } = absence;
+            self.at(leaves, Event::Leave(person, plan));
+            if let Some(returns) = returns {
+                self.at(returns, Event::Start(person));
+            }
+        }
+        for (number, fault) in scenario.faults.iter().enumerate() {
+            let moments = (0..fault.times).map(|time| Instant(fault.at_ms + time * fault.every_ms));
+            for at in moments.take_while(|at| at.0 < scenario.duration_ms) {
+                self.at(at, Event::Fault(number));
+            }
+        }
+        let stop = Instant(scenario.duration_ms + scenario.settle_ms);
+        let every = AUDIT_MIN_MS.max(stop.0 / AUDITS);
+        for at in (1..)
+            .map(|time| Instant(every * time))
+            .take_while(|at| *at < stop)
+        {
+            self.at(at, Event::Audit);
+        }
+        let healed = Instant(scenario.duration_ms);
+        self.at(healed, Event::Heal);
+        self.at(healed.plus(SETTLE_MS), Event::Settle);
+        self.at(stop, Event::Stop);
+    }
+}
