@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, error::ErrorKind};
+use restante_proto::limits::MINUTE_MS;
 
 use crate::{
     report::{Outcome, Report},
@@ -320,20 +321,26 @@ fn seconds(ms: u64) -> String {
 
 /// One line for each scenario.
 fn summarise(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
-    let mut lines: BTreeMap<&str, (u64, u64, u64, u64, u64)> = BTreeMap::new();
+    let mut scenarios: BTreeMap<&str, Vec<&Report>> = BTreeMap::new();
     for report in reports {
-        let line = lines.entry(&report.scenario).or_default();
-        line.0 += 1;
-        line.1 += u64::from(!report.passed());
-        line.2 += report.counts.written;
-        line.3 += report.counts.shown;
-        line.4 += report.counts.expired;
+        scenarios.entry(&report.scenario).or_default().push(report);
     }
-    for (name, (runs, failed, written, shown, expired)) in lines {
+    for (name, reports) in scenarios {
+        let sum = |of: fn(&Report) -> u64| reports.iter().map(|report| of(report)).sum::<u64>();
+        let failed = sum(|report| u64::from(!report.passed()));
+        let written = sum(|report| report.counts.written);
+        let shown = sum(|report| report.counts.shown);
+        let expired = sum(|report| report.counts.expired);
+        let slowest = reports
+            .iter()
+            .filter_map(|report| report.settled_after_ms)
+            .max();
+        let minutes = slowest.unwrap_or(0) / MINUTE_MS;
+        let runs = reports.len();
         writeln!(
             out,
             "{name:<18} {runs:>5} runs, {failed} failed; {written} messages, {shown} shown, \
-             {expired} expired"
+             {expired} expired; settled within {minutes} min"
         )?;
     }
     Ok(())

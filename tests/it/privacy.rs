@@ -44,6 +44,11 @@ fn logs_and_files_hold_nothing_of_what_people_say_and_who_they_are() {
         .then_some(())
     });
     secrets.add_addresses(&[&alice, &bob]);
+    // What is looked for can be found: in what a person's own command prints.
+    let page = bob.say(&["inbox", "--all", "--json"]).done();
+    let seen =
+        found(&secrets.sealed, page.as_bytes()).zip(found(&secrets.personal, page.as_bytes()));
+    assert_eq!(seen, Some(("a text", "a handle")));
     for node in [&mut alice, &mut bob]
         .into_iter()
         .chain(cluster.nodes_mut())
@@ -168,10 +173,18 @@ fn push_forms(secrets: &mut Vec<(String, Vec<u8>)>, what: &str, bytes: &[u8]) {
 
 #[track_caller]
 fn assert_none(secrets: &[(String, Vec<u8>)], bytes: &[u8], place: &str) {
-    for (what, secret) in secrets {
-        let found = bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(!found, "{what} is in {place}");
+    if let Some(what) = found(secrets, bytes) {
+        panic!("{what} is in {place}");
     }
+}
+
+/// Returns what the first secret is that these bytes hold.
+fn found<'a>(secrets: &'a [(String, Vec<u8>)], bytes: &[u8]) -> Option<&'a str> {
+    let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+    let mut secrets = secrets.iter();
+    secrets
+        .find(|(_, secret)| holds(secret))
+        .map(|(what, _)| what.as_str())
 }
 
 /// Returns every file in a folder and those below.

@@ -14,7 +14,7 @@ use tracing::debug;
 use crate::net::{Multiaddr, NetHandle};
 
 /// How long after the start the list is written first: a node that is killed soon still finds back.
-const INTERVAL_MIN: Duration = Duration::from_secs(10);
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// How often the list is written in the long run.
 const INTERVAL_MAX: Duration = Duration::from_secs(600);
 /// Peers read from the file, at most.

@@ -129,3 +129,15 @@ fn the_number_of_nodes_can_be_changed_within_reason() {
     );
     assert_eq!(scenario.keepers(), 96);
 }
+
+#[test]
+fn the_first_scenario_of_the_readme_is_valid() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let scenario = Scenario::parse("mine.toml", text).unwrap();
+    assert_eq!(
+        (scenario.nodes, scenario.people, scenario.faults.len()),
+        (20, 4, 1)
+    );
+}
