@@ -134,6 +134,8 @@ struct Watch {
     passed_over: BTreeSet<NodeId>,
     /// More waits than could be asked for.
     again: bool,
+    /// A round that ends puts the next one off no further than this.
+    hastened: Option<UnixMillis>,
     pages: BTreeMap<NodeId, u32>,
 }
 
@@ -220,9 +222,9 @@ impl Collector {
                 for watch in self
                     .watches
                     .values_mut()
-                    .filter(|w| w.failures > 0 || !w.compared)
+                    .filter(|w| !w.finding && (w.failures > 0 || !w.compared))
                 {
-                    watch.due = watch.due.min(now);
+                    watch.hasten(now);
                 }
                 self.on_timer(now)
             }
@@ -282,6 +284,7 @@ impl Collector {
                 unhelpful: BTreeSet::new(),
                 passed_over: BTreeSet::new(),
                 again: false,
+                hastened: None,
                 pages: BTreeMap::new(),
             });
         }
@@ -303,6 +306,7 @@ impl Collector {
         for (_, at) in due {
             if let Some(watch) = self.watches.get_mut(&at) {
                 watch.finding = true;
+                watch.hastened = None;
                 watch.due = now.plus(compare_ms(&watch.mailbox, present));
                 self.queue.push_back(at);
             }
@@ -331,6 +335,8 @@ impl Collector {
         if let Some(watch) = self.watches.get_mut(&at) {
             watch.finding = false;
             if keepers.is_empty() {
+                // Late answers of the last round say nothing about this one.
+                watch.awaited.clear();
                 let pause = RETRY_MS << watch.failures.min(7);
                 watch.failures = watch.failures.saturating_add(1);
                 watch.due = now.plus(jittered(pause, &at, watch.failures));
@@ -428,7 +434,7 @@ impl Collector {
         if let Some(watch) = self.watches.get_mut(&at).filter(|_| missing) {
             watch.unhelpful.insert(keeper);
             if !watch.finding {
-                watch.due = watch.due.min(now.plus(RETRY_MS));
+                watch.hasten(now.plus(RETRY_MS));
             }
         }
     }
@@ -465,7 +471,7 @@ impl Collector {
             .filter(|watch| watch.again && !watch.finding)
         {
             watch.again = false;
-            watch.due = watch.due.min(now);
+            watch.hasten(now);
         }
         let Some(watch) = self.watches.get(&at) else {
             return Vec::new();
@@ -483,7 +489,7 @@ impl Collector {
     fn on_lost(&mut self, now: UnixMillis, keeper: NodeId) {
         for watch in self.watches.values_mut() {
             if watch.subscribed.remove(&keeper).is_some() && !watch.finding {
-                watch.due = watch.due.min(now.plus(RETRY_MS));
+                watch.hasten(now.plus(RETRY_MS));
             }
         }
     }
@@ -521,8 +527,8 @@ impl Watch {
             self.listed.remove(&keeper);
             self.subscribed.remove(&keeper);
         }
-        self.awaited.remove(&keeper);
-        if self.finding || !self.awaited.is_empty() {
+        let was_awaited = self.awaited.remove(&keeper);
+        if self.finding || !was_awaited || !self.awaited.is_empty() {
             return;
         }
         let count = self.keepers.len();
@@ -549,7 +555,14 @@ impl Watch {
             self.failures = self.failures.saturating_add(1);
             self.due = now.plus(jittered(pause, &self.mailbox.address(), self.failures));
         }
+        self.due = self.due.min(self.hastened.unwrap_or(self.due));
         self.compared |= enough;
+    }
+
+    /// Makes the next round due at `at` if it is not before, whatever a round under way decides.
+    fn hasten(&mut self, at: UnixMillis) {
+        self.hastened = Some(self.hastened.map_or(at, |sooner| sooner.min(at)));
+        self.due = self.due.min(at);
     }
 }
 

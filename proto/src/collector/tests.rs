@@ -375,6 +375,72 @@ fn answers_of_the_farther_keepers_do_not_stand_for_those_that_were_silent() {
     assert!(collector.next_timeout().unwrap() <= due.plus(10_000));
 }
 
+/// Starts a round with eight keepers and returns when that is.
+fn round_of_eight(collector: &mut Collector) -> UnixMillis {
+    let now = collector.next_timeout().unwrap();
+    let at = mailbox(1).address();
+    assert_eq!(
+        collector.handle(now, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
+    collector.handle(now, Input::Found(at, (0..8).map(keeper).collect()));
+    now
+}
+
+/// Lets these keepers answer, the first of them with an item.
+fn answers(collector: &mut Collector, now: UnixMillis, numbers: std::ops::Range<u8>) {
+    for number in numbers {
+        let size_bytes = 2_048;
+        let held = Listed {
+            id: item(1),
+            size_bytes,
+            expires: END,
+        };
+        let items = if number == 0 { vec![held] } else { Vec::new() };
+        let (mailbox, keeper) = (mailbox(1).address(), keeper(number));
+        collector.handle(
+            now,
+            Input::Listed {
+                mailbox,
+                keeper,
+                items,
+                more: false,
+            },
+        );
+    }
+}
+
+#[test]
+fn a_round_that_ends_well_does_not_put_off_what_was_not_handed_over() {
+    let mut collector = watching();
+    let now = round_of_eight(&mut collector);
+    answers(&mut collector, now, 0..7);
+    let at = mailbox(1).address();
+    collector.handle(now, Input::NotGot(at, keeper(0), vec![item(1)]));
+    assert!(collector.next_timeout().unwrap() <= now.plus(10_000));
+    answers(&mut collector, now, 7..8);
+    assert!(collector.next_timeout().unwrap() <= now.plus(10_000));
+}
+
+#[test]
+fn late_answers_do_not_end_a_round_whose_lookup_failed() {
+    let mut collector = watching();
+    let at = mailbox(1).address();
+    let now = round_of_eight(&mut collector);
+    answers(&mut collector, now, 0..6);
+    collector.handle(now, Input::NotGot(at, keeper(0), vec![item(1)]));
+    let soon = collector.next_timeout().unwrap();
+    assert_eq!(
+        collector.handle(soon, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
+    collector.handle(soon, Input::Found(at, Vec::new()));
+    for number in 6..8 {
+        collector.handle(soon, Input::NotListed(at, keeper(number)));
+    }
+    assert!(collector.next_timeout().unwrap() <= soon.plus(10_000));
+}
+
 #[test]
 fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
     let mut collector = watching();
