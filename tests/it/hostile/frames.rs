@@ -1,15 +1,26 @@
 //! Bytes that are no frames.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use restante_proto::limits::PAYLOAD_BYTES_MAX;
+use restante::clock;
+use restante_proto::envelope::id_of;
+use restante_proto::limits::{DAY_MS, ENVELOPE_BYTES, PAYLOAD_BYTES_MAX};
 use restante_proto::request::{Reason, Request, Response};
-use restante_tests::{RawConnection, Site, eventually, frame, seed};
+use restante_tests::{
+    Letterbox, Peer, RawConnection, Site, envelope, eventually, frame, nonce, seed,
+};
 
 use super::{GROWTH_KIB_MAX, assert_serves, faults};
 
 /// Connections that send noise.
 const NOISES: usize = 40;
+/// Requests of one connection whose answers nobody reads.
+const UNREAD: u64 = 400;
+/// How long their answers are not read.
+const UNREAD_FOR: Duration = Duration::from_secs(5);
 /// Streams with a frame that never ends.
 const UNFINISHED: usize = 120;
 
@@ -90,6 +101,57 @@ fn noise_and_frames_without_end_cost_bounded_memory() {
     let grown = server.memory_kib().saturating_sub(before);
     assert!(grown < GROWTH_KIB_MAX, "the node has grown by {grown} KiB");
     assert_serves(&address);
+    server.assert_alive();
+}
+
+#[test]
+fn answers_that_nobody_reads_cost_bounded_memory() {
+    let site = Site::new();
+    let mut server = site.community("server");
+    server.run(&[]);
+    let address = server.address();
+    let (peer, letterbox) = (Peer::asking(), Letterbox::new());
+    let node = peer.meet(&address);
+    let expires = clock::now().plus(DAY_MS);
+    let largest = envelope(ENVELOPE_BYTES[2], expires);
+    let answer = peer.ask(node, &letterbox.deposit(&largest, expires, nonce()));
+    assert!(matches!(answer, Response::Receipt(_)), "{answer:?}");
+    let get = letterbox.get(&node, vec![id_of(&largest)]).encode();
+    let before = server.memory_kib();
+    let connections: Vec<_> = (0..6).map(|_| RawConnection::dial(&address)).collect();
+    let mut streams: Vec<_> = connections.iter().map(|one| one.open().unwrap()).collect();
+    for stream in &mut streams {
+        for id in 1..=UNREAD {
+            stream.send(&frame(0, id, &get)).unwrap();
+        }
+    }
+    let asked = Instant::now();
+    let mut grown = 0;
+    while asked.elapsed() < UNREAD_FOR {
+        grown = server.memory_kib().saturating_sub(before).max(grown);
+        assert!(grown < GROWTH_KIB_MAX, "the node has grown by {grown} KiB");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        grown > 1_024,
+        "{grown} KiB: nothing was held back for these readers"
+    );
+    assert_serves(&address);
+    // Whoever reads after all gets the answers; some of so many may be a clear "busy".
+    let envelopes = (0..UNREAD)
+        .map(|_| streams[0].receive().expect("the answers were kept"))
+        .map(|answer| Response::decode(&answer).unwrap())
+        .find(|answer| match answer {
+            Response::Refusal(refusal) => {
+                assert_eq!(refusal.reason, Reason::Busy);
+                false
+            }
+            _ => true,
+        });
+    assert!(
+        matches!(&envelopes, Some(Response::Envelopes(items)) if items.len() == 1),
+        "{envelopes:?}"
+    );
     server.assert_alive();
 }
 
