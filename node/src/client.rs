@@ -59,7 +59,6 @@ use self::rows::{Contact, Header, OutgoingEnvelope, OwnCard, Sent};
 use self::sending::{Intent, SendWaiter};
 use self::stamping::{StampOrder, StampQueue};
 use self::store::MailStore;
-use crate::clock;
 use crate::control::ControlCall;
 use crate::keeper::KeeperHandle;
 use crate::vault::Vault;
@@ -173,7 +172,7 @@ impl Client {
         settings: Settings,
     ) -> Result<Self, OpenFault> {
         let store = MailStore::new(vault);
-        let now = clock::now();
+        let now = services.clock.now();
         let reader = store.clone();
         let loaded = services.disk.run(move || reader.load(now)).await??;
         let card_stamps = loaded.stamps.into_iter().collect();
@@ -258,19 +257,19 @@ impl Client {
                     Err(fault) => error!(%fault, "something done beside the account's task panicked"),
                 },
                 Some((own, payload)) = own_push(own, &mut own_pushes) => {
-                    self.on_push(clock::now(), own, &payload);
+                    self.on_push(self.services.clock.now(), own, &payload);
                 }
                 Some(event) = events.recv() => self.on_event(event),
                 () = tokio::time::sleep(pause) => {}
             }
-            self.on_timer(clock::now()).await;
+            self.on_timer(self.services.clock.now()).await;
             self.hold_pushing();
         }
         info!("the account's side has stopped");
     }
 
     fn start(&mut self) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         self.resume_outbox(now);
         self.resume_card(now);
         if !self.words.is_empty() {
@@ -300,7 +299,7 @@ impl Client {
     }
 
     fn on_event(&mut self, event: ClientEvent) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         match event {
             ClientEvent::Push(keeper, payload) => self.on_push(now, keeper, &payload),
             ClientEvent::Lost(keeper) => self.collect(now, collector::Input::Lost(keeper)),
@@ -315,7 +314,7 @@ impl Client {
     }
 
     async fn on_done(&mut self, done: Done) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         match done {
             Done::Resolved(intent, result) => self.on_resolved(now, *intent, result).await,
             Done::OutboxFound(id, keepers) => self.send_out(now, outbox::Input::Found(id, keepers)),
@@ -396,7 +395,7 @@ impl Client {
 
     /// Returns how long nothing is due.
     fn pause(&self) -> Duration {
-        let now = clock::now();
+        let now = self.services.clock.now();
         let due = [
             self.outbox.next_timeout(),
             self.collector.next_timeout(),

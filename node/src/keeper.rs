@@ -36,10 +36,11 @@ pub use self::{
     handle::{KeeperHandle, KeeperReport, KeeperRequest, cursor_of, parse_cursor},
     port::KeeperPort,
 };
+use crate::clock::Clock;
 use crate::lane::Lane;
 
 /// Starts a keeper with the node's key that keeps items in `store`, works in `lane` and answers
-/// over `port`.
+/// over `port`; what has ended, `clock` says.
 ///
 /// It must be called within a tokio runtime.
 pub fn spawn<S: KeeperStore, P: KeeperPort>(
@@ -49,6 +50,7 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
     scheme: Arc<dyn StampScheme>,
     port: P,
     lane: Lane,
+    clock: Clock,
 ) -> KeeperHandle<P> {
     let keeper = Keeper::new(key, policy, scheme);
     let (handle, inlets) = KeeperHandle::new(keeper.node());
@@ -56,8 +58,8 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
         usage: store.usage(),
         counters: store.counters(),
     };
-    let disk = disk::spawn(store, lane);
-    tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state).run());
+    let disk = disk::spawn(store, lane, clock);
+    tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state, clock).run());
     handle
 }
 

@@ -4,10 +4,14 @@
 //! processor time (an fsync, an Argon2id, a stamp) is handed to a [`Lane`] as a closure and awaited. A lane runs its
 //! closures one after the other, in the order they came.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::sleep;
 
 #[cfg(test)]
 mod tests;
@@ -19,11 +23,19 @@ const LANE_QUEUE_COUNT_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Lane(Kind);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
-    Inline,
+    Inline(Arc<Inline>),
     Thread(mpsc::Sender<Job>),
 }
+
+struct Inline {
+    /// Held by the one whose turn it is; those who wait get it in the order they came.
+    turn: Mutex<()>,
+    cost: Cost,
+}
+
+type Cost = Box<dyn Fn() -> Duration + Send + Sync>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -33,9 +45,19 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct LaneClosed;
 
 impl Lane {
-    /// Returns a lane that runs each closure at once, on the caller's own task: for virtual time.
-    pub const fn inline() -> Self {
-        Self(Kind::Inline)
+    /// Returns a lane that runs each closure at once, on the caller's own task: for virtual time, in which it takes
+    /// none.
+    pub fn inline() -> Self {
+        Self::inline_costing(|| Duration::ZERO)
+    }
+
+    /// Returns a lane that runs each closure at once, on the caller's own task, and then waits for as long as `cost`
+    /// says that it took: for virtual time.
+    pub fn inline_costing(cost: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Kind::Inline(Arc::new(Inline {
+            turn: Mutex::new(()),
+            cost: Box::new(cost),
+        })))
     }
 
     /// Starts a thread named `name` and returns the lane in front of it; the thread ends with the last handle.
@@ -69,7 +91,15 @@ impl Lane {
         F: FnOnce() -> T + Send + 'static,
     {
         match &self.0 {
-            Kind::Inline => Ok(work()),
+            Kind::Inline(inline) => {
+                let _turn = inline.turn.lock().await;
+                let value = work();
+                let cost = (inline.cost)();
+                if !cost.is_zero() {
+                    sleep(cost).await;
+                }
+                Ok(value)
+            }
             Kind::Thread(jobs) => {
                 let (done, result) = oneshot::channel();
                 let job: Job = Box::new(move || {
@@ -84,5 +114,14 @@ impl Lane {
                 result.await.map_err(|_| LaneClosed)
             }
         }
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inline(_) => "Inline",
+            Self::Thread(_) => "Thread",
+        })
     }
 }

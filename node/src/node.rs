@@ -1,4 +1,4 @@
-//! A whole node: network, keeper and client put together, and the home it lives in.
+//! A whole node, and the home it lives in.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -7,33 +7,32 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rand::Rng as _;
-use restante_proto::keeper::Policy;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::{Equihash, StampScheme};
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::client::{self, Client, ClientEvent, OpenFault, Services, Settings, StoreFault};
-use crate::clock;
-use crate::config::{Config, Profile, Serve};
+use crate::client::{OpenFault, StoreFault};
+use crate::clock::Clock;
+use crate::config::{Config, Serve};
 use crate::control::ControlCall;
 use crate::control::report::IdInfo;
 use crate::home::Home;
 use crate::keeper::store::RedbStore;
-use crate::keeper::{self, KeeperHandle};
 use crate::lane::{Lane, LaneClosed};
-use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnFault};
+use crate::net::{self, SpawnFault};
 use crate::passphrase::Passphrase;
 use crate::vault::{PassCost, Vault, VaultFault};
 
+pub mod assembly;
 mod caretaker;
 mod known;
 mod router;
 
-/// Events of the network that may wait for the client.
-const CLIENT_EVENTS_MAX: usize = 1_024;
+use self::assembly::Ground;
+pub use self::known::{PeerFile, PeerList};
 
 /// Why a node could not be made or run.
 #[derive(Debug, thiserror::Error)]
@@ -148,9 +147,9 @@ pub fn create(
 ) -> Result<IdInfo, NodeFault> {
     let mut rng = rand::rng();
     let vault = Vault::create(home.path(), passphrase.as_bytes(), costs.pass, &mut rng)?;
-    let account = client::create_account(&vault, handle.clone(), clock::now(), costs.id)?;
+    let info = assembly::create_account(&vault, handle.clone(), Clock::system(), costs.id)?;
     vault.close()?;
-    Ok(client::id_info(&account))
+    Ok(info)
 }
 
 /// Makes the key of a community server, which has no pass phrase: whoever has the file is the server.
@@ -204,55 +203,16 @@ pub async fn run(
 ) -> Result<(), NodeFault> {
     let lanes = Lanes::threads().map_err(NodeFault::Thread)?;
     let folder = home.path().to_owned();
-    let opened = lanes.vault.run(move || {
-        let vault = Vault::open(&folder, passphrase.as_bytes(), &mut rand::rng())?;
-        let account = client::read_account(&vault)?;
-        Ok::<_, NodeFault>((vault, account))
-    });
-    let (vault, account) = opened.await??;
-    let limits = NetLimits::personal();
-    // Who keeps nothing for others need not be known again: keepers cannot link one run to the next.
-    let node = match config.serve {
-        Serve::Never => SecretKey::generate(&mut rand::rng()),
-        Serve::Auto => account.node.clone(),
-    };
-    let (net, events) = start_network(home, &config, &node, limits)?;
-    let keeper = match config.serve {
+    let opened = lanes
+        .vault
+        .run(move || Vault::open(&folder, passphrase.as_bytes(), &mut rand::rng()));
+    let vault = opened.await??;
+    let store = match config.serve {
         Serve::Never => None,
-        Serve::Auto => Some(start_keeper(home, &config, &node, &costs, &net, &lanes).await?),
+        Serve::Auto => Some(open_store(home, &config, &lanes).await?),
     };
-    let services = Services {
-        net: net.clone(),
-        keeper: keeper.clone(),
-        disk: lanes.vault.clone(),
-        cpu: lanes.cpu.clone(),
-        stamps: lanes.stamps.clone(),
-        cost: costs.id,
-        scheme: Arc::clone(&costs.stamps),
-    };
-    let settings = Settings {
-        network: config.network.clone(),
-        retention_ms: config.retention_ms,
-    };
-    let client = Client::open(vault, services, settings).await?;
-    let (events_in, client_events) = mpsc::channel::<ClientEvent>(CLIENT_EVENTS_MAX);
-    let routing = tokio::spawn(router::route(
-        events,
-        net.clone(),
-        keeper.clone(),
-        Some(events_in),
-    ));
-    let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
-    info!("the node is running");
-    client.run(calls, client_events, stop).await;
-    known::save(&home.peers_file(), &net).await;
-    saving.abort();
-    if let Some(keeper) = keeper {
-        keeper.shutdown().await;
-    }
-    net.shutdown().await;
-    routing.abort();
-    Ok(())
+    let ground = ground(home, costs, lanes);
+    assembly::run_person(ground, config, vault, store, calls, stop).await
 }
 
 /// Runs a community server, a node without a person, until `stop` holds `true`.
@@ -273,65 +233,23 @@ pub async fn run_community(
 ) -> Result<(), NodeFault> {
     let lanes = Lanes::threads().map_err(NodeFault::Thread)?;
     let key = read_node_key(&home.node_key_file())?;
-    let (net, events) = start_network(home, &config, &key, NetLimits::community())?;
-    let keeper = start_keeper(home, &config, &key, &costs, &net, &lanes).await?;
-    let routing = tokio::spawn(router::route(
-        events,
-        net.clone(),
-        Some(keeper.clone()),
-        None,
-    ));
-    let saving = tokio::spawn(known::keep(home.peers_file(), net.clone()));
-    info!("the server is running");
-    caretaker::serve(
-        config.network.clone(),
-        net.clone(),
-        keeper.clone(),
-        calls,
-        stop,
-    )
-    .await;
-    known::save(&home.peers_file(), &net).await;
-    saving.abort();
-    keeper.shutdown().await;
-    net.shutdown().await;
-    routing.abort();
-    Ok(())
+    let store = open_store(home, &config, &lanes).await?;
+    let ground = ground(home, costs, lanes);
+    assembly::run_server(ground, config, key, store, calls, stop).await
 }
 
-fn start_network(
-    home: &Home,
-    config: &Config,
-    key: &SecretKey,
-    limits: NetLimits,
-) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), NodeFault> {
-    let mut seed = key.seed();
-    let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnFault::KeyKind)?;
-    let transport = net::transport::real(&keypair, &limits)?;
-    let config = NetConfig {
-        network: config.network.clone(),
-        listen: config.listen.clone(),
-        external: config.external.clone(),
-        bootstrap: config.bootstrap.clone(),
-        known: known::read(&home.peers_file()),
-        serve: match config.serve {
-            Serve::Auto => net::Serve::Auto,
-            Serve::Never => net::Serve::Never,
-        },
-        local: config.profile == Profile::Local,
-        limits,
-    };
-    Ok(Network::spawn(&config, &keypair, transport)?)
+/// What a node on this machine stands on.
+fn ground(home: &Home, costs: Costs, lanes: Lanes) -> Ground {
+    Ground {
+        clock: Clock::system(),
+        lanes,
+        costs,
+        peers: Arc::new(PeerFile(home.peers_file())),
+        transport: Box::new(net::transport::real),
+    }
 }
 
-async fn start_keeper(
-    home: &Home,
-    config: &Config,
-    key: &SecretKey,
-    costs: &Costs,
-    net: &NetHandle,
-    lanes: &Lanes,
-) -> Result<KeeperHandle, NodeFault> {
+async fn open_store(home: &Home, config: &Config, lanes: &Lanes) -> Result<RedbStore, NodeFault> {
     let (path, cap) = (home.keeper_database(), config.disk_cap_bytes);
     let opened = lanes
         .keeper
@@ -341,26 +259,5 @@ async fn start_keeper(
     if let Some(salvage) = report.salvaged {
         warn!(%salvage, "the keeper's store was damaged; what could be read was kept");
     }
-    let policy = policy_of(config);
-    let scheme = Arc::clone(&costs.stamps);
-    Ok(keeper::spawn(
-        store,
-        key.clone(),
-        policy,
-        scheme,
-        net.clone(),
-        lanes.keeper.clone(),
-    ))
-}
-
-/// On one machine everybody comes from the same address, so that a rate for each address is one for all.
-fn policy_of(config: &Config) -> Policy {
-    match config.profile {
-        Profile::Internet => Policy::default(),
-        Profile::Local => Policy {
-            requests_per_second: u32::MAX,
-            requests_burst: u32::MAX,
-            ..Policy::default()
-        },
-    }
+    Ok(store)
 }

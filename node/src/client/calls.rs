@@ -1,7 +1,6 @@
 //! The person's commands.
 
 use super::Client;
-use crate::clock;
 use crate::control::ControlCall;
 use crate::control::protocol::{ControlReply, ControlRequest};
 
@@ -26,12 +25,12 @@ impl Client {
             ControlRequest::ContactVerify { who } => self.on_contact_verify(&who, answer),
             ControlRequest::ContactVerified { who } => self.on_contact_verified(&who, answer).await,
             ControlRequest::Status => {
-                let status = self.status(clock::now()).await;
+                let status = self.status(self.services.clock.now()).await;
                 answer.finish(Ok(ControlReply::Status(Box::new(status))));
             }
             ControlRequest::Holdings { after } => self.on_holdings(after, answer).await,
             ControlRequest::Doctor => {
-                let report = self.examine(clock::now()).await;
+                let report = self.examine(self.services.clock.now()).await;
                 answer.finish(Ok(ControlReply::Doctor(report)));
             }
             // The control server answers this one itself.

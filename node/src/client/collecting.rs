@@ -318,7 +318,7 @@ impl Client {
             Effect::Nothing | Effect::Word { .. } => None,
         });
         let stored = self.inbox.keys().next_back().copied();
-        let now = clock::now().get();
+        let now = self.services.clock.now().get();
         in_batch
             .chain(stored)
             .max()

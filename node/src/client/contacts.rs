@@ -16,7 +16,6 @@ use super::directory::{Before, Resolution, ResolveFault, resolve};
 use super::rows::Contact;
 use super::sending::Intent;
 use super::services::Services;
-use crate::clock;
 use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode};
 use crate::control::report::{
@@ -278,7 +277,7 @@ impl Client {
     pub(super) async fn on_contact_accept(&mut self, text: &str, answer: Answer) {
         match self.living(text) {
             Err((code, message, hint)) => answer.refuse(code, message, hint),
-            Ok(contact) => match self.accept(clock::now(), contact).await {
+            Ok(contact) => match self.accept(self.services.clock.now(), contact).await {
                 Some(info) => answer.finish(Ok(ControlReply::Contact(info))),
                 None => answer.refuse(FaultCode::Disk, DISK_MESSAGE, DISK_HINT),
             },

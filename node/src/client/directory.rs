@@ -9,13 +9,13 @@ use restante_proto::account::PersonId;
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{REPLICAS, receipts_wanted};
-use restante_proto::person::{Locators, RecordKey};
+use restante_proto::person::{IdCost, Locators, RecordKey};
+use restante_proto::time::UnixMillis;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::exchange;
 use super::services::Services;
-use crate::clock;
 
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
@@ -68,7 +68,8 @@ pub(super) async fn resolve(
 ) -> Result<Resolution, ResolveFault> {
     let cost = services.cost;
     let named = id.clone();
-    let epoch = clock::now().salt_epoch();
+    let now = services.clock.now();
+    let epoch = now.salt_epoch();
     let locators = services
         .cpu
         .run(move || named.locators(epoch, cost))
@@ -90,7 +91,15 @@ pub(super) async fn resolve(
     }
     services
         .cpu
-        .run(move || pick(&records, &id, &locators, before, cost))
+        .run(move || {
+            pick(
+                &records,
+                &id,
+                &locators,
+                before,
+                (cost, services.clock.now()),
+            )
+        })
         .await
         .map_err(|_| ResolveFault::Stopping)?
         .ok_or(ResolveFault::NotFound)
@@ -101,13 +110,12 @@ fn pick(
     id: &PersonId,
     locators: &Locators,
     before: Before,
-    cost: restante_proto::person::IdCost,
+    (cost, now): (IdCost, UnixMillis),
 ) -> Option<Resolution> {
     let known = Known {
         account: before.account.as_ref(),
         sequence: before.sequence,
     };
-    let now = clock::now();
     let key = &locators.record_key;
     let card = choose(records, id, key, now, known, cost)?;
     // The same card opens from its own record, and from no other.

@@ -14,7 +14,7 @@ use restante_proto::{Address, ItemId, NodeId, envelope};
 use tracing::debug;
 
 use super::services::Services;
-use crate::clock;
+use crate::clock::Clock;
 
 /// How long a keeper may take to answer, connecting to it included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -99,7 +99,13 @@ pub(super) async fn subscribe(
     owner: SecretKey,
     mailbox: Mailbox,
 ) -> Option<UnixMillis> {
-    let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::Subscribe);
+    let proof = prove(
+        services.clock,
+        &owner,
+        &mailbox,
+        &keeper,
+        OwnerRequest::Subscribe,
+    );
     match ask(&services, keeper, &Request::Subscribe { mailbox, proof }).await? {
         Response::Done { until } => until,
         _ => None,
@@ -115,6 +121,7 @@ pub(super) async fn list(
     after: Option<ItemId>,
 ) -> Option<(Vec<Listed>, bool)> {
     let proof = prove(
+        services.clock,
         &owner,
         &mailbox,
         &keeper,
@@ -139,7 +146,13 @@ pub(super) async fn get(
     mailbox: Mailbox,
     ids: Vec<ItemId>,
 ) -> Option<Vec<(ItemId, Waiting)>> {
-    let proof = prove(&owner, &mailbox, &keeper, OwnerRequest::Get(&ids));
+    let proof = prove(
+        services.clock,
+        &owner,
+        &mailbox,
+        &keeper,
+        OwnerRequest::Get(&ids),
+    );
     let request = Request::Get {
         mailbox,
         proof,
@@ -179,12 +192,13 @@ pub(super) fn named(item: Waiting) -> (ItemId, Waiting) {
 }
 
 fn prove(
+    clock: Clock,
     owner: &SecretKey,
     mailbox: &Mailbox,
     keeper: &NodeId,
     request: OwnerRequest<'_>,
 ) -> OwnerProof {
-    OwnerProof::sign(owner, &mailbox.address(), keeper, clock::now(), request)
+    OwnerProof::sign(owner, &mailbox.address(), keeper, clock.now(), request)
 }
 
 /// Returns the identifier and the claim of an envelope's deposit.

@@ -5,7 +5,6 @@ use tracing::{debug, info};
 
 use super::Client;
 use super::rows::Header;
-use crate::clock;
 use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode, InboxRequest};
 use crate::control::report::{ContactState, INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage};
@@ -24,7 +23,7 @@ pub(super) struct InboxWaiter {
 impl Client {
     /// Answers an `inbox`, now or when there is something.
     pub(super) async fn on_inbox(&mut self, request: InboxRequest, answer: Answer) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         if request.wait_ms > 0 && self.wanted(now, &request).next().is_none() {
             let deadline = now.plus(request.wait_ms);
             self.readers.push(InboxWaiter {
@@ -143,7 +142,7 @@ impl Client {
 
     /// Marks messages as read; those that burn start to.
     pub(super) async fn on_mark_read(&mut self, ids: &[String], answer: Answer) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         let mut changed: Vec<(u64, Header)> = Vec::new();
         for (place, header) in &self.inbox {
             if header.read.is_none() && ids.contains(&header.shown_id()) {

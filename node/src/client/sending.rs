@@ -16,7 +16,6 @@ use super::contacts::{Who, parse_who};
 use super::directory::{Before, Resolution, ResolveFault};
 use super::rows::{Contact, OutgoingEnvelope, Postage, Sent};
 use super::{Client, Done};
-use crate::clock;
 use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode, SEND_ANSWER_MS, SendRequest};
 use crate::control::report::{ContactState, DeliveryState, SendResult};
@@ -70,7 +69,7 @@ pub(super) struct SendWaiter {
 impl Client {
     /// Starts a `send`.
     pub(super) async fn on_send(&mut self, request: SendRequest, answer: Answer) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         let who = match parse_who(&request.to) {
             Ok(who) => who,
             Err(message) => return answer.refuse(FaultCode::BadRequest, message, ID_HINT),
@@ -332,7 +331,7 @@ impl Client {
 
     /// Tells those who wait for a message how far it has come.
     pub(super) fn report_progress(&mut self, message: MessageId) {
-        let now = clock::now();
+        let now = self.services.clock.now();
         let Some(result) = self.send_result(now, message) else {
             return;
         };

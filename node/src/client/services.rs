@@ -12,6 +12,7 @@ use restante_proto::stamp::{Challenge, EFFORT_MAX, Stamp, StampScheme};
 use restante_proto::{Address, NodeId};
 use tracing::debug;
 
+use crate::clock::Clock;
 use crate::keeper::KeeperHandle;
 use crate::lane::Lane;
 use crate::net::{NetHandle, distance};
@@ -23,6 +24,8 @@ const ATTEMPTS_PER_EFFORT: u64 = 64;
 /// Handles to everything outside the client's own state.
 #[derive(Clone)]
 pub struct Services {
+    /// The wall clock.
+    pub clock: Clock,
     /// The network.
     pub net: NetHandle,
     /// This node's own keeper, where others deposit for its person too.

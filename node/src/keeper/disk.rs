@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::store::{KeeperStore, StoreCounters};
-use crate::clock;
+use crate::clock::Clock;
 use crate::lane::Lane;
 
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
@@ -66,6 +66,7 @@ pub(super) struct DiskQueue {
 pub(super) fn spawn<S: KeeperStore>(
     store: S,
     lane: Lane,
+    clock: Clock,
 ) -> (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>) {
     let (ops, ops_waiting) = mpsc::channel(STORE_OPS_MAX);
     let (chores, chores_waiting) = mpsc::channel(CHORES_MAX);
@@ -77,6 +78,7 @@ pub(super) fn spawn<S: KeeperStore>(
         },
         store: Some(store),
         lane,
+        clock,
         ops: ops_waiting,
         chores: chores_waiting,
         reports,
@@ -93,6 +95,7 @@ struct Disk<S> {
     store: Option<S>,
     state: DiskState,
     lane: Lane,
+    clock: Clock,
     ops: mpsc::Receiver<(Ticket, StoreOp)>,
     chores: mpsc::Receiver<Chore>,
     reports: mpsc::Sender<DiskReport>,
@@ -138,8 +141,9 @@ impl<S: KeeperStore> Disk<S> {
             tickets.push(ticket);
             batch.push(op);
         }
+        let clock = self.clock;
         let done = self
-            .with_store(|store| store.apply(clock::now(), batch))
+            .with_store(move |store| store.apply(clock.now(), batch))
             .await;
         let results = match done {
             Ok(outcomes) => tickets
@@ -159,9 +163,10 @@ impl<S: KeeperStore> Disk<S> {
     }
 
     async fn run_chore(&mut self, chore: Chore) {
+        let clock = self.clock;
         match chore {
             Chore::Sweep => {
-                let sweep = |store: &mut S| store.sweep(clock::now(), SWEEP_ITEMS_MAX);
+                let sweep = move |store: &mut S| store.sweep(clock.now(), SWEEP_ITEMS_MAX);
                 let done = self.with_store(sweep).await;
                 // As above.
                 let _unwanted = self.reports.send(DiskReport::Swept(done, self.state)).await;
@@ -171,7 +176,7 @@ impl<S: KeeperStore> Disk<S> {
                 limit,
                 reply,
             } => {
-                let list = move |store: &mut S| store.holdings(clock::now(), after, limit);
+                let list = move |store: &mut S| store.holdings(clock.now(), after, limit);
                 // Whoever asked may have gone away.
                 let _unwanted = reply.send(self.with_store(list).await);
             }

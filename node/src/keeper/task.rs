@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::disk::{Chore, DiskQueue, DiskReport, DiskState};
 use super::handle::{Inlets, KeeperReport, KeeperRequest, Query};
 use super::port::{KeeperPort, LOCAL_SOURCE};
-use crate::clock;
+use crate::clock::Clock;
 
 /// The stream of the node's own person; the names of peers' substreams begin at 1.
 const LOCAL_CONN: ConnId = ConnId(0);
@@ -29,6 +29,7 @@ pub(super) struct KeeperTask<P: KeeperPort> {
     reports: mpsc::Receiver<DiskReport>,
     disk_task: JoinHandle<()>,
     disk_state: DiskState,
+    clock: Clock,
     /// A slice is being swept.
     sweeping: bool,
     peers: Peers<P>,
@@ -74,6 +75,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         inlets: Inlets<P>,
         disk: (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>),
         disk_state: DiskState,
+        clock: Clock,
     ) -> Self {
         let (disk, reports, disk_task) = disk;
         let peers = Peers {
@@ -92,6 +94,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             reports,
             disk_task,
             disk_state,
+            clock,
             sweeping,
             peers,
             local_pushes: None,
@@ -127,7 +130,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         let wait = self
             .keeper
             .next_timeout()
-            .since(clock::now())
+            .since(self.clock.now())
             .min(SWEEP_INTERVAL_MS);
         let Inlets {
             requests,
@@ -248,7 +251,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         let was_read_only = self.keeper.read_only().is_some();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for output in self.keeper.handle(clock::now(), input) {
+            for output in self.keeper.handle(self.clock.now(), input) {
                 match output {
                     Output::Respond { call, response } => self.respond(call, &response).await,
                     Output::Store { ticket, op } => {

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use super::handle::{LOCAL_PUSHES_WAITING_MAX, REQUESTS_WAITING_MAX};
 use super::store::{KeeperStore, RedbStore};
 use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::lane::Lane;
 
 #[tokio::test]
@@ -433,7 +433,15 @@ impl World {
         };
         let (port, said) = mpsc::channel(4_096);
         let scheme = Arc::new(CheapForTests);
-        let handle = spawn(store, key, Policy::default(), scheme, Port(port), lane);
+        let handle = spawn(
+            store,
+            key,
+            Policy::default(),
+            scheme,
+            Port(port),
+            lane,
+            Clock::system(),
+        );
         Self {
             handle,
             said,

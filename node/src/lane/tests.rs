@@ -26,3 +26,12 @@ async fn a_panic_is_its_callers_alone() {
 async fn an_inline_lane_runs_at_once() {
     assert_eq!(Lane::inline().run(|| 7).await, Ok(7));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_inline_lane_takes_turns_and_the_time_its_work_costs() {
+    let lane = Lane::inline_costing(|| std::time::Duration::from_secs(2));
+    let began = tokio::time::Instant::now();
+    let (one, two) = futures::join!(lane.run(|| 1), lane.run(|| 2));
+    assert_eq!((one, two), (Ok(1), Ok(2)));
+    assert_eq!(began.elapsed().as_secs(), 4);
+}

@@ -1,11 +1,10 @@
 //! Answers commands on a node that has no person.
 
-use restante_proto::time::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
 use crate::client::report::{holdings_page, keeper_status, network_status};
 use crate::client::stopped;
-use crate::clock;
+use crate::clock::Clock;
 use crate::control::ControlCall;
 use crate::control::protocol::{ControlReply, ControlRequest, FaultCode};
 use crate::control::report::{DoctorCheck, DoctorReport, StatusInfo};
@@ -21,10 +20,11 @@ pub(super) async fn serve(
     network: String,
     net: NetHandle,
     keeper: KeeperHandle,
+    clock: Clock,
     mut calls: mpsc::Receiver<ControlCall>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let started = clock::now();
+    let started = clock.now();
     loop {
         let call = tokio::select! {
             biased;
@@ -36,7 +36,7 @@ pub(super) async fn serve(
         };
         match request {
             ControlRequest::Status => {
-                let status = status(&network, &net, &keeper, started).await;
+                let status = status(&network, &net, &keeper, clock.now().since(started)).await;
                 answer.finish(Ok(ControlReply::Status(Box::new(status))));
             }
             ControlRequest::Holdings { after } => match holdings_page(Some(&keeper), after).await {
@@ -47,7 +47,7 @@ pub(super) async fn serve(
                 }
             },
             ControlRequest::Doctor => {
-                let status = status(&network, &net, &keeper, started).await;
+                let status = status(&network, &net, &keeper, clock.now().since(started)).await;
                 answer.finish(Ok(ControlReply::Doctor(examine(&status))));
             }
             ControlRequest::Stop => answer.finish(Ok(ControlReply::Done)),
@@ -63,11 +63,11 @@ async fn status(
     network: &str,
     net: &NetHandle,
     keeper: &KeeperHandle,
-    started: UnixMillis,
+    uptime_ms: u64,
 ) -> StatusInfo {
     let mut status = network_status(net, network).await;
     status.keeper = keeper_status(Some(keeper)).await;
-    status.uptime_ms = clock::now().since(started);
+    status.uptime_ms = uptime_ms;
     status
 }
 

@@ -1,9 +1,10 @@
 //! Peers known from the last run: a second way into the network when the configured entry points are away.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -30,14 +31,41 @@ struct Peer {
     addresses: Vec<Multiaddr>,
 }
 
+/// Where the list is kept: a small file that is replaced as a whole.
+pub trait PeerList: Send + Sync {
+    /// Returns what was last written; nothing if there is none or it is too long.
+    fn read(&self) -> Option<Vec<u8>>;
+
+    /// Replaces it, as a whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    fn write(&self, text: &[u8]) -> io::Result<()>;
+}
+
+/// A [`PeerList`] in a file.
+#[derive(Debug)]
+pub struct PeerFile(pub PathBuf);
+
+impl PeerList for PeerFile {
+    fn read(&self) -> Option<Vec<u8>> {
+        let small = fs::metadata(&self.0).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
+        small.then(|| fs::read(&self.0).ok()).flatten()
+    }
+
+    fn write(&self, text: &[u8]) -> io::Result<()> {
+        let draft = self.0.with_extension("new");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(&draft)?.write_all(text)?;
+        fs::rename(&draft, &self.0)
+    }
+}
+
 /// Reads the list; an unreadable one is as good as none.
-pub(super) fn read(path: &Path) -> Vec<(NodeId, Vec<Multiaddr>)> {
-    let small = fs::metadata(path).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
-    let text = if small {
-        fs::read(path).unwrap_or_default()
-    } else {
-        Vec::new()
-    };
+pub(super) fn read(list: &dyn PeerList) -> Vec<(NodeId, Vec<Multiaddr>)> {
+    let text = list.read().unwrap_or_default();
     let peers: Vec<Peer> = serde_json::from_slice(&text).unwrap_or_default();
     let known = |peer: Peer| {
         let node = HEXLOWER.decode(peer.node.as_bytes()).ok()?;
@@ -55,11 +83,11 @@ pub(super) fn read(path: &Path) -> Vec<(NodeId, Vec<Multiaddr>)> {
 /// # Cancel safety
 ///
 /// Dropping the future leaves the last whole list.
-pub(super) async fn keep(path: PathBuf, net: NetHandle) {
+pub(super) async fn keep(list: Arc<dyn PeerList>, net: NetHandle) {
     let mut interval = INTERVAL_MIN;
     loop {
         tokio::time::sleep(interval).await;
-        save(&path, &net).await;
+        save(&*list, &net).await;
         interval = (interval * 2).min(INTERVAL_MAX);
     }
 }
@@ -69,7 +97,7 @@ pub(super) async fn keep(path: PathBuf, net: NetHandle) {
 /// # Cancel safety
 ///
 /// Dropping the future leaves the last whole list.
-pub(super) async fn save(path: &Path, net: &NetHandle) {
+pub(super) async fn save(list: &dyn PeerList, net: &NetHandle) {
     let Ok(known) = net.known_peers().await else {
         return;
     };
@@ -82,14 +110,8 @@ pub(super) async fn save(path: &Path, net: &NetHandle) {
     };
     let peers: Vec<Peer> = known.into_iter().take(PEERS_MAX).map(peer).collect();
     let written = serde_json::to_vec(&peers)
-        .map_err(std::io::Error::other)
-        .and_then(|text| {
-            let draft = path.with_extension("new");
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            options.open(&draft)?.write_all(&text)?;
-            fs::rename(&draft, path)
-        });
+        .map_err(io::Error::other)
+        .and_then(|text| list.write(&text));
     if let Err(error) = written {
         debug!(%error, "the list of known peers was not written");
     }
