@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Profile, Serve};
 use crate::control::ControlCall;
 use crate::control::report::IdInfo;
-use crate::keeper::store::RedbStore;
+use crate::keeper::store::KeeperStore;
 use crate::keeper::{self, KeeperHandle};
 use crate::net::transport::Transport;
 use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnFault};
@@ -76,11 +76,11 @@ pub fn create_account(
 /// # Cancel safety
 ///
 /// Dropping the future ends the node as a crash would: nothing acknowledged is lost.
-pub async fn run_person(
+pub async fn run_person<S: KeeperStore>(
     ground: Ground,
     config: Config,
     vault: Vault,
-    store: Option<RedbStore>,
+    store: Option<S>,
     calls: mpsc::Receiver<ControlCall>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), NodeFault> {
@@ -127,11 +127,11 @@ pub async fn run_person(
 /// # Cancel safety
 ///
 /// Dropping the future ends the server as a crash would: nothing acknowledged is lost.
-pub async fn run_server(
+pub async fn run_server<S: KeeperStore>(
     ground: Ground,
     config: Config,
     key: SecretKey,
-    store: RedbStore,
+    store: S,
     calls: mpsc::Receiver<ControlCall>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), NodeFault> {
@@ -162,12 +162,12 @@ struct Running {
 }
 
 impl Running {
-    fn start(
+    fn start<S: KeeperStore>(
         ground: Ground,
         config: Config,
         limits: NetLimits,
         key: &SecretKey,
-        store: Option<RedbStore>,
+        store: Option<S>,
     ) -> Result<Self, NodeFault> {
         let mut seed = key.seed();
         let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnFault::KeyKind)?;
