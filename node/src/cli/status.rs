@@ -67,7 +67,7 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
             ),
         );
         row("unread", info.unread.to_string());
-        row("outbox", info.outbox_count.to_string());
+        row("under way", format!("{} messages", info.outbox_count));
     }
     let mut lines = align(&rows);
     let entries: Vec<_> = info
@@ -76,7 +76,11 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
         .map(|entry| under_way(entry, now_ms))
         .collect();
     lines.extend(align(&entries).into_iter().map(|line| format!("  {line}")));
-    let hidden = (info.outbox_count as usize).saturating_sub(entries.len());
+    let is_under_way = |entry: &&OutboxEntry| {
+        matches!(entry.state, DeliveryState::Waiting | DeliveryState::Stored)
+    };
+    let listed = info.outbox.iter().filter(is_under_way).count();
+    let hidden = (info.outbox_count as usize).saturating_sub(listed);
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
     }

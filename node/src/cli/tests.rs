@@ -326,7 +326,7 @@ fn status_for_people() {
         "mailboxes   2 of 4 subscribed",
         "card        not published yet: nobody can find you by your ID",
         "unread      0",
-        "outbox      3",
+        "under way   3 messages",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting with 1 of 5  expires in 1 d  \
          offered again in 30 s",
         "  and 2 more",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
+use restante_proto::ItemId;
 use restante_proto::account::account_hash;
 use restante_proto::keeper::{Counters, Holding};
 use restante_proto::message::MessageId;
@@ -40,16 +41,24 @@ impl Client {
         let (watched, subscribed) = self.collector.watched(now);
         let mut outbox: Vec<(MessageId, &Sent)> =
             self.sent.iter().map(|(id, sent)| (*id, sent)).collect();
-        outbox.sort_by_key(|(_, sent)| sent.sent);
+        let is_under_way =
+            |sent: &Sent| matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored);
+        let under_way = outbox.iter().filter(|(_, sent)| is_under_way(sent)).count();
+        outbox.sort_by_key(|(_, sent)| match is_under_way(sent) {
+            true => (0, sent.sent.get()),
+            false => (1, u64::MAX - sent.sent.get()),
+        });
+        let envelopes = self.outgoing.iter().map(|(at, out)| (out.message, *at));
+        let envelopes: BTreeMap<MessageId, ItemId> = envelopes.collect();
         let unread = self.inbox.values().filter(|header| header.read.is_none());
         StatusInfo {
             id: self.account.id.to_string(),
             keeper: keeper_status(self.services.keeper.as_ref()).await,
-            outbox_count: count(outbox.len()),
+            outbox_count: count(under_way),
             outbox: outbox
                 .into_iter()
                 .take(OUTBOX_COUNT_MAX)
-                .map(|(id, sent)| self.outbox_entry(now, id, sent))
+                .map(|(id, sent)| self.outbox_entry(now, (id, envelopes.get(&id)), sent))
                 .collect(),
             mailboxes: MailboxStatus {
                 watched: count(watched),
@@ -62,13 +71,13 @@ impl Client {
         }
     }
 
-    fn outbox_entry(&self, now: UnixMillis, id: MessageId, sent: &Sent) -> OutboxEntry {
+    fn outbox_entry(
+        &self,
+        now: UnixMillis,
+        (id, envelope): (MessageId, Option<&ItemId>),
+        sent: &Sent,
+    ) -> OutboxEntry {
         let standing = self.standing_of(now, id);
-        let envelope = self
-            .outgoing
-            .iter()
-            .find(|(_, out)| out.message == id)
-            .map(|(at, _)| at);
         let attempts = envelope
             .and_then(|at| self.outbox.standing(now, at))
             .map_or(0, |s| s.1);

@@ -183,7 +183,8 @@ pub struct StatusInfo {
     pub faults: BTreeMap<String, u64>,
     /// What it keeps for others.
     pub keeper: KeeperStatus,
-    /// Messages under way, oldest first, at most [`OUTBOX_COUNT_MAX`].
+    /// Messages that were sent, at most [`OUTBOX_COUNT_MAX`]: those under way, oldest first, then for a
+    /// week those that were delivered or have expired, newest first.
     pub outbox: Vec<OutboxEntry>,
     /// How many messages are under way in all.
     pub outbox_count: u32,
