@@ -182,8 +182,15 @@ pub const LOOKUP_PARALLEL: usize = 5;
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for one question of a lookup.
 pub const LOOKUP_STREAM_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between two refreshes of the routing table.
-pub const TABLE_REFRESH: Duration = Duration::from_secs(300);
+/// Pause before a node first looks for the nodes closest to it; each further one is ten times as
+/// long.
+pub const REFRESH_NEAR_MIN: Duration = Duration::from_secs(1);
+/// Longest pause between two looks for the nodes closest to a node.
+pub const REFRESH_NEAR_MAX: Duration = Duration::from_secs(600);
+/// Pause before a node looks for nodes at every distance; each further one is eight times as long.
+pub const REFRESH_WHOLE_MIN: Duration = Duration::from_secs(600);
+/// Longest pause between two looks for nodes at every distance: about ten lookups each.
+pub const REFRESH_WHOLE_MAX: Duration = Duration::from_secs(7_200);
 
 /// Time after which one ping counts as lost, and with it the connection.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -21,7 +21,7 @@ use restante_proto::{Address, NodeId};
 use super::address::{IpGroup, bare, is_dialable, is_loopback};
 use super::limits::{
     ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_PARALLEL, LOOKUP_STREAM_TIMEOUT,
-    LOOKUP_TIMEOUT, TABLE_GROUP_MAX, TABLE_GROUP_PER_BUCKET_MAX, TABLE_REFRESH,
+    LOOKUP_TIMEOUT, TABLE_GROUP_MAX, TABLE_GROUP_PER_BUCKET_MAX,
 };
 use super::peer::node_of;
 use super::status::{Count, Counters, Mode};
@@ -53,7 +53,8 @@ fn config(protocol: StreamProtocol) -> kad::Config {
         .set_parallelism(PARALLEL)
         .set_query_timeout(LOOKUP_TIMEOUT)
         .set_substreams_timeout(LOOKUP_STREAM_TIMEOUT)
-        .set_periodic_bootstrap_interval(Some(TABLE_REFRESH));
+        // When to refresh the table is decided elsewhere; libp2p alone does so while it is small and grows.
+        .set_periodic_bootstrap_interval(None);
     config
 }
 
@@ -85,6 +86,17 @@ impl Routing {
     /// Starts a lookup.
     pub(super) fn look_up(&mut self, address: &Address) -> kad::QueryId {
         self.kad.get_closest_peers(address.as_bytes().to_vec())
+    }
+
+    /// Looks for the nodes closest to this one.
+    pub(super) fn look_near(&mut self, own: PeerId) {
+        let _unnamed = self.kad.get_closest_peers(own);
+    }
+
+    /// Looks for the nodes closest to this one and for nodes at every distance.
+    pub(super) fn look_everywhere(&mut self) {
+        // It fails when the table is empty, and then there is nobody to ask.
+        let _unnamed = self.kad.bootstrap();
     }
 
     /// Returns the nodes of the table nearest to an address, nearest first.

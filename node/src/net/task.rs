@@ -5,6 +5,7 @@ mod commands;
 mod identified;
 mod join;
 mod outlet;
+mod refresh;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::peer::{node_of, peer_of};
 use super::status::{Count, Counters, Mode};
 use join::{Entry, Join};
 use outlet::Outlet;
+use refresh::{Refresh, Scope};
 
 /// A lookup that runs.
 struct Lookup {
@@ -55,7 +57,9 @@ pub(super) struct Task {
     lookups: HashMap<kad::QueryId, Lookup>,
     endpoints: BTreeMap<ConnectionId, (PeerId, ConnectedPoint)>,
     join: Join,
-    join_alarm: item::Alarm,
+    refresh: Refresh,
+    /// Wakes the task for the next of both.
+    alarm: item::Alarm,
     /// Whether the routing table is empty.
     alone: bool,
 }
@@ -68,7 +72,7 @@ pub(super) struct Task {
 enum Input {
     Command(Command),
     Swarm(SwarmEvent<BehaviourEvent>),
-    JoinTimer,
+    Timer,
     /// Every handle is gone.
     NoHandles,
 }
@@ -108,7 +112,8 @@ impl Task {
             lookups: HashMap::new(),
             endpoints: BTreeMap::new(),
             join,
-            join_alarm: item::Alarm::default(),
+            refresh: Refresh::default(),
+            alarm: item::Alarm::default(),
             alone: true,
         };
         for address in &config.bootstrap {
@@ -127,6 +132,13 @@ impl Task {
     pub(super) async fn run(mut self) {
         loop {
             self.join_if_alone();
+            self.refresh_if_due();
+            let due = self
+                .join
+                .next()
+                .into_iter()
+                .chain(self.refresh.next())
+                .min();
             let input = tokio::select! {
                 biased;
                 () = self.outlet.drain() => continue,
@@ -135,7 +147,7 @@ impl Task {
                         &mut self.swarm,
                         &mut self.commands,
                         &mut self.commands_first,
-                        (&mut self.join_alarm, self.join.next()),
+                        (&mut self.alarm, due),
                         cx,
                     )
                 }) => input,
@@ -149,7 +161,7 @@ impl Task {
                 }
                 Input::Command(command) => self.on_command(command),
                 Input::Swarm(event) => self.on_swarm(event),
-                Input::JoinTimer => {}
+                Input::Timer => {}
                 Input::NoHandles => return,
             }
         }
@@ -157,7 +169,27 @@ impl Task {
 
     /// Looks whether anybody is left in the routing table.
     fn check_alone(&mut self) {
-        self.alone = self.swarm.behaviour_mut().routing.table_count() == 0;
+        let alone = self.swarm.behaviour_mut().routing.table_count() == 0;
+        if alone && !self.alone {
+            self.refresh.stop();
+        } else if self.alone && !alone {
+            self.refresh.restart(Instant::now());
+        }
+        self.alone = alone;
+    }
+
+    /// Looks for nodes that the table does not know when it is time to.
+    fn refresh_if_due(&mut self) {
+        let Some(scope) = self.refresh.due(Instant::now(), rand::random()) else {
+            return;
+        };
+        debug!(?scope, "the routing table is refreshed");
+        let own = *self.swarm.local_peer_id();
+        let routing = &mut self.swarm.behaviour_mut().routing;
+        match scope {
+            Scope::Near => routing.look_near(own),
+            Scope::Whole => routing.look_everywhere(),
+        }
     }
 
     /// Dials entry points when it is time to.
@@ -207,6 +239,9 @@ impl Task {
         behaviour.item.serve(serves);
         behaviour.routing.set_mode(mode);
         behaviour.set_dial_back(serves);
+        if serves && !self.alone {
+            self.refresh.restart(Instant::now());
+        }
         self.outlet.tell(NetEvent::Mode(mode));
     }
 
@@ -385,14 +420,14 @@ fn poll_input(
     swarm: &mut Swarm<Behaviour>,
     commands: &mut mpsc::Receiver<Command>,
     commands_first: &mut bool,
-    (alarm, join_at): (&mut item::Alarm, Option<Instant>),
+    (alarm, due): (&mut item::Alarm, Option<Instant>),
     cx: &mut Context<'_>,
 ) -> Poll<Input> {
     *commands_first = !*commands_first;
-    match join_at {
+    match due {
         Some(at) if alarm.fires_at(at, cx) => {
             alarm.clear();
-            return Poll::Ready(Input::JoinTimer);
+            return Poll::Ready(Input::Timer);
         }
         Some(_) => {}
         None => alarm.clear(),
