@@ -36,7 +36,7 @@ mod people;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::end::End;
+pub(crate) use self::end::{End, at_last};
 
 /// How long an expired item may stay on a disk, in milliseconds.
 const LINGER_MS: u64 = 60_000;
@@ -114,7 +114,7 @@ impl Checker {
     pub(crate) fn violate(&mut self, now: Instant, rule: &'static str, what: String) {
         if self.violation.is_none() {
             self.violation = Some(Violation {
-                rule,
+                rule: rule.into(),
                 what,
                 at_ms: now.0,
             });

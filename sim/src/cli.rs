@@ -15,7 +15,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use restante_proto::limits::MINUTE_MS;
 
 use crate::{
-    report::{Outcome, Report},
+    full, page,
+    report::{Outcome, Report, Tier},
     scenario::{SHIPPED, Scenario},
     soak::{self, Job, SEEDS, soak},
     world::simulate,
@@ -25,8 +26,10 @@ mod stopwatch;
 
 use self::stopwatch::Stopwatch;
 
-/// Seeds of each scenario that decide whether a change lands.
-const CI_SEEDS: u64 = 20;
+/// Seeds of each scenario that decide whether a change lands, on the state machines alone.
+const CI_SEEDS_PROTOCOL: u64 = 20;
+/// Seeds of each scenario that decide whether a change lands, on what the scenario says.
+const CI_SEEDS: u64 = 2;
 
 /// Runs Restante in virtual time, replayable by seed.
 #[derive(Debug, Parser)]
@@ -69,9 +72,18 @@ struct RunArgs {
     /// How many nodes there are, people's included, instead of what the scenario says.
     #[arg(long)]
     nodes: Option<usize>,
+    /// full: whole nodes; protocol: the state machines alone; otherwise what the scenario says.
+    #[arg(long, value_parser = Tier::parse)]
+    tier: Option<Tier>,
     /// Where to write the report as JSON; - is standard output.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
+    /// Where to write a page of pictures that stands alone.
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
+    /// What the nodes log to standard error, for example `info` or `restante=debug,libp2p_kad=trace`.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
     /// Where to write the trace, one line for each thing that happens.
     #[arg(long, value_name = "OUT")]
     trace: Option<PathBuf>,
@@ -88,18 +100,78 @@ struct SoakArgs {
     /// The first seed.
     #[arg(long, value_name = "N", default_value_t = 1)]
     from: u64,
+    /// full: whole nodes; protocol: the state machines alone; otherwise what each scenario says.
+    #[arg(long, value_parser = Tier::parse)]
+    tier: Option<Tier>,
     /// How many runs at once; one on each core if it is not said.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 }
 
-impl SoakArgs {
-    const fn ci() -> Self {
+/// Many runs to make.
+struct Batch {
+    /// Scenario files or names; all shipped ones if there is none.
+    scenarios: Vec<String>,
+    /// Tiers, nothing for what the scenario says, each with the number of seeds.
+    tiers: Vec<(Option<Tier>, u64)>,
+    /// The first seed.
+    from: u64,
+    /// How many at once.
+    jobs: Option<NonZero<usize>>,
+}
+
+impl Batch {
+    /// Returns what decides whether a change lands.
+    fn ci() -> Self {
         Self {
             scenarios: Vec::new(),
-            seeds: CI_SEEDS,
+            tiers: vec![(Some(Tier::Protocol), CI_SEEDS_PROTOCOL), (None, CI_SEEDS)],
             from: 1,
             jobs: None,
+        }
+    }
+
+    /// Lists the runs, those that once failed first, and says how many these are.
+    fn jobs<'a>(&self, scenarios: &'a [Scenario]) -> Result<(Vec<Job<'a>>, usize), Failure> {
+        let tier_of = |tier: Option<Tier>, scenario: &Scenario| tier.unwrap_or(scenario.tier);
+        let mut jobs = Vec::new();
+        for (tier, name, seed) in soak::known_seeds(SEEDS).map_err(Failure::Usage)? {
+            let named = scenarios.iter().find(|scenario| scenario.name == name);
+            let is_wanted = |scenario: &&Scenario| {
+                let mut tiers = self.tiers.iter();
+                tiers.any(|(wanted, _)| tier_of(*wanted, scenario) == tier)
+            };
+            jobs.extend(named.filter(is_wanted).map(|scenario| Job {
+                scenario,
+                tier,
+                seed,
+            }));
+        }
+        let known = jobs.len();
+        for (tier, seeds) in &self.tiers {
+            for scenario in scenarios {
+                let tier = tier_of(*tier, scenario);
+                let seeds = self.from..self.from.saturating_add(*seeds);
+                let new = seeds.map(|seed| Job {
+                    scenario,
+                    tier,
+                    seed,
+                });
+                let new: Vec<Job<'_>> = new.filter(|job| !jobs.contains(job)).collect();
+                jobs.extend(new);
+            }
+        }
+        Ok((jobs, known))
+    }
+}
+
+impl From<SoakArgs> for Batch {
+    fn from(args: SoakArgs) -> Self {
+        Self {
+            scenarios: args.scenarios,
+            tiers: vec![(args.tier, args.seeds)],
+            from: args.from,
+            jobs: args.jobs,
         }
     }
 }
@@ -131,8 +203,8 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run_one(&mut out, &run),
         Command::List => list(&mut out),
-        Command::Ci => run_many(&mut out, &SoakArgs::ci()),
-        Command::Soak(args) => run_many(&mut out, &args),
+        Command::Ci => run_many(&mut out, &Batch::ci()),
+        Command::Soak(args) => run_many(&mut out, &args.into()),
     };
     let done = done.and_then(|()| out.flush().map_err(closed));
     let _closed = out.flush();
@@ -151,16 +223,20 @@ fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
             .set_nodes(nodes)
             .map_err(|fault| Failure::Usage(format!("--nodes: {fault}")))?;
     }
+    let tier = args.tier.unwrap_or(scenario.tier);
+    if let Some(filter) = &args.log {
+        start_log(filter)?;
+    }
     let watch = Stopwatch::start();
     let report = match &args.trace {
         Some(path) => {
             let file = File::create(path).map_err(|error| unwritten(path, &error))?;
             let mut sink = BufWriter::new(file);
-            simulate(&scenario, args.seed, Some(&mut sink)).map_err(|error| unwritten(path, &error))
+            run_on(tier, &scenario, args.seed, Some(&mut sink))
+                .map_err(|error| unwritten(path, &error))
         }
-        None => {
-            simulate(&scenario, args.seed, None).map_err(|error| Failure::Failed(error.to_string()))
-        }
+        None => run_on(tier, &scenario, args.seed, None)
+            .map_err(|error| Failure::Failed(error.to_string())),
     }?;
     let took = watch.elapsed();
     let piped = args.json.as_deref() == Some(Path::new("-"));
@@ -172,6 +248,11 @@ fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
         } else {
             fs::write(path, json + "\n").map_err(|error| unwritten(path, &error))?;
         }
+    }
+    if let Some(path) = &args.html {
+        let text = text_of(&args.scenario).unwrap_or_default();
+        let html = page::page(&report, text, replay(&report, args.nodes)).html();
+        fs::write(path, html).map_err(|error| unwritten(path, &error))?;
     }
     if !piped {
         show(out, &report, took).map_err(closed)?;
@@ -185,6 +266,46 @@ fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
     }
 }
 
+/// Writes what the nodes log to standard error; the times are those of the run.
+fn start_log(filter: &str) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|fault| Failure::Usage(format!("--log: {fault}")))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+/// Runs a scenario on one tier.
+fn run_on(
+    tier: Tier,
+    scenario: &Scenario,
+    seed: u64,
+    sink: Option<&mut (dyn Write + Send)>,
+) -> io::Result<Report> {
+    match tier {
+        Tier::Full => full::simulate(scenario, seed, sink, &|progress| far(progress)),
+        Tier::Protocol => simulate(scenario, seed, sink.map(|sink| sink as &mut dyn Write)),
+    }
+}
+
+/// Tells a person at a terminal how far a run is.
+fn far(progress: full::Progress) {
+    let mut stderr = io::stderr();
+    if stderr.is_terminal() {
+        let virtually = Duration::from_secs(progress.virtual_ms / 1_000);
+        let _closed = write!(
+            stderr,
+            "\r{} of virtual time, {} messages written, {} shown    ",
+            humantime::format_duration(virtually),
+            progress.written,
+            progress.shown
+        );
+    }
+}
+
 fn list(out: &mut impl Write) -> Result<(), Failure> {
     for (name, _) in SHIPPED {
         let scenario = load(name)?;
@@ -195,29 +316,20 @@ fn list(out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn run_many(out: &mut impl Write, args: &SoakArgs) -> Result<(), Failure> {
+fn run_many(out: &mut impl Write, batch: &Batch) -> Result<(), Failure> {
     let all = SHIPPED.map(|(name, _)| name.to_owned());
-    let names = if args.scenarios.is_empty() {
+    let names = if batch.scenarios.is_empty() {
         &all[..]
     } else {
-        &args.scenarios
+        &batch.scenarios
     };
     let scenarios = names
         .iter()
         .map(|name| load(name))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut jobs: Vec<Job<'_>> = Vec::new();
-    for (name, seed) in soak::known_seeds(SEEDS).map_err(Failure::Usage)? {
-        let named = scenarios.iter().find(|scenario| scenario.name == name);
-        jobs.extend(named.map(|scenario| Job { scenario, seed }));
-    }
-    let known = jobs.len();
-    for scenario in &scenarios {
-        let end = args.from.saturating_add(args.seeds);
-        jobs.extend((args.from..end).map(|seed| Job { scenario, seed }));
-    }
+    let (jobs, known) = batch.jobs(&scenarios)?;
     let watch = Stopwatch::start();
-    let reports = soak(&jobs, args.jobs, &progress);
+    let reports = soak(&jobs, batch.jobs, &progress).map_err(Failure::Failed)?;
     let took = watch.elapsed();
     summarise(out, &reports).map_err(closed)?;
     let failed: Vec<&Report> = reports.iter().filter(|report| !report.passed()).collect();
@@ -249,6 +361,15 @@ fn progress(report: &Report) {
     }
 }
 
+/// Returns the text of a scenario.
+fn text_of(name: &str) -> Option<String> {
+    let shipped = SHIPPED.iter().find(|(known, _)| *known == name);
+    match shipped {
+        Some((_, text)) => Some((*text).to_owned()),
+        None => fs::read_to_string(name).ok(),
+    }
+}
+
 /// Reads a scenario from a file or from those that are shipped.
 fn load(name: &str) -> Result<Scenario, Failure> {
     if let Some(shipped) = Scenario::shipped(name) {
@@ -273,7 +394,11 @@ fn show(out: &mut impl Write, report: &Report, took: Duration) -> io::Result<()>
     } = report;
     let virtually = Duration::from_millis(*virtual_ms);
     let speed = virtually.as_secs_f64() / took.as_secs_f64().max(0.001);
-    writeln!(out, "{scenario}, seed {seed}, {nodes} nodes")?;
+    writeln!(
+        out,
+        "{scenario}, seed {seed}, {nodes} nodes, {} tier",
+        report.tier.name()
+    )?;
     writeln!(
         out,
         "  {} of virtual time, {events} events, in {:.2} s: {speed:.0} times as fast",
@@ -321,11 +446,12 @@ fn seconds(ms: u64) -> String {
 
 /// One line for each scenario.
 fn summarise(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
-    let mut scenarios: BTreeMap<&str, Vec<&Report>> = BTreeMap::new();
+    let mut scenarios: BTreeMap<(&str, &str), Vec<&Report>> = BTreeMap::new();
     for report in reports {
-        scenarios.entry(&report.scenario).or_default().push(report);
+        let name = (&*report.scenario, report.tier.name());
+        scenarios.entry(name).or_default().push(report);
     }
-    for (name, reports) in scenarios {
+    for ((name, tier), reports) in scenarios {
         let sum = |of: fn(&Report) -> u64| reports.iter().map(|report| of(report)).sum::<u64>();
         let failed = sum(|report| u64::from(!report.passed()));
         let written = sum(|report| report.counts.written);
@@ -339,7 +465,7 @@ fn summarise(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
         let runs = reports.len();
         writeln!(
             out,
-            "{name:<18} {runs:>5} runs, {failed} failed; {written} messages, {shown} shown, \
+            "{name:<18} {tier:<8} {runs:>4} runs, {failed} failed; {written} messages, {shown} shown, \
              {expired} expired; settled within {minutes} min"
         )?;
     }
@@ -357,16 +483,22 @@ fn broken(report: &Report, nodes: Option<usize>) -> String {
     let Outcome::Violated(violation) = outcome else {
         return String::new();
     };
+    format!(
+        "{scenario}, seed {seed}: {} at {}: {}\n  replay: {}",
+        violation.rule,
+        seconds(violation.at_ms),
+        violation.what,
+        replay(report, nodes)
+    )
+}
+
+/// Returns the command that makes a run again.
+fn replay(report: &Report, nodes: Option<usize>) -> String {
+    let (scenario, tier, seed) = (&report.scenario, report.tier.name(), report.seed);
     let nodes = nodes
         .map(|nodes| format!(" --nodes {nodes}"))
         .unwrap_or_default();
-    format!(
-        "{scenario}, seed {seed}: {} at {}: {}\n  \
-         replay: restante-sim run {scenario} --seed {seed}{nodes}",
-        violation.rule,
-        seconds(violation.at_ms),
-        violation.what
-    )
+    format!("restante-sim run {scenario} --tier {tier} --seed {seed}{nodes}")
 }
 
 fn complain(text: &dyn Display, code: u8) -> ExitCode {

@@ -1,7 +1,7 @@
 //! What a scenario decides, valid by construction, in the simulator's own units.
 
 /// How messages between hosts travel until the faults end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetworkOptions {
     /// Shortest way from one host to another, in milliseconds.
     pub(crate) latency_ms: u64,
@@ -16,7 +16,7 @@ pub(crate) struct NetworkOptions {
 }
 
 /// How keepers store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DiskOptions {
     /// Longest time until an operation is durable, in milliseconds.
     pub(crate) latency_ms: u64,
@@ -34,7 +34,7 @@ pub(crate) enum Pattern {
 }
 
 /// What people do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WorkloadOptions {
     /// Messages written.
     pub(crate) messages: u64,
@@ -62,7 +62,7 @@ pub(crate) enum Who {
 }
 
 /// A time in which some people's nodes do not run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AwayOptions {
     /// Whose.
     pub(crate) who: Who,
@@ -84,7 +84,7 @@ pub(crate) enum Target {
 }
 
 /// What goes wrong.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
     /// The keeper's process ends; its disk stays, and it starts again after so many milliseconds.
     Crash { target: Target, down_ms: u64 },
@@ -100,7 +100,7 @@ pub(crate) enum FaultKind {
 }
 
 /// When and how often something goes wrong.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FaultOptions {
     /// What.
     pub(crate) kind: FaultKind,
@@ -115,7 +115,7 @@ pub(crate) struct FaultOptions {
 }
 
 /// What must come out, besides what the checkers always want.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expectations {
     /// Messages that had enough receipts at some time, at least.
     pub(crate) stored_min: u64,

@@ -1,12 +1,18 @@
 //! What a run has shown, for people and for `--json`.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::Observed;
 
 /// The result of one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The scenario's name.
     pub scenario: String,
+    /// What it ran on.
+    pub tier: Tier,
     /// The seed.
     pub seed: u64,
     /// Nodes, people's included.
@@ -28,10 +34,49 @@ pub struct Report {
     pub counts: Counts,
     /// What each fault changed.
     pub effects: Vec<Effect>,
+    /// What else was seen, on whole nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+}
+
+/// How much of a node a run consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Whole nodes, as they are shipped.
+    #[default]
+    Full,
+    /// The state machines of the protocol alone.
+    Protocol,
+}
+
+impl Tier {
+    /// All tiers with their names.
+    pub const ALL: [(&'static str, Self); 2] = [("full", Self::Full), ("protocol", Self::Protocol)];
+
+    /// Returns the tier's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that lists the names there are.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found
+            .map(|(_, tier)| *tier)
+            .ok_or_else(|| format!("{name:?} is none of: full, protocol"))
+    }
 }
 
 /// Whether a run passed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing was wrong.
@@ -41,10 +86,10 @@ pub enum Outcome {
 }
 
 /// Something that must never happen, and did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// The rule.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// What happened.
     pub what: String,
     /// When, in virtual milliseconds.
@@ -52,7 +97,7 @@ pub struct Violation {
 }
 
 /// What became of messages, and what that took.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Messages written.
     pub written: u64,
@@ -79,7 +124,7 @@ pub struct Counts {
 }
 
 /// What one fault changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// The fault.
     pub fault: String,

@@ -4,6 +4,8 @@ use crate::options::{
     AwayOptions, DiskOptions, Expectations, FaultOptions, NetworkOptions, WorkloadOptions,
 };
 
+use crate::report::Tier;
+
 mod raw;
 mod shipped;
 #[cfg(test)]
@@ -26,12 +28,14 @@ pub struct ScenarioFault {
 }
 
 /// One scenario, valid by construction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// What it is called.
     pub name: String,
     /// What it is for.
     pub about: String,
+    /// What it runs on unless somebody wants otherwise.
+    pub tier: Tier,
     pub(crate) nodes: usize,
     pub(crate) people: usize,
     pub(crate) duration_ms: u64,

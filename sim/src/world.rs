@@ -13,7 +13,7 @@ use crate::{
     network::{End as Place, Network},
     person::Person,
     random::Random,
-    report::{Effect, Outcome, Report},
+    report::{Effect, Outcome, Report, Tier},
     routing::Routing,
     scenario::Scenario,
     trace::Trace,
@@ -23,7 +23,7 @@ mod event;
 mod faults;
 mod keepers;
 mod people;
-mod plan;
+pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -293,6 +293,7 @@ impl<'a> World<'a> {
         let (trace_hash, trace_lines) = self.trace.finish()?;
         Ok(Report {
             scenario: self.scenario.name.clone(),
+            tier: Tier::Protocol,
             seed,
             nodes: self.scenario.nodes,
             outcome: violation.map_or(Outcome::Passed, Outcome::Violated),
@@ -303,6 +304,7 @@ impl<'a> World<'a> {
             settled_after_ms: self.settled.map(|at| at.0 - self.scenario.duration_ms),
             counts,
             effects,
+            observed: None,
         })
     }
 }

@@ -10,8 +10,10 @@ fn sim(arguments: &[&str]) -> Output {
         .expect("the program starts")
 }
 
-fn report(scenario: &str, seed: &str) -> serde_json::Value {
-    let output = sim(&["run", scenario, "--seed", seed, "--json", "-"]);
+fn report(scenario: &str, tier: &str, seed: &str) -> serde_json::Value {
+    let output = sim(&[
+        "run", scenario, "--tier", tier, "--seed", seed, "--json", "-",
+    ]);
     assert!(
         output.status.success(),
         "{}",
@@ -31,22 +33,22 @@ fn check(arguments: &[&str], code: i32, said: &str) {
 
 #[test]
 fn the_same_seed_leaves_the_same_trace_in_another_process() {
-    for scenario in ["hello", "lossy"] {
-        let first = report(scenario, "7");
-        assert_eq!(first, report(scenario, "7"), "{scenario}");
-        assert_ne!(
-            first["trace_hash"],
-            report(scenario, "8")["trace_hash"],
-            "{scenario}"
-        );
+    for (scenario, tier) in [("hello", "full"), ("lossy", "protocol")] {
+        let first = report(scenario, tier, "7");
+        assert_eq!(first, report(scenario, tier, "7"), "{scenario}");
+        let other = report(scenario, tier, "8");
+        assert_ne!(first["trace_hash"], other["trace_hash"], "{scenario}");
     }
 }
 
 #[test]
 fn a_file_and_the_shipped_scenario_of_its_name_are_the_same() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/hello.toml");
-    let from_file = report(file.to_str().unwrap(), "3");
-    assert_eq!(from_file["trace_hash"], report("hello", "3")["trace_hash"]);
+    let from_file = report(file.to_str().unwrap(), "protocol", "3");
+    assert_eq!(
+        from_file["trace_hash"],
+        report("hello", "protocol", "3")["trace_hash"]
+    );
 }
 
 #[test]
@@ -62,12 +64,14 @@ fn exit_codes_say_what_happened() {
     );
     check(&["soak"], 2, "--seeds");
     check(
-        &["run", "hello", "--html", "x"],
+        &["run", "hello", "--tier", "half"],
         2,
-        "unexpected argument '--html'",
+        "is none of: full, protocol",
     );
     check(
-        &["soak", "hello", "--seeds", "2", "--from", "5"],
+        &[
+            "soak", "hello", "--tier", "protocol", "--seeds", "2", "--from", "5",
+        ],
         0,
         "2 runs",
     );
@@ -96,7 +100,37 @@ fn a_broken_rule_is_told_with_the_command_that_shows_it_again() {
     let hello = include_str!("../scenarios/hello.toml");
     std::fs::write(&file, hello.replace("shown_min = 12", "shown_min = 13")).unwrap();
     let name = file.to_str().unwrap();
-    check(&["run", name, "--seed", "9"], 1, "expectation at");
-    let again = format!("replay: restante-sim run {name} --seed 9");
-    check(&["soak", name, "--seeds", "1", "--from", "9"], 1, &again);
+    let tier = ["--tier", "protocol"];
+    check(
+        &[&["run", name, "--seed", "9"][..], &tier].concat(),
+        1,
+        "expectation at",
+    );
+    let again = format!("replay: restante-sim run {name} --tier protocol --seed 9");
+    check(
+        &[&["soak", name, "--seeds", "1", "--from", "9"][..], &tier].concat(),
+        1,
+        &again,
+    );
+}
+
+#[test]
+fn a_page_of_pictures_stands_alone() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hello.html");
+    let name = file.to_str().unwrap();
+    check(
+        &["run", "hello", "--seed", "7", "--html", name],
+        0,
+        "passed",
+    );
+    let page = std::fs::read_to_string(&file).unwrap();
+    for part in [
+        "How long did a message take from writing to showing?",
+        "restante-sim run hello --tier full --seed 7",
+        "No rule was broken.",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let outside = ["<script", "src=", "href=\"http", "@import", "url(http"];
+    assert!(outside.iter().all(|part| !page.contains(part)));
 }

@@ -10,32 +10,45 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A future that is ready once a duration has passed.
-pub struct Delay(Pin<Box<Sleep>>);
+pub struct Delay {
+    at: Instant,
+    /// Nothing until it is polled: it can be made and reset outside of a runtime.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
 
 impl Delay {
-    /// Returns a future that is ready `duration` from now.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime.
+    /// Returns a future that is ready `duration` from now; it must be polled in a tokio runtime.
     pub fn new(duration: Duration) -> Self {
-        Self(Box::pin(sleep(duration)))
+        Self {
+            at: Instant::now() + duration,
+            sleep: None,
+        }
     }
 
     /// Makes it ready `duration` from now, whether it was ready before or not.
     pub fn reset(&mut self, duration: Duration) {
-        self.0.as_mut().reset(Instant::now() + duration);
+        self.at = Instant::now() + duration;
+        if let Some(sleep) = &mut self.sleep {
+            sleep.as_mut().reset(self.at);
+        }
     }
 }
 
 impl Future for Delay {
     type Output = ();
 
+    /// Polls the timer.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(context)
+        let at = self.at;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        sleep.as_mut().poll(context)
     }
 }
 
@@ -58,5 +71,15 @@ mod tests {
         delay.reset(Duration::from_secs(60));
         delay.await;
         assert_eq!(began.elapsed().as_secs(), 3_660);
+        let mut late = Delay::new(Duration::from_secs(60));
+        late.reset(Duration::from_secs(5));
+        late.await;
+        assert_eq!(began.elapsed().as_secs(), 3_665);
+    }
+
+    #[test]
+    fn it_is_made_and_reset_where_there_is_no_runtime() {
+        let mut delay = Delay::new(Duration::ZERO);
+        delay.reset(Duration::from_secs(1));
     }
 }

@@ -31,6 +31,28 @@ pub(crate) struct End<'a> {
     pub(crate) routing: &'a mut Routing,
 }
 
+/// Looks for a fault that changed nothing, and for what the scenario wanted and did not get.
+pub(crate) fn at_last(
+    scenario: &Scenario,
+    counts: &Counts,
+    effects: &[Effect],
+) -> Option<(&'static str, String)> {
+    if let Some(idle) = effects.iter().find(|effect| effect.changed == 0) {
+        let what = format!("{} changed nothing", idle.fault);
+        return Some(("fault-without-effect", what));
+    }
+    let wanted = [
+        ("stored", counts.stored, scenario.expect.stored_min),
+        ("shown", counts.shown, scenario.expect.shown_min),
+        ("expired", counts.expired, scenario.expect.expired_min),
+    ];
+    let mut missed = wanted.iter().filter(|(_, got, min)| got < min);
+    missed.next().map(|(what, got, min)| {
+        let text = format!("{got} messages were {what}, at least {min} were expected");
+        ("expectation", text)
+    })
+}
+
 impl Checker {
     /// Looks for the first thing that is not as it should be when all is over.
     pub(crate) fn unsettled(&self, mut end: End<'_>) -> Option<(&'static str, String)> {
@@ -127,20 +149,8 @@ impl Checker {
         counts: &Counts,
         effects: &[Effect],
     ) {
-        if let Some(idle) = effects.iter().find(|effect| effect.changed == 0) {
-            let what = format!("{} changed nothing", idle.fault);
-            self.violate(now, "fault-without-effect", what);
-        }
-        let wanted = [
-            ("stored", counts.stored, scenario.expect.stored_min),
-            ("shown", counts.shown, scenario.expect.shown_min),
-            ("expired", counts.expired, scenario.expect.expired_min),
-        ];
-        for (what, got, min) in wanted {
-            if got < min {
-                let text = format!("{got} messages were {what}, at least {min} were expected");
-                self.violate(now, "expectation", text);
-            }
+        if let Some((rule, what)) = at_last(scenario, counts, effects) {
+            self.violate(now, rule, what);
         }
     }
 

@@ -8,6 +8,8 @@ use restante_proto::limits::{
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::report::Tier;
+
 use super::{Scenario, ScenarioFault};
 use crate::options::{
     AwayOptions, DiskOptions, Expectations, FaultKind, FaultOptions, NetworkOptions, Pattern,
@@ -34,6 +36,7 @@ type Number = Spanned<u64>;
 #[serde(deny_unknown_fields)]
 struct Raw {
     about: String,
+    tier: Option<Text>,
     population: Population,
     time: Time,
     #[serde(default)]
@@ -142,6 +145,10 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioFault> {
     let times = |entry| file.fault_of(entry, duration_ms);
     Ok(Scenario {
         name: name.to_owned(),
+        tier: match &raw.tier {
+            Some(tier) => file.one_of(tier, &Tier::ALL)?,
+            None => Tier::default(),
+        },
         nodes: size(nodes),
         people: size(people),
         duration_ms,

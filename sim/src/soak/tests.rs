@@ -1,32 +1,37 @@
 use super::known_seeds;
+use crate::report::Tier;
 use crate::scenario::Scenario;
 
 #[test]
 fn the_list_of_seeds_names_scenarios_that_exist() {
-    for (name, _) in known_seeds(super::SEEDS).unwrap() {
+    for (_, name, _) in known_seeds(super::SEEDS).unwrap() {
         assert!(Scenario::shipped(name).is_some(), "{name}");
     }
 }
 
 #[test]
 fn a_line_is_a_scenario_a_seed_and_a_remark() {
-    let text = "# heading\n\nhello 7 # what was wrong\n  lossy   18446744073709551615\n";
+    let text =
+        "# heading\n\nfull hello 7 # what was wrong\n  protocol lossy   18446744073709551615\n";
     assert_eq!(
         known_seeds(text).unwrap(),
-        [("hello", 7), ("lossy", u64::MAX)]
+        [
+            (Tier::Full, "hello", 7),
+            (Tier::Protocol, "lossy", u64::MAX)
+        ]
     );
     for (wrong, message) in [
         (
-            "hello",
-            "seeds.txt:1:1: \"hello\" is not a scenario and a seed",
+            "hello 7",
+            "seeds.txt:1:1: \"hello 7\" is not a tier, a scenario and a seed",
         ),
         (
-            "\nhello seven",
-            "seeds.txt:2:1: \"hello seven\" is not a scenario and a seed",
+            "\nfull hello seven",
+            "seeds.txt:2:1: \"full hello seven\" is not a tier, a scenario and a seed",
         ),
         (
-            "hello -1",
-            "seeds.txt:1:1: \"hello -1\" is not a scenario and a seed",
+            "half hello 1",
+            "seeds.txt:1:1: \"half hello 1\" is not a tier, a scenario and a seed",
         ),
     ] {
         assert_eq!(known_seeds(wrong).unwrap_err(), message);

@@ -29,7 +29,7 @@ const AUDITS: u64 = 100;
 const HALF_PPM: u64 = 500_000;
 
 /// Draws the moment at which a run begins, at any time of the day.
-pub(super) fn start(random: &mut Random) -> UnixMillis {
+pub(crate) fn start(random: &mut Random) -> UnixMillis {
     FIRST_DAY.plus(random.below(DAY_MS))
 }
 

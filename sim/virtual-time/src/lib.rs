@@ -28,7 +28,9 @@ pub enum RunFault {
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] io::Error),
     /// This program asks for time or randomness in another way than through libc.
-    #[error("{0} cannot be replaced in this program; it must be linked dynamically with glibc or musl")]
+    #[error(
+        "{0} cannot be replaced in this program; it must be linked dynamically with glibc or musl"
+    )]
     NotReplaced(&'static str),
     /// The future panicked.
     #[error("the run panicked: {0}")]
@@ -55,22 +57,24 @@ thread_local! {
 pub fn run<T, F>(
     seed: u64,
     wall_start: Duration,
-    make: impl FnOnce() -> F + Send + 'static,
+    make: impl FnOnce() -> F + Send,
 ) -> Result<T, RunFault>
 where
-    T: Send + 'static,
+    T: Send,
     F: Future<Output = T>,
 {
     symbols::link();
-    let thread = std::thread::Builder::new()
-        .name("virtual".into())
-        .stack_size(STACK_BYTES)
-        .spawn(move || run_here(seed, wall_start, make))?;
-    thread.join().map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-        RunFault::Panicked(text.unwrap_or_default())
-    })?
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("virtual".into())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, move || run_here(seed, wall_start, make))?;
+        thread.join().map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+            RunFault::Panicked(text.unwrap_or_default())
+        })?
+    })
 }
 
 fn run_here<T, F: Future<Output = T>>(
@@ -162,7 +166,6 @@ const fn mix(mut bits: u64) -> u64 {
     bits = bits.wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,77 @@
+//! A million nodes as a model, for planning capacity.
+//!
+//! Every node comes and goes, is somewhere in the world, and keeps what it is given. Lookups walk
+//! through tables with Kademlia's shape by libp2p's rules. Senders and recipients are the
+//! protocol's own state machines: `Placement` and `Collector` of `restante-proto` decide whom to
+//! ask for what and when to try again, and sizes are those of its encoding. Keepers are counted,
+//! not run: they hold a message from its deposit to its ack or its end, give receipts, push, and
+//! never take back what was acked.
+//!
+//! # What is not in the model
+//!
+//! - Joining, refreshing tables and staying connected: tables are as good as they can be, but for
+//!   nodes that have just gone ([`Routing::stale_ms`]) and dead ones ([`Options::dead_share`]).
+//! - Bandwidth, loss and queues of links; NATs and relays; budgets, rates and full disks; lies.
+//! - The sender's and the recipient's own devices are no nodes: each uses the table of a node drawn
+//!   by chance.
+//! - Every message has a mailbox of its own, in which nothing else waits; other mailboxes that a
+//!   device looks into when it returns cost nothing here.
+//! - The recipient's word takes its time and its bytes, and is never lost. Repair takes bytes and
+//!   no time.
+//! - A recipient learns that a keeper that would push has gone when it compares, not when the
+//!   connection breaks.
+
+mod bits;
+mod cost;
+mod event;
+mod keyspace;
+mod lookup;
+mod message;
+mod nodes;
+mod options;
+mod queue;
+mod report;
+mod stats;
+mod tables;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use self::world::World;
+pub use self::{
+    options::{BadOptions, Options, Recipients, Repair, Routing, Senders, Span},
+    report::{
+        ByteReport, CopiesAt, LookupReport, Memory, Messages, Progress, Quantiles, RepairReport,
+        Report, Share,
+    },
+};
+
+/// Makes `count` lookups from nodes drawn by chance to keys drawn by chance, at the first moment of
+/// a run.
+///
+/// # Errors
+///
+/// [`BadOptions`], before anything is done.
+pub fn look_up(options: &Options, seed: u64, count: u64) -> Result<LookupReport, BadOptions> {
+    options.check()?;
+    let mut world = World::new(options, seed);
+    world.look_up(count);
+    Ok(LookupReport::of(&world))
+}
+
+/// Runs a model from its start to its end; `progress` is called some hundred times on the way.
+///
+/// # Errors
+///
+/// [`BadOptions`], before anything is done.
+pub fn run(
+    options: &Options,
+    seed: u64,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Report, BadOptions> {
+    options.check()?;
+    let mut world = World::new(options, seed);
+    world.run(progress);
+    Ok(Report::of(options, seed, &world))
+}

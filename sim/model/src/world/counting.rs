@@ -1,0 +1,68 @@
+//! What is counted on the way and at the end.
+
+use super::World;
+use crate::{lookup::Walk, report::CopiesAt};
+
+impl World<'_> {
+    pub(super) fn count_walk(&mut self, origin: u32, key: u64, walk: Walk, found: &[u32]) {
+        let rules = &self.options.routing;
+        for (node, named) in self.walker.answers() {
+            let bytes = 2 * rules.question_bytes + u64::from(named) * rules.named_bytes;
+            self.nodes.load[node as usize].moved += bytes;
+            self.tally.bytes.total += bytes;
+            self.tally.bytes.lookups += bytes;
+        }
+        let wanted = self.options.copies;
+        let mut closest = std::mem::take(&mut self.tally.closest);
+        self.nodes
+            .keys
+            .closest(key, wanted + 1, &self.nodes.up, &mut closest);
+        closest.retain(|(_, node)| *node != origin);
+        closest.truncate(wanted);
+        let nearest = closest.iter().map(|(_, node)| node);
+        let is_exact = nearest.eq(found.iter().take(wanted));
+        self.tally.closest = closest;
+        self.tally.lookups.add(walk, is_exact);
+    }
+
+    /// Counts all copies.
+    pub(super) fn sample(&mut self) {
+        let mut sample = CopiesAt {
+            at_ms: self.now_ms,
+            ..CopiesAt::default()
+        };
+        let (mut open, mut records) = (0, 0);
+        for message in self.messages[self.first..].iter().flatten() {
+            records += 1;
+            open += u64::from(message.sending.is_some() || message.receiving.is_some());
+            let kept = message.copies.iter();
+            let kept = kept.filter(|node| !self.nodes.gone.has(**node)).count() as u64;
+            sample.copies += kept;
+            if message.is_taken || !message.is_stored {
+                continue;
+            }
+            let up = message.copies.iter();
+            let up = up.filter(|node| self.nodes.up.has(**node)).count() as u64;
+            sample.waiting += 1;
+            sample.waiting_copies += kept;
+            sample.waiting_copies_up += up;
+            sample.out_of_reach += u64::from(up == 0);
+        }
+        self.tally.records_max = self.tally.records_max.max(records);
+        self.tally.open_max = self.tally.open_max.max(open);
+        self.tally.queue_bytes_max = self.tally.queue_bytes_max.max(self.queue.bytes());
+        sample.nodes_up = self.nodes.up.count(0, self.nodes.keys.len()) as u64;
+        self.tally.copies.push(sample);
+    }
+
+    /// Counts what each node had to do.
+    pub(super) fn count_loads(&mut self) {
+        for node in 0..self.nodes.keys.len() {
+            if self.nodes.seen.has(node) {
+                let load = self.nodes.load[node as usize];
+                self.tally.moved.add(load.moved);
+                self.tally.copies_max.add(u64::from(load.copies_max));
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Who reaches whom through routers.
+
+use super::*;
+
+const PUBLIC: Nat = Nat::Public;
+
+/// Whether a dial gets through, and from where it is seen to come.
+async fn reach(
+    from: &mut Process,
+    to: &mut Process,
+    address: &Multiaddr,
+    port_use: PortUse,
+) -> Option<(Multiaddr, StreamMuxerBox, StreamMuxerBox)> {
+    let dial = from.dial_with(address, port_use).unwrap();
+    let accept = tokio::time::timeout(Duration::from_secs(6), to.accept());
+    let (dialled, accepted) = join(dial, accept).await;
+    let (seen, _, accepted) = accepted.ok()?;
+    Some((seen, dialled.unwrap().1, accepted))
+}
+
+/// A world with two public hosts and one behind a router, each listening on port 4001.
+async fn world(nat: Nat) -> (Internet, [Process; 3], Multiaddr) {
+    let internet = internet(1, region(20));
+    let hosts = [(1, PUBLIC), (2, PUBLIC), (3, nat)];
+    let mut processes =
+        hosts.map(|(at, nat)| Process::start(&internet, add(&internet, at, Link::default(), nat)));
+    let mut inner = Multiaddr::empty();
+    for process in &mut processes {
+        inner = process.listen(4001).await;
+    }
+    (internet, processes, inner)
+}
+
+fn public(number: u8) -> Multiaddr {
+    format!("/ip4/45.1.0.{number}/udp/4001/quic-v1")
+        .parse()
+        .unwrap()
+}
+
+fn port_of(address: &Multiaddr) -> Multiaddr {
+    let ip = address.iter().next();
+    assert_eq!(ip, public(3).iter().next());
+    address.clone()
+}
+
+#[test]
+fn a_cone_is_seen_from_one_port_and_reached_by_whom_it_knows() {
+    run(1, || async {
+        let (_internet, [mut first, mut second, mut inside], inner) = world(Nat::Cone).await;
+        assert_eq!(inner.to_string(), "/ip4/192.168.1.2/udp/4001/quic-v1");
+        assert!(
+            reach(&mut first, &mut inside, &public(3), PortUse::Reuse)
+                .await
+                .is_none()
+        );
+        assert!(
+            reach(&mut first, &mut inside, &inner, PortUse::Reuse)
+                .await
+                .is_none()
+        );
+
+        let (seen, held, _accepted) = reach(&mut inside, &mut first, &public(1), PortUse::Reuse)
+            .await
+            .unwrap();
+        let outside = port_of(&seen);
+        assert_ne!(outside, public(3));
+        // The one it knows comes from the port it knows, or not.
+        let again = reach(&mut first, &mut inside, &outside, PortUse::Reuse).await;
+        assert!(again.is_some());
+        assert!(
+            reach(&mut first, &mut inside, &outside, PortUse::New)
+                .await
+                .is_none()
+        );
+        assert!(
+            reach(&mut second, &mut inside, &outside, PortUse::Reuse)
+                .await
+                .is_none()
+        );
+        drop(again);
+
+        // A connection keeps the way open; two minutes after its end it is closed.
+        sleep_ms(600_000).await;
+        assert!(
+            reach(&mut first, &mut inside, &outside, PortUse::Reuse)
+                .await
+                .is_some()
+        );
+        drop(held);
+        drop(_accepted);
+        sleep_ms(121_000).await;
+        assert!(
+            reach(&mut first, &mut inside, &outside, PortUse::Reuse)
+                .await
+                .is_none()
+        );
+
+        let (seen, ..) = reach(&mut inside, &mut second, &public(2), PortUse::Reuse)
+            .await
+            .unwrap();
+        assert_eq!(port_of(&seen), outside);
+    });
+}
+
+#[test]
+fn a_symmetric_router_shows_each_destination_another_port() {
+    run(2, || async {
+        let (_internet, [mut first, mut second, mut inside], _) = world(Nat::Symmetric).await;
+        let to_first = reach(&mut inside, &mut first, &public(1), PortUse::Reuse)
+            .await
+            .unwrap();
+        let to_second = reach(&mut inside, &mut second, &public(2), PortUse::Reuse)
+            .await
+            .unwrap();
+        let (for_first, for_second) = (port_of(&to_first.0), port_of(&to_second.0));
+        assert_ne!(for_first, for_second);
+        assert!(
+            reach(&mut first, &mut inside, &for_first, PortUse::Reuse)
+                .await
+                .is_some()
+        );
+        assert!(
+            reach(&mut first, &mut inside, &for_second, PortUse::Reuse)
+                .await
+                .is_none()
+        );
+    });
+}
+
+#[test]
+fn a_public_host_is_seen_as_it_is() {
+    run(3, || async {
+        let (_internet, [mut first, mut second, mut third], inner) = world(Nat::Public).await;
+        assert_eq!(inner, public(3));
+        let (seen, ..) = reach(&mut first, &mut second, &public(2), PortUse::Reuse)
+            .await
+            .unwrap();
+        assert_eq!(seen, public(1));
+        let (seen, ..) = reach(&mut first, &mut third, &public(3), PortUse::New)
+            .await
+            .unwrap();
+        assert_ne!(seen, public(1));
+        assert!(seen.to_string().starts_with("/ip4/45.1.0.1/udp/"));
+    });
+}
+
+#[test]
+fn addresses_are_for_one_host_each() {
+    run(4, || async {
+        let internet = internet(4, region(20));
+        let host = HostOptions {
+            address: Ipv4Addr::new(45, 1, 0, 1),
+            region: 0,
+            link: Link::default(),
+            nat: Nat::Public,
+        };
+        internet.add_host(host).unwrap();
+        let taken = HostFault::AddressTaken(host.address);
+        assert_eq!(internet.add_host(host), Err(taken));
+        let local = HostOptions {
+            address: Ipv4Addr::LOCALHOST,
+            ..host
+        };
+        let unusable = HostFault::AddressUnusable(local.address);
+        assert_eq!(internet.add_host(local), Err(unusable));
+        let nowhere = HostOptions {
+            address: Ipv4Addr::new(45, 1, 0, 2),
+            region: 1,
+            ..host
+        };
+        let region = HostFault::Region {
+            region: 1,
+            regions: 1,
+        };
+        assert_eq!(internet.add_host(nowhere), Err(region));
+    });
+}

@@ -1,0 +1,107 @@
+//! What is written down of a run beside its messages.
+
+use restante::control::protocol::{ControlReply, ControlRequest};
+use restante_proto::limits::{MINUTE_MS, SECOND_MS};
+
+use super::{Director, Event, TELL_MS};
+use crate::full::Progress;
+use crate::full::machine::Machine;
+use crate::observed::{Sample, Span, Traffic};
+
+/// Samples of a run, about.
+const SAMPLES: u64 = 120;
+/// Keepers asked for what they hold at each sample, at most: of more, as many are asked and the sum is scaled.
+const ASKED_MAX: usize = 200;
+/// Spans that are written down, at most: a picture shows no more.
+const SPANS_MAX: usize = 2_000;
+
+impl Director<'_> {
+    /// Returns how much time lies between two samples, in milliseconds.
+    pub(super) fn pace_ms(&self) -> u64 {
+        let whole = self.scenario.duration_ms + self.scenario.settle_ms.min(MINUTE_MS);
+        (whole / SAMPLES).max(SECOND_MS)
+    }
+
+    /// Writes down how the run stands.
+    pub(super) async fn sample(&mut self) {
+        let up: Vec<&Machine> = self
+            .keepers
+            .iter()
+            .filter(|keeper| keeper.is_up())
+            .collect();
+        let step = up.len().div_ceil(ASKED_MAX).max(1);
+        let (mut copies, mut asked) = (0, 0);
+        for keeper in up.iter().step_by(step) {
+            if let Some(Ok(ControlReply::Status(status))) = keeper.ask(ControlRequest::Status).await
+            {
+                copies += status.keeper.items;
+                asked += 1;
+            }
+        }
+        let keepers_up = up.len() as u64;
+        let counts = self.ledger.counts(&[]);
+        self.observed.samples.push(Sample {
+            at_ms: self.now().0,
+            written: counts.written,
+            stored: counts.stored,
+            shown: counts.shown,
+            keepers_up,
+            copies: (copies * keepers_up).checked_div(asked).unwrap_or(0),
+            connections: self.internet.connections() as u64,
+            sent_bytes: self.internet.stats().sent_bytes,
+        });
+        self.later(self.pace_ms(), Event::Sample);
+    }
+
+    /// Writes down that something begins.
+    pub(super) fn begin(&mut self, what: &str, who: String) {
+        let from_ms = self.now().0;
+        if self.observed.spans.len() < SPANS_MAX {
+            self.observed.spans.push(Span {
+                what: what.to_owned(),
+                who,
+                from_ms,
+                to_ms: None,
+            });
+        }
+    }
+
+    /// Writes down that what last began there is over.
+    pub(super) fn end(&mut self, who: &str) {
+        let now = self.now().0;
+        let mut open = self.observed.spans.iter_mut().rev();
+        if let Some(span) = open.find(|span| span.who == who && span.to_ms.is_none()) {
+            span.to_ms = Some(now);
+        }
+    }
+
+    /// Returns what each machine sent and received.
+    pub(super) fn traffic(&self) -> Vec<Traffic> {
+        let keepers = self.keepers.iter().enumerate();
+        let people = self.people.iter().enumerate();
+        let named = keepers
+            .map(|(number, machine)| (format!("k{number}"), machine))
+            .chain(people.map(|(number, machine)| (format!("p{number}"), machine)));
+        named
+            .map(|(name, machine)| {
+                let traffic = self.internet.traffic(machine.host);
+                Traffic {
+                    name,
+                    up_bytes: traffic.up_bytes,
+                    down_bytes: traffic.down_bytes,
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn tell(&mut self) {
+        let counts = self.ledger.counts(&[]);
+        (self.told)(Progress {
+            virtual_ms: self.now().0,
+            end_ms: self.scenario.duration_ms + self.scenario.settle_ms,
+            written: counts.written,
+            shown: counts.shown,
+        });
+        self.later(TELL_MS, Event::Tell);
+    }
+}

@@ -1,0 +1,301 @@
+//! Letters, from being written to their end, and what must be so of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use restante::control::protocol::{ControlFault, FaultCode};
+use restante::control::report::{DeliveryState, InboxMessage, OutboxEntry, SendResult};
+use restante_proto::limits::{REPLICAS, receipts_wanted};
+use restante_proto::time::UnixMillis;
+
+use crate::clock::Instant;
+use crate::report::{Counts, Violation};
+use crate::workload;
+
+/// Two clocks and one way over the network apart, at most, in milliseconds: what ends so near to the end of the run
+/// may or may not arrive.
+const MARGIN_MS: u64 = 60_000;
+
+/// One message.
+pub(super) struct Letter {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) body: Vec<u8>,
+    pub(super) ttl_ms: u64,
+    /// When it was first handed to the node.
+    written: Option<Instant>,
+    /// As the sender's node calls it.
+    message: Option<String>,
+    expires: Option<UnixMillis>,
+    stored: bool,
+    delivered: bool,
+    /// The node ended while it was handed over: it may or may not have it.
+    uncertain: bool,
+    shown: Option<(Instant, String)>,
+}
+
+/// All letters of a run.
+pub(super) struct Ledger {
+    pub(super) letters: Vec<Letter>,
+    by_body: BTreeMap<Vec<u8>, usize>,
+    by_message: BTreeMap<(usize, String), usize>,
+    read: BTreeSet<(usize, String)>,
+    violation: Option<Violation>,
+}
+
+/// How the run stands when letters are judged.
+pub(super) struct Standing<'a> {
+    /// What everybody's clock shows.
+    pub(super) clocks: &'a [UnixMillis],
+    /// Whose node runs.
+    pub(super) present: &'a [bool],
+    /// Keepers gone for good.
+    pub(super) killed: usize,
+}
+
+impl Ledger {
+    pub(super) fn new(letters: &[workload::Letter]) -> Self {
+        let letter = |(number, plan): (usize, &workload::Letter)| Letter {
+            from: plan.from,
+            to: plan.to,
+            body: body(number, &plan.body),
+            ttl_ms: plan.ttl_ms,
+            written: None,
+            message: None,
+            expires: None,
+            stored: false,
+            delivered: false,
+            uncertain: false,
+            shown: None,
+        };
+        let letters: Vec<Letter> = letters.iter().enumerate().map(letter).collect();
+        let by_body = letters.iter().enumerate();
+        Self {
+            by_body: by_body
+                .map(|(number, l)| (l.body.clone(), number))
+                .collect(),
+            letters,
+            by_message: BTreeMap::new(),
+            read: BTreeSet::new(),
+            violation: None,
+        }
+    }
+
+    /// Notes a violation, if it is the first.
+    pub(super) fn violate(&mut self, now: Instant, rule: &'static str, what: String) {
+        let at_ms = now.0;
+        let violation = || Violation {
+            rule: rule.into(),
+            what,
+            at_ms,
+        };
+        self.violation.get_or_insert_with(violation);
+    }
+
+    /// Returns the first violation.
+    pub(super) const fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// A letter is handed to its sender's node.
+    pub(super) fn on_written(&mut self, now: Instant, number: usize) {
+        if let Some(letter) = self.letters.get_mut(number) {
+            letter.written.get_or_insert(now);
+        }
+    }
+
+    /// The sender's node has answered; returns whether it must be asked again.
+    pub(super) fn on_sent(
+        &mut self,
+        now: Instant,
+        number: usize,
+        outcome: Result<SendResult, ControlFault>,
+    ) -> bool {
+        let Some(letter) = self.letters.get_mut(number) else {
+            return false;
+        };
+        match outcome {
+            Ok(result) => {
+                let name = (letter.from, result.message_id.clone());
+                self.by_message.insert(name, number);
+                letter.message = Some(result.message_id);
+                letter.expires = Some(UnixMillis::new(result.until_ms));
+                self.on_standing(now, number, result.state, result.stored_with);
+                false
+            }
+            Err(fault) => match fault.code {
+                FaultCode::Stopping => {
+                    letter.uncertain = true;
+                    false
+                }
+                FaultCode::BadRequest | FaultCode::Internal | FaultCode::Blocked => {
+                    self.violate(now, "send", format!("m{number}: {}", fault.message));
+                    false
+                }
+                _ => true,
+            },
+        }
+    }
+
+    /// The sender's node says how messages stand.
+    pub(super) fn on_outbox(&mut self, now: Instant, person: usize, outbox: &[OutboxEntry]) {
+        for entry in outbox {
+            let name = (person, entry.message_id.clone());
+            if let Some(number) = self.by_message.get(&name).copied() {
+                self.on_standing(now, number, entry.state, entry.stored_with);
+            }
+        }
+    }
+
+    fn on_standing(&mut self, now: Instant, number: usize, state: DeliveryState, with: u32) {
+        let Some(letter) = self.letters.get_mut(number) else {
+            return;
+        };
+        match state {
+            DeliveryState::Waiting | DeliveryState::Expired => {}
+            DeliveryState::Stored => letter.stored = true,
+            DeliveryState::Delivered => {
+                letter.stored = true;
+                letter.delivered = true;
+            }
+        }
+        if state == DeliveryState::Stored && with == 0 {
+            let what = format!("m{number} is said to be stored with nobody");
+            self.violate(now, "receipts-counted", what);
+        }
+    }
+
+    /// Somebody was shown a message; returns the letter it is.
+    pub(super) fn on_shown(
+        &mut self,
+        now: Instant,
+        person: usize,
+        clock: UnixMillis,
+        message: InboxMessage,
+    ) -> Option<usize> {
+        let text = message.text.map(|text| text.0.into_bytes());
+        let body = text.or_else(|| {
+            message
+                .base64
+                .map(restante::control::report::Body::into_bytes)
+        });
+        let found = self.by_body.get(&body.unwrap_or_default()).copied();
+        let Some(number) = found else {
+            let what = format!("p{person} is shown something that nobody wrote");
+            self.violate(now, "true-text", what);
+            return None;
+        };
+        let letter = self.letters.get_mut(number)?;
+        let (to, expires) = (letter.to, letter.expires);
+        let again = letter
+            .shown
+            .as_ref()
+            .is_some_and(|(_, id)| *id != message.id)
+            || self.read.contains(&(person, message.id.clone()));
+        letter.shown.get_or_insert((now, message.id));
+        if to != person {
+            let what = format!("m{number} is for p{to} and is shown to p{person}");
+            self.violate(now, "right-person", what);
+        }
+        if again {
+            self.violate(now, "once", format!("m{number} is shown twice"));
+        }
+        if expires.is_some_and(|expires| clock >= expires) {
+            self.violate(now, "late", format!("m{number} is shown after its end"));
+        }
+        Some(number)
+    }
+
+    /// A person's node knows that these were read.
+    pub(super) fn on_read(&mut self, person: usize, ids: Vec<String>) {
+        self.read.extend(ids.into_iter().map(|id| (person, id)));
+    }
+
+    /// Returns the first thing that is not as it should be once the faults are over.
+    pub(super) fn unsettled(&self, standing: &Standing<'_>) -> Option<(&'static str, String)> {
+        let letters = self.letters.iter().enumerate();
+        let mut judged = letters.filter_map(|(number, letter)| judge(number, letter, standing));
+        judged.next()
+    }
+
+    /// Returns how long it took to show each letter that was shown, in milliseconds, in order.
+    pub(super) fn waits_ms(&self) -> Vec<u64> {
+        let mut waits: Vec<u64> = self.letters.iter().filter_map(wait_ms).collect();
+        waits.sort_unstable();
+        waits
+    }
+
+    /// Counts what became of the letters.
+    pub(super) fn counts(&self, clocks: &[UnixMillis]) -> Counts {
+        let count = |of: &dyn Fn(&Letter) -> bool| {
+            self.letters.iter().filter(|letter| of(letter)).count() as u64
+        };
+        let over = |letter: &Letter| {
+            let clock = clocks.get(letter.from).copied().unwrap_or_default();
+            letter.expires.is_some_and(|expires| expires <= clock)
+        };
+        let waits = self.waits_ms();
+        Counts {
+            written: count(&|letter| letter.written.is_some()),
+            stored: count(&|letter| letter.stored),
+            shown: count(&|letter| letter.shown.is_some()),
+            delivered: count(&|letter| letter.delivered),
+            expired: count(&|letter| letter.shown.is_none() && over(letter)),
+            shown_after_p50_ms: percentile(&waits, 50),
+            shown_after_p99_ms: percentile(&waits, 99),
+            ..Counts::default()
+        }
+    }
+}
+
+/// Returns a body that names its letter, so that no two are the same.
+fn body(number: usize, random: &[u8]) -> Vec<u8> {
+    let mut body = format!("m{number}.").into_bytes();
+    body.extend(random.iter().skip(body.len()));
+    body
+}
+
+fn wait_ms(letter: &Letter) -> Option<u64> {
+    let (written, (shown, _)) = (letter.written?, letter.shown.as_ref()?);
+    Some(shown.0 - written.0)
+}
+
+fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or_default()
+}
+
+fn judge(
+    number: usize,
+    letter: &Letter,
+    standing: &Standing<'_>,
+) -> Option<(&'static str, String)> {
+    let is_there = |person: usize| standing.present.get(person) == Some(&true);
+    if letter.uncertain || !is_there(letter.to) {
+        return None;
+    }
+    let Some(expires) = letter.expires else {
+        let what = format!("m{number} was never taken by its sender's node");
+        return is_there(letter.from).then_some(("converged", what));
+    };
+    let clock = |person: usize| standing.clocks.get(person).copied().unwrap_or_default();
+    let lives = expires > clock(letter.from).max(clock(letter.to)).plus(MARGIN_MS);
+    if !lives {
+        return None;
+    }
+    let spared = standing.killed <= REPLICAS - receipts_wanted(REPLICAS);
+    if letter.shown.is_none() && (is_there(letter.from) || (letter.stored && spared)) {
+        let stored = if letter.stored {
+            "stored"
+        } else {
+            "not stored"
+        };
+        return Some(("lost", format!("m{number}, {stored}, has not arrived")));
+    }
+    let unheard = letter.shown.is_some() && !letter.delivered && is_there(letter.from);
+    unheard.then(|| {
+        (
+            "converged",
+            format!("the sender of m{number} has no word of it"),
+        )
+    })
+}

@@ -1,0 +1,110 @@
+//! What a person does at a node, through the same calls as the command line.
+
+use std::time::Duration;
+
+use restante::control::protocol::{
+    ControlFault, ControlReply, ControlRequest, FaultCode, InboxRequest, SendRequest,
+};
+use restante::control::report::{Body, InboxMessage, SendResult};
+use restante::control::{ControlCall, call};
+use restante_proto::limits::HOUR_MS;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// How long somebody waits before trying again what the node could not do.
+const AGAIN: Duration = Duration::from_secs(20);
+
+/// What people tell the director.
+pub(super) enum News {
+    /// What became of a letter that somebody wanted to send.
+    Sent {
+        letter: usize,
+        outcome: Result<SendResult, ControlFault>,
+    },
+    /// Somebody was shown a message.
+    Shown {
+        person: usize,
+        message: Box<InboxMessage>,
+    },
+    /// Somebody's node knows that these were read.
+    Read { person: usize, ids: Vec<String> },
+}
+
+/// The ways of one life of a person's node.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) person: usize,
+    pub(super) calls: mpsc::Sender<ControlCall>,
+    pub(super) news: mpsc::Sender<News>,
+}
+
+impl Desk {
+    /// Adds contacts, one after the other, as often as it takes.
+    pub(super) async fn befriend(self, ids: Vec<String>) {
+        for who in ids {
+            loop {
+                let petname = None;
+                let who = who.clone();
+                match call(&self.calls, ControlRequest::ContactAdd { who, petname }).await {
+                    Ok(_) => break,
+                    Err(fault) if fault.code == FaultCode::Stopping => return,
+                    Err(_) => sleep(AGAIN).await,
+                }
+            }
+        }
+    }
+
+    /// Sends one letter.
+    pub(super) async fn send(self, letter: usize, to: String, body: Vec<u8>, ttl_ms: u64) {
+        let request = SendRequest {
+            to,
+            body: Body::new(body),
+            ttl_ms,
+            burn_ms: None,
+            file_name: None,
+            wait: false,
+        };
+        let outcome = match call(&self.calls, ControlRequest::Send(request)).await {
+            Ok(ControlReply::Sent(result)) => Ok(result),
+            Ok(_) => Err(ControlFault::new(FaultCode::Internal, "another answer", "")),
+            Err(fault) => Err(fault),
+        };
+        self.tell(News::Sent { letter, outcome }).await;
+    }
+
+    /// Reads whatever comes, for as long as the node runs.
+    pub(super) async fn read(self) {
+        loop {
+            let request = InboxRequest {
+                wait_ms: HOUR_MS,
+                ..InboxRequest::default()
+            };
+            match call(&self.calls, ControlRequest::Inbox(request)).await {
+                Ok(ControlReply::Inbox(page)) => self.show(page.messages).await,
+                Err(fault) if fault.code == FaultCode::Stopping => return,
+                Ok(_) | Err(_) => sleep(AGAIN).await,
+            }
+        }
+    }
+
+    async fn show(&self, messages: Vec<InboxMessage>) {
+        let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
+        let person = self.person;
+        for message in messages {
+            let message = Box::new(message);
+            self.tell(News::Shown { person, message }).await;
+        }
+        if ids.is_empty() {
+            return;
+        }
+        let request = ControlRequest::MarkRead { ids: ids.clone() };
+        if call(&self.calls, request).await.is_ok() {
+            self.tell(News::Read { person, ids }).await;
+        }
+    }
+
+    async fn tell(&self, news: News) {
+        // The director is gone only when the run is over.
+        let _over = self.news.send(news).await;
+    }
+}

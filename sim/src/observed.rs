@@ -1,0 +1,63 @@
+//! What was seen of a run on whole nodes, beside what became of its messages.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// How the run stood, again and again.
+    pub samples: Vec<Sample>,
+    /// Milliseconds from writing to showing, of each message that was shown, in order.
+    pub waits_ms: Vec<u64>,
+    /// When faults and absences began and ended.
+    pub spans: Vec<Span>,
+    /// What each machine sent and received.
+    pub machines: Vec<Traffic>,
+    /// Milliseconds of virtual time at which the faults end.
+    pub healed_ms: u64,
+}
+
+/// How a run stood at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Virtual milliseconds.
+    pub at_ms: u64,
+    /// Messages written so far.
+    pub written: u64,
+    /// Of these, those with enough receipts.
+    pub stored: u64,
+    /// Of these, those shown.
+    pub shown: u64,
+    /// Keepers whose process runs.
+    pub keepers_up: u64,
+    /// Items that running keepers hold, cards included, copies counted each.
+    pub copies: u64,
+    /// Connections, half closed ones included.
+    pub connections: u64,
+    /// Bytes that all machines together sent so far.
+    pub sent_bytes: u64,
+}
+
+/// Something that lasted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// What it was.
+    pub what: String,
+    /// Whom it concerned.
+    pub who: String,
+    /// When it began, in virtual milliseconds.
+    pub from_ms: u64,
+    /// When it ended; nothing if it did not.
+    pub to_ms: Option<u64>,
+}
+
+/// What a machine sent and received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Its name: `k7` a keeper, `p2` a person.
+    pub name: String,
+    /// Bytes sent.
+    pub up_bytes: u64,
+    /// Bytes that arrived.
+    pub down_bytes: u64,
+}
