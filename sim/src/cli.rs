@@ -151,6 +151,9 @@ impl Batch {
         for (tier, seeds) in &self.tiers {
             for scenario in scenarios {
                 let tier = tier_of(*tier, scenario);
+                if scenario.missing_on(tier).is_some() {
+                    continue;
+                }
                 let seeds = self.from..self.from.saturating_add(*seeds);
                 let new = seeds.map(|seed| Job {
                     scenario,
@@ -224,6 +227,7 @@ fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
             .map_err(|fault| Failure::Usage(format!("--nodes: {fault}")))?;
     }
     let tier = args.tier.unwrap_or(scenario.tier);
+    check_tier(&scenario, tier)?;
     if let Some(filter) = &args.log {
         start_log(filter)?;
     }
@@ -263,6 +267,18 @@ fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
             complain(&broken(&report, args.nodes), 1);
             Err(Failure::Broken)
         }
+    }
+}
+
+/// Refuses a tier that does not have what a scenario is about.
+fn check_tier(scenario: &Scenario, tier: Tier) -> Result<(), Failure> {
+    match scenario.missing_on(tier) {
+        None => Ok(()),
+        Some(missing) => Err(Failure::Usage(format!(
+            "{}: the {} tier has no {missing}; leave --tier out",
+            scenario.name,
+            tier.name()
+        ))),
     }
 }
 
@@ -310,8 +326,12 @@ fn list(out: &mut impl Write) -> Result<(), Failure> {
     for (name, _) in SHIPPED {
         let scenario = load(name)?;
         let (nodes, people) = (scenario.nodes, scenario.people);
-        let about = &scenario.about;
-        writeln!(out, "{name:<18} {nodes:>3} nodes, {people} people  {about}").map_err(closed)?;
+        let (about, tier) = (&scenario.about, scenario.tier.name());
+        writeln!(
+            out,
+            "{name:<18} {tier:<8} {nodes:>5} nodes, {people:>3} people  {about}"
+        )
+        .map_err(closed)?;
     }
     Ok(())
 }

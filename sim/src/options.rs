@@ -1,5 +1,16 @@
 //! What a scenario decides, valid by construction, in the simulator's own units.
 
+use restante_sim_population::{Churn, Regions};
+
+/// Who the keepers are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PopulationOptions {
+    /// How keepers come and go; those that all others are told of are always there.
+    pub(crate) churn: Churn,
+    /// Where machines are; nothing for a single place with the network's latency.
+    pub(crate) regions: Option<Regions>,
+}
+
 /// How messages between hosts travel until the faults end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetworkOptions {

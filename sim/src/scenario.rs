@@ -1,10 +1,12 @@
 //! Scenarios: TOML files, read strictly (`README.md` lists every key).
 
 use crate::options::{
-    AwayOptions, DiskOptions, Expectations, FaultOptions, NetworkOptions, WorkloadOptions,
+    AwayOptions, DiskOptions, Expectations, FaultOptions, NetworkOptions, PopulationOptions,
+    WorkloadOptions,
 };
 
 use crate::report::Tier;
+use restante_sim_population::Churn;
 
 mod raw;
 mod shipped;
@@ -38,6 +40,7 @@ pub struct Scenario {
     pub tier: Tier,
     pub(crate) nodes: usize,
     pub(crate) people: usize,
+    pub(crate) population: PopulationOptions,
     pub(crate) duration_ms: u64,
     pub(crate) settle_ms: u64,
     pub(crate) skew_ms: u64,
@@ -80,6 +83,16 @@ impl Scenario {
         }
         self.nodes = nodes;
         Ok(())
+    }
+
+    /// Returns what of the scenario the given tier does not have, if there is something.
+    pub fn missing_on(&self, tier: Tier) -> Option<&'static str> {
+        match tier {
+            Tier::Full => None,
+            Tier::Protocol if self.population.churn != Churn::Always => Some("churn"),
+            Tier::Protocol if self.population.regions.is_some() => Some("regions"),
+            Tier::Protocol => None,
+        }
     }
 
     /// Returns how many keepers there are.

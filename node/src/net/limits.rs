@@ -3,7 +3,10 @@
 //! libp2p sets hardly any limit by itself. What may differ between a node at home and a community
 //! server is in [`NetLimits`]; what is the same for both, or part of the protocol, is a constant.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
+
+use restante_proto::placement::CANDIDATES;
 
 /// The limits that depend on how large a node is; two profiles exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,19 +180,23 @@ pub const TABLE_GROUP_PER_BUCKET_MAX: usize = 2;
 /// Routing-table entries that may share a /16 (IPv4) or /32 (IPv6).
 pub const TABLE_GROUP_MAX: usize = 3;
 /// Peers a lookup asks at a time, each on a path of its own.
-pub const LOOKUP_PARALLEL: usize = 5;
+pub const LOOKUP_PARALLEL: usize = 3;
+/// Nodes a lookup wants, at least: as many as may hold an item.
+pub const LOOKUP_NODES_MIN: NonZeroUsize = NonZeroUsize::new(CANDIDATES).expect("it is not 0");
 /// Time for a whole lookup.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for one question of a lookup.
 pub const LOOKUP_STREAM_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause before a node first looks for the nodes closest to it; each further one is ten times as
 /// long.
-pub const REFRESH_NEAR_MIN: Duration = Duration::from_secs(1);
+pub const REFRESH_NEAR_MIN: Duration = Duration::from_millis(300);
 /// Longest pause between two looks for the nodes closest to a node.
 pub const REFRESH_NEAR_MAX: Duration = Duration::from_secs(600);
 /// Pause before a node looks for nodes at every distance; each further one is eight times as long.
 pub const REFRESH_WHOLE_MIN: Duration = Duration::from_secs(600);
-/// Longest pause between two looks for nodes at every distance: about ten lookups each.
+/// Lookups of random addresses in a look for nodes at every distance.
+pub const REFRESH_FAR_LOOKUPS: usize = 4;
+/// Longest pause between two looks for nodes at every distance.
 pub const REFRESH_WHOLE_MAX: Duration = Duration::from_secs(7_200);
 
 /// Time after which one ping counts as lost, and with it the connection.
@@ -221,6 +228,7 @@ const _: () = assert!(
     "a 64 KiB item and its proofs fit a frame"
 );
 const _: () = assert!(EVENTS_RESERVED < EVENTS_MAX);
+const _: () = assert!(LOOKUP_PARALLEL <= LOOKUP_NODES_MIN.get());
 const _: () = assert!(QUIC_KEEP_ALIVE.as_secs() * 2 < QUIC_IDLE_TIMEOUT.as_secs());
 const _: () =
     assert!(FRAME_BYTES_MAX <= NetLimits::personal().transport.quic_stream_bytes_max as usize);

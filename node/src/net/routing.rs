@@ -20,8 +20,8 @@ use restante_proto::{Address, NodeId};
 
 use super::address::{IpGroup, bare, is_dialable, is_loopback};
 use super::limits::{
-    ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_PARALLEL, LOOKUP_STREAM_TIMEOUT,
-    LOOKUP_TIMEOUT, TABLE_GROUP_MAX, TABLE_GROUP_PER_BUCKET_MAX,
+    ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN, LOOKUP_PARALLEL,
+    LOOKUP_STREAM_TIMEOUT, LOOKUP_TIMEOUT, TABLE_GROUP_MAX, TABLE_GROUP_PER_BUCKET_MAX,
 };
 use super::peer::node_of;
 use super::status::{Count, Counters, Mode};
@@ -53,7 +53,7 @@ fn config(protocol: StreamProtocol) -> kad::Config {
         .set_parallelism(PARALLEL)
         .set_query_timeout(LOOKUP_TIMEOUT)
         .set_substreams_timeout(LOOKUP_STREAM_TIMEOUT)
-        // When to refresh the table is decided elsewhere; libp2p alone does so while it is small and grows.
+        // When to refresh the table is decided elsewhere.
         .set_periodic_bootstrap_interval(None);
     config
 }
@@ -83,20 +83,24 @@ impl Routing {
         }));
     }
 
-    /// Starts a lookup.
-    pub(super) fn look_up(&mut self, address: &Address) -> kad::QueryId {
-        self.kad.get_closest_peers(address.as_bytes().to_vec())
+    /// Starts a lookup of so many nodes; each one more costs about a request on every path.
+    pub(super) fn look_up(&mut self, address: &Address, count: usize) -> kad::QueryId {
+        let count = NonZeroUsize::new(count).map_or(LOOKUP_NODES_MIN, |n| n.max(LOOKUP_NODES_MIN));
+        let address = address.as_bytes().to_vec();
+        self.kad.get_n_closest_peers(address, count)
     }
 
     /// Looks for the nodes closest to this one.
     pub(super) fn look_near(&mut self, own: PeerId) {
-        let _unnamed = self.kad.get_closest_peers(own);
+        let _unnamed = self.kad.get_n_closest_peers(own, LOOKUP_NODES_MIN);
     }
 
-    /// Looks for the nodes closest to this one and for nodes at every distance.
-    pub(super) fn look_everywhere(&mut self) {
-        // It fails when the table is empty, and then there is nobody to ask.
-        let _unnamed = self.kad.bootstrap();
+    /// Looks for nodes closest to some address.
+    ///
+    /// Most addresses are far away, and on the way to each the table meets nodes at every distance. libp2p's own way,
+    /// a lookup for each bucket, costs hundreds of requests.
+    pub(super) fn look_far(&mut self, address: &Address) {
+        let _unnamed = self.look_up(address, 0);
     }
 
     /// Returns the nodes of the table nearest to an address, nearest first.
@@ -117,6 +121,17 @@ impl Routing {
         }
     }
 
+    /// Ends what libp2p starts by itself while the table is small and grows: a lookup for each bucket, again and again,
+    /// hundreds of requests for a node that joins. [`look_near`](Self::look_near) and [`look_far`](Self::look_far)
+    /// take its place.
+    fn end_bootstraps(&mut self) {
+        for mut query in self.kad.iter_queries_mut() {
+            if matches!(query.info(), kad::QueryInfo::Bootstrap { .. }) {
+                query.finish();
+            }
+        }
+    }
+
     /// Takes a serving peer into the table if its IP group leaves room; says whether it is in.
     pub(super) fn offer(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> bool {
         let usable = self.usable(addresses);
@@ -128,6 +143,9 @@ impl Routing {
         if !self.is_diverse(&peer, &usable) {
             self.counters.add(Count::TableGroup);
             return self.addresses(&peer).is_some();
+        }
+        if self.is_full_for(&peer) {
+            return false;
         }
         self.make_room(&peer, &usable);
         for address in usable {
@@ -173,6 +191,17 @@ impl Routing {
         }
         known.truncate(KNOWN_PEERS_MAX);
         known
+    }
+
+    /// Tells whether a peer that is not in the table finds its bucket full.
+    ///
+    /// libp2p would then dial the one that was connected longest ago to see whether it is still there; when that one
+    /// answers, it is identified and offered in its turn at the other end, and so on without end. A node that is gone
+    /// leaves the table when a lookup comes upon it, and makes room.
+    fn is_full_for(&mut self, peer: &PeerId) -> bool {
+        let known = self.addresses(peer).is_some();
+        let bucket = self.kad.kbucket(*peer);
+        !known && bucket.is_some_and(|bucket| bucket.num_entries() >= kad::K_VALUE.get())
     }
 
     /// Drops what a peer no longer says, when it could have too many addresses otherwise.
@@ -316,7 +345,9 @@ impl NetworkBehaviour for Routing {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.kad.poll(cx)
+        let polled = self.kad.poll(cx);
+        self.end_bootstraps();
+        polled
     }
 }
 

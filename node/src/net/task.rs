@@ -16,7 +16,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, kad, ping};
-use restante_proto::NodeId;
+use restante_proto::{Address, NodeId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::debug;
@@ -28,6 +28,7 @@ use super::event::{ConnToken, InboundToken, NetEvent};
 use super::fault::NetFault;
 use super::handle::Command;
 use super::item;
+use super::limits::REFRESH_FAR_LOOKUPS;
 use super::peer::{node_of, peer_of};
 use super::status::{Count, Counters, Mode};
 use join::{Entry, Join};
@@ -173,7 +174,7 @@ impl Task {
         if alone && !self.alone {
             self.refresh.stop();
         } else if self.alone && !alone {
-            self.refresh.restart(Instant::now());
+            self.refresh.restart(Instant::now(), rand::random());
         }
         self.alone = alone;
     }
@@ -186,9 +187,11 @@ impl Task {
         debug!(?scope, "the routing table is refreshed");
         let own = *self.swarm.local_peer_id();
         let routing = &mut self.swarm.behaviour_mut().routing;
-        match scope {
-            Scope::Near => routing.look_near(own),
-            Scope::Whole => routing.look_everywhere(),
+        routing.look_near(own);
+        if scope == Scope::Whole {
+            for _ in 0..REFRESH_FAR_LOOKUPS {
+                routing.look_far(&Address::new(rand::random()));
+            }
         }
     }
 
@@ -240,7 +243,7 @@ impl Task {
         behaviour.routing.set_mode(mode);
         behaviour.set_dial_back(serves);
         if serves && !self.alone {
-            self.refresh.restart(Instant::now());
+            self.refresh.restart(Instant::now(), rand::random());
         }
         self.outlet.tell(NetEvent::Mode(mode));
     }

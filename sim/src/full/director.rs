@@ -10,6 +10,7 @@ use restante::node::NodeFault;
 use restante_proto::limits::MINUTE_MS;
 use restante_proto::time::UnixMillis;
 use restante_sim_network::{CutId, Internet, WeatherEffect};
+use restante_sim_population::{Churn, Habit};
 use tokio::sync::mpsc;
 
 use super::ledger::{Ledger, Standing};
@@ -26,6 +27,7 @@ use crate::trace::Trace;
 use crate::workload::{self, Absence};
 
 mod build;
+mod churn;
 mod faults;
 mod watching;
 
@@ -44,6 +46,8 @@ const TELL_MS: u64 = MINUTE_MS;
 enum Event {
     StartKeeper(usize),
     StartPerson(usize),
+    /// A stay of a keeper ends, in which it was up, or not.
+    Turn(usize, Habit, bool),
     Leave(usize, usize),
     Compose(usize),
     Fault(usize),
@@ -73,6 +77,8 @@ pub(super) struct Director<'a> {
     /// Letters of people whose nodes do not run.
     drafts: BTreeMap<usize, Vec<usize>>,
     killed: BTreeSet<usize>,
+    /// Times a keeper went because it was its habit.
+    turns: u64,
     cuts: BTreeMap<usize, CutId>,
     /// Keepers whose power will be cut in the middle of a write, each with the fault and how long it stays down.
     armed: BTreeMap<usize, (usize, u64)>,
@@ -141,7 +147,11 @@ impl Director<'_> {
             } else {
                 Instant(self.random.below(START_MS / 2))
             };
-            self.at(at, Event::StartKeeper(keeper));
+            if keeper < build::ENTRIES {
+                self.at(at, Event::StartKeeper(keeper));
+            } else {
+                self.settle_in(keeper, at);
+            }
         }
         for person in 0..self.people.len() {
             let at = Instant(self.random.between(START_MS / 2, START_MS));
@@ -177,6 +187,7 @@ impl Director<'_> {
         match event {
             Event::StartKeeper(keeper) => self.start_keeper(keeper),
             Event::StartPerson(person) => self.start_person(person),
+            Event::Turn(keeper, habit, up) => self.turn(keeper, habit, up).await,
             Event::Leave(person, plan) => self.leave(person, plan).await,
             Event::Compose(letter) => self.compose(letter),
             Event::Fault(number) => self.on_fault(number).await,
@@ -376,6 +387,11 @@ impl Director<'_> {
                 self.weather.duplicated,
             ),
             ("clock skew", scenario.skew_ms, skewed.count() as u64),
+            (
+                "churn",
+                u64::from(scenario.population.churn != Churn::Always),
+                self.turns,
+            ),
         ];
         let injected = ambient.into_iter().filter(|(_, wanted, _)| *wanted > 0);
         let named = injected.map(|(fault, _, changed)| Effect {

@@ -5,6 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use restante_proto::limits::{
     BODY_BYTES_MAX, DAY_MS, MESSAGE_TTL_MAX_MS, MESSAGE_TTL_MIN_MS, MINUTE_MS, SECOND_MS,
 };
+use restante_sim_population::{Churn, Regions};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -13,7 +14,7 @@ use crate::report::Tier;
 use super::{Scenario, ScenarioFault};
 use crate::options::{
     AwayOptions, DiskOptions, Expectations, FaultKind, FaultOptions, NetworkOptions, Pattern,
-    Target, Who, WorkloadOptions,
+    PopulationOptions, Target, Who, WorkloadOptions,
 };
 
 /// Nodes of one run, at most.
@@ -57,6 +58,8 @@ struct Raw {
 struct Population {
     nodes: Number,
     people: Number,
+    churn: Option<Text>,
+    regions: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +154,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioFault> {
         },
         nodes: size(nodes),
         people: size(people),
+        population: file.population(&raw.population)?,
         duration_ms,
         settle_ms: file.time(&raw.time.settle, MINUTE_MS..=TIME_MAX_MS)?,
         skew_ms: file.time_or(raw.time.skew.as_ref(), 0..=SKEW_MAX_MS, 0)?,
@@ -262,6 +266,21 @@ impl File<'_> {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let message = format!("{typed:?} is none of: {}", known.join(", "));
             self.fault(&text.span(), message)
+        })
+    }
+
+    fn population(&self, raw: &Population) -> Result<PopulationOptions, ScenarioFault> {
+        let churn = raw.churn.as_ref().map(|churn| {
+            let known = Churn::named(churn.get_ref());
+            known.map_err(|fault| self.fault(&churn.span(), fault.to_string()))
+        });
+        let regions = raw.regions.as_ref().map(|regions| {
+            self.one_of(regions, &[("world", ())])
+                .map(|()| Regions::world())
+        });
+        Ok(PopulationOptions {
+            churn: churn.transpose()?.unwrap_or(Churn::Always),
+            regions: regions.transpose()?,
         })
     }
 

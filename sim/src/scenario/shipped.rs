@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 7] = [
+pub const SHIPPED: [(&str, &str); 10] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -21,4 +21,16 @@ pub const SHIPPED: [(&str, &str); 7] = [
         include_str!("../../scenarios/partition-heal.toml"),
     ),
     ("expiry", include_str!("../../scenarios/expiry.toml")),
+    (
+        "restart-storm",
+        include_str!("../../scenarios/restart-storm.toml"),
+    ),
+    (
+        "mass-failure-30",
+        include_str!("../../scenarios/mass-failure-30.toml"),
+    ),
+    (
+        "churn-ipfs",
+        include_str!("../../scenarios/churn-ipfs.toml"),
+    ),
 ];

@@ -60,7 +60,7 @@ impl Task {
             let _gone = reply.send(Err(NetFault::Busy));
             return;
         }
-        let query = self.swarm.behaviour_mut().routing.look_up(address);
+        let query = self.swarm.behaviour_mut().routing.look_up(address, count);
         self.lookups.insert(query, Lookup { count, reply });
     }
 

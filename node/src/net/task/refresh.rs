@@ -44,9 +44,10 @@ struct Turn {
 
 impl Refresh {
     /// Begins anew: this node knows somebody after it knew nobody, or others may find it from now on.
-    pub(super) fn restart(&mut self, now: Instant) {
+    /// `jitter` is between 0 and 1.
+    pub(super) fn restart(&mut self, now: Instant, jitter: f64) {
         let first = |pause| Turn {
-            next: now + pause,
+            next: now + spread(pause, jitter),
             pause,
         };
         self.0 = Some(Plan {
@@ -83,17 +84,20 @@ impl Refresh {
 }
 
 impl Turn {
-    /// Tells whether it is due, and plans the next one: after three quarters to five quarters of the pause, so that
-    /// nodes that started together do not stay together.
+    /// Tells whether it is due, and plans the next one.
     fn take(&mut self, now: Instant, jitter: f64, (growth, longest): (u32, Duration)) -> bool {
         if now < self.next {
             return false;
         }
-        let spread = self.pause.mul_f64(0.75 + jitter.clamp(0.0, 1.0) / 2.0);
-        self.next = now + spread;
+        self.next = now + spread(self.pause, jitter);
         self.pause = self.pause.saturating_mul(growth).min(longest);
         true
     }
+}
+
+/// Returns three quarters to five quarters of a pause, so that nodes that started together do not stay together.
+fn spread(pause: Duration, jitter: f64) -> Duration {
+    pause.mul_f64(0.75 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]

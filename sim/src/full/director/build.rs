@@ -11,6 +11,7 @@ use restante_sim_disk::{Disk, DiskOptions};
 use restante_sim_network::{
     HostFault, HostOptions, Internet, Link, Nat, Options, Weather, WeatherEffect,
 };
+use restante_sim_population::Regions;
 use tokio::sync::mpsc;
 
 use super::{Director, Event, NEWS_MAX};
@@ -70,6 +71,7 @@ impl<'a> Director<'a> {
             people,
             drafts: std::collections::BTreeMap::new(),
             killed: std::collections::BTreeSet::new(),
+            turns: 0,
             cuts: std::collections::BTreeMap::new(),
             armed: std::collections::BTreeMap::new(),
             ledger: Ledger::new(&letters),
@@ -103,7 +105,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn keeper(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostFault> {
         let key = SecretKey::from_seed(&Random::of(self.seed, &format!("node {number}")).bytes());
-        let place = self.place(number, number < ENTRIES, Nat::Public)?;
+        let place = self.place(number, number < ENTRIES, Nat::Public, random)?;
         if number < ENTRIES {
             self.entries.extend(entry(place.address, &key));
         }
@@ -113,16 +115,26 @@ impl Builder<'_> {
 
     fn person(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostFault> {
         let key = StoreKey::random(&mut chance());
-        let place = self.place(self.scenario.keepers() + number, false, Nat::Cone)?;
+        let place = self.place(self.scenario.keepers() + number, false, Nat::Cone, random)?;
         let name = format!("p{number}");
         Ok(self.machine(&name, Role::Person(key), place, random))
     }
 
-    fn place(&self, number: usize, vouched: bool, nat: Nat) -> Result<Place, HostFault> {
+    fn place(
+        &self,
+        number: usize,
+        vouched: bool,
+        nat: Nat,
+        random: &mut Random,
+    ) -> Result<Place, HostFault> {
         let address = address(number);
+        let region = match &self.scenario.population.regions {
+            Some(regions) => regions.draw(random).index(),
+            None => 0,
+        };
         let host = self.internet.add_host(HostOptions {
             address,
-            region: 0,
+            region,
             link: Link::default(),
             nat,
         })?;
@@ -163,10 +175,21 @@ fn paths(scenario: &Scenario) -> Options {
     let latency = u32::try_from(network.latency_ms).unwrap_or(u32::MAX);
     let jitter_ppm = network.jitter_ms * 1_000_000 / network.latency_ms.max(1);
     Options {
-        latency_ms: vec![vec![latency]],
+        latency_ms: match &scenario.population.regions {
+            Some(regions) => matrix(regions),
+            None => vec![vec![latency]],
+        },
         jitter_ppm: u32::try_from(jitter_ppm).unwrap_or(u32::MAX),
         ..Options::default()
     }
+}
+
+fn matrix(regions: &Regions) -> Vec<Vec<u32>> {
+    let row = |from| {
+        let all = regions.all();
+        all.map(|to| regions.one_way_ms(from, to)).collect()
+    };
+    regions.all().map(row).collect()
 }
 
 /// Draws a clock that is wrong by up to the scenario's skew, one way or the other.

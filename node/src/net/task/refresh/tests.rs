@@ -4,7 +4,7 @@ use super::*;
 fn plan(long: Duration) -> Vec<(u128, Scope)> {
     let start = Instant::now();
     let mut refresh = Refresh::default();
-    refresh.restart(start);
+    refresh.restart(start, 0.5);
     let mut seen = Vec::new();
     while let Some(next) = refresh.next().filter(|next| *next < start + long) {
         let scope = refresh.due(next, 0.5).unwrap();
@@ -18,7 +18,7 @@ fn a_node_that_knows_nobody_looks_for_nobody() {
     let mut refresh = Refresh::default();
     assert_eq!(refresh.next(), None);
     assert_eq!(refresh.due(Instant::now(), 0.5), None);
-    refresh.restart(Instant::now());
+    refresh.restart(Instant::now(), 0.5);
     refresh.stop();
     assert_eq!(refresh.next(), None);
 }
@@ -26,14 +26,16 @@ fn a_node_that_knows_nobody_looks_for_nobody() {
 #[test]
 fn the_first_looks_are_soon() {
     use Scope::{Near, Whole};
-    let first = plan(Duration::from_secs(900));
+    let first = plan(Duration::from_secs(1_300));
     let expected = [
-        (1_000, Near),
-        (2_000, Near),
-        (12_000, Near),
-        (112_000, Near),
+        (300, Near),
+        (600, Near),
+        (3_600, Near),
+        (33_600, Near),
+        (333_600, Near),
         (600_000, Whole),
-        (712_000, Near),
+        (933_600, Near),
+        (1_200_000, Whole),
     ];
     assert_eq!(first, expected);
 }
@@ -51,9 +53,9 @@ fn in_the_long_run_it_is_looked_near_six_times_an_hour_and_everywhere_every_two_
 #[test]
 fn jitter_moves_the_next_look_by_a_quarter_of_the_pause() {
     let start = Instant::now();
-    for (jitter, ms) in [(0.0, 1_750), (1.0, 2_250)] {
+    for (jitter, ms) in [(0.0, 450), (1.0, 750)] {
         let mut refresh = Refresh::default();
-        refresh.restart(start);
+        refresh.restart(start, jitter);
         let first = refresh.next().unwrap();
         refresh.due(first, jitter);
         let next = refresh.next().unwrap().duration_since(start);
