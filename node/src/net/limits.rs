@@ -216,6 +216,9 @@ pub const NEGOTIATE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const JOIN_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause before the entry points are dialled again.
 pub const JOIN_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Pause between two attempts of a node that knows others: it may be on one side of a partition that
+/// has healed.
+pub const JOIN_REVIEW: Duration = Duration::from_secs(600);
 /// Known peers dialled in one attempt, beside all configured entry points.
 pub const JOIN_KNOWN_MAX: usize = 8;
 /// Entry points taken from the configuration.

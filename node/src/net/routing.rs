@@ -159,6 +159,12 @@ impl Routing {
         self.kad.remove_peer(peer).is_some()
     }
 
+    /// Returns where the table says that a peer is.
+    pub(super) fn table_addresses(&mut self, peer: &PeerId) -> Vec<Multiaddr> {
+        let known = self.addresses(peer).unwrap_or_default();
+        known.into_iter().map(bare).collect()
+    }
+
     /// Forgets a peer altogether, because it cannot be reached.
     pub(super) fn forget(&mut self, peer: &PeerId) -> bool {
         self.book.remove(peer);

@@ -132,7 +132,7 @@ impl Task {
     /// Runs until it is told to shut down or every handle is gone.
     pub(super) async fn run(mut self) {
         loop {
-            self.join_if_alone();
+            self.join_if_due();
             self.refresh_if_due();
             let due = self
                 .join
@@ -195,11 +195,8 @@ impl Task {
         }
     }
 
-    /// Dials entry points when it is time to.
-    fn join_if_alone(&mut self) {
-        if !self.alone && self.join.next().is_none() {
-            return;
-        }
+    /// Dials entry points and remembered peers when it is time to.
+    fn join_if_due(&mut self) {
         let jitter = rand::random::<f64>();
         for Entry {
             peer, addresses, ..
@@ -315,7 +312,9 @@ impl Task {
         if !tried || self.swarm.is_connected(peer) {
             return;
         }
+        let addresses = self.swarm.behaviour_mut().routing.table_addresses(peer);
         if self.swarm.behaviour_mut().routing.forget(peer) {
+            self.join.lost(*peer, addresses);
             self.counters.add(Count::TableUnreachable);
             self.outlet.tell_routing_changed();
             self.check_alone();

@@ -7,7 +7,9 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
 
 use super::super::address::bare;
-use super::super::limits::{JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX, JOIN_PAUSE_MAX, JOIN_PAUSE_MIN};
+use super::super::limits::{
+    JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX, JOIN_PAUSE_MAX, JOIN_PAUSE_MIN, JOIN_REVIEW, KNOWN_PEERS_MAX,
+};
 
 /// One entry point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub(super) struct Join {
     known: Vec<Entry>,
     next_known: usize,
     attempts: u32,
+    alone: bool,
     last: Option<Instant>,
     next: Option<Instant>,
 }
@@ -55,6 +58,7 @@ impl Join {
             known: known.into_iter().map(remembered).collect(),
             next_known: 0,
             attempts: 0,
+            alone: true,
             last: None,
             next: None,
         }
@@ -67,22 +71,50 @@ impl Join {
 
     /// Returns whom to dial now. `alone` says that the routing table is empty, `jitter` is between
     /// 0 and 1.
+    ///
+    /// In company it is rarely, but for ever: after a partition both sides know nobody of the other, and only those
+    /// whom they remember bring them together again.
     pub(super) fn due(&mut self, now: Instant, alone: bool, jitter: f64) -> Vec<Entry> {
-        if !alone || (self.entries.is_empty() && self.known.is_empty()) {
-            self.attempts = 0;
+        if self.entries.is_empty() && self.known.is_empty() {
             self.next = None;
             return Vec::new();
         }
-        let earliest = self.last.map_or(now, |last| now.max(last + JOIN_PAUSE_MIN));
+        if alone != self.alone {
+            self.alone = alone;
+            self.attempts = 0;
+            self.next = None;
+        }
+        let earliest = match alone {
+            true => self.last.map_or(now, |last| now.max(last + JOIN_PAUSE_MIN)),
+            false => now + review(jitter),
+        };
         if now < *self.next.get_or_insert(earliest) {
             return Vec::new();
         }
         self.last = Some(now);
-        self.next = Some(now + pause(self.attempts, jitter));
+        self.next = Some(match alone {
+            true => now + pause(self.attempts, jitter),
+            false => now + review(jitter),
+        });
         self.attempts = self.attempts.saturating_add(1);
         let mut targets = self.entries.clone();
         targets.extend(self.some_known());
         targets
+    }
+
+    /// Remembers a peer that could not be dialled and left the table for it.
+    pub(super) fn lost(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        if addresses.is_empty() || self.known.iter().any(|entry| entry.peer == Some(peer)) {
+            return;
+        }
+        self.known.push(Entry {
+            peer: Some(peer),
+            addresses,
+            fixed: true,
+        });
+        if self.known.len() > KNOWN_PEERS_MAX {
+            self.known.remove(0);
+        }
     }
 
     /// Learns who answers at an entry point.
@@ -129,6 +161,11 @@ fn pause(attempts: u32, jitter: f64) -> Duration {
         .saturating_mul(1 << attempts.min(16))
         .min(JOIN_PAUSE_MAX);
     (whole / 2 + (whole / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(JOIN_PAUSE_MIN)
+}
+
+/// Returns the pause between two attempts in company, spread so that nodes do not all come at once.
+fn review(jitter: f64) -> Duration {
+    JOIN_REVIEW.mul_f64(0.75 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]

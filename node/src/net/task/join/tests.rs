@@ -30,8 +30,30 @@ async fn attempts_follow_at_growing_distances_while_nobody_is_known() {
 
     // Somebody is known; later nobody is: at once again.
     assert!(join.due(now, false, 1.0).is_empty());
-    assert_eq!(join.next(), None);
     assert_eq!(join.due(now + JOIN_PAUSE_MIN, true, 1.0).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_company_those_remembered_are_dialled_rarely_and_for_ever() {
+    let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
+    let mut now = Instant::now();
+    for _ in 0..5 {
+        assert!(join.due(now, false, 0.5).is_empty());
+        assert_eq!(join.next(), Some(now + JOIN_REVIEW));
+        now += JOIN_REVIEW;
+        assert_eq!(join.due(now, false, 0.5).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_were_lost_are_remembered_up_to_a_bound() {
+    let mut join = Join::new(&[], Vec::new());
+    let first = peer();
+    for lost in std::iter::repeat_n(first, 2).chain((0..KNOWN_PEERS_MAX).map(|_| peer())) {
+        join.lost(lost, vec![at("/ip4/9.9.9.9/tcp/1")]);
+    }
+    assert_eq!(join.known.len(), KNOWN_PEERS_MAX);
+    assert!(join.known.iter().all(|entry| entry.peer != Some(first)));
 }
 
 #[tokio::test(start_paused = true)]
