@@ -187,8 +187,8 @@ pub const LOOKUP_NODES_MIN: NonZeroUsize = NonZeroUsize::new(CANDIDATES).expect(
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for one question of a lookup.
 pub const LOOKUP_STREAM_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause before a node first looks for the nodes closest to it; each further one is ten times as
-/// long.
+/// Pause before a node first looks for the nodes closest to it; each further one is three times
+/// as long.
 pub const REFRESH_NEAR_MIN: Duration = Duration::from_millis(300);
 /// Longest pause between two looks for the nodes closest to a node.
 pub const REFRESH_NEAR_MAX: Duration = Duration::from_secs(600);

@@ -14,7 +14,7 @@ use super::super::limits::{
 };
 
 /// How much longer each pause is than the one before.
-const NEAR_GROWTH: u32 = 10;
+const NEAR_GROWTH: u32 = 3;
 const WHOLE_GROWTH: u32 = 8;
 
 /// What to look for.

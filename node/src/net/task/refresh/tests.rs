@@ -30,11 +30,14 @@ fn the_first_looks_are_soon() {
     let expected = [
         (300, Near),
         (600, Near),
-        (3_600, Near),
-        (33_600, Near),
-        (333_600, Near),
+        (1_500, Near),
+        (4_200, Near),
+        (12_300, Near),
+        (36_600, Near),
+        (109_500, Near),
+        (328_200, Near),
         (600_000, Whole),
-        (933_600, Near),
+        (928_200, Near),
         (1_200_000, Whole),
     ];
     assert_eq!(first, expected);
