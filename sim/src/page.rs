@@ -86,7 +86,7 @@ fn facts(report: &Report) -> Vec<(String, String)> {
             Unit::Bytes.show(number(per_message)),
         ),
         ("settled", settled),
-        ("trace", report.trace_hash.clone()),
+        ("trace", report.trace_hash.chars().take(16).collect()),
     ];
     facts
         .map(|(label, value)| (label.to_owned(), value))
