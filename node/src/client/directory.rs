@@ -136,8 +136,8 @@ fn pick(
 
 /// Asks the keepers of one locator; returns what they hold and how many answered.
 ///
-/// Enough answers end it once there is a record: a card that was stored at W of R keepers is among any R - W + 1 of them.
-/// That there is none is believed only when all have answered, since its owner may have known other keepers.
+/// Enough answers end it once there is a record: a card that was stored at W of R keepers is among any R - W + 1 of
+/// them. That there is none is believed only when all have answered: its owner may have known other keepers.
 async fn at_locator(services: Services, locator: Address) -> (Vec<CardRecord>, usize) {
     let (mut records, mut answers) = (Vec::new(), 0);
     let asked = async {
