@@ -120,7 +120,8 @@ pub struct Repair {
     pub copies: usize,
 }
 
-/// How lookups go. The defaults are what the node library sets and libp2p's Kademlia does.
+/// How lookups go. The defaults are what the node library sets and libp2p's Kademlia does, but that a lookup here
+/// always wants k nodes, where the node wants as few as eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Routing {
     /// Entries of a bucket, of an answer, and of what a lookup returns: k.
@@ -148,8 +149,8 @@ impl Default for Routing {
     fn default() -> Self {
         Self {
             bucket: 20,
-            paths: 5,
-            parallel: 5,
+            paths: 3,
+            parallel: 3,
             timeout_ms: 5_000,
             lookup_ms: 30_000,
             round_trips: 2,
