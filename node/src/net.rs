@@ -43,6 +43,7 @@ mod reach;
 mod routing;
 mod status;
 mod task;
+mod tcp_ping;
 pub mod transport;
 
 use std::sync::Arc;

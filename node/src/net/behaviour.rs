@@ -16,6 +16,7 @@ use super::limits::{NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT};
 use super::reach::Reach;
 use super::routing::Routing;
 use super::status::Counters;
+use super::tcp_ping::TcpPing;
 
 /// What every node says about its software: the same everywhere, so that it tells nothing.
 const AGENT: &str = "restante";
@@ -54,7 +55,7 @@ impl Names {
 pub(super) struct Behaviour {
     pub(super) gate: Gate,
     pub(super) identify: identify::Behaviour,
-    pub(super) ping: ping::Behaviour,
+    pub(super) ping: TcpPing,
     pub(super) reach: Toggle<Reach>,
     pub(super) dial_back: Toggle<server::Behaviour>,
     pub(super) routing: Routing,
@@ -81,7 +82,7 @@ impl Behaviour {
         Self {
             gate: Gate::new(limits.connections, config.local, Arc::clone(counters)),
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::new(ping),
+            ping: TcpPing::new(ping),
             reach: Toggle::from(reach),
             dial_back: Toggle::from(None),
             routing: Routing::new(peer, names.kad.clone(), config.local, Arc::clone(counters)),

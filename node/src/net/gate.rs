@@ -20,6 +20,7 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
+use tracing::debug;
 
 use super::address::{IpGroup, bare, ip_of, is_dialable, is_loopback, is_tcp};
 use super::limits::{ConnectionLimits, TRUSTED_ADDRESSES_MAX};
@@ -87,6 +88,7 @@ impl Gate {
 
     fn refuse(&self, count: Count) -> ConnectionDenied {
         self.counters.add(count);
+        debug!(reason = count.name(), "a connection is refused");
         ConnectionDenied::new(Refused(count))
     }
 

@@ -183,6 +183,9 @@ pub const TABLE_GROUP_MAX: usize = 3;
 pub const LOOKUP_PARALLEL: usize = 3;
 /// Nodes a lookup wants, at least: as many as may hold an item.
 pub const LOOKUP_NODES_MIN: NonZeroUsize = NonZeroUsize::new(CANDIDATES).expect("it is not 0");
+/// Nodes a look for what has changed wants: any three neighbours know a new one, and on the way to any three nodes far
+/// away the table meets others at every distance.
+pub const REFRESH_NODES: NonZeroUsize = NonZeroUsize::new(3).expect("it is not 0");
 /// Time for a whole lookup.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for one question of a lookup.
@@ -219,8 +222,11 @@ pub const JOIN_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Pause between two attempts of a node that knows others: it may be on one side of a partition that
 /// has healed.
 pub const JOIN_REVIEW: Duration = Duration::from_secs(600);
-/// Known peers dialled in one attempt, beside all configured entry points.
+/// Known peers dialled in one attempt of a node that knows nobody, beside all configured entry points.
 pub const JOIN_KNOWN_MAX: usize = 8;
+/// Entry points, and known peers, dialled in one attempt of a node that knows others: it is there in case a partition
+/// has healed, and any of them will do.
+pub const JOIN_REVIEW_MAX: usize = 1;
 /// Entry points taken from the configuration.
 pub const JOIN_ENTRIES_MAX: usize = 32;
 /// Peers that are remembered over a restart.

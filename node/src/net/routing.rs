@@ -21,7 +21,8 @@ use restante_proto::{Address, NodeId};
 use super::address::{IpGroup, bare, is_dialable, is_loopback};
 use super::limits::{
     ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN, LOOKUP_PARALLEL,
-    LOOKUP_STREAM_TIMEOUT, LOOKUP_TIMEOUT, TABLE_GROUP_MAX, TABLE_GROUP_PER_BUCKET_MAX,
+    LOOKUP_STREAM_TIMEOUT, LOOKUP_TIMEOUT, REFRESH_NODES, TABLE_GROUP_MAX,
+    TABLE_GROUP_PER_BUCKET_MAX,
 };
 use super::peer::node_of;
 use super::status::{Count, Counters, Mode};
@@ -90,9 +91,9 @@ impl Routing {
         self.kad.get_n_closest_peers(address, count)
     }
 
-    /// Looks for the nodes closest to this one.
-    pub(super) fn look_near(&mut self, own: PeerId) {
-        let _unnamed = self.kad.get_n_closest_peers(own, LOOKUP_NODES_MIN);
+    /// Looks for so many nodes closest to this one.
+    pub(super) fn look_near(&mut self, own: PeerId, count: NonZeroUsize) {
+        let _unnamed = self.kad.get_n_closest_peers(own, count);
     }
 
     /// Looks for nodes closest to some address.
@@ -100,7 +101,18 @@ impl Routing {
     /// Most addresses are far away, and on the way to each the table meets nodes at every distance. libp2p's own way,
     /// a lookup for each bucket, costs hundreds of requests.
     pub(super) fn look_far(&mut self, address: &Address) {
-        let _unnamed = self.look_up(address, 0);
+        let address = address.as_bytes().to_vec();
+        let _unnamed = self.kad.get_n_closest_peers(address, REFRESH_NODES);
+    }
+
+    /// Returns the nodes of the table nearest to this one, nearest first: as many as a look for them wants.
+    pub(super) fn neighbours(&mut self, own: PeerId) -> Vec<NodeId> {
+        let key = kad::KBucketKey::from(own);
+        let peers = self.kad.get_closest_local_peers(&key);
+        peers
+            .filter_map(|peer| node_of(peer.preimage()))
+            .take(LOOKUP_NODES_MIN.get())
+            .collect()
     }
 
     /// Returns the nodes of the table nearest to an address, nearest first.

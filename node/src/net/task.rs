@@ -28,7 +28,7 @@ use super::event::{ConnToken, InboundToken, NetEvent};
 use super::fault::NetFault;
 use super::handle::Command;
 use super::item;
-use super::limits::REFRESH_FAR_LOOKUPS;
+use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
 use super::peer::{node_of, peer_of};
 use super::status::{Count, Counters, Mode};
 use join::{Entry, Join};
@@ -174,20 +174,25 @@ impl Task {
         if alone && !self.alone {
             self.refresh.stop();
         } else if self.alone && !alone {
-            self.refresh.restart(Instant::now(), rand::random());
+            let serves = self.mode == Mode::Server;
+            self.refresh.restart(Instant::now(), rand::random(), serves);
         }
         self.alone = alone;
     }
 
     /// Looks for nodes that the table does not know when it is time to.
     fn refresh_if_due(&mut self) {
-        let Some(scope) = self.refresh.due(Instant::now(), rand::random()) else {
+        let own = *self.swarm.local_peer_id();
+        let routing = &mut self.swarm.behaviour_mut().routing;
+        let near = || routing.neighbours(own);
+        let Some(scope) = self.refresh.due(Instant::now(), rand::random(), near) else {
             return;
         };
         debug!(?scope, "the routing table is refreshed");
-        let own = *self.swarm.local_peer_id();
-        let routing = &mut self.swarm.behaviour_mut().routing;
-        routing.look_near(own);
+        match scope {
+            Scope::Near => routing.look_near(own, REFRESH_NODES),
+            Scope::Neighbourhood | Scope::Whole => routing.look_near(own, LOOKUP_NODES_MIN),
+        }
         if scope == Scope::Whole {
             for _ in 0..REFRESH_FAR_LOOKUPS {
                 routing.look_far(&Address::new(rand::random()));
@@ -240,7 +245,7 @@ impl Task {
         behaviour.routing.set_mode(mode);
         behaviour.set_dial_back(serves);
         if serves && !self.alone {
-            self.refresh.restart(Instant::now(), rand::random());
+            self.refresh.restart(Instant::now(), rand::random(), true);
         }
         self.outlet.tell(NetEvent::Mode(mode));
     }

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::super::address::bare;
 use super::super::limits::{
-    JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX, JOIN_PAUSE_MAX, JOIN_PAUSE_MIN, JOIN_REVIEW, KNOWN_PEERS_MAX,
+    JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX, JOIN_PAUSE_MAX, JOIN_PAUSE_MIN, JOIN_REVIEW, JOIN_REVIEW_MAX,
+    KNOWN_PEERS_MAX,
 };
 
 /// One entry point.
@@ -28,6 +29,7 @@ pub(super) struct Entry {
 pub(super) struct Join {
     entries: Vec<Entry>,
     known: Vec<Entry>,
+    next_entry: usize,
     next_known: usize,
     attempts: u32,
     alone: bool,
@@ -56,6 +58,7 @@ impl Join {
         Self {
             entries: bootstrap.iter().take(JOIN_ENTRIES_MAX).map(entry).collect(),
             known: known.into_iter().map(remembered).collect(),
+            next_entry: 0,
             next_known: 0,
             attempts: 0,
             alone: true,
@@ -97,8 +100,12 @@ impl Join {
             false => now + review(jitter),
         });
         self.attempts = self.attempts.saturating_add(1);
-        let mut targets = self.entries.clone();
-        targets.extend(self.some_known());
+        let (entries, known) = match alone {
+            true => (JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX),
+            false => (JOIN_REVIEW_MAX, JOIN_REVIEW_MAX),
+        };
+        let mut targets = in_turn(&self.entries, &mut self.next_entry, entries);
+        targets.extend(in_turn(&self.known, &mut self.next_known, known));
         targets
     }
 
@@ -135,23 +142,15 @@ impl Join {
             }
         }
     }
+}
 
-    /// Returns the next few known nodes, going round.
-    fn some_known(&mut self) -> Vec<Entry> {
-        let count = self.known.len().min(JOIN_KNOWN_MAX);
-        let picked = self
-            .known
-            .iter()
-            .cycle()
-            .skip(self.next_known)
-            .take(count)
-            .cloned()
-            .collect();
-        self.next_known = (self.next_known + count)
-            .checked_rem(self.known.len())
-            .unwrap_or(0);
-        picked
-    }
+/// Returns the next few, going round.
+fn in_turn(all: &[Entry], next: &mut usize, most: usize) -> Vec<Entry> {
+    let count = all.len().min(most);
+    let picked = all.iter().cycle().skip(*next).take(count).cloned();
+    let picked = picked.collect();
+    *next = (*next + count).checked_rem(all.len()).unwrap_or(0);
+    picked
 }
 
 /// Returns the pause after the given number of earlier attempts: between half and all of a value

@@ -7,21 +7,27 @@
 
 use std::time::Duration;
 
+use restante_proto::NodeId;
 use tokio::time::Instant;
 
 use super::super::limits::{
-    REFRESH_NEAR_MAX, REFRESH_NEAR_MIN, REFRESH_WHOLE_MAX, REFRESH_WHOLE_MIN,
+    LOOKUP_NODES_MIN, REFRESH_NEAR_MAX, REFRESH_NEAR_MIN, REFRESH_WHOLE_MAX, REFRESH_WHOLE_MIN,
 };
 
-/// How much longer each pause is than the one before.
+/// How much longer a pause is than the one before when the neighbourhood has changed meanwhile, as it does while a
+/// network grows.
 const NEAR_GROWTH: u32 = 3;
+/// How much longer it is when nothing has changed: whoever joins a grown network knows its neighbours after one look.
+const NEAR_GROWTH_STILL: u32 = 12;
 const WHOLE_GROWTH: u32 = 8;
 
 /// What to look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// The nodes closest to this one.
+    /// A few of the nodes closest to this one, to see whether others have come.
     Near,
+    /// All of them, so that they know this node.
+    Neighbourhood,
     /// These, and nodes at every distance.
     Whole,
 }
@@ -34,6 +40,10 @@ pub(super) struct Refresh(Option<Plan>);
 struct Plan {
     near: Turn,
     whole: Turn,
+    /// The neighbours when it was last looked; nothing before the first look.
+    neighbours: Option<Vec<NodeId>>,
+    /// Whether others find this node, so that its neighbours must know it.
+    serves: bool,
 }
 
 #[derive(Debug)]
@@ -43,9 +53,9 @@ struct Turn {
 }
 
 impl Refresh {
-    /// Begins anew: this node knows somebody after it knew nobody, or others may find it from now on.
-    /// `jitter` is between 0 and 1.
-    pub(super) fn restart(&mut self, now: Instant, jitter: f64) {
+    /// Begins anew: this node knows somebody after it knew nobody, or others may find it from now on, because it
+    /// serves. `jitter` is between 0 and 1.
+    pub(super) fn restart(&mut self, now: Instant, jitter: f64, serves: bool) {
         let first = |pause| Turn {
             next: now + spread(pause, jitter),
             pause,
@@ -53,6 +63,8 @@ impl Refresh {
         self.0 = Some(Plan {
             near: first(REFRESH_NEAR_MIN),
             whole: first(REFRESH_WHOLE_MIN),
+            neighbours: None,
+            serves,
         });
     }
 
@@ -67,18 +79,54 @@ impl Refresh {
         Some(plan.near.next.min(plan.whole.next))
     }
 
-    /// Returns what to look for now. `jitter` is between 0 and 1.
-    pub(super) fn due(&mut self, now: Instant, jitter: f64) -> Option<Scope> {
+    /// Returns what to look for now. `jitter` is between 0 and 1, `near` what the table holds of the neighbourhood;
+    /// it is asked for when something is due.
+    pub(super) fn due(
+        &mut self,
+        now: Instant,
+        jitter: f64,
+        near: impl FnOnce() -> Vec<NodeId>,
+    ) -> Option<Scope> {
         let plan = self.0.as_mut()?;
+        if now < plan.near.next.min(plan.whole.next) {
+            return None;
+        }
+        let (scope, growth) = plan.compare(near());
         let whole = plan
             .whole
             .take(now, jitter, (WHOLE_GROWTH, REFRESH_WHOLE_MAX));
         // A whole refresh begins with the neighbourhood.
-        let near = plan.near.take(now, jitter, (NEAR_GROWTH, REFRESH_NEAR_MAX));
+        let near = plan.near.take(now, jitter, (growth, REFRESH_NEAR_MAX));
         match (whole, near) {
             (true, _) => Some(Scope::Whole),
-            (false, true) => Some(Scope::Near),
+            (false, true) => Some(scope),
             (false, false) => None,
+        }
+    }
+}
+
+impl Plan {
+    /// Compares the neighbours with those of the last look; returns what to look for and how much longer the next
+    /// pause is.
+    fn compare(&mut self, neighbours: Vec<NodeId>) -> (Scope, u32) {
+        let before = self.neighbours.replace(neighbours);
+        let now = self.neighbours.as_deref().unwrap_or_default();
+        let Some(before) = before else {
+            let first = if self.serves {
+                Scope::Neighbourhood
+            } else {
+                Scope::Near
+            };
+            return (first, NEAR_GROWTH);
+        };
+        let new = now.iter().filter(|node| !before.contains(node)).count();
+        match new {
+            0 => (Scope::Near, NEAR_GROWTH_STILL),
+            // Whoever comes makes itself known to its neighbours; many at once may have missed each other.
+            _ if self.serves && new * 2 > LOOKUP_NODES_MIN.get() => {
+                (Scope::Neighbourhood, NEAR_GROWTH)
+            }
+            _ => (Scope::Near, NEAR_GROWTH),
         }
     }
 }

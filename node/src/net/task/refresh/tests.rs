@@ -1,51 +1,81 @@
 use super::*;
 
-/// Runs a plan for so long, without jitter, and returns what was due and when, in milliseconds.
-fn plan(long: Duration) -> Vec<(u128, Scope)> {
+/// Runs the plan of a node that serves for so long, without jitter, while `each` of its eight neighbours are new at
+/// every look, and returns what was due and when, in milliseconds.
+fn plan(long: Duration, each: u32) -> Vec<(u128, Scope)> {
     let start = Instant::now();
     let mut refresh = Refresh::default();
-    refresh.restart(start, 0.5);
+    refresh.restart(start, 0.5, true);
     let mut seen = Vec::new();
     while let Some(next) = refresh.next().filter(|next| *next < start + long) {
-        let scope = refresh.due(next, 0.5).unwrap();
+        let looks = u32::try_from(seen.len()).unwrap();
+        let scope = refresh.due(next, 0.5, || eight(looks * each)).unwrap();
         seen.push((next.duration_since(start).as_millis(), scope));
     }
     seen
+}
+
+/// Returns eight neighbours, numbered from `first`.
+fn eight(first: u32) -> Vec<NodeId> {
+    let node = |number: u32| NodeId::new(std::array::from_fn(|at| number.to_be_bytes()[at % 4]));
+    (first..first + 8).map(node).collect()
 }
 
 #[test]
 fn a_node_that_knows_nobody_looks_for_nobody() {
     let mut refresh = Refresh::default();
     assert_eq!(refresh.next(), None);
-    assert_eq!(refresh.due(Instant::now(), 0.5), None);
-    refresh.restart(Instant::now(), 0.5);
+    assert_eq!(refresh.due(Instant::now(), 0.5, Vec::new), None);
+    refresh.restart(Instant::now(), 0.5, true);
     refresh.stop();
     assert_eq!(refresh.next(), None);
 }
 
 #[test]
-fn the_first_looks_are_soon() {
-    use Scope::{Near, Whole};
-    let first = plan(Duration::from_secs(1_300));
+fn while_the_network_grows_looks_follow_soon() {
+    use Scope::{Near, Neighbourhood, Whole};
+    let moments = [
+        300, 600, 1_500, 4_200, 12_300, 36_600, 109_500, 328_200, 928_200,
+    ];
+    let long = Duration::from_secs(1_199);
+    for (looks, usual) in [(plan(long, 1), Near), (plan(long, 5), Neighbourhood)] {
+        let near = looks.iter().filter(|(_, scope)| *scope != Whole);
+        assert_eq!(near.clone().map(|(ms, _)| *ms).collect::<Vec<_>>(), moments);
+        let scopes: Vec<Scope> = near.map(|(_, scope)| *scope).collect();
+        assert_eq!(scopes[0], Neighbourhood);
+        assert!(scopes[1..].iter().all(|scope| *scope == usual));
+    }
+}
+
+#[test]
+fn who_does_not_serve_need_not_be_known_to_its_neighbours() {
+    let start = Instant::now();
+    let mut refresh = Refresh::default();
+    refresh.restart(start, 0.5, false);
+    for look in 0..5 {
+        let next = refresh.next().unwrap();
+        let scope = refresh.due(next, 0.5, || eight(look * 8));
+        assert_eq!(scope, Some(Scope::Near));
+    }
+}
+
+#[test]
+fn whoever_joins_a_grown_network_looks_five_times_in_ten_minutes() {
+    use Scope::{Near, Neighbourhood};
+    let first = plan(Duration::from_secs(599), 0);
     let expected = [
-        (300, Near),
+        (300, Neighbourhood),
         (600, Near),
         (1_500, Near),
-        (4_200, Near),
         (12_300, Near),
-        (36_600, Near),
-        (109_500, Near),
-        (328_200, Near),
-        (600_000, Whole),
-        (928_200, Near),
-        (1_200_000, Whole),
+        (141_900, Near),
     ];
     assert_eq!(first, expected);
 }
 
 #[test]
 fn in_the_long_run_it_is_looked_near_six_times_an_hour_and_everywhere_every_two_hours() {
-    let day = plan(Duration::from_secs(86_400));
+    let day = plan(Duration::from_secs(86_400), 0);
     let looks = |wanted: Scope| {
         let afternoon = day.iter().filter(|(ms, _)| *ms > 43_200_000);
         afternoon.filter(|(_, scope)| *scope == wanted).count()
@@ -58,9 +88,9 @@ fn jitter_moves_the_next_look_by_a_quarter_of_the_pause() {
     let start = Instant::now();
     for (jitter, ms) in [(0.0, 450), (1.0, 750)] {
         let mut refresh = Refresh::default();
-        refresh.restart(start, jitter);
+        refresh.restart(start, jitter, true);
         let first = refresh.next().unwrap();
-        refresh.due(first, jitter);
+        refresh.due(first, jitter, || vec![NodeId::new([1; 32])]);
         let next = refresh.next().unwrap().duration_since(start);
         assert_eq!(next.as_millis(), ms);
     }
