@@ -49,6 +49,7 @@ pub use self::rows::Account;
 pub use self::services::Services;
 pub use self::store::StoreFault;
 pub(crate) use self::store::{create_account, read_account};
+pub use self::words::GATHER_MS as WORDS_GATHER_MS;
 
 use self::collecting::Opened;
 use self::directory::{Resolution, ResolveFault};

@@ -26,6 +26,8 @@ use crate::{
 
 mod admission;
 mod memory;
+#[cfg(feature = "planted")]
+mod planted;
 mod rate;
 mod store;
 mod subscriptions;
@@ -318,8 +320,13 @@ impl Keeper {
         let op = self.admit(now, request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
+        #[cfg(feature = "planted")]
+        let early = planted::early_receipt(&self.key, call, &then, &op);
         self.pending.insert(ticket, Pending { call, then });
-        Ok(vec![Output::Store { ticket, op }])
+        let outputs = vec![Output::Store { ticket, op }];
+        #[cfg(feature = "planted")]
+        let outputs = early.into_iter().chain(outputs).collect();
+        Ok(outputs)
     }
 
     fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
@@ -341,6 +348,8 @@ impl Keeper {
         let Some(Pending { call, then }) = self.pending.remove(&ticket) else {
             return Vec::new();
         };
+        #[cfg(feature = "planted")]
+        let now = crate::planted::keepers_date(now);
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(fault) => {

@@ -18,6 +18,8 @@ pub mod message;
 pub mod outbox;
 pub mod person;
 pub mod placement;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod prekey;
 pub mod publisher;
 pub mod receipt;

@@ -103,8 +103,11 @@ impl Placement {
     /// Returns how well the item is placed.
     pub fn standing(&self, now: UnixMillis) -> Standing {
         let live = || self.held.values().filter(|until| **until > now);
+        let with = live().count();
+        #[cfg(feature = "planted")]
+        let with = with << u32::from(crate::planted::Planted::ReceiptsTwice.is_here());
         Standing {
-            with: live().count(),
+            with,
             of: self.wanted,
             until: live().min().copied(),
         }

@@ -280,7 +280,10 @@ impl Client {
             Effect::Message { header, .. } => (header.sender, header.message) == (sender, id),
             Effect::Nothing | Effect::Word { .. } => false,
         });
-        if in_batch || self.seen.contains_key(&(sender, id)) {
+        let is_known = in_batch || self.seen.contains_key(&(sender, id));
+        #[cfg(feature = "planted")]
+        let is_known = is_known && !restante_proto::planted::Planted::NoDedup.is_here();
+        if is_known {
             return Some(Effect::Nothing);
         }
         if self.inbox.len() + batch.len() >= INBOX_COUNT_MAX {

@@ -120,12 +120,17 @@ impl Client {
         let sequence = self.card.as_ref().map_or(0, |card| card.sequence);
         // A sequence must grow even if the disk was set back to an older state: time does.
         let sequence = now.get().max(sequence + 1);
+        #[cfg(feature = "planted")]
+        let prekeys = Arc::clone(&self.prekeys);
         self.spawn(async move {
             let cost = services.cost;
-            let made = services
-                .cpu
-                .run(move || seal(&account, sequence, now, cost))
-                .await;
+            let make = move || {
+                let prekey = PrekeySecret::generate(now, &mut rand::rng());
+                #[cfg(feature = "planted")]
+                let prekey = restante_proto::planted::prekey_of_card(prekey, &prekeys);
+                seal(&account, prekey, sequence, now, cost)
+            };
+            let made = services.cpu.run(make).await;
             Done::CardMade(made.ok().flatten().map(Box::new))
         });
     }
@@ -204,11 +209,16 @@ impl Client {
     }
 }
 
-/// Makes prekey, card and records.
-fn seal(account: &Account, sequence: u64, now: UnixMillis, cost: IdCost) -> Option<MadeCard> {
+/// Makes card and records.
+fn seal(
+    account: &Account,
+    prekey: PrekeySecret,
+    sequence: u64,
+    now: UnixMillis,
+    cost: IdCost,
+) -> Option<MadeCard> {
     let mut rng = rand::rng();
     let identity = &account.identity;
-    let prekey = PrekeySecret::generate(now, &mut rng);
     let device = CardDevice {
         certificate: identity.certificate(),
         prekey: prekey.public().clone(),

@@ -17,8 +17,8 @@ use super::sending::{Intent, Letters};
 use super::store::Effect;
 use crate::control::report::{ContactState, DeliveryState};
 
-/// How long words are gathered before they are sent, in milliseconds: one envelope says several things.
-const GATHER_MS: u64 = SECOND_MS;
+/// How long words for a contact are gathered before they are sent, in milliseconds: one envelope says several things.
+pub const GATHER_MS: u64 = SECOND_MS;
 /// The pause after words could not be sent, in milliseconds.
 const RETRY_MS: u64 = 10 * MINUTE_MS;
 /// Epochs left of a grant at which it is renewed.

@@ -26,6 +26,8 @@ use restante_proto::{
 mod batch;
 mod fault;
 mod file;
+#[cfg(feature = "planted")]
+mod planted;
 mod reader;
 mod salvage;
 mod tables;
@@ -156,6 +158,8 @@ impl RedbStore {
             Loaded::Format(found) => return Err(OpenFault::UnknownFormat { found }),
         };
         store.sums.usage.cap_bytes = cap_bytes;
+        #[cfg(feature = "planted")]
+        store.planted_repair()?;
         Ok(store)
     }
 
@@ -331,6 +335,8 @@ impl ItemStore for RedbStore {
         now: UnixMillis,
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreFault> {
+        #[cfg(feature = "planted")]
+        let now = restante_proto::planted::keepers_date(now);
         if ops.iter().any(changes) {
             return self.write(now, |batch| {
                 ops.into_iter().map(|op| batch.apply(op)).collect()
@@ -349,6 +355,8 @@ impl ItemStore for RedbStore {
     }
 
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+        #[cfg(feature = "planted")]
+        let now = restante_proto::planted::keepers_date(now);
         let is_due = self.read(now, &mut Vec::new(), |reader| {
             let first = reader.items.first()?;
             Ok(first.is_some_and(|(key, _)| key.value().0 <= now.get()))
@@ -416,6 +424,8 @@ enum Loaded {
 fn begin_durable(database: &Database) -> Result<redb::WriteTransaction, Error> {
     let mut tx = database.begin_write()?;
     tx.set_durability(Durability::Immediate)?;
+    #[cfg(feature = "planted")]
+    planted::spare_fsync(&mut tx)?;
     // Strangers choose what is written: one phase trusts a checksum that they could aim at.
     tx.set_two_phase_commit(true);
     // Saves the map of free pages too, so that a start after a crash does not read the whole file.

@@ -20,6 +20,9 @@ use crate::{
     time::UnixMillis,
 };
 
+#[cfg(feature = "planted")]
+mod planted;
+
 /// Everything a keeper holds, in ordered maps.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
@@ -28,6 +31,9 @@ pub struct MemoryStore {
     acked: BTreeMap<(Address, ItemId), Acked>,
     cards: BTreeMap<(Address, PublicKey), CardRecord>,
     chunks: BTreeMap<Address, (Waiting, PublicKey)>,
+    /// What a planted repair brings back.
+    #[cfg(feature = "planted")]
+    graves: BTreeMap<(Address, ItemId), Waiting>,
 }
 
 /// The memory of an acked envelope.
@@ -271,7 +277,12 @@ impl MemoryStore {
         }
         for id in ids {
             let key = (address, id);
-            let acked = match self.envelopes.remove(&key) {
+            let held = self.envelopes.remove(&key);
+            #[cfg(feature = "planted")]
+            if !self.planted_ack(key, held.as_ref()) {
+                continue;
+            }
+            let acked = match held {
                 Some(held) => Acked {
                     until: held.expires,
                     deposited: true,
@@ -307,10 +318,14 @@ impl ItemStore for MemoryStore {
         now: UnixMillis,
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreFault> {
+        #[cfg(feature = "planted")]
+        let now = self.planted_step(now);
         Ok(ops.into_iter().map(|op| self.apply_one(now, op)).collect())
     }
 
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+        #[cfg(feature = "planted")]
+        let now = crate::planted::keepers_date(now);
         let before = self.usage();
         let mut left = limit;
         let mut drop_one = |over: bool| {

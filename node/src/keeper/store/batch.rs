@@ -24,6 +24,9 @@ use super::{
     },
 };
 
+#[cfg(feature = "planted")]
+mod planted;
+
 /// The sums a store keeps beside its items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -350,12 +353,18 @@ impl<'tx> Batch<'tx> {
         for (id, envelope) in fresh {
             let (until, payload) = match envelope {
                 Some(pointer) => {
+                    #[cfg(feature = "planted")]
+                    self.planted_ack(ItemKey::envelope(address, id), pointer)?;
                     self.remove(ItemKey::envelope(address, id), pointer)?;
                     (pointer.expires, DEPOSITED)
                 }
                 None => (now.plus(ACK_MEMORY_MS), NEVER_DEPOSITED),
             };
             let tombstone = ItemKey::tombstone(address, id);
+            #[cfg(feature = "planted")]
+            if restante_proto::planted::Planted::AckForgotten.is_here() {
+                continue;
+            }
             self.put(&Row::new(tombstone, until, payload))?;
         }
         Ok(StoreOutcome::Done)

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use redb::StorageBackend;
 use redb::backends::FileBackend;
 use restante_proto::keeper::{ItemStore as _, StoreFault};
 
@@ -55,6 +56,18 @@ impl std::fmt::Display for Salvaged {
 }
 
 impl RedbStore {
+    /// Takes over every item that can still be read on the storage of a damaged store; returns how many there are now.
+    ///
+    /// [`open`](Self::open) does it by itself; this is for stores that are no files.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`] of this store; what cannot be read of the other is left out.
+    pub fn salvage(&mut self, damaged: &dyn StorageBackend) -> Result<u64, StoreFault> {
+        salvage::copy(damaged, self)?;
+        Ok(self.usage().items)
+    }
+
     /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes`.
     ///
     /// After a crash, and in any case when it is small, the whole file is verified: redb guards its
@@ -142,11 +155,10 @@ fn replace(
 ) -> Result<(RedbStore, Salvaged), OpenFault> {
     let damaged = File::open(path).map_err(local)?;
     let mut store = create_unfinished(replacement, cap_bytes)?;
-    salvage::copy(&backend(damaged)?, &mut store)?;
+    let items = store.salvage(&backend(damaged)?)?;
     let kept = free_name(path)?;
     rename(path, &kept)?;
     rename(replacement, path)?;
-    let items = store.usage().items;
     Ok((store, Salvaged { fault, items, kept }))
 }
 

@@ -1,0 +1,79 @@
+//! Bugs that the simulator must catch, and where it is to look for them.
+//!
+//! A checker that never fires proves nothing. So known bugs are put into the shipped code, one at a time, behind a
+//! feature that only this package's tests ask for, and each must be caught within a hundred seeds by one of the rules
+//! that it breaks; without a bug the same seeds pass.
+
+/// Seeds within which a bug must be caught.
+pub const SEEDS_MAX: u64 = 100;
+
+/// One hunt: a bug on some tier, in some scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hunt {
+    /// The bug, by the name that the environment variable has it.
+    pub bug: &'static str,
+    /// What it runs on.
+    pub tier: &'static str,
+    /// What happens.
+    pub scenario: &'static str,
+    /// The rules that it breaks; another one is an accident and does not count.
+    pub rules: &'static [&'static str],
+}
+
+impl Hunt {
+    const fn new(
+        bug: &'static str,
+        tier: &'static str,
+        scenario: &'static str,
+        rules: &'static [&'static str],
+    ) -> Self {
+        Self {
+            bug,
+            tier,
+            scenario,
+            rules,
+        }
+    }
+}
+
+/// All hunts.
+pub const HUNTS: &[Hunt] = &[
+    // The longest first, for the sake of the last.
+    Hunt::new("prekey-reused", "full", "second-day.toml", &["prekey"]),
+    Hunt::new("prekey-reused", "protocol", "bumpy-return", &["prekey"]),
+    Hunt::new(
+        "receipt-before-commit",
+        "full",
+        "expiry",
+        &["receipts-counted"],
+    ),
+    Hunt::new(
+        "receipt-before-commit",
+        "protocol",
+        "hello",
+        &["durable-receipt"],
+    ),
+    // What is lost may be an ack, too.
+    Hunt::new(
+        "receipt-before-fsync",
+        "full",
+        "restarts.toml",
+        &["durable-receipt", "acked"],
+    ),
+    Hunt::new("no-dedup", "full", "hello", &["once"]),
+    Hunt::new("no-dedup", "protocol", "hello", &["once"]),
+    Hunt::new("ack-forgotten", "full", "hello", &["acked"]),
+    // A keeper that has forgotten an ack denies what it gave a receipt for.
+    Hunt::new(
+        "ack-forgotten",
+        "protocol",
+        "lossy",
+        &["acked", "durable-receipt"],
+    ),
+    Hunt::new("late-expiry", "full", "expiry", &["expiry"]),
+    Hunt::new("late-expiry", "protocol", "expiry", &["expiry"]),
+    Hunt::new("resurrection", "full", "restarts.toml", &["acked"]),
+    Hunt::new("resurrection", "protocol", "hello", &["acked"]),
+    Hunt::new("receipts-twice", "full", "hello", &["receipts-counted"]),
+    Hunt::new("receipts-twice", "protocol", "hello", &["receipts-counted"]),
+];
