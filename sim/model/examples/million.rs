@@ -11,7 +11,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use restante_sim_model::{Options, Report, Routing, look_up, run};
+use restante_sim_model::{Options, Progress, Report, Routing, look_up, run};
 use restante_sim_population::Churn;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     dead.dead_share = 0.1;
     measure_lookups(&dead, "as the node does, 10 % dead", seed);
     let start = Stopwatch::start();
-    let report = run(&options, seed, &mut |progress| {
+    let report = run(&options, seed, &mut |progress: &Progress| {
         eprintln!(
             "{:5.1} days in {:6.1} s: {} written, {} delivered, {} lookups, {} events",
             progress.now_ms as f64 / 86_400_000.0,

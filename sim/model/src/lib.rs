@@ -42,8 +42,8 @@ use self::world::World;
 pub use self::{
     options::{BadOptions, Options, Recipients, Repair, Routing, Senders, Span},
     report::{
-        ByteReport, CopiesAt, LookupReport, Memory, Messages, Progress, Quantiles, RepairReport,
-        Report, Share,
+        ByteReport, CopiesAt, Curves, LookupReport, Memory, Messages, Progress, Quantiles,
+        RepairReport, Report, Seen, Share, Step, Watch,
     },
 };
 
@@ -60,18 +60,14 @@ pub fn look_up(options: &Options, seed: u64, count: u64) -> Result<LookupReport,
     Ok(LookupReport::of(&world))
 }
 
-/// Runs a model from its start to its end; `progress` is called some hundred times on the way.
+/// Runs a model from its start to its end.
 ///
 /// # Errors
 ///
 /// [`BadOptions`], before anything is done.
-pub fn run(
-    options: &Options,
-    seed: u64,
-    progress: &mut dyn FnMut(&Progress),
-) -> Result<Report, BadOptions> {
+pub fn run(options: &Options, seed: u64, watch: &mut dyn Watch) -> Result<Report, BadOptions> {
     options.check()?;
     let mut world = World::new(options, seed);
-    world.run(progress);
+    world.run(watch);
     Ok(Report::of(options, seed, &world))
 }

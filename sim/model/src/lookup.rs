@@ -281,7 +281,7 @@ impl Walker {
         self.found
             .extend(self.contacts.iter().filter(came).map(place));
         self.found.sort_unstable();
-        self.found.truncate(rules.bucket);
+        self.found.truncate(rules.wanted);
     }
 }
 

@@ -4,7 +4,7 @@ use rand::Rng;
 use restante_proto::{
     limits::{
         DAY_MS, ENVELOPE_BYTES, HOUR_MS, MESSAGE_TTL_DEFAULT_MS, MESSAGE_TTL_MAX_MS,
-        MESSAGE_TTL_MIN_MS, MINUTE_MS, REPLICAS, receipts_wanted,
+        MESSAGE_TTL_MIN_MS, MINUTE_MS, REPLICAS, SECOND_MS, receipts_wanted,
     },
     placement::CANDIDATES,
 };
@@ -20,7 +20,7 @@ pub(crate) const READY_MS: u64 = MINUTE_MS;
 const NODES_MAX: u64 = 1 << 30;
 /// The longest time there is, in milliseconds: more than thirty thousand years.
 const SPAN_MAX_MS: u64 = 1 << 50;
-/// Copies at most: what a lookup can find.
+/// Copies at most: what a lookup can find, less those that may fail.
 const COPIES_MAX: usize = 17;
 
 /// A run: who is there, what they send, and by which rules.
@@ -41,7 +41,9 @@ pub struct Options {
     pub regions: Regions,
     /// Messages written, each from somebody else to somebody else.
     pub messages: u32,
-    /// Time in which they are written, evenly, from the first minute on, in milliseconds.
+    /// When the first may be written, in milliseconds: a minute at least.
+    pub from_ms: u64,
+    /// Time in which they are written, evenly, in milliseconds.
     pub writing_ms: u64,
     /// How long a message lives.
     pub ttl: Span,
@@ -57,6 +59,10 @@ pub struct Options {
     pub receipts: Option<usize>,
     /// What keepers do about copies that are gone.
     pub repair: Option<Repair>,
+    /// How long a keeper needs until a message is on its disk.
+    pub commit: Span,
+    /// How long a recipient gathers words before it sends them, in milliseconds.
+    pub word_ms: u64,
     /// How lookups go.
     pub routing: Routing,
 }
@@ -95,6 +101,13 @@ pub enum Senders {
 pub enum Recipients {
     /// All the time.
     Always,
+    /// All the time but from one moment to another, in milliseconds.
+    ButFor {
+        /// The first moment.
+        from_ms: u64,
+        /// The second one.
+        to_ms: u64,
+    },
     /// Again and again.
     Sometimes {
         /// How long not, beginning when the message is written.
@@ -120,12 +133,13 @@ pub struct Repair {
     pub copies: usize,
 }
 
-/// How lookups go. The defaults are what the node library sets and libp2p's Kademlia does, but that a lookup here
-/// always wants k nodes, where the node wants as few as eight.
+/// How lookups go. The defaults are what the node library sets and libp2p's Kademlia does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Routing {
-    /// Entries of a bucket, of an answer, and of what a lookup returns: k.
+    /// Entries of a bucket and of an answer: k.
     pub bucket: usize,
+    /// Nodes a lookup wants, each path by itself.
+    pub wanted: usize,
     /// Disjoint paths of a lookup.
     pub paths: usize,
     /// Questions under way on each path while it makes progress.
@@ -149,6 +163,7 @@ impl Default for Routing {
     fn default() -> Self {
         Self {
             bucket: 20,
+            wanted: CANDIDATES,
             paths: 3,
             parallel: 3,
             timeout_ms: 5_000,
@@ -172,6 +187,7 @@ impl Default for Options {
             dead_share: 0.0,
             regions: Regions::world(),
             messages: 1_000,
+            from_ms: READY_MS,
             writing_ms: DAY_MS,
             ttl: Span::Fixed(MESSAGE_TTL_DEFAULT_MS),
             sizes: [90, 8, 2],
@@ -180,6 +196,8 @@ impl Default for Options {
             copies: REPLICAS,
             receipts: None,
             repair: None,
+            commit: Span::Uniform(1, 8),
+            word_ms: SECOND_MS,
             routing: Routing::default(),
         }
     }
@@ -241,14 +259,20 @@ impl Options {
         self.check_times()?;
         self.check_copies()?;
         let routing = &self.routing;
-        if routing.bucket < CANDIDATES || routing.paths == 0 || routing.parallel == 0 {
+        if !(CANDIDATES..=routing.bucket).contains(&routing.wanted)
+            || routing.paths == 0
+            || routing.parallel == 0
+        {
             return Err(BadOptions::Routing);
         }
         Ok(())
     }
 
     fn check_times(&self) -> Result<(), BadOptions> {
-        let mut spans = vec![("the life of a message", self.ttl)];
+        let mut spans = vec![
+            ("the life of a message", self.ttl),
+            ("a keeper's commit", self.commit),
+        ];
         if let Senders::Sometimes { here, away } = self.senders {
             spans.extend([("a sender's presence", here), ("a sender's absence", away)]);
         }
@@ -265,11 +289,10 @@ impl Options {
         if shortest < MESSAGE_TTL_MIN_MS || longest > MESSAGE_TTL_MAX_MS {
             return Err(BadOptions::Life { shortest, longest });
         }
-        let needed_ms = READY_MS
-            .saturating_add(self.writing_ms)
-            .saturating_add(longest);
-        if self.writing_ms == 0 || needed_ms > self.duration_ms {
+        let needed_ms = self.from_ms.saturating_add(self.writing_ms);
+        if self.from_ms < READY_MS || self.writing_ms == 0 || needed_ms > self.duration_ms {
             return Err(BadOptions::Duration {
+                from_ms: self.from_ms,
                 needed_ms,
                 duration_ms: self.duration_ms,
             });
@@ -281,6 +304,10 @@ impl Options {
         let (copies, receipts) = (self.copies, self.receipts.unwrap_or(1));
         if !(1..=COPIES_MAX).contains(&copies) || !(1..=copies).contains(&receipts) {
             return Err(BadOptions::Copies { copies, receipts });
+        }
+        let found = self.routing.wanted;
+        if copies > found {
+            return Err(BadOptions::Found { copies, found });
         }
         if let Some(repair) = self.repair {
             let Repair {
@@ -367,10 +394,14 @@ pub enum BadOptions {
         /// The longest life, in milliseconds.
         longest: u64,
     },
-    /// A run that ends before its messages do.
-    #[error("messages can live until {needed_ms} ms, and the run ends after {duration_ms} ms")]
+    /// A run that ends before its last message is written, or in which the first comes too early.
+    #[error(
+        "messages written from {from_ms} to {needed_ms} ms are not within {READY_MS} and {duration_ms} ms"
+    )]
     Duration {
-        /// When the last message can end, in milliseconds.
+        /// When the first message may be written, in milliseconds.
+        from_ms: u64,
+        /// When the last message may be written, in milliseconds.
         needed_ms: u64,
         /// When the run ends, in milliseconds.
         duration_ms: u64,
@@ -385,10 +416,21 @@ pub enum BadOptions {
         /// Receipts.
         receipts: usize,
     },
+    /// More copies than a lookup finds nodes.
+    #[error("{copies} copies are not possible when a lookup wants {found} nodes")]
+    Found {
+        /// Copies.
+        copies: usize,
+        /// Nodes a lookup wants.
+        found: usize,
+    },
     /// A rule of repair.
     #[error("{0:?} is not possible: an interval of a minute, a threshold not above the copies")]
     Repair(Repair),
     /// Lookups that cannot be.
-    #[error("lookups need buckets of at least {CANDIDATES} nodes, a path and a question at a time")]
+    #[error(
+        "lookups want at least {CANDIDATES} nodes and no more than a bucket has, on a path, with a \
+         question at a time"
+    )]
     Routing,
 }

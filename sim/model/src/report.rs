@@ -1,8 +1,8 @@
 //! What a run found out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub use crate::stats::{Quantiles, Share};
+pub use crate::stats::{Quantiles, Share, Step};
 use crate::{
     message::{Message, Receiving, Sending},
     options::Options,
@@ -28,9 +28,44 @@ pub struct Progress {
     pub events: u64,
 }
 
+/// Something that happened to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was written.
+    Written,
+    /// It has enough receipts.
+    Stored,
+    /// Its recipient took it.
+    Delivered,
+    /// Its sender knows of that.
+    Known,
+    /// Its life ended before.
+    Expired,
+    /// Its life ended before, and no copy was left although there had been enough.
+    Lost,
+}
+
+/// Who looks on while a run goes on.
+pub trait Watch {
+    /// Hears how far the run is, some hundred times.
+    fn on_progress(&mut self, progress: &Progress);
+
+    /// Hears what happened to the message of this number at a moment in milliseconds.
+    fn on_message(&mut self, at_ms: u64, message: u32, seen: Seen) {
+        let _unheard = (at_ms, message, seen);
+    }
+}
+
+/// Hears of progress alone.
+impl<F: FnMut(&Progress)> Watch for F {
+    fn on_progress(&mut self, progress: &Progress) {
+        self(progress);
+    }
+}
+
 /// What a run found out; the same options and seed give the same report, bit for bit, on every
 /// machine.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Report {
     /// The seed.
     pub seed: u64,
@@ -40,10 +75,14 @@ pub struct Report {
     pub duration_ms: u64,
     /// Things that happened.
     pub events: u64,
+    /// Times that a node came or went.
+    pub turns: u64,
     /// What became of the messages.
     pub messages: Messages,
     /// From writing a message to enough receipts, in milliseconds.
     pub stored_ms: Quantiles,
+    /// From writing a message to its delivery, in milliseconds.
+    pub shown_ms: Quantiles,
     /// From writing a message to its delivery to a recipient who was there, in milliseconds.
     pub online_ms: Quantiles,
     /// From a recipient's return to the delivery of what was written before, in milliseconds.
@@ -58,12 +97,29 @@ pub struct Report {
     pub bytes: ByteReport,
     /// The most copies a node kept at a time, over all nodes that were ever up.
     pub copies_per_keeper: Quantiles,
+    /// Some of the distributions, whole.
+    pub curves: Curves,
     /// Memory of the run itself.
     pub memory: Memory,
 }
 
-/// What became of the messages: each ended delivered, expired or lost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Distributions in steps of half a percent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Curves {
+    /// From writing a message to its delivery, in milliseconds.
+    pub shown_ms: Vec<Step>,
+    /// From a recipient's return to the delivery of what was written before, in milliseconds.
+    pub after_return_ms: Vec<Step>,
+    /// Until a lookup ended, in milliseconds.
+    pub lookup_end_ms: Vec<Step>,
+    /// The most copies a node kept at a time.
+    pub copies_per_keeper: Vec<Step>,
+    /// Bytes that a node sent and received.
+    pub bytes_per_node: Vec<Step>,
+}
+
+/// What became of the messages: each ended delivered, expired or lost, or waits still.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Messages {
     /// Messages written.
     pub written: u64,
@@ -71,12 +127,16 @@ pub struct Messages {
     pub stored: u64,
     /// Those that their recipient took.
     pub delivered: u64,
+    /// Those whose sender knows of it.
+    pub known: u64,
     /// Those that nobody took in time, with a copy left or never stored.
     pub expired: u64,
     /// Those among `expired` that were never stored.
     pub never_stored: u64,
     /// Those that were stored and of which no copy was left at their end.
     pub lost: u64,
+    /// Those that still live at the end of the run and were not taken.
+    pub waiting: u64,
     /// Those that were taken twice: always 0, or the run is wrong.
     pub twice: u64,
     /// Share that was delivered.
@@ -90,10 +150,20 @@ pub struct Messages {
 }
 
 /// Copies at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct CopiesAt {
     /// The moment, in milliseconds.
     pub at_ms: u64,
+    /// Messages written so far.
+    pub written: u64,
+    /// Of these, those with enough receipts.
+    pub stored: u64,
+    /// Of these, those that were taken.
+    pub delivered: u64,
+    /// Lookups so far.
+    pub lookups: u64,
+    /// Bytes moved so far.
+    pub bytes: u64,
     /// Nodes that are up.
     pub nodes_up: u64,
     /// Copies on nodes that have not left for good, those of messages that were taken included.
@@ -109,7 +179,7 @@ pub struct CopiesAt {
 }
 
 /// What repair did, and the least that it could have done.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct RepairReport {
     /// Times the keepers of a message looked.
     pub checks: u64,
@@ -128,7 +198,7 @@ pub struct RepairReport {
 }
 
 /// What lookups took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct LookupReport {
     /// Lookups.
     pub count: u64,
@@ -148,7 +218,7 @@ pub struct LookupReport {
 
 /// Bytes of payloads between people and nodes, and between nodes, for messages alone: what it takes
 /// to stay connected and keep tables fresh is not simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ByteReport {
     /// All.
     pub total: u64,
@@ -164,6 +234,10 @@ pub struct ByteReport {
     pub words: u64,
     /// For repair.
     pub repair: u64,
+    /// Questions, requests, answers and pushes.
+    pub packets: u64,
+    /// On the disks of nodes at the end, in whole envelopes.
+    pub held: u64,
     /// All, over messages written.
     pub per_message: f64,
     /// Sent and received by a node that was ever up.
@@ -171,7 +245,7 @@ pub struct ByteReport {
 }
 
 /// Memory of the run itself, in bytes; what the allocator adds is not in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Memory {
     /// Nodes.
     pub nodes: u64,
@@ -197,13 +271,16 @@ impl Report {
             nodes: options.nodes,
             duration_ms: options.duration_ms,
             events: tally.events,
+            turns: tally.turns,
             messages: Messages {
                 written: tally.written,
                 stored: tally.stored,
                 delivered: tally.delivered,
+                known: tally.known,
                 expired: tally.expired,
                 never_stored: tally.never_stored,
                 lost: tally.lost,
+                waiting: tally.written - tally.delivered - tally.expired - tally.lost,
                 twice: tally.twice,
                 delivery: Share::of(tally.delivered, tally.written),
                 loss: Share::of(tally.lost, tally.stored),
@@ -211,6 +288,7 @@ impl Report {
                 visits_in_vain: tally.visits_in_vain,
             },
             stored_ms: tally.stored_ms.quantiles(),
+            shown_ms: tally.shown_ms.quantiles(),
             online_ms: tally.online_ms.quantiles(),
             after_return_ms: tally.after_return_ms.quantiles(),
             copies: tally.copies.clone(),
@@ -218,6 +296,13 @@ impl Report {
             lookups: LookupReport::of(world),
             bytes: bytes_of(world),
             copies_per_keeper: tally.copies_max.quantiles(),
+            curves: Curves {
+                shown_ms: tally.shown_ms.steps(),
+                after_return_ms: tally.after_return_ms.steps(),
+                lookup_end_ms: tally.lookups.end_ms.steps(),
+                copies_per_keeper: tally.copies_max.steps(),
+                bytes_per_node: tally.moved.steps(),
+            },
             memory: memory_of(options, world),
         }
     }
@@ -264,6 +349,8 @@ fn bytes_of(world: &World<'_>) -> ByteReport {
         collecting: bytes.collecting,
         words: bytes.words,
         repair: tally.repair.bytes,
+        packets: bytes.packets,
+        held: bytes.held,
         per_message: bytes.total as f64 / tally.written.max(1) as f64,
         per_node: tally.moved.quantiles(),
     }

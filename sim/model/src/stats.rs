@@ -1,12 +1,14 @@
 //! Distributions and confidence intervals, in whole numbers as far as they go.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests;
 
 /// Buckets for each power of two: values are known to better than one percent.
 const PARTS: u64 = 128;
+/// Pace of the steps of a distribution that is told, in thousandths.
+const STEP_PER_MILLE: u64 = 5;
 /// Normal deviate of a two-sided interval of 95 %.
 const Z95: f64 = 1.959_963_984_540_054;
 
@@ -20,7 +22,7 @@ pub(crate) struct Histogram {
 }
 
 /// What is told of a distribution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Quantiles {
     /// How many values there are.
     pub count: u64,
@@ -38,8 +40,17 @@ pub struct Quantiles {
     pub max: u64,
 }
 
+/// One point of a distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Step {
+    /// The value.
+    pub value: u64,
+    /// So many of a thousand values are not above it.
+    pub per_mille: u64,
+}
+
 /// A share of cases, with what the whole truth may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Share {
     /// Cases that did.
     pub count: u64,
@@ -76,6 +87,18 @@ impl Histogram {
             }
         }
         self.max
+    }
+
+    /// Returns the distribution in steps of half a percent; nothing if there are no values.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let per_mille = if self.count == 0 { 0 } else { 1_000 };
+        let steps = (1..=per_mille / STEP_PER_MILLE).map(|step| step * STEP_PER_MILLE);
+        steps
+            .map(|per_mille| Step {
+                value: self.quantile(per_mille as f64 / 1_000.0),
+                per_mille,
+            })
+            .collect()
     }
 
     pub(crate) fn quantiles(&self) -> Quantiles {

@@ -1,14 +1,21 @@
 //! What a run counts while it goes on.
 
-use crate::{lookup::Walk, report::CopiesAt, stats::Histogram};
+use crate::{
+    lookup::Walk,
+    report::{CopiesAt, Seen},
+    stats::Histogram,
+};
 
 /// All counters of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) events: u64,
+    /// Times that a node came or went.
+    pub(crate) turns: u64,
     pub(crate) written: u64,
     pub(crate) stored: u64,
     pub(crate) delivered: u64,
+    pub(crate) known: u64,
     pub(crate) twice: u64,
     pub(crate) expired: u64,
     pub(crate) never_stored: u64,
@@ -16,6 +23,7 @@ pub(crate) struct Tally {
     pub(crate) visits: u64,
     pub(crate) visits_in_vain: u64,
     pub(crate) stored_ms: Histogram,
+    pub(crate) shown_ms: Histogram,
     pub(crate) online_ms: Histogram,
     pub(crate) after_return_ms: Histogram,
     pub(crate) repair: RepairTally,
@@ -27,6 +35,8 @@ pub(crate) struct Tally {
     pub(crate) records_max: u64,
     pub(crate) open_max: u64,
     pub(crate) queue_bytes_max: u64,
+    /// What happened to messages and nobody has heard of yet.
+    pub(crate) seen: Vec<(u32, Seen)>,
     /// Memory that is used again and again.
     pub(crate) closest: Vec<(u64, u32)>,
 }
@@ -75,4 +85,6 @@ pub(crate) struct ByteTally {
     pub(crate) offers: u64,
     pub(crate) collecting: u64,
     pub(crate) words: u64,
+    pub(crate) packets: u64,
+    pub(crate) held: u64,
 }

@@ -22,7 +22,7 @@ use crate::{
     nodes::{Nodes, randomness, weighted},
     options::{Options, READY_MS, Recipients},
     queue::Queue,
-    report::Progress,
+    report::{Progress, Seen, Watch},
     tables::Tables,
     tally::Tally,
 };
@@ -52,7 +52,7 @@ impl<'a> World<'a> {
         let mut queue = Queue::new();
         let nodes = Nodes::draw(options, seed, &mut queue);
         queue.push(0, Event::Sample);
-        queue.push(0, Event::Ready);
+        queue.push(options.from_ms - READY_MS, Event::Ready);
         Self {
             options,
             now_ms: 0,
@@ -70,21 +70,24 @@ impl<'a> World<'a> {
     }
 
     /// Lets everything happen until the run is over.
-    pub(crate) fn run(&mut self, progress: &mut dyn FnMut(&Progress)) {
+    pub(crate) fn run(&mut self, watch: &mut dyn Watch) {
         while let Some((at_ms, event)) = self.queue.pop() {
             if at_ms > self.options.duration_ms {
                 break;
             }
             self.now_ms = at_ms;
             self.happen(event);
+            for (id, seen) in self.tally.seen.drain(..) {
+                watch.on_message(at_ms, id, seen);
+            }
             if event == Event::Sample {
-                progress(&self.progress());
+                watch.on_progress(&self.progress());
             }
         }
         self.now_ms = self.options.duration_ms;
         self.tally.events = self.queue.made();
         self.count_loads();
-        progress(&self.progress());
+        watch.on_progress(&self.progress());
     }
 
     /// Makes lookups, and nothing else.
@@ -99,6 +102,12 @@ impl<'a> World<'a> {
 
     fn happen(&mut self, event: Event) {
         let (now_ms, options) = (self.now_ms, self.options);
+        if matches!(
+            event,
+            Event::Arrive(_) | Event::Change(_) | Event::Depart(_)
+        ) {
+            self.tally.turns += 1;
+        }
         match event {
             Event::Arrive(node) => {
                 self.nodes.on_arrive(options, now_ms, node, &mut self.queue);
@@ -151,7 +160,7 @@ impl<'a> World<'a> {
         match event {
             Event::Write(_) => self.on_write(id, message),
             Event::Expire(_) => {
-                self.on_expire(message);
+                self.on_expire(id, message);
                 return false;
             }
             Event::SenderComes(_) => self.on_sender_comes(id, message),
@@ -184,7 +193,7 @@ impl<'a> World<'a> {
                 self.on_pushed(id, message, node);
             }
             Event::Ack(_, node) => self.on_ack(message, node),
-            Event::Word(_) => self.on_word(message),
+            Event::Word(_) => self.on_word(id, message),
             Event::Check(_) => self.on_check(id, message),
             // Answers to somebody who has gone, and what is not about one message.
             _ => {}
@@ -199,15 +208,31 @@ impl<'a> World<'a> {
         let id = number as u32;
         self.queue.push(message.written_ms, Event::Write(id));
         self.messages.push(Some(message));
-        if matches!(self.options.recipients, Recipients::Always) {
-            self.queue.push(self.now_ms, Event::RecipientComes(id));
+        match self.options.recipients {
+            Recipients::Always => self.queue.push(self.now_ms, Event::RecipientComes(id)),
+            Recipients::ButFor { from_ms, to_ms } => self.come_but_for(id, from_ms, to_ms),
+            Recipients::Sometimes { .. } => {}
         }
         let total = u64::from(self.options.messages);
         if number + 1 < total {
             let slice = self.options.writing_ms / total;
-            let start = self.options.writing_ms * (number + 1) / total;
+            let start = self.options.from_ms - READY_MS;
+            let start = start + self.options.writing_ms * (number + 1) / total;
             let at_ms = start + draw::below(&mut self.people, slice);
             self.queue.push(at_ms.max(self.now_ms), Event::Ready);
+        }
+    }
+
+    /// Gets a recipient ready who is not there from one moment to another.
+    fn come_but_for(&mut self, id: u32, from_ms: u64, to_ms: u64) {
+        let now_ms = self.now_ms;
+        if now_ms >= from_ms && now_ms < to_ms {
+            self.queue.push(to_ms, Event::RecipientComes(id));
+            return;
+        }
+        self.queue.push(now_ms, Event::RecipientComes(id));
+        if now_ms < from_ms {
+            self.queue.push(from_ms, Event::RecipientGoes(id, 0));
         }
     }
 
@@ -243,7 +268,11 @@ impl<'a> World<'a> {
             is_stored: false,
             is_taken: false,
             came_ms: 0,
-            was_away: !matches!(self.options.recipients, Recipients::Always),
+            was_away: match self.options.recipients {
+                Recipients::Always => false,
+                Recipients::ButFor { from_ms, to_ms } => (from_ms..to_ms).contains(&written_ms),
+                Recipients::Sometimes { .. } => true,
+            },
             copies: Vec::new(),
             acked: Vec::new(),
             copies_max: 0,
@@ -252,6 +281,7 @@ impl<'a> World<'a> {
 
     fn on_write(&mut self, id: u32, message: &mut Message) {
         self.tally.written += 1;
+        self.tally.seen.push((id, Seen::Written));
         self.queue.push(message.expires_ms, Event::Expire(id));
         if let Recipients::Sometimes { away, .. } = self.options.recipients {
             let at_ms = self.now_ms + away.draw(&mut self.people);
@@ -264,12 +294,14 @@ impl<'a> World<'a> {
     }
 
     /// A message is over.
-    fn on_expire(&mut self, message: &mut Message) {
+    fn on_expire(&mut self, id: u32, message: &mut Message) {
         if !message.is_taken {
             self.drop_gone(message);
             if message.is_stored && message.copies.is_empty() {
                 self.tally.lost += 1;
+                self.tally.seen.push((id, Seen::Lost));
             } else {
+                self.tally.seen.push((id, Seen::Expired));
                 self.tally.expired += 1;
                 self.tally.never_stored += u64::from(!message.is_stored);
             }
@@ -331,10 +363,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Counts bytes that a node and a person, or two nodes, exchanged.
+    /// Counts the bytes of a request and its answer between a node and a person, or two nodes; none
+    /// are no exchange.
     fn moved(&mut self, node: u32, bytes: u64) {
         self.nodes.load[node as usize].moved += bytes;
         self.tally.bytes.total += bytes;
+        self.tally.bytes.packets += if bytes > 0 { 2 } else { 0 };
     }
 
     /// Lets a node keep a message, if it does not already and was not told that it is taken; says

@@ -2,7 +2,7 @@
 //!
 //! These are the rules of `ClosestPeersIter` in libp2p-kad: as long as answers bring nodes that are
 //! closer, a few questions are under way at a time; once as many answers in a row brought none, all
-//! of the closest are asked at once; the path ends when the k closest that have not failed have
+//! of the closest are asked at once; the path ends when as many of the closest as are wanted have
 //! answered.
 
 use crate::options::Routing;
@@ -100,11 +100,11 @@ impl Path {
         let limit = match self.phase {
             Phase::Finished => return None,
             Phase::Walking(_) => rules.parallel,
-            Phase::Stalled => rules.parallel.max(rules.bucket),
+            Phase::Stalled => rules.parallel.max(rules.wanted),
         };
         let has_room = self.asked < limit;
         self.settle(rules);
-        if self.settled.1 >= rules.bucket {
+        if self.settled.1 >= rules.wanted {
             self.phase = Phase::Finished;
             return None;
         }
@@ -135,7 +135,7 @@ impl Path {
         let (mut place, mut answered) = self.settled;
         while let Some(known) = self.known.get(place) {
             match known.state {
-                State::Answered if answered < rules.bucket => answered += 1,
+                State::Answered if answered < rules.wanted => answered += 1,
                 State::Failed => {}
                 _ => break,
             }
@@ -157,10 +157,10 @@ impl Path {
         }
         let last = self
             .known
-            .get(rules.bucket - 1)
+            .get(rules.wanted - 1)
             .or_else(|| self.known.last());
         let range = last.map_or(distance, |known| known.distance);
-        let mut progress = self.known.len() < rules.bucket;
+        let mut progress = self.known.len() < rules.wanted;
         let mut next = 0;
         for (distance, node) in named {
             // Near the key the same nodes are named again and again, in the same order.

@@ -46,9 +46,13 @@ fn what_cannot_be_is_refused() {
         BadOptions::Life { .. }
     ));
     assert!(matches!(
-        fault(|options| options.writing_ms = 3 * DAY_MS),
+        fault(|options| options.writing_ms = 8 * DAY_MS),
         BadOptions::Duration { .. }
     ));
+}
+
+#[test]
+fn copies_and_lookups_that_cannot_be_are_refused() {
     assert!(matches!(
         fault(|options| options.copies = 18),
         BadOptions::Copies { .. }
@@ -71,6 +75,17 @@ fn what_cannot_be_is_refused() {
     assert_eq!(
         fault(|options| options.routing.bucket = 7),
         BadOptions::Routing
+    );
+    assert_eq!(
+        fault(|options| options.routing.wanted = 21),
+        BadOptions::Routing
+    );
+    assert_eq!(
+        fault(|options| options.copies = 9),
+        BadOptions::Found {
+            copies: 9,
+            found: 8
+        }
     );
     let span = Span::LogUniform(0, 5);
     let senders = Senders::Sometimes {

@@ -53,3 +53,18 @@ fn wilson_intervals_are_the_published_ones() {
     let all = Share::of(10, 10);
     assert!((all.high - 1.0).abs() < 1e-9 && (all.low - 0.7225).abs() < 1e-3);
 }
+
+#[test]
+fn steps_tell_the_whole_distribution() {
+    let mut histogram = Histogram::default();
+    assert_eq!(histogram.steps(), []);
+    for value in 1..=100 {
+        histogram.add(value);
+    }
+    let steps = histogram.steps();
+    assert_eq!(steps.len(), 200);
+    assert!(steps.is_sorted_by_key(|step| (step.value, step.per_mille)));
+    let median = steps.iter().find(|step| step.per_mille == 500);
+    assert_eq!(median.map(|step| step.value), Some(50));
+    assert_eq!(steps.last().map(|step| step.value), Some(100));
+}

@@ -1,5 +1,7 @@
 //! What is counted on the way and at the end.
 
+use restante_proto::limits::ENVELOPE_BYTES;
+
 use super::World;
 use crate::{lookup::Walk, report::CopiesAt};
 
@@ -11,6 +13,7 @@ impl World<'_> {
             self.nodes.load[node as usize].moved += bytes;
             self.tally.bytes.total += bytes;
             self.tally.bytes.lookups += bytes;
+            self.tally.bytes.packets += 2;
         }
         let wanted = self.options.copies;
         let mut closest = std::mem::take(&mut self.tally.closest);
@@ -29,6 +32,11 @@ impl World<'_> {
     pub(super) fn sample(&mut self) {
         let mut sample = CopiesAt {
             at_ms: self.now_ms,
+            written: self.tally.written,
+            stored: self.tally.stored,
+            delivered: self.tally.delivered,
+            lookups: self.tally.lookups.count,
+            bytes: self.tally.bytes.total,
             ..CopiesAt::default()
         };
         let (mut open, mut records) = (0, 0);
@@ -55,8 +63,13 @@ impl World<'_> {
         self.tally.copies.push(sample);
     }
 
-    /// Counts what each node had to do.
+    /// Counts what each node had to do, and what lies at them.
     pub(super) fn count_loads(&mut self) {
+        for message in self.messages[self.first..].iter().flatten() {
+            let kept = message.copies.iter();
+            let kept = kept.filter(|node| !self.nodes.gone.has(**node)).count() as u64;
+            self.tally.bytes.held += kept * ENVELOPE_BYTES[usize::from(message.size)] as u64;
+        }
         for node in 0..self.nodes.keys.len() {
             if self.nodes.seen.has(node) {
                 let load = self.nodes.load[node as usize];

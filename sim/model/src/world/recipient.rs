@@ -15,6 +15,7 @@ use crate::{
     event::{Event, Question},
     message::{Message, Receiving, name_of, node_of, wall},
     options::Recipients,
+    report::Seen,
 };
 
 impl World<'_> {
@@ -29,8 +30,8 @@ impl World<'_> {
             due_ms: 0,
             subscribed: Vec::new(),
         }));
+        self.tally.visits += u64::from(message.was_away);
         if let Recipients::Sometimes { here, .. } = self.options.recipients {
-            self.tally.visits += 1;
             let at_ms = self.now_ms + here.draw(&mut self.people);
             let event = Event::RecipientGoes(id, message.recipient_stint);
             self.queue.push(at_ms, event);
@@ -39,13 +40,15 @@ impl World<'_> {
     }
 
     pub(super) fn on_recipient_goes(&mut self, id: u32, message: &mut Message) {
-        self.tally.visits_in_vain += 1;
+        self.tally.visits_in_vain += u64::from(message.was_away);
         message.receiving = None;
         message.recipient_stint = message.recipient_stint.wrapping_add(1);
-        if let Recipients::Sometimes { away, .. } = self.options.recipients {
-            let at_ms = self.now_ms + away.draw(&mut self.people);
-            self.queue.push(at_ms, Event::RecipientComes(id));
-        }
+        let at_ms = match self.options.recipients {
+            Recipients::Sometimes { away, .. } => self.now_ms + away.draw(&mut self.people),
+            Recipients::ButFor { to_ms, .. } => to_ms,
+            Recipients::Always => return,
+        };
+        self.queue.push(at_ms, Event::RecipientComes(id));
     }
 
     pub(super) fn on_recipient_due(&mut self, id: u32, message: &mut Message) {
@@ -115,13 +118,20 @@ impl World<'_> {
     }
 
     /// Sends a new message to a recipient that waits for it at this node.
-    pub(super) fn push_to_recipient(&mut self, id: u32, message: &Message, node: u32) {
+    pub(super) fn push_to_recipient(
+        &mut self,
+        id: u32,
+        message: &Message,
+        node: u32,
+        commit_ms: u64,
+    ) {
         let receiving = message.receiving.as_ref();
         if receiving.is_some_and(|receiving| receiving.subscribed.contains(&node)) {
             let bytes = self.cost.push[usize::from(message.size)];
             self.moved(node, bytes);
+            self.tally.bytes.packets -= 1;
             self.tally.bytes.collecting += bytes;
-            let at_ms = self.now_ms + self.way_back_ms(message.recipient, node);
+            let at_ms = self.now_ms + commit_ms + self.way_back_ms(message.recipient, node);
             let event = Event::Pushed(id, node, message.recipient_stint);
             self.queue.push(at_ms, event);
         }
@@ -214,6 +224,8 @@ impl World<'_> {
         self.drop_gone(message);
         message.is_taken = true;
         self.tally.delivered += 1;
+        self.tally.seen.push((id, Seen::Delivered));
+        self.tally.shown_ms.add(self.now_ms - message.written_ms);
         if message.was_away {
             let after_ms = self.now_ms - message.came_ms.max(message.written_ms);
             self.tally.after_return_ms.add(after_ms);
@@ -239,8 +251,10 @@ impl World<'_> {
             self.tally.bytes.words += bytes;
         }
         let way_ms = self.exchange_ms(message.recipient, message.sender);
-        self.queue
-            .push(self.now_ms + walk.end_ms + way_ms, Event::Word(id));
+        self.queue.push(
+            self.now_ms + self.options.word_ms + walk.end_ms + way_ms,
+            Event::Word(id),
+        );
     }
 }
 

@@ -12,12 +12,13 @@ use crate::{
     event::{Event, Reply, Stint},
     message::{Message, Sending, Word, name_of, node_of, wall},
     options::Senders,
+    report::Seen,
 };
 
 impl World<'_> {
     pub(super) fn on_sender_comes(&mut self, id: u32, message: &mut Message) {
         if message.word == Word::Waiting {
-            message.word = Word::Known;
+            self.know(id, message);
         }
         if message.word == Word::Known {
             return;
@@ -131,7 +132,7 @@ impl World<'_> {
                 }
             }
         }
-        self.look_at_receipts(message);
+        self.look_at_receipts(id, message);
         self.await_next_try(id, message);
     }
 
@@ -142,7 +143,7 @@ impl World<'_> {
     }
 
     /// Calls the message stored once enough receipts are in.
-    fn look_at_receipts(&mut self, message: &mut Message) {
+    fn look_at_receipts(&mut self, id: u32, message: &mut Message) {
         let Some(sending) = &message.sending else {
             return;
         };
@@ -154,6 +155,7 @@ impl World<'_> {
         }
         message.is_stored = true;
         self.tally.stored += 1;
+        self.tally.seen.push((id, Seen::Stored));
         self.tally.stored_ms.add(self.now_ms - message.written_ms);
     }
 
@@ -188,11 +190,12 @@ impl World<'_> {
         let size = usize::from(message.size);
         self.moved(node, self.cost.deposit[size]);
         self.tally.bytes.deposits += self.cost.deposit[size];
+        let commit_ms = self.options.commit.draw(&mut self.people);
         if self.keep(message, node) {
-            self.push_to_recipient(id, message, node);
+            self.push_to_recipient(id, message, node, commit_ms);
         }
         message.copies_max = message.copies_max.max(message.copies.len());
-        let at_ms = self.now_ms + self.way_back_ms(message.sender, node);
+        let at_ms = self.now_ms + commit_ms + self.way_back_ms(message.sender, node);
         let event = Event::Answer(id, node, Reply::Receipt, stint);
         self.queue.push(at_ms, event);
     }
@@ -224,12 +227,18 @@ impl World<'_> {
     }
 
     /// The recipient's word reaches the sender, or waits for it.
-    pub(super) fn on_word(&mut self, message: &mut Message) {
+    pub(super) fn on_word(&mut self, id: u32, message: &mut Message) {
         if message.sending.take().is_some() {
             message.sender_stint = message.sender_stint.wrapping_add(1);
-            message.word = Word::Known;
+            self.know(id, message);
         } else {
             message.word = Word::Waiting;
         }
+    }
+
+    fn know(&mut self, id: u32, message: &mut Message) {
+        message.word = Word::Known;
+        self.tally.known += 1;
+        self.tally.seen.push((id, Seen::Known));
     }
 }
