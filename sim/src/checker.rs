@@ -8,6 +8,7 @@
 //! - `once`: a message is shown twice, or an envelope that is done with is opened again;
 //! - `right-person`: anybody but the recipient opens an envelope, or its text can be seen in it;
 //! - `true-text`: what is shown is not what was written;
+//! - `prekey`: a card shows a prekey that another has shown;
 //! - `late`: a message is shown after its end;
 //! - `receipts-counted`: a sender counts more receipts than were given, or calls too few enough;
 //! - `budget`: a mailbox or a disk holds more than it may;
@@ -30,12 +31,14 @@ use restante_proto::{
 
 use crate::{clock::Instant, report::Violation};
 
+mod cards;
 mod end;
 mod keepers;
 mod people;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::cards::Cards;
 pub(crate) use self::end::{End, at_last};
 
 /// How long an expired item may stay on a disk, in milliseconds.
@@ -91,6 +94,9 @@ pub(crate) struct Checker {
     /// Keepers that ever gave a receipt for an envelope.
     holders: BTreeMap<ItemId, BTreeSet<usize>>,
     acked: BTreeSet<(usize, Address, ItemId)>,
+    pub(crate) cards: Cards,
+    /// Messages that were shown again.
+    duplicates: u64,
     violation: Option<Violation>,
 }
 

@@ -18,17 +18,20 @@ use crate::random::Random;
 use crate::report::Report;
 use crate::scenario::Scenario;
 
+mod adversary;
 mod director;
 mod ledger;
 mod machine;
+mod panics;
 mod person;
+mod stores;
 
 /// What a run tells about itself while it goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Virtual milliseconds that have passed.
     pub virtual_ms: u64,
-    /// Virtual milliseconds after which it ends at the latest.
+    /// Virtual milliseconds after which the faults end; it goes on until all is settled.
     pub end_ms: u64,
     /// Messages written.
     pub written: u64,
@@ -50,6 +53,7 @@ pub fn simulate(
     let mut random = Random::of(seed, "full plan");
     let start = crate::world::plan::start(&mut random);
     let wall_start = Duration::from_millis(start.get());
+    panics::note();
     let run = move || async move {
         let sink = sink.map(|sink| sink as &mut dyn Write);
         let director = director::Director::new(scenario, seed, random, sink, told);
@@ -61,6 +65,11 @@ pub fn simulate(
 
 /// Returns the virtual time since `base`.
 fn since(base: tokio::time::Instant) -> Instant {
-    let elapsed = base.elapsed().as_millis();
+    moment(base, tokio::time::Instant::now())
+}
+
+/// Returns the virtual time from `base` to `at`.
+fn moment(base: tokio::time::Instant, at: tokio::time::Instant) -> Instant {
+    let elapsed = at.duration_since(base).as_millis();
     Instant(u64::try_from(elapsed).unwrap_or(u64::MAX))
 }

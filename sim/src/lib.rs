@@ -5,12 +5,15 @@
 //! scenario and seed give the same events in the same order, and so the same trace hash, in any
 //! process on any machine. Checkers look at every step; the first thing they find ends the run.
 
+mod calibration;
 mod checker;
 pub mod cli;
 mod clock;
+mod delivery;
 mod fault;
 pub mod full;
 mod host;
+mod model_tier;
 mod network;
 pub mod observed;
 mod options;
@@ -20,7 +23,10 @@ mod random;
 mod report;
 mod routing;
 pub mod scenario;
+mod shrink;
 mod soak;
+mod statistics;
+mod swarm;
 mod trace;
 mod workload;
 mod world;

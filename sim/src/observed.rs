@@ -15,6 +15,15 @@ pub struct Observed {
     pub machines: Vec<Traffic>,
     /// Milliseconds of virtual time at which the faults end.
     pub healed_ms: u64,
+    /// Milliseconds from the recipient's return to showing, of each message that waited for it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_return_ms: Vec<u64>,
+    /// What waited for those who came back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<Return>,
+    /// What adversaries did, in sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deeds: Vec<Deed>,
 }
 
 /// How a run stood at a moment.
@@ -51,6 +60,17 @@ pub struct Span {
     pub to_ms: Option<u64>,
 }
 
+/// What waited for somebody who came back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Return {
+    /// When, in virtual milliseconds.
+    pub at_ms: u64,
+    /// Messages that senders' nodes had taken and that had not been shown.
+    pub waiting: u64,
+    /// Keepers that had taken one of them and were running, summed over these messages.
+    pub copies: u64,
+}
+
 /// What a machine sent and received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
@@ -60,4 +80,25 @@ pub struct Traffic {
     pub up_bytes: u64,
     /// Bytes that arrived.
     pub down_bytes: u64,
+}
+
+/// What an adversary did, or what others had to do with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// Who.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl Deed {
+    pub(crate) fn new(who: &str, what: &str, count: u64) -> Self {
+        Self {
+            who: who.to_owned(),
+            what: what.to_owned(),
+            count,
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! What a scenario decides, valid by construction, in the simulator's own units.
 
-use restante_sim_population::{Churn, Regions};
+mod expect;
+mod fault;
+mod model;
+mod population;
 
-/// Who the keepers are.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PopulationOptions {
-    /// How keepers come and go; those that all others are told of are always there.
-    pub(crate) churn: Churn,
-    /// Where machines are; nothing for a single place with the network's latency.
-    pub(crate) regions: Option<Regions>,
-}
+pub(crate) use self::expect::{Bound, Expectations, Outturn, Quantity, Side, Unit};
+pub(crate) use self::fault::{
+    AdversaryKind, AdversaryOptions, DiskTrouble, FaultKind, FaultOptions, Near, Target, Worse,
+};
+pub(crate) use self::model::{ModelOptions, RecipientOptions, RepairOptions, SenderOptions};
+pub(crate) use self::population::{
+    Amount, ClassOptions, ENTRIES, Ends, Group, Kind, PopulationOptions,
+};
 
 /// How messages between hosts travel until the faults end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,11 @@ pub(crate) struct DiskOptions {
     pub(crate) latency_ms: u64,
     /// Bytes each keeper takes.
     pub(crate) cap_bytes: u64,
+}
+
+impl DiskOptions {
+    /// Bytes a keeper takes unless the scenario says otherwise.
+    pub(crate) const CAP_BYTES: u64 = 256 * 1024 * 1024;
 }
 
 /// Who writes to whom.
@@ -81,57 +89,4 @@ pub(crate) struct AwayOptions {
     pub(crate) from_ms: u64,
     /// For how long, in milliseconds; nothing for those who never return.
     pub(crate) lasts_ms: Option<u64>,
-}
-
-/// Which keepers a fault hits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Any.
-    Any,
-    /// Those whose receipts one sender has for a message that has not arrived.
-    Holders,
-    /// The next ones that have a write under way.
-    Busy,
-}
-
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FaultKind {
-    /// The keeper's process ends; its disk stays, and it starts again after so many milliseconds.
-    Crash { target: Target, down_ms: u64 },
-    /// The keeper and its disk are gone for good.
-    Kill { target: Target },
-    /// So many of the keepers and people, in a million each, are cut off from the others for so
-    /// many milliseconds.
-    Partition {
-        keepers_ppm: u64,
-        people_ppm: u64,
-        lasts_ms: u64,
-    },
-}
-
-/// When and how often something goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FaultOptions {
-    /// What.
-    pub(crate) kind: FaultKind,
-    /// At how many keepers at once; 1 for a partition.
-    pub(crate) count: usize,
-    /// The first time, in milliseconds.
-    pub(crate) at_ms: u64,
-    /// How often.
-    pub(crate) times: u64,
-    /// The pause from one time to the next, in milliseconds.
-    pub(crate) every_ms: u64,
-}
-
-/// What must come out, besides what the checkers always want.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Expectations {
-    /// Messages that had enough receipts at some time, at least.
-    pub(crate) stored_min: u64,
-    /// Messages shown, at least.
-    pub(crate) shown_min: u64,
-    /// Messages that expired before they were shown, at least.
-    pub(crate) expired_min: u64,
 }

@@ -1,4 +1,6 @@
-//! A run on whole nodes as a page of pictures.
+//! A run as a page of pictures.
+
+mod model;
 
 use restante_sim_pictures::{
     Axis, Bins, Cdf, Cell, Column, Curve, Histogram, Kind, Line, Page, Plot, Replay, Row, Samples,
@@ -13,6 +15,9 @@ const ROWS_MAX: usize = 40;
 
 /// Returns the page of a run, with the text of its scenario and the command that runs it again.
 pub(crate) fn page(report: &Report, scenario: String, command: String) -> Page {
+    if let Some(found) = &report.model {
+        return model::page(report, found, scenario, command);
+    }
     let nothing = Observed::default();
     let seen = report.observed.as_ref().unwrap_or(&nothing);
     Page {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::observed::Observed;
 
 /// The result of one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The scenario's name.
     pub scenario: String,
@@ -37,6 +37,9 @@ pub struct Report {
     /// What else was seen, on whole nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
+    /// What else was found out, on the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Box<restante_sim_model::Report>>,
 }
 
 /// How much of a node a run consists of.
@@ -48,17 +51,24 @@ pub enum Tier {
     Full,
     /// The state machines of the protocol alone.
     Protocol,
+    /// The state machines of senders and recipients alone; nodes are counted.
+    Model,
 }
 
 impl Tier {
     /// All tiers with their names.
-    pub const ALL: [(&'static str, Self); 2] = [("full", Self::Full), ("protocol", Self::Protocol)];
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("full", Self::Full),
+        ("protocol", Self::Protocol),
+        ("model", Self::Model),
+    ];
 
     /// Returns the tier's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Protocol => "protocol",
+            Self::Model => "model",
         }
     }
 
@@ -71,7 +81,7 @@ impl Tier {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, tier)| *tier)
-            .ok_or_else(|| format!("{name:?} is none of: full, protocol"))
+            .ok_or_else(|| format!("{name:?} is none of: full, protocol, model"))
     }
 }
 
@@ -109,6 +119,12 @@ pub struct Counts {
     pub delivered: u64,
     /// Messages whose life ended before they were shown.
     pub expired: u64,
+    /// Messages that live, were taken by their sender's node, and are not shown to a recipient who is there.
+    #[serde(default)]
+    pub lost: u64,
+    /// Messages that were shown again.
+    #[serde(default)]
+    pub duplicates: u64,
     /// Milliseconds from writing to showing: half of the messages took no longer.
     pub shown_after_p50_ms: u64,
     /// Milliseconds from writing to showing: 99 of 100 took no longer.
@@ -133,6 +149,14 @@ pub struct Effect {
 }
 
 impl Report {
+    /// Returns the first thing that was wrong, if something was.
+    pub const fn violation(&self) -> Option<&Violation> {
+        match &self.outcome {
+            Outcome::Passed => None,
+            Outcome::Violated(violation) => Some(violation),
+        }
+    }
+
     /// Tells whether nothing was wrong.
     pub const fn passed(&self) -> bool {
         matches!(self.outcome, Outcome::Passed)

@@ -1,10 +1,13 @@
 //! Scenarios: TOML files, read strictly (`README.md` lists every key).
 
+use std::path::Path;
+
 use crate::options::{
-    AwayOptions, DiskOptions, Expectations, FaultOptions, NetworkOptions, PopulationOptions,
-    WorkloadOptions,
+    AdversaryOptions, AwayOptions, DiskOptions, Expectations, FaultKind, FaultOptions,
+    ModelOptions, NetworkOptions, PopulationOptions, WorkloadOptions,
 };
 
+use crate::model_tier;
 use crate::report::Tier;
 use restante_sim_population::Churn;
 
@@ -38,6 +41,10 @@ pub struct Scenario {
     pub about: String,
     /// What it runs on unless somebody wants otherwise.
     pub tier: Tier,
+    /// Whether it takes so long that nobody runs it who does not name it.
+    pub heavy: bool,
+    /// Keys that were set by hand, as `path=value`.
+    pub overrides: Vec<String>,
     pub(crate) nodes: usize,
     pub(crate) people: usize,
     pub(crate) population: PopulationOptions,
@@ -49,6 +56,8 @@ pub struct Scenario {
     pub(crate) workload: WorkloadOptions,
     pub(crate) away: Vec<AwayOptions>,
     pub(crate) faults: Vec<FaultOptions>,
+    pub(crate) adversaries: Vec<AdversaryOptions>,
+    pub(crate) model: Option<ModelOptions>,
     pub(crate) expect: Expectations,
 }
 
@@ -59,13 +68,38 @@ impl Scenario {
     ///
     /// [`ScenarioFault`] at the first thing that is unknown, missing or impossible.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioFault> {
-        raw::parse(name, text)
+        Self::parse_with(name, text, None, &[])
+    }
+
+    /// Reads a scenario whose other files lie in `folder`, after setting keys in it: each override
+    /// is `path=value`, such as `network.loss=0.1` or `away.0.lasts=5d`.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Scenario::parse`]; a fault in an override is named after it.
+    pub fn parse_with(
+        name: &str,
+        text: &str,
+        folder: Option<&Path>,
+        overrides: &[String],
+    ) -> Result<Self, ScenarioFault> {
+        raw::parse(raw::Typed {
+            name,
+            text,
+            folder,
+            overrides,
+        })
     }
 
     /// Returns the shipped scenario of this name.
     pub fn shipped(name: &str) -> Option<Result<Self, ScenarioFault>> {
+        Self::shipped_with(name, &[])
+    }
+
+    /// Returns the shipped scenario of this name, after setting keys in it.
+    pub fn shipped_with(name: &str, overrides: &[String]) -> Option<Result<Self, ScenarioFault>> {
         let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
-        Some(Self::parse(name, text))
+        Some(Self::parse_with(name, text, None, overrides))
     }
 
     /// Sets how many nodes there are, people's included.
@@ -74,24 +108,43 @@ impl Scenario {
     ///
     /// A sentence that says how many there must be.
     pub fn set_nodes(&mut self, nodes: usize) -> Result<(), String> {
-        let least = self.people + 1;
-        if !(least..=raw::NODES_MAX).contains(&nodes) {
-            let most = raw::NODES_MAX;
+        let (least, most) = (self.people + 1, raw::nodes_max(self.tier));
+        if !(least..=most).contains(&nodes) {
             return Err(format!(
                 "{nodes} nodes: this scenario takes {least} to {most}"
             ));
         }
+        let keepers = nodes - self.people;
+        let sizes = self.population.sizes(keepers, self.people);
+        sizes.map_err(|fault| format!("{nodes} nodes: {}", fault.what))?;
         self.nodes = nodes;
         Ok(())
     }
 
     /// Returns what of the scenario the given tier does not have, if there is something.
     pub fn missing_on(&self, tier: Tier) -> Option<&'static str> {
+        if tier == Tier::Model {
+            return model_tier::missing(self);
+        }
+        if self.model.is_some() {
+            return Some("[model]");
+        }
+        if self.nodes > raw::NODES_MAX {
+            return Some("room for so many nodes");
+        }
+        if self.workload.messages > raw::workload::MESSAGES_MAX {
+            return Some("room for so many messages");
+        }
         match tier {
-            Tier::Full => None,
+            Tier::Full | Tier::Model => None,
             Tier::Protocol if self.population.churn != Churn::Always => Some("churn"),
+            Tier::Protocol if !self.population.classes.is_empty() => Some("classes"),
             Tier::Protocol if self.population.regions.is_some() => Some("regions"),
-            Tier::Protocol => None,
+            Tier::Protocol if !self.adversaries.is_empty() => Some("adversaries"),
+            Tier::Protocol => {
+                let mut kinds = self.faults.iter().map(|fault| &fault.kind);
+                kinds.find_map(FaultKind::missing_on_protocol)
+            }
         }
     }
 

@@ -1,50 +1,107 @@
-//! Many seeds on all cores.
+//! Many runs on all cores.
 
-use std::{
-    num::NonZero,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::any::Any;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use crate::{
-    report::{Report, Tier},
-    scenario::Scenario,
-    world::simulate,
-};
+use crate::report::{Counts, Outcome, Report, Tier, Violation};
+use crate::scenario::Scenario;
+use crate::world::simulate;
 
 mod child;
 
 #[cfg(test)]
 mod tests;
 
-/// Seeds that once failed, one line each: scenario, seed, and the bug after `#`.
+/// Seeds that once failed, one line each: tier, scenario, seed, and the bug after `#`.
 pub(crate) const SEEDS: &str = include_str!("../seeds.txt");
 
 /// One run to make.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Job<'a> {
     pub(crate) scenario: &'a Scenario,
+    pub(crate) origin: Origin<'a>,
     pub(crate) tier: Tier,
     pub(crate) seed: u64,
+    /// After how much real time it is given up, if it runs in a process of its own.
+    pub(crate) limit: Option<Duration>,
 }
 
-impl Job<'_> {
-    /// Makes the run.
-    ///
-    /// # Errors
-    ///
-    /// A sentence on why there is no report.
-    fn run(&self) -> Result<Report, String> {
-        match self.tier {
-            Tier::Protocol => {
-                simulate(self.scenario, self.seed, None).map_err(|error| error.to_string())
-            }
-            Tier::Full => child::run(self),
+/// Where another process gets a scenario from.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Origin<'a> {
+    /// From its name.
+    Name,
+    /// From its text.
+    Text(&'a str),
+}
+
+impl<'a> Job<'a> {
+    /// A run of a scenario that has a name.
+    pub(crate) const fn named(scenario: &'a Scenario, tier: Tier, seed: u64) -> Self {
+        Self {
+            scenario,
+            origin: Origin::Name,
+            tier,
+            seed,
+            limit: None,
         }
     }
+
+    /// Makes the run; one that ends without a report has a report that says so.
+    pub(crate) fn run(&self) -> Report {
+        let ended = match self.tier {
+            Tier::Protocol => self.run_here(),
+            Tier::Full | Tier::Model => child::run(self),
+        };
+        ended.unwrap_or_else(|violation| self.without_report(violation))
+    }
+
+    fn run_here(&self) -> Result<Report, Violation> {
+        let run = || simulate(self.scenario, self.seed, None);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(report) => report.map_err(|error| unreported("no-report", error.to_string())),
+            Err(panic) => Err(unreported("panic", words_of(&*panic))),
+        }
+    }
+
+    fn without_report(&self, violation: Violation) -> Report {
+        Report {
+            scenario: self.scenario.name.clone(),
+            tier: self.tier,
+            seed: self.seed,
+            nodes: self.scenario.nodes,
+            outcome: Outcome::Violated(violation),
+            trace_hash: String::new(),
+            trace_lines: 0,
+            events: 0,
+            virtual_ms: 0,
+            settled_after_ms: None,
+            counts: Counts::default(),
+            effects: Vec::new(),
+            observed: None,
+            model: None,
+        }
+    }
+}
+
+/// A run that could not tell by itself what was wrong.
+fn unreported(rule: &'static str, what: String) -> Violation {
+    Violation {
+        rule: rule.into(),
+        what,
+        at_ms: 0,
+    }
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it panicked without a word").to_owned()
 }
 
 /// Reads the list of seeds that once failed: tier, scenario and seed of each.
@@ -75,33 +132,27 @@ pub(crate) fn known_seeds(text: &str) -> Result<Vec<(Tier, &str, u64)>, String> 
     Ok(seeds)
 }
 
+/// Returns how many runs are made at once if nobody says otherwise.
+pub(crate) fn cores() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
 /// Makes all runs, in parallel, and returns the reports in the order of the jobs.
-///
-/// `told` hears of each report as it comes in.
-///
-/// # Errors
-///
-/// A sentence on the first run that ended without a report.
 pub(crate) fn soak(
     jobs: &[Job<'_>],
     threads: Option<NonZero<usize>>,
-    told: &(dyn Fn(&Report) + Sync),
-) -> Result<Vec<Report>, String> {
-    let cores = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let threads = threads.unwrap_or(cores).get().min(jobs.len());
+    run: &(dyn Fn(&Job<'_>) -> Report + Sync),
+) -> Vec<Report> {
+    let threads = threads.unwrap_or_else(cores).get().min(jobs.len());
     let next = AtomicUsize::new(0);
-    let reports: Mutex<Vec<(usize, Result<Report, String>)>> =
-        Mutex::new(Vec::with_capacity(jobs.len()));
+    let reports: Mutex<Vec<(usize, Report)>> = Mutex::new(Vec::with_capacity(jobs.len()));
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(place) else { break };
-                    let report = job.run();
-                    if let Ok(report) = &report {
-                        told(report);
-                    }
+                    let report = run(job);
                     reports
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)

@@ -5,6 +5,10 @@ use std::io::{self, Write};
 
 use crate::clock::Instant;
 
+mod filter;
+
+pub(crate) use self::filter::{Filter, Filtered};
+
 /// Hashes lines, and writes them out where somebody wants to read them.
 pub(crate) struct Trace<'a> {
     hasher: blake3::Hasher,

@@ -11,6 +11,7 @@ use crate::{
     fault::Effects,
     host::Host,
     network::{End as Place, Network},
+    options::Outturn,
     person::Person,
     random::Random,
     report::{Effect, Outcome, Report, Tier},
@@ -119,6 +120,9 @@ impl<'a> World<'a> {
             settled: None,
             events: 0,
         };
+        for (number, person) in world.people.iter().enumerate() {
+            world.checker.cards.learn(number, &person.disk.id, start);
+        }
         world.plan(&mut Random::of(seed, "workload"));
         world
     }
@@ -281,8 +285,15 @@ impl<'a> World<'a> {
             .checker
             .counts(self.now, &self.people, &self.network.tally);
         counts.held_bytes = self.hosts.iter().map(Host::held_bytes).sum();
+        let settled_after_ms = self.settled.map(|at| at.0 - self.scenario.duration_ms);
+        let outturn = Outturn {
+            counts: &counts,
+            nodes: self.scenario.nodes,
+            virtual_ms: self.now.0,
+            settled_after_ms,
+        };
         self.checker
-            .at_last(self.now, self.scenario, &counts, &effects);
+            .at_last(self.now, self.scenario, &outturn, &effects);
         let violation = self.checker.violation();
         if let Some(violation) = &violation {
             self.trace.line(
@@ -301,10 +312,11 @@ impl<'a> World<'a> {
             trace_lines,
             events: self.events,
             virtual_ms: self.now.0,
-            settled_after_ms: self.settled.map(|at| at.0 - self.scenario.duration_ms),
+            settled_after_ms,
             counts,
             effects,
             observed: None,
+            model: None,
         })
     }
 }

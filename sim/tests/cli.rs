@@ -33,7 +33,11 @@ fn check(arguments: &[&str], code: i32, said: &str) {
 
 #[test]
 fn the_same_seed_leaves_the_same_trace_in_another_process() {
-    for (scenario, tier) in [("hello", "full"), ("lossy", "protocol")] {
+    for (scenario, tier) in [
+        ("hello", "full"),
+        ("lossy", "protocol"),
+        ("calibration", "model"),
+    ] {
         let first = report(scenario, tier, "7");
         assert_eq!(first, report(scenario, tier, "7"), "{scenario}");
         let other = report(scenario, tier, "8");
@@ -60,7 +64,7 @@ fn exit_codes_say_what_happened() {
     check(
         &["run", "hello", "--nodes", "4"],
         2,
-        "4 nodes: this scenario takes 5 to 10000",
+        "population.nodes=4:1:18: 4 is not between 5 and 10000",
     );
     check(&["soak"], 2, "--seeds");
     check(
@@ -133,4 +137,116 @@ fn a_page_of_pictures_stands_alone() {
     }
     let outside = ["<script", "src=", "href=\"http", "@import", "url(http"];
     assert!(outside.iter().all(|part| !page.contains(part)));
+}
+
+#[test]
+fn a_drawn_scenario_is_the_same_from_its_seed_and_from_its_file() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drawn.toml");
+    let name = file.to_str().unwrap();
+    let drawn = ["run", "--swarm", "12", "--tier", "protocol", "--json", "-"];
+    let first = sim(&[&drawn[..], &["--save", name]].concat());
+    assert!(first.status.success());
+    let first: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!(
+        first["trace_hash"],
+        report(name, "protocol", "12")["trace_hash"]
+    );
+    let soak = ["soak", "--swarm", "--seeds", "3", "--tier", "protocol"];
+    check(&soak, 0, "3 runs, 0 of them from seeds.txt");
+    check(
+        &["run", "--swarm", "1", "--tier", "model"],
+        2,
+        "scenarios are drawn for full and protocol",
+    );
+}
+
+#[test]
+fn a_failing_scenario_is_written_down_with_a_smaller_one() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let found = folder.join("found");
+    let _nothing_there = std::fs::remove_dir_all(&found);
+    let file = folder.join("unfair.toml");
+    // Nobody else has what the only keeper had.
+    let text = r#"
+        about = "the keeper dies with the messages"
+        tier = "protocol"
+        population = { nodes = 5, people = 4 }
+        time = { duration = "1h", settle = "30m" }
+        network = { jitter = "300ms" }
+        workload.messages = 9
+        workload.from = "2m"
+        workload.over = "10m"
+        workload.bytes = [1, 900]
+        workload.ttl = ["1d", "2d"]
+        workload.pattern = "one-way"
+        away = [{ who = "recipients", from = "1m", lasts = "40m" }]
+        fault = [{ kind = "kill", at = "20m" }]
+    "#;
+    std::fs::write(&file, text).unwrap();
+    let [name, found_name] = [&file, &found].map(|path| path.to_str().unwrap());
+    let options = ["--shrink-for", "20s", "--found", found_name];
+    check(
+        &[&["run", name, "--shrink"][..], &options].concat(),
+        1,
+        "shrunk in",
+    );
+    let small = found.join("unfair-protocol-1-small.toml");
+    let text = std::fs::read_to_string(&small).unwrap();
+    assert!(text.starts_with("# Breaks `"), "{text}");
+    assert!(!text.contains("jitter") && text.contains("kill"), "{text}");
+    let seed = text
+        .split("with seed ")
+        .nth(1)
+        .and_then(|rest| rest.split(':').next());
+    let again = ["run", small.to_str().unwrap(), "--seed", seed.unwrap()];
+    check(&again, 1, "replay:");
+    check(
+        &[&["soak", name, "--seeds", "1"][..], &options].concat(),
+        1,
+        "unfair-protocol-1.toml",
+    );
+}
+
+#[test]
+fn what_a_run_took_is_told_but_stands_in_no_report() {
+    let output = sim(&["run", "hello", "--tier", "protocol"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("times as fast"), "{text}");
+    if cfg!(target_os = "linux") {
+        assert!(text.contains("MiB for each node"), "{text}");
+    }
+}
+
+#[test]
+fn shells_complete_it() {
+    check(&["completions", "bash"], 0, "complete -F");
+    check(&["completions", "tcsh"], 2, "invalid value 'tcsh'");
+}
+
+#[test]
+fn keys_are_set_and_traces_filtered_from_the_command_line() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filtered.txt");
+    let run = ["run", "hello", "--tier", "protocol", "--seed", "7"];
+    let wanted = ["--set", "expect.shown_min=13"];
+    let said = "`shown` is 12, expected was at least 13";
+    check(&[&run[..], &wanted].concat(), 1, said);
+    let wrong = ["--set", "workload.over=-1m"];
+    let said = "--set workload.over=-1m:1:15: \"-1m\" is not a duration";
+    check(&[&run[..], &wrong].concat(), 2, said);
+    let trace = ["--trace", file.to_str().unwrap(), "--trace-only"];
+    check(
+        &[&run[..], &trace, &["p2", "--trace-only", "1m..5m"]].concat(),
+        0,
+        "passed",
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        !text.is_empty() && text.lines().all(|line| line.contains("p2")),
+        "{text}"
+    );
+    check(
+        &[&run[..], &trace, &["5m..1m"]].concat(),
+        2,
+        "ends before it begins",
+    );
 }

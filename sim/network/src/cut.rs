@@ -121,7 +121,7 @@ impl State {
         self.on_routes_change(host);
     }
 
-    fn conns_of(&self, host: u32) -> &[Key] {
+    pub(crate) fn conns_of(&self, host: u32) -> &[Key] {
         &self.hosts[host as usize].conns
     }
 

@@ -11,7 +11,7 @@ use libp2p::core::transport::Boxed;
 
 use crate::cut::Cut;
 use crate::host::Host;
-use crate::options::{CutId, HostFault, HostId, HostOptions, Options, Weather};
+use crate::options::{CutId, HostFault, HostId, HostOptions, Link, Options, Weather};
 use crate::state::State;
 use crate::stats::{CutEffect, Stats, Traffic, WeatherEffect};
 use crate::transport::Transport;
@@ -112,6 +112,11 @@ impl Internet {
         self.with(|state| state.set_online(host.0, online));
     }
 
+    /// Gives a host another line; what is under way stays as it was sent.
+    pub fn set_link(&self, host: HostId, link: Link) {
+        self.with(|state| state.hosts[host.index()].link = link);
+    }
+
     /// Cuts hosts off from all others, also from those to come.
     #[must_use = "a cut lasts until it is healed"]
     pub fn cut(&self, hosts: &[HostId]) -> CutId {
@@ -167,6 +172,12 @@ impl Internet {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.with(|state| state.conns.len())
+    }
+
+    /// Returns how many of them a host has an end of.
+    #[must_use]
+    pub fn connections_of(&self, host: HostId) -> usize {
+        self.with(|state| state.conns_of(host.0).len())
     }
 
     /// Returns the address of a host that others see.

@@ -91,7 +91,7 @@ impl Link {
     /// A bad phone: 2 Mbit/s up, 4.8 down, and collapses of 100 s that are 70 s apart; Veilid's
     /// preset `mobile-bad`.
     pub const VEILID: Self = Self {
-        name: "veilid-like",
+        name: "veilid",
         latency_ms: 60,
         up_bytes_per_s: 250_000,
         down_bytes_per_s: 600_000,

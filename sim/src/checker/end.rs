@@ -13,6 +13,7 @@ use crate::{
     clock::Instant,
     host::Host,
     network::Tally,
+    options::Outturn,
     person::{Person, name_of},
     report::{Counts, Effect},
     routing::Routing,
@@ -34,23 +35,16 @@ pub(crate) struct End<'a> {
 /// Looks for a fault that changed nothing, and for what the scenario wanted and did not get.
 pub(crate) fn at_last(
     scenario: &Scenario,
-    counts: &Counts,
+    outturn: &Outturn<'_>,
     effects: &[Effect],
 ) -> Option<(&'static str, String)> {
-    if let Some(idle) = effects.iter().find(|effect| effect.changed == 0) {
+    let mut idle = effects.iter().filter(|effect| effect.changed == 0);
+    if let Some(idle) = idle.next().filter(|_| !scenario.expect.idle_faults) {
         let what = format!("{} changed nothing", idle.fault);
         return Some(("fault-without-effect", what));
     }
-    let wanted = [
-        ("stored", counts.stored, scenario.expect.stored_min),
-        ("shown", counts.shown, scenario.expect.shown_min),
-        ("expired", counts.expired, scenario.expect.expired_min),
-    ];
-    let mut missed = wanted.iter().filter(|(_, got, min)| got < min);
-    missed.next().map(|(what, got, min)| {
-        let text = format!("{got} messages were {what}, at least {min} were expected");
-        ("expectation", text)
-    })
+    let missed = scenario.expect.missed(outturn);
+    missed.map(|what| ("expectation", what))
 }
 
 impl Checker {
@@ -146,12 +140,23 @@ impl Checker {
         &mut self,
         now: Instant,
         scenario: &Scenario,
-        counts: &Counts,
+        outturn: &Outturn<'_>,
         effects: &[Effect],
     ) {
-        if let Some((rule, what)) = at_last(scenario, counts, effects) {
+        if let Some((rule, what)) = at_last(scenario, outturn, effects) {
             self.violate(now, rule, what);
         }
+    }
+
+    /// Tells whether a message that lives was sealed, and is not shown to its recipient, who is there.
+    fn is_lost(now: Instant, people: &[Person], letter: &Letter) -> bool {
+        let recipient = by_account(people, &letter.to).filter(|recipient| recipient.online);
+        let (Some(sender), Some(recipient)) = (people.get(letter.from), recipient) else {
+            return false;
+        };
+        let (here, there) = (sender.clock.read(now), recipient.clock.read(now));
+        let end = here.max(there).plus(MARGIN_MS);
+        letter.shown.is_none() && letter.expires.is_some_and(|expires| expires > end)
     }
 
     /// Counts what became of messages.
@@ -180,6 +185,10 @@ impl Checker {
                 .filter(over)
                 .filter(|letter| letter.expires.is_some())
                 .count() as u64,
+            lost: letters()
+                .filter(|letter| Self::is_lost(now, people, letter))
+                .count() as u64,
+            duplicates: self.duplicates,
             shown_after_p50_ms: part(50),
             shown_after_p99_ms: part(99),
             packets: tally.sent,

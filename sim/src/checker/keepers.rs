@@ -117,6 +117,9 @@ impl Checker {
                     let what = format!("keeper {number} gave a receipt for a card it lacks");
                     self.violate(now, "durable-receipt", what);
                 }
+                if let Some(what) = self.cards.on_record(date, record) {
+                    self.violate(now, "prekey", what);
+                }
                 return;
             }
             _ => return,

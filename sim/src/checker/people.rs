@@ -181,6 +181,7 @@ impl Checker {
         let stray = letter.to != own;
         letter.shown.get_or_insert(now);
         if again {
+            self.duplicates += 1;
             self.violate(now, "once", format!("{} was shown twice", name_of(message)));
         }
         if wrong {

@@ -4,56 +4,79 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use restante::control::protocol::{ControlReply, ControlRequest};
-use restante::control::report::IdInfo;
+use restante::control::protocol::{ControlFault, ControlReply, ControlRequest, FaultCode};
+use restante::control::report::{IdInfo, SendResult};
 use restante::node::NodeFault;
-use restante_proto::limits::MINUTE_MS;
+use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
-use restante_sim_network::{CutId, Internet, WeatherEffect};
-use restante_sim_population::{Churn, Habit};
+use restante_sim_network::Internet;
+use restante_sim_population::Habit;
 use tokio::sync::mpsc;
 
 use super::ledger::{Ledger, Standing};
 use super::machine::Machine;
+use super::panics;
 use super::person::{Desk, News};
-use super::{Progress, since};
+use super::stores::Stores;
+use super::{Progress, moment, since};
 use crate::clock::Instant;
 use crate::fault::{Effects, Source};
 use crate::observed::Observed;
+use crate::options::{ENTRIES, Outturn};
 use crate::random::Random;
 use crate::report::{Effect, Outcome, Report, Tier};
 use crate::scenario::Scenario;
 use crate::trace::Trace;
 use crate::workload::{self, Absence};
 
+mod adversaries;
 mod build;
 mod churn;
+mod classes;
 mod faults;
+mod returns;
+mod stores;
 mod watching;
+
+use self::adversaries::Adversaries;
+use self::classes::Classes;
+use self::faults::{Injected, Party, Storm};
 
 /// News that wait for the director, at most.
 const NEWS_MAX: usize = 1_024;
-/// Everybody is started within so long, in milliseconds.
-const START_MS: u64 = 10_000;
 /// How long somebody waits before handing a letter to the node again, in milliseconds.
 const AGAIN_MS: u64 = 30_000;
 /// How often it is looked whether all is settled, in milliseconds.
 const SETTLE_MS: u64 = MINUTE_MS;
 /// How often the run tells how far it is, in milliseconds.
-const TELL_MS: u64 = MINUTE_MS;
+const TELL_MS: u64 = 10 * SECOND_MS;
+
+/// What a node says of a letter.
+type Sent = Result<SendResult, ControlFault>;
 
 /// What the director does at a moment.
 enum Event {
     StartKeeper(usize),
     StartPerson(usize),
-    /// A stay of a keeper ends, in which it was up, or not.
-    Turn(usize, Habit, bool),
+    /// A machine starts again after a fault.
+    Restart(Party),
+    /// A stay of somebody ends, in which they were up, or not.
+    Turn(Party, Habit, bool),
+    /// Look whether the power of a person's node, which was to be cut, is cut.
+    LookAtPower(usize),
+    /// Somebody's line fails for a while, and works again.
+    Collapse(Party),
+    Recover(Party),
     Leave(usize, usize),
+    Return(usize),
     Compose(usize),
     Fault(usize),
-    Rejoin(usize),
+    /// What has lasted is over, by its serial number.
+    Over(u64),
     /// Look whether the power that was to be cut in the middle of a write is cut.
     Watch,
+    /// Look whether a process has ended by itself.
+    Rounds,
     Heal,
     Settle,
     Sample,
@@ -76,18 +99,20 @@ pub(super) struct Director<'a> {
     ids: Vec<IdInfo>,
     /// Letters of people whose nodes do not run.
     drafts: BTreeMap<usize, Vec<usize>>,
-    killed: BTreeSet<usize>,
-    /// Times a keeper went because it was its habit.
-    turns: u64,
-    cuts: BTreeMap<usize, CutId>,
-    /// Keepers whose power will be cut in the middle of a write, each with the fault and how long it stays down.
-    armed: BTreeMap<usize, (usize, u64)>,
+    injected: Injected,
+    adversaries: Adversaries,
+    classes: Classes,
+    /// People who are away by plan.
+    absent: BTreeSet<usize>,
+    /// People whose power is about to be cut, each with the latest moment.
+    failing: BTreeMap<usize, Instant>,
     ledger: Ledger,
+    /// What keepers' stores say.
+    stores: Stores,
     effects: Effects,
     trace: Trace<'a>,
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
-    /// What loss and doubling of packets changed.
-    weather: WeatherEffect,
+    weather: Storm,
     observed: Observed,
     settled: Option<Instant>,
     over: bool,
@@ -115,6 +140,12 @@ impl Director<'_> {
                         self.on_event(event).await;
                     }
                 }
+                () = self.stores.told() => {}
+            }
+            self.hear();
+            if let Some(what) = panics::take() {
+                let now = self.now();
+                self.ledger.violate(now, "panic", what);
             }
         }
         driving.abort();
@@ -135,28 +166,31 @@ impl Director<'_> {
     }
 
     fn line(&mut self, what: std::fmt::Arguments<'_>) {
+        self.hear();
         self.trace.line(since(self.base), what);
     }
 
     fn plan(&mut self) {
         let scenario = self.scenario;
+        let arrive_ms = scenario.population.arrive_ms;
         for keeper in 0..self.keepers.len() {
             // Entry points first, as in life: somebody has to be there.
-            let at = if keeper < build::ENTRIES {
+            let at = if keeper < ENTRIES {
                 Instant(0)
             } else {
-                Instant(self.random.below(START_MS / 2))
+                Instant(self.random.below(arrive_ms / 2))
             };
-            if keeper < build::ENTRIES {
+            if keeper < ENTRIES || self.is_evil(keeper) {
                 self.at(at, Event::StartKeeper(keeper));
             } else {
-                self.settle_in(keeper, at);
+                self.settle_in(Party::Keeper(keeper), at);
             }
         }
         for person in 0..self.people.len() {
-            let at = Instant(self.random.between(START_MS / 2, START_MS));
-            self.at(at, Event::StartPerson(person));
+            let at = Instant(self.random.between(arrive_ms / 2, arrive_ms));
+            self.settle_in(Party::Person(person), at);
         }
+        self.plan_collapses();
         for absence in workload::absences(scenario, &mut self.random) {
             let Absence {
                 plan,
@@ -166,13 +200,12 @@ impl Director<'_> {
             } = absence;
             self.at(leaves, Event::Leave(person, plan));
             if let Some(returns) = returns {
-                self.at(returns, Event::StartPerson(person));
+                self.at(returns, Event::Return(person));
             }
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
-            let moments = (0..fault.times).map(|time| Instant(fault.at_ms + time * fault.every_ms));
-            for at in moments.take_while(|at| at.0 < scenario.duration_ms) {
-                self.at(at, Event::Fault(number));
+            for at_ms in fault.moments(scenario.duration_ms) {
+                self.at(Instant(at_ms), Event::Fault(number));
             }
         }
         let healed = Instant(scenario.duration_ms);
@@ -187,12 +220,22 @@ impl Director<'_> {
         match event {
             Event::StartKeeper(keeper) => self.start_keeper(keeper),
             Event::StartPerson(person) => self.start_person(person),
-            Event::Turn(keeper, habit, up) => self.turn(keeper, habit, up).await,
+            Event::Restart(who) => self.restart(who),
+            Event::Turn(who, habit, up) => self.turn(who, habit, up).await,
+            Event::LookAtPower(person) => self.look_at_power(person).await,
+            Event::Collapse(who) => self.collapse(who),
+            Event::Recover(who) => self.recover(who),
+            Event::Return(person) => {
+                self.absent.remove(&person);
+                self.start_person(person);
+                self.on_return(person);
+            }
             Event::Leave(person, plan) => self.leave(person, plan).await,
             Event::Compose(letter) => self.compose(letter),
             Event::Fault(number) => self.on_fault(number).await,
-            Event::Rejoin(number) => self.rejoin(number),
+            Event::Over(serial) => self.over(serial).await,
             Event::Watch => self.watch().await,
+            Event::Rounds => self.rounds().await,
             Event::Heal => self.heal().await,
             Event::Settle => self.settle().await,
             Event::Sample => self.sample().await,
@@ -205,8 +248,10 @@ impl Director<'_> {
         let now = self.now();
         match news {
             News::Sent { letter, outcome } => {
+                let outcome = self.unless_dead(letter, outcome);
                 match &outcome {
                     Ok(result) => {
+                        self.count_receipts(letter, result);
                         let (state, with, of) =
                             (result.state, result.stored_with, result.stored_of);
                         self.line(format_args!("m{letter} is {state:?} with {with} of {of}"));
@@ -217,41 +262,68 @@ impl Director<'_> {
                     self.later(AGAIN_MS, Event::Compose(letter));
                 }
             }
-            News::Shown { person, message } => {
-                let clock = self.people.get(person).map(|machine| machine.clock.now());
-                let clock = clock.unwrap_or_default();
-                if let Some(letter) = self.ledger.on_shown(now, person, clock, *message) {
+            News::Shown {
+                person,
+                message,
+                at,
+                date,
+            } => {
+                let at = moment(self.base, at);
+                if let Some(letter) = self.ledger.on_shown(at, person, date, *message) {
                     self.line(format_args!("p{person} is shown m{letter}"));
                 }
+            }
+            News::Outbox { person, outbox } => {
+                self.ledger.on_outbox(now, person, &outbox);
+                self.count_all_receipts(person, &outbox);
             }
             News::Read { person, ids } => self.ledger.on_read(person, ids),
         }
     }
 
+    /// Takes the last words of a node whose power is cut for its silence.
+    fn unless_dead(&self, letter: usize, outcome: Sent) -> Sent {
+        let from = self.ledger.letters.get(letter).map(|letter| letter.from);
+        let sender = from.and_then(|from| self.people.get(from));
+        match outcome {
+            Err(_) if sender.is_some_and(|sender| sender.disk.is_power_cut()) => {
+                let what = "the power is cut";
+                Err(ControlFault::new(FaultCode::Stopping, what, ""))
+            }
+            outcome => outcome,
+        }
+    }
+
     fn start_keeper(&mut self, keeper: usize) {
+        let is_off = keeper < ENTRIES && self.outage().is_some();
         let Some(machine) = self.keepers.get_mut(keeper) else {
             return;
         };
-        if self.killed.contains(&keeper) || machine.is_up() {
+        if self.injected.killed.contains(&keeper) || is_off || machine.is_up() {
             return;
         }
         let started = machine.start();
-        self.started(format!("k{keeper}"), started);
+        self.started(Party::Keeper(keeper), started);
     }
 
     fn start_person(&mut self, person: usize) {
         let Some(machine) = self.people.get_mut(person).filter(|one| !one.is_up()) else {
             return;
         };
+        if self.absent.contains(&person) {
+            return;
+        }
         let started = machine.start();
-        let Some(calls) = machine.calls() else {
-            return self.started(format!("p{person}"), started);
+        let (calls, clock) = (machine.calls(), machine.clock);
+        self.started(Party::Person(person), started);
+        let Some(calls) = calls else {
+            return;
         };
-        self.started(format!("p{person}"), started);
         let desk = Desk {
             person,
             calls,
             news: self.news.0.clone(),
+            clock,
         };
         let letters = self.ledger.letters.iter();
         let with = letters.filter_map(|letter| match (letter.from, letter.to) {
@@ -269,33 +341,42 @@ impl Director<'_> {
         }
     }
 
-    fn started(&mut self, name: String, started: Result<(), NodeFault>) {
+    fn started(&mut self, who: Party, started: Result<(), NodeFault>) {
         match started {
             Ok(()) => {
-                self.line(format_args!("{name} starts"));
-                self.end(&name);
+                self.line(format_args!("{who} starts"));
+                if let Some(items) = self.machine(who).and_then(|machine| machine.salvaged) {
+                    let what = "found its store damaged, and saved";
+                    self.line(format_args!("{who} {what} {items} items"));
+                }
+                self.end(&who.to_string());
+                self.on_joining();
             }
             Err(fault) => {
-                let what = format!("{name} does not start: {fault}");
+                let what = format!("{who} does not start: {fault}");
                 self.line(format_args!("{what}"));
-                self.ledger.violate(since(self.base), "start", what);
+                if self.is_spoilt(who) {
+                    self.try_again(who);
+                } else {
+                    self.ledger.violate(since(self.base), "start", what);
+                }
             }
         }
     }
 
     async fn leave(&mut self, person: usize, plan: usize) {
         self.look(person).await;
-        let Some(machine) = self.people.get_mut(person).filter(|one| one.is_up()) else {
+        self.absent.insert(person);
+        let who = Party::Person(person);
+        if !self.machine(who).is_some_and(Machine::is_up) {
             return;
-        };
-        let stopped = machine.stop().await;
-        self.line(format_args!("p{person} leaves"));
-        self.begin("away", format!("p{person}"));
-        self.effects.add(Source::Away(plan), 1);
-        if let Err(fault) = stopped {
-            let what = format!("p{person} does not end well: {fault}");
-            self.ledger.violate(since(self.base), "stop", what);
         }
+        if self.failing.contains_key(&person) {
+            self.vanish(who).await;
+        } else {
+            self.end_well(who, "leaves", "away").await;
+        }
+        self.effects.add(Source::Away(plan), 1);
     }
 
     fn compose(&mut self, number: usize) {
@@ -305,10 +386,10 @@ impl Director<'_> {
         };
         let (person, to, body, ttl_ms) =
             (letter.from, letter.to, letter.body.clone(), letter.ttl_ms);
-        let (Some(calls), Some(to)) = (
-            self.people.get(person).and_then(Machine::calls),
-            self.ids.get(to).map(|info| info.id.clone()),
-        ) else {
+        let sender = self.people.get(person);
+        let sender = sender.and_then(|machine| Some((machine.calls()?, machine.clock)));
+        let to = self.ids.get(to).map(|info| info.id.clone());
+        let (Some((calls, clock)), Some(to)) = (sender, to) else {
             self.drafts.entry(person).or_default().push(number);
             return;
         };
@@ -319,6 +400,7 @@ impl Director<'_> {
             person,
             calls,
             news,
+            clock,
         };
         tokio::spawn(desk.send(number, to, body, ttl_ms));
     }
@@ -331,6 +413,7 @@ impl Director<'_> {
         if let Some(Ok(ControlReply::Status(status))) = machine.ask(ControlRequest::Status).await {
             let now = self.now();
             self.ledger.on_outbox(now, person, &status.outbox);
+            self.count_all_receipts(person, &status.outbox);
         }
     }
 
@@ -367,50 +450,66 @@ impl Director<'_> {
     }
 
     fn unsettled(&self) -> Option<(&'static str, String)> {
+        self.standing(Ledger::unsettled)
+    }
+
+    /// Asks the ledger something that depends on who is there.
+    fn standing<T>(&self, ask: impl FnOnce(&Ledger, &Standing<'_>) -> T) -> T {
         let present: Vec<bool> = self.people.iter().map(Machine::is_up).collect();
-        self.ledger.unsettled(&Standing {
+        let standing = Standing {
             clocks: &self.clocks(),
             present: &present,
-            killed: self.killed.len(),
-        })
+            unsound: &self.injected.unsound,
+            liars: self.adversaries.liars(),
+            witness: self.adversaries.witness(),
+        };
+        ask(&self.ledger, &standing)
     }
 
     fn all_effects(&self) -> Vec<Effect> {
         let scenario = self.scenario;
         let machines = self.keepers.iter().chain(&self.people);
-        let skewed = machines.filter(|machine| machine.clock != restante::clock::Clock::system());
+        let skewed = machines.filter(|machine| machine.ahead_ms() != 0);
         let ambient = [
-            ("loss", scenario.network.loss_ppm, self.weather.lost),
+            ("loss", scenario.network.loss_ppm, self.weather.ambient.lost),
             (
                 "duplicates",
                 scenario.network.duplicate_ppm,
-                self.weather.duplicated,
+                self.weather.ambient.duplicated,
             ),
-            ("clock skew", scenario.skew_ms, skewed.count() as u64),
             (
-                "churn",
-                u64::from(scenario.population.churn != Churn::Always),
-                self.turns,
+                "clock skew",
+                build::skew_max_ms(scenario),
+                skewed.count() as u64,
             ),
         ];
         let injected = ambient.into_iter().filter(|(_, wanted, _)| *wanted > 0);
-        let named = injected.map(|(fault, _, changed)| Effect {
-            fault: fault.to_owned(),
-            changed,
-        });
+        let injected = injected.map(|(fault, _, changed)| (fault.to_owned(), changed));
+        let all = injected.chain(self.classes.turns(scenario));
+        let named = all.map(|(fault, changed)| Effect { fault, changed });
         named.chain(self.effects.all()).collect()
     }
 
     fn report(mut self) -> io::Result<Report> {
+        self.count_deeds();
         let (now, stats, effects) = (self.now(), self.internet.stats(), self.all_effects());
         let mut counts = self.ledger.counts(&self.clocks());
+        counts.lost = self.standing(|ledger, standing| ledger.lost(standing));
         self.observed.waits_ms = self.ledger.waits_ms();
+        self.observed.after_return_ms = self.ledger.after_return_ms();
         self.observed.machines = self.traffic();
         self.observed.healed_ms = self.scenario.duration_ms;
         counts.packets = stats.segments;
         counts.bytes = stats.sent_bytes;
         counts.overtaken = stats.overtaken;
-        if let Some((rule, what)) = crate::checker::at_last(self.scenario, &counts, &effects) {
+        let settled_after_ms = self.settled.map(|at| at.0 - self.scenario.duration_ms);
+        let outturn = Outturn {
+            counts: &counts,
+            nodes: self.scenario.nodes,
+            virtual_ms: now.0,
+            settled_after_ms,
+        };
+        if let Some((rule, what)) = crate::checker::at_last(self.scenario, &outturn, &effects) {
             self.ledger.violate(now, rule, what);
         }
         if let Some(violation) = self.ledger.violation().cloned() {
@@ -433,10 +532,11 @@ impl Director<'_> {
             trace_lines,
             events: stats.segments,
             virtual_ms: now.0,
-            settled_after_ms: self.settled.map(|at| at.0 - self.scenario.duration_ms),
+            settled_after_ms,
             counts,
             effects,
             observed: Some(self.observed),
+            model: None,
         })
     }
 }

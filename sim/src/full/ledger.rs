@@ -11,9 +11,14 @@ use crate::clock::Instant;
 use crate::report::{Counts, Violation};
 use crate::workload;
 
+use super::adversary::Witness;
+
 /// Two clocks and one way over the network apart, at most, in milliseconds: what ends so near to the end of the run
 /// may or may not arrive.
 const MARGIN_MS: u64 = 60_000;
+
+/// Keepers of an envelope that may lose it, so that it arrives all the same.
+const GONE_MAX: usize = REPLICAS - receipts_wanted(REPLICAS);
 
 /// One message.
 pub(super) struct Letter {
@@ -39,6 +44,12 @@ pub(super) struct Ledger {
     by_body: BTreeMap<Vec<u8>, usize>,
     by_message: BTreeMap<(usize, String), usize>,
     read: BTreeSet<(usize, String)>,
+    /// When people came back last.
+    back: BTreeMap<usize, Instant>,
+    /// Milliseconds from somebody's return to showing what had waited.
+    after_return_ms: Vec<u64>,
+    /// Letters that were shown again.
+    duplicates: u64,
     violation: Option<Violation>,
 }
 
@@ -48,8 +59,44 @@ pub(super) struct Standing<'a> {
     pub(super) clocks: &'a [UnixMillis],
     /// Whose node runs.
     pub(super) present: &'a [bool],
-    /// Keepers gone for good.
-    pub(super) killed: usize,
+    /// Keepers that need not have what they gave receipts for.
+    pub(super) unsound: &'a BTreeSet<usize>,
+    /// Those of them that say they have what they do not keep.
+    pub(super) liars: &'a BTreeSet<usize>,
+    /// Who gave receipts for what, if somebody has watched.
+    pub(super) witness: Option<&'a Witness>,
+}
+
+impl Standing<'_> {
+    /// Tells whether liars alone took a letter that ends then: whoever asks for it asks them.
+    fn is_swallowed(&self, expires: UnixMillis) -> bool {
+        let asked = |witness: &Witness| witness.is_swallowed(expires..=expires, self.liars);
+        self.witness.is_some_and(asked)
+    }
+
+    /// Tells whether liars alone took what can be the word that a letter has arrived.
+    ///
+    /// A word lives longer than any letter; whose it is cannot be told from outside.
+    fn is_word_swallowed(&self, expires: UnixMillis) -> bool {
+        let asked = |witness: &Witness| witness.is_swallowed(expires.plus(1).., self.liars);
+        self.witness.is_some_and(asked)
+    }
+
+    /// Returns how many keepers of a letter that ends then need not have it any more, at most.
+    ///
+    /// A sender chooses the end to the millisecond, so that it tells which envelopes are meant.
+    fn gone(&self, expires: UnixMillis) -> usize {
+        let exposed = self
+            .witness
+            .and_then(|witness| witness.exposed(expires, self.unsound));
+        exposed.unwrap_or(self.unsound.len())
+    }
+
+    /// Tells whether a letter that ends then has not ended by anybody's clock.
+    fn lives(&self, letter: &Letter, expires: UnixMillis) -> bool {
+        let clock = |person: usize| self.clocks.get(person).copied().unwrap_or_default();
+        expires > clock(letter.from).max(clock(letter.to)).plus(MARGIN_MS)
+    }
 }
 
 impl Ledger {
@@ -76,6 +123,9 @@ impl Ledger {
             letters,
             by_message: BTreeMap::new(),
             read: BTreeSet::new(),
+            back: BTreeMap::new(),
+            after_return_ms: Vec::new(),
+            duplicates: 0,
             violation: None,
         }
     }
@@ -123,7 +173,8 @@ impl Ledger {
                 false
             }
             Err(fault) => match fault.code {
-                FaultCode::Stopping => {
+                // Of a disk that fails in the middle nobody knows what it has.
+                FaultCode::Stopping | FaultCode::Disk => {
                     letter.uncertain = true;
                     false
                 }
@@ -186,23 +237,37 @@ impl Ledger {
         };
         let letter = self.letters.get_mut(number)?;
         let (to, expires) = (letter.to, letter.expires);
-        let again = letter
-            .shown
-            .as_ref()
-            .is_some_and(|(_, id)| *id != message.id)
-            || self.read.contains(&(person, message.id.clone()));
-        letter.shown.get_or_insert((now, message.id));
+        // A duplicate has the name of the first and was received at another time.
+        let copy = format!("{} of {}", message.id, message.received_ms);
+        let again = letter.shown.as_ref().is_some_and(|(_, id)| *id != copy)
+            || self.read.contains(&(person, message.id));
+        if letter.shown.is_none() {
+            letter.shown = Some((now, copy));
+            let back = self.back.get(&person);
+            let waited = back.filter(|back| letter.written.is_some_and(|at| at < **back));
+            self.after_return_ms
+                .extend(waited.map(|back| now.0 - back.0));
+        }
         if to != person {
             let what = format!("m{number} is for p{to} and is shown to p{person}");
             self.violate(now, "right-person", what);
         }
         if again {
+            self.duplicates += 1;
             self.violate(now, "once", format!("m{number} is shown twice"));
         }
         if expires.is_some_and(|expires| clock >= expires) {
             self.violate(now, "late", format!("m{number} is shown after its end"));
         }
         Some(number)
+    }
+
+    /// Somebody is there again; returns the ends of the messages that wait.
+    pub(super) fn on_return(&mut self, now: Instant, person: usize) -> Vec<UnixMillis> {
+        self.back.insert(person, now);
+        let letters = self.letters.iter();
+        let waiting = letters.filter(|letter| letter.to == person && letter.shown.is_none());
+        waiting.filter_map(|letter| letter.expires).collect()
     }
 
     /// A person's node knows that these were read.
@@ -217,9 +282,28 @@ impl Ledger {
         judged.next()
     }
 
+    /// Counts living letters that a node took and that are not shown to a recipient who is there.
+    pub(super) fn lost(&self, standing: &Standing<'_>) -> u64 {
+        let is_lost = |letter: &&Letter| {
+            standing.present.get(letter.to) == Some(&true)
+                && letter.shown.is_none()
+                && letter
+                    .expires
+                    .is_some_and(|end| standing.lives(letter, end))
+        };
+        self.letters.iter().filter(is_lost).count() as u64
+    }
+
     /// Returns how long it took to show each letter that was shown, in milliseconds, in order.
     pub(super) fn waits_ms(&self) -> Vec<u64> {
         let mut waits: Vec<u64> = self.letters.iter().filter_map(wait_ms).collect();
+        waits.sort_unstable();
+        waits
+    }
+
+    /// Returns how long those who came back waited for what had waited for them, in milliseconds, in order.
+    pub(super) fn after_return_ms(&self) -> Vec<u64> {
+        let mut waits = self.after_return_ms.clone();
         waits.sort_unstable();
         waits
     }
@@ -240,6 +324,7 @@ impl Ledger {
             shown: count(&|letter| letter.shown.is_some()),
             delivered: count(&|letter| letter.delivered),
             expired: count(&|letter| letter.shown.is_none() && over(letter)),
+            duplicates: self.duplicates,
             shown_after_p50_ms: percentile(&waits, 50),
             shown_after_p99_ms: percentile(&waits, 99),
             ..Counts::default()
@@ -277,13 +362,13 @@ fn judge(
         let what = format!("m{number} was never taken by its sender's node");
         return is_there(letter.from).then_some(("converged", what));
     };
-    let clock = |person: usize| standing.clocks.get(person).copied().unwrap_or_default();
-    let lives = expires > clock(letter.from).max(clock(letter.to)).plus(MARGIN_MS);
-    if !lives {
+    if !standing.lives(letter, expires) {
         return None;
     }
-    let spared = standing.killed <= REPLICAS - receipts_wanted(REPLICAS);
-    if letter.shown.is_none() && (is_there(letter.from) || (letter.stored && spared)) {
+    // The sender looks for other keepers when some are gone, but not while all say that they have it.
+    let offered = is_there(letter.from) && !standing.is_swallowed(expires);
+    let spared = standing.gone(expires) <= GONE_MAX;
+    if letter.shown.is_none() && (offered || (letter.stored && spared)) {
         let stored = if letter.stored {
             "stored"
         } else {
@@ -291,7 +376,10 @@ fn judge(
         };
         return Some(("lost", format!("m{number}, {stored}, has not arrived")));
     }
-    let unheard = letter.shown.is_some() && !letter.delivered && is_there(letter.from);
+    let unheard = letter.shown.is_some()
+        && !letter.delivered
+        && is_there(letter.from)
+        && !standing.is_word_swallowed(expires);
     unheard.then(|| {
         (
             "converged",

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use libp2p::multiaddr::Protocol;
@@ -12,7 +13,6 @@ use restante::config::{Config, Serve};
 use restante::control::protocol::{ControlFault, ControlReply, ControlRequest};
 use restante::control::report::IdInfo;
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
-use restante::keeper::store::{Check, RedbStore};
 use restante::lane::Lane;
 use restante::net::{Keypair, peer_of};
 use restante::node::assembly::{self, Ground};
@@ -21,10 +21,17 @@ use restante::vault::{PassCost, StoreKey, Vault};
 use restante_proto::keys::SecretKey;
 use restante_proto::person::IdCost;
 use restante_proto::stamp::CheapForTests;
-use restante_sim_disk::Disk;
+use restante_sim_disk::{CrashEffect, Disk};
 use restante_sim_network::{HostId, Internet};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+use super::adversary::{Character, Colluders, Kept, masked};
+use super::stores::Watch;
+
+mod store;
+
+pub(super) use self::store::KEEPER_FILE;
 
 /// The port every machine listens at.
 const PORT: u16 = 4_717;
@@ -34,7 +41,6 @@ const CPU_COST: Duration = Duration::from_millis(3);
 const STAMP_COST: Duration = Duration::from_millis(900);
 
 /// The files of a machine.
-const KEEPER_FILE: &str = "keeper.redb";
 const DATABASE_FILE: &str = "client.redb";
 const KEYS_FILE: &str = "message-keys";
 const PEERS_FILE: &str = "peers.json";
@@ -52,10 +58,29 @@ pub(super) struct Machine {
     pub(super) host: HostId,
     pub(super) disk: Disk,
     pub(super) clock: Clock,
+    /// What its store does with what others entrust to it.
+    pub(super) character: Character,
+    /// How many items were saved when its store was last found damaged.
+    pub(super) salvaged: Option<u64>,
+    ahead_ms: &'static AtomicI64,
+    colluders: Option<Colluders>,
     internet: Internet,
     role: Role,
+    outside: Multiaddr,
     config: Config,
+    watch: Watch,
     life: Option<Life>,
+}
+
+/// How a process ended that was not crashed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ending {
+    /// It said why.
+    #[error(transparent)]
+    Fault(#[from] NodeFault),
+    /// It has a defect.
+    #[error("the node panicked: {0}")]
+    Panic(String),
 }
 
 /// One process.
@@ -71,6 +96,8 @@ pub(super) struct Place {
     pub(super) address: Ipv4Addr,
     /// Whether its operator vouches for its address.
     pub(super) vouched: bool,
+    /// Whether it keeps items for others.
+    pub(super) serve: Serve,
     pub(super) bootstrap: Vec<Multiaddr>,
 }
 
@@ -79,15 +106,18 @@ impl Machine {
         role: Role,
         place: Place,
         (internet, disk): (Internet, Disk),
-        clock: Clock,
+        ahead_ms: i64,
         cap_bytes: u64,
+        watch: Watch,
     ) -> Self {
         let outside = address_of(place.address);
+        // A clock is handed to every part of a node by value; this one lasts as long as all copies.
+        let ahead_ms: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(ahead_ms)));
         let config = Config {
             network: "sim".to_owned(),
-            serve: Serve::Auto,
+            serve: place.serve,
             external: if place.vouched {
-                vec![outside]
+                vec![outside.clone()]
             } else {
                 Vec::new()
             },
@@ -99,12 +129,50 @@ impl Machine {
         Self {
             host: place.host,
             disk,
-            clock,
+            clock: Clock::set_by(ahead_ms),
+            character: Character::default(),
+            salvaged: None,
+            ahead_ms,
+            colluders: None,
             internet,
             role,
+            outside,
             config,
+            watch,
             life: None,
         }
+    }
+
+    /// Makes it one of some colluders, whose addresses are given with their names.
+    pub(super) fn collude(&mut self, colluders: Colluders, all: &[Multiaddr]) {
+        let entries = std::mem::take(&mut self.config.bootstrap);
+        let entries = entries.into_iter().map(masked);
+        self.config.bootstrap = entries.chain(all.iter().cloned()).collect();
+        self.config.external = vec![self.outside.clone()];
+        self.colluders = Some(colluders);
+    }
+
+    /// Returns how far its clock is ahead, or behind if it is negative, in milliseconds.
+    pub(super) fn ahead_ms(&self) -> i64 {
+        self.ahead_ms.load(Ordering::Relaxed)
+    }
+
+    /// Puts its clock forward, or back, by so many milliseconds.
+    pub(super) fn turn_clock(&self, by_ms: i64) {
+        self.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// Returns the key of a community server.
+    pub(super) const fn server_key(&self) -> Option<&SecretKey> {
+        match &self.role {
+            Role::Server(key) => Some(key),
+            Role::Person(_) => None,
+        }
+    }
+
+    /// Returns whether it is a personal node.
+    pub(super) const fn is_personal(&self) -> bool {
+        matches!(self.role, Role::Person(_))
     }
 
     /// Makes the account of a person on an empty disk.
@@ -140,12 +208,8 @@ impl Machine {
         let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, stopped) = watch::channel(false);
         let (ground, config) = (self.ground(), self.config.clone());
-        let store = RedbStore::open_with_backend(
-            self.file(KEEPER_FILE)?,
-            config.disk_cap_bytes,
-            Check::Whole,
-        )
-        .map_err(|fault| NodeFault::Keeper(fault.to_string()))?;
+        let store = self.open_store()?;
+        let store = Kept::new(self.observe(store), self.character.clone());
         let running = match &self.role {
             Role::Server(key) => {
                 let key = key.clone();
@@ -174,36 +238,41 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`NodeFault`] as its process would have ended with.
-    pub(super) async fn stop(&mut self) -> Result<(), NodeFault> {
+    /// [`Ending`] when it was no good one.
+    pub(super) async fn stop(&mut self) -> Result<(), Ending> {
         let Some(life) = self.life.take() else {
             return Ok(());
         };
         life.stop.send_replace(true);
         match life.running.await {
-            Ok(ended) => ended,
-            Err(fault) => Err(NodeFault::Keeper(format!("the node panicked: {fault}"))),
+            Ok(ended) => Ok(ended?),
+            Err(fault) => Err(Ending::Panic(fault.to_string())),
         }
+    }
+
+    /// Returns how its process has ended by itself, if it has.
+    pub(super) async fn ended(&mut self) -> Option<Result<(), Ending>> {
+        let life = self.life.as_ref()?;
+        if !life.running.is_finished() {
+            return None;
+        }
+        Some(self.stop().await)
     }
 
     /// Ends the process as a power cut does: what is not on the disk is gone, and nobody is told.
     ///
-    /// Returns how many writes were lost or torn.
-    pub(super) async fn crash(&mut self) -> u64 {
+    /// Returns what that did to the disk.
+    pub(super) async fn crash(&mut self) -> CrashEffect {
         let Some(life) = self.life.take() else {
-            return 0;
+            return CrashEffect::default();
         };
         self.internet.crash(self.host);
+        self.watch.on_crash();
         let effect = self.disk.crash();
-        let lost = effect.unissued_writes
-            + effect.lost_writes
-            + effect.torn_writes
-            + effect.lost_lengths
-            + effect.lost_names;
         life.running.abort();
         // It ends with having been aborted.
         let _aborted = life.running.await;
-        lost
+        effect
     }
 
     /// Returns the way to ask the process things, as a command does.
@@ -227,13 +296,16 @@ impl Machine {
     }
 
     fn ground(&self) -> Ground {
-        let disk_lane = || {
-            let disk = self.disk.clone();
-            Lane::inline_costing(move || disk.take_cost())
-        };
+        let (disk, watch) = (self.disk.clone(), self.watch.clone());
+        let keeper = Lane::inline_costing(move || {
+            let cost = disk.take_cost();
+            watch.on_cost(cost);
+            cost
+        });
+        let disk = self.disk.clone();
         let lanes = Lanes {
-            vault: disk_lane(),
-            keeper: disk_lane(),
+            vault: Lane::inline_costing(move || disk.take_cost()),
+            keeper,
             cpu: Lane::inline_costing(|| CPU_COST),
             stamps: Lane::inline_costing(|| STAMP_COST),
         };
@@ -243,16 +315,30 @@ impl Machine {
             stamps: Arc::new(CheapForTests),
         };
         let (internet, host) = (self.internet.clone(), self.host);
+        let colluders = self.colluders.clone();
         Ground {
             clock: self.clock,
             lanes,
             costs,
             peers: Arc::new(PeersOnDisk(self.disk.clone())),
             transport: Box::new(move |keypair: &Keypair, _| {
-                Ok(internet.transport(host, keypair.public().to_peer_id()))
+                let network = internet.transport(host, keypair.public().to_peer_id());
+                Ok(match colluders {
+                    Some(colluders) => colluders.see(network),
+                    None => network,
+                })
             }),
         }
     }
+}
+
+/// Counts the writes that a crash lost or tore.
+pub(super) const fn lost_writes(effect: &CrashEffect) -> u64 {
+    effect.unissued_writes
+        + effect.lost_writes
+        + effect.torn_writes
+        + effect.lost_lengths
+        + effect.lost_names
 }
 
 /// The list of known peers, on a simulated disk.

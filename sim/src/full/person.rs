@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use restante::clock::Clock;
 use restante::control::protocol::{
     ControlFault, ControlReply, ControlRequest, FaultCode, InboxRequest, SendRequest,
 };
-use restante::control::report::{Body, InboxMessage, SendResult};
+use restante::control::report::{Body, InboxMessage, OutboxEntry, SendResult};
 use restante::control::{ControlCall, call};
 use restante_proto::limits::HOUR_MS;
+use restante_proto::time::UnixMillis;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long somebody waits before trying again what the node could not do.
 const AGAIN: Duration = Duration::from_secs(20);
@@ -21,10 +23,17 @@ pub(super) enum News {
         letter: usize,
         outcome: Result<SendResult, ControlFault>,
     },
-    /// Somebody was shown a message.
+    /// Somebody was shown a message, at this moment, of this date by the own clock.
     Shown {
         person: usize,
         message: Box<InboxMessage>,
+        at: Instant,
+        date: UnixMillis,
+    },
+    /// How what somebody has sent stands.
+    Outbox {
+        person: usize,
+        outbox: Vec<OutboxEntry>,
     },
     /// Somebody's node knows that these were read.
     Read { person: usize, ids: Vec<String> },
@@ -36,6 +45,7 @@ pub(super) struct Desk {
     pub(super) person: usize,
     pub(super) calls: mpsc::Sender<ControlCall>,
     pub(super) news: mpsc::Sender<News>,
+    pub(super) clock: Clock,
 }
 
 impl Desk {
@@ -87,12 +97,30 @@ impl Desk {
         }
     }
 
+    /// Looks how what was sent stands.
+    pub(super) async fn look(self) {
+        let asked = call(&self.calls, ControlRequest::Status).await;
+        if let Ok(ControlReply::Status(status)) = asked {
+            let person = self.person;
+            let outbox = status.outbox;
+            self.tell(News::Outbox { person, outbox }).await;
+        }
+    }
+
     async fn show(&self, messages: Vec<InboxMessage>) {
         let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
         let person = self.person;
+        // The director may hear of it later.
+        let (at, date) = (Instant::now(), self.clock.now());
         for message in messages {
             let message = Box::new(message);
-            self.tell(News::Shown { person, message }).await;
+            let shown = News::Shown {
+                person,
+                message,
+                at,
+                date,
+            };
+            self.tell(shown).await;
         }
         if ids.is_empty() {
             return;

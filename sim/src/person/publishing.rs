@@ -87,6 +87,8 @@ impl Person {
         let sequence = self.disk.card.as_ref().map_or(0, |card| card.sequence);
         let sequence = now.get().max(sequence + 1);
         let prekey = PrekeySecret::generate(now, &mut self.random);
+        #[cfg(feature = "planted")]
+        let prekey = restante_proto::planted::prekey_of_card(prekey, &self.disk.prekeys);
         let identity = &self.disk.identity;
         let card = Card {
             account: identity.account.public(),

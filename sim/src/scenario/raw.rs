@@ -1,28 +1,49 @@
 //! Scenarios as they are typed, and the way from there to valid ones.
 
 use std::ops::{Range, RangeInclusive};
+use std::path::Path;
 
-use restante_proto::limits::{
-    BODY_BYTES_MAX, DAY_MS, MESSAGE_TTL_MAX_MS, MESSAGE_TTL_MIN_MS, MINUTE_MS, SECOND_MS,
-};
-use restante_sim_population::{Churn, Regions};
+use restante_proto::limits::{DAY_MS, MINUTE_MS, SECOND_MS};
 use serde::Deserialize;
 use toml::Spanned;
-
-use crate::report::Tier;
+use toml::de::DeTable;
 
 use super::{Scenario, ScenarioFault};
-use crate::options::{
-    AwayOptions, DiskOptions, Expectations, FaultKind, FaultOptions, NetworkOptions, Pattern,
-    PopulationOptions, Target, Who, WorkloadOptions,
-};
+use crate::report::Tier;
+
+use self::adversary::Adversary;
+use self::class::Class;
+use self::expect::Expect;
+use self::fault::Fault;
+use self::model::Model;
+use self::network::{Disk, Network};
+use self::overrides::Override;
+use self::population::Population;
+use self::region::RawRegion;
+use self::time::Time;
+use self::workload::{Away, Workload};
+
+mod adversary;
+mod churn;
+mod class;
+mod expect;
+mod fault;
+mod model;
+mod network;
+mod overrides;
+mod population;
+mod region;
+#[cfg(test)]
+mod tests;
+mod time;
+pub(super) mod workload;
 
 /// Nodes of one run, at most.
 pub(super) const NODES_MAX: usize = 10_000;
+/// Nodes of one run on the model tier, at most.
+const MODEL_NODES_MAX: usize = 10_000_000;
 /// People of one run, at most.
 const PEOPLE_MAX: u64 = 1_000;
-/// Messages of one run, at most.
-const MESSAGES_MAX: u64 = 100_000;
 /// Longest time anything takes, in milliseconds.
 const TIME_MAX_MS: u64 = 60 * DAY_MS;
 /// Longest delay of the network or a disk, in milliseconds: far below what a request may take.
@@ -38,8 +59,14 @@ type Number = Spanned<u64>;
 struct Raw {
     about: String,
     tier: Option<Text>,
+    #[serde(default)]
+    heavy: bool,
     population: Population,
     time: Time,
+    #[serde(default)]
+    class: Vec<Class>,
+    #[serde(default)]
+    region: Vec<RawRegion>,
     #[serde(default)]
     network: Network,
     #[serde(default)]
@@ -50,134 +77,88 @@ struct Raw {
     #[serde(default)]
     fault: Vec<Spanned<Fault>>,
     #[serde(default)]
+    adversary: Vec<Adversary>,
+    model: Option<Model>,
+    #[serde(default)]
     expect: Expect,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Population {
-    nodes: Number,
-    people: Number,
-    churn: Option<Text>,
-    regions: Option<Text>,
+/// Returns how many nodes a run on a tier has at most.
+pub(super) const fn nodes_max(tier: Tier) -> usize {
+    match tier {
+        Tier::Full | Tier::Protocol => NODES_MAX,
+        Tier::Model => MODEL_NODES_MAX,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Time {
-    duration: Text,
-    settle: Text,
-    skew: Option<Text>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Network {
-    latency: Option<Text>,
-    jitter: Option<Text>,
-    lookup: Option<Text>,
-    loss: Option<Spanned<f64>>,
-    duplicates: Option<Spanned<f64>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Disk {
-    latency: Option<Text>,
-    cap_bytes: Option<Number>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Workload {
-    messages: Number,
-    from: Text,
-    over: Text,
-    bytes: [Number; 2],
-    ttl: [Text; 2],
-    pattern: Text,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Away {
-    who: Text,
-    from: Text,
-    lasts: Option<Text>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fault {
-    kind: Text,
-    at: Text,
-    times: Option<Number>,
-    every: Option<Text>,
-    count: Option<Number>,
-    target: Option<Text>,
-    down: Option<Text>,
-    keepers: Option<Spanned<f64>>,
-    people: Option<Spanned<f64>>,
-    lasts: Option<Text>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Expect {
-    stored_min: Option<u64>,
-    shown_min: Option<u64>,
-    expired_min: Option<u64>,
+/// A scenario as it comes, with what the command line says of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Typed<'a> {
+    /// The file or the shipped scenario.
+    pub(super) name: &'a str,
+    /// What it says.
+    pub(super) text: &'a str,
+    /// Where other files of it lie.
+    pub(super) folder: Option<&'a Path>,
+    /// Keys that are set, as `path=value`.
+    pub(super) overrides: &'a [String],
 }
 
 /// Reads and checks a scenario.
-pub(super) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioFault> {
-    let file = File { name, text };
-    let raw: Raw = toml::from_str(text).map_err(|fault| {
-        let message = fault
-            .message()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        file.fault(&fault.span().unwrap_or(0..0), message)
-    })?;
+pub(super) fn parse(typed: Typed<'_>) -> Result<Scenario, ScenarioFault> {
+    let Typed { name, text, .. } = typed;
+    let overrides = overrides::lay_out(text.len(), typed.overrides)?;
+    let file = File {
+        name,
+        text,
+        folder: typed.folder,
+        overrides: &overrides,
+    };
+    let raw = file.raw()?;
+    let tier = match &raw.tier {
+        Some(tier) => file.one_of(tier, &Tier::ALL)?,
+        None => Tier::default(),
+    };
     let people = file.number(&raw.population.people, 2..=PEOPLE_MAX)?;
-    let nodes = file.number(&raw.population.nodes, people + 1..=NODES_MAX as u64)?;
-    let duration_ms = file.time(&raw.time.duration, MINUTE_MS..=TIME_MAX_MS)?;
-    let within = 0..=duration_ms;
-    let times = |entry| file.fault_of(entry, duration_ms);
+    let nodes = file.number(&raw.population.nodes, people + 1..=nodes_max(tier) as u64)?;
+    let times = file.times(&raw.time)?;
+    let within = 0..=times.latest_ms();
+    let workload = file.workload(&raw.workload, tier, &within)?;
+    let away = raw.away.iter().map(|away| file.away(away, &within));
+    let away = away.collect::<Result<Vec<_>, _>>()?;
+    let faults = raw.fault.iter();
+    let faults = faults.map(|fault| file.fault_of(fault, times.latest_ms()));
+    let faults = faults.collect::<Result<Vec<_>, _>>()?;
+    let (nodes, people) = (size(nodes), size(people));
+    let population = file.population(
+        &raw.population,
+        (&raw.class, &raw.region),
+        (nodes - people, people),
+        times.arrive_ms,
+    )?;
     Ok(Scenario {
         name: name.to_owned(),
-        tier: match &raw.tier {
-            Some(tier) => file.one_of(tier, &Tier::ALL)?,
-            None => Tier::default(),
-        },
-        nodes: size(nodes),
-        people: size(people),
-        population: file.population(&raw.population)?,
-        duration_ms,
-        settle_ms: file.time(&raw.time.settle, MINUTE_MS..=TIME_MAX_MS)?,
-        skew_ms: file.time_or(raw.time.skew.as_ref(), 0..=SKEW_MAX_MS, 0)?,
-        network: file.network(&raw.network)?,
-        disk: DiskOptions {
-            latency_ms: file.time_or(raw.disk.latency.as_ref(), 1..=DELAY_MAX_MS, 8)?,
-            cap_bytes: match &raw.disk.cap_bytes {
-                Some(cap) => file.number(cap, 1..=u64::MAX)?,
-                None => 256 * 1024 * 1024,
-            },
-        },
-        workload: file.workload(&raw.workload, &within)?,
-        away: raw
-            .away
+        overrides: typed.overrides.to_vec(),
+        tier,
+        heavy: raw.heavy,
+        nodes,
+        people,
+        duration_ms: times.duration_ms(&workload, &away, &faults),
+        settle_ms: times.settle_ms,
+        skew_ms: times.skew_ms,
+        network: file.network(&raw.network, population.regions.is_some())?,
+        population,
+        disk: file.disk(&raw.disk)?,
+        workload,
+        away,
+        adversaries: raw
+            .adversary
             .iter()
-            .map(|a| file.away(a, &within))
+            .map(|one| file.adversary(one, people as u64))
             .collect::<Result<_, _>>()?,
-        faults: raw.fault.iter().map(times).collect::<Result<_, _>>()?,
-        expect: Expectations {
-            stored_min: raw.expect.stored_min.unwrap_or(0),
-            shown_min: raw.expect.shown_min.unwrap_or(0),
-            expired_min: raw.expect.expired_min.unwrap_or(0),
-        },
+        faults,
+        model: raw.model.as_ref().map(|raw| file.model(raw)).transpose()?,
+        expect: file.expectations(&raw.expect)?,
         about: raw.about,
     })
 }
@@ -186,10 +167,35 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioFault> {
 struct File<'a> {
     name: &'a str,
     text: &'a str,
+    folder: Option<&'a Path>,
+    overrides: &'a [Override],
 }
 
 impl File<'_> {
+    /// Reads the document with its overrides, key by key.
+    fn raw(&self) -> Result<Raw, ScenarioFault> {
+        let wrong = |fault: toml::de::Error| {
+            let first = fault.message().lines().next();
+            let message = first.unwrap_or_default().to_owned();
+            self.fault(&fault.span().unwrap_or(0..0), message)
+        };
+        let mut document = DeTable::parse(self.text).map_err(wrong)?;
+        for one in self.overrides {
+            one.apply(&mut document)?;
+        }
+        Raw::deserialize(toml::Deserializer::from(document)).map_err(wrong)
+    }
+
     fn fault(&self, span: &Range<usize>, message: String) -> ScenarioFault {
+        let placed = self.overrides.iter().find_map(|one| one.place(span.start));
+        if let Some((name, column)) = placed {
+            return ScenarioFault {
+                name,
+                line: 1,
+                column,
+                message,
+            };
+        }
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -259,6 +265,15 @@ impl File<'_> {
         Ok((got * 1_000_000.0).round() as u64)
     }
 
+    fn word_or<T: Copy>(
+        &self,
+        text: Option<&Text>,
+        words: &[(&str, T)],
+        otherwise: T,
+    ) -> Result<T, ScenarioFault> {
+        text.map_or(Ok(otherwise), |text| self.one_of(text, words))
+    }
+
     fn one_of<T: Copy>(&self, text: &Text, words: &[(&str, T)]) -> Result<T, ScenarioFault> {
         let typed = text.get_ref();
         let found = words.iter().find(|(word, _)| word == typed);
@@ -266,146 +281,6 @@ impl File<'_> {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let message = format!("{typed:?} is none of: {}", known.join(", "));
             self.fault(&text.span(), message)
-        })
-    }
-
-    fn population(&self, raw: &Population) -> Result<PopulationOptions, ScenarioFault> {
-        let churn = raw.churn.as_ref().map(|churn| {
-            let known = Churn::named(churn.get_ref());
-            known.map_err(|fault| self.fault(&churn.span(), fault.to_string()))
-        });
-        let regions = raw.regions.as_ref().map(|regions| {
-            self.one_of(regions, &[("world", ())])
-                .map(|()| Regions::world())
-        });
-        Ok(PopulationOptions {
-            churn: churn.transpose()?.unwrap_or(Churn::Always),
-            regions: regions.transpose()?,
-        })
-    }
-
-    fn network(&self, raw: &Network) -> Result<NetworkOptions, ScenarioFault> {
-        Ok(NetworkOptions {
-            latency_ms: self.time_or(raw.latency.as_ref(), 0..=DELAY_MAX_MS, 20)?,
-            jitter_ms: self.time_or(raw.jitter.as_ref(), 0..=DELAY_MAX_MS, 60)?,
-            lookup_ms: self.time_or(raw.lookup.as_ref(), 0..=DELAY_MAX_MS, 800)?,
-            loss_ppm: self.share(raw.loss.as_ref())?,
-            duplicate_ppm: self.share(raw.duplicates.as_ref())?,
-        })
-    }
-
-    fn workload(
-        &self,
-        raw: &Workload,
-        within: &RangeInclusive<u64>,
-    ) -> Result<WorkloadOptions, ScenarioFault> {
-        let [bytes_low, bytes_high] = &raw.bytes;
-        let [ttl_low, ttl_high] = &raw.ttl;
-        let shortest = self.number(bytes_low, 1..=BODY_BYTES_MAX as u64)?;
-        let ttl = self.time(ttl_low, MESSAGE_TTL_MIN_MS..=MESSAGE_TTL_MAX_MS)?;
-        Ok(WorkloadOptions {
-            messages: self.number(&raw.messages, 1..=MESSAGES_MAX)?,
-            from_ms: self.time(&raw.from, within.clone())?,
-            over_ms: self.time(&raw.over, within.clone())?,
-            bytes: (
-                shortest,
-                self.number(bytes_high, shortest..=BODY_BYTES_MAX as u64)?,
-            ),
-            ttl_ms: (ttl, self.time(ttl_high, ttl..=MESSAGE_TTL_MAX_MS)?),
-            pattern: self.one_of(
-                &raw.pattern,
-                &[
-                    ("everybody", Pattern::Everybody),
-                    ("one-way", Pattern::OneWay),
-                ],
-            )?,
-        })
-    }
-
-    fn away(&self, raw: &Away, within: &RangeInclusive<u64>) -> Result<AwayOptions, ScenarioFault> {
-        let words = [
-            ("senders", Who::Senders),
-            ("recipients", Who::Recipients),
-            ("everybody", Who::Everybody),
-        ];
-        let lasts = raw
-            .lasts
-            .as_ref()
-            .map(|lasts| self.time(lasts, within.clone()));
-        Ok(AwayOptions {
-            who: self.one_of(&raw.who, &words)?,
-            from_ms: self.time(&raw.from, within.clone())?,
-            lasts_ms: lasts.transpose()?,
-        })
-    }
-
-    fn fault_of(
-        &self,
-        entry: &Spanned<Fault>,
-        duration_ms: u64,
-    ) -> Result<FaultOptions, ScenarioFault> {
-        let raw = entry.get_ref();
-        let within = 0..=duration_ms;
-        let given = [
-            ("count", raw.count.as_ref().map(Spanned::span)),
-            ("target", raw.target.as_ref().map(Spanned::span)),
-            ("down", raw.down.as_ref().map(Spanned::span)),
-            ("keepers", raw.keepers.as_ref().map(Spanned::span)),
-            ("people", raw.people.as_ref().map(Spanned::span)),
-            ("lasts", raw.lasts.as_ref().map(Spanned::span)),
-        ];
-        let kinds: [(&str, &[&str]); 3] = [
-            ("crash", &["count", "target", "down"]),
-            ("kill", &["count", "target"]),
-            ("partition", &["keepers", "people", "lasts"]),
-        ];
-        let kind = self.one_of(&raw.kind, &kinds.map(|(name, keys)| (name, (name, keys))))?;
-        for (key, span) in given {
-            if let Some(span) = span.filter(|_| !kind.1.contains(&key)) {
-                return Err(self.fault(&span, format!("{} takes no `{key}`", kind.0)));
-            }
-        }
-        let missing = |key| self.fault(&raw.kind.span(), format!("{} needs `{key}`", kind.0));
-        let targets = [
-            ("any", Target::Any),
-            ("holders", Target::Holders),
-            ("busy", Target::Busy),
-        ];
-        let target = raw
-            .target
-            .as_ref()
-            .map_or(Ok(Target::Any), |t| self.one_of(t, &targets));
-        let fault = match kind.0 {
-            "crash" => FaultKind::Crash {
-                target: target?,
-                down_ms: self.time(
-                    raw.down.as_ref().ok_or_else(|| missing("down"))?,
-                    within.clone(),
-                )?,
-            },
-            "kill" => FaultKind::Kill { target: target? },
-            _ => FaultKind::Partition {
-                keepers_ppm: self.share(raw.keepers.as_ref())?,
-                people_ppm: self.share(raw.people.as_ref())?,
-                lasts_ms: self.time(
-                    raw.lasts.as_ref().ok_or_else(|| missing("lasts"))?,
-                    within.clone(),
-                )?,
-            },
-        };
-        let count = raw
-            .count
-            .as_ref()
-            .map_or(Ok(1), |count| self.number(count, 1..=1_000))?;
-        Ok(FaultOptions {
-            kind: fault,
-            count: size(count),
-            at_ms: self.time(&raw.at, within)?,
-            times: raw
-                .times
-                .as_ref()
-                .map_or(Ok(1), |times| self.number(times, 1..=10_000))?,
-            every_ms: self.time_or(raw.every.as_ref(), 1..=duration_ms, MINUTE_MS)?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 10] = [
+pub const SHIPPED: [(&str, &str); 21] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -32,5 +32,40 @@ pub const SHIPPED: [(&str, &str); 10] = [
     (
         "churn-ipfs",
         include_str!("../../scenarios/churn-ipfs.toml"),
+    ),
+    (
+        "disk-faults",
+        include_str!("../../scenarios/disk-faults.toml"),
+    ),
+    (
+        "bootstrap-outage",
+        include_str!("../../scenarios/bootstrap-outage.toml"),
+    ),
+    (
+        "byzantine-keepers",
+        include_str!("../../scenarios/byzantine-keepers.toml"),
+    ),
+    (
+        "sybil-locator",
+        include_str!("../../scenarios/sybil-locator.toml"),
+    ),
+    ("storms", include_str!("../../scenarios/storms.toml")),
+    ("million", include_str!("../../scenarios/million.toml")),
+    (
+        "bumpy-return",
+        include_str!("../../scenarios/bumpy-return.toml"),
+    ),
+    ("thousand", include_str!("../../scenarios/thousand.toml")),
+    (
+        "ten-thousand",
+        include_str!("../../scenarios/ten-thousand.toml"),
+    ),
+    (
+        "hundred-day",
+        include_str!("../../scenarios/hundred-day.toml"),
+    ),
+    (
+        "calibration",
+        include_str!("../../scenarios/calibration.toml"),
     ),
 ];

@@ -1,4 +1,5 @@
 use super::{SHIPPED, Scenario};
+use crate::report::Tier;
 
 /// A scenario that is right, in which one line is replaced.
 const RIGHT: &str = r#"about = "a test"
@@ -47,7 +48,7 @@ fn what_is_wrong_is_named_with_its_line_and_column() {
     check(
         "settle",
         "setle",
-        "test.toml:7:1: unknown field `setle`, expected one of `duration`, `settle`, `skew`",
+        "test.toml:7:1: unknown field `setle`, expected one of `duration`, `settle`, `arrive`, `skew`",
     );
     check("people = 4\n", "", "test.toml:2:1: missing field `people`");
     check(
@@ -108,13 +109,98 @@ fn a_fault_takes_what_its_kind_takes_and_nothing_else() {
     check(
         "down = \"30s\"",
         "down = \"30s\"\ntarget = \"all\"",
-        "test.toml:19:10: \"all\" is none of: any, holders, busy",
+        "test.toml:19:10: \"all\" is none of: any, holders, busy, people",
     );
     check(
         "kind = \"crash\"\nat = \"5m\"\ndown = \"30s\"",
         "kind = \"partition\"\nat = \"5m\"\nlasts = \"30s\"\nkeepers = 1.5",
         "test.toml:19:11: 1.5 is not a share from 0.0 to 1.0",
     );
+}
+
+#[test]
+fn a_fault_of_one_kind_says_what_it_lacks_or_cannot_be() {
+    let fault = "kind = \"crash\"\nat = \"5m\"\ndown = \"30s\"";
+    for (typed, message) in [
+        (
+            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"",
+            "16:8: disk needs `what`",
+        ),
+        (
+            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"rot\"\ntarget = \"people\"",
+            "19:8: \"rot\" is for keepers alone",
+        ),
+        (
+            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"full\"\ntarget = \"busy\"",
+            "20:10: \"busy\" is none of: any, holders, people",
+        ),
+        (
+            "kind = \"weather\"\nat = \"5m\"\nlasts = \"1m\"",
+            "16:8: weather needs `loss`, `duplicates` or `latency`",
+        ),
+        (
+            "kind = \"clock\"\nat = \"5m\"\nlasts = \"1m\"\nahead = \"1m\"\nbehind = \"1m\"",
+            "16:8: clock needs either `ahead` or `behind`",
+        ),
+        (
+            "kind = \"clock\"\nat = \"5m\"\nlasts = \"1m\"\nahead = \"31m\"",
+            "19:9: \"31m\" is not between 1ms and 30m",
+        ),
+        (
+            "kind = \"bootstrap-outage\"\nat = \"5m\"\nlasts = \"1m\"\ncount = 2",
+            "19:9: bootstrap-outage takes no `count`",
+        ),
+    ] {
+        check(fault, typed, &format!("test.toml:{message}"));
+    }
+}
+
+#[test]
+fn an_adversary_takes_what_its_kind_takes_and_nothing_else() {
+    for (typed, message) in [
+        ("kind = \"drop\"", "16:8: drop needs `share`"),
+        (
+            "kind = \"spy\"",
+            "16:8: \"spy\" is none of: drop, stale, route, sybil",
+        ),
+        (
+            "kind = \"drop\"\nshare = 0.2\ncount = 3",
+            "18:9: drop takes no `count`",
+        ),
+        ("kind = \"sybil\"", "16:8: sybil needs `near`"),
+        (
+            "kind = \"sybil\"\nnear = \"locator\"\nperson = 4",
+            "18:10: 4 is not between 0 and 3",
+        ),
+    ] {
+        let fault = "[[fault]]\nkind = \"crash\"\nat = \"5m\"\ndown = \"30s\"";
+        let typed = format!("[[adversary]]\n{typed}");
+        check(fault, &typed, &format!("test.toml:{message}"));
+    }
+}
+
+#[test]
+fn the_protocol_tier_refuses_what_it_does_not_have() {
+    let fault = "kind = \"crash\"\nat = \"5m\"\ndown = \"30s\"";
+    for (typed, missing) in [
+        (fault.to_owned(), None),
+        (
+            format!("{fault}\ntarget = \"people\""),
+            Some("crashes of people"),
+        ),
+        (
+            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"full\"".to_owned(),
+            Some("disk faults"),
+        ),
+        (
+            format!("{fault}\n[[adversary]]\nkind = \"drop\"\nshare = 0.2"),
+            Some("adversaries"),
+        ),
+    ] {
+        let scenario = Scenario::parse("test.toml", &RIGHT.replace(fault, &typed)).unwrap();
+        assert_eq!(scenario.missing_on(Tier::Full), None, "{typed}");
+        assert_eq!(scenario.missing_on(Tier::Protocol), missing, "{typed}");
+    }
 }
 
 #[test]

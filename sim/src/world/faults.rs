@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    fault::Source,
+    fault::{Source, choose, choose_share},
     host::{Host, Whom},
     network::End as Place,
     options::{FaultKind, FaultOptions, Target},
@@ -20,8 +20,6 @@ use crate::{
 const NOTICE_MS: u64 = 20_000;
 /// How long a connection outlives a cut, in milliseconds.
 const BREAK_MS: u64 = 15_000;
-/// One, in a million.
-const ONE_PPM: u64 = 1_000_000;
 
 /// A crash that waits for a keeper with a write under way.
 pub(super) struct Armed {
@@ -59,6 +57,12 @@ impl World<'_> {
             } => {
                 self.on_partition(number, (keepers_ppm, people_ppm), lasts_ms);
             }
+            // Scenarios with these are refused on this tier.
+            FaultKind::Offline { .. }
+            | FaultKind::BootstrapOutage { .. }
+            | FaultKind::Weather { .. }
+            | FaultKind::Disk { .. }
+            | FaultKind::Clock { .. } => {}
         }
     }
 
@@ -66,9 +70,11 @@ impl World<'_> {
     fn targets(&mut self, target: Target, fault: &FaultOptions) -> Vec<usize> {
         let is_up = |number: &usize| self.hosts.get(*number).is_some_and(Host::is_up);
         let is_writing = |number: &usize| self.hosts.get(*number).is_some_and(Host::is_writing);
-        let mut choice: Vec<usize> = match target {
+        let choice: Vec<usize> = match target {
             Target::Any => (0..self.hosts.len()).filter(is_up).collect(),
             Target::Busy => (0..self.hosts.len()).filter(is_writing).collect(),
+            // As above.
+            Target::People => Vec::new(),
             Target::Holders => {
                 let letters = self.checker.letters.values();
                 let waiting = letters.filter(|letter| letter.stored && letter.shown.is_none());
@@ -78,9 +84,7 @@ impl World<'_> {
                 holders.into_iter().flatten().filter(is_up).collect()
             }
         };
-        self.random.shuffle(&mut choice);
-        choice.truncate(fault.count);
-        choice
+        choose(choice, fault, &mut self.random)
     }
 
     /// A deposit is on its way to a keeper's disk: the moment some crashes have waited for.
@@ -174,11 +178,8 @@ impl World<'_> {
             (0..self.hosts.len()).map(Place::Keeper).collect::<Vec<_>>(),
         );
         let people = (people, (0..self.people.len()).map(Place::Person).collect());
-        for (share_ppm, mut all) in [keepers, people] {
-            self.random.shuffle(&mut all);
-            let count = (all.len() as u64 * share_ppm).div_ceil(ONE_PPM);
-            all.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-            island.extend(all);
+        for (share_ppm, all) in [keepers, people] {
+            island.extend(choose_share(all, share_ppm, &mut self.random));
         }
         self.trace.line(
             self.now,

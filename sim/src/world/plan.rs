@@ -19,8 +19,6 @@ use crate::{
 
 /// The first day on which a run may begin: 2026-05-28.
 const FIRST_DAY: UnixMillis = UnixMillis::new(1_779_926_400_000);
-/// Everybody is started within so long, in milliseconds.
-const START_MS: u64 = 10_000;
 /// How often all disks are looked at, at most, in milliseconds.
 const AUDIT_MIN_MS: u64 = 5 * MINUTE_MS;
 /// How many times all disks are looked at, about.
@@ -91,12 +89,13 @@ impl World<'_> {
     /// Puts everything into the queue that the scenario decides.
     pub(super) fn plan(&mut self, random: &mut Random) {
         let scenario = self.scenario;
+        let arrive_ms = scenario.population.arrive_ms;
         for keeper in 0..self.hosts.len() {
-            let at = Instant(random.below(START_MS / 2));
+            let at = Instant(random.below(arrive_ms / 2));
             self.at(at, Event::Restart(keeper));
         }
         for person in 0..self.people.len() {
-            let at = Instant(random.between(START_MS / 2, START_MS));
+            let at = Instant(random.between(arrive_ms / 2, arrive_ms));
             self.at(at, Event::Start(person));
         }
         for letter in workload::letters(&scenario.workload, self.people.len(), random) {
@@ -115,9 +114,8 @@ impl World<'_> {
             }
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
-            let moments = (0..fault.times).map(|time| Instant(fault.at_ms + time * fault.every_ms));
-            for at in moments.take_while(|at| at.0 < scenario.duration_ms) {
-                self.at(at, Event::Fault(number));
+            for at_ms in fault.moments(scenario.duration_ms) {
+                self.at(Instant(at_ms), Event::Fault(number));
             }
         }
         let stop = Instant(scenario.duration_ms + scenario.settle_ms);

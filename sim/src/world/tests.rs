@@ -104,9 +104,6 @@ fn what_a_scenario_expects_decides() {
     let (rule, what) = broken("[expect]\nshown_min = 3\n");
     assert_eq!(
         (rule, &*what),
-        (
-            "expectation",
-            "2 messages were shown, at least 3 were expected"
-        )
+        ("expectation", "`shown` is 2, expected was at least 3")
     );
 }

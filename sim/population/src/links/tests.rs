@@ -9,7 +9,7 @@ fn every_preset_has_its_name_and_others_are_listed() {
     }
     assert_eq!(
         "modem".parse::<Link>().unwrap_err().to_string(),
-        "there is no link called \"modem\", only fibre, home, mobile, veilid-like, server"
+        "there is no link called \"modem\", only fibre, home, mobile, veilid, server"
     );
 }
 

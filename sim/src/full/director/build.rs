@@ -4,30 +4,31 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 
 use libp2p::Multiaddr;
-use restante::clock::Clock;
+use restante::config::Serve;
 use restante::vault::StoreKey;
 use restante_proto::keys::SecretKey;
 use restante_sim_disk::{Disk, DiskOptions};
-use restante_sim_network::{
-    HostFault, HostOptions, Internet, Link, Nat, Options, Weather, WeatherEffect,
-};
-use restante_sim_population::Regions;
+use restante_sim_network::{HostFault, HostOptions, Internet, Link, Nat, Options, Weather};
+use restante_sim_population::{Region, Regions};
 use tokio::sync::mpsc;
 
-use super::{Director, Event, NEWS_MAX};
+use super::classes::{Classes, line};
+use super::{Director, Event, NEWS_MAX, Party};
 use crate::clock::Instant;
 use crate::fault::Effects;
 use crate::full::Progress;
 use crate::full::ledger::Ledger;
 use crate::full::machine::{Machine, Place, Role, chance, entry};
+use crate::full::stores::Stores;
 use crate::observed::Observed;
+use crate::options::Kind;
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::trace::Trace;
 use crate::workload;
 
-/// Community servers that all others are told of.
-pub(super) const ENTRIES: usize = 2;
+pub(super) use crate::options::ENTRIES;
+
 /// One half, in a million.
 const HALF_PPM: u64 = 500_000;
 
@@ -49,16 +50,26 @@ impl<'a> Director<'a> {
             base,
             internet: internet.clone(),
             entries: Vec::new(),
+            classes: Classes::draw(scenario, seed),
+            stores: Stores::new(base),
         };
         let keepers = (0..scenario.keepers()).map(|number| builder.keeper(number, &mut random));
-        let keepers = keepers.collect::<Result<_, _>>()?;
+        let keepers = keepers.collect::<Result<Vec<Machine>, _>>()?;
         let people = (0..scenario.people).map(|number| builder.person(number, &mut random));
         let people = people.collect::<Result<Vec<Machine>, _>>()?;
-        let letters = workload::letters(&scenario.workload, scenario.people, &mut random);
+        // Apart from everything else, so that a network without messages is otherwise the same.
+        let mut writing = Random::of(seed, "full letters");
+        let letters = workload::letters(&scenario.workload, scenario.people, &mut writing);
         let accounts = people.iter().enumerate();
         let ids = accounts.map(|(number, machine)| machine.create_account(&format!("p{number}")));
+        let ids = ids.collect::<Result<Vec<_>, _>>().unwrap_or_default();
+        let homes = keepers.iter().enumerate();
+        let homes = homes.filter(|(_, machine)| machine.is_personal());
+        let homes = homes.map(|(number, home)| home.create_account(&format!("k{number}")));
+        let homeless = homes.filter(Result::is_err).count();
         let mut director = Self {
             scenario,
+            stores: builder.stores.clone(),
             seed,
             random,
             told,
@@ -66,27 +77,30 @@ impl<'a> Director<'a> {
             queue: std::collections::BTreeMap::new(),
             planned: 0,
             internet,
-            ids: ids.collect::<Result<_, _>>().unwrap_or_default(),
+            ids,
             keepers,
             people,
             drafts: std::collections::BTreeMap::new(),
-            killed: std::collections::BTreeSet::new(),
-            turns: 0,
-            cuts: std::collections::BTreeMap::new(),
-            armed: std::collections::BTreeMap::new(),
+            injected: super::Injected::default(),
+            adversaries: super::Adversaries::default(),
+            classes: builder.classes.clone(),
+            absent: std::collections::BTreeSet::new(),
+            failing: std::collections::BTreeMap::new(),
             ledger: Ledger::new(&letters),
             effects: Effects::new(scenario),
             trace: Trace::new(sink),
             news: mpsc::channel(NEWS_MAX),
-            weather: WeatherEffect::default(),
+            weather: super::Storm::new(weather(scenario)),
             observed: Observed::default(),
             settled: None,
             over: false,
         };
-        if director.ids.len() != director.people.len() {
+        if director.ids.len() != director.people.len() || homeless > 0 {
             let what = "an account cannot be made".to_owned();
             director.ledger.violate(Instant(0), "start", what);
         }
+        director.learn_ids();
+        director.corrupt(&builder)?;
         for (number, letter) in letters.iter().enumerate() {
             director.at(letter.at, Event::Compose(number));
         }
@@ -94,70 +108,115 @@ impl<'a> Director<'a> {
     }
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     scenario: &'a Scenario,
     seed: u64,
     base: tokio::time::Instant,
     internet: Internet,
     entries: Vec<Multiaddr>,
+    classes: Classes,
+    stores: Stores,
 }
 
 impl Builder<'_> {
     fn keeper(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostFault> {
+        let who = Party::Keeper(number);
         let key = SecretKey::from_seed(&Random::of(self.seed, &format!("node {number}")).bytes());
-        let place = self.place(number, number < ENTRIES, Nat::Public, random)?;
+        let place = self.place(who, random)?;
         if number < ENTRIES {
             self.entries.extend(entry(place.address, &key));
         }
-        let name = format!("k{number}");
-        Ok(self.machine(&name, Role::Server(key), place, random))
+        let role = match self.classes.of(who, self.scenario).map(|class| class.kind) {
+            // Somebody's node, who does not write in this run.
+            Some(Kind::Home | Kind::Phone) => Role::Person(StoreKey::random(&mut chance())),
+            Some(Kind::Server) | None => Role::Server(key),
+        };
+        Ok(self.machine(who, role, place, random))
     }
 
     fn person(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostFault> {
+        let who = Party::Person(number);
         let key = StoreKey::random(&mut chance());
-        let place = self.place(self.scenario.keepers() + number, false, Nat::Cone, random)?;
-        let name = format!("p{number}");
-        Ok(self.machine(&name, Role::Person(key), place, random))
+        let place = self.place(who, random)?;
+        Ok(self.machine(who, Role::Person(key), place, random))
     }
 
-    fn place(
+    /// Makes a server beside those of the scenario, with a key that somebody has chosen.
+    pub(super) fn sybil(
         &self,
         number: usize,
-        vouched: bool,
-        nat: Nat,
+        key: SecretKey,
         random: &mut Random,
-    ) -> Result<Place, HostFault> {
-        let address = address(number);
-        let region = match &self.scenario.population.regions {
-            Some(regions) => regions.draw(random).index(),
-            None => 0,
-        };
+    ) -> Result<Machine, HostFault> {
+        let address = address(self.scenario.people + number);
         let host = self.internet.add_host(HostOptions {
             address,
-            region,
+            region: 0,
             link: Link::default(),
-            nat,
+            nat: Nat::Public,
+        })?;
+        let place = Place {
+            host,
+            address,
+            vouched: true,
+            serve: Serve::Auto,
+            bootstrap: self.entries.clone(),
+        };
+        let who = Party::Keeper(number);
+        Ok(self.machine(who, Role::Server(key), place, random))
+    }
+
+    fn place(&self, who: Party, random: &mut Random) -> Result<Place, HostFault> {
+        let (number, usual) = match who {
+            Party::Keeper(number) => (number, Nat::Public),
+            Party::Person(number) => (self.scenario.keepers() + number, Nat::Cone),
+        };
+        let class = self.classes.of(who, self.scenario);
+        let address = address(number);
+        let drawn = self.scenario.population.regions.as_ref();
+        let drawn = drawn.map(|regions| regions.draw(random));
+        let region = class.and_then(|class| class.region).or(drawn);
+        let host = self.internet.add_host(HostOptions {
+            address,
+            region: region.map_or(0, Region::index),
+            link: class.map_or_else(Link::default, |class| line(class.link)),
+            nat: class.map_or(usual, |class| class.nat),
         })?;
         Ok(Place {
             host,
             address,
-            vouched,
+            vouched: matches!(who, Party::Keeper(number) if number < ENTRIES),
+            serve: match class.map(|class| class.kind) {
+                Some(Kind::Phone) => Serve::Never,
+                Some(Kind::Server | Kind::Home) | None => Serve::Auto,
+            },
             bootstrap: self.entries.clone(),
         })
     }
 
-    fn machine(&self, name: &str, role: Role, place: Place, random: &mut Random) -> Machine {
-        let slowest_us = u32::try_from(self.scenario.disk.latency_ms * 1_000).unwrap_or(u32::MAX);
+    fn machine(&self, who: Party, role: Role, place: Place, random: &mut Random) -> Machine {
+        let class = self.classes.of(who, self.scenario);
+        let own = class.and_then(|class| class.disk.as_ref());
+        let stores = own.unwrap_or(&self.scenario.disk);
+        let slowest_us = u32::try_from(stores.latency_ms * 1_000).unwrap_or(u32::MAX);
         let options = DiskOptions {
             sync_us: slowest_us / 8..=slowest_us,
             ..DiskOptions::default()
         };
+        let name = who.to_string();
         let seed = u64::from_be_bytes(Random::of(self.seed, &format!("disk {name}")).bytes());
         let base = self.base;
         let disk = Disk::new(seed, options, move || base.elapsed());
-        let clock = clock(self.scenario, random);
-        let cap = self.scenario.disk.cap_bytes;
-        Machine::new(role, place, (self.internet.clone(), disk), clock, cap)
+        let own = class.and_then(|class| class.skew_ms);
+        let ahead_ms = ahead_ms(own.unwrap_or(self.scenario.skew_ms), random);
+        Machine::new(
+            role,
+            place,
+            (self.internet.clone(), disk),
+            ahead_ms,
+            stores.cap_bytes,
+            self.stores.watch(&name),
+        )
     }
 }
 
@@ -173,7 +232,11 @@ fn weather(scenario: &Scenario) -> Weather {
 fn paths(scenario: &Scenario) -> Options {
     let network = &scenario.network;
     let latency = u32::try_from(network.latency_ms).unwrap_or(u32::MAX);
-    let jitter_ppm = network.jitter_ms * 1_000_000 / network.latency_ms.max(1);
+    let usual_ms = match &scenario.population.regions {
+        Some(regions) => u64::from(regions.round_trip_quantile_ms(0.5) / 2),
+        None => network.latency_ms,
+    };
+    let jitter_ppm = network.jitter_ms * 1_000_000 / usual_ms.max(1);
     Options {
         latency_ms: match &scenario.population.regions {
             Some(regions) => matrix(regions),
@@ -192,11 +255,21 @@ fn matrix(regions: &Regions) -> Vec<Vec<u32>> {
     regions.all().map(row).collect()
 }
 
-/// Draws a clock that is wrong by up to the scenario's skew, one way or the other.
-fn clock(scenario: &Scenario, random: &mut Random) -> Clock {
-    let wrong = i64::try_from(random.between(0, scenario.skew_ms)).unwrap_or_default();
-    let ahead = random.chance(HALF_PPM);
-    Clock::ahead(if ahead { wrong } else { -wrong })
+/// Draws how far a clock is ahead, or behind, that is wrong by up to so many milliseconds.
+fn ahead_ms(skew_ms: u64, random: &mut Random) -> i64 {
+    let wrong = i64::try_from(random.between(0, skew_ms)).unwrap_or_default();
+    if random.chance(HALF_PPM) {
+        wrong
+    } else {
+        -wrong
+    }
+}
+
+/// Returns by how much anybody's clock is wrong at most, in milliseconds.
+pub(super) fn skew_max_ms(scenario: &Scenario) -> u64 {
+    let classes = scenario.population.classes.iter();
+    let own = classes.filter_map(|class| class.skew_ms).max();
+    own.unwrap_or(0).max(scenario.skew_ms)
 }
 
 /// Returns a public address, of another /16 than that of most others.

@@ -1,48 +1,136 @@
-//! Keepers that come and go because that is their habit.
+//! People and keepers who come and go because that is their habit.
 
+use restante_proto::limits::SECOND_MS;
 use restante_sim_population::{Churn, Habit, Stay};
 
-use super::{Director, Event};
+use super::{Director, Event, Party};
 use crate::clock::Instant;
+use crate::full::machine::Machine;
+use crate::options::Ends;
 
-impl Director<'_> {
-    /// Draws whether a keeper is there at the beginning, and when that changes.
-    pub(super) fn settle_in(&mut self, keeper: usize, at: Instant) {
-        let churn: &Churn = &self.scenario.population.churn;
-        let number = u32::try_from(keeper).unwrap_or(u32::MAX);
-        let (habit, stay) = churn.settle(number, &mut self.random);
+/// Writes to a disk until the power is cut in the middle of them, at most.
+const ARMED_WRITES_MAX: u64 = 40;
+/// How long somebody whose power is to be cut in the middle of a write has time to write, in milliseconds.
+const ARMED_MS: u64 = 5 * SECOND_MS;
+/// How often it is looked whether the power is cut, in milliseconds.
+const LOOK_MS: u64 = 20;
+
+impl<'a> Director<'a> {
+    /// Draws whether somebody is there at the beginning, and when that changes.
+    pub(super) fn settle_in(&mut self, who: Party, at: Instant) {
+        let rank = u32::try_from(self.classes.rank(who)).unwrap_or(u32::MAX);
+        let (habit, stay) = self.churn(who).settle(rank, &mut self.random);
         if stay.up {
-            self.at(at, Event::StartKeeper(keeper));
+            let start = match who {
+                Party::Keeper(keeper) => Event::StartKeeper(keeper),
+                Party::Person(person) => Event::StartPerson(person),
+            };
+            self.at(at, start);
         }
-        self.plan_turn(keeper, habit, stay, at);
+        self.plan_turn(who, habit, stay, at);
     }
 
-    /// Ends a keeper's stay and begins the next: without a word when it goes, as when a lid is closed.
-    pub(super) async fn turn(&mut self, keeper: usize, habit: Habit, up: bool) {
+    /// Returns how somebody comes and goes.
+    fn churn(&self, who: Party) -> &'a Churn {
+        match (self.class(who), who) {
+            (Some(class), _) => &class.churn,
+            (None, Party::Keeper(_)) => &self.scenario.population.churn,
+            (None, Party::Person(_)) => &Churn::Always,
+        }
+    }
+
+    /// Ends a stay and begins the next.
+    pub(super) async fn turn(&mut self, who: Party, habit: Habit, up: bool) {
         let now = self.now();
         if now.0 >= self.scenario.duration_ms {
             return;
         }
-        let churn: &Churn = &self.scenario.population.churn;
-        let stay = churn.next(habit, up, now.0, &mut self.random);
-        match self.keepers.get_mut(keeper) {
-            Some(machine) if up && machine.is_up() => {
-                machine.crash().await;
-                self.turns += 1;
-                self.line(format_args!("k{keeper} goes"));
-                self.begin("not there", format!("k{keeper}"));
-            }
-            _ if stay.up => self.start_keeper(keeper),
-            _ => {}
+        let stay = self.churn(who).next(habit, up, now.0, &mut self.random);
+        if up && self.machine(who).is_some_and(Machine::is_up) {
+            self.go(who).await;
+        } else if stay.up {
+            self.start(who).await;
         }
-        self.plan_turn(keeper, habit, stay, now);
+        self.plan_turn(who, habit, stay, now);
     }
 
-    fn plan_turn(&mut self, keeper: usize, habit: Habit, stay: Stay, from: Instant) {
+    fn plan_turn(&mut self, who: Party, habit: Habit, stay: Stay, from: Instant) {
         // A stay that does not end saturates far behind the end of the run.
         let end = from.plus(stay.lasts_ms);
         if end.0 < self.scenario.duration_ms {
-            self.at(end, Event::Turn(keeper, habit, stay.up));
+            self.at(end, Event::Turn(who, habit, stay.up));
         }
+    }
+
+    async fn start(&mut self, who: Party) {
+        match who {
+            Party::Keeper(keeper) => self.start_keeper(keeper),
+            Party::Person(person) => {
+                if self.failing.contains_key(&person) {
+                    self.vanish(who).await;
+                }
+                self.start_person(person);
+            }
+        }
+    }
+
+    async fn go(&mut self, who: Party) {
+        let ends = self.class(who).map_or(Ends::Crashes, |class| class.ends);
+        self.classes.count_turn(who);
+        match (ends, who) {
+            (Ends::Stops, _) => self.end_well(who, "goes", "not there").await,
+            // Without a word, as when a lid is closed.
+            (Ends::Crashes, Party::Keeper(_)) => self.vanish(who).await,
+            (Ends::Crashes, Party::Person(person)) => {
+                let writes = self.random.between(0, ARMED_WRITES_MAX);
+                if let Some(machine) = self.machine(who) {
+                    machine.disk.cut_power_after(writes);
+                }
+                let latest = self.now().plus(ARMED_MS);
+                self.failing.insert(person, latest);
+                self.later(LOOK_MS, Event::LookAtPower(person));
+            }
+        }
+    }
+
+    /// Ends somebody's process in good order.
+    pub(super) async fn end_well(&mut self, who: Party, said: &str, what: &str) {
+        let stopped = match self.machine_mut(who) {
+            Some(machine) => machine.stop().await,
+            None => Ok(()),
+        };
+        self.line(format_args!("{who} {said}"));
+        self.begin(what, who.to_string());
+        if let Err(fault) = stopped {
+            let what = format!("{who} does not end well: {fault}");
+            self.ledger.violate(self.now(), "stop", what);
+        }
+    }
+
+    /// Looks whether the power of somebody is cut, in the middle of a write if there is one in time.
+    pub(super) async fn look_at_power(&mut self, person: usize) {
+        let Some(latest) = self.failing.get(&person).copied() else {
+            return;
+        };
+        let who = Party::Person(person);
+        let is_cut = self.machine(who).is_some_and(|one| one.disk.is_power_cut());
+        if is_cut || self.now() >= latest {
+            self.vanish(who).await;
+        } else {
+            self.later(LOOK_MS, Event::LookAtPower(person));
+        }
+    }
+
+    /// Ends somebody's process without a word.
+    pub(super) async fn vanish(&mut self, who: Party) {
+        if let Party::Person(person) = who {
+            self.failing.remove(&person);
+        }
+        let Some(machine) = self.machine_mut(who).filter(|one| one.is_up()) else {
+            return;
+        };
+        machine.crash().await;
+        self.line(format_args!("{who} goes"));
+        self.begin("not there", who.to_string());
     }
 }

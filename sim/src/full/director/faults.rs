@@ -1,76 +1,122 @@
-//! Faults: crashes, deaths and partitions, and their end.
+//! What goes wrong, and its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use restante::control::protocol::{ControlReply, ControlRequest};
 use restante_sim_network::Weather;
 
 use super::{Director, Event};
-use crate::fault::Source;
-use crate::full::machine::Machine;
+use crate::fault::{Source, choose};
+use crate::full::machine::{Machine, lost_writes};
 use crate::options::{FaultKind, FaultOptions, Target};
 
-/// One, in a million.
-const ONE_PPM: u64 = 1_000_000;
+mod disk;
+mod network;
+
+pub(super) use self::network::Storm;
+
 /// How often it is looked whether the power is cut somewhere, in milliseconds.
 const WATCH_MS: u64 = 20;
 /// Writes to a disk until the power is cut in the middle of them, at most.
 const ARMED_WRITES_MAX: u64 = 40;
 
+/// A machine of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Party {
+    /// A keeper, by its number.
+    Keeper(usize),
+    /// A person's node, by the person's number.
+    Person(usize),
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keeper(number) => write!(f, "k{number}"),
+            Self::Person(number) => write!(f, "p{number}"),
+        }
+    }
+}
+
+/// Faults that last.
+#[derive(Default)]
+pub(super) struct Injected {
+    /// Keepers that are gone for good.
+    pub(super) killed: BTreeSet<usize>,
+    /// Keepers that need not have what they gave receipts for: gone for good, on a disk that forgets, or evil.
+    pub(super) unsound: BTreeSet<usize>,
+    /// Keepers whose power will be cut in the middle of a write, each with the fault and how long it stays down.
+    armed: BTreeMap<usize, (usize, u64)>,
+    /// What has an end.
+    lasting: BTreeMap<u64, Lasting>,
+    begun: u64,
+    /// When it was last necessary to look after processes that end by themselves.
+    rounds_until_ms: u64,
+}
+
+/// Something that goes on for a while.
+struct Lasting {
+    /// The fault's number.
+    number: usize,
+    what: What,
+}
+
+enum What {
+    Network(network::Trouble),
+    Disk(disk::Trouble),
+    /// The clock of a machine is wrong by so many milliseconds more.
+    Clock(Party, i64),
+}
+
 impl Director<'_> {
     pub(super) async fn on_fault(&mut self, number: usize) {
-        let Some(fault) = self.scenario.faults.get(number) else {
+        let scenario = self.scenario;
+        let Some(fault) = scenario.faults.get(number) else {
             return;
         };
-        match fault.kind {
+        match &fault.kind {
             FaultKind::Crash {
                 target: Target::Busy,
                 down_ms,
-            } => {
-                for keeper in self.targets(Target::Any, fault).await {
-                    let writes = self.random.between(0, ARMED_WRITES_MAX);
-                    if let Some(machine) = self.keepers.get(keeper) {
-                        machine.disk.cut_power_after(writes);
-                        self.armed.insert(keeper, (number, down_ms));
-                    }
-                }
-                self.later(WATCH_MS, Event::Watch);
-            }
+            } => self.arm(number, fault, *down_ms).await,
             FaultKind::Crash { target, down_ms } => {
-                for keeper in self.targets(target, fault).await {
-                    self.crash(keeper, number).await;
-                    self.line(format_args!("k{keeper} crashes for {down_ms} ms"));
-                    self.begin("crashed", format!("k{keeper}"));
-                    self.later(down_ms, Event::StartKeeper(keeper));
+                for who in self.targets(*target, fault).await {
+                    self.crash(who, number).await;
+                    self.line(format_args!("{who} crashes for {down_ms} ms"));
+                    self.begin("crashed", who.to_string());
+                    self.later(*down_ms, Event::Restart(who));
                 }
             }
-            FaultKind::Kill { target } => {
-                for keeper in self.targets(target, fault).await {
-                    let lost = self.held(keeper).await;
-                    self.effects.add(Source::Fault(number), lost);
-                    self.killed.insert(keeper);
-                    self.crash(keeper, number).await;
-                    self.line(format_args!("k{keeper} is gone for good"));
-                    self.begin("gone", format!("k{keeper}"));
-                }
-            }
+            FaultKind::Kill { target } => self.kill(number, *target, fault).await,
             FaultKind::Partition {
                 keepers_ppm,
                 people_ppm,
                 lasts_ms,
+            } => self.part(number, (*keepers_ppm, *people_ppm), *lasts_ms),
+            FaultKind::Offline { target, lasts_ms } => {
+                let them = self.targets(*target, fault).await;
+                self.unplug(number, &them, *lasts_ms);
+            }
+            FaultKind::BootstrapOutage { lasts_ms } => self.close_entries(number, *lasts_ms).await,
+            FaultKind::Weather { worse, lasts_ms } => self.storm(number, *worse, *lasts_ms),
+            FaultKind::Disk {
+                what,
+                target,
+                lasts_ms,
             } => {
-                let mut island = Vec::new();
-                for (share_ppm, machines) in
-                    [(keepers_ppm, &self.keepers), (people_ppm, &self.people)]
-                {
-                    let mut hosts: Vec<_> = machines.iter().map(|machine| machine.host).collect();
-                    self.random.shuffle(&mut hosts);
-                    let count = (hosts.len() as u64 * share_ppm).div_ceil(ONE_PPM);
-                    island.extend(hosts.into_iter().take(usize::try_from(count).unwrap_or(0)));
+                for who in self.targets(*target, fault).await {
+                    self.spoil_disk(number, who, *what, *lasts_ms);
                 }
-                self.line(format_args!("{} machines are cut off", island.len()));
-                self.begin("cut off", format!("partition {}", number + 1));
-                let cut = self.internet.cut(&island);
-                self.cuts.insert(number, cut);
-                self.later(lasts_ms, Event::Rejoin(number));
+            }
+            FaultKind::Clock {
+                target,
+                ahead_ms,
+                lasts_ms,
+            } => {
+                for who in self.targets(*target, fault).await {
+                    self.turn_clock(number, who, *ahead_ms, *lasts_ms);
+                }
             }
         }
     }
@@ -81,85 +127,171 @@ impl Director<'_> {
             let machine = self.keepers.get(*keeper);
             machine.is_some_and(|machine| machine.disk.is_power_cut())
         };
-        let cut: Vec<usize> = self.armed.keys().copied().filter(is_cut).collect();
+        let armed = self.injected.armed.keys().copied();
+        let cut: Vec<usize> = armed.filter(is_cut).collect();
         for keeper in cut {
-            if let Some((number, down_ms)) = self.armed.remove(&keeper) {
-                self.crash(keeper, number).await;
+            if let Some((number, down_ms)) = self.injected.armed.remove(&keeper) {
+                let who = Party::Keeper(keeper);
+                self.crash(who, number).await;
                 self.line(format_args!(
-                    "k{keeper} loses power while it writes, for {down_ms} ms"
+                    "{who} loses power while it writes, for {down_ms} ms"
                 ));
-                self.begin("no power", format!("k{keeper}"));
-                self.later(down_ms, Event::StartKeeper(keeper));
+                self.begin("no power", who.to_string());
+                self.later(down_ms, Event::Restart(who));
             }
         }
-        if !self.armed.is_empty() {
+        if !self.injected.armed.is_empty() {
             self.later(WATCH_MS, Event::Watch);
         }
     }
 
-    async fn crash(&mut self, keeper: usize, number: usize) {
-        self.armed.remove(&keeper);
-        let Some(machine) = self.keepers.get_mut(keeper) else {
+    /// Ends something that has lasted.
+    pub(super) async fn over(&mut self, serial: u64) {
+        let Some(Lasting { number, what }) = self.injected.lasting.remove(&serial) else {
             return;
         };
-        let peers = match machine.ask(ControlRequest::Status).await {
-            Some(Ok(ControlReply::Status(status))) => u64::from(status.peers),
-            _ => 0,
-        };
-        let changed = peers + machine.crash().await;
-        self.effects.add(Source::Fault(number), changed);
-    }
-
-    /// Counts the items that a keeper holds.
-    async fn held(&self, keeper: usize) -> u64 {
-        let request = ControlRequest::Holdings { after: None };
-        match self.keepers.get(keeper) {
-            Some(machine) => match machine.ask(request).await {
-                Some(Ok(ControlReply::Holdings(page))) => page.total_items,
-                _ => 0,
-            },
-            None => 0,
-        }
-    }
-
-    /// Chooses the keepers that a fault hits.
-    async fn targets(&mut self, target: Target, fault: &FaultOptions) -> Vec<usize> {
-        let mut choice = Vec::new();
-        for (number, machine) in self.keepers.iter().enumerate() {
-            if machine.is_up() && (target == Target::Any || holds_letters(machine).await) {
-                choice.push(number);
+        let changed = match what {
+            What::Network(trouble) => self.mend_network(trouble),
+            What::Disk(trouble) => self.mend_disk(trouble).await,
+            What::Clock(who, ahead_ms) => {
+                if let Some(machine) = self.machine(who) {
+                    machine.turn_clock(-ahead_ms);
+                }
+                self.line(format_args!("the clock of {who} is put right"));
+                self.end(&who.to_string());
+                0
             }
-        }
-        self.random.shuffle(&mut choice);
-        choice.truncate(fault.count);
-        choice
-    }
-
-    pub(super) fn rejoin(&mut self, number: usize) {
-        if let Some(cut) = self.cuts.remove(&number) {
-            let changed = self.internet.heal(cut).packets;
-            self.line(format_args!(
-                "a partition is over; {changed} packets were cut"
-            ));
-            self.effects.add(Source::Fault(number), changed);
-        }
+        };
+        self.effects.add(Source::Fault(number), changed);
     }
 
     /// Ends all faults; only what is gone for good stays so.
     pub(super) async fn heal(&mut self) {
         self.line(format_args!("all faults are over"));
-        for number in 0..self.scenario.faults.len() {
-            self.rejoin(number);
+        for serial in self.injected.lasting.keys().copied().collect::<Vec<_>>() {
+            self.over(serial).await;
         }
-        self.weather = self.internet.set_weather(Weather::default());
+        self.calm(Weather::default());
         // A cut that was not reached cannot be called off but by a restart.
-        for keeper in self.armed.keys().copied().collect::<Vec<_>>() {
-            let (number, _) = self.armed.remove(&keeper).unwrap_or_default();
-            self.crash(keeper, number).await;
+        for (keeper, (number, _)) in std::mem::take(&mut self.injected.armed) {
+            self.crash(Party::Keeper(keeper), number).await;
         }
         for keeper in 0..self.keepers.len() {
             self.start_keeper(keeper);
         }
+        for person in self.failing.keys().copied().collect::<Vec<_>>() {
+            self.vanish(Party::Person(person)).await;
+        }
+        for person in 0..self.people.len() {
+            self.start_person(person);
+        }
+    }
+
+    /// Writes down that something goes on for so many milliseconds; returns its name.
+    fn begin_lasting(&mut self, number: usize, what: What, lasts_ms: u64) -> u64 {
+        let serial = self.injected.begun;
+        self.injected.begun += 1;
+        let lasting = Lasting { number, what };
+        self.injected.lasting.insert(serial, lasting);
+        self.later(lasts_ms, Event::Over(serial));
+        serial
+    }
+
+    pub(super) fn machine(&self, who: Party) -> Option<&Machine> {
+        match who {
+            Party::Keeper(number) => self.keepers.get(number),
+            Party::Person(number) => self.people.get(number),
+        }
+    }
+
+    pub(super) fn machine_mut(&mut self, who: Party) -> Option<&mut Machine> {
+        match who {
+            Party::Keeper(number) => self.keepers.get_mut(number),
+            Party::Person(number) => self.people.get_mut(number),
+        }
+    }
+
+    /// Starts a machine after a crash or a failure.
+    pub(super) fn restart(&mut self, who: Party) {
+        match who {
+            Party::Keeper(number) => self.start_keeper(number),
+            Party::Person(number) => self.start_person(number),
+        }
+    }
+
+    async fn arm(&mut self, number: usize, fault: &FaultOptions, down_ms: u64) {
+        for who in self.targets(Target::Any, fault).await {
+            let writes = self.random.between(0, ARMED_WRITES_MAX);
+            if let (Some(machine), Party::Keeper(keeper)) = (self.machine(who), who) {
+                machine.disk.cut_power_after(writes);
+                self.injected.armed.insert(keeper, (number, down_ms));
+            }
+        }
+        self.later(WATCH_MS, Event::Watch);
+    }
+
+    async fn kill(&mut self, number: usize, target: Target, fault: &FaultOptions) {
+        for who in self.targets(target, fault).await {
+            let Party::Keeper(keeper) = who else {
+                continue;
+            };
+            let lost = self.stores.held(&who.to_string());
+            self.effects.add(Source::Fault(number), lost);
+            self.injected.killed.insert(keeper);
+            self.injected.unsound.insert(keeper);
+            self.crash(who, number).await;
+            self.line(format_args!("{who} is gone for good"));
+            self.begin("gone", who.to_string());
+        }
+    }
+
+    async fn crash(&mut self, who: Party, number: usize) {
+        match who {
+            Party::Keeper(keeper) => {
+                self.injected.armed.remove(&keeper);
+            }
+            Party::Person(person) => {
+                self.failing.remove(&person);
+            }
+        }
+        let internet = self.internet.clone();
+        let Some(machine) = self.machine_mut(who) else {
+            return;
+        };
+        // Nobody asks the node: it would answer when it has nothing under way, and crash only then.
+        let connections = internet.connections_of(machine.host) as u64;
+        let changed = connections + lost_writes(&machine.crash().await);
+        self.effects.add(Source::Fault(number), changed);
+    }
+
+    fn turn_clock(&mut self, number: usize, who: Party, ahead_ms: i64, lasts_ms: u64) {
+        self.line(format_args!("the clock of {who} jumps by {ahead_ms} ms"));
+        self.begin("clock wrong", who.to_string());
+        if let Some(machine) = self.machine(who) {
+            machine.turn_clock(ahead_ms);
+        }
+        // Whoever is hit runs, and goes by its clock from now on.
+        self.effects.add(Source::Fault(number), 1);
+        self.begin_lasting(number, What::Clock(who, ahead_ms), lasts_ms);
+    }
+
+    /// Chooses the machines that a fault hits; those that mean harm are spared.
+    async fn targets(&mut self, target: Target, fault: &FaultOptions) -> Vec<Party> {
+        let mut choice = Vec::new();
+        if target == Target::People {
+            let people = self.people.iter().enumerate();
+            let up = people.filter(|(_, machine)| machine.is_up());
+            choice.extend(up.map(|(number, _)| Party::Person(number)));
+        } else {
+            for (number, machine) in self.keepers.iter().enumerate() {
+                let can_be = machine.is_up() && !self.is_evil(number);
+                if can_be && (target != Target::Holders || holds_letters(machine).await) {
+                    choice.push(Party::Keeper(number));
+                }
+            }
+        }
+        choice.retain(|who| !self.is_spoilt(*who));
+        choose(choice, fault, &mut self.random)
     }
 }
 

@@ -6,12 +6,15 @@ use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use super::{Director, Event, TELL_MS};
 use crate::full::Progress;
 use crate::full::machine::Machine;
+use crate::full::person::Desk;
 use crate::observed::{Sample, Span, Traffic};
 
 /// Samples of a run, about.
 const SAMPLES: u64 = 120;
 /// Keepers asked for what they hold at each sample, at most: of more, as many are asked and the sum is scaled.
 const ASKED_MAX: usize = 200;
+/// People whose outboxes are looked at with each sample, at most.
+const LOOKED_AT_MAX: usize = 20;
 /// Spans that are written down, at most: a picture shows no more.
 const SPANS_MAX: usize = 2_000;
 
@@ -22,8 +25,25 @@ impl Director<'_> {
         (whole / SAMPLES).max(SECOND_MS)
     }
 
+    /// Looks how what some people have sent stands, and does not wait for the answers.
+    fn look_around(&self) {
+        for (person, machine) in self.people.iter().enumerate().take(LOOKED_AT_MAX) {
+            if let Some(calls) = machine.calls() {
+                let (news, clock) = (self.news.0.clone(), machine.clock);
+                let desk = Desk {
+                    person,
+                    calls,
+                    news,
+                    clock,
+                };
+                tokio::spawn(desk.look());
+            }
+        }
+    }
+
     /// Writes down how the run stands.
     pub(super) async fn sample(&mut self) {
+        self.look_around();
         let up: Vec<&Machine> = self
             .keepers
             .iter()
@@ -98,7 +118,7 @@ impl Director<'_> {
         let counts = self.ledger.counts(&[]);
         (self.told)(Progress {
             virtual_ms: self.now().0,
-            end_ms: self.scenario.duration_ms + self.scenario.settle_ms,
+            end_ms: self.scenario.duration_ms,
             written: counts.written,
             shown: counts.shown,
         });

@@ -1,0 +1,67 @@
+//! Where scenarios come from.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::Failure;
+use crate::report::Tier;
+use crate::scenario::{SHIPPED, Scenario};
+use crate::swarm;
+
+/// Longest scenario that is read from standard input, in bytes.
+const STDIN_BYTES_MAX: u64 = 1 << 20;
+
+/// A scenario with its text.
+pub(super) struct Source {
+    pub(super) scenario: Scenario,
+    pub(super) text: String,
+}
+
+/// Reads a scenario from a file, from those that are shipped, or, for `-`, from standard input, and sets keys in it.
+pub(super) fn load(name: &str, overrides: &[String]) -> Result<Source, Failure> {
+    let shipped = SHIPPED.iter().find(|(known, _)| *known == name);
+    let text = match shipped {
+        Some((_, text)) => Ok((*text).to_owned()),
+        None if name == "-" => {
+            let mut text = String::new();
+            let mut stdin = io::stdin().take(STDIN_BYTES_MAX);
+            stdin.read_to_string(&mut text).map(|_| text)
+        }
+        None => fs::read_to_string(name),
+    };
+    let text = text.map_err(|error| {
+        let known = SHIPPED.map(|(name, _)| name).join(", ");
+        Failure::Usage(format!("{name}: {error}; shipped scenarios are {known}"))
+    })?;
+    let folder = Path::new(name).parent().filter(|_| shipped.is_none());
+    let scenario = Scenario::parse_with(name, &text, folder, overrides);
+    let scenario = scenario.map_err(|fault| Failure::Usage(fault.to_string()))?;
+    Ok(Source { scenario, text })
+}
+
+/// Draws the scenario of a swarm seed and sets keys in it.
+pub(super) fn draw(seed: u64, tier: Option<Tier>, overrides: &[String]) -> Result<Source, Failure> {
+    let tier = tier.map(swarm_tier).transpose()?;
+    let name = swarm::name(seed);
+    let heading = format!(
+        "Drawn by version {} of the generator: restante-sim run --swarm {seed}{}",
+        swarm::VERSION,
+        tier.map_or_else(String::new, |tier| format!(" --tier {}", tier.name()))
+    );
+    let text = swarm::text(&swarm::draw(seed, tier), &heading);
+    let scenario = Scenario::parse_with(&name, &text, None, overrides);
+    let scenario = scenario.map_err(|fault| Failure::Usage(fault.to_string()))?;
+    Ok(Source { scenario, text })
+}
+
+/// Refuses tiers that scenarios are not drawn for.
+fn swarm_tier(tier: Tier) -> Result<Tier, Failure> {
+    match tier {
+        Tier::Full | Tier::Protocol => Ok(tier),
+        Tier::Model => {
+            let message = "--tier model: scenarios are drawn for full and protocol";
+            Err(Failure::Usage(message.to_owned()))
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Disks that are full, slow, fail, lie or forget, and what their operators do about it.
+
+use restante::control::protocol::{ControlReply, ControlRequest};
+use restante_proto::limits::SECOND_MS;
+use restante_sim_disk::{DiskOptions, Effects, Faults};
+
+use super::{Director, Party, What};
+use crate::full::director::Event;
+use crate::full::machine::{Ending, KEEPER_FILE};
+use crate::options::DiskTrouble;
+
+/// How long whoever looks after processes waits before starting one again, in milliseconds.
+const RESTART_MS: u64 = 10 * SECOND_MS;
+/// How often it is looked whether a process has ended, in milliseconds.
+const ROUNDS_MS: u64 = 10 * SECOND_MS;
+/// How much longer everything takes on a slow disk.
+const SLOW_FACTOR: f64 = 100.0;
+/// How long the power is off after a disk has lied, in milliseconds.
+const DARK_MS: u64 = 30 * SECOND_MS;
+/// Bits that flip on a disk that rots.
+const ROTTEN_BITS: usize = 8;
+
+/// A disk in trouble.
+pub(super) struct Trouble {
+    who: Party,
+    what: DiskTrouble,
+    before: Effects,
+}
+
+impl Director<'_> {
+    pub(super) fn spoil_disk(
+        &mut self,
+        number: usize,
+        who: Party,
+        what: DiskTrouble,
+        lasts_ms: u64,
+    ) {
+        let Some(disk) = self.machine(who).map(|machine| machine.disk.clone()) else {
+            return;
+        };
+        let before = disk.effects();
+        let word = match what {
+            DiskTrouble::Full => {
+                disk.set_capacity(disk.used_bytes());
+                "full"
+            }
+            DiskTrouble::Slow => {
+                disk.set_faults(Faults {
+                    slow_factor: SLOW_FACTOR,
+                    ..Faults::default()
+                });
+                "slow"
+            }
+            DiskTrouble::Errors => {
+                disk.set_faults(Faults {
+                    read_error: 0.002,
+                    write_error: 0.02,
+                    sync_error: 0.1,
+                    ..Faults::default()
+                });
+                "failing"
+            }
+            DiskTrouble::LostSyncs => {
+                disk.set_faults(Faults {
+                    lying_sync: 1.0,
+                    ..Faults::default()
+                });
+                "lying"
+            }
+            DiskTrouble::Rot => {
+                disk.rot(KEEPER_FILE, ROTTEN_BITS);
+                "rotting"
+            }
+        };
+        if let (DiskTrouble::LostSyncs | DiskTrouble::Rot, Party::Keeper(keeper)) = (what, who) {
+            self.injected.unsound.insert(keeper);
+        }
+        self.line(format_args!(
+            "the disk of {who} is {word} for {lasts_ms} ms"
+        ));
+        self.begin(&format!("disk {word}"), who.to_string());
+        let trouble = Trouble { who, what, before };
+        self.begin_lasting(number, What::Disk(trouble), lasts_ms);
+        self.look_after_processes(lasts_ms);
+    }
+
+    /// Puts a disk right, and sees to the process on it; returns what was changed.
+    pub(super) async fn mend_disk(&mut self, trouble: Trouble) -> u64 {
+        let Trouble { who, what, before } = trouble;
+        let mut lied = 0;
+        if let (DiskTrouble::LostSyncs, Some(machine)) = (what, self.machine_mut(who)) {
+            lied = machine.crash().await.lied_writes;
+            self.line(format_args!(
+                "{who} loses power, and {lied} writes that were synced"
+            ));
+            self.later(DARK_MS, Event::Restart(who));
+        }
+        let Some(disk) = self.machine(who).map(|machine| machine.disk.clone()) else {
+            return 0;
+        };
+        disk.set_faults(Faults::default());
+        disk.set_capacity(DiskOptions::default().capacity_bytes);
+        self.line(format_args!("the disk of {who} is in order"));
+        self.end(&who.to_string());
+        let fails = matches!(
+            what,
+            DiskTrouble::Full | DiskTrouble::Errors | DiskTrouble::Rot
+        );
+        let now = disk.effects();
+        let failed = failures(&now) > failures(&before);
+        if what == DiskTrouble::Rot || (fails && failed && self.asks_for_help(who).await) {
+            self.repair(who).await;
+        }
+        let now = disk.effects();
+        match what {
+            DiskTrouble::Full | DiskTrouble::Errors => failures(&now) - failures(&before),
+            DiskTrouble::Slow => now.slowed - before.slowed,
+            DiskTrouble::LostSyncs => lied,
+            DiskTrouble::Rot => now.rotten_reads - before.rotten_reads,
+        }
+    }
+
+    /// Tells whether a machine's disk is in trouble.
+    pub(in crate::full::director) fn is_spoilt(&self, who: Party) -> bool {
+        let mut lasting = self.injected.lasting.values();
+        lasting.any(|lasting| matches!(&lasting.what, What::Disk(disk) if disk.who == who))
+    }
+
+    /// Starts a machine again that could not be started; whoever looks after processes does.
+    pub(in crate::full::director) fn try_again(&mut self, who: Party) {
+        self.later(RESTART_MS, Event::Restart(who));
+    }
+
+    /// Looks for processes that have ended by themselves, and starts them again.
+    pub(in crate::full::director) async fn rounds(&mut self) {
+        let keepers = (0..self.keepers.len()).map(Party::Keeper);
+        let people = (0..self.people.len()).map(Party::Person);
+        for who in keepers.chain(people).collect::<Vec<_>>() {
+            let Some(machine) = self.machine_mut(who) else {
+                continue;
+            };
+            if let Some(ended) = machine.ended().await {
+                self.on_ended(who, ended);
+                self.try_again(who);
+            }
+        }
+        if self.now().0 < self.injected.rounds_until_ms {
+            self.later(ROUNDS_MS, Event::Rounds);
+        }
+    }
+
+    fn on_ended(&mut self, who: Party, ended: Result<(), Ending>) {
+        match ended {
+            Ok(()) => self.line(format_args!("{who} ends by itself")),
+            Err(Ending::Fault(fault)) => {
+                self.line(format_args!("{who} ends by itself: {fault}"));
+            }
+            Err(panic @ Ending::Panic(_)) => {
+                let (now, what) = (self.now(), format!("{who}: {panic}"));
+                self.ledger.violate(now, "panic", what);
+            }
+        }
+    }
+
+    /// Tells whether a node says that it needs its operator, or is a person's, who sees commands fail.
+    async fn asks_for_help(&self, who: Party) -> bool {
+        let Some(machine) = self.machine(who) else {
+            return false;
+        };
+        match (who, machine.ask(ControlRequest::Status).await) {
+            (Party::Person(_), Some(_)) => true,
+            (_, Some(Ok(ControlReply::Status(status)))) => status.keeper.read_only.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Ends a node in good order and starts it again.
+    async fn repair(&mut self, who: Party) {
+        let Some(machine) = self.machine_mut(who).filter(|one| one.is_up()) else {
+            return;
+        };
+        let ended = machine.stop().await;
+        self.line(format_args!("the operator restarts {who}"));
+        if ended.is_err() {
+            self.on_ended(who, ended);
+        }
+        self.restart(who);
+    }
+
+    fn look_after_processes(&mut self, lasts_ms: u64) {
+        let now_ms = self.now().0;
+        let is_looked_after = self.injected.rounds_until_ms > now_ms;
+        let until_ms = now_ms + lasts_ms + 2 * ROUNDS_MS;
+        self.injected.rounds_until_ms = self.injected.rounds_until_ms.max(until_ms);
+        if !is_looked_after {
+            self.later(ROUNDS_MS, Event::Rounds);
+        }
+    }
+}
+
+/// Counts operations that were refused.
+const fn failures(effects: &Effects) -> u64 {
+    effects.full
+        + effects.read_errors
+        + effects.write_errors
+        + effects.sync_errors
+        + effects.rotten_reads
+}

@@ -1,0 +1,75 @@
+//! The keeper's store on a machine's disk, and what is left of it when it is damaged.
+
+use restante::keeper::store::{Check, OpenFault, RedbStore};
+use restante::node::NodeFault;
+use restante_proto::keeper::StoreFault;
+
+use super::Machine;
+use crate::full::adversary::Conduct;
+use crate::full::stores::ObservedStore;
+
+pub(in crate::full) const KEEPER_FILE: &str = "keeper.redb";
+/// A store that is made of what could be read of a damaged one.
+const SALVAGE_FILE: &str = "keeper.redb.salvage";
+
+impl Machine {
+    /// Opens the store as the node does: a damaged one is replaced by what can still be read of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeFault`] when the disk refuses.
+    pub(super) fn open_store(&mut self) -> Result<RedbStore, NodeFault> {
+        self.salvaged = None;
+        match self.open_file(KEEPER_FILE, Check::Whole)? {
+            Err(OpenFault::Store(StoreFault::Damaged(_))) => self.salvage(),
+            opened => opened.map_err(said),
+        }
+    }
+
+    /// Lets a store that was just opened be watched, in what it does and what it says.
+    pub(super) fn observe(&self, store: RedbStore) -> ObservedStore<RedbStore> {
+        if self.character.conduct != Conduct::Honest {
+            self.watch.distrust();
+        }
+        let (disk, is_salvaged) = (self.disk.clone(), self.salvaged.is_some());
+        self.watch.observe(store, self.clock.now(), move || {
+            let effects = disk.effects();
+            is_salvaged || effects.lies > 0 || effects.flipped_bits > 0
+        })
+    }
+
+    fn open_file(
+        &self,
+        name: &str,
+        check: Check,
+    ) -> Result<Result<RedbStore, OpenFault>, NodeFault> {
+        let (file, cap_bytes) = (self.file(name)?, self.config.disk_cap_bytes);
+        Ok(RedbStore::open_with_backend(file, cap_bytes, check))
+    }
+
+    fn salvage(&mut self) -> Result<RedbStore, NodeFault> {
+        if self.disk.exists(SALVAGE_FILE) {
+            self.disk.remove(SALVAGE_FILE).map_err(refused)?;
+        }
+        let damaged = self.file(KEEPER_FILE)?;
+        let mut store = self.open_file(SALVAGE_FILE, Check::Trust)?.map_err(said)?;
+        let items = store
+            .salvage(&damaged)
+            .map_err(OpenFault::from)
+            .map_err(said)?;
+        drop(damaged);
+        self.disk
+            .rename(SALVAGE_FILE, KEEPER_FILE)
+            .map_err(refused)?;
+        self.salvaged = Some(items);
+        Ok(store)
+    }
+}
+
+fn said(fault: OpenFault) -> NodeFault {
+    NodeFault::Keeper(fault.to_string())
+}
+
+fn refused(fault: std::io::Error) -> NodeFault {
+    NodeFault::Keeper(fault.to_string())
+}

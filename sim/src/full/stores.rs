@@ -1,0 +1,275 @@
+//! What keepers' stores say, seen from outside, and what they must never say.
+//!
+//! Each store of a run is wrapped ([`Watch::observe`]), whatever it is; what it is told and what it answers is held
+//! against a [`Book`] of what it must hold. A run is broken, by the name of the rule, when a store
+//!
+//! - `durable-receipt`: says of something that it is durable and does not have it later, after a crash or without one;
+//! - `acked`: hands over, lists or takes anew what was acked at it, or forgets an ack before its time;
+//! - `expiry`: hands over or lists what has ended by the keeper's own clock, or keeps it a minute longer;
+//! - `right-mailbox`: hands over or lists what nobody brought there;
+//! - `rollback`: lets a card give way to an older one, or the end of an account to anything;
+//! - `budget`: holds more than its mailboxes or its operator allow;
+//!
+//! and when a card shows a prekey that another has shown (`prekey`), or a sender counts more receipts than stores
+//! have given (`receipts-counted`). Whose disk is damaged or lies is excused ([`Watch::excuse`]), and who means harm
+//! counts as having given every receipt ([`Watch::distrust`]).
+//!
+//! The books take about a twentieth of what the disks take.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use restante_proto::account::PersonId;
+use restante_proto::keeper::{Expired, StoreFault, StoreOutcome, Usage};
+use restante_proto::time::UnixMillis;
+use tokio::sync::Notify;
+
+use self::asked::Asked;
+use self::book::{Book, Finding};
+use super::since;
+use crate::checker::Cards;
+use crate::clock::Instant;
+
+mod asked;
+mod book;
+mod observed;
+mod opening;
+#[cfg(test)]
+mod tests;
+
+pub(super) use self::observed::ObservedStore;
+
+/// Lines for the trace that wait for the director before it is woken.
+const LINES_WAKE: usize = 256;
+/// Lines for the trace that wait for the director, at most; further ones are lost.
+const LINES_MAX: usize = 65_536;
+/// Ends of envelopes that are remembered, at most.
+const ENDS_MAX: usize = 100_000;
+
+/// All stores of a run; clones are the same.
+#[derive(Clone)]
+pub(super) struct Stores {
+    state: Arc<Mutex<State>>,
+    base: tokio::time::Instant,
+    news: Arc<Notify>,
+}
+
+/// One machine's view of [`Stores`].
+#[derive(Clone)]
+pub(super) struct Watch {
+    stores: Stores,
+    name: Arc<str>,
+}
+
+#[derive(Default)]
+struct State {
+    books: BTreeMap<Arc<str>, Book>,
+    lines: Vec<(Instant, String)>,
+    broken: Option<(Instant, &'static str, String)>,
+    cards: Cards,
+    /// Who has ever taken an envelope with this end, and from when on it was durable there.
+    ///
+    /// A sender chooses the end to the millisecond, so that it tells which message an envelope is.
+    takers: BTreeMap<UnixMillis, BTreeMap<Arc<str>, Duration>>,
+    /// Those of whom it is not known yet when that is.
+    taking: Vec<(UnixMillis, Arc<str>)>,
+    excused: BTreeSet<Arc<str>>,
+    distrusted: BTreeSet<Arc<str>>,
+}
+
+impl Stores {
+    pub(super) fn new(base: tokio::time::Instant) -> Self {
+        Self {
+            state: Arc::default(),
+            base,
+            news: Arc::default(),
+        }
+    }
+
+    /// Returns the view of the machine that goes by this name.
+    pub(super) fn watch(&self, name: &str) -> Watch {
+        Watch {
+            stores: self.clone(),
+            name: name.into(),
+        }
+    }
+
+    /// Learns somebody's ID, by which cards are opened.
+    pub(super) fn learn(&self, person: usize, id: &PersonId, start: UnixMillis) {
+        self.lock().cards.learn(person, id, start);
+    }
+
+    /// Waits until there is something to hear that does not wait.
+    pub(super) async fn told(&self) {
+        self.news.notified().await;
+    }
+
+    /// Returns the lines for the trace since the last call.
+    pub(super) fn take_lines(&self) -> Vec<(Instant, String)> {
+        std::mem::take(&mut self.lock().lines)
+    }
+
+    /// Returns the first thing that was wrong: when, by which rule, and what.
+    pub(super) fn take_broken(&self) -> Option<(Instant, &'static str, String)> {
+        self.lock().broken.take()
+    }
+
+    /// Returns how many stores, at most, can have given a receipt by now for an envelope that ends then.
+    pub(super) fn takers(&self, end: UnixMillis) -> usize {
+        let now = self.base.elapsed();
+        let state = self.lock();
+        let takers = state.takers.get(&end).into_iter().flatten();
+        takers.filter(|(_, from)| **from <= now).count() + state.distrusted.len()
+    }
+
+    /// Returns how much somebody's store must hold.
+    pub(super) fn held(&self, name: &str) -> u64 {
+        let state = self.lock();
+        state
+            .books
+            .get(name)
+            .map_or(0, |book| book.items.len() as u64)
+    }
+
+    /// Returns the names of all whose stores have ever taken an envelope that ends then.
+    pub(super) fn taken_by(&self, end: UnixMillis) -> BTreeSet<Arc<str>> {
+        let state = self.lock();
+        let takers = state.takers.get(&end).into_iter().flatten();
+        takers.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere ends the run anyway.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    /// Nothing is expected of the store any more: its disk is at fault.
+    pub(super) fn excuse(&self) {
+        let mut state = self.stores.lock();
+        if state.excused.insert(Arc::clone(&self.name)) {
+            state.books.remove(&self.name);
+        }
+    }
+
+    /// The keeper may give receipts without its store.
+    pub(super) fn distrust(&self) {
+        let mut state = self.stores.lock();
+        state.distrusted.insert(Arc::clone(&self.name));
+    }
+
+    /// What the store has done since the last call becomes durable once this has passed.
+    pub(super) fn on_cost(&self, cost: Duration) {
+        let done = self.stores.base.elapsed() + cost;
+        let mut state = self.stores.lock();
+        for (end, taker) in std::mem::take(&mut state.taking) {
+            let from = state.takers.entry(end).or_default().entry(taker);
+            from.or_insert(done);
+        }
+        if state.takers.len() > ENDS_MAX {
+            state.takers.pop_first();
+        }
+        if let Some(book) = state.books.get_mut(&self.name) {
+            book.on_cost(done);
+        }
+    }
+
+    /// The power is cut.
+    pub(super) fn on_crash(&self) {
+        let now = self.stores.base.elapsed();
+        let mut state = self.stores.lock();
+        let lost = state.books.get_mut(&self.name);
+        for end in lost.map(|book| book.on_crash(now)).unwrap_or_default() {
+            state.forget_taker(end, &self.name);
+        }
+    }
+
+    fn on_applied(
+        &self,
+        now: UnixMillis,
+        asked: Vec<Asked>,
+        done: &Result<Vec<StoreOutcome>, StoreFault>,
+        usage: Usage,
+    ) {
+        let since = self.stores.base.elapsed();
+        if let Ok(outcomes) = done {
+            self.note(now, &asked, outcomes);
+        }
+        self.judge(|book| {
+            book.forget_done(since);
+            book.on_time(now, since)?;
+            let Ok(outcomes) = done else {
+                asked.iter().for_each(|asked| book.on_failed(asked));
+                return Ok(());
+            };
+            let mut all = asked.iter().zip(outcomes);
+            all.try_for_each(|(asked, outcome)| book.on_outcome(now, asked, outcome))?;
+            book.on_usage(usage)
+        });
+    }
+
+    fn on_swept(&self, now: UnixMillis, done: &Result<Expired, StoreFault>, usage: Usage) {
+        if let Ok(expired) = done {
+            let since = self.stores.base.elapsed();
+            self.judge(|book| book.on_swept(now, since, expired.more, usage));
+        }
+    }
+
+    /// Lets `rule` judge, and writes down the first thing it finds.
+    fn judge(&self, rule: impl FnOnce(&mut Book) -> Result<(), Finding>) {
+        let mut state = self.stores.lock();
+        if state.excused.contains(&self.name) {
+            return;
+        }
+        let book = state.books.entry(Arc::clone(&self.name)).or_default();
+        if let Err((rule, what)) = rule(book) {
+            state.violate(
+                since(self.stores.base),
+                rule,
+                format!("{} {what}", self.name),
+            );
+            self.stores.news.notify_one();
+        }
+    }
+
+    /// Writes down what the store has done.
+    fn note(&self, now: UnixMillis, asked: &[Asked], outcomes: &[StoreOutcome]) {
+        let at = since(self.stores.base);
+        let mut state = self.stores.lock();
+        for (asked, outcome) in asked.iter().zip(outcomes) {
+            match (asked, outcome) {
+                (Asked::Mail(mail), StoreOutcome::Held { .. }) => {
+                    state.taking.push((mail.expires, Arc::clone(&self.name)));
+                }
+                (Asked::Card(record), StoreOutcome::Held { new: true, .. }) => {
+                    if let Some(what) = state.cards.on_record(now, record) {
+                        state.violate(at, "prekey", what);
+                    }
+                }
+                _ => {}
+            }
+            if state.lines.len() < LINES_MAX {
+                let lines = asked.lines(outcome).into_iter();
+                let lines = lines.map(|what| (at, format!("{} {what}", self.name)));
+                state.lines.extend(lines);
+            }
+        }
+        if state.broken.is_some() || state.lines.len() >= LINES_WAKE {
+            self.stores.news.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn violate(&mut self, at: Instant, rule: &'static str, what: String) {
+        self.broken.get_or_insert((at, rule, what));
+    }
+
+    fn forget_taker(&mut self, end: UnixMillis, name: &Arc<str>) {
+        if let Some(takers) = self.takers.get_mut(&end) {
+            takers.remove(name);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What only the model tier knows of.
+
+/// Who comes and goes in a model, and what keepers do about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ModelOptions {
+    /// When the writer of a message is there, if not all the time.
+    pub(crate) senders: Option<SenderOptions>,
+    /// When the recipient of a message is there, if not all the time.
+    pub(crate) recipients: Option<RecipientOptions>,
+    /// What keepers do about copies that are gone, if anything.
+    pub(crate) repair: Option<RepairOptions>,
+    /// Nodes that stay in all routing tables and never answer, in a million.
+    pub(crate) dead_ppm: u64,
+    /// After how long nodes leave for good, on average, in milliseconds; nothing if nobody does.
+    pub(crate) life_ms: Option<u64>,
+}
+
+/// The times of the writer of a message, which are exponential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SenderOptions {
+    /// Mean time for which it is there, from the writing on, in milliseconds.
+    pub(crate) here_ms: u64,
+    /// Mean time for which it is not, in milliseconds.
+    pub(crate) away_ms: u64,
+}
+
+/// The times of the recipient of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecipientOptions {
+    /// How long it is away, from the writing on, at least and at most, in milliseconds; all orders of magnitude alike.
+    pub(crate) away_ms: (u64, u64),
+    /// Mean time for which it is there, in milliseconds; exponential.
+    pub(crate) here_ms: u64,
+}
+
+/// How keepers repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RepairOptions {
+    /// Mean time between two looks, in milliseconds.
+    pub(crate) every_ms: u64,
+    /// Fewer copies than this are repaired.
+    pub(crate) below: usize,
+    /// Up to this many.
+    pub(crate) copies: usize,
+}
