@@ -60,7 +60,8 @@ pub use handle::NetHandle;
 pub use libp2p::Multiaddr;
 pub use libp2p::identity::Keypair;
 pub use limits::NetLimits;
-pub use peer::{Distance, distance, node_of, peer_of};
+pub use peer::{node_of, peer_of};
+pub use restante_proto::routing::{Distance, distance};
 pub use status::{Count, Mode, NetStatus};
 
 use behaviour::{Behaviour, Names};
@@ -100,7 +101,7 @@ impl Network {
             }
         }
         let counters = Arc::new(Counters::new());
-        let behaviour = Behaviour::new(config, &names, keypair, &counters);
+        let behaviour = Behaviour::new(config, &names, (node, keypair), &counters);
         let limits = &config.limits;
         let swarm_config = swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(limits.idle_timeout)

@@ -36,6 +36,11 @@ pub const ENVELOPE: &str = "restante/v1/envelope-info";
 /// Associated data of a sealed card.
 pub const CARD_SEAL: &str = "restante/v1/card-seal";
 
+/// Derivation of the point where a node lies.
+pub const NODE_POINT: &str = "restante/v1/point-of-node";
+/// Derivation of the point where an address lies.
+pub const ADDRESS_POINT: &str = "restante/v1/point-of-address";
+
 /// Spreading of pauses; not part of the protocol.
 pub const JITTER: &str = "restante/v1/jitter";
 
@@ -61,7 +66,7 @@ pub const SIGN_ACK: &str = "restante/v1/sign/ack-envelope";
 pub const SIGN_DELETE: &str = "restante/v1/sign/delete-chunk";
 
 /// All registered contexts, for the test that compares them.
-pub const ALL: [&str; 27] = [
+pub const ALL: [&str; 29] = [
     TAG,
     LOCATOR_ROOT,
     LOCATOR,
@@ -78,6 +83,8 @@ pub const ALL: [&str; 27] = [
     STAMP,
     ENVELOPE,
     CARD_SEAL,
+    NODE_POINT,
+    ADDRESS_POINT,
     JITTER,
     SIGN_CARD,
     SIGN_DEVICE,

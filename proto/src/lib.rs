@@ -24,6 +24,7 @@ pub mod prekey;
 pub mod publisher;
 pub mod receipt;
 pub mod request;
+pub mod routing;
 pub mod stamp;
 pub mod time;
 #[cfg(test)]

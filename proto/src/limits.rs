@@ -85,6 +85,15 @@ pub const DELIVERED_COUNT_MAX: usize = 32;
 /// Epochs one grant covers, at most.
 pub const GRANT_EPOCHS_MAX: usize = 16;
 
+// ---- Routing ----
+
+/// Nodes that one answer to a question for nodes names, and entries of one bucket of a routing table, at most: k.
+pub const FOUND_NODES_MAX: usize = 20;
+/// Addresses with which an answer names a node, at most.
+pub const NODE_ADDRESSES_MAX: usize = 8;
+/// Largest binary multiaddress in an answer, in bytes: an IPv6 address with port, transport and peer ID.
+pub const NODE_ADDRESS_BYTES_MAX: usize = 64;
+
 // ---- Keepers ----
 
 /// Keepers an item is deposited at: R.

@@ -6,13 +6,14 @@ use libp2p::autonat::v2::server;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{PeerId, StreamProtocol, identify, ping};
+use libp2p::{StreamProtocol, identify, ping};
+use restante_proto::NodeId;
 
 use super::config::{NetConfig, Serve};
 use super::fault::SpawnFault;
 use super::gate::Gate;
 use super::item;
-use super::limits::{NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT};
+use super::limits::{DIALS_RESERVED, NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT};
 use super::reach::Reach;
 use super::routing::Routing;
 use super::status::Counters;
@@ -25,7 +26,6 @@ const AGENT: &str = "restante";
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) id: String,
-    pub(super) kad: StreamProtocol,
     pub(super) item: StreamProtocol,
 }
 
@@ -43,7 +43,6 @@ impl Names {
         };
         Ok(Self {
             id: format!("/restante/{network}/id/1"),
-            kad: protocol("kad")?,
             item: protocol("item")?,
         })
     }
@@ -66,10 +65,9 @@ impl Behaviour {
     pub(super) fn new(
         config: &NetConfig,
         names: &Names,
-        keypair: &Keypair,
+        (node, keypair): (NodeId, &Keypair),
         counters: &Arc<Counters>,
     ) -> Self {
-        let peer = PeerId::from(keypair.public());
         let identify = identify::Config::new(names.id.clone(), keypair.public())
             .with_agent_version(AGENT.into())
             .with_hide_listen_addrs(true)
@@ -85,11 +83,12 @@ impl Behaviour {
             ping: TcpPing::new(ping),
             reach: Toggle::from(reach),
             dial_back: Toggle::from(None),
-            routing: Routing::new(peer, names.kad.clone(), config.local, Arc::clone(counters)),
+            routing: Routing::new(&node, config.local, Arc::clone(counters)),
             item: item::Behaviour::new(
                 names.item.clone(),
                 Arc::clone(counters),
                 limits.queued_bytes_max,
+                limits.connections.pending_out_max - DIALS_RESERVED,
             ),
         }
     }

@@ -22,6 +22,9 @@ pub enum RequestFault {
         limits::REQUESTS_WAITING_MAX
     )]
     QueueFull,
+    /// No connection to the node could be made, because this node has as many as it may have.
+    #[error("there is no room for another connection")]
+    NoRoom,
     /// The node does not offer the item protocol.
     #[error("the node does not serve items")]
     Unsupported,
@@ -40,11 +43,11 @@ pub enum NetFault {
     /// The network task has ended.
     #[error("the network is shut down")]
     Closed,
-    /// Too many lookups are under way.
-    #[error("{} lookups are running already", limits::LOOKUPS_MAX)]
+    /// Too many lookups wait, or connections that one needed were not to be had.
+    #[error("there are too many lookups or connections already")]
     Busy,
     /// A lookup found nobody in time.
-    #[error("the lookup found no node within {} s", limits::LOOKUP_TIMEOUT.as_secs())]
+    #[error("nobody who was asked answered in time")]
     TimedOut,
     /// The payload does not fit a frame.
     #[error("payload is {0} bytes, limit is {max}", max = limits::PAYLOAD_BYTES_MAX)]

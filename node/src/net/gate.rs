@@ -86,6 +86,12 @@ impl Gate {
         }
     }
 
+    /// Returns whether outgoing connections take up so many of their places that idle ones should go.
+    pub(super) fn is_crowded(&self) -> bool {
+        let outgoing = self.established.values().filter(|other| !other.incoming);
+        outgoing.count() * 4 >= self.limits.established_out_max * 3
+    }
+
     fn refuse(&self, count: Count) -> ConnectionDenied {
         self.counters.add(count);
         debug!(reason = count.name(), "a connection is refused");

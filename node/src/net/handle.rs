@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::event::{ConnToken, InboundToken};
 use super::fault::{NetFault, RequestFault};
-use super::item::{Call, Via};
+use super::item::{Call, Kind, Via};
 use super::limits::PAYLOAD_BYTES_MAX;
 use super::peer::peer_of;
 use super::status::NetStatus;
@@ -80,7 +80,7 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when nobody answered in 30 s,
+    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when nobody who was asked answered in 30 s,
     /// [`NetFault::Closed`].
     ///
     /// # Cancel safety
@@ -144,6 +144,7 @@ impl NetHandle {
         let command = Command::Request {
             to,
             call: Call {
+                kind: Kind::Request,
                 payload,
                 deadline,
                 reply,

@@ -6,7 +6,7 @@ mod inbound;
 mod link;
 mod outbound;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -20,6 +20,7 @@ use libp2p::swarm::{
     NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use tokio::time::Instant;
 
 use super::address::IpGroup;
 use super::fault::RequestFault;
@@ -27,6 +28,7 @@ use super::limits::{
     DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
 };
 use super::status::Counters;
+pub(super) use codec::Kind;
 use handler::{Handler, Order, Report, Shared};
 pub(super) use link::Alarm;
 use link::Budget;
@@ -50,6 +52,8 @@ pub(super) enum Event {
         id: u64,
         payload: Bytes,
     },
+    /// A peer asked for nodes.
+    Question { via: Via, id: u64, payload: Bytes },
     /// A peer pushed something.
     Push {
         peer: PeerId,
@@ -67,8 +71,16 @@ pub(super) struct Behaviour {
     shared: Arc<Shared>,
     serving: bool,
     peers: BTreeMap<PeerId, BTreeMap<ConnectionId, Connection>>,
-    /// Calls to peers that are being dialled.
+    /// Calls to peers that are being dialled, or wait for it.
     dialled: BTreeMap<PeerId, Vec<Call>>,
+    /// Who is being dialled for a call.
+    dialling: BTreeSet<PeerId>,
+    /// Who waits to be dialled.
+    undialled: VecDeque<PeerId>,
+    /// How many peers may be dialled at a time.
+    dials_max: usize,
+    /// How often a connection has become idle.
+    idles: u64,
     /// How often each peer is held.
     held: BTreeMap<PeerId, u32>,
     queue: VecDeque<ToSwarm<Event, Order>>,
@@ -82,6 +94,12 @@ struct Connection {
     inbound: Option<u64>,
     /// Whether something was asked on the outbound substream.
     outbound: bool,
+    /// Whether this node dialled it.
+    outgoing: bool,
+    /// Since when it is idle: a number that grows; nothing while it has work.
+    idle: Option<u64>,
+    /// Whether it is about to be closed, and takes no calls any more.
+    closing: bool,
 }
 
 impl Behaviour {
@@ -89,6 +107,7 @@ impl Behaviour {
         protocol: StreamProtocol,
         counters: Arc<Counters>,
         queued_bytes_max: usize,
+        dials_max: usize,
     ) -> Self {
         let shared = Shared {
             protocol,
@@ -101,6 +120,10 @@ impl Behaviour {
             serving: false,
             peers: BTreeMap::new(),
             dialled: BTreeMap::new(),
+            dialling: BTreeSet::new(),
+            undialled: VecDeque::new(),
+            dials_max,
+            idles: 0,
             held: BTreeMap::new(),
             queue: VecDeque::new(),
             waker: None,
@@ -130,8 +153,54 @@ impl Behaviour {
             return;
         }
         calls.push(call);
-        let opts = DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing);
-        self.emit(ToSwarm::Dial { opts: opts.build() });
+        if !known {
+            self.undialled.push_back(peer);
+            self.dial_next();
+        }
+    }
+
+    /// Returns how many peers without a connection may be called before calls have to wait.
+    pub(super) fn dial_room(&self) -> usize {
+        let dials = self.dialling.len() + self.undialled.len();
+        self.dials_max.saturating_sub(dials)
+    }
+
+    /// Returns the outgoing connection that has been idle for longest, which takes no calls from now on.
+    pub(super) fn close_longest_idle(&mut self) -> Option<ConnectionId> {
+        let connections = self.peers.values_mut().flat_map(BTreeMap::iter_mut);
+        let idle = connections
+            .filter(|(_, connection)| connection.outgoing && !connection.closing)
+            .filter_map(|(id, connection)| Some((connection.idle?, *id, connection)));
+        let (_, id, connection) = idle.min_by_key(|(since, ..)| *since)?;
+        connection.closing = true;
+        Some(id)
+    }
+
+    /// Dials those who wait for it, as many as may be dialled at a time: a dial too many would be refused, and look
+    /// like a peer that is gone.
+    fn dial_next(&mut self) {
+        while self.dialling.len() < self.dials_max
+            && let Some(peer) = self.undialled.pop_front()
+        {
+            let Some(calls) = self.dialled.get_mut(&peer) else {
+                continue;
+            };
+            let now = Instant::now();
+            let (due, late) = std::mem::take(calls)
+                .into_iter()
+                .partition(|call: &Call| call.deadline > now && !call.reply.is_closed());
+            *calls = due;
+            for call in late {
+                call.finish(Err(RequestFault::TimedOut));
+            }
+            if self.dialled.get(&peer).is_none_or(Vec::is_empty) {
+                self.dialled.remove(&peer);
+                continue;
+            }
+            self.dialling.insert(peer);
+            let opts = DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing);
+            self.emit(ToSwarm::Dial { opts: opts.build() });
+        }
     }
 
     /// Answers a request, unless its substream is gone.
@@ -204,11 +273,11 @@ impl Behaviour {
     /// Returns the connection that carries our requests: one in use before any other.
     fn connection_for_calls(&self, peer: &PeerId) -> Option<ConnectionId> {
         let connections = self.peers.get(peer)?;
-        let used = connections
+        let mut open = connections
             .iter()
-            .find(|(_, connection)| connection.outbound);
-        used.or_else(|| connections.iter().next())
-            .map(|(id, _)| *id)
+            .filter(|(_, connection)| !connection.closing);
+        let used = open.clone().find(|(_, connection)| connection.outbound);
+        used.or_else(|| open.next()).map(|(id, _)| *id)
     }
 
     fn connection(&mut self, peer: &PeerId, id: ConnectionId) -> Option<&mut Connection> {
@@ -220,7 +289,10 @@ impl Behaviour {
         let Some(connection) = self.connection(&peer, id) else {
             return;
         };
-        connection.outbound |= matches!(order, Order::Call(_));
+        if matches!(order, Order::Call(_)) {
+            connection.outbound = true;
+            connection.idle = None;
+        }
         let handler = NotifyHandler::One(id);
         self.emit(ToSwarm::NotifyHandler {
             peer_id: peer,
@@ -252,13 +324,24 @@ impl Behaviour {
         )
     }
 
-    fn on_established(&mut self, peer: PeerId, id: ConnectionId, source: IpGroup) {
+    fn on_established(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        (source, outgoing): (IpGroup, bool),
+    ) {
+        self.idles += 1;
         let connection = Connection {
             source,
             inbound: None,
             outbound: false,
+            outgoing,
+            idle: Some(self.idles),
+            closing: false,
         };
         self.peers.entry(peer).or_default().insert(id, connection);
+        self.dialling.remove(&peer);
+        self.dial_next();
         for call in self.dialled.remove(&peer).unwrap_or_default() {
             self.order(peer, id, Order::Call(call));
         }
@@ -286,19 +369,32 @@ impl Behaviour {
         if closed.outbound {
             self.emit(ToSwarm::GenerateEvent(Event::OutboundClosed(peer)));
         }
+        // Whoever was called while its last connection was being closed is dialled now.
+        if !self.peers.contains_key(&peer) && self.dialled.contains_key(&peer) {
+            self.dialling.remove(&peer);
+            self.undialled.push_back(peer);
+            self.dial_next();
+        }
     }
 
     fn on_dial_failure(&mut self, peer: PeerId, error: &DialError) {
-        // Somebody else is dialling the peer already; that attempt decides.
+        // Somebody else is dialling the peer already, or its connection is just being closed; that decides.
         if matches!(error, DialError::DialPeerConditionFalse(_)) {
             return;
         }
+        let fault = match error {
+            DialError::Denied { .. } => RequestFault::NoRoom,
+            _ => RequestFault::NotReachable,
+        };
         for call in self.dialled.remove(&peer).unwrap_or_default() {
-            call.finish(Err(RequestFault::NotReachable));
+            call.finish(Err(fault));
         }
+        self.dialling.remove(&peer);
+        self.dial_next();
     }
 
     fn on_report(&mut self, peer: PeerId, id: ConnectionId, report: Report) {
+        let idle = self.idles + 1;
         let Some(connection) = self.connection(&peer, id) else {
             return;
         };
@@ -309,9 +405,23 @@ impl Behaviour {
         };
         let event = match report {
             Report::Request {
+                kind: Kind::Question,
                 serial,
                 id,
                 payload,
+            } => {
+                connection.inbound = Some(serial);
+                Event::Question {
+                    via: via(serial),
+                    id,
+                    payload,
+                }
+            }
+            Report::Request {
+                serial,
+                id,
+                payload,
+                ..
             } => {
                 connection.inbound = Some(serial);
                 let source = connection.source;
@@ -336,6 +446,11 @@ impl Behaviour {
             Report::OutboundClosed => {
                 connection.outbound = false;
                 Event::OutboundClosed(peer)
+            }
+            Report::Busy(busy) => {
+                connection.idle = (!busy).then_some(idle);
+                self.idles = idle;
+                return;
             }
             Report::Fault => {
                 let connection = CloseConnection::One(id);
@@ -384,7 +499,8 @@ impl NetworkBehaviour for Behaviour {
                 ..
             }) => {
                 let source = IpGroup::near(endpoint.get_remote_address());
-                self.on_established(peer_id, connection_id, source);
+                let place = (source, endpoint.is_dialer());
+                self.on_established(peer_id, connection_id, place);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed {
                 peer_id,

@@ -3,10 +3,10 @@
 //! libp2p sets hardly any limit by itself. What may differ between a node at home and a community
 //! server is in [`NetLimits`]; what is the same for both, or part of the protocol, is a constant.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use restante_proto::placement::CANDIDATES;
+use restante_proto::routing::QUESTION_MS;
 
 /// The limits that depend on how large a node is; two profiles exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct ConnectionLimits {
     /// Established incoming connections; fewer than the total, so that strangers cannot take every
     /// place.
     pub established_in_max: usize,
-    /// Established outgoing connections.
+    /// Established outgoing connections; from three quarters of it on, the longest idle one is closed for each new one.
     pub established_out_max: usize,
     /// Established connections in both directions.
     pub established_max: usize,
@@ -71,7 +71,7 @@ impl NetLimits {
                 pending_out_max: 16,
                 established_in_max: 96,
                 established_out_max: 64,
-                established_max: 128,
+                established_max: 160,
                 per_peer_max: 2,
                 per_ip_max: 4,
                 per_group_max: 8,
@@ -97,7 +97,7 @@ impl NetLimits {
                 pending_out_max: 64,
                 established_in_max: 1024,
                 established_out_max: 256,
-                established_max: 1200,
+                established_max: 1280,
                 per_peer_max: 2,
                 per_ip_max: 8,
                 per_group_max: 32,
@@ -141,6 +141,8 @@ pub const REQUESTS_WAITING_MAX: usize = 64;
 /// Requests of one substream whose deadline passed without an answer; a peer that reaches this is
 /// not answering at all and is given up.
 pub const REQUESTS_EXPIRED_MAX: usize = 256;
+/// Places among the outgoing connections in their handshake that requests and lookups leave to others.
+pub const DIALS_RESERVED: usize = 4;
 /// Peers that requests may wait for while they are dialled.
 pub const DIALLED_PEERS_MAX: usize = 256;
 /// Pushes that may wait on one substream, beside the answers.
@@ -158,7 +160,7 @@ pub const EVENTS_RESERVED: usize = 64;
 pub const EVENTS_KEPT_MAX: usize = 4096;
 /// What the item behaviour may hold for the swarm before the task stops taking commands.
 pub const ITEM_EVENTS_MAX: usize = 256;
-/// Lookups that run at once; one more is refused.
+/// Lookups that somebody waits for and that have not begun; one more is refused.
 pub const LOOKUPS_MAX: usize = 64;
 
 /// Length of a network's name.
@@ -179,17 +181,17 @@ pub const CANDIDATE_INTERVAL: Duration = Duration::from_secs(10);
 pub const TABLE_GROUP_PER_BUCKET_MAX: usize = 2;
 /// Routing-table entries that may share a /16 (IPv4) or /32 (IPv6).
 pub const TABLE_GROUP_MAX: usize = 3;
-/// Peers a lookup asks at a time, each on a path of its own.
-pub const LOOKUP_PARALLEL: usize = 3;
-/// Nodes a lookup wants, at least: as many as may hold an item.
-pub const LOOKUP_NODES_MIN: NonZeroUsize = NonZeroUsize::new(CANDIDATES).expect("it is not 0");
+/// Nodes a lookup for somebody wants, at least: as many as may hold an item.
+pub const LOOKUP_NODES_MIN: usize = CANDIDATES;
+/// Lookups that run at the same time; the others wait for their turn.
+pub const LOOKUPS_AT_ONCE: usize = 8;
+/// Lookups for the routing table's sake that wait; one more is left out.
+pub const REFRESHES_MAX: usize = 8;
 /// Nodes a look for what has changed wants: any three neighbours know a new one, and on the way to any three nodes far
 /// away the table meets others at every distance.
-pub const REFRESH_NODES: NonZeroUsize = NonZeroUsize::new(3).expect("it is not 0");
-/// Time for a whole lookup.
-pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time for one question of a lookup.
-pub const LOOKUP_STREAM_TIMEOUT: Duration = Duration::from_secs(5);
+pub const REFRESH_NODES: usize = 3;
+/// Time for one question of a lookup, connecting included.
+pub const QUESTION_TIMEOUT: Duration = Duration::from_millis(QUESTION_MS);
 /// Pause before a node first looks for the nodes closest to it; each further one is three times
 /// as long.
 pub const REFRESH_NEAR_MIN: Duration = Duration::from_millis(300);
@@ -206,8 +208,8 @@ pub const REFRESH_WHOLE_MAX: Duration = Duration::from_secs(7_200);
 pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time between two pings.
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// Time for a transport handshake; a lookup waits that long for each node that has gone.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a transport handshake: three times there and back over the worst of lines.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which a QUIC connection is given up.
 pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(12);
 /// Silence after which a QUIC keep-alive is sent; below [`QUIC_IDLE_TIMEOUT`].
@@ -237,7 +239,8 @@ const _: () = assert!(
     "a 64 KiB item and its proofs fit a frame"
 );
 const _: () = assert!(EVENTS_RESERVED < EVENTS_MAX);
-const _: () = assert!(LOOKUP_PARALLEL <= LOOKUP_NODES_MIN.get());
+const _: () = assert!(HANDSHAKE_TIMEOUT.as_millis() < QUESTION_TIMEOUT.as_millis());
+const _: () = assert!(DIALS_RESERVED < NetLimits::personal().connections.pending_out_max);
 const _: () = assert!(QUIC_KEEP_ALIVE.as_secs() * 2 < QUIC_IDLE_TIMEOUT.as_secs());
 const _: () =
     assert!(FRAME_BYTES_MAX <= NetLimits::personal().transport.quic_stream_bytes_max as usize);

@@ -1,128 +1,106 @@
-//! Kademlia for routing alone: who may enter the table, and which addresses are believed.
+//! Kademlia's routing table: who may enter it, and which addresses are believed.
 
 mod book;
-mod no_records;
+mod table;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::kad;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    THandlerOutEvent, ToSwarm, dummy,
 };
-use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use libp2p::{Multiaddr, PeerId};
+use restante_proto::limits::FOUND_NODES_MAX;
+use restante_proto::routing::{Answer, Named, Point};
 use restante_proto::{Address, NodeId};
 
 use super::address::{IpGroup, bare, is_dialable, is_loopback};
 use super::limits::{
-    ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN, LOOKUP_PARALLEL,
-    LOOKUP_STREAM_TIMEOUT, LOOKUP_TIMEOUT, REFRESH_NODES, TABLE_GROUP_MAX,
+    ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN, TABLE_GROUP_MAX,
     TABLE_GROUP_PER_BUCKET_MAX,
 };
-use super::peer::node_of;
-use super::status::{Count, Counters, Mode};
+use super::status::{Count, Counters};
 use book::Book;
-use no_records::NoRecords;
+use table::Table;
 
-/// The routing table and its lookups.
+/// The routing table, and the addresses of whoever is not in it.
 pub(super) struct Routing {
-    kad: kad::Behaviour<NoRecords>,
+    own: Point,
+    table: Table,
     book: Book,
     local: bool,
     counters: Arc<Counters>,
 }
 
-/// Returns Kademlia's settings; its defaults are made for a public store of records.
-fn config(protocol: StreamProtocol) -> kad::Config {
-    const PARALLEL: NonZeroUsize = NonZeroUsize::new(LOOKUP_PARALLEL).expect("it is not 0");
-    let mut config = kad::Config::new(protocol);
-    config
-        .set_record_filtering(kad::StoreInserts::FilterBoth)
-        .set_record_ttl(None)
-        .set_replication_interval(None)
-        .set_publication_interval(None)
-        .set_provider_record_ttl(None)
-        .set_provider_publication_interval(None)
-        .set_caching(kad::Caching::Disabled)
-        .set_kbucket_inserts(kad::BucketInserts::Manual)
-        .disjoint_query_paths(true)
-        .set_parallelism(PARALLEL)
-        .set_query_timeout(LOOKUP_TIMEOUT)
-        .set_substreams_timeout(LOOKUP_STREAM_TIMEOUT)
-        // When to refresh the table is decided elsewhere.
-        .set_periodic_bootstrap_interval(None);
-    config
+/// What became of a peer that was offered to the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offered {
+    /// It is in the table from now on.
+    New,
+    /// It was in the table before.
+    Known,
+    /// It is not in the table.
+    Left,
 }
 
 impl Routing {
-    pub(super) fn new(
-        peer: PeerId,
-        protocol: StreamProtocol,
-        local: bool,
-        counters: Arc<Counters>,
-    ) -> Self {
-        let mut kad = kad::Behaviour::with_config(peer, NoRecords, config(protocol));
-        kad.set_mode(Some(kad::Mode::Client));
+    pub(super) fn new(node: &NodeId, local: bool, counters: Arc<Counters>) -> Self {
+        let own = Point::of_node(node);
         Self {
-            kad,
+            own,
+            table: Table::new(own),
             book: Book::new(),
             local,
             counters,
         }
     }
 
-    /// Answers others' lookups, or no longer.
-    pub(super) fn set_mode(&mut self, mode: Mode) {
-        self.kad.set_mode(Some(match mode {
-            Mode::Client => kad::Mode::Client,
-            Mode::Server => kad::Mode::Server,
-        }));
+    /// Returns where this node lies.
+    pub(super) const fn own_point(&self) -> Point {
+        self.own
     }
 
-    /// Starts a lookup of so many nodes; each one more costs about a request on every path.
-    pub(super) fn look_up(&mut self, address: &Address, count: usize) -> kad::QueryId {
-        let count = NonZeroUsize::new(count).map_or(LOOKUP_NODES_MIN, |n| n.max(LOOKUP_NODES_MIN));
-        let address = address.as_bytes().to_vec();
-        self.kad.get_n_closest_peers(address, count)
-    }
-
-    /// Looks for so many nodes closest to this one.
-    pub(super) fn look_near(&mut self, own: PeerId, count: NonZeroUsize) {
-        let _unnamed = self.kad.get_n_closest_peers(own, count);
-    }
-
-    /// Looks for nodes closest to some address.
-    ///
-    /// Most addresses are far away, and on the way to each the table meets nodes at every distance. libp2p's own way,
-    /// a lookup for each bucket, costs hundreds of requests.
-    pub(super) fn look_far(&mut self, address: &Address) {
-        let address = address.as_bytes().to_vec();
-        let _unnamed = self.kad.get_n_closest_peers(address, REFRESH_NODES);
+    /// Answers a question for the nodes nearest to a point.
+    pub(super) fn answer(&self, point: &Point) -> Answer {
+        let nearest = self.table.nearest(point, FOUND_NODES_MAX);
+        let named = nearest.into_iter().map(|entry| Named {
+            node: entry.node,
+            addresses: entry
+                .addresses
+                .iter()
+                .map(|address| Bytes::copy_from_slice(address.as_ref()))
+                .collect(),
+        });
+        Answer {
+            nodes: named.collect(),
+        }
     }
 
     /// Returns the nodes of the table nearest to this one, nearest first: as many as a look for them wants.
-    pub(super) fn neighbours(&mut self, own: PeerId) -> Vec<NodeId> {
-        let key = kad::KBucketKey::from(own);
-        let peers = self.kad.get_closest_local_peers(&key);
-        peers
-            .filter_map(|peer| node_of(peer.preimage()))
-            .take(LOOKUP_NODES_MIN.get())
-            .collect()
+    pub(super) fn neighbours(&self) -> Vec<NodeId> {
+        self.nearest(&self.own, LOOKUP_NODES_MIN)
     }
 
     /// Returns the nodes of the table nearest to an address, nearest first.
-    pub(super) fn closest_known(&mut self, address: &Address, count: usize) -> Vec<NodeId> {
-        let key = kad::KBucketKey::from(address.as_bytes().to_vec());
-        let peers = self.kad.get_closest_local_peers(&key);
-        peers
-            .filter_map(|peer| node_of(peer.preimage()))
-            .take(count)
-            .collect()
+    pub(super) fn closest_known(&self, address: &Address, count: usize) -> Vec<NodeId> {
+        self.nearest(&Point::of_address(address), count)
+    }
+
+    /// Returns the nodes of the table nearest to a point, nearest first.
+    pub(super) fn nearest(&self, point: &Point, count: usize) -> Vec<NodeId> {
+        let nearest = self.table.nearest(point, count);
+        nearest.into_iter().map(|entry| entry.node).collect()
+    }
+
+    /// Returns whether an address that somebody named may be dialled.
+    pub(super) fn is_usable(&self, address: &Multiaddr) -> bool {
+        is_dialable(address, self.local)
     }
 
     /// Remembers addresses of a peer for later dials, those that may be dialled.
@@ -133,48 +111,43 @@ impl Routing {
         }
     }
 
-    /// Ends what libp2p starts by itself while the table is small and grows: a lookup for each bucket, again and again,
-    /// hundreds of requests for a node that joins. [`look_near`](Self::look_near) and [`look_far`](Self::look_far)
-    /// take its place.
-    fn end_bootstraps(&mut self) {
-        for mut query in self.kad.iter_queries_mut() {
-            if matches!(query.info(), kad::QueryInfo::Bootstrap { .. }) {
-                query.finish();
-            }
-        }
-    }
-
-    /// Takes a serving peer into the table if its IP group leaves room; says whether it is in.
-    pub(super) fn offer(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> bool {
+    /// Takes a serving peer into the table if its bucket and its IP group leave room.
+    pub(super) fn offer(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> Offered {
         let usable = self.usable(addresses);
         if usable.is_empty() {
             self.counters.add(Count::TableAddress);
-            return false;
+            return Offered::Left;
         }
         self.book.insert(peer, usable.clone());
         if !self.is_diverse(&peer, &usable) {
             self.counters.add(Count::TableGroup);
-            return self.addresses(&peer).is_some();
+            return self.standing(&peer);
         }
-        if self.is_full_for(&peer) {
-            return false;
+        let addresses = self.renewed(&peer, usable);
+        if self.table.insert(peer, addresses) {
+            return Offered::New;
         }
-        self.make_room(&peer, &usable);
-        for address in usable {
-            self.kad.add_address(&peer, address);
+        self.standing(&peer)
+    }
+
+    fn standing(&self, peer: &PeerId) -> Offered {
+        match self.table.get(peer) {
+            Some(_) => Offered::Known,
+            None => Offered::Left,
         }
-        self.addresses(&peer).is_some()
     }
 
     /// Takes a peer out of the table; says whether it was in.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
-        self.kad.remove_peer(peer).is_some()
+        self.table.remove(peer)
     }
 
     /// Returns where the table says that a peer is.
-    pub(super) fn table_addresses(&mut self, peer: &PeerId) -> Vec<Multiaddr> {
-        let known = self.addresses(peer).unwrap_or_default();
-        known.into_iter().map(bare).collect()
+    pub(super) fn table_addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        let entry = self.table.get(peer);
+        entry
+            .map(|entry| entry.addresses.clone())
+            .unwrap_or_default()
     }
 
     /// Forgets a peer altogether, because it cannot be reached.
@@ -183,64 +156,33 @@ impl Routing {
         self.remove(peer)
     }
 
-    /// Removes a peer that came into a full bucket later and breaks the diversity now.
-    pub(super) fn recheck(&mut self, peer: &PeerId) {
-        if let Some(addresses) = self.addresses(peer)
-            && !self.is_diverse(peer, &addresses)
-        {
-            self.counters.add(Count::TableGroup);
-            self.remove(peer);
-        }
-    }
-
     /// Returns how many nodes the table has.
-    pub(super) fn table_count(&mut self) -> usize {
-        self.kad.kbuckets().map(|bucket| bucket.num_entries()).sum()
+    pub(super) fn table_count(&self) -> usize {
+        self.table.len()
     }
 
-    /// Returns nodes of the table with their addresses, to be saved for the next start.
-    pub(super) fn known_peers(&mut self) -> Vec<(NodeId, Vec<Multiaddr>)> {
-        let mut known = Vec::new();
-        for bucket in self.kad.kbuckets() {
-            for entry in bucket.iter() {
-                let addresses = entry.node.value.iter().cloned().map(bare).collect();
-                known.extend(node_of(entry.node.key.preimage()).map(|node| (node, addresses)));
+    /// Returns nodes of the table with their addresses, to be saved for the next start: the nearest, and some of every
+    /// distance.
+    pub(super) fn known_peers(&self) -> Vec<(NodeId, Vec<Multiaddr>)> {
+        let entries = self.table.entries();
+        let known = entries.map(|entry| (entry.node, entry.addresses.clone()));
+        known.take(KNOWN_PEERS_MAX).collect()
+    }
+
+    /// Returns the addresses a peer has from now on: those it says now, and of those it said before as many as there
+    /// is room for.
+    fn renewed(&self, peer: &PeerId, usable: Vec<Multiaddr>) -> Vec<Multiaddr> {
+        let mut addresses = usable;
+        for old in self.table_addresses(peer) {
+            if addresses.len() < ADDRESSES_PER_PEER_MAX && !addresses.contains(&old) {
+                addresses.push(old);
             }
         }
-        known.truncate(KNOWN_PEERS_MAX);
-        known
-    }
-
-    /// Tells whether a peer that is not in the table finds its bucket full.
-    ///
-    /// libp2p would then dial the one that was connected longest ago to see whether it is still there; when that one
-    /// answers, it is identified and offered in its turn at the other end, and so on without end. A node that is gone
-    /// leaves the table when a lookup comes upon it, and makes room.
-    fn is_full_for(&mut self, peer: &PeerId) -> bool {
-        let known = self.addresses(peer).is_some();
-        let bucket = self.kad.kbucket(*peer);
-        !known && bucket.is_some_and(|bucket| bucket.num_entries() >= kad::K_VALUE.get())
-    }
-
-    /// Drops what a peer no longer says, when it could have too many addresses otherwise.
-    fn make_room(&mut self, peer: &PeerId, usable: &[Multiaddr]) {
-        let known = self.addresses(peer).unwrap_or_default();
-        if known.len() + usable.len() <= ADDRESSES_PER_PEER_MAX {
-            return;
-        }
-        for old in known
-            .into_iter()
-            .map(bare)
-            .filter(|old| !usable.contains(old))
-        {
-            self.kad.remove_address(peer, &old);
-        }
+        addresses
     }
 
     fn usable(&self, addresses: &[Multiaddr]) -> Vec<Multiaddr> {
-        let usable = addresses
-            .iter()
-            .filter(|address| is_dialable(address, self.local));
+        let usable = addresses.iter().filter(|address| self.is_usable(address));
         usable
             .take(ADDRESSES_PER_PEER_MAX)
             .cloned()
@@ -248,29 +190,19 @@ impl Routing {
             .collect()
     }
 
-    fn addresses(&mut self, peer: &PeerId) -> Option<Vec<Multiaddr>> {
-        let bucket = self.kad.kbucket(*peer)?;
-        let entry = bucket
-            .iter()
-            .find(|entry| entry.node.key.preimage() == peer)?;
-        Some(entry.node.value.iter().cloned().collect())
-    }
-
     /// Returns whether the table stays diverse with `peer` in it at `addresses`.
-    fn is_diverse(&mut self, peer: &PeerId, addresses: &[Multiaddr]) -> bool {
-        let mine = self.groups(addresses);
-        let home = self.kad.kbucket(*peer).map(|bucket| bucket.range());
+    fn is_diverse(&self, peer: &PeerId, addresses: &[Multiaddr]) -> bool {
+        let mine = groups(addresses.iter(), self.local);
+        let home = self.table.bucket_of(peer);
         let mut counts: BTreeMap<IpGroup, (usize, usize)> = BTreeMap::new();
-        let local = self.local;
-        for bucket in self.kad.kbuckets() {
-            let same_bucket = Some(bucket.range()) == home;
-            for entry in bucket
-                .iter()
-                .filter(|entry| entry.node.key.preimage() != peer)
-            {
-                for group in groups(entry.node.value.iter(), local) {
+        for (number, bucket) in self.table.buckets().enumerate() {
+            for entry in bucket.iter().filter(|entry| entry.peer != *peer) {
+                for group in groups(entry.addresses.iter(), self.local) {
+                    if !mine.contains(&group) {
+                        continue;
+                    }
                     let (in_bucket, in_table) = counts.entry(group).or_default();
-                    *in_bucket += usize::from(same_bucket);
+                    *in_bucket += usize::from(Some(number) == home);
                     *in_table += 1;
                 }
             }
@@ -279,10 +211,6 @@ impl Routing {
             let (in_bucket, in_table) = counts.get(group).copied().unwrap_or_default();
             in_bucket < TABLE_GROUP_PER_BUCKET_MAX && in_table < TABLE_GROUP_MAX
         })
-    }
-
-    fn groups(&self, addresses: &[Multiaddr]) -> Vec<IpGroup> {
-        groups(addresses.iter(), self.local)
     }
 }
 
@@ -296,76 +224,64 @@ fn groups<'a>(addresses: impl Iterator<Item = &'a Multiaddr>, local: bool) -> Ve
 }
 
 impl NetworkBehaviour for Routing {
-    type ConnectionHandler = THandler<kad::Behaviour<NoRecords>>;
-    type ToSwarm = kad::Event;
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
 
     fn handle_established_inbound_connection(
         &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.kad
-            .handle_established_inbound_connection(id, peer, local, remote)
+        Ok(dummy::ConnectionHandler)
     }
 
-    /// Returns what the table, the running lookups and the book know, less what must not be
-    /// dialled: lookups bring whatever strangers wrote into their answers.
+    /// Returns where the table and the book say that a peer is; both hold only what may be dialled.
     fn handle_pending_outbound_connection(
         &mut self,
-        id: ConnectionId,
+        _: ConnectionId,
         peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        role: Endpoint,
+        _: &[Multiaddr],
+        _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        let found = self
-            .kad
-            .handle_pending_outbound_connection(id, peer, addresses, role)?;
-        let booked = peer.map(|peer| self.book.get(&peer)).unwrap_or_default();
-        let mut usable: Vec<Multiaddr> = Vec::new();
-        for address in found.into_iter().chain(booked).map(bare) {
-            if is_dialable(&address, self.local) && !usable.contains(&address) {
-                usable.push(address);
+        let Some(peer) = peer else {
+            return Ok(Vec::new());
+        };
+        let mut known = self.table_addresses(&peer);
+        for address in self.book.get(&peer) {
+            if !known.contains(&address) {
+                known.push(address);
             }
         }
-        usable.truncate(ADDRESSES_PER_PEER_MAX);
-        Ok(usable)
+        known.truncate(ADDRESSES_PER_PEER_MAX);
+        Ok(known)
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.kad
-            .handle_established_outbound_connection(id, peer, address, role, port)
+        Ok(dummy::ConnectionHandler)
     }
 
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        self.kad.on_swarm_event(event);
-    }
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
     fn on_connection_handler_event(
         &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
+        _: PeerId,
+        _: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        self.kad
-            .on_connection_handler_event(peer, connection, event);
+        match event {}
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        let polled = self.kad.poll(cx);
-        self.end_bootstraps();
-        polled
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
     }
 }
 

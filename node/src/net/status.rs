@@ -92,8 +92,10 @@ counts! {
     TableAddress = "table_address",
     /// A peer removed from the routing table because it could not be dialled.
     TableUnreachable = "table_unreachable",
-    /// A record that somebody wanted to store in the DHT.
-    ForeignRecord = "dht_foreign_record",
+    /// A question for nodes that does not decode.
+    BadQuestion = "lookup_bad_question",
+    /// An answer to a question for nodes that does not decode.
+    BadAnswer = "lookup_bad_answer",
     /// A frame whose length field is below 9.
     FrameShort = "frame_too_short",
     /// A frame whose length field is above the limit.

@@ -4,10 +4,11 @@
 mod commands;
 mod identified;
 mod join;
+mod lookups;
 mod outlet;
 mod refresh;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -15,9 +16,10 @@ use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, kad, ping};
-use restante_proto::{Address, NodeId};
-use tokio::sync::{mpsc, oneshot};
+use libp2p::{Multiaddr, PeerId, ping};
+use restante_proto::NodeId;
+use restante_proto::routing::Point;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -25,21 +27,15 @@ use super::address::{bare, is_dialable, is_loopback};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
 use super::config::{NetConfig, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
-use super::fault::NetFault;
 use super::handle::Command;
 use super::item;
 use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
 use super::peer::{node_of, peer_of};
 use super::status::{Count, Counters, Mode};
 use join::{Entry, Join};
+use lookups::{Answered, Lookups};
 use outlet::Outlet;
 use refresh::{Refresh, Scope};
-
-/// A lookup that runs.
-struct Lookup {
-    count: usize,
-    reply: oneshot::Sender<Result<Vec<NodeId>, NetFault>>,
-}
 
 /// The network task.
 pub(super) struct Task {
@@ -54,8 +50,7 @@ pub(super) struct Task {
     commands_first: bool,
     outlet: Outlet,
     counters: Arc<Counters>,
-    /// Never iterated: query numbers have no order.
-    lookups: HashMap<kad::QueryId, Lookup>,
+    lookups: Lookups,
     endpoints: BTreeMap<ConnectionId, (PeerId, ConnectedPoint)>,
     join: Join,
     refresh: Refresh,
@@ -73,6 +68,7 @@ pub(super) struct Task {
 enum Input {
     Command(Command),
     Swarm(SwarmEvent<BehaviourEvent>),
+    Answered(Answered),
     Timer,
     /// Every handle is gone.
     NoHandles,
@@ -110,7 +106,7 @@ impl Task {
             commands_first: false,
             outlet: Outlet::new(parts.events, Arc::clone(&parts.counters)),
             counters: parts.counters,
-            lookups: HashMap::new(),
+            lookups: Lookups::new(parts.node),
             endpoints: BTreeMap::new(),
             join,
             refresh: Refresh::default(),
@@ -134,12 +130,9 @@ impl Task {
         loop {
             self.join_if_due();
             self.refresh_if_due();
-            let due = self
-                .join
-                .next()
-                .into_iter()
-                .chain(self.refresh.next())
-                .min();
+            self.drive_lookups();
+            let due = [self.join.next(), self.refresh.next(), self.lookups.next()];
+            let due = due.into_iter().flatten().min();
             let input = tokio::select! {
                 biased;
                 () = self.outlet.drain() => continue,
@@ -147,6 +140,7 @@ impl Task {
                     poll_input(
                         &mut self.swarm,
                         &mut self.commands,
+                        &mut self.lookups,
                         &mut self.commands_first,
                         (&mut self.alarm, due),
                         cx,
@@ -162,6 +156,7 @@ impl Task {
                 }
                 Input::Command(command) => self.on_command(command),
                 Input::Swarm(event) => self.on_swarm(event),
+                Input::Answered(answered) => self.on_answered(answered),
                 Input::Timer => {}
                 Input::NoHandles => return,
             }
@@ -182,20 +177,22 @@ impl Task {
 
     /// Looks for nodes that the table does not know when it is time to.
     fn refresh_if_due(&mut self) {
-        let own = *self.swarm.local_peer_id();
-        let routing = &mut self.swarm.behaviour_mut().routing;
-        let near = || routing.neighbours(own);
+        let routing = &self.swarm.behaviour().routing;
+        let near = || routing.neighbours();
         let Some(scope) = self.refresh.due(Instant::now(), rand::random(), near) else {
             return;
         };
         debug!(?scope, "the routing table is refreshed");
+        let own = routing.own_point();
         match scope {
-            Scope::Near => routing.look_near(own, REFRESH_NODES),
-            Scope::Neighbourhood | Scope::Whole => routing.look_near(own, LOOKUP_NODES_MIN),
+            Scope::Near => self.lookups.refresh(own, REFRESH_NODES),
+            Scope::Neighbourhood | Scope::Whole => self.lookups.refresh(own, LOOKUP_NODES_MIN),
         }
         if scope == Scope::Whole {
+            // Most places are far away, and on the way to each the table meets nodes at every distance.
             for _ in 0..REFRESH_FAR_LOOKUPS {
-                routing.look_far(&Address::new(rand::random()));
+                let anywhere = Point::new(rand::random());
+                self.lookups.refresh(anywhere, REFRESH_NODES);
             }
         }
     }
@@ -242,7 +239,6 @@ impl Task {
         self.mode = mode;
         let behaviour = self.swarm.behaviour_mut();
         behaviour.item.serve(serves);
-        behaviour.routing.set_mode(mode);
         behaviour.set_dial_back(serves);
         if serves && !self.alone {
             self.refresh.restart(Instant::now(), rand::random(), true);
@@ -277,6 +273,9 @@ impl Task {
                 if let ConnectedPoint::Dialer { address, .. } = &endpoint {
                     self.join.reached(address, peer_id);
                 }
+                if endpoint.is_dialer() {
+                    self.make_room();
+                }
                 self.endpoints.insert(connection_id, (peer_id, endpoint));
                 if num_established.get() == 1 {
                     self.outlet.tell_of(&peer_id, NetEvent::Connected);
@@ -301,6 +300,16 @@ impl Task {
                 self.on_dial_failed(&peer, &error);
             }
             _ => {}
+        }
+    }
+
+    /// Closes the outgoing connection that has been idle for longest, if places for them become scarce.
+    fn make_room(&mut self) {
+        let behaviour = self.swarm.behaviour_mut();
+        if behaviour.gate.is_crowded()
+            && let Some(idle) = behaviour.item.close_longest_idle()
+        {
+            self.swarm.close_connection(idle);
         }
     }
 
@@ -330,7 +339,6 @@ impl Task {
         match event {
             BehaviourEvent::Item(event) => self.on_item(event),
             BehaviourEvent::Identify(event) => self.on_identify(event),
-            BehaviourEvent::Routing(event) => self.on_routing(event),
             BehaviourEvent::Ping(ping::Event {
                 connection,
                 result: Err(failure),
@@ -373,6 +381,7 @@ impl Task {
                     self.swarm.behaviour_mut().item.close_inbound(via);
                 }
             }
+            item::Event::Question { via, id, payload } => self.on_question(via, id, &payload),
             item::Event::Push {
                 peer,
                 connection,
@@ -395,37 +404,13 @@ impl Task {
             }
         }
     }
-
-    fn on_routing(&mut self, event: kad::Event) {
-        match event {
-            kad::Event::OutboundQueryProgressed {
-                id,
-                result: kad::QueryResult::GetClosestPeers(result),
-                step,
-                ..
-            } if step.last => self.on_looked_up(id, result),
-            kad::Event::RoutingUpdated {
-                peer,
-                is_new_peer: true,
-                ..
-            } => {
-                self.swarm.behaviour_mut().routing.recheck(&peer);
-                self.outlet.tell_routing_changed();
-                self.check_alone();
-            }
-            kad::Event::InboundRequest {
-                request:
-                    kad::InboundRequest::PutRecord { .. } | kad::InboundRequest::AddProvider { .. },
-            } => self.counters.add(Count::ForeignRecord),
-            _ => {}
-        }
-    }
 }
 
 /// Asks commands and the swarm in turns, so that a flood of the one cannot starve the other.
 fn poll_input(
     swarm: &mut Swarm<Behaviour>,
     commands: &mut mpsc::Receiver<Command>,
+    lookups: &mut Lookups,
     commands_first: &mut bool,
     (alarm, due): (&mut item::Alarm, Option<Instant>),
     cx: &mut Context<'_>,
@@ -452,6 +437,9 @@ fn poll_input(
     };
     if *commands_first && let ready @ Poll::Ready(_) = poll_commands(swarm, commands, cx) {
         return ready;
+    }
+    if let Poll::Ready(answered) = lookups.poll(cx) {
+        return Poll::Ready(Input::Answered(answered));
     }
     if let Poll::Ready(Some(event)) = swarm.poll_next_unpin(cx) {
         return Poll::Ready(Input::Swarm(event));

@@ -451,6 +451,29 @@ pub struct GrantedMailbox {
     #[prost(bytes = "bytes", tag = "2")]
     pub certificate: ::prost::bytes::Bytes,
 }
+// ---- Routing (SPEC 9.4) ----
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FindNodes {
+    /// 32 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub point: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FoundNodes {
+    /// at most 20, nearest first
+    #[prost(message, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<FoundNode>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FoundNode {
+    /// 32 bytes, Ed25519
+    #[prost(bytes = "bytes", tag = "1")]
+    pub node: ::prost::bytes::Bytes,
+    /// 1 to 8, binary multiaddresses of at most 64 bytes
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
 // ---- Mailboxes and admission (SPEC 5) ----
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

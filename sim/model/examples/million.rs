@@ -11,7 +11,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use restante_sim_model::{Options, Progress, Report, Routing, look_up, run};
+use restante_sim_model::{Options, Progress, Report, look_up, run};
 use restante_sim_population::Churn;
 
 fn main() -> ExitCode {
@@ -28,13 +28,6 @@ fn main() -> ExitCode {
         .and_then(|text| text.parse().ok())
         .unwrap_or(7);
     measure_lookups(&options, "as the node does", seed);
-    let mut plain = options.clone();
-    plain.routing = Routing {
-        paths: 1,
-        parallel: 3,
-        ..Routing::default()
-    };
-    measure_lookups(&plain, "on one path, three at a time", seed);
     let mut dead = options.clone();
     dead.churn = vec![(1, Churn::Always)];
     measure_lookups(&dead, "as the node does, everybody up", seed);

@@ -1,9 +1,9 @@
-//! One lookup: the walk of libp2p's Kademlia towards a key, on disjoint paths, with nodes that do
-//! not answer.
+//! One lookup: the protocol's own state machine, among nodes of which some do not answer.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use restante_proto::routing::Lookup;
 use restante_sim_population::Regions;
 
 use crate::{
@@ -13,11 +13,8 @@ use crate::{
     tables::{Near, Tables, mix},
 };
 
-mod path;
 #[cfg(test)]
 mod tests;
-
-use path::{Ask, Path};
 
 /// What a walk goes through.
 pub(crate) struct Ground<'a> {
@@ -71,36 +68,18 @@ pub(crate) struct Walk {
     pub(crate) end_ms: u64,
 }
 
-/// A question that was asked of a node.
-#[derive(Clone, Copy, Debug)]
-struct Contact {
-    node: u32,
-    path: usize,
-    hops: u16,
-    distance: u64,
-    /// Nodes its answer named.
-    named: u32,
-    state: Answer,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Awaited,
-    Came,
-    Failed,
-}
-
 /// Walks towards keys; it keeps its memory from one walk to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Walker {
-    paths: Vec<Path>,
-    contacts: Vec<Contact>,
-    /// Questions under way: when each ends, and its place in `contacts`.
-    awaited: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Questions under way: when each ends, and who was asked.
+    awaited: BinaryHeap<Reverse<(u64, u32)>>,
+    /// From how far each node was first heard of, by its place.
+    hops: Vec<u32>,
     places: Places,
     near: Near,
     answer: Vec<(u64, u32)>,
-    found: Vec<(u64, u32)>,
+    answers: Vec<(u32, u32)>,
+    found: Vec<u32>,
     key: u64,
     best: Option<u64>,
     walk: Walk,
@@ -110,182 +89,128 @@ impl Walker {
     /// Walks from `origin`'s table towards `key`; what was found is in [`Walker::found`]
     /// afterwards.
     pub(crate) fn walk(&mut self, ground: &Ground<'_>, origin: u32, key: u64) -> Walk {
-        self.begin(ground, origin, key);
+        let mut lookup = self.begin(ground, origin, key);
         let mut now_ms = 0;
         loop {
-            self.ask_all(ground, origin, now_ms);
-            if self.paths.iter().all(Path::is_finished) || now_ms >= ground.rules.lookup_ms {
+            while let Some(node) = lookup.ask(now_ms) {
+                self.contact(ground, origin, node, now_ms);
+            }
+            if lookup.is_done(now_ms) {
                 break;
             }
-            let Some(Reverse((at_ms, contact))) = self.awaited.pop() else {
-                break;
-            };
-            now_ms = at_ms.min(ground.rules.lookup_ms);
-            if at_ms <= now_ms {
-                self.on_answer(ground, origin, contact, now_ms);
+            let timeout_ms = lookup.next_timeout(now_ms);
+            match self.awaited.peek() {
+                Some(Reverse((at_ms, node))) if *at_ms <= timeout_ms => {
+                    let (at_ms, node) = (*at_ms, *node);
+                    self.awaited.pop();
+                    now_ms = at_ms;
+                    self.on_answer(ground, &mut lookup, (origin, node), now_ms);
+                }
+                _ => now_ms = timeout_ms,
             }
         }
         self.walk.end_ms = now_ms;
-        self.gather(ground.rules);
+        self.found.clear();
+        self.found.extend(lookup.found());
         self.walk
     }
 
     /// Returns the nodes that answered and are closest to the key, nearest first.
     pub(crate) fn found(&self) -> impl Iterator<Item = u32> + '_ {
-        self.found.iter().map(|(_, node)| *node)
+        self.found.iter().copied()
     }
 
     /// Returns the nodes that answered, each with how many it named.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let came = |contact: &&Contact| contact.state == Answer::Came;
-        let contacts = self.contacts.iter().filter(came);
-        contacts.map(|contact| (contact.node, contact.named))
+        self.answers.iter().copied()
     }
 
-    fn begin(&mut self, ground: &Ground<'_>, origin: u32, key: u64) {
+    fn begin(&mut self, ground: &Ground<'_>, origin: u32, key: u64) -> Lookup<u32, u64> {
         self.walk = Walk::default();
         (self.key, self.best) = (key, None);
-        self.contacts.clear();
         self.awaited.clear();
+        self.hops.clear();
         self.places.clear();
-        self.paths.resize_with(ground.rules.paths, Path::default);
+        self.answers.clear();
         ground.tables.near(key, &mut self.near);
         ground
             .tables
             .answer(origin, key, &self.near, &mut self.answer);
-        for path in &mut self.paths {
-            path.begin();
-        }
         for place in 0..self.answer.len() {
             let (distance, node) = self.answer[place];
-            self.hear_of(ground, node, distance, 0, 0);
-            for path in &mut self.paths {
-                path.learn(distance, node);
-            }
+            self.hear_of(ground, (node, distance), 0, 0);
         }
+        let seeds = self
+            .answer
+            .iter()
+            .map(|(distance, node)| (*node, *distance));
+        Lookup::new(0, ground.rules.wanted, seeds)
     }
 
-    /// Notes a node that is the nearest so far of those that are up.
-    fn hear_of(&mut self, ground: &Ground<'_>, node: u32, distance: u64, hops: u16, now_ms: u64) {
+    /// Notes from how far a node was heard of, and whether it is the nearest so far of those that are up.
+    fn hear_of(
+        &mut self,
+        ground: &Ground<'_>,
+        (node, distance): (u32, u64),
+        hops: u32,
+        now_ms: u64,
+    ) {
+        if self.places.of(node, self.hops.len()) == self.hops.len() {
+            self.hops.push(hops);
+        }
         if self.best.is_none_or(|best| distance < best) && ground.up.has(node) {
             self.best = Some(distance);
             self.walk.nearest_ms = now_ms;
-            self.walk.hops = u32::from(hops);
+            self.walk.hops = hops;
         }
     }
 
-    /// Asks whom the paths want to ask now.
-    fn ask_all(&mut self, ground: &Ground<'_>, origin: u32, now_ms: u64) {
-        // Paths take turns, one question each, until nobody has one.
-        let mut asked = true;
-        while asked {
-            asked = false;
-            for index in 0..self.paths.len() {
-                asked |= self.ask_on(ground, origin, index, now_ms);
-            }
-        }
-    }
-
-    /// Lets one path ask one question of somebody whom no path has asked; says whether it did.
-    fn ask_on(&mut self, ground: &Ground<'_>, origin: u32, index: usize, now_ms: u64) -> bool {
-        loop {
-            let Some(Ask { node, hops }) = self.paths[index].next(ground.rules) else {
-                return false;
-            };
-            let place = self.places.of(node, self.contacts.len());
-            let Some(known) = self.contacts.get(place) else {
-                self.contact(ground, origin, index, Ask { node, hops }, now_ms);
-                return true;
-            };
-            // This path hears whether there was an answer, but not what was in it: paths are
-            // disjoint.
-            match known.state {
-                Answer::Awaited => {}
-                Answer::Came => {
-                    self.paths[index].on_answer(known.distance, &[], hops, ground.rules)
-                }
-                Answer::Failed => self.paths[index].on_failure(known.distance),
-            }
-        }
-    }
-
-    fn contact(
-        &mut self,
-        ground: &Ground<'_>,
-        origin: u32,
-        path: usize,
-        Ask { node, hops }: Ask,
-        now_ms: u64,
-    ) {
+    fn contact(&mut self, ground: &Ground<'_>, origin: u32, node: u32, now_ms: u64) {
         self.walk.questions += 1;
-        let distance = ground.tables.keys.key(node) ^ self.key;
-        let from = region_of(ground.tables.keys.key(origin));
-        let round_trip_ms = ground
-            .distances
-            .round_trip_ms(from, region_of(distance ^ self.key));
+        let keys = ground.tables.keys;
+        let (from, to) = (region_of(keys.key(origin)), region_of(keys.key(node)));
         let after_ms = if ground.up.has(node) {
-            round_trip_ms * ground.rules.round_trips
+            ground.distances.round_trip_ms(from, to) * ground.rules.round_trips
         } else {
             self.walk.unanswered += 1;
             ground.rules.timeout_ms
         };
-        let ends = (now_ms + after_ms, self.contacts.len());
-        self.awaited.push(Reverse(ends));
-        self.contacts.push(Contact {
-            node,
-            path,
-            hops,
-            distance,
-            named: 0,
-            state: Answer::Awaited,
-        });
+        self.awaited.push(Reverse((now_ms + after_ms, node)));
     }
 
-    fn on_answer(&mut self, ground: &Ground<'_>, origin: u32, contact: usize, now_ms: u64) {
-        let Contact {
-            node,
-            path,
-            hops,
-            distance,
-            ..
-        } = self.contacts[contact];
+    fn on_answer(
+        &mut self,
+        ground: &Ground<'_>,
+        lookup: &mut Lookup<u32, u64>,
+        (origin, node): (u32, u32),
+        now_ms: u64,
+    ) {
+        let distance = ground.tables.keys.key(node) ^ self.key;
         if !ground.up.has(node) {
-            self.contacts[contact].state = Answer::Failed;
-            for path in &mut self.paths {
-                path.on_failure(distance);
-            }
+            lookup.on_failed(distance);
             return;
         }
         ground
             .tables
             .answer(node, self.key, &self.near, &mut self.answer);
-        self.contacts[contact].state = Answer::Came;
-        self.contacts[contact].named = self.answer.len() as u32;
+        self.answers.push((node, self.answer.len() as u32));
         // One does not ask oneself.
         self.answer.retain(|(_, named)| *named != origin);
+        let place = self.places.of(node, self.hops.len());
+        let hops = self.hops.get(place).copied().unwrap_or_default() + 1;
         for place in 0..self.answer.len() {
             let (distance, named) = self.answer[place];
-            self.hear_of(ground, named, distance, hops + 1, now_ms);
+            self.hear_of(ground, (named, distance), hops, now_ms);
         }
-        for (index, other) in self.paths.iter_mut().enumerate() {
-            let named: &[(u64, u32)] = if index == path { &self.answer } else { &[] };
-            other.on_answer(distance, named, hops + 1, ground.rules);
-        }
-    }
-
-    /// Collects what the paths found.
-    fn gather(&mut self, rules: &Routing) {
-        self.found.clear();
-        let came = |contact: &&Contact| contact.state == Answer::Came;
-        let place = |contact: &Contact| (contact.distance, contact.node);
-        self.found
-            .extend(self.contacts.iter().filter(came).map(place));
-        self.found.sort_unstable();
-        self.found.truncate(rules.wanted);
+        let named = self
+            .answer
+            .iter()
+            .map(|(distance, node)| (*node, *distance));
+        lookup.on_answer(now_ms, distance, named);
     }
 }
 
-/// Where each node that was asked is among the contacts: a hash table, always looked at in the same
+/// Which place each node has that was heard of: a hash table, always looked at in the same
 /// order.
 #[derive(Debug)]
 struct Places {

@@ -3,8 +3,8 @@
 use rand::Rng;
 use restante_proto::{
     limits::{
-        DAY_MS, ENVELOPE_BYTES, HOUR_MS, MESSAGE_TTL_DEFAULT_MS, MESSAGE_TTL_MAX_MS,
-        MESSAGE_TTL_MIN_MS, MINUTE_MS, REPLICAS, SECOND_MS, receipts_wanted,
+        DAY_MS, ENVELOPE_BYTES, FOUND_NODES_MAX, HOUR_MS, MESSAGE_TTL_DEFAULT_MS,
+        MESSAGE_TTL_MAX_MS, MESSAGE_TTL_MIN_MS, MINUTE_MS, REPLICAS, SECOND_MS, receipts_wanted,
     },
     placement::CANDIDATES,
 };
@@ -133,21 +133,15 @@ pub struct Repair {
     pub copies: usize,
 }
 
-/// How lookups go. The defaults are what the node library sets and libp2p's Kademlia does.
+/// How lookups go, as far as the protocol does not say. The defaults are what the node library sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Routing {
     /// Entries of a bucket and of an answer: k.
     pub bucket: usize,
-    /// Nodes a lookup wants, each path by itself.
+    /// Nodes a lookup wants.
     pub wanted: usize,
-    /// Disjoint paths of a lookup.
-    pub paths: usize,
-    /// Questions under way on each path while it makes progress.
-    pub parallel: usize,
-    /// After how long a node that does not answer is given up, in milliseconds.
+    /// After how long it is known of a node that it is gone, in milliseconds; a lookup does not wait for that.
     pub timeout_ms: u64,
-    /// After how long a lookup ends with what it has, in milliseconds.
-    pub lookup_ms: u64,
     /// Round trips until an answer is there: 1 over connections that are open, 2 with a handshake
     /// of QUIC, 3 of TCP.
     pub round_trips: u64,
@@ -162,12 +156,9 @@ pub struct Routing {
 impl Default for Routing {
     fn default() -> Self {
         Self {
-            bucket: 20,
+            bucket: FOUND_NODES_MAX,
             wanted: CANDIDATES,
-            paths: 3,
-            parallel: 3,
-            timeout_ms: 5_000,
-            lookup_ms: 30_000,
+            timeout_ms: 10_000,
             round_trips: 2,
             stale_ms: 300_000,
             question_bytes: 50,
@@ -259,10 +250,7 @@ impl Options {
         self.check_times()?;
         self.check_copies()?;
         let routing = &self.routing;
-        if !(CANDIDATES..=routing.bucket).contains(&routing.wanted)
-            || routing.paths == 0
-            || routing.parallel == 0
-        {
+        if !(CANDIDATES..=routing.bucket).contains(&routing.wanted) {
             return Err(BadOptions::Routing);
         }
         Ok(())
@@ -428,9 +416,6 @@ pub enum BadOptions {
     #[error("{0:?} is not possible: an interval of a minute, a threshold not above the copies")]
     Repair(Repair),
     /// Lookups that cannot be.
-    #[error(
-        "lookups want at least {CANDIDATES} nodes and no more than a bucket has, on a path, with a \
-         question at a time"
-    )]
+    #[error("lookups want at least {CANDIDATES} nodes and no more than a bucket has")]
     Routing,
 }

@@ -1,9 +1,6 @@
 use restante::client::WORDS_GATHER_MS;
-use restante::net::limits::{
-    HANDSHAKE_TIMEOUT, LOOKUP_NODES_MIN, LOOKUP_PARALLEL, LOOKUP_STREAM_TIMEOUT, LOOKUP_TIMEOUT,
-    REFRESH_NEAR_MAX,
-};
-use restante_proto::limits::{MESSAGE_TTL_DEFAULT_MS, REPLICAS};
+use restante::net::limits::{HANDSHAKE_TIMEOUT, LOOKUP_NODES_MIN, REFRESH_NEAR_MAX};
+use restante_proto::limits::{FOUND_NODES_MAX, MESSAGE_TTL_DEFAULT_MS, REPLICAS};
 use restante_sim_model::{Options, Recipients, Routing, Senders, Span};
 
 use super::{missing, options, simulate};
@@ -51,14 +48,10 @@ fn ms(time: std::time::Duration) -> u64 {
 #[test]
 fn the_model_goes_by_the_nodes_numbers() {
     let routing = Routing::default();
-    assert_eq!(routing.bucket, libp2p::kad::K_VALUE.get());
-    assert_eq!(routing.paths, LOOKUP_PARALLEL);
-    assert_eq!(routing.parallel, LOOKUP_PARALLEL);
-    assert_eq!(routing.wanted, LOOKUP_NODES_MIN.get());
-    assert_eq!(routing.lookup_ms, ms(LOOKUP_TIMEOUT));
-    // A node that has gone costs a handshake, one that stopped answering a question.
+    assert_eq!(routing.bucket, FOUND_NODES_MAX);
+    assert_eq!(routing.wanted, LOOKUP_NODES_MIN);
+    // A node that has gone costs a handshake.
     assert_eq!(routing.timeout_ms, ms(HANDSHAKE_TIMEOUT));
-    assert_eq!(routing.timeout_ms, ms(LOOKUP_STREAM_TIMEOUT));
     // Neighbours look for each other so often: on average half of it passes until one is missed.
     assert_eq!(routing.stale_ms, ms(REFRESH_NEAR_MAX) / 2);
     let options = Options::default();

@@ -10,10 +10,19 @@ use super::super::status::Count;
 pub(crate) enum Kind {
     /// Asks for a response; the opener alone sends it.
     Request = 0,
-    /// Answers the request of the same id; the acceptor alone sends it.
+    /// Answers the request or question of the same id; the acceptor alone sends it.
     Response = 1,
     /// Answers nothing; the acceptor alone sends it.
     Push = 2,
+    /// Asks for nodes, and for a response; the opener alone sends it.
+    Question = 3,
+}
+
+impl Kind {
+    /// Returns whether the opener sends it and wants a response.
+    pub(crate) const fn is_asked(self) -> bool {
+        matches!(self, Self::Request | Self::Question)
+    }
 }
 
 /// One frame.
@@ -34,7 +43,7 @@ pub(crate) enum FrameFault {
     TooShort(u32),
     #[error("frame length is {0}, limit is {FRAME_BYTES_MAX}")]
     TooLong(u32),
-    #[error("frame kind is {0}, expected 0 to 2")]
+    #[error("frame kind is {0}, expected 0 to 3")]
     Kind(u8),
     #[error("request id is {id} in a frame of kind {kind}")]
     Id { kind: u8, id: u64 },
@@ -104,6 +113,7 @@ impl Decoder {
             0 => Kind::Request,
             1 => Kind::Response,
             2 => Kind::Push,
+            3 => Kind::Question,
             _ => return Err(FrameFault::Kind(kind)),
         };
         let Some((id, payload)) = rest.split_first_chunk::<8>() else {

@@ -19,6 +19,7 @@ use libp2p::swarm::{
 use super::super::fault::RequestFault;
 use super::super::limits::NEGOTIATE_TIMEOUT;
 use super::super::status::Counters;
+use super::codec::Kind;
 use super::inbound::Inbound;
 use super::link::{Budget, End, Link};
 use super::outbound::{Call, Outbound, Outcome};
@@ -64,6 +65,7 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// The peer asked something.
     Request {
+        kind: Kind,
         serial: u64,
         id: u64,
         payload: Bytes,
@@ -74,6 +76,8 @@ pub(crate) enum Report {
     InboundClosed { serial: u64 },
     /// The outbound substream is over.
     OutboundClosed,
+    /// The connection has work, or none.
+    Busy(bool),
     /// The peer broke the protocol: the connection is to be closed.
     Fault,
 }
@@ -121,6 +125,8 @@ pub(crate) struct Handler {
     inbound_count: u64,
     outbound: Outbound<Stream>,
     reports: VecDeque<Report>,
+    /// What was last reported of it.
+    busy: bool,
 }
 
 impl Handler {
@@ -133,6 +139,7 @@ impl Handler {
             inbound_count: 0,
             outbound: Outbound::new(),
             reports: VecDeque::new(),
+            busy: false,
         }
     }
 
@@ -210,10 +217,11 @@ impl Handler {
         let serial = inbound.serial();
         match inbound.poll(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok((id, payload))) => Poll::Ready(Report::Request {
+            Poll::Ready(Ok(frame)) => Poll::Ready(Report::Request {
+                kind: frame.kind,
                 serial,
-                id,
-                payload,
+                id: frame.id,
+                payload: frame.payload,
             }),
             Poll::Ready(Err(end)) => {
                 self.count(end);
@@ -258,6 +266,12 @@ impl ConnectionHandler for Handler {
             }
             Poll::Pending => self.poll_inbound(cx),
         };
+        let busy = self.connection_keep_alive();
+        if report.is_pending() && busy != self.busy {
+            self.busy = busy;
+            let report = Report::Busy(busy);
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(report));
+        }
         report.map(ConnectionHandlerEvent::NotifyBehaviour)
     }
 

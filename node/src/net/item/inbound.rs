@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite};
 
 use super::super::limits::{
@@ -11,7 +10,7 @@ use super::super::limits::{
     REQUESTS_IN_FLIGHT_MAX,
 };
 use super::super::status::Count;
-use super::codec::{Kind, encode};
+use super::codec::{Frame, Kind, encode};
 use super::link::{End, Link};
 
 /// A substream that the peer opened.
@@ -72,20 +71,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inbound<S> {
     }
 
     /// Returns the next request, or why there will be none.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(u64, Bytes), End>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, End>> {
         self.link.poll_write(cx)?;
         if self.open.len() + self.link.queued_frames() >= REQUESTS_IN_FLIGHT_MAX {
             self.link.pause();
             return Poll::Pending;
         }
         let frame = ready!(self.link.poll_read(cx))?;
-        if frame.kind != Kind::Request {
+        if !frame.kind.is_asked() {
             return Poll::Ready(Err(Some(Count::WrongDirection)));
         }
         if !self.open.insert(frame.id) {
             return Poll::Ready(Err(Some(Count::DuplicateRequest)));
         }
-        Poll::Ready(Ok((frame.id, frame.payload)))
+        Poll::Ready(Ok(frame))
     }
 }
 

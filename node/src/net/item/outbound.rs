@@ -17,6 +17,8 @@ use super::link::{Alarm, End, Link};
 /// A request on its way, with the place its answer goes to.
 #[derive(Debug)]
 pub(crate) struct Call {
+    /// [`Kind::Request`] or [`Kind::Question`].
+    pub(crate) kind: Kind,
     pub(crate) payload: Bytes,
     pub(crate) deadline: Instant,
     pub(crate) reply: oneshot::Sender<Result<Bytes, RequestFault>>,
@@ -171,7 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
             };
             let Frame { kind, id, payload } = frame?;
             match kind {
-                Kind::Request => return Poll::Ready(Err(Some(Count::WrongDirection))),
+                Kind::Request | Kind::Question => {
+                    return Poll::Ready(Err(Some(Count::WrongDirection)));
+                }
                 Kind::Push => return Poll::Ready(Ok(payload)),
                 Kind::Response => self.answered(id, payload)?,
             }
@@ -193,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
             };
             let payload = std::mem::take(&mut call.payload);
             self.sent.insert(id);
-            if !link.queue(encode(Kind::Request, id, &payload)) {
+            if !link.queue(encode(call.kind, id, &payload)) {
                 return Err(Some(Count::BudgetFull));
             }
         }

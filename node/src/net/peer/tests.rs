@@ -1,5 +1,4 @@
 use libp2p::identity::Keypair;
-use proptest::prelude::*;
 
 use super::*;
 
@@ -23,23 +22,4 @@ fn a_hashed_peer_id_is_no_node() {
         .map(|byte| NodeId::new([byte; 32]))
         .filter(|id| peer_of(id).is_none());
     assert!(no_point.count() > 0, "some byte strings are no points");
-}
-
-/// Computed with another implementation of SHA-256 (Python's hashlib).
-#[test]
-fn the_distance_is_the_published_one() {
-    let found = distance(&NodeId::new([1; 32]), &Address::new([2; 32]));
-    assert_eq!(data_encoding::HEXLOWER.encode(found.as_bytes()), DISTANCE);
-}
-
-const DISTANCE: &str = "de30938791fd71d07c6dcb979d192a673a381c5868259398b330721289a1dfee";
-
-proptest! {
-    #[test]
-    fn the_distance_is_that_of_libp2p(address: [u8; 32]) {
-        let peer = Keypair::generate_ed25519().public().to_peer_id();
-        let ours = distance(&node_of(&peer).unwrap(), &Address::new(address));
-        let theirs = KBucketKey::from(peer).distance(&KBucketKey::from(address.to_vec()));
-        prop_assert_eq!(ours.as_bytes(), &theirs.0.to_big_endian());
-    }
 }

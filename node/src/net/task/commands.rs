@@ -1,16 +1,15 @@
 //! What the handles ask for.
 
-use libp2p::{Multiaddr, kad};
-use restante_proto::{Address, NodeId};
-use tokio::sync::oneshot;
+use libp2p::Multiaddr;
+use restante_proto::NodeId;
+use restante_proto::routing::Point;
 use tracing::debug;
 
 use super::super::fault::NetFault;
 use super::super::handle::Command;
-use super::super::limits::LOOKUPS_MAX;
 use super::super::peer::node_of;
 use super::super::status::NetStatus;
-use super::{Lookup, Task};
+use super::Task;
 
 impl Task {
     pub(super) fn on_command(&mut self, command: Command) {
@@ -21,7 +20,7 @@ impl Task {
                 address,
                 count,
                 reply,
-            } => self.look_up(&address, count, reply),
+            } => self.lookups.want(Point::of_address(&address), count, reply),
             Command::ClosestKnown {
                 address,
                 count,
@@ -48,20 +47,6 @@ impl Task {
             // `run` ends on it.
             Command::Shutdown(_) => {}
         }
-    }
-
-    fn look_up(
-        &mut self,
-        address: &Address,
-        count: usize,
-        reply: oneshot::Sender<Result<Vec<NodeId>, NetFault>>,
-    ) {
-        if self.lookups.len() >= LOOKUPS_MAX {
-            let _gone = reply.send(Err(NetFault::Busy));
-            return;
-        }
-        let query = self.swarm.behaviour_mut().routing.look_up(address, count);
-        self.lookups.insert(query, Lookup { count, reply });
     }
 
     fn dial(&mut self, address: &Multiaddr) -> Result<(), NetFault> {
@@ -92,33 +77,5 @@ impl Task {
             external: self.swarm.external_addresses().cloned().collect(),
             counters: self.counters.read(),
         }
-    }
-
-    /// Answers whoever asked for a lookup.
-    pub(super) fn on_looked_up(&mut self, id: kad::QueryId, result: kad::GetClosestPeersResult) {
-        let (peers, in_time) = match result {
-            Ok(found) => (found.peers, true),
-            Err(kad::GetClosestPeersError::Timeout { peers, .. }) => (peers, false),
-        };
-        for peer in &peers {
-            self.swarm
-                .behaviour_mut()
-                .routing
-                .remember(peer.peer_id, &peer.addrs);
-        }
-        let Some(lookup) = self.lookups.remove(&id) else {
-            return;
-        };
-        let nodes = peers.iter().filter_map(|peer| node_of(&peer.peer_id));
-        let nodes: Vec<NodeId> = nodes
-            .filter(|node| *node != self.node)
-            .take(lookup.count)
-            .collect();
-        let result = if nodes.is_empty() && !in_time {
-            Err(NetFault::TimedOut)
-        } else {
-            Ok(nodes)
-        };
-        let _gone = lookup.reply.send(result);
     }
 }

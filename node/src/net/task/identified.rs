@@ -7,6 +7,7 @@ use libp2p::{Multiaddr, PeerId};
 use tracing::debug;
 
 use super::super::address::{bare, ip_of};
+use super::super::routing::Offered;
 use super::super::status::Count;
 use super::Task;
 
@@ -31,8 +32,7 @@ impl Task {
             self.unlist(&peer);
             return;
         }
-        let speaks = |name| info.protocols.contains(name);
-        if !speaks(&self.names.kad) || !speaks(&self.names.item) {
+        if !info.protocols.contains(&self.names.item) {
             self.unlist(&peer);
             return;
         }
@@ -40,8 +40,13 @@ impl Task {
             return;
         };
         let addresses = believed(endpoint, &info.listen_addrs);
-        if !self.swarm.behaviour_mut().routing.offer(peer, &addresses) {
-            debug!(%peer, "peer not taken into the routing table");
+        match self.swarm.behaviour_mut().routing.offer(peer, &addresses) {
+            Offered::New => {
+                self.outlet.tell_routing_changed();
+                self.check_alone();
+            }
+            Offered::Known => {}
+            Offered::Left => debug!(%peer, "peer not taken into the routing table"),
         }
     }
 

@@ -123,9 +123,7 @@ impl Plan {
         match new {
             0 => (Scope::Near, NEAR_GROWTH_STILL),
             // Whoever comes makes itself known to its neighbours; many at once may have missed each other.
-            _ if self.serves && new * 2 > LOOKUP_NODES_MIN.get() => {
-                (Scope::Neighbourhood, NEAR_GROWTH)
-            }
+            _ if self.serves && new * 2 > LOOKUP_NODES_MIN => (Scope::Neighbourhood, NEAR_GROWTH),
             _ => (Scope::Near, NEAR_GROWTH),
         }
     }

@@ -64,35 +64,28 @@ impl World {
     }
 }
 
-fn plain() -> Routing {
-    Routing {
-        paths: 1,
-        parallel: 3,
-        ..Routing::default()
-    }
-}
-
 #[test]
 fn a_walk_finds_whom_a_full_search_finds() {
     for count in [2, 3, 6, 21, 22, 60, 300, 2_000] {
         for dead in [0, 4] {
             let mut world = world(count, dead);
-            for rules in [Routing::default(), plain()] {
-                for _ in 0..8 {
-                    let origin = (world.rng.next_u64() % count as u64) as u32;
-                    let key = world.rng.next_u64();
-                    let (walk, found) = world.walk(&rules, origin, key);
-                    let wanted = world.closest(origin, key, 8);
-                    assert_eq!(found[..wanted.len()], wanted, "{count} nodes, {walk:?}");
-                    assert!(walk.nearest_ms <= walk.end_ms);
-                }
+            for _ in 0..16 {
+                let origin = (world.rng.next_u64() % count as u64) as u32;
+                let key = world.rng.next_u64();
+                let (walk, found) = world.walk(&Routing::default(), origin, key);
+                assert_eq!(
+                    found,
+                    world.closest(origin, key, 8),
+                    "{count} nodes, {walk:?}"
+                );
+                assert!(walk.nearest_ms <= walk.end_ms);
             }
         }
     }
 }
 
 #[test]
-fn whoever_knows_everybody_asks_all_of_them_at_once() {
+fn whoever_knows_everybody_asks_each_once() {
     let world = world(4, 0);
     let (walk, found) = world.walk(&Routing::default(), 0, 77);
     assert_eq!(found, world.closest(0, 77, 20));
@@ -108,17 +101,12 @@ fn whoever_knows_everybody_asks_all_of_them_at_once() {
 }
 
 #[test]
-fn a_node_that_does_not_answer_costs_its_time_out_and_no_more() {
+fn a_node_that_does_not_answer_costs_some_patience_and_no_more() {
     let mut world = world(4, 0);
     world.up.set(2, false);
-    let (walk, _) = world.walk(&Routing::default(), 0, 77);
-    assert_eq!((walk.unanswered, walk.end_ms), (1, 5_000));
-    let rules = Routing {
-        lookup_ms: 1_000,
-        ..Routing::default()
-    };
-    let (walk, found) = world.walk(&rules, 0, 77);
-    assert_eq!((walk.end_ms, found), (1_000, world.closest(0, 77, 20)));
+    let (walk, found) = world.walk(&Routing::default(), 0, 77);
+    assert_eq!((walk.unanswered, walk.end_ms), (1, 2_000));
+    assert_eq!(found, world.closest(0, 77, 8));
 }
 
 #[test]
@@ -135,7 +123,7 @@ fn larger_networks_take_more_hops_and_dead_nodes_more_time() {
         let (mut hops, mut end_ms) = (0, 0);
         for _ in 0..60 {
             let key = world.rng.next_u64();
-            let (walk, _) = world.walk(&plain(), 0, key);
+            let (walk, _) = world.walk(&Routing::default(), 0, key);
             hops += walk.hops;
             end_ms += walk.end_ms;
         }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use libp2p::identity::Keypair;
-use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
-use libp2p::{StreamProtocol, identify, kad, ping};
+use libp2p::{identify, ping};
 
 use super::*;
 
@@ -18,7 +17,6 @@ const RESULT: &str = "result: ";
 struct Behaviour {
     ping: ping::Behaviour,
     identify: identify::Behaviour,
-    kad: kad::Behaviour<MemoryStore>,
 }
 
 fn swarm(internet: &Internet, number: u8) -> (Swarm<Behaviour>, HostId) {
@@ -26,17 +24,12 @@ fn swarm(internet: &Internet, number: u8) -> (Swarm<Behaviour>, HostId) {
     let mut secret = [number; 32];
     let keypair = Keypair::ed25519_from_bytes(&mut secret).unwrap();
     let peer = keypair.public().to_peer_id();
-    let protocol = StreamProtocol::new("/test/kad/1");
-    let mut kad =
-        kad::Behaviour::with_config(peer, MemoryStore::new(peer), kad::Config::new(protocol));
-    kad.set_mode(Some(kad::Mode::Server));
     let behaviour = Behaviour {
         ping: ping::Behaviour::default(),
         identify: identify::Behaviour::new(identify::Config::new(
             "/test/id/1".into(),
             keypair.public(),
         )),
-        kad,
     };
     let config = libp2p::swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(Duration::from_secs(60));
@@ -96,7 +89,7 @@ fn two_swarms_ping_and_tell_each_other_what_they_see() {
     assert_eq!(closed_ms, 30_025);
 }
 
-/// Twenty swarms find each other from one; returns who knows how many, and the hash of it all.
+/// Twenty swarms dial each other; returns who knows how many, and the hash of it all.
 async fn twenty(seed: u64) -> (Vec<usize>, u64, Stats) {
     let options = Options {
         loss_ppm: 5_000,
@@ -107,11 +100,8 @@ async fn twenty(seed: u64) -> (Vec<usize>, u64, Stats) {
     let mut tasks = Vec::new();
     for number in 1..=20 {
         let (mut swarm, _) = swarm(&internet, number);
-        let first = Keypair::ed25519_from_bytes([1; 32]).unwrap().public();
-        if number > 1 {
-            let kad = &mut swarm.behaviour_mut().kad;
-            kad.add_address(&first.to_peer_id(), address(1));
-            kad.bootstrap().unwrap();
+        for other in (1..=20).filter(|other| *other != number) {
+            swarm.dial(address(other)).unwrap();
         }
         tasks.push(tokio::spawn(async move {
             let wait = tokio::time::sleep(Duration::from_secs(120));
@@ -124,14 +114,10 @@ async fn twenty(seed: u64) -> (Vec<usize>, u64, Stats) {
                     event = swarm.select_next_some() => event,
                 };
                 if let SwarmEvent::Behaviour(BehaviourEvent::Identify(
-                    identify::Event::Received { peer_id, info, .. },
+                    identify::Event::Received { peer_id, .. },
                 )) = event
                 {
                     known.insert(peer_id);
-                    let kad = &mut swarm.behaviour_mut().kad;
-                    for address in info.listen_addrs {
-                        kad.add_address(&peer_id, address);
-                    }
                 }
             }
         }));

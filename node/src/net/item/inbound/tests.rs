@@ -19,15 +19,15 @@ fn inbound(requests: u64, takes: usize) -> Inbound<Peer> {
 }
 
 /// Polls once.
-async fn once(inbound: &mut Inbound<Peer>) -> Poll<Result<(u64, Bytes), End>> {
+async fn once(inbound: &mut Inbound<Peer>) -> Poll<Result<Frame, End>> {
     poll_fn(|cx| Poll::Ready(inbound.poll(cx))).await
 }
 
 /// Takes requests until none comes, and returns their ids.
 async fn drain(inbound: &mut Inbound<Peer>) -> Vec<u64> {
     let mut ids = Vec::new();
-    while let Poll::Ready(Ok((id, _))) = once(inbound).await {
-        ids.push(id);
+    while let Poll::Ready(Ok(frame)) = once(inbound).await {
+        ids.push(frame.id);
     }
     ids
 }

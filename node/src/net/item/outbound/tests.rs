@@ -13,6 +13,7 @@ fn ask(outbound: &mut Outbound<Peer>, after: Duration) -> Answer {
     let (reply, answer) = oneshot::channel();
     let deadline = Instant::now() + after;
     outbound.call(Call {
+        kind: Kind::Request,
         payload: Bytes::from_static(b"ask"),
         deadline,
         reply,

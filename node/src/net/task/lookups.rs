@@ -1,0 +1,363 @@
+//! Lookups that run, and those that wait for their turn.
+//!
+//! A lookup asks nodes it has no connection to. How many handshakes may be under way at once is limited, and a dial that
+//! is refused looks like a node that is gone, so that lookups ask only while there is room, and few run at a time.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use libp2p::Multiaddr;
+use restante_proto::NodeId;
+use restante_proto::routing::{Answer, Distance, Lookup, Point, Question};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::address::bare;
+use super::super::fault::{NetFault, RequestFault};
+use super::super::item::{self, Call, Kind};
+use super::super::limits::{
+    LOOKUP_NODES_MIN, LOOKUPS_AT_ONCE, LOOKUPS_MAX, QUESTION_TIMEOUT, REFRESHES_MAX,
+};
+use super::super::peer::peer_of;
+use super::super::routing::Routing;
+use super::super::status::Count;
+use super::Task;
+
+/// Where the result of a lookup goes.
+pub(super) type Reply = oneshot::Sender<Result<Vec<NodeId>, NetFault>>;
+
+/// A question that is under way: whose it is and what came of it.
+type Pending = futures::future::BoxFuture<'static, Answered>;
+
+/// What came of a question.
+#[derive(Debug)]
+pub(super) struct Answered {
+    lookup: u64,
+    node: NodeId,
+    result: Result<Bytes, RequestFault>,
+}
+
+/// A lookup that is wanted.
+#[derive(Debug)]
+struct Wanted {
+    point: Point,
+    count: usize,
+    /// Nothing when it is for the routing table's sake.
+    reply: Option<Reply>,
+}
+
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    point: Point,
+    lookup: Lookup<NodeId, Distance>,
+    /// Where those are whom nobody was asked about yet.
+    addresses: BTreeMap<NodeId, Vec<Multiaddr>>,
+    reply: Option<(usize, Reply)>,
+}
+
+/// All lookups of a node.
+pub(super) struct Lookups {
+    own: NodeId,
+    began: Instant,
+    running: Vec<Running>,
+    /// Those that somebody waits for; they go first.
+    waiting: VecDeque<Wanted>,
+    refreshes: VecDeque<Wanted>,
+    questions: FuturesUnordered<Pending>,
+    count: u64,
+    /// Whether something has happened since it was last looked whom to ask.
+    changed: bool,
+}
+
+impl Lookups {
+    pub(super) fn new(own: NodeId) -> Self {
+        Self {
+            own,
+            began: Instant::now(),
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            refreshes: VecDeque::new(),
+            questions: FuturesUnordered::new(),
+            count: 0,
+            changed: false,
+        }
+    }
+
+    /// Takes a lookup that somebody waits for, or refuses it.
+    pub(super) fn want(&mut self, point: Point, count: usize, reply: Reply) {
+        self.waiting.retain(|wanted| !wanted.is_abandoned());
+        if self.waiting.len() >= LOOKUPS_MAX {
+            let _gone = reply.send(Err(NetFault::Busy));
+            return;
+        }
+        self.changed = true;
+        self.waiting.push_back(Wanted {
+            point,
+            count,
+            reply: Some(reply),
+        });
+    }
+
+    /// Takes a lookup for the routing table's sake, unless many wait.
+    pub(super) fn refresh(&mut self, point: Point, count: usize) {
+        if self.refreshes.len() < REFRESHES_MAX {
+            self.changed = true;
+            self.refreshes.push_back(Wanted {
+                point,
+                count,
+                reply: None,
+            });
+        }
+    }
+
+    /// Returns when lookups have to be looked at although nothing has come.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let now_ms = self.ms(Instant::now());
+        let next = |running: &Running| running.lookup.next_timeout(now_ms);
+        let at_ms = self.running.iter().map(next).min()?;
+        Some(self.began + Duration::from_millis(at_ms))
+    }
+
+    /// Returns the next answer.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answered> {
+        match self.questions.poll_next_unpin(cx) {
+            Poll::Ready(Some(answered)) => Poll::Ready(answered),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Begins lookups, asks whom they want to ask while there is room, and ends those that are done.
+    fn drive(&mut self, now: Instant, routing: &mut Routing, item: &mut item::Behaviour) {
+        let now_ms = self.ms(now);
+        self.begin(now_ms, routing);
+        let mut room = item.dial_room();
+        let mut done = Vec::new();
+        for running in &mut self.running {
+            while room > 0
+                && let Some(node) = running.lookup.ask(now_ms)
+            {
+                room = room.saturating_sub(1);
+                let question = running.ask(node, routing, item);
+                self.questions.push(question);
+            }
+            if running.is_abandoned() || running.lookup.is_done(now_ms) {
+                done.push(running.number);
+            }
+        }
+        self.changed = room == 0 || !done.is_empty();
+        let ended = self
+            .running
+            .extract_if(.., |running| done.contains(&running.number));
+        ended.for_each(Running::end);
+    }
+
+    /// Begins as many of those that wait as may run.
+    fn begin(&mut self, now_ms: u64, routing: &Routing) {
+        while self.running.len() < LOOKUPS_AT_ONCE {
+            let Some(wanted) = self
+                .waiting
+                .pop_front()
+                .or_else(|| self.refreshes.pop_front())
+            else {
+                return;
+            };
+            if wanted.is_abandoned() {
+                continue;
+            }
+            self.count += 1;
+            let seeds = routing.nearest(&wanted.point, restante_proto::limits::FOUND_NODES_MAX);
+            let place = |node: NodeId| (node, Point::of_node(&node).distance(&wanted.point));
+            let least = match wanted.reply {
+                Some(_) => LOOKUP_NODES_MIN,
+                None => 1,
+            };
+            let lookup = Lookup::new(
+                now_ms,
+                wanted.count.max(least),
+                seeds.into_iter().map(place),
+            );
+            self.running.push(Running {
+                number: self.count,
+                point: wanted.point,
+                lookup,
+                addresses: BTreeMap::new(),
+                reply: wanted.reply.map(|reply| (wanted.count, reply)),
+            });
+        }
+    }
+
+    /// Takes an answer; says whether the one who gave it broke the protocol.
+    fn on_answered(&mut self, now: Instant, answered: Answered, routing: &Routing) -> bool {
+        let Answered {
+            lookup,
+            node,
+            result,
+        } = answered;
+        let now_ms = self.ms(now);
+        let Some(running) = self
+            .running
+            .iter_mut()
+            .find(|running| running.number == lookup)
+        else {
+            return false;
+        };
+        self.changed = true;
+        let distance = Point::of_node(&node).distance(&running.point);
+        match result.map(|bytes| Answer::decode(&bytes)) {
+            Ok(Ok(answer)) => {
+                let named = running.believe(answer, &self.own, routing);
+                running.lookup.on_answer(now_ms, distance, named);
+            }
+            Ok(Err(_)) => {
+                running.lookup.on_failed(distance);
+                return true;
+            }
+            Err(RequestFault::NoRoom | RequestFault::QueueFull) => {
+                running.lookup.on_refused(distance);
+            }
+            Err(_) => running.lookup.on_failed(distance),
+        }
+        false
+    }
+
+    fn ms(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.began).as_millis();
+        u64::try_from(passed).unwrap_or(u64::MAX)
+    }
+
+    /// Tells whether it has to be looked whom to ask.
+    fn is_due(&self, now: Instant) -> bool {
+        self.changed || self.next().is_some_and(|due| due <= now)
+    }
+}
+
+impl Wanted {
+    fn is_abandoned(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+}
+
+impl Running {
+    /// Asks a node; returns what will have come of it.
+    fn ask(&mut self, node: NodeId, routing: &mut Routing, item: &mut item::Behaviour) -> Pending {
+        let (reply, answer) = oneshot::channel();
+        let call = Call {
+            kind: Kind::Question,
+            payload: Question { point: self.point }.encode(),
+            deadline: Instant::now() + QUESTION_TIMEOUT,
+            reply,
+        };
+        match peer_of(&node) {
+            Some(peer) => {
+                if let Some(addresses) = self.addresses.remove(&node) {
+                    routing.remember(peer, &addresses);
+                }
+                item.call(peer, call);
+            }
+            None => call.finish(Err(RequestFault::NotReachable)),
+        }
+        let lookup = self.number;
+        let answered = move |result: Result<_, _>| Answered {
+            lookup,
+            node,
+            result: result.unwrap_or(Err(RequestFault::Disconnected)),
+        };
+        answer.map(answered).boxed()
+    }
+
+    /// Returns the nodes of an answer that can be asked, and remembers where they are.
+    fn believe(
+        &mut self,
+        answer: Answer,
+        own: &NodeId,
+        routing: &Routing,
+    ) -> Vec<(NodeId, Distance)> {
+        let mut named = Vec::new();
+        for found in answer.nodes {
+            if found.node == *own {
+                continue;
+            }
+            let addresses = found.addresses.iter();
+            let read = addresses.filter_map(|bytes| Multiaddr::try_from(bytes.to_vec()).ok());
+            let usable: Vec<Multiaddr> = read
+                .filter(|address| routing.is_usable(address))
+                .map(bare)
+                .collect();
+            if usable.is_empty() {
+                continue;
+            }
+            self.addresses.insert(found.node, usable);
+            let distance = Point::of_node(&found.node).distance(&self.point);
+            named.push((found.node, distance));
+        }
+        named
+    }
+
+    fn is_abandoned(&self) -> bool {
+        let reply = self.reply.as_ref();
+        reply.is_some_and(|(_, reply)| reply.is_closed())
+    }
+
+    /// Tells whoever waits for it what was found.
+    fn end(self) {
+        let Some((count, reply)) = self.reply else {
+            return;
+        };
+        let nodes: Vec<NodeId> = self.lookup.found().take(count).collect();
+        let result = match (self.lookup.was_refused(), nodes.is_empty()) {
+            // What is not complete for want of our own means would be taken for the truth.
+            (true, _) => Err(NetFault::Busy),
+            (false, true) if self.lookup.was_asked() => Err(NetFault::TimedOut),
+            (false, _) => Ok(nodes),
+        };
+        let _gone = reply.send(result);
+    }
+}
+
+impl Task {
+    /// Looks whom lookups want to ask, when something has changed for them.
+    pub(super) fn drive_lookups(&mut self) {
+        let now = Instant::now();
+        if self.lookups.is_due(now) {
+            let behaviour = self.swarm.behaviour_mut();
+            self.lookups
+                .drive(now, &mut behaviour.routing, &mut behaviour.item);
+        }
+    }
+
+    /// Takes the answer to a question.
+    pub(super) fn on_answered(&mut self, answered: Answered) {
+        let node = answered.node;
+        let routing = &self.swarm.behaviour().routing;
+        if self.lookups.on_answered(Instant::now(), answered, routing) {
+            self.counters.add(Count::BadAnswer);
+            if let Some(peer) = peer_of(&node) {
+                // It may have gone already.
+                let _gone = self.swarm.disconnect_peer_id(peer);
+            }
+        }
+    }
+
+    /// Answers somebody else's question, or parts from whoever asks nonsense.
+    pub(super) fn on_question(&mut self, via: item::Via, id: u64, payload: &[u8]) {
+        let behaviour = self.swarm.behaviour_mut();
+        match Question::decode(payload) {
+            Ok(question) => {
+                let answer = behaviour.routing.answer(&question.point).encode();
+                behaviour.item.respond(via, id, answer);
+            }
+            Err(_) => {
+                self.counters.add(Count::BadQuestion);
+                self.swarm.close_connection(via.connection);
+            }
+        }
+    }
+}

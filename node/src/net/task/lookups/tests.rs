@@ -1,0 +1,172 @@
+//! What lookups do with what others answer.
+
+use std::sync::Arc;
+
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, StreamProtocol};
+use restante_proto::routing::Named;
+
+use super::super::super::limits::NetLimits;
+use super::super::super::peer::node_of;
+use super::super::super::status::Counters;
+use super::*;
+
+fn peer() -> PeerId {
+    Keypair::generate_ed25519().public().to_peer_id()
+}
+
+fn node(peer: &PeerId) -> NodeId {
+    node_of(peer).unwrap()
+}
+
+fn at(port: usize) -> Multiaddr {
+    format!("/ip4/9.{}.9.9/udp/{port}/quic-v1", port % 200)
+        .parse()
+        .unwrap()
+}
+
+struct World {
+    lookups: Lookups,
+    routing: Routing,
+    item: item::Behaviour,
+}
+
+/// Makes the lookups of a node that knows so many others.
+fn world(known: usize) -> World {
+    let counters = Arc::new(Counters::new());
+    let own = node(&peer());
+    let mut routing = Routing::new(&own, false, Arc::clone(&counters));
+    for port in 1..=known {
+        routing.offer(peer(), &[at(port)]);
+    }
+    let limits = NetLimits::personal();
+    let protocol = StreamProtocol::new("/restante/test/item/1");
+    World {
+        lookups: Lookups::new(own),
+        routing,
+        item: item::Behaviour::new(protocol, counters, limits.queued_bytes_max, 12),
+    }
+}
+
+impl World {
+    fn drive(&mut self) {
+        self.lookups
+            .drive(Instant::now(), &mut self.routing, &mut self.item);
+    }
+
+    fn want(&mut self) -> oneshot::Receiver<Result<Vec<NodeId>, NetFault>> {
+        self.want_at(7)
+    }
+
+    fn want_at(&mut self, byte: u8) -> oneshot::Receiver<Result<Vec<NodeId>, NetFault>> {
+        let (reply, result) = oneshot::channel();
+        self.lookups.want(Point::new([byte; 32]), 5, reply);
+        result
+    }
+
+    fn answered(&mut self, node: NodeId, result: Result<Bytes, RequestFault>) -> bool {
+        let answered = Answered {
+            lookup: 1,
+            node,
+            result,
+        };
+        self.lookups
+            .on_answered(Instant::now(), answered, &self.routing)
+    }
+}
+
+#[tokio::test]
+async fn with_nobody_known_nobody_is_found() {
+    let mut world = world(0);
+    let result = world.want();
+    world.drive();
+    assert_eq!(result.await.unwrap(), Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn few_are_asked_while_many_lookups_wait_and_too_many_are_refused() {
+    let mut world = world(40);
+    let mut results: Vec<_> = (1..=64).map(|byte| world.want_at(byte * 3)).collect();
+    assert_eq!(results.len(), LOOKUPS_MAX);
+    let mut refused = world.want();
+    assert_eq!(refused.try_recv().unwrap(), Err(NetFault::Busy));
+    world.drive();
+    assert_eq!(world.lookups.running.len(), LOOKUPS_AT_ONCE);
+    assert!((1..=12).contains(&world.lookups.questions.len()));
+    // Those that nobody waits for any more give way.
+    results.truncate(LOOKUPS_AT_ONCE);
+    world.drive();
+    let more = world.want();
+    assert_eq!(world.lookups.waiting.len(), 1);
+    drop((results, more));
+    world.drive();
+    world.drive();
+    assert!(world.lookups.running.is_empty() && world.lookups.waiting.is_empty());
+}
+
+#[tokio::test]
+async fn refreshes_wait_for_people_and_are_few() {
+    let mut world = world(40);
+    for _ in 0..REFRESHES_MAX + 5 {
+        world.lookups.refresh(Point::new([9; 32]), 3);
+    }
+    assert_eq!(world.lookups.refreshes.len(), REFRESHES_MAX);
+    let _results: Vec<_> = (0..LOOKUPS_AT_ONCE).map(|_| world.want()).collect();
+    world.drive();
+    assert_eq!(world.lookups.refreshes.len(), REFRESHES_MAX);
+}
+
+#[tokio::test]
+async fn an_answer_brings_others_and_where_they_are() {
+    let mut world = world(1);
+    let first = world.routing.nearest(&Point::new([7; 32]), 1)[0];
+    let (found, own) = (peer(), world.lookups.own);
+    let mut result = world.want();
+    world.drive();
+    let named = |node: NodeId, address: Multiaddr| Named {
+        node,
+        addresses: vec![Bytes::copy_from_slice(address.as_ref())],
+    };
+    let private: Multiaddr = "/ip4/192.168.0.1/tcp/22".parse().unwrap();
+    let nodes = vec![
+        named(own, at(1)),
+        named(node(&found), at(2)),
+        named(node(&peer()), private),
+    ];
+    assert!(!world.answered(first, Ok(Answer { nodes }.encode())));
+    let running = &world.lookups.running[0];
+    assert_eq!(
+        running.addresses,
+        BTreeMap::from([(node(&found), vec![at(2)])])
+    );
+    world.drive();
+    assert!(result.try_recv().is_err());
+    assert!(!world.answered(node(&found), Ok(Answer::default().encode())));
+    world.drive();
+    let mut expected = vec![first, node(&found)];
+    expected.sort_by_key(|node| Point::of_node(node).distance(&Point::new([7; 32])));
+    assert_eq!(result.await.unwrap(), Ok(expected));
+}
+
+#[tokio::test]
+async fn what_could_not_be_asked_makes_a_lookup_worthless() {
+    let mut world = world(2);
+    let known = world.routing.nearest(&Point::new([7; 32]), 2);
+    let result = world.want();
+    world.drive();
+    assert!(!world.answered(known[0], Ok(Answer::default().encode())));
+    assert!(!world.answered(known[1], Err(RequestFault::NoRoom)));
+    world.drive();
+    assert_eq!(result.await.unwrap(), Err(NetFault::Busy));
+}
+
+#[tokio::test]
+async fn nonsense_is_no_answer() {
+    let mut world = world(1);
+    let first = world.routing.nearest(&Point::new([7; 32]), 1)[0];
+    let result = world.want();
+    world.drive();
+    assert!(world.answered(first, Ok(Bytes::from_static(b"nonsense"))));
+    world.drive();
+    assert_eq!(result.await.unwrap(), Err(NetFault::TimedOut));
+}

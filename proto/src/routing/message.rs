@@ -1,0 +1,180 @@
+//! What nodes say to each other to find nodes (SPEC 9.4).
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::Point;
+use crate::{
+    NodeId,
+    limits::{FOUND_NODES_MAX, NODE_ADDRESS_BYTES_MAX, NODE_ADDRESSES_MAX},
+    wire::{self, WireFault, array, generated as g},
+};
+
+/// Largest encoded answer, in bytes: each address and each node with its tags and lengths.
+const ANSWER_BYTES_MAX: usize =
+    FOUND_NODES_MAX * (40 + NODE_ADDRESSES_MAX * (NODE_ADDRESS_BYTES_MAX + 2));
+/// Largest encoded question, in bytes.
+const QUESTION_BYTES_MAX: usize = 34;
+
+/// Asks for the nodes nearest to a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The point.
+    pub point: Point,
+}
+
+/// A node that somebody names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Who.
+    pub node: NodeId,
+    /// Where: binary multiaddresses, which are for the reader to judge.
+    pub addresses: Vec<Bytes>,
+}
+
+/// The serving nodes nearest to the point that the one who was asked knows, itself left out, nearest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The nodes.
+    pub nodes: Vec<Named>,
+}
+
+impl Question {
+    /// Encodes the question.
+    pub fn encode(&self) -> Bytes {
+        let point = Bytes::copy_from_slice(self.point.as_bytes());
+        g::FindNodes { point }.encode_to_vec().into()
+    }
+
+    /// Decodes a question.
+    ///
+    /// # Errors
+    ///
+    /// See [`wire::decode`]; [`WireFault::Length`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+        let question: g::FindNodes = wire::decode(bytes, QUESTION_BYTES_MAX)?;
+        let point = Point::new(array(&question.point, "point")?);
+        Ok(Self { point })
+    }
+}
+
+impl Answer {
+    /// Encodes the answer; nodes and addresses beyond the limits, and what has none, are left out.
+    pub fn encode(&self) -> Bytes {
+        let nodes = self.nodes.iter().filter_map(|named| {
+            let fits = |address: &&Bytes| (1..=NODE_ADDRESS_BYTES_MAX).contains(&address.len());
+            let addresses = named.addresses.iter().filter(fits);
+            let addresses: Vec<Bytes> = addresses.take(NODE_ADDRESSES_MAX).cloned().collect();
+            (!addresses.is_empty()).then(|| g::FoundNode {
+                node: Bytes::copy_from_slice(named.node.as_bytes()),
+                addresses,
+            })
+        });
+        let nodes = nodes.take(FOUND_NODES_MAX).collect();
+        g::FoundNodes { nodes }.encode_to_vec().into()
+    }
+
+    /// Decodes an answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`wire::decode`]; [`WireFault::TooMany`], [`WireFault::Missing`], [`WireFault::Length`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+        let answer: g::FoundNodes = wire::decode(bytes, ANSWER_BYTES_MAX)?;
+        if answer.nodes.len() > FOUND_NODES_MAX {
+            return Err(WireFault::TooMany("nodes"));
+        }
+        let named = |found: g::FoundNode| {
+            if found.addresses.is_empty() {
+                return Err(WireFault::Missing("addresses"));
+            }
+            if found.addresses.len() > NODE_ADDRESSES_MAX {
+                return Err(WireFault::TooMany("addresses"));
+            }
+            let fits = |address: &Bytes| (1..=NODE_ADDRESS_BYTES_MAX).contains(&address.len());
+            if !found.addresses.iter().all(fits) {
+                return Err(WireFault::Length("addresses"));
+            }
+            Ok(Named {
+                node: NodeId::new(array(&found.node, "node")?),
+                addresses: found.addresses,
+            })
+        };
+        let nodes = answer.nodes.into_iter().map(named);
+        Ok(Self {
+            nodes: nodes.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn named() -> impl Strategy<Value = Named> {
+        let address = vec(any::<u8>(), 1..=NODE_ADDRESS_BYTES_MAX).prop_map(Bytes::from);
+        (any::<[u8; 32]>(), vec(address, 1..=NODE_ADDRESSES_MAX)).prop_map(|(node, addresses)| {
+            Named {
+                node: NodeId::new(node),
+                addresses,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes(point: [u8; 32], nodes in vec(named(), 0..=FOUND_NODES_MAX)) {
+            let question = Question { point: Point::new(point) };
+            prop_assert_eq!(Question::decode(&question.encode()), Ok(question));
+            let answer = Answer { nodes };
+            prop_assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(bytes in vec(any::<u8>(), 0..200)) {
+            let _question = Question::decode(&bytes);
+            let _answer = Answer::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out_when_written_and_refused_when_read() {
+        let node = |addresses: Vec<Bytes>| g::FoundNode {
+            node: vec![1; 32].into(),
+            addresses,
+        };
+        let short: Bytes = vec![7; 8].into();
+        let long: Bytes = vec![7; NODE_ADDRESS_BYTES_MAX + 1].into();
+        let refused = |nodes: Vec<g::FoundNode>| {
+            Answer::decode(&g::FoundNodes { nodes }.encode_to_vec()).unwrap_err()
+        };
+        let many = vec![node(vec![short.clone()]); FOUND_NODES_MAX + 1];
+        assert_eq!(refused(many), WireFault::TooMany("nodes"));
+        let crowded = node(vec![short.clone(); NODE_ADDRESSES_MAX + 1]);
+        assert_eq!(refused(vec![crowded]), WireFault::TooMany("addresses"));
+        assert_eq!(refused(vec![node(vec![])]), WireFault::Missing("addresses"));
+        let stretched = node(vec![long.clone()]);
+        assert_eq!(refused(vec![stretched]), WireFault::Length("addresses"));
+
+        let nowhere = Named {
+            node: NodeId::new([2; 32]),
+            addresses: vec![long.clone()],
+        };
+        let somewhere = Named {
+            node: NodeId::new([3; 32]),
+            addresses: vec![long, short.clone()],
+        };
+        let mut nodes = vec![nowhere];
+        nodes.extend(std::iter::repeat_n(somewhere, FOUND_NODES_MAX + 5));
+        let written = Answer::decode(&Answer { nodes }.encode()).unwrap();
+        assert_eq!(written.nodes.len(), FOUND_NODES_MAX);
+        assert!(
+            written
+                .nodes
+                .iter()
+                .all(|named| named.addresses == [short.clone()])
+        );
+    }
+}
