@@ -96,6 +96,7 @@ enum Done {
     CardMade(Option<Box<MadeCard>>),
     CardFound(Address, Vec<NodeId>),
     CardAnswer(Address, NodeId, Deposited),
+    Neighbours(Address, NodeId, Vec<NodeId>),
     MailFound(Address, Vec<NodeId>),
     Subscribed(Address, NodeId, Option<UnixMillis>),
     Listed(Address, NodeId, Option<(Vec<Listed>, bool)>),
@@ -326,6 +327,9 @@ impl Client {
                 self.publish(now, publisher::Input::Found(at, keepers));
             }
             Done::CardAnswer(at, keeper, answer) => self.on_card_answer(now, at, keeper, answer),
+            Done::Neighbours(at, keeper, nodes) => {
+                self.collect(now, collector::Input::Neighbours(at, keeper, nodes));
+            }
             Done::MailFound(at, keepers) => {
                 self.collect(now, collector::Input::Found(at, keepers));
             }

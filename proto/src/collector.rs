@@ -8,10 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     Address, ItemId, NodeId,
-    limits::{
-        ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, HOUR_MS, MINUTE_MS,
-        REPLICAS, SECOND_MS, receipts_wanted,
-    },
+    limits::{ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, MINUTE_MS},
     mailbox::Mailbox,
     placement::{CANDIDATES, jittered},
     request::{Listed, Waiting},
@@ -20,27 +17,18 @@ use crate::{
 
 #[cfg(test)]
 mod tests;
+mod watch;
 
-/// Keepers of one mailbox that are asked to push.
-const SUBSCRIBED: usize = 2;
+use watch::{RETRY_MS, Watch, compare_ms, is_past};
+
 /// Lookups under way at once.
 const FINDING_MAX: usize = 8;
-/// How often a mailbox of the present epochs is compared with all its keepers, in milliseconds.
-const COMPARE_LIVE_MS: u64 = 10 * MINUTE_MS;
-/// How often a mailbox of a past epoch is compared with all its keepers, in milliseconds.
-const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
-/// The pause after a lookup that found nobody, in milliseconds.
-const RETRY_MS: u64 = 5 * SECOND_MS;
 /// Pages of one mailbox's list taken from one keeper at a time: an honest mailbox has two at most.
 const PAGES_MAX: u32 = 4;
-/// The pause after all keepers there are were compared, when they were fewer than wanted, in milliseconds; it grows.
-const FEW_MS: u64 = 15 * SECOND_MS;
 /// How long a round may take before the next lookup, in milliseconds.
 const ROUND_MS: u64 = MINUTE_MS;
 /// Envelopes being opened at once, at most; further ones stay where they are.
 const OPENING_MAX: usize = 256;
-/// How long before its end a subscription is renewed, in milliseconds.
-const RENEW_BEFORE_MS: u64 = 5 * MINUTE_MS;
 /// Envelopes remembered as taken, at most, each under its mailbox, since a keeper may hand over one mailbox's envelope
 /// as another's, where it does not open; one that is forgotten is opened again and dropped by its message's name.
 pub const TAKEN_MAX: usize = 131_072;
@@ -52,6 +40,8 @@ pub enum Input {
     Watch(Vec<Mailbox>),
     /// The keepers closest to a mailbox, nearest first; none if the lookup failed.
     Found(Address, Vec<NodeId>),
+    /// The nodes that a keeper knows nearest to a mailbox beside itself, nearest first; none if it did not answer.
+    Neighbours(Address, NodeId, Vec<NodeId>),
     /// A keeper will push until then.
     Subscribed(Address, NodeId, UnixMillis),
     /// What a keeper says waits.
@@ -102,6 +92,8 @@ pub enum Input {
 pub enum Output {
     /// Look up the keepers closest to this mailbox.
     Find(Mailbox),
+    /// Ask a keeper, which is connected, for the nodes it knows nearest to this mailbox.
+    AskNeighbours(Mailbox, NodeId),
     /// Subscribe at a keeper; the list is asked for after it, so that what arrives between the two comes twice, never
     /// not at all.
     Subscribe(Mailbox, NodeId),
@@ -115,28 +107,14 @@ pub enum Output {
     Ack(Mailbox, NodeId, Vec<ItemId>),
 }
 
-#[derive(Debug)]
-struct Watch {
-    mailbox: Mailbox,
-    keepers: Vec<NodeId>,
-    subscribed: BTreeMap<NodeId, UnixMillis>,
-    finding: bool,
-    failures: u32,
-    due: UnixMillis,
-    compared: bool,
-    /// Keepers whose list is awaited in this round.
-    awaited: BTreeSet<NodeId>,
-    /// Keepers whose list came in this round.
-    listed: BTreeSet<NodeId>,
-    /// Keepers that listed what they did not hand over, in this round.
-    unhelpful: BTreeSet<NodeId>,
-    /// Those of the last round; others are asked first.
-    passed_over: BTreeSet<NodeId>,
-    /// More waits than could be asked for.
-    again: bool,
-    /// A round that ends puts the next one off no further than this.
-    hastened: Option<UnixMillis>,
-    pages: BTreeMap<NodeId, u32>,
+impl Output {
+    /// Returns the keeper that is asked for what waits.
+    fn keeper(&self) -> Option<NodeId> {
+        match self {
+            Self::Subscribe(_, keeper) | Self::List(_, keeper, _) => Some(*keeper),
+            _ => None,
+        }
+    }
 }
 
 /// All watched mailboxes and what was taken from them.
@@ -165,6 +143,7 @@ impl Collector {
         match input {
             Input::Watch(mailboxes) => self.on_watch(now, mailboxes),
             Input::Found(at, keepers) => self.on_found(now, at, keepers),
+            Input::Neighbours(at, keeper, nodes) => self.on_neighbours(now, at, keeper, &nodes),
             Input::Subscribed(at, keeper, until) => {
                 let Some(watch) = self.watches.get_mut(&at) else {
                     return Vec::new();
@@ -271,22 +250,9 @@ impl Collector {
             .collect();
         self.watches.retain(|at, _| wanted.contains_key(at));
         for (at, mailbox) in wanted {
-            self.watches.entry(at).or_insert_with(|| Watch {
-                mailbox,
-                keepers: Vec::new(),
-                subscribed: BTreeMap::new(),
-                finding: false,
-                failures: 0,
-                due: now,
-                compared: false,
-                awaited: BTreeSet::new(),
-                listed: BTreeSet::new(),
-                unhelpful: BTreeSet::new(),
-                passed_over: BTreeSet::new(),
-                again: false,
-                hastened: None,
-                pages: BTreeMap::new(),
-            });
+            self.watches
+                .entry(at)
+                .or_insert_with(|| Watch::new(mailbox, now));
         }
         self.queue.retain(|at| self.watches.contains_key(at));
         self.on_timer(now)
@@ -303,14 +269,41 @@ impl Collector {
             .collect();
         // Mail of the present epochs first.
         due.sort_unstable();
-        for (_, at) in due {
+        let mut outputs = Vec::new();
+        for (past, at) in due {
             if let Some(watch) = self.watches.get_mut(&at) {
+                let neighbour = watch.neighbour(now).filter(|_| !past);
                 watch.finding = true;
                 watch.hastened = None;
                 watch.due = now.plus(compare_ms(&watch.mailbox, present));
-                self.queue.push_back(at);
+                match neighbour {
+                    Some(keeper) => outputs.push(Output::AskNeighbours(watch.mailbox, keeper)),
+                    None => self.queue.push_back(at),
+                }
             }
         }
+        outputs.extend(self.start_lookups());
+        outputs
+    }
+
+    /// Begins a brief round if the keepers are still those that were found last, and a whole one otherwise.
+    fn on_neighbours(
+        &mut self,
+        now: UnixMillis,
+        at: Address,
+        keeper: NodeId,
+        nodes: &[NodeId],
+    ) -> Vec<Output> {
+        let Some(watch) = self.watches.get_mut(&at).filter(|watch| watch.finding) else {
+            return Vec::new();
+        };
+        let pushes = watch.subscribed.contains_key(&keeper);
+        if pushes && !nodes.is_empty() && watch.knows(nodes) {
+            watch.finding = false;
+            watch.due = now.plus(ROUND_MS);
+            return watch.ask_some(now);
+        }
+        self.queue.push_back(at);
         self.start_lookups()
     }
 
@@ -343,7 +336,7 @@ impl Collector {
             } else {
                 watch.due = now.plus(ROUND_MS);
                 watch.keepers = keepers.into_iter().take(CANDIDATES).collect();
-                outputs = watch.ask(now, present);
+                outputs = watch.ask_all(now, present);
             }
         }
         outputs.extend(self.start_lookups());
@@ -376,6 +369,10 @@ impl Collector {
         let mut wanted: Vec<ItemId> = items.iter().filter(new).map(|item| item.id).collect();
         let room = OPENING_MAX.saturating_sub(self.opening.len() + self.getting.len());
         watch.again |= wanted.len() > room;
+        if watch.is_brief() && !wanted.is_empty() {
+            // Nobody pushed it.
+            watch.distrust();
+        }
         wanted.truncate(room);
         self.getting
             .extend(wanted.iter().map(|id| ((at, *id), keeper)));
@@ -495,89 +492,6 @@ impl Collector {
                 watch.hasten(now.plus(RETRY_MS));
             }
         }
-    }
-}
-
-impl Watch {
-    /// Asks all keepers what waits, and the nearest to push from now on.
-    fn ask(&mut self, now: UnixMillis, present: Epoch) -> Vec<Output> {
-        let (mailbox, past) = (self.mailbox, is_past(&self.mailbox, present));
-        self.pages.clear();
-        self.listed.clear();
-        self.passed_over = std::mem::take(&mut self.unhelpful);
-        self.awaited = self.keepers.iter().copied().collect();
-        self.subscribed
-            .retain(|keeper, until| *until > now && self.keepers.contains(keeper));
-        let renew = |keeper: &NodeId| {
-            let until = self.subscribed.get(keeper);
-            until.is_none_or(|until| until.since(now) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
-        };
-        let ask = |(place, keeper): (usize, &NodeId)| {
-            if !past && place < SUBSCRIBED && renew(keeper) {
-                Output::Subscribe(mailbox, *keeper)
-            } else {
-                Output::List(mailbox, *keeper, None)
-            }
-        };
-        self.keepers.iter().enumerate().map(ask).collect()
-    }
-
-    /// Notes that a keeper listed the mailbox or did not; the last one of a round decides about the next.
-    fn on_answer(&mut self, now: UnixMillis, keeper: NodeId, listed: bool) {
-        if listed {
-            self.listed.insert(keeper);
-        } else {
-            self.listed.remove(&keeper);
-            self.subscribed.remove(&keeper);
-        }
-        let was_awaited = self.awaited.remove(&keeper);
-        if self.finding || !was_awaited || !self.awaited.is_empty() {
-            return;
-        }
-        let count = self.keepers.len();
-        let silent = self
-            .keepers
-            .iter()
-            .filter(|keeper| !self.listed.contains(keeper))
-            .count();
-        // What W keepers hold, the nearest or those that stood in for them, is at one that answered
-        // as long as fewer than W did not.
-        let enough = silent < receipts_wanted(count.min(REPLICAS));
-        let compare = compare_ms(&self.mailbox, now.epoch());
-        if enough && count >= REPLICAS {
-            self.failures = 0;
-            self.due = now.plus(jittered(
-                compare,
-                &self.mailbox.address(),
-                now.epoch().get(),
-            ));
-        } else {
-            // Too few answered, or were there to be asked: what waits may be elsewhere.
-            let first = if enough { FEW_MS } else { RETRY_MS };
-            let pause = (first << self.failures.min(10)).min(compare);
-            self.failures = self.failures.saturating_add(1);
-            self.due = now.plus(jittered(pause, &self.mailbox.address(), self.failures));
-        }
-        self.due = self.due.min(self.hastened.unwrap_or(self.due));
-        self.compared |= enough;
-    }
-
-    /// Makes the next round due at `at` if it is not before, whatever a round under way decides.
-    fn hasten(&mut self, at: UnixMillis) {
-        self.hastened = Some(self.hastened.map_or(at, |sooner| sooner.min(at)));
-        self.due = self.due.min(at);
-    }
-}
-
-fn is_past(mailbox: &Mailbox, present: Epoch) -> bool {
-    mailbox.epoch < present.minus(1)
-}
-
-fn compare_ms(mailbox: &Mailbox, present: Epoch) -> u64 {
-    if is_past(mailbox, present) {
-        COMPARE_PAST_MS
-    } else {
-        COMPARE_LIVE_MS
     }
 }
 

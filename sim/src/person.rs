@@ -71,6 +71,7 @@ enum Call {
     OutboxFound(ItemId),
     Deposit(ItemId, NodeId, Claim),
     MailFound(Address),
+    Neighbours(Address, NodeId),
     Subscribe(Address, NodeId),
     List(Address, NodeId),
     Get(Address, NodeId, Vec<ItemId>),
@@ -163,6 +164,11 @@ impl Person {
         match self.run.calls.remove(&call) {
             Some(Call::OutboxFound(id)) => self.send_out(now, outbox::Input::Found(id, keepers)),
             Some(Call::MailFound(at)) => self.collect(now, collector::Input::Found(at, keepers)),
+            Some(Call::Neighbours(at, keeper)) => {
+                // Whoever is asked leaves itself out.
+                let others = keepers.into_iter().filter(|node| *node != keeper).collect();
+                self.collect(now, collector::Input::Neighbours(at, keeper, others));
+            }
             Some(Call::CardFound(at)) => self.publish(now, publisher::Input::Found(at, keepers)),
             Some(Call::LocatorFound(account, at)) => {
                 self.on_locator_found(now, account, at, &keepers);

@@ -83,6 +83,10 @@ impl Client {
                 let at = mailbox.address();
                 Done::MailFound(at, services.holders(at, CANDIDATES).await)
             }),
+            collector::Output::AskNeighbours(mailbox, keeper) => self.spawn(async move {
+                let at = mailbox.address();
+                Done::Neighbours(at, keeper, services.neighbours(keeper, at).await)
+            }),
             collector::Output::Subscribe(mailbox, keeper) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {

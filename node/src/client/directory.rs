@@ -8,7 +8,7 @@ use restante_proto::Address;
 use restante_proto::account::PersonId;
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{REPLICAS, receipts_wanted};
+use restante_proto::limits::{LOCATORS, REPLICAS, receipts_wanted};
 use restante_proto::person::{IdCost, Locators, RecordKey};
 use restante_proto::time::UnixMillis;
 use tokio::time::timeout;
@@ -19,6 +19,10 @@ use super::services::Services;
 
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
+
+/// Locators with records that are enough, whatever the others have: no neighbourhood decides alone, and one locator
+/// whose keepers are gone does not hold up the others.
+const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 
 /// What a lookup of an ID found.
 #[derive(Debug, Clone)]
@@ -80,10 +84,14 @@ pub(super) async fn resolve(
         .iter()
         .map(|locator| at_locator(services.clone(), *locator))
         .collect();
-    let (mut records, mut answers) = (Vec::new(), 0);
+    let (mut records, mut answers, mut agreeing) = (Vec::new(), 0, 0);
     while let Some((found, answered)) = lookups.next().await {
+        agreeing += usize::from(!found.is_empty());
         records.extend(found);
         answers += answered;
+        if agreeing >= LOCATORS_ENOUGH {
+            break;
+        }
     }
     debug!(records = records.len(), answers, "looked an ID up");
     if answers == 0 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use restante_proto::person::IdCost;
+use restante_proto::placement::CANDIDATES;
 use restante_proto::stamp::{Challenge, EFFORT_MAX, Stamp, StampScheme};
 
 use restante_proto::{Address, NodeId};
@@ -20,6 +21,9 @@ use crate::net::{NetHandle, distance};
 /// Tries of one stamp before it is given up, per unit of effort: that honest work fails so often has a chance below
 /// 10^-20.
 const ATTEMPTS_PER_EFFORT: u64 = 64;
+
+/// How long a keeper that is connected may take to say which nodes it knows.
+const NEIGHBOURS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Handles to everything outside the client's own state.
 #[derive(Clone)]
@@ -50,13 +54,36 @@ impl Services {
     /// Dropping the future abandons the lookup.
     pub(super) async fn holders(&self, address: Address, count: usize) -> Vec<NodeId> {
         let mut nodes = self.net.closest(address, count).await.unwrap_or_default();
-        if let Some(own) = self.keeper.as_ref().map(KeeperHandle::node) {
+        if let Some(own) = self.own_node() {
             let nearer = |node: &NodeId| distance(node, &address) < distance(&own, &address);
             let place = nodes.partition_point(nearer);
             nodes.insert(place, own);
             nodes.truncate(count);
         }
         nodes
+    }
+
+    /// Asks one of the keepers of `address` which nodes it knows closest to it beside itself, nearest first; none when
+    /// it does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question.
+    pub(super) async fn neighbours(&self, keeper: NodeId, address: Address) -> Vec<NodeId> {
+        match self.own_node() {
+            Some(own) if own == keeper => {
+                let known = self.net.closest_known(address, CANDIDATES).await;
+                known.unwrap_or_default()
+            }
+            _ => {
+                let answer = self.net.neighbours(keeper, address, NEIGHBOURS_DEADLINE);
+                answer.await.unwrap_or_default()
+            }
+        }
+    }
+
+    fn own_node(&self) -> Option<NodeId> {
+        self.keeper.as_ref().map(KeeperHandle::node)
     }
 
     /// Asks a node and returns its answer, or nothing.

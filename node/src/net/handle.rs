@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p::{Multiaddr, PeerId};
+use restante_proto::routing::{Answer, Point, Question};
 use restante_proto::{Address, NodeId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -138,13 +139,49 @@ impl NetHandle {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(RequestFault::TooLong(payload.len()));
         }
+        self.call(to, Kind::Request, payload, deadline).await
+    }
+
+    /// Asks a node for the serving nodes it knows closest to an address beside itself, nearest first; an answer that
+    /// does not decode counts as none.
+    ///
+    /// # Errors
+    ///
+    /// See [`request`](Self::request).
+    ///
+    /// # Cancel safety
+    ///
+    /// The question runs on when the future is dropped; its answer is lost.
+    pub async fn neighbours(
+        &self,
+        of: NodeId,
+        address: Address,
+        deadline: Duration,
+    ) -> Result<Vec<NodeId>, RequestFault> {
+        let question = Question {
+            point: Point::of_address(&address),
+        };
+        let answer = self
+            .call(of, Kind::Question, question.encode(), deadline)
+            .await?;
+        let nodes = Answer::decode(&answer).unwrap_or_default().nodes;
+        Ok(nodes.into_iter().map(|named| named.node).collect())
+    }
+
+    async fn call(
+        &self,
+        to: NodeId,
+        kind: Kind,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestFault> {
         let to = peer_of(&to).ok_or(RequestFault::NotReachable)?;
         let deadline = Instant::now() + deadline;
         let (reply, answer) = oneshot::channel();
         let command = Command::Request {
             to,
             call: Call {
-                kind: Kind::Request,
+                kind,
                 payload,
                 deadline,
                 reply,

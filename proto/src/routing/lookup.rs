@@ -5,9 +5,9 @@
 //! question at a time. When an answer brings nobody nearer, it asks all it knows nearest at once; it has ended when as
 //! many of them as are wanted have answered. What is found is the nearest of all that answered, on whatever path.
 //!
-//! Nodes that are gone cost time, so that two limits follow from how long answers take on this lookup's way: a node
-//! that is silent for longer is *slow*, and the next one is asked beside it; one that is silent for much longer is
-//! passed over.
+//! Nodes that are gone cost time, so that two limits follow from the longest time an answer has taken in this lookup: a
+//! node that is silent for half as long again is *slow*, and the next one is asked beside it; one that is silent for
+//! twice as long is passed over.
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ const KNOWN_MAX: usize = 256;
 /// Bounds of the time after which a node is slow, in milliseconds; before any answer it is the second.
 const SLOW_MS: [u64; 3] = [300, SECOND_MS, 3 * SECOND_MS];
 /// Bounds of the time after which a silent node is passed over, in milliseconds; before any answer it is the second.
-const PATIENCE_MS: [u64; 2] = [2 * SECOND_MS, 10 * SECOND_MS];
+const PATIENCE_MS: [u64; 2] = [SECOND_MS, 10 * SECOND_MS];
 
 /// A lookup of the nodes nearest to a point: `N` names a node, `D` is how far it is from there.
 ///
@@ -296,13 +296,13 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
 
     fn slow_ms(&self) -> u64 {
         let [least, first, most] = SLOW_MS;
-        let twice = |slowest_ms: u64| slowest_ms.saturating_mul(2).clamp(least, most);
-        self.slowest_ms.map_or(first, twice)
+        let longer = |slowest_ms: u64| (slowest_ms + slowest_ms / 2).clamp(least, most);
+        self.slowest_ms.map_or(first, longer)
     }
 
     fn patience_ms(&self) -> u64 {
         let [least, most] = PATIENCE_MS;
-        let fourfold = |slowest_ms: u64| slowest_ms.saturating_mul(4).clamp(least, most);
-        self.slowest_ms.map_or(most, fourfold)
+        let twice = |slowest_ms: u64| slowest_ms.saturating_mul(2).clamp(least, most);
+        self.slowest_ms.map_or(most, twice)
     }
 }

@@ -68,6 +68,7 @@ pub(crate) enum Reply {
 /// What a recipient asks a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
+    Neighbours,
     Subscribe,
     List,
     Get,

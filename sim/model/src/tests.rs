@@ -229,7 +229,7 @@ fn dead_nodes_cost_time_and_nothing_else() {
     assert_eq!(report.messages.delivered, 200);
     let unanswered = report.lookups.unanswered;
     assert!((0.05..0.15).contains(&unanswered), "{unanswered}");
-    assert!(report.lookups.end_ms.p90 >= 2_000);
+    assert!(report.lookups.end_ms.p90 >= 1_000);
     assert!(report.lookups.nearest_ms.p50 < 1_000);
 }
 

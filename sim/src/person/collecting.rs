@@ -56,6 +56,10 @@ impl Person {
                     let at = mailbox.address();
                     self.look_up(at, CANDIDATES, Call::MailFound(at));
                 }
+                collector::Output::AskNeighbours(mailbox, keeper) => {
+                    let at = mailbox.address();
+                    self.look_up(at, CANDIDATES, Call::Neighbours(at, keeper));
+                }
                 collector::Output::Subscribe(mailbox, keeper) => {
                     let proof = self.prove(now, &mailbox, &keeper, OwnerRequest::Subscribe);
                     let request = Request::Subscribe { mailbox, proof };

@@ -105,7 +105,7 @@ fn a_node_that_does_not_answer_costs_some_patience_and_no_more() {
     let mut world = world(4, 0);
     world.up.set(2, false);
     let (walk, found) = world.walk(&Routing::default(), 0, 77);
-    assert_eq!((walk.unanswered, walk.end_ms), (1, 2_000));
+    assert_eq!((walk.unanswered, walk.end_ms), (1, 1_000));
     assert_eq!(found, world.closest(0, 77, 8));
 }
 

@@ -77,6 +77,17 @@ impl World<'_> {
         let holds = is_up && message.copies.contains(&node);
         let size = usize::from(message.size);
         let (input, bytes) = match question {
+            Question::Neighbours if is_up => {
+                // Neighbours of an address know each other.
+                let (rules, keys) = (&self.options.routing, &self.nodes.keys);
+                let mut nearest = Vec::new();
+                keys.closest(message.key, rules.wanted, &self.nodes.listed, &mut nearest);
+                let others = nearest.iter().map(|(_, other)| *other);
+                let others = others.filter(|other| *other != node).map(name_of);
+                let bytes = rules.question_bytes + rules.named_bytes * rules.bucket as u64;
+                (Input::Neighbours(at, keeper, others.collect()), bytes)
+            }
+            Question::Neighbours => (Input::Neighbours(at, keeper, Vec::new()), 0),
             Question::Subscribe if is_up => {
                 if let Some(receiving) = &mut message.receiving {
                     receiving.subscribed.push(node);
@@ -173,6 +184,9 @@ impl World<'_> {
                     }
                     let event = Event::RecipientFound(id, message.recipient_stint);
                     self.queue.push(self.now_ms + walk.end_ms, event);
+                }
+                Output::AskNeighbours(_, keeper) => {
+                    self.ask(id, message, keeper, Question::Neighbours);
                 }
                 Output::Subscribe(_, keeper) => self.ask(id, message, keeper, Question::Subscribe),
                 Output::List(_, keeper, _) => self.ask(id, message, keeper, Question::List),
