@@ -384,7 +384,7 @@ impl Client {
             self.publish(now, publisher::Input::Timer);
         }
         if self.words_due.is_some_and(|due| due <= now) {
-            self.send_words(now);
+            self.send_words(now).await;
         }
         if self.later_due.is_some_and(|due| due <= now) {
             self.stamp_later(now);

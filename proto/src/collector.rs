@@ -371,7 +371,7 @@ impl Collector {
         watch.again |= wanted.len() > room;
         if watch.is_brief() && !wanted.is_empty() {
             // Nobody pushed it.
-            watch.distrust();
+            watch.distrust(now);
         }
         wanted.truncate(room);
         self.getting

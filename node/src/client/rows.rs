@@ -9,7 +9,7 @@ use restante_proto::account::{Handle, PersonId};
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey};
-use restante_proto::limits::MESSAGE_TTL_MAX_MS;
+use restante_proto::limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS};
 use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
 use restante_proto::message::{Grant, MessageId};
 use restante_proto::person::{IdCost, RecordKey};
@@ -251,6 +251,10 @@ const CONTACT_STATES: [ContactState; 4] = [
     ContactState::Terminated,
 ];
 
+/// How old a contact's card may be before it is looked up again, in milliseconds: a day, after which there is a fresh
+/// prekey, and an hour.
+const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
+
 impl Contact {
     /// Returns the last card seen, if it is still good.
     pub(super) fn card(&self, now: UnixMillis) -> Option<VerifiedCard> {
@@ -260,6 +264,12 @@ impl Contact {
             sequence: self.sequence,
         };
         choose([record], &self.id, key, now, known, IdCost::Production)
+    }
+
+    /// Returns the last card seen, if it is so new that there is hardly a newer one.
+    pub(super) fn fresh_card(&self, now: UnixMillis) -> Option<VerifiedCard> {
+        self.card(now)
+            .filter(|card| now.since(card.card().issued) < CARD_FRESH_MS)
     }
 
     pub(super) fn to_row(&self) -> Zeroizing<Vec<u8>> {

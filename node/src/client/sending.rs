@@ -4,7 +4,7 @@ use restante_proto::account::PersonId;
 use restante_proto::card::VerifiedCard;
 use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::mailbox::{Mailbox, Rule};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox;
@@ -20,9 +20,6 @@ use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode, SEND_ANSWER_MS, SendRequest};
 use crate::control::report::{ContactState, DeliveryState, SendResult};
 
-/// How old a contact's card may be before it is looked up again, in milliseconds: a day, after which there is a fresh
-/// prekey, and an hour.
-const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
 /// How long a message that is stored waits for the last receipts before its sender is told, in milliseconds.
 const LAST_RECEIPTS_MS: u64 = 1_500;
 /// Messages under way, at most, as an outbox holds envelopes.
@@ -94,8 +91,7 @@ impl Client {
         }
         let fresh = contact
             .filter(|contact| who.matches(&contact.account))
-            .and_then(|contact| contact.card(now))
-            .filter(|card| now.since(card.card().issued) < CARD_FRESH_MS);
+            .and_then(|contact| contact.fresh_card(now));
         match fresh {
             Some(card) => self.send_to(now, &card, &request, answer).await,
             None => self.resolve(Intent::Send {

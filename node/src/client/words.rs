@@ -54,8 +54,8 @@ impl Client {
         self.words_due = Some(self.words_due.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Looks up everybody who is to hear something.
-    pub(super) fn send_words(&mut self, now: UnixMillis) {
+    /// Tells everybody who is to hear something, and looks those up whose cards are old.
+    pub(super) async fn send_words(&mut self, now: UnixMillis) {
         self.words_due = None;
         let accounts: BTreeSet<PublicKey> =
             self.words.iter().map(|(account, _)| *account).collect();
@@ -66,8 +66,13 @@ impl Client {
             if contact.state != ContactState::Accepted {
                 continue;
             }
+            let is_known = contact.fresh_card(now).is_some();
             self.words_due_by(now.plus(RETRY_MS));
-            self.resolve(Intent::Words(account));
+            if is_known {
+                self.on_words_resolved(now, account).await;
+            } else {
+                self.resolve(Intent::Words(account));
+            }
         }
     }
 

@@ -13,7 +13,9 @@ use super::config::{NetConfig, Serve};
 use super::fault::SpawnFault;
 use super::gate::Gate;
 use super::item;
-use super::limits::{DIALS_RESERVED, NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT};
+use super::limits::{
+    DIALS_RESERVED, IDENTIFY_INTERVAL, NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT,
+};
 use super::reach::Reach;
 use super::routing::Routing;
 use super::status::Counters;
@@ -70,6 +72,7 @@ impl Behaviour {
     ) -> Self {
         let identify = identify::Config::new(names.id.clone(), keypair.public())
             .with_agent_version(AGENT.into())
+            .with_interval(IDENTIFY_INTERVAL)
             .with_hide_listen_addrs(true)
             .with_cache_size(0);
         let ping = ping::Config::new()

@@ -204,6 +204,8 @@ pub const REFRESH_FAR_LOOKUPS: usize = 4;
 /// Longest pause between two looks for nodes at every distance.
 pub const REFRESH_WHOLE_MAX: Duration = Duration::from_secs(7_200);
 
+/// Time between two questions who a connected peer is; what changes it tells by itself.
+pub const IDENTIFY_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Time after which one ping counts as lost, and with it the connection.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time between two pings.

@@ -447,3 +447,140 @@ fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
     let push = Input::Pushed(mailbox(1).address(), keeper(2), item(1), waiting());
     assert_eq!(collector.handle(NOW, push), vec![]);
 }
+
+/// Lets a keeper list these items in the mailbox.
+fn lists(collector: &mut Collector, now: UnixMillis, number: u8, items: &[u8]) -> Vec<Output> {
+    let line = |item_number: &u8| Listed {
+        id: item(*item_number),
+        size_bytes: 2_048,
+        expires: END,
+    };
+    let listed = Input::Listed {
+        mailbox: mailbox(1).address(),
+        keeper: keeper(number),
+        items: items.iter().map(line).collect(),
+        more: false,
+    };
+    collector.handle(now, listed)
+}
+
+/// A collector whose mailbox was compared with eight keepers, of which two push; and when its next round is due.
+fn compared() -> (Collector, UnixMillis) {
+    let mut collector = watching();
+    let now = round_of_eight(&mut collector);
+    for number in 0..8 {
+        lists(&mut collector, now, number, &[]);
+    }
+    let due = collector.next_timeout().unwrap();
+    assert!(due >= now.plus(480_000), "the round ended well");
+    (collector, due)
+}
+
+/// Lets the keeper that is asked for its neighbours name these.
+fn neighbours(collector: &mut Collector, now: UnixMillis, named: &[u8]) -> Vec<Output> {
+    assert_eq!(
+        collector.handle(now, Input::Timer),
+        vec![Output::AskNeighbours(mailbox(1), keeper(0))]
+    );
+    let named = named.iter().map(|number| keeper(*number)).collect();
+    let at = mailbox(1).address();
+    collector.handle(now, Input::Neighbours(at, keeper(0), named))
+}
+
+#[test]
+fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared() {
+    let (mut collector, mut now) = compared();
+    for turn in 2..6 {
+        let outputs = neighbours(&mut collector, now, &[1, 2, 3, 4, 9]);
+        let lists_at =
+            |output: &Output| matches!(output, Output::List(_, k, _) if *k == keeper(turn));
+        assert!(outputs.iter().any(lists_at), "{outputs:?}");
+        // Beside it, only subscriptions that end are renewed.
+        let others = outputs.iter().filter(|output| !lists_at(output));
+        for output in others {
+            let Output::Subscribe(_, renewed) = output else {
+                panic!("{output:?}");
+            };
+            let until = now.plus(3_600_000);
+            let at = mailbox(1).address();
+            collector.handle(now, Input::Subscribed(at, *renewed, until));
+            let number = renewed.as_bytes()[0];
+            lists(&mut collector, now, number, &[]);
+        }
+        lists(&mut collector, now, turn, &[]);
+        let next = collector.next_timeout().unwrap();
+        assert!(next >= now.plus(480_000) && next <= now.plus(720_000));
+        now = next;
+    }
+}
+
+#[test]
+fn somebody_nearer_a_silent_keeper_and_what_nobody_pushed_bring_a_whole_round() {
+    // Somebody nearer.
+    let (mut collector, now) = compared();
+    let outputs = neighbours(&mut collector, now, &[1, 9, 2, 3]);
+    assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
+
+    // Nobody at all: the keeper did not answer.
+    let (mut collector, now) = compared();
+    let outputs = neighbours(&mut collector, now, &[]);
+    assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
+
+    // A silent keeper.
+    let (mut collector, now) = compared();
+    neighbours(&mut collector, now, &[1, 2, 3, 4]);
+    let at = mailbox(1).address();
+    collector.handle(now, Input::NotListed(at, keeper(2)));
+    let soon = collector.next_timeout().unwrap();
+    assert!(soon <= now.plus(10_000));
+    assert_eq!(
+        collector.handle(soon, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
+
+    // Something that those who push did not push.
+    let (mut collector, now) = compared();
+    neighbours(&mut collector, now, &[1, 2, 3, 4]);
+    let outputs = lists(&mut collector, now, 2, &[7]);
+    assert_eq!(
+        outputs,
+        vec![Output::Get(mailbox(1), keeper(2), vec![item(7)])]
+    );
+    let next = collector.next_timeout().unwrap();
+    assert!(next <= now.plus(10_000), "{}", next.since(now));
+    assert_eq!(
+        collector.handle(next, Input::Timer),
+        vec![Output::Find(mailbox(1))]
+    );
+}
+
+#[test]
+fn the_keepers_are_looked_up_now_and_then_all_the_same() {
+    let (mut collector, mut now) = compared();
+    let mut rounds = 0;
+    loop {
+        let outputs = collector.handle(now, Input::Timer);
+        if outputs == [Output::Find(mailbox(1))] {
+            break;
+        }
+        rounds += 1;
+        assert!(rounds < 15, "{outputs:?}");
+        let at = mailbox(1).address();
+        let named = (1..5).map(keeper).collect();
+        let outputs = collector.handle(now, Input::Neighbours(at, keeper(0), named));
+        for output in outputs {
+            let asked = match output {
+                Output::Subscribe(_, asked) => {
+                    let until = now.plus(3_600_000);
+                    collector.handle(now, Input::Subscribed(at, asked, until));
+                    asked
+                }
+                Output::List(_, asked, _) => asked,
+                other => panic!("{other:?}"),
+            };
+            lists(&mut collector, now, asked.as_bytes()[0], &[]);
+        }
+        now = collector.next_timeout().unwrap();
+    }
+    assert!(rounds >= 8, "{rounds}");
+}

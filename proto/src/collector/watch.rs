@@ -216,9 +216,10 @@ impl Watch {
         self.brief
     }
 
-    /// Has the keepers looked up in the next round, because those that are known are not to be relied on.
-    pub(super) const fn distrust(&mut self) {
+    /// Has the keepers looked up soon, because those that are known are not to be relied on.
+    pub(super) fn distrust(&mut self, now: UnixMillis) {
         self.looked_up = None;
+        self.hasten(now.plus(RETRY_MS));
     }
 
     /// Makes the next round due at `at` if it is not before, whatever a round under way decides.

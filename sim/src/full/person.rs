@@ -6,7 +6,9 @@ use restante::clock::Clock;
 use restante::control::protocol::{
     ControlFault, ControlReply, ControlRequest, FaultCode, InboxRequest, SendRequest,
 };
-use restante::control::report::{Body, InboxMessage, OutboxEntry, SendResult};
+use restante::control::report::{
+    Body, ContactInfo, ContactState, InboxMessage, OutboxEntry, SendResult,
+};
 use restante::control::{ControlCall, call};
 use restante_proto::limits::HOUR_MS;
 use restante_proto::time::UnixMillis;
@@ -49,8 +51,23 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Adds contacts, one after the other, as often as it takes.
-    pub(super) async fn befriend(self, ids: Vec<String>) {
+    /// Adds those of whom the node does not know that they are friends, one after the other, as often as it takes.
+    pub(super) async fn befriend(self, mut ids: Vec<String>) {
+        let mut after = None;
+        loop {
+            let asked = call(&self.calls, ControlRequest::ContactList { after }).await;
+            let Ok(ControlReply::Contacts(page)) = asked else {
+                return;
+            };
+            let is_friend = |contact: &ContactInfo, id: &str| {
+                contact.id == id && contact.state == ContactState::Accepted
+            };
+            ids.retain(|id| !page.contacts.iter().any(|contact| is_friend(contact, id)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
         for who in ids {
             loop {
                 let petname = None;
