@@ -1,20 +1,21 @@
 //! The network layer: libp2p under one task, and a handle for everybody else.
 //!
 //! One task owns the swarm and waits for nobody but the swarm and its queue of commands. Nodes find
-//! each other by Kademlia, which routes and stores nothing. What they say to each other about items
-//! goes over the item protocol, `/restante/<network>/item/1`, described here.
+//! each other as in Kademlia, with questions that a node's routing table answers and no records
+//! (SPEC 9.4). These, and what nodes say to each other about items, go over the item protocol,
+//! `/restante/<network>/item/1`, described here.
 //!
 //! # Layout
 //!
 //! On each connection each side may open one substream, which stays open as long as it is needed; a
-//! second one replaces the first. The opener sends requests, any number of them before the first
-//! answer; the acceptor sends the responses, in any order, and pushes, which answer nothing. Both
-//! directions are a sequence of frames:
+//! second one replaces the first. The opener sends requests and questions, any number of them before
+//! the first answer; the acceptor sends the responses, in any order, and pushes, which answer
+//! nothing. Both directions are a sequence of frames:
 //!
 //! | offset | bytes | field                                                               |
 //! |--------|-------|---------------------------------------------------------------------|
 //! | 0      | 4     | length of the rest of the frame, big-endian: 9 to 73,728            |
-//! | 4      | 1     | kind: 0 request, 1 response, 2 push                                 |
+//! | 4      | 1     | kind: 0 request, 1 response, 2 push, 3 question for nodes           |
 //! | 5      | 8     | request id, big-endian: not 0, the same in a request and its        |
 //! |        |       | response; 0 in a push                                               |
 //! | 13     | n     | payload: length - 9 bytes, 0 to 73,719                              |
@@ -24,10 +25,10 @@
 //! stopped waiting is dropped.
 //!
 //! Broken rules close the connection: a length outside its range, an unknown kind, an id of 0 in a
-//! request or response or another in a push, a response to no request, a request whose id is in
-//! use, a response or push from the opener, a request from the acceptor, a frame not complete 30 s
-//! after its first byte. A reader that takes nothing for 30 s, or lets pushes pile up beyond 1 MiB,
-//! loses the substream.
+//! request, question or response or another in a push, a question that does not decode, a response to
+//! no request, a request whose id is in use, a response or push from the opener, a request or question
+//! from the acceptor, a frame not complete 30 s after its first byte. A reader that takes nothing for
+//! 30 s, or lets pushes pile up beyond 1 MiB, loses the substream.
 
 mod address;
 mod behaviour;

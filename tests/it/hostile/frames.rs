@@ -37,13 +37,14 @@ fn broken_frames_close_the_connection_and_are_counted() {
         ("frame_too_long", with_length(long)),
         ("frame_too_short", with_length(8)),
         ("frame_too_short", with_length(0)),
-        ("frame_unknown_kind", frame(3, 1, b"")),
+        ("frame_unknown_kind", frame(4, 1, b"")),
         ("frame_unknown_kind", frame(255, 1, b"")),
         ("frame_bad_id", frame(0, 0, b"")),
         ("frame_bad_id", frame(2, 7, b"")),
         ("frame_wrong_direction", frame(1, 7, b"")),
         ("frame_wrong_direction", frame(2, 0, b"")),
         ("request_duplicate_id", twice(&request())),
+        ("lookup_bad_question", frame(3, 1, b"nonsense")),
     ];
     for (reason, bytes) in cases {
         let before = faults(&server, reason);

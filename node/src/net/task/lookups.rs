@@ -1,7 +1,7 @@
 //! Lookups that run, and those that wait for their turn.
 //!
-//! A lookup asks nodes it has no connection to. How many handshakes may be under way at once is limited, and a dial that
-//! is refused looks like a node that is gone, so that lookups ask only while there is room, and few run at a time.
+//! A lookup asks nodes it has no connection to. How many handshakes may be under way at once is limited, and a dial
+//! that is refused looks like a node that is gone, so that lookups ask only while there is room, and few run at a time.
 
 #[cfg(test)]
 mod tests;
