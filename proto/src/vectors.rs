@@ -10,12 +10,13 @@ use serde_json::Value;
 mod identity;
 mod post;
 mod read_back;
+mod routing;
 mod sealed;
 mod specification;
 mod wire;
 
 /// Returns every file by its name.
-fn files() -> [(&'static str, Value); 10] {
+fn files() -> [(&'static str, Value); 11] {
     [
         ("ids", identity::ids()),
         ("keys", identity::keys()),
@@ -25,6 +26,7 @@ fn files() -> [(&'static str, Value); 10] {
         ("prekeys", sealed::prekeys()),
         ("cards", sealed::cards()),
         ("envelopes", sealed::envelopes()),
+        ("routing", routing::routing()),
         ("messages", wire::messages()),
         ("refused", wire::refused()),
     ]

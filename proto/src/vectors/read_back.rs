@@ -14,6 +14,7 @@ use crate::{
     prekey::PrekeySecret,
     receipt::{Claim, Receipt},
     request::{Push, Request, Response},
+    routing::{Answer, Point, Question, distance},
     stamp::{Challenge, CheapForTests, Equihash, Stamp, StampScheme as _},
     time::{Epoch, SaltEpoch, UnixMillis},
 };
@@ -330,5 +331,43 @@ fn messages_decode_and_encode_to_the_same_bytes() {
             "{}",
             text(&case, "name")
         );
+    }
+}
+
+#[test]
+fn questions_and_answers_say_what_stands_beside_them() {
+    for case in read("routing", "distances") {
+        let (node, at) = (NodeId::new(array(&case, "node")), address(&case, "address"));
+        let apart = array(&case, "distance");
+        assert_eq!(distance(&node, &at).as_bytes(), &apart);
+        let points = [
+            array(&case, "point_of_node"),
+            array(&case, "point_of_address"),
+        ];
+        let [of_node, of_address] = points.map(Point::new);
+        assert_eq!(
+            (Point::of_node(&node), Point::of_address(&at)),
+            (of_node, of_address)
+        );
+        assert_eq!(of_node.distance(&of_address).as_bytes(), &apart);
+    }
+    for case in read("routing", "questions") {
+        let question = Question::decode(&bytes(&case, "encoded")).unwrap();
+        assert_eq!(question.point, Point::new(array(&case, "point")));
+    }
+    for case in read("routing", "answers") {
+        let answer = Answer::decode(&bytes(&case, "encoded")).unwrap();
+        let listed = case["nodes"].as_array().unwrap();
+        assert_eq!(answer.nodes.len(), listed.len());
+        for (named, listed) in answer.nodes.iter().zip(listed) {
+            assert_eq!(named.node, NodeId::new(array(listed, "node")));
+            let written = listed["addresses"].as_array().unwrap().iter();
+            let written: Vec<String> = written.map(|text| text.as_str().unwrap().into()).collect();
+            let read = named
+                .addresses
+                .iter()
+                .map(|bytes| data_encoding::HEXLOWER.encode(bytes));
+            assert_eq!(read.collect::<Vec<_>>(), written);
+        }
     }
 }
