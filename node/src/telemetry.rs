@@ -2,7 +2,7 @@
 //!
 //! A plain level such as `info` is meant for Restante's own code; the libraries below it, which log
 //! addresses of peers and know nothing of this project's rules, are held to errors. A filter with
-//! directives, such as `debug,libp2p_kad=trace`, is taken as it is.
+//! directives, such as `debug,libp2p_swarm=trace`, is taken as it is.
 
 use std::io::{self, IsTerminal};
 

@@ -1,7 +1,7 @@
 //! The full tier: the shipped node, whole, in virtual time.
 //!
-//! Every simulated machine runs what people and operators run: libp2p's swarm with Kademlia, identify, ping and
-//! AutoNAT, the item protocol, the keeper on redb, and for people the client on its vault. Four things are replaced,
+//! Every simulated machine runs what people and operators run: libp2p's swarm with identify, ping and AutoNAT,
+//! routing and the item protocol, the keeper on redb, and for people the client on its vault. Four things are replaced,
 //! each where the node meets the machine: the clock and randomness (`restante-virtual-time`), the transport
 //! (`restante-sim-network`), the disk (`restante-sim-disk`), and the price of IDs and stamps, which is waited out
 //! instead of computed.

@@ -1,9 +1,9 @@
 //! A million nodes as a model, for planning capacity.
 //!
-//! Every node comes and goes, is somewhere in the world, and keeps what it is given. Lookups walk
-//! through tables with Kademlia's shape by libp2p's rules. Senders and recipients are the
-//! protocol's own state machines: `Placement` and `Collector` of `restante-proto` decide whom to
-//! ask for what and when to try again, and sizes are those of its encoding. Keepers are counted,
+//! Every node comes and goes, is somewhere in the world, and keeps what it is given. Lookups, senders
+//! and recipients are the protocol's own state machines: `Lookup`, `Placement` and `Collector` of
+//! `restante-proto` decide whom to ask for what and when to try again, among routing tables with
+//! Kademlia's shape, and sizes are those of its encoding. Keepers are counted,
 //! not run: they hold a message from its deposit to its ack or its end, give receipts, push, and
 //! never take back what was acked.
 //!

@@ -44,7 +44,7 @@ pub(super) struct RunArgs {
     /// Where to write a page of pictures that stands alone.
     #[arg(long, value_name = "OUT")]
     html: Option<PathBuf>,
-    /// What the nodes log to standard error, for example `info` or `restante=debug,libp2p_kad=trace`.
+    /// What the nodes log to standard error, for example `info` or `restante=debug,libp2p_swarm=trace`.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// Where to write the trace, one line for each thing that happens.
