@@ -1,8 +1,8 @@
 //! From sealed envelopes to receipts: what the outbox asks for, and what comes of it.
 
-use restante_proto::limits::REPLICAS;
+use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::message::MessageId;
-use restante_proto::outbox::{self, Outgoing};
+use restante_proto::outbox::{self, OUTBOX_COUNT_MAX, Outgoing};
 use restante_proto::placement::{CANDIDATES, Standing};
 use restante_proto::receipt::Claim;
 use restante_proto::request::{Admission, Reason, Request};
@@ -17,13 +17,26 @@ use super::stamping::StampOrder;
 use super::{Client, Done};
 use crate::control::report::DeliveryState;
 
+/// How long a word, which nobody answers, is looked after once it is with all its keepers, in milliseconds: these may all
+/// have been replaced by nearer ones before its reader comes.
+const WORD_KEPT_MS: u64 = DAY_MS;
+
 impl Client {
     /// Takes up what was under way before a restart.
     pub(super) fn resume_outbox(&mut self, now: UnixMillis) {
         let outgoing: Vec<OutgoingEnvelope> =
             std::mem::take(&mut self.outgoing).into_values().collect();
         for outgoing in outgoing {
-            self.bring_out(now, outgoing);
+            let placed = outgoing.receipts.values().filter(|until| **until > now);
+            let done = !outgoing.awaits_word && placed.count() >= REPLICAS;
+            let (id, message) = (outgoing.envelope.id(), outgoing.message);
+            if done {
+                // A node that starts often has better things to do than to look again where all its words are.
+                self.outgoing.insert(id, outgoing);
+                self.ended.push((id, message, None));
+            } else {
+                self.bring_out(now, outgoing);
+            }
         }
     }
 
@@ -197,7 +210,10 @@ impl Client {
         let (message, awaits_word) = (outgoing.message, outgoing.awaits_word);
         let row = outgoing.to_owned();
         let everywhere = standing.with == standing.of && standing.of >= REPLICAS;
-        if everywhere && !awaits_word {
+        let now = self.services.clock.now();
+        let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(row.envelope.expires.since(now));
+        let crowded = self.outgoing.len() > OUTBOX_COUNT_MAX / 2;
+        if everywhere && !awaits_word && (age_ms >= WORD_KEPT_MS || crowded) {
             self.outbox.remove(&id);
             self.ended.push((id, message, None));
             return;

@@ -211,10 +211,14 @@ impl Watch {
     }
 
     fn on_swept(&self, now: UnixMillis, done: &Result<Expired, StoreFault>, usage: Usage) {
-        if let Ok(expired) = done {
-            let since = self.stores.base.elapsed();
-            self.judge(|book| book.on_swept(now, since, expired.more, usage));
-        }
+        let since = self.stores.base.elapsed();
+        self.judge(|book| match done {
+            Ok(expired) => book.on_swept(now, since, expired.more, usage),
+            Err(_) => {
+                book.on_not_swept(since);
+                Ok(())
+            }
+        });
     }
 
     /// Lets `rule` judge, and writes down the first thing it finds.

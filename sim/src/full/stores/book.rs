@@ -206,6 +206,12 @@ impl Book {
         Ok(())
     }
 
+    /// A sweep failed with its disk: what has ended may be there until one succeeds.
+    pub(super) fn on_not_swept(&mut self, since: Duration) {
+        self.sweeping = true;
+        self.swept = since;
+    }
+
     /// A sweep has dropped some of what has ended, or all of it.
     pub(super) fn on_swept(
         &mut self,

@@ -38,6 +38,7 @@ enum Wrong {
     IgnoresAcks,
     ServesLate,
     NeverSweeps,
+    SweepsFail,
     MixesMailboxes,
     MindsNoBudget,
     MindsNoCap,
@@ -65,6 +66,7 @@ impl ItemStore for WrongStore {
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
         match self.wrong {
             Wrong::NeverSweeps => Ok(Expired::default()),
+            Wrong::SweepsFail if now > START => Err(StoreFault::Io("the disk fails".into())),
             _ => self.store.sweep(now, limit),
         }
     }
@@ -381,6 +383,17 @@ async fn somebody_must_sweep() {
     tokio::time::advance(Duration::from_hours(1)).await;
     scene.get(START.plus(HOUR_MS + 1), AT, id);
     scene.breaks("expiry");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_sweeps_a_disk_that_fails() {
+    let mut scene = Scene::new(Wrong::SweepsFail);
+    let id = scene.put(1);
+    tokio::time::advance(Duration::from_hours(1)).await;
+    let late = START.plus(HOUR_MS + 1);
+    assert!(scene.store.sweep(late, 1_000).is_err());
+    scene.get(late, AT, id);
+    scene.is_fine();
 }
 
 #[test]
