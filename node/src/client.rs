@@ -29,7 +29,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use restante_proto::account::PersonId;
-use restante_proto::collector::{self, Collector};
+use restante_proto::collector::{self, Collector, watched_until};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
 use restante_proto::message::MessageId;
@@ -138,7 +138,8 @@ pub struct Client {
     outbox: Outbox,
     collector: Collector,
     publisher: Publisher,
-    watching: Option<(Epoch, bool)>,
+    /// The epochs whose mailboxes are watched, from and to, and whether contacts have mailboxes of their own.
+    watching: Option<(Epoch, Epoch, bool)>,
     held: BTreeSet<NodeId>,
     sends: Vec<SendWaiter>,
     readers: Vec<InboxWaiter>,
@@ -410,7 +411,7 @@ impl Client {
             self.inbox.values().map(Header::destroy_at).min(),
             self.next_waiter(),
             Some(self.next_tidy),
-            Some(now.epoch().plus(1).start()),
+            Some(watched_until(now)),
         ];
         let wait = due.into_iter().flatten().map(|due| due.since(now)).min();
         Duration::from_millis(wait.unwrap_or(u64::MAX)).min(SLEEP_MAX)

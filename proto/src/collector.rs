@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     Address, ItemId, NodeId,
-    limits::{ACK_COUNT_MAX, EPOCHS_AHEAD_MAX, EPOCHS_PAST_MAX, GET_COUNT_MAX, MINUTE_MS},
+    limits::{ACK_COUNT_MAX, CLOCK_SKEW_MS, EPOCHS_PAST_MAX, GET_COUNT_MAX, MINUTE_MS},
     mailbox::Mailbox,
     placement::{CANDIDATES, jittered},
     request::{Listed, Waiting},
@@ -495,10 +495,21 @@ impl Collector {
     }
 }
 
-/// Returns the epochs whose mailboxes may hold mail for somebody whose account exists since `since`: one ahead, the
-/// present one, and as many past ones as an envelope can live.
+/// How long before an epoch begins its mailboxes are watched, in milliseconds: what two clocks may differ, and as much
+/// again to find their keepers in.
+const AHEAD_MS: u64 = 2 * CLOCK_SKEW_MS;
+
+/// Returns the epochs whose mailboxes may hold mail for somebody whose account exists since `since`, the latest first:
+/// the next one shortly before it begins, the present one, and as many past ones as an envelope can live.
 pub fn watched_epochs(now: UnixMillis, since: Epoch) -> impl Iterator<Item = Epoch> {
-    let last = now.epoch().plus(EPOCHS_AHEAD_MAX);
+    let last = now.plus(AHEAD_MS).epoch();
     let first = now.epoch().minus(EPOCHS_PAST_MAX).max(since).min(last);
     (first.get()..=last.get()).rev().map(Epoch::new)
+}
+
+/// Returns when [`watched_epochs`] will next be others.
+pub fn watched_until(now: UnixMillis) -> UnixMillis {
+    let begins = now.epoch().plus(1).start();
+    let ahead = begins.minus(AHEAD_MS);
+    if ahead > now { ahead } else { begins }
 }

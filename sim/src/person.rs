@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use restante_proto::{
     Address, ItemId, NodeId,
-    collector::{self, Collector},
+    collector::{self, Collector, watched_until},
     keys::{PublicKey, SecretKey},
     mailbox::Mailbox,
     outbox::{self, Outbox},
@@ -61,7 +61,7 @@ struct Run {
     publisher: Publisher,
     calls: BTreeMap<u64, Call>,
     resolutions: BTreeMap<PublicKey, Resolution>,
-    watching: Option<(Epoch, bool)>,
+    watching: Option<(Epoch, Epoch, bool)>,
     words_due: Option<UnixMillis>,
     owners: BTreeMap<Mailbox, SecretKey>,
 }
@@ -244,7 +244,7 @@ impl Person {
             self.run.words_due,
             self.disk.drafts.iter().map(|draft| draft.due).min(),
         ];
-        let tomorrow = now.epoch().plus(1).start();
+        let tomorrow = watched_until(now);
         due.into_iter()
             .flatten()
             .min()

@@ -84,12 +84,12 @@ pub(super) async fn resolve(
         .iter()
         .map(|locator| at_locator(services.clone(), *locator))
         .collect();
-    let (mut records, mut answers, mut agreeing) = (Vec::new(), 0, 0);
+    let (mut records, mut answers, mut with_records) = (Vec::new(), 0, 0);
     while let Some((found, answered)) = lookups.next().await {
-        agreeing += usize::from(!found.is_empty());
+        with_records += usize::from(!found.is_empty());
         records.extend(found);
         answers += answered;
-        if agreeing >= LOCATORS_ENOUGH {
+        if with_records >= LOCATORS_ENOUGH {
             break;
         }
     }

@@ -10,7 +10,7 @@ use super::limits::NetLimits;
 pub enum Serve {
     /// It serves as soon as it is known to be reachable.
     Auto,
-    /// It never serves: it offers neither the DHT nor the item protocol and is in no routing table.
+    /// It never serves: it does not offer the item protocol and is in no routing table.
     Never,
 }
 

@@ -81,7 +81,7 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when nobody who was asked answered in 30 s,
+    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when nobody who was asked answered,
     /// [`NetFault::Closed`].
     ///
     /// # Cancel safety

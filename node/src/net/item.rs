@@ -24,10 +24,11 @@ use tokio::time::Instant;
 
 use super::address::IpGroup;
 use super::fault::RequestFault;
+use super::gate::Refused;
 use super::limits::{
     DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
 };
-use super::status::Counters;
+use super::status::{Count, Counters};
 pub(super) use codec::Kind;
 use handler::{Handler, Order, Report, Shared};
 pub(super) use link::Alarm;
@@ -98,6 +99,8 @@ struct Connection {
     outgoing: bool,
     /// Since when it is idle: a number that grows; nothing while it has work.
     idle: Option<u64>,
+    /// Calls that were given to it.
+    calls: u64,
     /// Whether it is about to be closed, and takes no calls any more.
     closing: bool,
 }
@@ -165,9 +168,15 @@ impl Behaviour {
         self.dials_max.saturating_sub(dials)
     }
 
-    /// Returns the outgoing connection that has been idle for longest, which takes no calls from now on.
+    /// Returns the outgoing connection that has been idle for longest and that nobody holds, which takes no calls from
+    /// now on.
     pub(super) fn close_longest_idle(&mut self) -> Option<ConnectionId> {
-        let connections = self.peers.values_mut().flat_map(BTreeMap::iter_mut);
+        let held = &self.held;
+        let peers = self
+            .peers
+            .iter_mut()
+            .filter(|(peer, _)| !held.contains_key(*peer));
+        let connections = peers.flat_map(|(_, connections)| connections);
         let idle = connections
             .filter(|(_, connection)| connection.outgoing && !connection.closing)
             .filter_map(|(id, connection)| Some((connection.idle?, *id, connection)));
@@ -185,6 +194,9 @@ impl Behaviour {
             let Some(calls) = self.dialled.get_mut(&peer) else {
                 continue;
             };
+            if self.dialling.contains(&peer) {
+                continue;
+            }
             let now = Instant::now();
             let (due, late) = std::mem::take(calls)
                 .into_iter()
@@ -292,6 +304,7 @@ impl Behaviour {
         if matches!(order, Order::Call(_)) {
             connection.outbound = true;
             connection.idle = None;
+            connection.calls += 1;
         }
         let handler = NotifyHandler::One(id);
         self.emit(ToSwarm::NotifyHandler {
@@ -337,14 +350,17 @@ impl Behaviour {
             outbound: false,
             outgoing,
             idle: Some(self.idles),
+            calls: 0,
             closing: false,
         };
         self.peers.entry(peer).or_default().insert(id, connection);
+        let calls = self.dialled.remove(&peer).unwrap_or_default();
+        self.undialled.retain(|other| *other != peer);
         self.dialling.remove(&peer);
-        self.dial_next();
-        for call in self.dialled.remove(&peer).unwrap_or_default() {
+        for call in calls {
             self.order(peer, id, Order::Call(call));
         }
+        self.dial_next();
     }
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
@@ -370,26 +386,38 @@ impl Behaviour {
             self.emit(ToSwarm::GenerateEvent(Event::OutboundClosed(peer)));
         }
         // Whoever was called while its last connection was being closed is dialled now.
-        if !self.peers.contains_key(&peer) && self.dialled.contains_key(&peer) {
+        if !self.peers.contains_key(&peer) {
             self.dialling.remove(&peer);
-            self.undialled.push_back(peer);
+            if self.dialled.contains_key(&peer) && !self.undialled.contains(&peer) {
+                self.undialled.push_back(peer);
+            }
             self.dial_next();
         }
     }
 
     fn on_dial_failure(&mut self, peer: PeerId, error: &DialError) {
-        // Somebody else is dialling the peer already, or its connection is just being closed; that decides.
-        if matches!(error, DialError::DialPeerConditionFalse(_)) {
+        self.dialling.remove(&peer);
+        let denied = match error {
+            // Somebody else is dialling the peer already, or its connection is just being closed; that decides.
+            DialError::DialPeerConditionFalse(_) => return self.dial_next(),
+            DialError::Denied { cause } => cause.downcast_ref::<Refused>().map(|refused| refused.0),
+            _ => None,
+        };
+        if denied == Some(Count::PendingOut) {
+            // Others than calls have taken the places; the next dial that ends makes room.
+            if self.dialled.contains_key(&peer) && !self.undialled.contains(&peer) {
+                self.undialled.push_back(peer);
+            }
             return;
         }
-        let fault = match error {
-            DialError::Denied { .. } => RequestFault::NoRoom,
+        let fault = match denied {
+            Some(Count::EstablishedOut | Count::Established | Count::Tcp) => RequestFault::NoRoom,
             _ => RequestFault::NotReachable,
         };
+        self.undialled.retain(|other| *other != peer);
         for call in self.dialled.remove(&peer).unwrap_or_default() {
             call.finish(Err(fault));
         }
-        self.dialling.remove(&peer);
         self.dial_next();
     }
 
@@ -409,14 +437,11 @@ impl Behaviour {
                 serial,
                 id,
                 payload,
-            } => {
-                connection.inbound = Some(serial);
-                Event::Question {
-                    via: via(serial),
-                    id,
-                    payload,
-                }
-            }
+            } => Event::Question {
+                via: via(serial),
+                id,
+                payload,
+            },
             Report::Request {
                 serial,
                 id,
@@ -447,9 +472,15 @@ impl Behaviour {
                 connection.outbound = false;
                 Event::OutboundClosed(peer)
             }
-            Report::Busy(busy) => {
-                connection.idle = (!busy).then_some(idle);
+            // A report that was on its way before the last call says nothing of it.
+            Report::Idle { calls } if calls < connection.calls => return,
+            Report::Idle { .. } => {
+                connection.idle = Some(idle);
                 self.idles = idle;
+                return;
+            }
+            Report::Busy => {
+                connection.idle = None;
                 return;
             }
             Report::Fault => {
@@ -509,13 +540,10 @@ impl NetworkBehaviour for Behaviour {
             }) => {
                 self.on_closed(peer_id, connection_id);
             }
-            FromSwarm::DialFailure(DialFailure {
-                peer_id: Some(peer),
-                error,
-                ..
-            }) => {
-                self.on_dial_failure(peer, error);
-            }
+            FromSwarm::DialFailure(DialFailure { peer_id, error, .. }) => match peer_id {
+                Some(peer) => self.on_dial_failure(peer, error),
+                None => self.dial_next(),
+            },
             _ => {}
         }
     }

@@ -167,6 +167,10 @@ pub const LOOKUPS_MAX: usize = 64;
 pub const NETWORK_NAME_BYTES_MAX: usize = 32;
 /// Addresses kept of one peer.
 pub const ADDRESSES_PER_PEER_MAX: usize = 8;
+/// Addresses believed of what one answer says of a node: one for each transport. What several say is joined.
+pub const ADDRESSES_HEARD_MAX: usize = 2;
+/// Nodes that a lookup has heard of and not asked, of which it remembers where they are.
+pub const HEARD_NODES_MAX: usize = 512;
 /// Peers in the address book, which holds what lookups found and the routing table did not take.
 pub const BOOK_PEERS_MAX: usize = 1024;
 /// Addresses the user or the configuration named, which may be dialled although not public.

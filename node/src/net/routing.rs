@@ -111,6 +111,18 @@ impl Routing {
         }
     }
 
+    /// Adds what others say of a peer's whereabouts to what is known of it; what it says itself is not replaced.
+    pub(super) fn hear_of(&mut self, peer: PeerId, said: Vec<Multiaddr>) {
+        let mut addresses = said;
+        for known in self.book.get(&peer) {
+            if !addresses.contains(&known) {
+                addresses.push(known);
+            }
+        }
+        addresses.truncate(ADDRESSES_PER_PEER_MAX);
+        self.remember(peer, &addresses);
+    }
+
     /// Takes a serving peer into the table if its bucket and its IP group leave room.
     pub(super) fn offer(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> Offered {
         let usable = self.usable(addresses);

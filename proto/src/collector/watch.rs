@@ -81,16 +81,19 @@ impl Watch {
         }
     }
 
-    /// Returns a keeper that can say whether a brief round will do: one that pushes, so that it is connected.
+    /// Returns a keeper that can say whether a brief round will do: one of the nearest two, which push, so that it is
+    /// connected; they take turns.
     pub(super) fn neighbour(&self, now: UnixMillis) -> Option<NodeId> {
         let recent = self.looked_up.is_some_and(|at| now.since(at) < LOOK_UP_MS);
-        let mut pushing = self.subscribed.iter().filter(|(_, until)| **until > now);
-        let nearest = self.keepers.iter().take(SUBSCRIBED);
-        let all_push = nearest
-            .into_iter()
-            .all(|keeper| self.subscribed.contains_key(keeper));
-        let keeper = pushing.next().map(|(keeper, _)| *keeper);
-        keeper.filter(|_| recent && all_push && self.hastened.is_none() && !self.again)
+        let pushes = |keeper: &NodeId| {
+            self.subscribed
+                .get(keeper)
+                .is_some_and(|until| *until > now)
+        };
+        let nearest = self.keepers.get(..SUBSCRIBED)?;
+        let calm = recent && self.hastened.is_none() && !self.again;
+        let keeper = nearest.get(self.turn % SUBSCRIBED)?;
+        (calm && nearest.iter().all(pushes)).then_some(*keeper)
     }
 
     /// Tells whether those whom a keeper knows nearest are known as this mailbox's keepers.

@@ -28,7 +28,8 @@ impl Person {
             .contacts
             .values()
             .any(|contact| contact.granted.is_some());
-        let wanted = Some((now.epoch(), granted));
+        let wanted = watched_epochs(now, now.epoch()).next();
+        let wanted = wanted.map(|last| (now.epoch(), last, granted));
         if self.run.watching == wanted {
             return;
         }

@@ -76,8 +76,10 @@ pub(crate) enum Report {
     InboundClosed { serial: u64 },
     /// The outbound substream is over.
     OutboundClosed,
-    /// The connection has work, or none.
-    Busy(bool),
+    /// The connection has work.
+    Busy,
+    /// The connection has no work, after so many calls.
+    Idle { calls: u64 },
     /// The peer broke the protocol: the connection is to be closed.
     Fault,
 }
@@ -125,8 +127,11 @@ pub(crate) struct Handler {
     inbound_count: u64,
     outbound: Outbound<Stream>,
     reports: VecDeque<Report>,
-    /// What was last reported of it.
+    /// Whether it was last reported to have work.
     busy: bool,
+    /// Calls that were taken, now and at the last report.
+    calls: u64,
+    calls_reported: u64,
 }
 
 impl Handler {
@@ -140,6 +145,8 @@ impl Handler {
             outbound: Outbound::new(),
             reports: VecDeque::new(),
             busy: false,
+            calls: 0,
+            calls_reported: 0,
         }
     }
 
@@ -267,9 +274,13 @@ impl ConnectionHandler for Handler {
             Poll::Pending => self.poll_inbound(cx),
         };
         let busy = self.connection_keep_alive();
-        if report.is_pending() && busy != self.busy {
-            self.busy = busy;
-            let report = Report::Busy(busy);
+        if report.is_pending() && (busy != self.busy || self.calls != self.calls_reported) {
+            (self.busy, self.calls_reported) = (busy, self.calls);
+            let report = if busy {
+                Report::Busy
+            } else {
+                Report::Idle { calls: self.calls }
+            };
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(report));
         }
         report.map(ConnectionHandlerEvent::NotifyBehaviour)
@@ -277,7 +288,10 @@ impl ConnectionHandler for Handler {
 
     fn on_behaviour_event(&mut self, order: Order) {
         match order {
-            Order::Call(call) => self.outbound.call(call),
+            Order::Call(call) => {
+                self.calls += 1;
+                self.outbound.call(call);
+            }
             Order::Respond {
                 serial,
                 id,

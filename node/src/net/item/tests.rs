@@ -285,3 +285,97 @@ async fn a_reader_that_does_not_read_is_cut_off_and_the_node_serves_on() {
     assert_eq!(counted(&victim.handle, Count::PushOverflow).await, 1);
     until(|| async { victim.handle.status().await.ok() }).await;
 }
+
+/// A behaviour that dials one peer at a time.
+fn one_at_a_time() -> Behaviour {
+    let protocol = StreamProtocol::new("/restante/test/item/1");
+    Behaviour::new(protocol, Arc::new(Counters::new()), 1 << 20, 1)
+}
+
+fn peer() -> PeerId {
+    Keypair::generate_ed25519().public().to_peer_id()
+}
+
+type Reply = tokio::sync::oneshot::Receiver<Result<Bytes, RequestFault>>;
+
+fn call(behaviour: &mut Behaviour, peer: PeerId) -> Reply {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let call = Call {
+        kind: Kind::Request,
+        payload: payload(1),
+        deadline: Instant::now() + PATIENCE,
+        reply,
+    };
+    behaviour.call(peer, call);
+    answer
+}
+
+fn established(behaviour: &mut Behaviour, peer: PeerId, id: usize) {
+    let id = ConnectionId::new_unchecked(id);
+    behaviour.on_established(peer, id, (IpGroup::Other, true));
+}
+
+#[tokio::test]
+async fn whoever_connects_while_waiting_to_be_dialled_takes_no_place_for_good() {
+    let mut behaviour = one_at_a_time();
+    let (first, other) = (peer(), peer());
+    let _calls = [call(&mut behaviour, first), call(&mut behaviour, other)];
+    assert_eq!(behaviour.dial_room(), 0);
+    // It dials this node, goes, and is called again before its turn has come.
+    established(&mut behaviour, other, 1);
+    behaviour.on_closed(other, ConnectionId::new_unchecked(1));
+    let _again = call(&mut behaviour, other);
+    established(&mut behaviour, first, 2);
+    assert!(behaviour.dialling.contains(&other));
+    established(&mut behaviour, other, 3);
+    assert_eq!(behaviour.dial_room(), 1);
+    assert!(behaviour.dialled.is_empty() && behaviour.undialled.is_empty());
+}
+
+#[tokio::test]
+async fn a_dial_that_is_refused_is_told_apart_from_a_peer_that_is_gone() {
+    let refused = |count| DialError::Denied {
+        cause: ConnectionDenied::new(Refused(count)),
+    };
+    let cases = [
+        (refused(Count::PerIp), RequestFault::NotReachable),
+        (refused(Count::EstablishedOut), RequestFault::NoRoom),
+        (DialError::NoAddresses, RequestFault::NotReachable),
+    ];
+    for (error, fault) in cases {
+        let mut behaviour = one_at_a_time();
+        let other = peer();
+        let answer = call(&mut behaviour, other);
+        behaviour.on_dial_failure(other, &error);
+        assert_eq!(answer.await.unwrap(), Err(fault), "{error:?}");
+        assert_eq!(behaviour.dial_room(), 1);
+    }
+    // When others than calls have all places, the call waits for one of their dials to end.
+    let mut behaviour = one_at_a_time();
+    let (other, elsewhere) = (peer(), peer());
+    let mut answer = call(&mut behaviour, other);
+    behaviour.on_dial_failure(other, &refused(Count::PendingOut));
+    assert!(answer.try_recv().is_err());
+    assert!(behaviour.dialling.is_empty());
+    behaviour.on_dial_failure(elsewhere, &DialError::NoAddresses);
+    assert!(behaviour.dialling.contains(&other));
+}
+
+#[tokio::test]
+async fn the_connection_that_is_closed_is_idle_and_nobody_holds_it() {
+    let mut behaviour = one_at_a_time();
+    let peers: Vec<PeerId> = (1..=3).map(|_| peer()).collect();
+    for (id, other) in (1..).zip(&peers) {
+        established(&mut behaviour, *other, id);
+    }
+    behaviour.hold(peers[0]);
+    let _call = call(&mut behaviour, peers[1]);
+    // A report from before the call says nothing.
+    let id = ConnectionId::new_unchecked(2);
+    behaviour.on_report(peers[1], id, Report::Idle { calls: 0 });
+    let third = Some(ConnectionId::new_unchecked(3));
+    assert_eq!(behaviour.close_longest_idle(), third);
+    assert_eq!(behaviour.close_longest_idle(), None);
+    behaviour.on_report(peers[1], id, Report::Idle { calls: 1 });
+    assert_eq!(behaviour.close_longest_idle(), Some(id));
+}

@@ -17,13 +17,14 @@ use libp2p::Multiaddr;
 use restante_proto::NodeId;
 use restante_proto::routing::{Answer, Distance, Lookup, Point, Question};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::address::bare;
 use super::super::fault::{NetFault, RequestFault};
 use super::super::item::{self, Call, Kind};
 use super::super::limits::{
-    LOOKUP_NODES_MIN, LOOKUPS_AT_ONCE, LOOKUPS_MAX, QUESTION_TIMEOUT, REFRESHES_MAX,
+    ADDRESSES_HEARD_MAX, ADDRESSES_PER_PEER_MAX, HEARD_NODES_MAX, LOOKUP_NODES_MIN,
+    LOOKUPS_AT_ONCE, LOOKUPS_MAX, QUESTION_TIMEOUT, REFRESHES_MAX,
 };
 use super::super::peer::peer_of;
 use super::super::routing::Routing;
@@ -75,6 +76,8 @@ pub(super) struct Lookups {
     count: u64,
     /// Whether something has happened since it was last looked whom to ask.
     changed: bool,
+    /// When it has to be looked again although nothing has come.
+    due: Option<Instant>,
 }
 
 impl Lookups {
@@ -88,6 +91,7 @@ impl Lookups {
             questions: FuturesUnordered::new(),
             count: 0,
             changed: false,
+            due: None,
         }
     }
 
@@ -119,11 +123,8 @@ impl Lookups {
     }
 
     /// Returns when lookups have to be looked at although nothing has come.
-    pub(super) fn next(&self) -> Option<Instant> {
-        let now_ms = self.ms(Instant::now());
-        let next = |running: &Running| running.lookup.next_timeout(now_ms);
-        let at_ms = self.running.iter().map(next).min()?;
-        Some(self.began + Duration::from_millis(at_ms))
+    pub(super) const fn next(&self) -> Option<Instant> {
+        self.due
     }
 
     /// Returns the next answer.
@@ -137,26 +138,42 @@ impl Lookups {
     /// Begins lookups, asks whom they want to ask while there is room, and ends those that are done.
     fn drive(&mut self, now: Instant, routing: &mut Routing, item: &mut item::Behaviour) {
         let now_ms = self.ms(now);
-        self.begin(now_ms, routing);
+        loop {
+            self.begin(now_ms, routing);
+            self.ask(now_ms, routing, item);
+            let crowded = item.dial_room() == 0;
+            let done =
+                |running: &mut Running| running.is_abandoned() || running.lookup.is_done(now_ms);
+            let mut ended: Vec<Running> = self.running.extract_if(.., done).collect();
+            if ended.is_empty() {
+                // Whoever could not ask for want of room asks as soon as there is some.
+                self.changed = crowded;
+                break;
+            }
+            for mut running in ended.drain(..) {
+                let unasked = crowded && running.lookup.ask(now_ms).is_some();
+                running.end(unasked);
+            }
+        }
+        let next = |running: &Running| running.lookup.next_timeout(now_ms);
+        let at_ms = self.running.iter().map(next).min();
+        self.due = at_ms.map(|at_ms| self.began + Duration::from_millis(at_ms));
+    }
+
+    /// Asks whom the lookups want to ask, while there is room; each time another one begins.
+    fn ask(&mut self, now_ms: u64, routing: &mut Routing, item: &mut item::Behaviour) {
         let mut room = item.dial_room();
-        let mut done = Vec::new();
         for running in &mut self.running {
             while room > 0
                 && let Some(node) = running.lookup.ask(now_ms)
             {
-                room = room.saturating_sub(1);
-                let question = running.ask(node, routing, item);
-                self.questions.push(question);
-            }
-            if running.is_abandoned() || running.lookup.is_done(now_ms) {
-                done.push(running.number);
+                room -= 1;
+                self.questions.push(running.ask(node, routing, item));
             }
         }
-        self.changed = room == 0 || !done.is_empty();
-        let ended = self
-            .running
-            .extract_if(.., |running| done.contains(&running.number));
-        ended.for_each(Running::end);
+        if !self.running.is_empty() {
+            self.running.rotate_left(1);
+        }
     }
 
     /// Begins as many of those that wait as may run.
@@ -202,30 +219,26 @@ impl Lookups {
             result,
         } = answered;
         let now_ms = self.ms(now);
+        let result = result.map(|bytes| Answer::decode(&bytes));
+        let is_broken = matches!(result, Ok(Err(_)));
         let Some(running) = self
             .running
             .iter_mut()
             .find(|running| running.number == lookup)
         else {
-            return false;
+            return is_broken;
         };
         self.changed = true;
         let distance = Point::of_node(&node).distance(&running.point);
-        match result.map(|bytes| Answer::decode(&bytes)) {
+        match result {
             Ok(Ok(answer)) => {
                 let named = running.believe(answer, &self.own, routing);
                 running.lookup.on_answer(now_ms, distance, named);
             }
-            Ok(Err(_)) => {
-                running.lookup.on_failed(distance);
-                return true;
-            }
-            Err(RequestFault::NoRoom | RequestFault::QueueFull) => {
-                running.lookup.on_refused(distance);
-            }
-            Err(_) => running.lookup.on_failed(distance),
+            Err(RequestFault::NoRoom) => running.lookup.on_refused(distance),
+            Ok(Err(_)) | Err(_) => running.lookup.on_failed(distance),
         }
-        false
+        is_broken
     }
 
     fn ms(&self, now: Instant) -> u64 {
@@ -235,7 +248,7 @@ impl Lookups {
 
     /// Tells whether it has to be looked whom to ask.
     fn is_due(&self, now: Instant) -> bool {
-        self.changed || self.next().is_some_and(|due| due <= now)
+        self.changed || self.due.is_some_and(|due| due <= now)
     }
 }
 
@@ -249,28 +262,32 @@ impl Running {
     /// Asks a node; returns what will have come of it.
     fn ask(&mut self, node: NodeId, routing: &mut Routing, item: &mut item::Behaviour) -> Pending {
         let (reply, answer) = oneshot::channel();
+        let deadline = Instant::now() + QUESTION_TIMEOUT;
         let call = Call {
             kind: Kind::Question,
             payload: Question { point: self.point }.encode(),
-            deadline: Instant::now() + QUESTION_TIMEOUT,
+            deadline,
             reply,
         };
         match peer_of(&node) {
             Some(peer) => {
                 if let Some(addresses) = self.addresses.remove(&node) {
-                    routing.remember(peer, &addresses);
+                    routing.hear_of(peer, addresses);
                 }
                 item.call(peer, call);
             }
             None => call.finish(Err(RequestFault::NotReachable)),
         }
         let lookup = self.number;
-        let answered = move |result: Result<_, _>| Answered {
+        let answered = move |result: Result<Result<_, _>, _>| Answered {
             lookup,
             node,
-            result: result.unwrap_or(Err(RequestFault::Disconnected)),
+            result: match result {
+                Ok(answer) => answer.unwrap_or(Err(RequestFault::Disconnected)),
+                Err(_) => Err(RequestFault::TimedOut),
+            },
         };
-        answer.map(answered).boxed()
+        timeout_at(deadline, answer).map(answered).boxed()
     }
 
     /// Returns the nodes of an answer that can be asked, and remembers where they are.
@@ -287,18 +304,29 @@ impl Running {
             }
             let addresses = found.addresses.iter();
             let read = addresses.filter_map(|bytes| Multiaddr::try_from(bytes.to_vec()).ok());
-            let usable: Vec<Multiaddr> = read
-                .filter(|address| routing.is_usable(address))
-                .map(bare)
-                .collect();
+            let usable = read.filter(|address| routing.is_usable(address)).map(bare);
+            let usable: Vec<Multiaddr> = usable.take(ADDRESSES_HEARD_MAX).collect();
             if usable.is_empty() {
                 continue;
             }
-            self.addresses.insert(found.node, usable);
+            self.note(found.node, usable);
             let distance = Point::of_node(&found.node).distance(&self.point);
             named.push((found.node, distance));
         }
         named
+    }
+
+    /// Adds where somebody says that a node is to what others say: whoever lies about it hides nobody.
+    fn note(&mut self, node: NodeId, said: Vec<Multiaddr>) {
+        if self.addresses.len() >= HEARD_NODES_MAX && !self.addresses.contains_key(&node) {
+            return;
+        }
+        let known = self.addresses.entry(node).or_default();
+        for address in said {
+            if known.len() < ADDRESSES_PER_PEER_MAX && !known.contains(&address) {
+                known.push(address);
+            }
+        }
     }
 
     fn is_abandoned(&self) -> bool {
@@ -306,13 +334,13 @@ impl Running {
         reply.is_some_and(|(_, reply)| reply.is_closed())
     }
 
-    /// Tells whoever waits for it what was found.
-    fn end(self) {
+    /// Tells whoever waits for it what was found; `unasked` says that somebody was still to be asked and could not be.
+    fn end(self, unasked: bool) {
         let Some((count, reply)) = self.reply else {
             return;
         };
         let nodes: Vec<NodeId> = self.lookup.found().take(count).collect();
-        let result = match (self.lookup.was_refused(), nodes.is_empty()) {
+        let result = match (self.lookup.was_refused() || unasked, nodes.is_empty()) {
             // What is not complete for want of our own means would be taken for the truth.
             (true, _) => Err(NetFault::Busy),
             (false, true) if self.lookup.was_asked() => Err(NetFault::TimedOut),

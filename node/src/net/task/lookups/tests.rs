@@ -170,3 +170,58 @@ async fn nonsense_is_no_answer() {
     world.drive();
     assert_eq!(result.await.unwrap(), Err(NetFault::TimedOut));
 }
+
+#[tokio::test(start_paused = true)]
+async fn time_alone_brings_others_beside_the_silent_and_an_end() {
+    let mut world = world(40);
+    let mut result = world.want();
+    world.drive();
+    let mut asked = vec![world.lookups.questions.len()];
+    while result.try_recv().is_err() {
+        let due = world.lookups.next().unwrap();
+        assert!(!world.lookups.is_due(due - Duration::from_millis(1)) || world.lookups.changed);
+        tokio::time::advance(due - Instant::now()).await;
+        assert!(world.lookups.is_due(Instant::now()));
+        world.drive();
+        asked.push(world.lookups.questions.len());
+        assert!(asked.len() < 100, "it ends");
+    }
+    assert_eq!(
+        asked[..2],
+        [3, 6],
+        "after a second each path asks another one"
+    );
+    assert!(world.lookups.running.is_empty());
+}
+
+#[tokio::test]
+async fn a_liar_about_addresses_hides_nobody() {
+    let mut world = world(2);
+    let known = world.routing.nearest(&Point::new([7; 32]), 2);
+    let found = peer();
+    let _result = world.want();
+    world.drive();
+    let says = |ports: std::ops::Range<usize>| {
+        let addresses = ports.map(|port| Bytes::copy_from_slice(at(port).as_ref()));
+        let named = Named {
+            node: node(&found),
+            addresses: addresses.collect(),
+        };
+        Ok(Answer { nodes: vec![named] }.encode())
+    };
+    world.answered(known[0], says(10..18));
+    world.answered(known[1], says(5..6));
+    let addresses = &world.lookups.running[0].addresses[&node(&found)];
+    assert_eq!(*addresses, [at(10), at(11), at(5)]);
+    // What the node said itself stays beside it.
+    world.routing.remember(found, &[at(4)]);
+    world.routing.hear_of(found, addresses.clone());
+    let unlisted = libp2p::swarm::NetworkBehaviour::handle_pending_outbound_connection(
+        &mut world.routing,
+        libp2p::swarm::ConnectionId::new_unchecked(1),
+        Some(found),
+        &[],
+        libp2p::core::Endpoint::Dialer,
+    );
+    assert_eq!(unlisted.unwrap(), [at(10), at(11), at(5), at(4)]);
+}
