@@ -17,8 +17,8 @@ use super::stamping::StampOrder;
 use super::{Client, Done};
 use crate::control::report::DeliveryState;
 
-/// Until how long after it was made a word, which nobody answers, is looked after although it is with all its keepers, in
-/// milliseconds: these may all have been replaced by nearer ones before its reader comes.
+/// Until how long after it was made a word, which nobody answers, is looked after although it is with all its keepers,
+/// in milliseconds: these may all have been replaced by nearer ones before its reader comes.
 const WORD_KEPT_MS: u64 = DAY_MS;
 
 impl Client {
