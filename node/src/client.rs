@@ -97,6 +97,7 @@ enum Done {
     CardFound(Address, Vec<NodeId>),
     CardAnswer(Address, NodeId, Deposited),
     Neighbours(Address, NodeId, Vec<NodeId>),
+    NotAcked(Address),
     MailFound(Address, Vec<NodeId>),
     Subscribed(Address, NodeId, Option<UnixMillis>),
     Listed(Address, NodeId, Option<(Vec<Listed>, bool)>),
@@ -328,6 +329,7 @@ impl Client {
                 self.publish(now, publisher::Input::Found(at, keepers));
             }
             Done::CardAnswer(at, keeper, answer) => self.on_card_answer(now, at, keeper, answer),
+            Done::NotAcked(at) => self.collect(now, collector::Input::NotAcked(at)),
             Done::Neighbours(at, keeper, nodes) => {
                 self.collect(now, collector::Input::Neighbours(at, keeper, nodes));
             }

@@ -76,6 +76,8 @@ pub enum Input {
     Taken(Address, Vec<(ItemId, UnixMillis)>),
     /// This envelope could not be committed: it stays where it is and is tried again.
     Deferred(Address, ItemId),
+    /// A keeper did not take an ack: it may still list what is done with.
+    NotAcked(Address),
     /// A keeper does not push.
     NotSubscribed(Address, NodeId),
     /// A keeper's connection is gone, and its subscriptions with it.
@@ -191,6 +193,12 @@ impl Collector {
             Input::Taken(at, ids) => self.on_taken(now, at, ids),
             Input::Deferred(at, id) => {
                 self.opening.remove(&(at, id));
+                Vec::new()
+            }
+            Input::NotAcked(at) => {
+                if let Some(watch) = self.watches.get_mut(&at) {
+                    watch.owe_acks();
+                }
                 Vec::new()
             }
             Input::Lost(keeper) => {

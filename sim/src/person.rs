@@ -75,7 +75,7 @@ enum Call {
     Subscribe(Address, NodeId),
     List(Address, NodeId),
     Get(Address, NodeId, Vec<ItemId>),
-    Ack,
+    Ack(Address),
     CardFound(Address),
     CardDeposit(Address, NodeId, Claim),
     LocatorFound(PublicKey, Address),
@@ -190,7 +190,10 @@ impl Person {
             Some(Call::Subscribe(at, keeper)) => self.on_subscribed(now, at, keeper, answer),
             Some(Call::List(at, keeper)) => self.on_listed(now, at, keeper, answer),
             Some(Call::Get(at, keeper, asked)) => self.on_got(now, at, keeper, asked, answer),
-            // An ack that was lost is made again when the keeper lists the envelope the next time.
+            // It is made again when the keeper lists the envelope the next time.
+            Some(Call::Ack(at)) if answer.is_none() => {
+                self.collect(now, collector::Input::NotAcked(at));
+            }
             _ => {}
         }
     }

@@ -112,10 +112,11 @@ impl Client {
             collector::Output::Ack(mailbox, keeper, ids) => {
                 let owner = self.owner_of(&mailbox);
                 self.spawn(async move {
-                    if !exchange::ack(services, keeper, owner, mailbox, ids).await {
-                        debug!("a keeper did not take an ack");
+                    if exchange::ack(services, keeper, owner, mailbox, ids).await {
+                        return Done::Nothing;
                     }
-                    Done::Nothing
+                    debug!("a keeper did not take an ack");
+                    Done::NotAcked(mailbox.address())
                 });
             }
             // Gathered by the caller, so that one batch is one commit.

@@ -1,5 +1,6 @@
 //! Finding people: from an ID to a verified card.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -20,7 +21,7 @@ use super::services::Services;
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Locators with records that are enough, whatever the others have: no neighbourhood decides alone, and one locator
+/// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood decides alone, and one locator
 /// whose keepers are gone does not hold up the others.
 const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 
@@ -79,6 +80,7 @@ pub(super) async fn resolve(
         .run(move || named.locators(epoch, cost))
         .await
         .map_err(|_| ResolveFault::Stopping)?;
+    let locators = Arc::new(locators);
     let mut lookups: FuturesUnordered<_> = locators
         .addresses
         .iter()
@@ -89,8 +91,15 @@ pub(super) async fn resolve(
         with_records += usize::from(!found.is_empty());
         records.extend(found);
         answers += answered;
-        if with_records >= LOCATORS_ENOUGH {
-            break;
+        if with_records >= LOCATORS_ENOUGH && !lookups.is_empty() {
+            let (now, records, id) = (services.clock.now(), records.clone(), id.clone());
+            let locators = Arc::clone(&locators);
+            let picked = services
+                .cpu
+                .run(move || pick(&records, &id, &locators, before, (cost, now)));
+            if let Ok(Some(found)) = picked.await {
+                return Ok(found);
+            }
         }
     }
     debug!(records = records.len(), answers, "looked an ID up");

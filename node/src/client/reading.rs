@@ -115,8 +115,11 @@ impl Client {
             Ok((found, more))
         });
         let (found, more) = page.await?;
+        // What ended while it was read, or while the disk was busy with what came, is not shown any more.
+        let now = self.services.clock.now();
         let messages = found
             .into_iter()
+            .filter(|(header, _)| header.destroy_at() > now)
             .map(|(header, body)| self.shown(header, body))
             .collect();
         Some(InboxPage { messages, more })

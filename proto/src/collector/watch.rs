@@ -55,6 +55,8 @@ pub(super) struct Watch {
     looked_up: Option<UnixMillis>,
     /// Whether the round under way is a brief one.
     brief: bool,
+    /// Whether an ack was lost since the round under way began.
+    owes_acks: bool,
 }
 
 impl Watch {
@@ -78,6 +80,7 @@ impl Watch {
             turn: 0,
             looked_up: None,
             brief: false,
+            owes_acks: false,
         }
     }
 
@@ -138,6 +141,7 @@ impl Watch {
         self.subscribed
             .retain(|keeper, until| *until > now && self.keepers.contains(keeper));
         self.brief = false;
+        self.owes_acks = false;
         self.looked_up = None;
         let ask = |(place, keeper): (usize, &NodeId)| {
             if !past && place < SUBSCRIBED && self.is_ending(now, keeper) {
@@ -176,7 +180,7 @@ impl Watch {
         let enough = silent < receipts_wanted(count.min(REPLICAS));
         let compare = compare_ms(&self.mailbox, now.epoch());
         if enough && count >= REPLICAS {
-            self.looked_up = Some(now);
+            self.looked_up = (!self.owes_acks).then_some(now);
             self.failures = 0;
             self.due = now.plus(jittered(
                 compare,
@@ -217,6 +221,12 @@ impl Watch {
     /// Tells whether the round under way is a brief one.
     pub(super) const fn is_brief(&self) -> bool {
         self.brief
+    }
+
+    /// Has all keepers compared in the next round, whenever it comes: one of them has to be told again what to delete.
+    pub(super) const fn owe_acks(&mut self) {
+        self.looked_up = None;
+        self.owes_acks = true;
     }
 
     /// Has the keepers looked up soon, because those that are known are not to be relied on.

@@ -108,7 +108,11 @@ impl Person {
             .iter()
             .map(|id| AckEntry::sign(&owner, &address, *id))
             .collect();
-        self.ask(keeper, Request::Ack { mailbox, entries }, Call::Ack);
+        self.ask(
+            keeper,
+            Request::Ack { mailbox, entries },
+            Call::Ack(address),
+        );
     }
 
     fn prove(
