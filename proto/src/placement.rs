@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Address, NodeId, context,
-    limits::{DAY_MS, HOUR_MS, REPLICAS, SECOND_MS, receipts_wanted},
+    limits::{DAY_MS, HOUR_MS, MINUTE_MS, REPLICAS, SECOND_MS, receipts_wanted},
     time::UnixMillis,
 };
 
@@ -21,7 +21,10 @@ pub const CANDIDATES: usize = REPLICAS + 3;
 const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
 /// The longest pause, in milliseconds.
 const RETRY_MAX_MS: u64 = HOUR_MS;
-/// How long after everything was in place it is looked at again, in milliseconds.
+/// How long after everything was in place it is looked at again for the first time, in milliseconds: a network that has
+/// just started grows, and so does what a node that has just started sees of it. Each further pause is four times as long.
+const REVIEW_MIN_MS: u64 = 2 * MINUTE_MS;
+/// The longest of these pauses, in milliseconds.
 const REVIEW_MS: u64 = DAY_MS / 4;
 /// How long after everything was in place at fewer keepers than wanted it is looked at again, in milliseconds.
 const FEW_MS: u64 = 30 * SECOND_MS;
@@ -238,10 +241,10 @@ impl Placement {
     /// Fewer keepers than wanted may be all there are, or all that a node that has just started can see, so that it
     /// looks again soon, and less and less often.
     fn pause(&mut self, now: UnixMillis, complete: bool) {
-        let (first, longest) = match (complete, self.wanted >= REPLICAS) {
-            (true, true) => (REVIEW_MS, REVIEW_MS),
-            (true, false) => (FEW_MS, REVIEW_MS),
-            (false, _) => (RETRY_MIN_MS, RETRY_MAX_MS),
+        let (first, longest, doublings) = match (complete, self.wanted >= REPLICAS) {
+            (true, true) => (REVIEW_MIN_MS, REVIEW_MS, 2),
+            (true, false) => (FEW_MS, REVIEW_MS, 1),
+            (false, _) => (RETRY_MIN_MS, RETRY_MAX_MS, 1),
         };
         if complete != self.complete {
             self.pauses = 0;
@@ -252,7 +255,8 @@ impl Placement {
         } else {
             self.failures.saturating_add(1)
         };
-        let pause = first.saturating_mul(1 << self.pauses.min(20)).min(longest);
+        let doublings = self.pauses.saturating_mul(doublings).min(20);
+        let pause = first.saturating_mul(1 << doublings).min(longest);
         self.pauses = self.pauses.saturating_add(1);
         self.next_try = now.plus(jittered(pause, &self.address, self.pauses));
     }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MS, Step};
+use super::{CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MIN_MS, Step};
 use crate::{Address, NodeId, limits::REPLICAS, time::UnixMillis};
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
@@ -42,7 +42,7 @@ fn three_of_five_receipts_make_an_item_stored() {
         assert_eq!(placement.on_receipt(NOW, keeper, END), vec![]);
     }
     let due = placement.next_timeout().unwrap();
-    assert!(due >= NOW.plus(REVIEW_MS * 4 / 5) && due <= NOW.plus(REVIEW_MS * 6 / 5));
+    assert!(due >= NOW.plus(REVIEW_MIN_MS * 4 / 5) && due <= NOW.plus(REVIEW_MIN_MS * 6 / 5));
 }
 
 #[test]
