@@ -185,8 +185,12 @@ impl Collector {
             }
             Input::Pushed(at, keeper, id, item) => {
                 let pushes = |watch: &Watch| watch.subscribed.contains_key(&keeper);
-                if !self.watches.get(&at).is_some_and(pushes) {
+                let Some(watch) = self.watches.get(&at).filter(|watch| pushes(watch)) else {
                     return Vec::new();
+                };
+                if self.taken.contains_key(&(at, id)) {
+                    // It was deposited there after the ack, or with it; nobody lists at those who push for an hour.
+                    return vec![Output::Ack(watch.mailbox, keeper, vec![id])];
                 }
                 self.on_item(at, id, item).into_iter().collect()
             }

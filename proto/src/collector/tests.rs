@@ -92,7 +92,8 @@ fn an_envelope_is_opened_once_however_often_it_comes() {
     assert_eq!(taken.len(), 3, "acked at every known keeper");
     assert_eq!(
         collector.handle(NOW, Input::Pushed(at, keeper(0), item(1), waiting())),
-        vec![]
+        vec![Output::Ack(mailbox(1), keeper(0), vec![item(1)])],
+        "it was deposited there after the ack"
     );
 }
 
@@ -208,8 +209,10 @@ fn after_a_restart_what_was_taken_stays_taken() {
     collector.handle(NOW, Input::Found(at, vec![keeper(0)]));
     collector.handle(NOW, Input::Subscribed(at, keeper(0), END));
     let pushed = |number| Input::Pushed(at, keeper(0), item(number), waiting());
-    assert_eq!(collector.handle(NOW, pushed(1)), vec![]);
-    assert_eq!(collector.handle(NOW, pushed(2)).len(), 1);
+    let again = Output::Ack(mailbox(1), keeper(0), vec![item(1)]);
+    assert_eq!(collector.handle(NOW, pushed(1)), vec![again]);
+    let opened = Output::Open(mailbox(1), item(2), waiting());
+    assert_eq!(collector.handle(NOW, pushed(2)), vec![opened]);
 }
 
 #[test]
