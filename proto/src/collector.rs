@@ -183,17 +183,7 @@ impl Collector {
                 self.release(now, at, keeper, &asked);
                 Vec::new()
             }
-            Input::Pushed(at, keeper, id, item) => {
-                let pushes = |watch: &Watch| watch.subscribed.contains_key(&keeper);
-                let Some(watch) = self.watches.get(&at).filter(|watch| pushes(watch)) else {
-                    return Vec::new();
-                };
-                if self.taken.contains_key(&(at, id)) {
-                    // It was deposited there after the ack, or with it; nobody lists at those who push for an hour.
-                    return vec![Output::Ack(watch.mailbox, keeper, vec![id])];
-                }
-                self.on_item(at, id, item).into_iter().collect()
-            }
+            Input::Pushed(at, keeper, id, item) => self.on_pushed(at, keeper, id, item),
             Input::Taken(at, ids) => self.on_taken(now, at, ids),
             Input::Deferred(at, id) => {
                 self.opening.remove(&(at, id));
@@ -446,6 +436,18 @@ impl Collector {
                 watch.hasten(now.plus(RETRY_MS));
             }
         }
+    }
+
+    fn on_pushed(&mut self, at: Address, keeper: NodeId, id: ItemId, item: Waiting) -> Vec<Output> {
+        let pushes = |watch: &&Watch| watch.subscribed.contains_key(&keeper);
+        let Some(watch) = self.watches.get(&at).filter(pushes) else {
+            return Vec::new();
+        };
+        if self.taken.contains_key(&(at, id)) {
+            // It was deposited there after the ack, or with it; nobody lists at those who push for an hour.
+            return vec![Output::Ack(watch.mailbox, keeper, vec![id])];
+        }
+        self.on_item(at, id, item).into_iter().collect()
     }
 
     /// Passes an envelope on to be opened, unless it was taken or is being opened.
