@@ -21,8 +21,9 @@ pub const CANDIDATES: usize = REPLICAS + 3;
 const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
 /// The longest pause, in milliseconds.
 const RETRY_MAX_MS: u64 = HOUR_MS;
-/// How long after everything was in place it is looked at again for the first time, in milliseconds: a network that has
-/// just started grows, and so does what a node that has just started sees of it. Each further pause is four times as long.
+/// How long after everything was in place it is looked at again for the first time, in milliseconds: a network that
+/// has just started grows, and so does what a node that has just started sees of it. Each further pause is four times
+/// as long.
 const REVIEW_MIN_MS: u64 = 2 * MINUTE_MS;
 /// The longest of these pauses, in milliseconds.
 const REVIEW_MS: u64 = DAY_MS / 4;

@@ -21,8 +21,8 @@ use super::services::Services;
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood decides alone, and one locator
-/// whose keepers are gone does not hold up the others.
+/// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood
+/// decides alone, and one locator whose keepers are gone does not hold up the others.
 const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 
 /// What a lookup of an ID found.
