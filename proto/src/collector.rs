@@ -443,7 +443,10 @@ impl Collector {
         let Some(watch) = self.watches.get(&at).filter(pushes) else {
             return Vec::new();
         };
-        if self.taken.contains_key(&(at, id)) {
+        let is_taken = self.taken.contains_key(&(at, id));
+        #[cfg(feature = "planted")]
+        let is_taken = is_taken && !crate::planted::Planted::NoDedup.is_here();
+        if is_taken {
             // It was deposited there after the ack, or with it; nobody lists at those who push for an hour.
             return vec![Output::Ack(watch.mailbox, keeper, vec![id])];
         }
