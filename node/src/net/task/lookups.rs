@@ -15,6 +15,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use libp2p::Multiaddr;
 use restante_proto::NodeId;
+use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::routing::{Answer, Distance, Lookup, Point, Question};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -144,13 +145,13 @@ impl Lookups {
             let crowded = item.dial_room() == 0;
             let done =
                 |running: &mut Running| running.is_abandoned() || running.lookup.is_done(now_ms);
-            let mut ended: Vec<Running> = self.running.extract_if(.., done).collect();
+            let ended: Vec<Running> = self.running.extract_if(.., done).collect();
             if ended.is_empty() {
                 // Whoever could not ask for want of room asks as soon as there is some.
                 self.changed = crowded;
                 break;
             }
-            for mut running in ended.drain(..) {
+            for mut running in ended {
                 let unasked = crowded && running.lookup.ask(now_ms).is_some();
                 running.end(unasked);
             }
@@ -190,7 +191,7 @@ impl Lookups {
                 continue;
             }
             self.count += 1;
-            let seeds = routing.nearest(&wanted.point, restante_proto::limits::FOUND_NODES_MAX);
+            let seeds = routing.nearest(&wanted.point, FOUND_NODES_MAX);
             let place = |node: NodeId| (node, Point::of_node(&node).distance(&wanted.point));
             let least = match wanted.reply {
                 Some(_) => LOOKUP_NODES_MIN,
