@@ -173,6 +173,11 @@ impl Disk {
         self.lock().take_cost()
     }
 
+    /// Lets everything done so far have taken its time already, as things done before a run have.
+    pub fn settle(&self) {
+        self.lock().settle();
+    }
+
     /// Cuts the power: the process is gone, and what was not synced can be.
     ///
     /// When [`Disk::cut_power_after`] has taken effect, the crash is at that moment, and all that

@@ -175,7 +175,7 @@ impl Machine {
         matches!(self.role, Role::Person(_))
     }
 
-    /// Makes the account of a person on an empty disk.
+    /// Makes the account of a person on an empty disk, long before the run.
     pub(super) fn create_account(&self, handle: &str) -> Result<IdInfo, NodeFault> {
         let Role::Person(key) = &self.role else {
             return Err(NodeFault::Keeper("a server has no account".into()));
@@ -188,6 +188,7 @@ impl Machine {
             .map_err(|_| NodeFault::Keeper("no handle".into()))?;
         let info = assembly::create_account(&vault, handle, self.clock, IdCost::CheapForTests)?;
         vault.close()?;
+        self.disk.settle();
         Ok(info)
     }
 

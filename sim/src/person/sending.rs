@@ -8,7 +8,7 @@ use restante_proto::{
     card::VerifiedCard,
     envelope::{self, Lifetime, Recipient},
     keys::PublicKey,
-    limits::{DAY_MS, HOUR_MS, SECOND_MS},
+    limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS, REPLICAS, SECOND_MS},
     mailbox::{Mailbox, Rule},
     message::{Content, Message, MessageId},
     outbox::{self, Outgoing as Posted},
@@ -29,6 +29,8 @@ const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
 /// When somebody who could not be found is looked up again, in milliseconds: a person tries once
 /// more.
 const DRAFT_RETRY_MS: u64 = 30 * SECOND_MS;
+/// How long a word is looked after once it is stored, in milliseconds, as in the node.
+const WORD_KEPT_MS: u64 = DAY_MS;
 /// The longest time a stamp takes, in milliseconds.
 const STAMP_MS: u64 = 2 * SECOND_MS;
 /// Tries of one cheap stamp, 256 on average.
@@ -220,7 +222,7 @@ impl Person {
                 }
                 outbox::Output::Deposit(item, keeper) => self.deposit(now, item, keeper),
                 outbox::Output::Offer(item, keeper) => self.offer(item, keeper),
-                outbox::Output::Standing(item, standing) => self.on_standing(item, standing),
+                outbox::Output::Standing(item, standing) => self.on_standing(now, item, standing),
                 outbox::Output::Delivered(item, message) => {
                     self.disk.outgoing.remove(&item);
                     self.tell(Fact::Delivered { message });
@@ -304,18 +306,21 @@ impl Person {
         self.send_out(now, input);
     }
 
-    fn on_standing(&mut self, item: ItemId, standing: Standing) {
+    fn on_standing(&mut self, now: UnixMillis, item: ItemId, standing: Standing) {
         let Some(outgoing) = self.disk.outgoing.get_mut(&item) else {
             return;
         };
         outgoing.receipts = self.run.outbox.receipts(&item).cloned().unwrap_or_default();
         let (message, awaits_word) = (outgoing.message, outgoing.awaits_word);
+        let expires = outgoing.envelope.expires;
         self.tell(Fact::Standing {
             message,
             envelope: item,
             standing,
         });
-        if standing.is_stored() && !awaits_word {
+        let everywhere = standing.with == standing.of && standing.of >= REPLICAS;
+        let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(expires.since(now));
+        if everywhere && !awaits_word && age_ms >= WORD_KEPT_MS {
             self.run.outbox.remove(&item);
             self.disk.outgoing.remove(&item);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use restante_proto::{
     keys::PublicKey,
-    limits::{DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_DEFAULT_MS, SECOND_MS},
+    limits::{DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS},
     message::{Content, Grant, MessageId},
     outbox,
     time::{Epoch, UnixMillis},
@@ -58,7 +58,7 @@ impl Person {
         }
         let ids = words.iter().map(|(_, message)| *message).collect();
         let message = MessageId::random(&mut self.random);
-        let expires = now.plus(MESSAGE_TTL_DEFAULT_MS);
+        let expires = now.plus(MESSAGE_TTL_MAX_MS);
         self.send(
             now,
             &card,

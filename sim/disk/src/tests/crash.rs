@@ -161,6 +161,21 @@ fn costs_add_up_and_are_taken_once() {
     );
 }
 
+#[test]
+fn what_was_settled_outlives_a_crash_in_the_same_moment() {
+    for seed in 0..20 {
+        let (_clock, disk) = started(seed);
+        let file = disk.file("b").unwrap();
+        file.write(0, &BLOCK).unwrap();
+        file.sync_data().unwrap();
+        disk.settle();
+        assert!(disk.take_cost().is_zero());
+        let lost = disk.crash();
+        assert!(lost.is_nothing(), "seed {seed}: {lost:?}");
+        assert!(disk.read_small("b").unwrap().unwrap() == BLOCK);
+    }
+}
+
 /// A disk with an empty, durable file.
 fn started(seed: u64) -> (Clock, Disk) {
     let clock = Clock::default();

@@ -17,6 +17,13 @@ impl State {
         }
     }
 
+    pub(in crate::disk) fn settle(&mut self) {
+        let now = self.time.now;
+        self.advance(self.time.free_at);
+        (self.time.now, self.time.free_at) = (now, now);
+        self.time.is_owed = false;
+    }
+
     pub(in crate::disk) fn crash(&mut self) -> CrashEffect {
         let mut effect = CrashEffect::default();
         let moment = self.end_life();
