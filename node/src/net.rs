@@ -50,6 +50,7 @@ pub mod transport;
 use std::sync::Arc;
 
 use libp2p::core::transport::ListenerId;
+use libp2p::core::upgrade::Version;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
 
@@ -106,6 +107,8 @@ impl Network {
         let limits = &config.limits;
         let swarm_config = swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(limits.idle_timeout)
+            // A request goes out along with the name of its protocol: one round trip less for each new substream.
+            .with_substream_upgrade_protocol_override(Version::V1Lazy)
             .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, behaviour, local_peer, swarm_config);
         for address in &config.listen {

@@ -1,6 +1,7 @@
 //! One substream as a sequence of frames, with a bounded queue outwards and two alarms.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures::{AsyncRead, AsyncWrite, FutureExt as _};
+use libp2p::core::upgrade::NegotiationError;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::limits::{FRAME_TIMEOUT, READ_BYTES, WRITE_JOIN_BYTES, WRITE_TIMEOUT};
@@ -65,6 +67,7 @@ pub(crate) struct Link<S> {
     budget: Arc<Budget>,
     read_alarm: Alarm,
     write_alarm: Alarm,
+    unsupported: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
@@ -79,7 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             budget,
             read_alarm: Alarm::default(),
             write_alarm: Alarm::default(),
+            unsupported: false,
         }
+    }
+
+    /// Returns whether the substream ended because the peer does not speak the protocol: frames go out before it has
+    /// said that it does.
+    pub(crate) const fn is_unsupported(&self) -> bool {
+        self.unsupported
     }
 
     /// Adds a frame to be written; false when the node's budget has no room for it.
@@ -129,7 +139,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             let mut bytes = [0; READ_BYTES];
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes)) {
-                Ok(0) | Err(_) => return Poll::Ready(Err(None)),
+                Ok(0) => return Poll::Ready(Err(None)),
+                Err(fault) => {
+                    self.unsupported = is_negotiation(&fault);
+                    return Poll::Ready(Err(None));
+                }
                 Ok(count) => self.decoder.extend(&bytes[..count]),
             }
         }
@@ -234,3 +248,9 @@ impl Alarm {
 
 #[cfg(test)]
 pub(super) mod tests;
+
+/// Tells whether a substream failed because the peer does not speak its protocol.
+fn is_negotiation(fault: &io::Error) -> bool {
+    let inner = fault.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(NegotiationError::Failed))
+}

@@ -151,7 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(payload)) => Poll::Ready(Outcome::Push(payload)),
             Poll::Ready(Err(end)) => {
-                self.fail(RequestFault::Disconnected);
+                let unsupported = self.link.as_ref().is_some_and(Link::is_unsupported);
+                self.fail(if unsupported {
+                    RequestFault::Unsupported
+                } else {
+                    RequestFault::Disconnected
+                });
                 Poll::Ready(Outcome::Ended(end))
             }
         }
