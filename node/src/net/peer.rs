@@ -7,10 +7,16 @@ use restante_proto::NodeId;
 /// bytes that holds a protobuf public key of type 1.
 const PEER_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
-/// Returns the node's libp2p name; nothing when its bytes are no point of the curve.
+/// Returns the node's libp2p name.
+///
+/// That its bytes are a key is not checked here: nobody can prove to have the name of one that is none, and the check
+/// takes as long as half a signature. Nothing is returned only if libp2p's names change.
 pub fn peer_of(node: &NodeId) -> Option<PeerId> {
-    let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(node.as_bytes()).ok()?;
-    Some(libp2p::identity::PublicKey::from(key).to_peer_id())
+    let mut name = [0; PEER_PREFIX.len() + 32];
+    let (prefix, key) = name.split_at_mut(PEER_PREFIX.len());
+    prefix.copy_from_slice(&PEER_PREFIX);
+    key.copy_from_slice(node.as_bytes());
+    PeerId::from_bytes(&name).ok()
 }
 
 /// Returns the node behind a libp2p name; nothing when its key is of another kind.
