@@ -196,11 +196,11 @@ pub const REFRESHES_MAX: usize = 8;
 pub const REFRESH_NODES: usize = 3;
 /// Time for one question of a lookup, connecting included.
 pub const QUESTION_TIMEOUT: Duration = Duration::from_millis(QUESTION_MS);
-/// Pause before a node first looks for the nodes closest to it; each further one is three times
-/// as long.
+/// Pause before a node first looks for the nodes closest to it; each further one is six times as
+/// long.
 pub const REFRESH_NEAR_MIN: Duration = Duration::from_millis(300);
 /// Longest pause between two looks for the nodes closest to a node.
-pub const REFRESH_NEAR_MAX: Duration = Duration::from_secs(600);
+pub const REFRESH_NEAR_MAX: Duration = Duration::from_secs(1_800);
 /// Pause before a node looks for nodes at every distance; each further one is eight times as long.
 pub const REFRESH_WHOLE_MIN: Duration = Duration::from_secs(600);
 /// Lookups of random addresses in a look for nodes at every distance.
