@@ -95,6 +95,7 @@ enum Done {
     Stamped(StampOrder, Option<Stamp>),
     CardMade(Option<Box<MadeCard>>),
     CardFound(Address, Vec<NodeId>),
+    CardNeighbours(Address, NodeId, Vec<NodeId>),
     CardAnswer(Address, NodeId, Deposited),
     Neighbours(Address, NodeId, Vec<NodeId>),
     NotAcked(Address),
@@ -327,6 +328,9 @@ impl Client {
             Done::CardMade(made) => self.on_card_made(now, made).await,
             Done::CardFound(at, keepers) => {
                 self.publish(now, publisher::Input::Found(at, keepers));
+            }
+            Done::CardNeighbours(at, keeper, nodes) => {
+                self.publish(now, publisher::Input::Neighbours(at, keeper, nodes));
             }
             Done::CardAnswer(at, keeper, answer) => self.on_card_answer(now, at, keeper, answer),
             Done::NotAcked(at) => self.collect(now, collector::Input::NotAcked(at)),

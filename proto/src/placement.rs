@@ -27,6 +27,10 @@ const RETRY_MAX_MS: u64 = HOUR_MS;
 const REVIEW_MIN_MS: u64 = 2 * MINUTE_MS;
 /// The longest of these pauses, in milliseconds.
 const REVIEW_MS: u64 = DAY_MS / 4;
+/// How many reviews look only whether nearer keepers have come up, where the item's owner can tell.
+const BRIEF_REVIEWS: u32 = 2;
+/// Keepers that are asked in such a review who their neighbours are.
+const BRIEF_ASKED: usize = 2;
 /// How long after everything was in place at fewer keepers than wanted it is looked at again, in milliseconds.
 const FEW_MS: u64 = 30 * SECOND_MS;
 /// How long a keeper that failed is passed over, in milliseconds.
@@ -133,6 +137,35 @@ impl Placement {
         idle.then_some(self.next_try)
     }
 
+    /// Returns whom to ask, in a review that is due, for the nodes they know closest to the address: while the network
+    /// is young the keepers stay and others come up, which takes two questions to see and no lookup.
+    ///
+    /// Nothing when the review has to be a whole one. What they say goes to [`Placement::knows`]; the review ends with
+    /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
+    pub fn brief(&self, now: UnixMillis) -> Vec<NodeId> {
+        let due = self.next_timeout().is_some_and(|due| due <= now);
+        let young = self.complete && self.wanted >= REPLICAS && self.pauses <= BRIEF_REVIEWS;
+        if !(due && young) {
+            return Vec::new();
+        }
+        let holders = self
+            .candidates
+            .iter()
+            .filter(|keeper| self.holds(now, keeper));
+        holders.take(BRIEF_ASKED).copied().collect()
+    }
+
+    /// Tells whether those whom a holder knows nearest to the address beside itself hold the item.
+    pub fn knows(&self, now: UnixMillis, nearest: &[NodeId]) -> bool {
+        let mut nearest = nearest.iter().take(REPLICAS - 1);
+        nearest.len() > 0 && nearest.all(|node| self.holds(now, node))
+    }
+
+    /// Ends a review: all is still in place.
+    pub fn confirm(&mut self, now: UnixMillis) {
+        self.pause(now, true);
+    }
+
     /// Makes the next try due now: the network has just come up.
     pub fn hurry(&mut self, now: UnixMillis) {
         if self.failures > 0 || self.wanted < REPLICAS {
@@ -214,7 +247,7 @@ impl Placement {
             }
             let untried = !self.asked.contains(&keeper)
                 && !self.avoided.contains_key(&keeper)
-                && self.held.get(&keeper).is_none_or(|until| *until <= now);
+                && !self.holds(now, &keeper);
             if untried {
                 self.asked.insert(keeper);
                 steps.push(Step::Deposit(keeper));
@@ -227,12 +260,16 @@ impl Placement {
         steps
     }
 
+    fn holds(&self, now: UnixMillis, keeper: &NodeId) -> bool {
+        self.held.get(keeper).is_some_and(|until| *until > now)
+    }
+
     /// Counts the candidates that hold the item and are not being asked.
     fn placed(&self, now: UnixMillis) -> usize {
         let holds = |keeper: &&NodeId| {
             !self.asked.contains(*keeper)
                 && !self.avoided.contains_key(*keeper)
-                && self.held.get(*keeper).is_some_and(|until| *until > now)
+                && self.holds(now, keeper)
         };
         self.candidates.iter().filter(holds).count()
     }

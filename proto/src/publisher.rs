@@ -1,6 +1,6 @@
 //! Publication of one's own card at its locators, as a state machine (SPEC 10.1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Address, NodeId,
@@ -33,6 +33,9 @@ pub enum Input {
     Stamped(Address),
     /// The keepers closest to a locator, nearest first; none if the lookup failed.
     Found(Address, Vec<NodeId>),
+    /// The nodes that a keeper knows closest to a locator beside itself, nearest first and without this one; none if
+    /// it does not answer.
+    Neighbours(Address, NodeId, Vec<NodeId>),
     /// A keeper's receipt, verified.
     Receipt(Address, NodeId, UnixMillis),
     /// A keeper refused, lied or could not be reached.
@@ -51,6 +54,8 @@ pub enum Output {
     Make,
     /// Look up the keepers closest to a locator.
     Find(Address),
+    /// Ask a keeper which nodes it knows closest to a locator beside itself.
+    AskNeighbours(Address, NodeId),
     /// Send the record of this locator to a keeper.
     Deposit(Address, NodeId),
     /// The card is stored at so many of the locators it is to be found at now.
@@ -66,6 +71,8 @@ pub enum Output {
 #[derive(Clone, Debug, Default)]
 pub struct Publisher {
     placements: BTreeMap<Address, Placement>,
+    /// Whose neighbours are awaited in a brief review.
+    asked: BTreeMap<Address, BTreeSet<NodeId>>,
     present: Vec<Address>,
     wanted: Vec<Address>,
     renew_at: UnixMillis,
@@ -90,6 +97,7 @@ impl Publisher {
                     issued.plus(PREKEY_ROTATION_MS)
                 };
                 self.placements.clear();
+                self.asked.clear();
                 self.wanted = present.iter().chain(&next).copied().collect();
                 self.present = present;
                 self.on_timer(now)
@@ -101,12 +109,14 @@ impl Publisher {
             }
             Input::Stamped(at) => {
                 if self.wanted.contains(&at) {
+                    self.asked.remove(&at);
                     self.placements
                         .insert(at, Placement::new(at, BTreeMap::new()));
                 }
                 self.on_timer(now)
             }
             Input::Found(at, keepers) => self.advance(now, at, |p| p.on_found(now, &keepers)),
+            Input::Neighbours(at, keeper, nodes) => self.on_neighbours(now, at, keeper, &nodes),
             Input::Receipt(at, keeper, until) => {
                 self.advance(now, at, |p| p.on_receipt(now, keeper, until))
             }
@@ -123,7 +133,9 @@ impl Publisher {
 
     /// Returns when [`Input::Timer`] is due.
     pub fn next_timeout(&self) -> Option<UnixMillis> {
-        let placements = self.placements.values().filter_map(Placement::next_timeout);
+        let idle = |(at, _): &(&Address, &Placement)| !self.asked.contains_key(*at);
+        let placements = self.placements.iter().filter(idle);
+        let placements = placements.filter_map(|(_, placement)| placement.next_timeout());
         let renewal = (!self.making).then_some(self.renew_at);
         placements.chain(renewal).min()
     }
@@ -150,9 +162,47 @@ impl Publisher {
             outputs.push(Output::Make);
         }
         for (at, placement) in &mut self.placements {
-            outputs.extend(outputs_of(*at, placement.on_timer(now)));
+            if self.asked.contains_key(at) {
+                continue;
+            }
+            let asked = placement.brief(now);
+            if asked.is_empty() {
+                outputs.extend(outputs_of(*at, placement.on_timer(now)));
+            } else {
+                let ask = |keeper: &NodeId| Output::AskNeighbours(*at, *keeper);
+                outputs.extend(asked.iter().map(ask));
+                self.asked.insert(*at, asked.into_iter().collect());
+            }
         }
         outputs
+    }
+
+    /// Ends a brief review, or makes it a whole one when somebody knows nodes that have no record or does not answer.
+    fn on_neighbours(
+        &mut self,
+        now: UnixMillis,
+        at: Address,
+        keeper: NodeId,
+        nodes: &[NodeId],
+    ) -> Vec<Output> {
+        let (Some(asked), Some(placement)) =
+            (self.asked.get_mut(&at), self.placements.get_mut(&at))
+        else {
+            return Vec::new();
+        };
+        if !asked.remove(&keeper) {
+            return Vec::new();
+        }
+        let knows = placement.knows(now, nodes);
+        if knows && !asked.is_empty() {
+            return Vec::new();
+        }
+        self.asked.remove(&at);
+        if knows {
+            placement.confirm(now);
+            return Vec::new();
+        }
+        outputs_of(at, placement.on_timer(now))
     }
 
     fn advance(

@@ -72,6 +72,7 @@ enum Call {
     Deposit(ItemId, NodeId, Claim),
     MailFound(Address),
     Neighbours(Address, NodeId),
+    CardNeighbours(Address, NodeId),
     Subscribe(Address, NodeId),
     List(Address, NodeId),
     Get(Address, NodeId, Vec<ItemId>),
@@ -168,6 +169,10 @@ impl Person {
                 // Whoever is asked leaves itself out.
                 let others = keepers.into_iter().filter(|node| *node != keeper).collect();
                 self.collect(now, collector::Input::Neighbours(at, keeper, others));
+            }
+            Some(Call::CardNeighbours(at, keeper)) => {
+                let others = keepers.into_iter().filter(|node| *node != keeper).collect();
+                self.publish(now, publisher::Input::Neighbours(at, keeper, others));
             }
             Some(Call::CardFound(at)) => self.publish(now, publisher::Input::Found(at, keepers)),
             Some(Call::LocatorFound(account, at)) => {

@@ -100,6 +100,13 @@ impl Client {
                         Done::CardFound(locator, found.unwrap_or_default())
                     });
                 }
+                publisher::Output::AskNeighbours(locator, keeper) => {
+                    let services = self.services.clone();
+                    self.spawn(async move {
+                        let others = services.others_near(keeper, locator).await;
+                        Done::CardNeighbours(locator, keeper, others)
+                    });
+                }
                 publisher::Output::Deposit(locator, keeper) => self.deposit_card(locator, keeper),
                 publisher::Output::Published { locators, of } => {
                     debug!(locators, of, "the card is stored");

@@ -82,6 +82,18 @@ impl Services {
         }
     }
 
+    /// As [`neighbours`](Self::neighbours), without this node.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the question.
+    pub(super) async fn others_near(&self, keeper: NodeId, address: Address) -> Vec<NodeId> {
+        let mut nodes = self.neighbours(keeper, address).await;
+        let own = self.own_node();
+        nodes.retain(|node| Some(*node) != own);
+        nodes
+    }
+
     fn own_node(&self) -> Option<NodeId> {
         self.keeper.as_ref().map(KeeperHandle::node)
     }

@@ -66,6 +66,71 @@ fn only_present_locators_count_as_published() {
     assert_eq!(publisher.published(NOW), (0, 4));
 }
 
+/// Publishes at the first locator with five receipts; returns when it is reviewed.
+fn placed(publisher: &mut Publisher) -> UnixMillis {
+    let at = Address::new([0; 32]);
+    made(publisher);
+    publisher.handle(NOW, Input::Stamped(at));
+    publisher.handle(NOW, Input::Found(at, keepers()));
+    for keeper in keepers() {
+        publisher.handle(NOW, Input::Receipt(at, keeper, END));
+    }
+    publisher.next_timeout().unwrap()
+}
+
+fn answer(publisher: &mut Publisher, now: UnixMillis, of: u8, named: &[u8]) -> Vec<Output> {
+    let named = named.iter().map(|n| NodeId::new([*n; 32])).collect();
+    let of = NodeId::new([of; 32]);
+    publisher.handle(now, Input::Neighbours(Address::new([0; 32]), of, named))
+}
+
+#[test]
+fn the_first_reviews_ask_two_keepers_whether_others_have_come() {
+    let at = Address::new([0; 32]);
+    let asked = [0, 1].map(|n| Output::AskNeighbours(at, NodeId::new([n; 32])));
+    let mut publisher = Publisher::default();
+    let mut due = placed(&mut publisher);
+    for _ in 0..2 {
+        assert_eq!(publisher.handle(due, Input::Timer), asked);
+        // Once is enough.
+        assert_eq!(publisher.handle(due, Input::Timer), vec![]);
+        assert!(publisher.next_timeout().unwrap() > due);
+        // The fifth of those that are named is out of the keepers' range, whoever it is.
+        assert_eq!(answer(&mut publisher, due, 0, &[1, 2, 3, 4, 77]), vec![]);
+        assert_eq!(answer(&mut publisher, due, 0, &[77]), vec![]);
+        assert_eq!(answer(&mut publisher, due, 1, &[0, 2, 3, 4]), vec![]);
+        let next = publisher.next_timeout().unwrap();
+        assert!(next > due);
+        due = next;
+    }
+    // The third is a whole one.
+    assert_eq!(publisher.handle(due, Input::Timer), vec![Output::Find(at)]);
+}
+
+#[test]
+fn a_review_becomes_a_whole_one_when_somebody_has_come_or_gone() {
+    let at = Address::new([0; 32]);
+    let named: [&[u8]; 3] = [&[2, 77, 3, 4], &[77], &[]];
+    for named in named {
+        let mut publisher = Publisher::default();
+        let due = placed(&mut publisher);
+        publisher.handle(due, Input::Timer);
+        assert_eq!(answer(&mut publisher, due, 0, &[1, 2, 3, 4]), vec![]);
+        let find = vec![Output::Find(at)];
+        assert_eq!(answer(&mut publisher, due, 1, named), find);
+        let mut found = keepers();
+        found[4] = NodeId::new([77; 32]);
+        let deposits = publisher.handle(due, Input::Found(at, found));
+        assert_eq!(deposits.len(), 5);
+        // The first answer that says so is enough, and the second changes nothing.
+        let mut publisher = Publisher::default();
+        let due = placed(&mut publisher);
+        publisher.handle(due, Input::Timer);
+        assert_eq!(answer(&mut publisher, due, 0, named), find);
+        assert_eq!(answer(&mut publisher, due, 1, named), vec![]);
+    }
+}
+
 #[test]
 fn the_prekey_is_renewed_every_day() {
     let mut publisher = Publisher::default();

@@ -75,6 +75,10 @@ impl Person {
                 publisher::Output::Find(locator) => {
                     self.look_up(locator, CANDIDATES, Call::CardFound(locator));
                 }
+                publisher::Output::AskNeighbours(locator, keeper) => {
+                    let call = Call::CardNeighbours(locator, keeper);
+                    self.look_up(locator, CANDIDATES, call);
+                }
                 publisher::Output::Deposit(locator, keeper) => self.deposit_card(locator, keeper),
                 publisher::Output::Published { locators, of } => {
                     self.tell(Fact::Published { locators, of });
