@@ -111,6 +111,8 @@ pub struct RedbStore {
     fault: OnceLock<StoreFault>,
     damaged: BTreeSet<ItemKey>,
     counters: StoreCounters,
+    /// When the first item expires, never if there is none; nothing when that has to be read again.
+    first_expiry: Option<UnixMillis>,
     /// A file that is there while the store is open, and stays after a crash or a fault.
     mark: Option<PathBuf>,
 }
@@ -147,6 +149,7 @@ impl RedbStore {
             fault: OnceLock::new(),
             damaged: BTreeSet::new(),
             counters: StoreCounters::default(),
+            first_expiry: None,
             mark: None,
         };
         store.sums = match store.load()? {
@@ -288,6 +291,7 @@ impl RedbStore {
             Ok((done, sums, damaged))
         })?;
         if let Some(sums) = sums {
+            self.first_expiry = None;
             self.sums = sums;
             self.counters.commits += 1;
         }
@@ -357,11 +361,16 @@ impl ItemStore for RedbStore {
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
         #[cfg(feature = "planted")]
         let now = restante_proto::planted::keepers_date(now);
-        let is_due = self.read(now, &mut Vec::new(), |reader| {
-            let first = reader.items.first()?;
-            Ok(first.is_some_and(|(key, _)| key.value().0 <= now.get()))
-        })?;
-        if !is_due && self.damaged.is_empty() {
+        let first_expiry = match self.first_expiry {
+            Some(known) => known,
+            None => self.read(now, &mut Vec::new(), |reader| {
+                let first = reader.items.first()?;
+                let expiry = first.map_or(u64::MAX, |(key, _)| key.value().0);
+                Ok(UnixMillis::new(expiry))
+            })?,
+        };
+        self.first_expiry = Some(first_expiry);
+        if first_expiry > now && self.damaged.is_empty() {
             return Ok(Expired::default());
         }
         let damaged: Vec<ItemKey> = std::mem::take(&mut self.damaged).into_iter().collect();
