@@ -131,12 +131,17 @@ impl Routing {
             return Offered::Left;
         }
         self.book.insert(peer, usable.clone());
+        let entry = self.table.get(&peer);
+        if entry.is_some_and(|entry| usable.iter().all(|usable| entry.addresses.contains(usable))) {
+            return Offered::Known;
+        }
         if !self.is_diverse(&peer, &usable) {
             self.counters.add(Count::TableGroup);
             return self.standing(&peer);
         }
         let addresses = self.renewed(&peer, usable);
-        if self.table.insert(peer, addresses) {
+        let groups = groups(addresses.iter(), self.local);
+        if self.table.insert(peer, addresses, groups) {
             return Offered::New;
         }
         self.standing(&peer)
@@ -209,11 +214,8 @@ impl Routing {
         let mut counts: BTreeMap<IpGroup, (usize, usize)> = BTreeMap::new();
         for (number, bucket) in self.table.buckets().enumerate() {
             for entry in bucket.iter().filter(|entry| entry.peer != *peer) {
-                for group in groups(entry.addresses.iter(), self.local) {
-                    if !mine.contains(&group) {
-                        continue;
-                    }
-                    let (in_bucket, in_table) = counts.entry(group).or_default();
+                for group in entry.groups.iter().filter(|group| mine.contains(group)) {
+                    let (in_bucket, in_table) = counts.entry(*group).or_default();
                     *in_bucket += usize::from(Some(number) == home);
                     *in_table += 1;
                 }

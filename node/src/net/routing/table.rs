@@ -5,6 +5,7 @@ use restante_proto::NodeId;
 use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::routing::{Distance, Point};
 
+use super::super::address::IpGroup;
 use super::super::peer::node_of;
 
 /// A node of the table.
@@ -14,6 +15,8 @@ pub(super) struct Entry {
     pub(super) node: NodeId,
     pub(super) point: Point,
     pub(super) addresses: Vec<Multiaddr>,
+    /// The groups its addresses belong to, each once.
+    pub(super) groups: Vec<IpGroup>,
 }
 
 /// Up to k nodes that share so and so many leading bits with this one.
@@ -61,7 +64,12 @@ impl Table {
     }
 
     /// Enters a node, or renews where it is; says whether it was not there before. A full bucket takes nobody.
-    pub(super) fn insert(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) -> bool {
+    pub(super) fn insert(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        groups: Vec<IpGroup>,
+    ) -> bool {
         let Some((index, point)) = self.place(&peer) else {
             return false;
         };
@@ -73,7 +81,7 @@ impl Table {
         }
         let bucket = &mut self.buckets[index];
         if let Some(entry) = bucket.iter_mut().find(|entry| entry.peer == peer) {
-            entry.addresses = addresses;
+            (entry.addresses, entry.groups) = (addresses, groups);
             return false;
         }
         if bucket.len() >= FOUND_NODES_MAX {
@@ -84,6 +92,7 @@ impl Table {
             node,
             point,
             addresses,
+            groups,
         });
         true
     }
