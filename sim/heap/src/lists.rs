@@ -1,16 +1,15 @@
 //! One thread's free blocks, and the memory that was never used.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 
-use crate::class::{COUNT, Class, GRAIN};
+use crate::class::{COUNT, Class};
 
+mod region;
 mod stack;
 
 use stack::Stack;
 
-/// Bytes asked of the system at a time. It maps so large a piece on its own, and gives it a page of memory at a time,
-/// when that is first written to.
+/// Bytes asked of the system at a time.
 const REGION_BYTES: usize = 64 << 20;
 /// Bytes that a class takes of a region at a time.
 const RUN_BYTES: usize = 64 << 10;
@@ -102,16 +101,7 @@ impl Lists {
     }
 
     fn begin_region(&mut self) -> Option<*mut u8> {
-        const LAYOUT: Layout = match Layout::from_size_align(REGION_BYTES, GRAIN) {
-            Ok(layout) => layout,
-            Err(_) => panic!("a power of two"),
-        };
-        // SAFETY: the layout is not empty.
-        let region = unsafe { System.alloc_zeroed(LAYOUT) };
-        if region.is_null() {
-            return None;
-        }
-        (self.region.next, self.region.left) = (region, REGION_BYTES);
+        (self.region.next, self.region.left) = region::map(REGION_BYTES)?;
         self.region.cut(RUN_BYTES)
     }
 }
