@@ -160,7 +160,7 @@ impl Default for Routing {
             wanted: CANDIDATES,
             timeout_ms: 10_000,
             round_trips: 2,
-            stale_ms: 300_000,
+            stale_ms: 900_000,
             question_bytes: 50,
             named_bytes: 110,
         }
