@@ -197,6 +197,7 @@ impl<'a> World<'a> {
             Event::Audit => self.audit(),
             Event::Heal => self.on_heal(),
             Event::Settle => self.on_settle(),
+            Event::Settled => self.on_settled(),
             Event::Stop => {}
         }
     }
@@ -231,8 +232,21 @@ impl<'a> World<'a> {
         if self.unsettled().is_none() {
             self.settled = Some(self.now);
             self.trace.line(self.now, format_args!("all is settled"));
-            self.later(TAIL_MS, Event::Stop);
+            self.later(TAIL_MS, Event::Settled);
         } else {
+            self.later(SETTLE_MS, Event::Settle);
+        }
+    }
+
+    /// Ends the run if all is still settled, and waits on if a sender has meanwhile found nearer keepers for what was
+    /// taken: its recipient meets such a copy only when it compares all keepers.
+    fn on_settled(&mut self) {
+        if self.unsettled().is_none() {
+            self.at(self.now, Event::Stop);
+        } else {
+            self.settled = None;
+            self.trace
+                .line(self.now, format_args!("all is settled no more"));
             self.later(SETTLE_MS, Event::Settle);
         }
     }

@@ -52,6 +52,8 @@ pub(super) enum Event {
     Heal,
     /// It is looked whether all is as it should be.
     Settle,
+    /// It has been so for a while.
+    Settled,
     /// The run is over.
     Stop,
 }
