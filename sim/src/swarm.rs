@@ -31,6 +31,8 @@ use self::frame::Frame;
 
 /// Goes up when a seed comes to mean another scenario.
 pub(crate) const VERSION: u32 = 1;
+/// What drawn scenarios are called among the seeds that once failed.
+pub(crate) const SEEDS_NAME: &str = "swarm";
 /// Faults of a scenario, at most.
 const FAULTS_MAX: u64 = 4;
 

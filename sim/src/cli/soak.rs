@@ -17,6 +17,7 @@ use super::{Failure, closed, complain};
 use crate::report::{Report, Tier};
 use crate::scenario::SHIPPED;
 use crate::soak::{self, Job, Origin, SEEDS, soak};
+use crate::swarm;
 
 /// Seeds of each scenario that decide whether a change lands, on the state machines alone.
 const CI_SEEDS_PROTOCOL: u64 = 20;
@@ -101,8 +102,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Lists one run of each drawn scenario.
-    fn drawn(all: &'a [Source], from: u64) -> Self {
-        let seeds = all.iter().zip(from..);
+    fn drawn(all: &'a [Source], seeds: impl IntoIterator<Item = u64>) -> Self {
         let job = |(source, seed): (&'a Source, u64)| Job {
             scenario: &source.scenario,
             origin: Origin::Text(&source.text),
@@ -111,10 +111,18 @@ impl<'a> Batch<'a> {
             limit: Some(SWARM_LIMIT),
         };
         Self {
-            jobs: seeds.map(job).collect(),
+            jobs: all.iter().zip(seeds).map(job).collect(),
             sources: all.iter().collect(),
             known: 0,
         }
+    }
+
+    /// Puts runs that once failed before all others.
+    fn after(mut self, known: Self) -> Self {
+        self.known += known.jobs.len();
+        self.jobs.splice(0..0, known.jobs);
+        self.sources.splice(0..0, known.sources);
+        self
     }
 
     fn add(&mut self, job: Job<'a>, source: &'a Source) {
@@ -130,6 +138,16 @@ pub(super) fn ci(out: &mut impl Write) -> Result<(), Failure> {
     let sources = light(&[])?;
     let tiers = [(Some(Tier::Protocol), CI_SEEDS_PROTOCOL), (None, CI_SEEDS)];
     let batch = Batch::named(&sources, &tiers, 1)?;
+    let known = soak::known_seeds(SEEDS).map_err(Failure::Usage)?;
+    let known = known
+        .into_iter()
+        .filter(|(_, name, _)| *name == swarm::SEEDS_NAME);
+    let (mut drawn, mut seeds) = (Vec::new(), Vec::new());
+    for (tier, _, seed) in known {
+        drawn.push(draw(seed, Some(tier), &[])?);
+        seeds.push(seed);
+    }
+    let batch = batch.after(Batch::drawn(&drawn, seeds));
     run_many(out, &batch, None, None)
 }
 
@@ -147,7 +165,7 @@ pub(super) fn soak_all(out: &mut impl Write, args: &SoakArgs) -> Result<(), Fail
     };
     let sources = sources?;
     let batch = if args.swarm {
-        Batch::drawn(&sources, args.from)
+        Batch::drawn(&sources, args.from..)
     } else {
         Batch::named(&sources, &[(args.tier, args.seeds)], args.from)?
     };
@@ -192,8 +210,8 @@ fn run_many(
     });
     let took = progress.elapsed();
     progress.clear();
-    let is_swarm = batch.jobs.iter().any(|job| job.origin != Origin::Name);
-    summarise(out, &reports, is_swarm).map_err(closed)?;
+    let is_swarm = batch.jobs.iter().all(|job| job.origin != Origin::Name);
+    summarise(out, &reports).map_err(closed)?;
     let bad = reports.iter().filter(|report| !report.passed()).count();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     let (longest, which) = longest.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -251,10 +269,13 @@ fn write_failures(
 }
 
 /// One line for each scenario, or, for drawn ones, for each tier.
-fn summarise(out: &mut impl Write, reports: &[Report], is_swarm: bool) -> io::Result<()> {
+fn summarise(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     let mut scenarios: BTreeMap<(&str, &str), Vec<&Report>> = BTreeMap::new();
     for report in reports {
-        let name = if is_swarm { "swarm" } else { &*report.scenario };
+        let name = match swarm::seed_of(&report.scenario) {
+            Some(_) => swarm::SEEDS_NAME,
+            None => &*report.scenario,
+        };
         let name = (name, report.tier.name());
         scenarios.entry(name).or_default().push(report);
     }

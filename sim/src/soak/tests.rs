@@ -5,6 +5,9 @@ use crate::scenario::Scenario;
 #[test]
 fn the_list_of_seeds_names_scenarios_that_exist() {
     for (_, name, _) in known_seeds(super::SEEDS).unwrap() {
+        if name == crate::swarm::SEEDS_NAME {
+            continue;
+        }
         assert!(Scenario::shipped(name).is_some(), "{name}");
     }
 }
