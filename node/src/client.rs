@@ -23,7 +23,7 @@ mod tests;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,7 +42,7 @@ use restante_proto::time::{Epoch, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 pub(crate) use self::report::id_info;
 pub use self::rows::Account;
@@ -114,6 +114,8 @@ type Work = BoxFuture<'static, Done>;
 pub struct Client {
     services: Services,
     store: MailStore,
+    /// Why it takes nothing in any more.
+    store_fault: OnceLock<StoreFault>,
     settings: Settings,
     account: Arc<Account>,
     prekeys: Arc<Vec<PrekeySecret>>,
@@ -201,6 +203,7 @@ impl Client {
             later_due: None,
             stamps: StampQueue::default(),
             behind: BTreeSet::new(),
+            store_fault: OnceLock::new(),
             network_up: UnixMillis::default(),
             contacts: contacts.collect(),
             known_ids: Arc::default(),
@@ -446,13 +449,25 @@ impl Client {
         match self.services.disk.run(write).await {
             Ok(Ok(value)) => Some(value),
             Ok(Err(fault)) => {
-                warn!(%fault, "the account's store refuses; restart the node once the disk is in order");
+                self.on_store_fault(fault);
                 None
             }
             Err(fault) => {
                 warn!(%fault, "the account's store is gone");
                 None
             }
+        }
+    }
+
+    /// Remembers the fault that stopped the store, and says so once.
+    fn on_store_fault(&self, fault: StoreFault) {
+        if self.store_fault.get().is_some() {
+            debug!(%fault, "the account's store refuses");
+            return;
+        }
+        warn!(%fault, "the account's store refuses; restart the node once the disk is in order");
+        if fault.is_final() {
+            self.store_fault.get_or_init(|| fault);
         }
     }
 

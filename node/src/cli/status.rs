@@ -66,6 +66,12 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
                 |ms| format!("published {}", relative(now_ms, ms)),
             ),
         );
+        if let Some(why) = &info.account_read_only {
+            let text = format!(
+                "takes nothing in any more: {why}; restart the node once the disk is in order"
+            );
+            row("account", text);
+        }
         row("unread", info.unread.to_string());
         row("under way", format!("{} messages", info.outbox_count));
     }

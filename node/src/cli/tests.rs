@@ -313,6 +313,7 @@ fn status_for_people() {
         },
         unread: 0,
         card_published_ms: None,
+        account_read_only: Some("the disk failed".into()),
         uptime_ms: 61_000,
     };
     let person = [
@@ -325,6 +326,7 @@ fn status_for_people() {
         "keeps       3 items, 6 KiB of 1 GiB; takes no new ones: the disk is full",
         "mailboxes   2 of 4 subscribed",
         "card        not published yet: nobody can find you by your ID",
+        "account     takes nothing in any more: the disk failed; restart the node once the disk is in order",
         "unread      0",
         "under way   3 messages",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting with 1 of 5  expires in 1 d  \

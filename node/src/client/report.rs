@@ -13,6 +13,7 @@ use restante_proto::time::UnixMillis;
 use super::Client;
 use super::contacts::link_of;
 use super::rows::{Account, Sent};
+use super::store::StoreFault;
 use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode};
 use crate::control::report::{
@@ -66,6 +67,7 @@ impl Client {
             },
             unread: count(unread.count()),
             card_published_ms: self.card_published.map(UnixMillis::get),
+            account_read_only: self.store_fault.get().map(StoreFault::to_string),
             uptime_ms: now.since(self.started),
             ..network_status(&self.services.net, &self.settings.network).await
         }
@@ -131,6 +133,7 @@ impl Client {
             let detail = format!("{} items of others", status.keeper.items);
             checks.push(DoctorCheck::ok("keeper", detail));
         }
+        checks.extend(account_check(&status));
         DoctorReport { checks }
     }
 }
@@ -167,6 +170,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         mailboxes: MailboxStatus::default(),
         unread: 0,
         card_published_ms: None,
+        account_read_only: None,
         uptime_ms: 0,
     }
 }
@@ -223,6 +227,14 @@ fn card_check(status: &StatusInfo) -> DoctorCheck {
             DoctorCheck::warn("card", "not published yet in this run", fix)
         }
     }
+}
+
+/// Says that the account's store has stopped, if it has.
+fn account_check(status: &StatusInfo) -> Option<DoctorCheck> {
+    let why = status.account_read_only.as_ref()?;
+    let detail = format!("nothing can be sent or received: {why}");
+    let fix = "bring the disk in order and restart the node";
+    Some(DoctorCheck::fail("account", detail, fix))
 }
 
 fn mailbox_check(status: &StatusInfo) -> DoctorCheck {

@@ -194,6 +194,10 @@ pub struct StatusInfo {
     pub unread: u32,
     /// When its card was last published with enough receipts, if ever in this run.
     pub card_published_ms: Option<u64>,
+    /// Why the account's own store takes nothing in any more, if it does not: until the node is started again nothing
+    /// can be sent, and nothing that arrives is taken from its keepers.
+    #[serde(default)]
+    pub account_read_only: Option<String>,
     /// How long it has been running.
     pub uptime_ms: u64,
 }

@@ -321,6 +321,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
         mailboxes: MailboxStatus::default(),
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
+        account_read_only: Some("the disk failed".into()),
         uptime_ms: u64::MAX,
     }));
     let mut stage = Stage::new();

@@ -286,7 +286,7 @@ impl State {
         let file = self.files.get_mut(&id).ok_or(ErrorKind::NotFound)?;
         let is_synced = file.is_synced();
         if turn.fails {
-            self.effects.sync_errors += u64::from(!is_synced);
+            self.effects.sync_errors += 1;
             if drops {
                 file.settle(turn.start);
                 file.give_up(&mut self.rng);

@@ -162,14 +162,15 @@ impl Director<'_> {
         }
     }
 
-    /// Tells whether a node says that it needs its operator, or is a person's, who sees commands fail.
+    /// Tells whether a node says that it needs its operator.
     async fn asks_for_help(&self, who: Party) -> bool {
         let Some(machine) = self.machine(who) else {
             return false;
         };
-        match (who, machine.ask(ControlRequest::Status).await) {
-            (Party::Person(_), Some(_)) => true,
-            (_, Some(Ok(ControlReply::Status(status)))) => status.keeper.read_only.is_some(),
+        match machine.ask(ControlRequest::Status).await {
+            Some(Ok(ControlReply::Status(status))) => {
+                status.keeper.read_only.is_some() || status.account_read_only.is_some()
+            }
             _ => false,
         }
     }
