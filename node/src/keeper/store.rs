@@ -51,6 +51,12 @@ use self::{
 ///
 /// Bytes. redb's own default is 1 GiB; the index of a GiB of small envelopes fits into this.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// The same for a storage that is no file: it lies in memory, or sees to its own speed.
+///
+/// # Units
+///
+/// Bytes.
+const BACKEND_CACHE_BYTES: usize = 256 * 1024;
 
 /// Damaged items remembered for the next sweep, at most; the rest is found again when it is next
 /// asked for.
@@ -129,9 +135,18 @@ impl RedbStore {
         cap_bytes: u64,
         check: Check,
     ) -> Result<Self, OpenFault> {
+        Self::open_cached(backend, BACKEND_CACHE_BYTES, cap_bytes, check)
+    }
+
+    fn open_cached(
+        backend: impl StorageBackend,
+        cache_bytes: usize,
+        cap_bytes: u64,
+        check: Check,
+    ) -> Result<Self, OpenFault> {
         let opened = guarded(|| {
             let opened = Builder::new()
-                .set_cache_size(CACHE_BYTES)
+                .set_cache_size(cache_bytes)
                 .set_check_integrity_on_open(check == Check::Whole)
                 .create_with_backend(backend);
             match opened {

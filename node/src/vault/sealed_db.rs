@@ -50,6 +50,12 @@ pub const ROW_VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 ///
 /// Bytes. A personal store has tens of MiB; redb's own default is 1 GiB.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// The same for a storage that is no file: it lies in memory, or sees to its own speed.
+///
+/// # Units
+///
+/// Bytes.
+const BACKEND_CACHE_BYTES: usize = 128 * 1024;
 
 /// The table of the database's own rows.
 const OWN_TABLE: Table = Table::new("vault");
@@ -132,7 +138,7 @@ impl SealedDb {
             _ => DiskFault::from(error).into(),
         })?;
         let backend = FileBackend::new(file).map_err(open_fault)?;
-        let made = Self::create_with_backend(backend, key, rng)?;
+        let made = Self::create_cached(backend, CACHE_BYTES, key, rng)?;
         disk::sync_folder(path).map_err(DiskFault::from)?;
         Ok(made)
     }
@@ -159,7 +165,8 @@ impl SealedDb {
             ErrorKind::NotFound => DbFault::Missing,
             _ => DiskFault::from(error).into(),
         })?;
-        Self::open_with_backend(FileBackend::new(file).map_err(open_fault)?, key, rng)
+        let backend = FileBackend::new(file).map_err(open_fault)?;
+        Self::open_cached(backend, CACHE_BYTES, key, rng)
     }
 
     /// Creates a database on an empty storage of any kind.
@@ -172,10 +179,19 @@ impl SealedDb {
         key: &StoreKey,
         rng: &mut R,
     ) -> Result<Self, DbFault> {
+        Self::create_cached(backend, BACKEND_CACHE_BYTES, key, rng)
+    }
+
+    fn create_cached<R: CryptoRng + ?Sized>(
+        backend: impl StorageBackend,
+        cache_bytes: usize,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
         if backend.len().map_err(DiskFault::from)? != 0 {
             return Err(DbFault::AlreadyThere);
         }
-        let made = Self::start(backend, key, rng)?;
+        let made = Self::start(backend, cache_bytes, key, rng)?;
         made.write(|tx| tx.put(OWN_TABLE, FORMAT_KEY, FORMAT))?;
         Ok(made)
     }
@@ -190,11 +206,20 @@ impl SealedDb {
         key: &StoreKey,
         rng: &mut R,
     ) -> Result<Self, DbFault> {
+        Self::open_cached(backend, BACKEND_CACHE_BYTES, key, rng)
+    }
+
+    fn open_cached<R: CryptoRng + ?Sized>(
+        backend: impl StorageBackend,
+        cache_bytes: usize,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, DbFault> {
         if backend.len().map_err(DiskFault::from)? == 0 {
             // redb would make a new database of it, and everything would seem to be gone.
             return Err(DbFault::Damaged { why: "it is empty" });
         }
-        let opened = Self::start(backend, key, rng)?;
+        let opened = Self::start(backend, cache_bytes, key, rng)?;
         match opened.read(|tx| tx.get(OWN_TABLE, FORMAT_KEY)) {
             Ok(Some(format)) if format.as_slice() == FORMAT => Ok(opened),
             Ok(Some(_)) => Err(DbFault::Damaged {
@@ -270,12 +295,13 @@ impl SealedDb {
 
     fn start<R: CryptoRng + ?Sized>(
         backend: impl StorageBackend,
+        cache_bytes: usize,
         key: &StoreKey,
         rng: &mut R,
     ) -> Result<Self, DbFault> {
         let opened = guarded(|| {
             Builder::new()
-                .set_cache_size(CACHE_BYTES)
+                .set_cache_size(cache_bytes)
                 // A plain open trusts a file that was closed cleanly, and panics later.
                 .set_check_integrity_on_open(true)
                 .create_with_backend(backend)

@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use restante_proto::keeper::{ItemStore as _, StoreFault};
 
 use super::{
-    Check, OpenFault, RedbStore,
+    CACHE_BYTES, Check, OpenFault, RedbStore,
     fault::{fault_of, io_fault},
     salvage,
 };
@@ -124,7 +124,7 @@ fn open_file(path: &Path, cap_bytes: u64, was_left: bool) -> Result<RedbStore, O
     } else {
         Check::Trust
     };
-    RedbStore::open_with_backend(backend(file)?, cap_bytes, check)
+    RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, check)
 }
 
 /// Makes an empty store that is there entirely or not at all, whatever happens in between.
@@ -144,7 +144,7 @@ fn create_unfinished(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault
         .mode(FILE_MODE)
         .open(path)
         .map_err(local)?;
-    RedbStore::open_with_backend(backend(file)?, cap_bytes, Check::Trust)
+    RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, Check::Trust)
 }
 
 fn replace(
