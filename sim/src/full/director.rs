@@ -149,7 +149,8 @@ impl Director<'_> {
             }
         }
         driving.abort();
-        self.report()
+        let held_bytes = self.held_bytes().await;
+        self.report(held_bytes)
     }
 
     fn now(&self) -> Instant {
@@ -490,7 +491,7 @@ impl Director<'_> {
         named.chain(self.effects.all()).collect()
     }
 
-    fn report(mut self) -> io::Result<Report> {
+    fn report(mut self, held_bytes: u64) -> io::Result<Report> {
         self.count_deeds();
         let (now, stats, effects) = (self.now(), self.internet.stats(), self.all_effects());
         let mut counts = self.ledger.counts(&self.clocks());
@@ -499,6 +500,7 @@ impl Director<'_> {
         self.observed.after_return_ms = self.ledger.after_return_ms();
         self.observed.machines = self.traffic();
         self.observed.healed_ms = self.scenario.duration_ms;
+        counts.held_bytes = held_bytes;
         counts.packets = stats.segments;
         counts.bytes = stats.sent_bytes;
         counts.overtaken = stats.overtaken;

@@ -73,6 +73,18 @@ impl Director<'_> {
         self.later(self.pace_ms(), Event::Sample);
     }
 
+    /// Returns how much the keepers that run hold, which the network need not be there for.
+    pub(super) async fn held_bytes(&self) -> u64 {
+        let mut held = 0;
+        for keeper in self.keepers.iter().filter(|keeper| keeper.is_up()) {
+            if let Some(Ok(ControlReply::Status(status))) = keeper.ask(ControlRequest::Status).await
+            {
+                held += status.keeper.bytes;
+            }
+        }
+        held
+    }
+
     /// Writes down that something begins.
     pub(super) fn begin(&mut self, what: &str, who: String) {
         let from_ms = self.now().0;
