@@ -105,6 +105,7 @@ enum Done {
     Got(Address, NodeId, Vec<ItemId>, Option<Vec<(ItemId, Waiting)>>),
     Opened(Address, Vec<Opened>),
     NotOpened(Address, Vec<ItemId>),
+    NotStored(StoreFault),
     Nothing,
 }
 
@@ -376,6 +377,7 @@ impl Client {
             }
             Done::NotOpened(mailbox, ids) => self.defer(now, mailbox, ids),
             // An ack that was lost is made again when the keeper lists the envelope the next time.
+            Done::NotStored(fault) => self.on_store_fault(fault),
             Done::Nothing => {}
             Done::Opened(mailbox, opened) => self.on_opened(now, mailbox, opened).await,
         }

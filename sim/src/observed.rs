@@ -9,8 +9,11 @@ pub struct Observed {
     pub samples: Vec<Sample>,
     /// Milliseconds from writing to showing, of each message that was shown, in order.
     pub waits_ms: Vec<u64>,
-    /// When faults and absences began and ended.
+    /// When faults and absences began and ended, at the first hundred machines.
     pub spans: Vec<Span>,
+    /// How many more there were at others.
+    #[serde(default)]
+    pub more_spans: u64,
     /// What each machine sent and received.
     pub machines: Vec<Traffic>,
     /// Milliseconds of virtual time at which the faults end.

@@ -148,7 +148,7 @@ fn waits(report: &Report, seen: &Observed) -> Plot {
 
 fn timeline(report: &Report, seen: &Observed) -> Plot {
     let mut rows: Vec<Row> = Vec::new();
-    let mut hidden = 0;
+    let mut hidden = seen.more_spans;
     for span in &seen.spans {
         let bar = Span {
             from: seconds(span.from_ms),
@@ -169,7 +169,7 @@ fn timeline(report: &Report, seen: &Observed) -> Plot {
             None => hidden += 1,
         }
     }
-    let answer = match (seen.spans.len(), hidden) {
+    let answer = match (seen.spans.len() as u64 + seen.more_spans, hidden) {
         (0, _) => "Nothing was broken and nobody was away.".to_owned(),
         (all, 0) => format!("{all} times something or somebody was not there."),
         (all, hidden) => {

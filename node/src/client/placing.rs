@@ -222,8 +222,11 @@ impl Client {
             let store = self.store.clone();
             let disk = self.services.disk.clone();
             self.spawn(async move {
-                let _retried_after_restart = disk.run(move || store.put_receipts(&row)).await;
-                Done::Nothing
+                // Receipts are asked for again after a restart.
+                match disk.run(move || store.put_receipts(&row)).await {
+                    Ok(Err(fault)) => Done::NotStored(fault),
+                    Ok(Ok(())) | Err(_) => Done::Nothing,
+                }
             });
         }
         if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored())

@@ -194,6 +194,11 @@ impl Disk {
         self.lock().kill()
     }
 
+    /// Closes what the process left open, as its end does; its handles are worth nothing from now on.
+    pub fn close_all(&self) {
+        self.lock().close_all();
+    }
+
     /// Sets what goes wrong from now on; when it lies no more, it first does what it lied about.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().set_faults(faults);

@@ -115,6 +115,8 @@ pub(super) struct Director<'a> {
     weather: Storm,
     observed: Observed,
     settled: Option<Instant>,
+    /// Machines whose faults and absences are written down.
+    spanned: BTreeSet<String>,
     over: bool,
 }
 

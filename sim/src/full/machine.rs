@@ -245,7 +245,9 @@ impl Machine {
             return Ok(());
         };
         life.stop.send_replace(true);
-        match life.running.await {
+        let running = life.running.await;
+        self.disk.close_all();
+        match running {
             Ok(ended) => Ok(ended?),
             Err(fault) => Err(Ending::Panic(fault.to_string())),
         }

@@ -176,6 +176,24 @@ fn what_was_settled_outlives_a_crash_in_the_same_moment() {
     }
 }
 
+#[test]
+fn what_a_process_left_open_is_closed_at_its_end_and_lost_to_it() {
+    let (clock, disk) = started(9);
+    let left = disk.file("a").unwrap();
+    left.write(0, &BLOCK).unwrap();
+    left.sync_data().unwrap();
+    clock.wait(&disk);
+    assert!(disk.file("a").is_err());
+    disk.close_all();
+    assert!(left.write(0, &[8; 512]).is_err());
+    let anew = disk.file("a").unwrap();
+    // The old handle does not close what the next process has open.
+    drop(left);
+    assert!(disk.file("a").is_err());
+    drop(anew);
+    assert!(disk.read_small("a").unwrap().unwrap() == BLOCK);
+}
+
 /// A disk with an empty, durable file.
 fn started(seed: u64) -> (Clock, Disk) {
     let clock = Clock::default();

@@ -93,6 +93,7 @@ impl<'a> Director<'a> {
             weather: super::Storm::new(weather(scenario)),
             observed: Observed::default(),
             settled: None,
+            spanned: std::collections::BTreeSet::new(),
             over: false,
         };
         if director.ids.len() != director.people.len() || homeless > 0 {

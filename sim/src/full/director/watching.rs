@@ -15,8 +15,10 @@ const SAMPLES: u64 = 120;
 const ASKED_MAX: usize = 200;
 /// People whose outboxes are looked at with each sample, at most.
 const LOOKED_AT_MAX: usize = 20;
-/// Spans that are written down, at most: a picture shows no more.
-const SPANS_MAX: usize = 2_000;
+/// Machines whose faults and absences are written down, at most: a picture shows no more.
+const SPANS_MACHINES_MAX: usize = 100;
+/// Spans that are written down, at most.
+const SPANS_MAX: usize = 20_000;
 
 impl Director<'_> {
     /// Returns how much time lies between two samples, in milliseconds.
@@ -88,7 +90,12 @@ impl Director<'_> {
     /// Writes down that something begins.
     pub(super) fn begin(&mut self, what: &str, who: String) {
         let from_ms = self.now().0;
-        if self.observed.spans.len() < SPANS_MAX {
+        if self.spanned.len() < SPANS_MACHINES_MAX && !self.spanned.contains(&who) {
+            self.spanned.insert(who.clone());
+        }
+        if !self.spanned.contains(&who) || self.observed.spans.len() >= SPANS_MAX {
+            self.observed.more_spans += 1;
+        } else {
             self.observed.spans.push(Span {
                 what: what.to_owned(),
                 who,

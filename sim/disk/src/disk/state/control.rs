@@ -51,6 +51,14 @@ impl State {
         effect
     }
 
+    pub(in crate::disk) fn close_all(&mut self) {
+        self.life += 1;
+        for file in self.files.values_mut() {
+            file.is_open = false;
+        }
+        self.forget_nameless();
+    }
+
     pub(in crate::disk) fn set_faults(&mut self, faults: Faults) {
         if faults.lying_sync <= 0.0 {
             for file in self.files.values_mut() {
