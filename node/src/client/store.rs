@@ -62,11 +62,8 @@ pub enum StoreFault {
 impl StoreFault {
     /// Tells whether nothing can be written any more before the node is started again.
     pub(super) const fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::Db(DbFault::Disk(_) | DbFault::Damaged { .. } | DbFault::NeedsReopen)
-                | Self::Keys(KeyFault::Disk(_) | KeyFault::NeedsReopen)
-        )
+        let keys = matches!(self, Self::Keys(KeyFault::Disk(_) | KeyFault::NeedsReopen));
+        keys || self.is_in_doubt()
     }
 
     /// Tells whether what was to be committed may be on the disk all the same, which shows at the next start.
