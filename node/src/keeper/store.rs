@@ -17,8 +17,8 @@ use redb::{
 };
 use restante_proto::{
     keeper::{
-        Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore, StoreFault, StoreOp,
-        StoreOutcome, Usage,
+        ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore,
+        StoreFault, StoreOp, StoreOutcome, Usage,
     },
     time::UnixMillis,
 };
@@ -40,8 +40,8 @@ use self::{
     fault::guarded,
     reader::Reader,
     tables::{
-        FORMAT, INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_ITEMS,
-        META_NEXT, META_TOMBSTONES,
+        FORMAT, INDEX, ITEMS, IndexValue, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT,
+        META_ITEMS, META_NEXT, META_TOMBSTONES,
     },
 };
 
@@ -407,6 +407,15 @@ impl ItemStore for RedbStore {
     ) -> Result<HoldingsPage, StoreFault> {
         self.read(now, &mut Vec::new(), |reader| reader.holdings(after, limit))
     }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        self.read(now, &mut Vec::new(), |reader| reader.elements(after, limit))
+    }
 }
 
 impl KeeperStore for RedbStore {
@@ -434,7 +443,7 @@ impl std::fmt::Debug for RedbStore {
 type SnapshotReader<'a> = Reader<
     'a,
     ReadOnlyTable<(u64, u64), &'static [u8]>,
-    ReadOnlyTable<&'static [u8; KEY_BYTES], (u64, u64, u32)>,
+    ReadOnlyTable<&'static [u8; KEY_BYTES], IndexValue>,
 >;
 
 /// What was found when a store was opened.
@@ -464,12 +473,15 @@ const fn changes(op: &StoreOp) -> bool {
         | StoreOp::PutCard { .. }
         | StoreOp::PutChunk { .. }
         | StoreOp::Ack { .. }
-        | StoreOp::DeleteChunk { .. } => true,
+        | StoreOp::DeleteChunk { .. }
+        | StoreOp::Bury(_) => true,
         StoreOp::Offer { .. }
         | StoreOp::List { .. }
         | StoreOp::Get { .. }
         | StoreOp::Cards { .. }
-        | StoreOp::Chunk { .. } => false,
+        | StoreOp::Chunk { .. }
+        | StoreOp::Export { .. }
+        | StoreOp::Lacking { .. } => false,
     }
 }
 

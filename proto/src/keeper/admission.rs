@@ -3,7 +3,7 @@
 use crate::{
     Address, NodeId,
     envelope::{expires_of, id_of},
-    keeper::{Policy, StoreOp, mailbox_budget},
+    keeper::{Policy, StoreOp, Warrant, mailbox_budget},
     limits::{
         CARD_TTL_MS, CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX,
         EPOCHS_PAST_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS,
@@ -86,6 +86,7 @@ impl Desk<'_> {
                 Ok(StoreOp::Ack {
                     address: mailbox.address(),
                     entries,
+                    mailbox,
                 })
             }
             Request::GetCards { locator } => Ok(StoreOp::Cards { locator }),
@@ -128,12 +129,14 @@ impl Desk<'_> {
             (Rule::Capability, _) => return Err(Refusal::of(Reason::Capability)),
         }
         let budget = mailbox_budget(mailbox.rule);
+        let warrant = Warrant::of_envelope(mailbox, admission).encode();
         Ok(StoreOp::PutEnvelope {
             address,
             id,
             bytes,
             expires,
             budget,
+            warrant,
         })
     }
 
@@ -161,6 +164,7 @@ impl Desk<'_> {
         Ok(StoreOp::PutCard {
             record,
             stamped: stamp.is_some(),
+            warrant: Warrant::of_card(stamp).encode(),
         })
     }
 
@@ -183,6 +187,7 @@ impl Desk<'_> {
             bytes,
             expires,
             deletion_key,
+            warrant: Warrant::of_chunk(deletion_key, stamp).encode(),
         })
     }
 

@@ -12,7 +12,9 @@ use restante_proto::{
     time::UnixMillis,
 };
 
-use super::tables::{ItemKey, KEY_BYTES, Pointer, Row, RowKind};
+use super::tables::{IndexValue, ItemKey, KEY_BYTES, Pointer, Row, RowKind};
+
+mod elements;
 
 /// Looks things up at one moment.
 pub(super) struct Reader<'a, I, X> {
@@ -27,12 +29,13 @@ pub(super) struct Reader<'a, I, X> {
 pub(super) struct Content {
     pub(super) payload: Bytes,
     pub(super) deletion_key: PublicKey,
+    pub(super) warrant: Bytes,
 }
 
 impl<I, X> Reader<'_, I, X>
 where
     I: ReadableTable<(u64, u64), &'static [u8]>,
-    X: ReadableTable<&'static [u8; KEY_BYTES], (u64, u64, u32)>,
+    X: ReadableTable<&'static [u8; KEY_BYTES], IndexValue>,
 {
     /// Answers an operation that changes nothing; `None` for any other.
     pub(super) fn answer(&mut self, op: &StoreOp) -> Result<Option<StoreOutcome>, Error> {
@@ -44,11 +47,14 @@ where
             StoreOp::Get { address, ids } => self.get(*address, ids)?,
             StoreOp::Cards { locator } => StoreOutcome::Cards(self.cards(*locator)?),
             StoreOp::Chunk { address } => self.chunk(*address)?,
+            StoreOp::Export { keys } => self.export(keys)?,
+            StoreOp::Lacking { elements } => self.lacking(elements)?,
             StoreOp::PutEnvelope { .. }
             | StoreOp::PutCard { .. }
             | StoreOp::PutChunk { .. }
             | StoreOp::Ack { .. }
-            | StoreOp::DeleteChunk { .. } => return Ok(None),
+            | StoreOp::DeleteChunk { .. }
+            | StoreOp::Bury(_) => return Ok(None),
         }))
     }
 
@@ -80,6 +86,7 @@ where
         Ok(row.map(|row| Content {
             payload: Bytes::copy_from_slice(row.payload),
             deletion_key: row.deletion_key,
+            warrant: Bytes::copy_from_slice(row.warrant),
         }))
     }
 

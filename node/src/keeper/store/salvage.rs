@@ -10,7 +10,12 @@
 //! envelope and a chunk must lie at the hash of their bytes, and a card must be signed.
 
 use redb::StorageBackend;
-use restante_proto::{card::CardRecord, envelope::id_of, keeper::StoreFault, time::UnixMillis};
+use restante_proto::{
+    card::CardRecord,
+    envelope::id_of,
+    keeper::{StoreFault, Warrant},
+    time::UnixMillis,
+};
 
 use super::{
     RedbStore,
@@ -47,8 +52,7 @@ pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Resul
         while let Some(start) = next_mark(&window, offset, end) {
             let row = Row::decode_first(&window[start..]).filter(is_credible);
             // What lies inside a sound row is its depositor's, and is not searched.
-            offset =
-                start + row.map_or(1, |row| super::tables::ROW_HEADER_BYTES + row.payload.len());
+            offset = start + row.map_or(1, |row| row.row_bytes());
             if row.is_some() {
                 found.push(window[start..offset].to_vec());
             }
@@ -104,6 +108,9 @@ fn next_mark(window: &[u8], from: usize, end: usize) -> Option<usize> {
 
 fn is_credible(row: &Row<'_>) -> bool {
     let key = &row.key;
+    if Warrant::decode(row.warrant).is_err() {
+        return false;
+    }
     match key.kind {
         RowKind::Envelope => *id_of(row.payload).as_bytes() == key.name,
         RowKind::Chunk => *id_of(row.payload).as_bytes() == *key.address.as_bytes(),
@@ -113,6 +120,7 @@ fn is_credible(row: &Row<'_>) -> bool {
                 && record.expires == row.expires
                 && record.verify().is_ok()
         }),
+        RowKind::Deletion => row.payload.is_empty(),
         RowKind::Tombstone => [DEPOSITED, NEVER_DEPOSITED].contains(&row.payload),
     }
 }

@@ -14,7 +14,7 @@ impl Batch<'_> {
         let Some(payload) = self.stored(key)? else {
             return Ok(());
         };
-        let row = Row::new(key, pointer.expires, &payload);
+        let row = Row::new(key, pointer.expires, &payload, &[]);
         let number = self.sums.next;
         self.items
             .insert((pointer.expires.get(), number), row.encode().as_slice())?;
@@ -34,6 +34,7 @@ impl Batch<'_> {
                     expires: UnixMillis::new(expires),
                     number,
                     size_bytes: row.size_bytes(),
+                    version: 0,
                 };
                 found.push((row.key, pointer));
             }

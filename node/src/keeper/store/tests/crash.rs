@@ -12,7 +12,7 @@ use restante_proto::{
 use super::{
     super::{
         Check, OpenFault, RedbStore,
-        tables::{INDEX, KEY_BYTES},
+        tables::{INDEX, IndexValue, KEY_BYTES},
     },
     disk::{TestDisk, rng},
     model::open,
@@ -41,7 +41,7 @@ struct Life {
 }
 
 /// A line of the index: key and value.
-type Line = ([u8; KEY_BYTES], (u64, u64, u32));
+type Line = ([u8; KEY_BYTES], IndexValue);
 
 fn index_of(store: &RedbStore) -> Result<Vec<Line>, StoreFault> {
     store.watch(|| {

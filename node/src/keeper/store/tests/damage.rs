@@ -149,7 +149,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     let victim = world::envelope(1);
     // A tombstone for somebody else's envelope, inside an envelope that is sound.
     let key = ItemKey::tombstone(address, id_of(&victim));
-    let forged = Row::new(key, END, &[]).encode();
+    let forged = Row::new(key, END, &[], &[]).encode();
     let mut carrier = world::noise(1, 2_048).to_vec();
     carrier[100..100 + forged.len()].copy_from_slice(&forged);
     let carrier = bytes::Bytes::from(carrier);
@@ -162,6 +162,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
             count: 9,
             bytes: 1 << 20,
         },
+        warrant: world::warrant(0),
     };
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
@@ -200,6 +201,7 @@ fn acks_are_salvaged_with_what_is_known_of_their_envelopes() {
     let ack = |address| StoreOp::Ack {
         address,
         entries: vec![restante_proto::mailbox::AckEntry { id, signature }],
+        mailbox: world::mailbox(),
     };
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
@@ -373,6 +375,7 @@ fn filled() -> Vec<u8> {
         ops.push(StoreOp::PutCard {
             record,
             stamped: true,
+            warrant: world::warrant(writer),
         });
     }
     for name in 0..4 {
@@ -383,6 +386,7 @@ fn filled() -> Vec<u8> {
             bytes,
             expires: END,
             deletion_key,
+            warrant: world::warrant(name),
         });
     }
     let signature = restante_proto::keys::Signature::new([0; 64]);
@@ -393,6 +397,7 @@ fn filled() -> Vec<u8> {
     ops.push(StoreOp::Ack {
         address: at,
         entries,
+        mailbox: world::mailbox(),
     });
     for op in ops {
         let outcome = store.apply(START, vec![op]).unwrap();

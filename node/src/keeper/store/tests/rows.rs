@@ -15,22 +15,25 @@ fn row(payload: &[u8]) -> Row<'_> {
         expires: UnixMillis::new(0x0102_0304_0506_0708),
         deletion_key: PublicKey::new([3; 32]),
         payload,
+        warrant: &[9; 3],
     }
 }
 
 #[test]
 fn a_row_lies_on_the_disk_as_documented() {
     let bytes = row(b"payload").encode();
-    assert_eq!(ROW_HEADER_BYTES, 133);
-    assert_eq!(bytes[..8], *b"\xf1rstrow1");
+    assert_eq!(ROW_HEADER_BYTES, 135);
+    assert_eq!(bytes[..8], *b"\xf1rstrow2");
     assert_eq!(bytes[8..24], blake3::hash(&bytes[24..]).as_bytes()[..16]);
     assert_eq!(bytes[24..28], [0, 0, 0, 7]);
-    assert_eq!(bytes[28], 3);
-    assert_eq!(bytes[29..61], [1; 32]);
-    assert_eq!(bytes[61..93], [2; 32]);
-    assert_eq!(bytes[93..101], [1, 2, 3, 4, 5, 6, 7, 8]);
-    assert_eq!(bytes[101..133], [3; 32]);
-    assert_eq!(bytes[133..], *b"payload");
+    assert_eq!(bytes[28..30], [0, 3]);
+    assert_eq!(bytes[30], 3);
+    assert_eq!(bytes[31..63], [1; 32]);
+    assert_eq!(bytes[63..95], [2; 32]);
+    assert_eq!(bytes[95..103], [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(bytes[103..135], [3; 32]);
+    assert_eq!(bytes[135..142], *b"payload");
+    assert_eq!(bytes[142..], [9; 3]);
     assert_eq!(Row::claimed_key(&bytes), Some(row(b"").key));
 }
 
