@@ -65,13 +65,8 @@ impl Desk<'_> {
                 proof,
                 ids,
             } => {
-                owner(
-                    self.now,
-                    self.node,
-                    &mailbox,
-                    &proof,
-                    OwnerRequest::Get(&ids),
-                )?;
+                let asked = OwnerRequest::Get(&ids);
+                owner(self.now, self.node, &mailbox, &proof, asked)?;
                 Ok(StoreOp::Get {
                     address: mailbox.address(),
                     ids,

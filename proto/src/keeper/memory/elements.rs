@@ -114,11 +114,8 @@ impl MemoryStore {
         }
         let held = self.envelopes.remove(&key);
         self.warrants.remove(&ElementKey::envelope(address, id));
-        let until = held
-            .as_ref()
-            .map_or(replica.until.min(now.plus(ACK_MEMORY_MS)), |held| {
-                held.expires
-            });
+        let latest = replica.until.min(now.plus(ACK_MEMORY_MS));
+        let until = held.as_ref().map_or(latest, |held| held.expires);
         let deposited = replica.deposited || held.is_some();
         self.acked.insert(key, Acked { until, deposited });
         self.warrants.insert(replica.key, replica.warrant);
@@ -145,9 +142,8 @@ impl MemoryStore {
             self.chunks.remove(&address);
             self.warrants.remove(&ElementKey::chunk(address));
         }
-        let until = held.map_or(replica.until.min(now.plus(ACK_MEMORY_MS)), |(_, until)| {
-            until
-        });
+        let latest = replica.until.min(now.plus(ACK_MEMORY_MS));
+        let until = held.map_or(latest, |(_, until)| until);
         self.deletions.insert(key, until);
         self.warrants.insert(replica.key, replica.warrant);
         StoreOutcome::Done
