@@ -26,6 +26,7 @@ use crate::{
 
 mod admission;
 mod element;
+mod import;
 mod memory;
 #[cfg(feature = "planted")]
 mod planted;
@@ -121,6 +122,13 @@ pub enum Input {
     },
     /// A stream has closed.
     Closed(ConnId),
+    /// Another keeper has handed over what this one should have too.
+    Import {
+        /// Where the outcome goes.
+        call: CallId,
+        /// What it is.
+        replicas: Vec<Replica>,
+    },
     /// The time asked for by [`Keeper::next_timeout`] has come.
     Timer,
 }
@@ -149,6 +157,13 @@ pub enum Output {
         conn: ConnId,
         /// The envelope.
         push: Push,
+    },
+    /// What was handed over by another keeper is durable, as far as it was taken or was there already.
+    Imported {
+        /// The call that handed it in.
+        call: CallId,
+        /// How many replicas.
+        taken: u64,
     },
     /// Drop what has expired.
     Sweep,
@@ -179,6 +194,8 @@ struct Pending {
 enum Then {
     /// Give a receipt, and push the envelope if it is new.
     Receipt { claim: Claim, push: Option<Push> },
+    /// Count it, and push the envelope if it is new.
+    Import { push: Option<Push> },
     /// Pass the outcome on.
     Answer,
 }
@@ -193,6 +210,7 @@ pub struct Keeper {
     rates: RateLimiter,
     subscriptions: Subscriptions,
     pending: BTreeMap<Ticket, Pending>,
+    imports: import::Imports,
     next_ticket: u64,
     next_sweep: UnixMillis,
     read_only: Option<StoreFault>,
@@ -211,6 +229,7 @@ impl Keeper {
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
+            imports: import::Imports::default(),
             next_ticket: 0,
             next_sweep: UnixMillis::default(),
             read_only: None,
@@ -238,6 +257,7 @@ impl Keeper {
                 self.subscriptions.close(conn);
                 Vec::new()
             }
+            Input::Import { call, replicas } => self.import(now, call, replicas),
             Input::Timer => self.on_timer(now),
         }
     }
@@ -319,7 +339,7 @@ impl Keeper {
             }]);
         }
         let then = then_of(&request);
-        let op = self.admit(now, request)?;
+        let op = self.desk(now).admit(request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         #[cfg(feature = "planted")]
@@ -331,14 +351,13 @@ impl Keeper {
         Ok(outputs)
     }
 
-    fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
+    fn desk(&self, now: UnixMillis) -> admission::Desk<'_> {
         admission::Desk {
             now,
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
         }
-        .admit(request)
     }
 
     fn on_stored(
@@ -352,6 +371,9 @@ impl Keeper {
         };
         #[cfg(feature = "planted")]
         let now = crate::planted::keepers_date(now);
+        if let Then::Import { push } = then {
+            return self.on_imported(now, call, push, result);
+        }
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(fault) => {
@@ -414,15 +436,42 @@ impl Keeper {
             response: Response::Receipt(receipt),
         }];
         if let Some(push) = push.filter(|_| new) {
-            for conn in self.subscriptions.of(now, &push.mailbox) {
-                self.counters.pushes += 1;
-                outputs.push(Output::Push {
-                    conn,
-                    push: push.clone(),
-                });
-            }
+            outputs.extend(self.push(now, &push));
         }
         outputs
+    }
+
+    fn on_imported(
+        &mut self,
+        now: UnixMillis,
+        call: CallId,
+        push: Option<Push>,
+        result: Result<StoreOutcome, StoreFault>,
+    ) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let is_taken = matches!(result, Ok(StoreOutcome::Held { .. } | StoreOutcome::Done));
+        if let (Some(push), Ok(StoreOutcome::Held { new: true, .. })) = (&push, &result) {
+            outputs.extend(self.push(now, push));
+        }
+        if let Err(fault) = result
+            && fault.is_lasting()
+        {
+            self.read_only = Some(fault);
+        }
+        let taken = self.imports.on_done(call, is_taken);
+        outputs.extend(taken.map(|taken| Output::Imported { call, taken }));
+        outputs
+    }
+
+    /// Sends an envelope to those who wait for it.
+    fn push(&mut self, now: UnixMillis, push: &Push) -> Vec<Output> {
+        let conns = self.subscriptions.of(now, &push.mailbox);
+        self.counters.pushes += conns.len() as u64;
+        let push_to = |conn| Output::Push {
+            conn,
+            push: push.clone(),
+        };
+        conns.into_iter().map(push_to).collect()
     }
 
     fn refuse(&mut self, call: CallId, refusal: Refusal) -> Output {
