@@ -22,7 +22,7 @@ use crate::keeper::ElementKey;
 
 use self::shared::Shared;
 pub use self::{
-    engine::{Input, Output, Repair, RepairCounters},
+    engine::{Input, OPS_MAX, Output, Repair, RepairCounters},
     message::{RangeAnswer, RepairRequest, RepairResponse, SALT_BYTES, Terms},
     scan::Scan,
 };

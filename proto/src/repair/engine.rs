@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     NodeId, context,
-    keeper::{CallId, Element, ElementKey, Replica, StoreFault, Ticket},
+    keeper::{CallId, Replica, StoreFault, StoreOp, StoreOutcome, Ticket},
     limits::{CLOCK_SKEW_MS, COMPARED_POINTS_MAX, MINUTE_MS, SECOND_MS},
     request::{Reason, Refusal},
     routing::Point,
@@ -29,6 +29,8 @@ const SPREAD_MS: u64 = 30 * SECOND_MS;
 const RETRY_MS: u64 = MINUTE_MS;
 /// Requests of others that are under way at once, at most.
 const SERVED_MAX: usize = 32;
+/// Operations in the store that are under way at once, at most.
+pub const OPS_MAX: usize = SERVED_MAX + 1;
 /// Elements that end sooner are not compared, in milliseconds: by a partner's clock they may have ended.
 const MARGIN_MS: u64 = 2 * CLOCK_SKEW_MS;
 
@@ -48,10 +50,8 @@ pub enum Input {
     },
     /// A scan is over.
     Scanned(Ticket, Result<Scan, StoreFault>),
-    /// Elements were read.
-    Exported(Ticket, Result<Vec<Replica>, StoreFault>),
-    /// Elements that the store lacks.
-    Lacking(Ticket, Result<Vec<Element>, StoreFault>),
+    /// The store has done an operation, or failed to.
+    Stored(Ticket, Result<StoreOutcome, StoreFault>),
     /// So many replicas were taken, or were there already.
     Imported(Ticket, u64),
     /// Another keeper has answered, or not.
@@ -70,10 +70,8 @@ pub enum Output {
     Respond(CallId, RepairResponse),
     /// Run a scan, slice by slice, and come back with [`Input::Scanned`].
     Scan(Ticket, Box<Scan>),
-    /// Read elements, and come back with [`Input::Exported`].
-    Export(Ticket, Vec<ElementKey>),
-    /// Find out which of these the store lacks, and come back with [`Input::Lacking`].
-    Lacking(Ticket, Vec<Element>),
+    /// Run an operation in the store, and come back with [`Input::Stored`].
+    Store(Ticket, StoreOp),
     /// Take replicas like deposits, and come back with [`Input::Imported`].
     Import(Ticket, Vec<Replica>),
     /// Ask another keeper, and come back with [`Input::Answered`].
@@ -160,18 +158,7 @@ impl Repair {
                 payload,
             } => return self.on_request(now, call, from, &payload),
             Input::Scanned(ticket, result) => return self.on_scanned(now, ticket, result),
-            Input::Exported(ticket, result) => return self.on_exported(ticket, result),
-            Input::Lacking(ticket, result) => {
-                let Some(current) = self
-                    .current
-                    .as_mut()
-                    .filter(|current| current.ticket == ticket)
-                else {
-                    return Vec::new();
-                };
-                let step = result.map(|lacking| current.comparison.on_lacking(&lacking));
-                return self.on_step(now, step.ok());
-            }
+            Input::Stored(ticket, result) => return self.on_stored(now, ticket, result),
             Input::Imported(ticket, taken) => {
                 let Some(current) = self
                     .current
@@ -299,7 +286,9 @@ impl Repair {
             Some(Step::Ask(request)) => {
                 vec![Output::Ask(ticket, current.comparison.partner, request)]
             }
-            Some(Step::Lacking(elements)) => vec![Output::Lacking(ticket, elements)],
+            Some(Step::Lacking(elements)) => {
+                vec![Output::Store(ticket, StoreOp::Lacking { elements })]
+            }
             Some(Step::Import(replicas)) => {
                 let bytes: usize = replicas.iter().map(|replica| replica.item.len()).sum();
                 self.counters.copied_bytes += bytes as u64;
@@ -405,7 +394,7 @@ impl Repair {
                 keys.retain(|key| {
                     shared::is_business_of(&points, &asker, &Point::of_address(&key.address))
                 });
-                vec![Output::Export(self.serve(call), keys)]
+                vec![Output::Store(self.serve(call), StoreOp::Export { keys })]
             }
             RepairRequest::Leave => {
                 let change = self.neighbours.on_leave(now, from);
@@ -444,17 +433,32 @@ impl Repair {
         self.on_step(now, step.ok())
     }
 
-    fn on_exported(
+    fn on_stored(
         &mut self,
+        now: UnixMillis,
         ticket: Ticket,
-        result: Result<Vec<Replica>, StoreFault>,
+        result: Result<StoreOutcome, StoreFault>,
     ) -> Vec<Output> {
-        let Some(call) = self.served.remove(&ticket) else {
+        if let Some(call) = self.served.remove(&ticket) {
+            let replicas = result.map(|outcome| match outcome {
+                StoreOutcome::Replicas(replicas) => replicas,
+                _ => Vec::new(),
+            });
+            self.counters.handed_over += replicas.as_ref().map_or(0, Vec::len) as u64;
+            return vec![respond(call, replicas.map(RepairResponse::Replicas))];
+        }
+        let Some(current) = self
+            .current
+            .as_mut()
+            .filter(|current| current.ticket == ticket)
+        else {
             return Vec::new();
         };
-        let count = result.as_ref().map_or(0, Vec::len);
-        self.counters.handed_over += count as u64;
-        vec![respond(call, result.map(RepairResponse::Replicas))]
+        let step = match result {
+            Ok(StoreOutcome::Lacking(lacking)) => Some(current.comparison.on_lacking(&lacking)),
+            Ok(_) | Err(_) => None,
+        };
+        self.on_step(now, step)
     }
 
     fn leave(&mut self) -> Vec<Output> {

@@ -194,16 +194,7 @@ impl World {
                 while !scan.slice(&office.store, now).unwrap() {}
                 Input::Scanned(ticket, Ok(*scan))
             }
-            Output::Export(ticket, keys) => match office.one(now, StoreOp::Export { keys }) {
-                keeper::StoreOutcome::Replicas(replicas) => Input::Exported(ticket, Ok(replicas)),
-                other => panic!("{other:?}"),
-            },
-            Output::Lacking(ticket, elements) => {
-                match office.one(now, StoreOp::Lacking { elements }) {
-                    keeper::StoreOutcome::Lacking(lacking) => Input::Lacking(ticket, Ok(lacking)),
-                    other => panic!("{other:?}"),
-                }
-            }
+            Output::Store(ticket, op) => Input::Stored(ticket, Ok(office.one(now, op))),
             Output::Import(ticket, replicas) => {
                 let call = CallId(ticket.0);
                 let outputs = office.ask(now, keeper::Input::Import { call, replicas });

@@ -52,14 +52,14 @@ fn a_neighbour_sees_only_what_is_its_business() {
                 &RepairRequest::Copy { keys: vec![key] },
             );
             match outputs.as_slice() {
-                [Output::Export(_, keys)] if keys.is_empty() => hidden += 1,
-                [Output::Export(ticket, keys)] => {
+                [Output::Store(_, StoreOp::Export { keys })] if keys.is_empty() => hidden += 1,
+                [Output::Store(ticket, StoreOp::Export { keys })] => {
                     assert_eq!(keys, &[key]);
                     assert!(rank < 8, "rank {rank}");
                     shown += 1;
                     let now = world.now;
                     let ticket = *ticket;
-                    let done = Input::Exported(ticket, Ok(Vec::new()));
+                    let done = Input::Stored(ticket, Ok(StoreOutcome::Replicas(Vec::new())));
                     assert_eq!(world.offices[holder].repair.handle(now, done).len(), 1);
                     continue;
                 }
