@@ -23,6 +23,7 @@
 
 mod bits;
 mod cost;
+mod durability;
 mod event;
 mod keyspace;
 mod lookup;
@@ -40,6 +41,7 @@ mod world;
 
 use self::world::World;
 pub use self::{
+    durability::{BadKeeping, Delay, Keeping, Law},
     options::{BadOptions, Options, Recipients, Repair, Routing, Senders, Span},
     report::{
         ByteReport, CopiesAt, Curves, LookupReport, Memory, Messages, Progress, Quantiles,
