@@ -47,8 +47,10 @@ pub(crate) enum Event {
     Ack(u32, u32),
     /// The recipient's word reaches where the sender waits for it.
     Word(u32),
-    /// The keepers of a message look whether it needs repair.
+    /// The keepers of a message compare what they have.
     Check(u32),
+    /// A node has come to copy a message that it is to keep.
+    Copy(u32, u32),
     /// It is time to count copies.
     Sample,
 }

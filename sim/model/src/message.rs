@@ -61,6 +61,8 @@ pub(crate) struct Message {
     pub(crate) was_away: bool,
     /// Nodes that keep it; those that have left for good stay in the list until somebody looks.
     pub(crate) copies: Vec<u32>,
+    /// Nodes that are about to copy it.
+    pub(crate) copying: Vec<u32>,
     /// Nodes that have its ack.
     pub(crate) acked: Vec<u32>,
     /// The most copies there ever were.

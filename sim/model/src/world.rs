@@ -1,5 +1,7 @@
 //! The run: all nodes and messages, and the loop over what happens.
 
+use std::collections::BTreeSet;
+
 use rand::{Rng, rngs::Xoshiro256PlusPlus};
 use restante_proto::{
     ItemId,
@@ -44,6 +46,8 @@ pub(crate) struct World<'a> {
     /// Messages before this one are over.
     first: usize,
     people: Xoshiro256PlusPlus,
+    /// Messages that keepers look after, by their keys and numbers.
+    kept: BTreeSet<(u64, u32)>,
     pub(crate) tally: Tally,
 }
 
@@ -65,6 +69,7 @@ impl<'a> World<'a> {
             messages: Vec::new(),
             first: 0,
             people: randomness(seed, "people"),
+            kept: BTreeSet::new(),
             tally: Tally::default(),
         }
     }
@@ -111,12 +116,15 @@ impl<'a> World<'a> {
         match event {
             Event::Arrive(node) => {
                 self.nodes.on_arrive(options, now_ms, node, &mut self.queue);
+                self.notice(node);
             }
             Event::Change(node) => {
                 self.nodes.on_change(options, now_ms, node, &mut self.queue);
+                self.notice(node);
             }
             Event::Depart(node) => {
                 self.nodes.on_depart(options, now_ms, node, &mut self.queue);
+                self.notice(node);
             }
             Event::Missed(node) => self.nodes.on_missed(options, now_ms, node),
             Event::Sample => {
@@ -142,7 +150,8 @@ impl<'a> World<'a> {
             | Event::Pushed(id, ..)
             | Event::Ack(id, _)
             | Event::Word(id)
-            | Event::Check(id) => {
+            | Event::Check(id)
+            | Event::Copy(id, _) => {
                 // The message is out of the list while something happens to it; one that is over
                 // stays out.
                 let place = id as usize;
@@ -195,6 +204,7 @@ impl<'a> World<'a> {
             Event::Ack(_, node) => self.on_ack(message, node),
             Event::Word(_) => self.on_word(id, message),
             Event::Check(_) => self.on_check(id, message),
+            Event::Copy(_, node) => self.on_copy(message, node),
             // Answers to somebody who has gone, and what is not about one message.
             _ => {}
         }
@@ -274,6 +284,7 @@ impl<'a> World<'a> {
                 Recipients::Sometimes { .. } => true,
             },
             copies: Vec::new(),
+            copying: Vec::new(),
             acked: Vec::new(),
             copies_max: 0,
         })
@@ -287,9 +298,7 @@ impl<'a> World<'a> {
             let at_ms = self.now_ms + away.draw(&mut self.people);
             self.queue.push(at_ms, Event::RecipientComes(id));
         }
-        if let Some(repair) = self.options.repair {
-            self.check_later(id, repair.interval_ms);
-        }
+        self.look_after(id, message);
         self.on_sender_comes(id, message);
     }
 
@@ -306,6 +315,7 @@ impl<'a> World<'a> {
                 self.tally.never_stored += u64::from(!message.is_stored);
             }
         }
+        self.kept.remove(&(message.key, id));
         for node in std::mem::take(&mut message.copies) {
             self.nodes.load[node as usize].copies -= 1;
         }

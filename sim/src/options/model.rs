@@ -36,10 +36,13 @@ pub(crate) struct RecipientOptions {
 /// How keepers repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RepairOptions {
-    /// Mean time between two looks, in milliseconds.
+    /// From a node's going or coming until the copy that follows from it is there, at least and at most, in
+    /// milliseconds; nothing if nobody notices before neighbours compare.
+    pub(crate) after_ms: Option<(u64, u64)>,
+    /// Mean time between two comparisons of neighbours, in milliseconds.
     pub(crate) every_ms: u64,
-    /// Fewer copies than this are repaired.
+    /// Nothing is copied unless fewer of the nearest than this have a message.
     pub(crate) below: usize,
-    /// Up to this many.
+    /// How many are the nearest.
     pub(crate) copies: usize,
 }

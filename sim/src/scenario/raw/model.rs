@@ -38,6 +38,7 @@ struct Recipients {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Repair {
+    after: Option<[Text; 2]>,
     every: Text,
     below: Number,
     copies: Number,
@@ -82,7 +83,12 @@ impl File<'_> {
 
     fn repair(&self, raw: &Repair) -> Result<RepairOptions, ScenarioFault> {
         let copies = self.number(&raw.copies, 1..=CANDIDATES as u64)?;
+        let after = raw.after.as_ref().map(|[shortest, longest]| {
+            let from = self.time(shortest, SECOND_MS..=STAY_MAX_MS)?;
+            Ok((from, self.time(longest, from..=STAY_MAX_MS)?))
+        });
         Ok(RepairOptions {
+            after_ms: after.transpose()?,
             every_ms: self.time(&raw.every, MINUTE_MS..=STAY_MAX_MS)?,
             below: size(self.number(&raw.below, 1..=copies)?),
             copies: size(copies),
