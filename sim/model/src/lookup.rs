@@ -9,6 +9,7 @@ use restante_sim_population::Regions;
 use crate::{
     bits::Bits,
     keyspace::region_of,
+    links::Links,
     options::Routing,
     tables::{Near, Tables, mix},
 };
@@ -23,6 +24,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) up: &'a Bits,
     pub(crate) distances: &'a Distances,
     pub(crate) rules: &'a Routing,
+    /// Connections of who looks, and the moment at which it begins, in milliseconds.
+    pub(crate) links: (&'a Links, u64),
 }
 
 /// One-way latencies between regions.
@@ -169,8 +172,13 @@ impl Walker {
         self.walk.questions += 1;
         let keys = ground.tables.keys;
         let (from, to) = (region_of(keys.key(origin)), region_of(keys.key(node)));
+        let (links, began_ms) = ground.links;
         let after_ms = if ground.up.has(node) {
-            ground.distances.round_trip_ms(from, to) * ground.rules.round_trips
+            let trips = match links.has(node, began_ms + now_ms) {
+                true => 1,
+                false => ground.rules.round_trips,
+            };
+            ground.distances.round_trip_ms(from, to) * trips
         } else {
             self.walk.unanswered += 1;
             ground.rules.timeout_ms

@@ -6,7 +6,7 @@ use restante_proto::{
     ItemId, NodeId, collector::Collector, mailbox::Mailbox, placement::Placement, time::UnixMillis,
 };
 
-use crate::event::Stint;
+use crate::{event::Stint, links::Links};
 
 /// The moment a run begins, by the clock on the wall: 2026-05-28T20:26:40Z.
 const START_MS: u64 = 1_780_000_000_000;
@@ -48,6 +48,12 @@ pub(crate) struct Message {
     pub(crate) sending: Option<Box<Sending>>,
     /// The recipient at work, while it is there and has not taken the message.
     pub(crate) receiving: Option<Box<Receiving>>,
+    /// Connections of the sender.
+    pub(crate) sender_links: Links,
+    /// Connections of the recipient.
+    pub(crate) recipient_links: Links,
+    /// The message to the same mailbox that it follows, if it follows one.
+    pub(crate) follows: Option<u32>,
     pub(crate) sender_stint: Stint,
     pub(crate) recipient_stint: Stint,
     /// Receipts, while the sender is away.

@@ -426,6 +426,35 @@ fn senders_who_come_back_learn_what_became_of_it() {
 }
 
 #[test]
+fn what_people_wait_for_is_told_beside_the_least_possible() {
+    let mut options = small();
+    options.latency = true;
+    options.dead_share = 0.1;
+    // All nodes are 20 ms apart, there and back, and a disk takes 3 ms.
+    options.regions = Regions::new(&[("here", 1, &[10])]).unwrap();
+    options.commit = Span::Fixed(3);
+    let report = run(&options, 1, &mut |_: &Progress| {}).unwrap();
+    assert_eq!(report.messages.delivered, 2 * 200);
+    let found = report.latency.unwrap();
+    // A handshake and an exchange; an exchange alone; half of one to a keeper and half of one to the reader.
+    for (waiting, least_ms) in [
+        (found.deposit, 43),
+        (found.again, 23),
+        (found.shown, 23),
+        (found.card, 40),
+    ] {
+        let (took, least) = (waiting.took_ms, waiting.least_ms);
+        assert_eq!((took.count, least.count), (200, 200));
+        assert_eq!((least.p50, least.max), (least_ms, least_ms));
+        assert!(took.p50 >= least_ms && took.max < 5_000, "{waiting:?}");
+    }
+    assert!(found.again.took_ms.p50 < found.deposit.took_ms.p50);
+    options.latency = false;
+    let report = run(&options, 1, &mut |_: &Progress| {}).unwrap();
+    assert_eq!((report.latency, report.messages.written), (None, 200));
+}
+
+#[test]
 fn lookups_alone_can_be_measured() {
     let options = small();
     let report = look_up(&options, 1, 50).unwrap();

@@ -11,6 +11,7 @@ use restante_proto::{
 use restante_sim_population::draw;
 
 mod counting;
+mod latency;
 mod recipient;
 mod repair;
 mod sender;
@@ -19,6 +20,7 @@ use crate::{
     cost::Cost,
     event::Event,
     keyspace::region_of,
+    links::Links,
     lookup::{Distances, Ground, Walk, Walker},
     message::{Message, Word, wall},
     nodes::{Nodes, randomness, weighted},
@@ -46,6 +48,8 @@ pub(crate) struct World<'a> {
     /// Messages before this one are over.
     first: usize,
     people: Xoshiro256PlusPlus,
+    /// What nobody but the measurement of latencies draws from.
+    least: Xoshiro256PlusPlus,
     /// Messages that keepers look after, by their keys and numbers.
     kept: BTreeSet<(u64, u32)>,
     pub(crate) tally: Tally,
@@ -69,6 +73,7 @@ impl<'a> World<'a> {
             messages: Vec::new(),
             first: 0,
             people: randomness(seed, "people"),
+            least: randomness(seed, "least"),
             kept: BTreeSet::new(),
             tally: Tally::default(),
         }
@@ -101,7 +106,7 @@ impl<'a> World<'a> {
         for _ in 0..count {
             let origin = draw::below(&mut self.people, nodes) as u32;
             let key = self.people.next_u64();
-            self.walk(origin, key);
+            self.walk(origin, key, &Links::default());
         }
     }
 
@@ -213,15 +218,13 @@ impl<'a> World<'a> {
 
     /// Makes the next message, and gets its recipient ready if it is there.
     fn on_ready(&mut self) {
-        let number = self.messages.len() as u64;
-        let message = self.draw_message();
-        let id = number as u32;
-        self.queue.push(message.written_ms, Event::Write(id));
-        self.messages.push(Some(message));
-        match self.options.recipients {
-            Recipients::Always => self.queue.push(self.now_ms, Event::RecipientComes(id)),
-            Recipients::ButFor { from_ms, to_ms } => self.come_but_for(id, from_ms, to_ms),
-            Recipients::Sometimes { .. } => {}
+        let each = if self.options.latency { 2 } else { 1 };
+        let number = self.messages.len() as u64 / each;
+        let first = self.draw_message();
+        let next = self.options.latency.then(|| self.follow(&first));
+        self.bring_in(first);
+        if let Some(next) = next {
+            self.bring_in(next);
         }
         let total = u64::from(self.options.messages);
         if number + 1 < total {
@@ -230,6 +233,18 @@ impl<'a> World<'a> {
             let start = start + self.options.writing_ms * (number + 1) / total;
             let at_ms = start + draw::below(&mut self.people, slice);
             self.queue.push(at_ms.max(self.now_ms), Event::Ready);
+        }
+    }
+
+    /// Takes a message that is to be written, and gets its recipient ready.
+    fn bring_in(&mut self, message: Box<Message>) {
+        let id = self.messages.len() as u32;
+        self.queue.push(message.written_ms, Event::Write(id));
+        self.messages.push(Some(message));
+        match self.options.recipients {
+            Recipients::Always => self.queue.push(self.now_ms, Event::RecipientComes(id)),
+            Recipients::ButFor { from_ms, to_ms } => self.come_but_for(id, from_ms, to_ms),
+            Recipients::Sometimes { .. } => {}
         }
     }
 
@@ -271,6 +286,9 @@ impl<'a> World<'a> {
             recipient: draw::below(rng, people) as u32,
             sending: None,
             receiving: None,
+            sender_links: Links::default(),
+            recipient_links: Links::default(),
+            follows: None,
             sender_stint: 0,
             recipient_stint: 0,
             receipts: std::collections::BTreeMap::new(),
@@ -299,6 +317,10 @@ impl<'a> World<'a> {
             self.queue.push(at_ms, Event::RecipientComes(id));
         }
         self.look_after(id, message);
+        if self.options.latency {
+            self.take_up(message);
+            self.measure(message);
+        }
         self.on_sender_comes(id, message);
     }
 
@@ -325,7 +347,13 @@ impl<'a> World<'a> {
     }
 
     /// Walks towards a key and returns what that took and whom it found, nearest first.
-    fn walk(&mut self, origin: u32, key: u64) -> (Walk, Vec<u32>) {
+    fn walk(&mut self, origin: u32, key: u64, links: &Links) -> (Walk, Vec<u32>) {
+        let (walk, found) = self.walk_uncounted(origin, key, links);
+        self.count_walk(origin, key, walk, &found);
+        (walk, found)
+    }
+
+    fn walk_uncounted(&mut self, origin: u32, key: u64, links: &Links) -> (Walk, Vec<u32>) {
         let nodes = &self.nodes;
         let ground = Ground {
             tables: Tables {
@@ -337,17 +365,24 @@ impl<'a> World<'a> {
             up: &nodes.up,
             distances: &self.distances,
             rules: &self.options.routing,
+            links: (links, self.now_ms),
         };
         let walk = self.walker.walk(&ground, origin, key);
         let found: Vec<u32> = self.walker.found().collect();
-        self.count_walk(origin, key, walk, &found);
         (walk, found)
+    }
+
+    /// Notes that connections are open to all who answered the walk that was just made.
+    fn connect(&self, links: &mut Links, walk: Walk) {
+        for (node, _) in self.walker.answers() {
+            links.on_used(node, self.now_ms + walk.end_ms);
+        }
     }
 
     /// Returns how long a request takes to reach a node, in milliseconds: all round trips less the
     /// way back.
-    fn way_there_ms(&self, person: u32, node: u32) -> u64 {
-        self.exchange_ms(person, node) - self.way_back_ms(person, node)
+    fn way_there_ms(&self, person: u32, node: u32, links: &Links) -> u64 {
+        self.exchange_ms(person, node, links) - self.way_back_ms(person, node)
     }
 
     /// Returns how long an answer takes from a node, in milliseconds.
@@ -358,16 +393,24 @@ impl<'a> World<'a> {
     }
 
     /// Returns how long it takes until a request is answered, in milliseconds.
-    fn exchange_ms(&self, person: u32, node: u32) -> u64 {
+    fn exchange_ms(&self, person: u32, node: u32, links: &Links) -> u64 {
+        let trips = match links.has(node, self.now_ms) {
+            true => 1,
+            false => self.options.routing.round_trips,
+        };
+        self.round_trip_ms(person, node) * trips
+    }
+
+    fn round_trip_ms(&self, person: u32, node: u32) -> u64 {
         let keys = &self.nodes.keys;
         let (person, node) = (region_of(keys.key(person)), region_of(keys.key(node)));
-        self.distances.round_trip_ms(person, node) * self.options.routing.round_trips
+        self.distances.round_trip_ms(person, node)
     }
 
     /// Returns how long it takes until a node has answered, or is given up, in milliseconds.
-    fn answer_ms(&self, person: u32, node: u32) -> u64 {
+    fn answer_ms(&self, person: u32, node: u32, links: &Links) -> u64 {
         if self.nodes.up.has(node) {
-            self.exchange_ms(person, node)
+            self.exchange_ms(person, node, links)
         } else {
             self.options.routing.timeout_ms
         }

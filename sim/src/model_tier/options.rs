@@ -90,6 +90,7 @@ pub(super) fn of(scenario: &Scenario) -> Result<Options, BadOptions> {
             threshold: repair.below,
             copies: repair.copies,
         }),
+        latency: model.latency,
         commit: Span::Uniform(scenario.disk.latency_ms / 8, scenario.disk.latency_ms),
         ..Options::default()
     };

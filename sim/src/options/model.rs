@@ -13,6 +13,8 @@ pub(crate) struct ModelOptions {
     pub(crate) dead_ppm: u64,
     /// After how long nodes leave for good, on average, in milliseconds; nothing if nobody does.
     pub(crate) life_ms: Option<u64>,
+    /// Whether it is measured what people wait for.
+    pub(crate) latency: bool,
 }
 
 /// The times of the writer of a message, which are exponential.

@@ -116,7 +116,9 @@ impl World<'_> {
         for step in steps {
             match step {
                 Step::Find => {
-                    let (walk, found) = self.walk(message.sender, message.key);
+                    let links = &message.sender_links;
+                    let (walk, found) = self.walk(message.sender, message.key, links);
+                    self.connect(&mut message.sender_links, walk);
                     if let Some(sending) = &mut message.sending {
                         sending.found = found;
                     }
@@ -126,7 +128,7 @@ impl World<'_> {
                 Step::Deposit(keeper) => self.deposit(id, message, node_of(keeper)),
                 Step::Offer(keeper) => {
                     let node = node_of(keeper);
-                    let at_ms = self.now_ms + self.way_there_ms(message.sender, node);
+                    let at_ms = self.now_ms + self.reach_from_sender_ms(message, node);
                     let event = Event::Offer(id, node, message.sender_stint);
                     self.queue.push(at_ms, event);
                 }
@@ -136,8 +138,19 @@ impl World<'_> {
         self.await_next_try(id, message);
     }
 
-    fn deposit(&mut self, id: u32, message: &Message, node: u32) {
-        let at_ms = self.now_ms + self.way_there_ms(message.sender, node);
+    /// Returns how long a request of the sender takes to reach a node, in milliseconds; the
+    /// connection is open from then on.
+    fn reach_from_sender_ms(&self, message: &mut Message, node: u32) -> u64 {
+        let links = &mut message.sender_links;
+        let way_ms = self.way_there_ms(message.sender, node, links);
+        if self.nodes.up.has(node) {
+            links.on_used(node, self.now_ms + way_ms);
+        }
+        way_ms
+    }
+
+    fn deposit(&mut self, id: u32, message: &mut Message, node: u32) {
+        let at_ms = self.now_ms + self.reach_from_sender_ms(message, node);
         let event = Event::Deposit(id, node, message.sender_stint);
         self.queue.push(at_ms, event);
     }
@@ -156,7 +169,9 @@ impl World<'_> {
         message.is_stored = true;
         self.tally.stored += 1;
         self.tally.seen.push((id, Seen::Stored));
-        self.tally.stored_ms.add(self.now_ms - message.written_ms);
+        let took_ms = self.now_ms - message.written_ms;
+        self.tally.stored_ms.add(took_ms);
+        self.count_deposit(message, took_ms);
     }
 
     /// Remembers when the placement is due next; a sender that is done with it goes.

@@ -19,6 +19,7 @@ pub(super) struct Model {
     repair: Option<Repair>,
     dead: Option<Spanned<f64>>,
     life: Option<Text>,
+    latency: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +79,7 @@ impl File<'_> {
             life_ms: life
                 .map(|life| self.time(life, DAY_MS..=STAY_MAX_MS))
                 .transpose()?,
+            latency: raw.latency.unwrap_or_default(),
         })
     }
 
