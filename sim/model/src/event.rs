@@ -23,6 +23,8 @@ pub(crate) enum Event {
     SenderGoes(u32),
     /// The sender's state machine asked for this moment.
     SenderDue(u32, Stint),
+    /// The sender's lookup knows others for the nearest than before: the place in a list.
+    SenderNear(u32, u8, Stint),
     /// The sender's lookup is done.
     SenderFound(u32, Stint),
     /// A deposit reaches a node.

@@ -5,22 +5,26 @@ use std::collections::BTreeMap;
 /// How long a connection stays open that nobody uses, in milliseconds: libp2p's default, which nodes leave as it is.
 const IDLE_MS: u64 = 10_000;
 
-/// To whom connections are open, with when each was last used, in milliseconds.
+/// To whom connections are open: from when on, and when each was last used, in milliseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
-    used: BTreeMap<u32, u64>,
+    open: BTreeMap<u32, (u64, u64)>,
 }
 
 impl Links {
-    /// Notes that a connection to a node is used at a moment, or until then.
+    /// Notes that a connection to a node is used at a moment; if none was open by then, it is from then on.
     pub(crate) fn on_used(&mut self, node: u32, at_ms: u64) {
-        let used = self.used.entry(node).or_default();
-        *used = at_ms.max(*used);
+        let (open_ms, used_ms) = self.open.entry(node).or_insert((at_ms, at_ms));
+        if at_ms > *used_ms + IDLE_MS {
+            *open_ms = at_ms;
+        }
+        *open_ms = at_ms.min(*open_ms);
+        *used_ms = at_ms.max(*used_ms);
     }
 
     pub(crate) fn has(&self, node: u32, now_ms: u64) -> bool {
-        let used = self.used.get(&node);
-        used.is_some_and(|used_ms| now_ms <= used_ms + IDLE_MS)
+        let open = self.open.get(&node);
+        open.is_some_and(|(open_ms, used_ms)| *open_ms <= now_ms && now_ms <= used_ms + IDLE_MS)
     }
 }
 
@@ -35,6 +39,8 @@ mod tests {
         links.on_used(1, 500);
         links.on_used(1, 300);
         assert!(links.has(1, 500 + IDLE_MS) && !links.has(1, 501 + IDLE_MS));
-        assert!(!links.has(2, 500));
+        assert!(links.has(1, 300) && !links.has(1, 299) && !links.has(2, 500));
+        links.on_used(1, 20_000);
+        assert!(!links.has(1, 19_999) && links.has(1, 30_000));
     }
 }

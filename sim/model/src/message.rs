@@ -54,6 +54,8 @@ pub(crate) struct Message {
     pub(crate) recipient_links: Links,
     /// The message to the same mailbox that it follows, if it follows one.
     pub(crate) follows: Option<u32>,
+    /// Keepers that the sender's last lookup found.
+    pub(crate) keepers: Vec<u32>,
     pub(crate) sender_stint: Stint,
     pub(crate) recipient_stint: Stint,
     /// Receipts, while the sender is away.
@@ -92,6 +94,8 @@ pub(crate) struct Sending {
     /// Keepers beyond the protocol's number: whether each has given a receipt.
     pub(crate) further: BTreeMap<u32, bool>,
     pub(crate) found: Vec<u32>,
+    /// Whom the lookup takes for the nearest while it goes on, one after the other.
+    pub(crate) near: Vec<Vec<u32>>,
     pub(crate) due_ms: u64,
 }
 

@@ -65,6 +65,9 @@ pub struct Options {
     pub word_ms: u64,
     /// How lookups go.
     pub routing: Routing,
+    /// Whether senders deposit at whom they take for the nearest before their lookup has ended, as the protocol has it;
+    /// without that a message has as many copies as it should, and formulas hold.
+    pub early: bool,
     /// Whether it is measured what people wait for, and what the least possible is: each message is
     /// soon followed by another one to the same mailbox, and its writer looks a card up.
     pub latency: bool,
@@ -197,6 +200,7 @@ impl Default for Options {
             commit: Span::Uniform(1, 8),
             word_ms: SECOND_MS,
             routing: Routing::default(),
+            early: true,
             latency: false,
         }
     }

@@ -11,6 +11,7 @@ fn small() -> Options {
         nodes: 300,
         messages: 200,
         writing_ms: HOUR_MS,
+        early: false,
         ..Options::default()
     }
 }
@@ -428,7 +429,7 @@ fn senders_who_come_back_learn_what_became_of_it() {
 #[test]
 fn what_people_wait_for_is_told_beside_the_least_possible() {
     let mut options = small();
-    options.latency = true;
+    (options.latency, options.early) = (true, true);
     options.dead_share = 0.1;
     // All nodes are 20 ms apart, there and back, and a disk takes 3 ms.
     options.regions = Regions::new(&[("here", 1, &[10])]).unwrap();
@@ -448,7 +449,9 @@ fn what_people_wait_for_is_told_beside_the_least_possible() {
         assert_eq!((least.p50, least.max), (least_ms, least_ms));
         assert!(took.p50 >= least_ms && took.max < 5_000, "{waiting:?}");
     }
-    assert!(found.again.took_ms.p50 < found.deposit.took_ms.p50);
+    // Who knows the keepers waits for nobody else; who does not waits for one answer more.
+    assert_eq!(found.again.took_ms.p99, 23);
+    assert!(found.deposit.took_ms.p50 <= 43 + 40, "{found:?}");
     options.latency = false;
     let report = run(&options, 1, &mut |_: &Progress| {}).unwrap();
     assert_eq!((report.latency, report.messages.written), (None, 200));

@@ -7,6 +7,7 @@ use restante_proto::{
     ItemId,
     keys::PublicKey,
     mailbox::{Mailbox, Rule},
+    placement::REACH_NODES,
 };
 use restante_sim_population::draw;
 
@@ -143,6 +144,7 @@ impl<'a> World<'a> {
             | Event::SenderComes(id)
             | Event::SenderGoes(id)
             | Event::SenderDue(id, _)
+            | Event::SenderNear(id, ..)
             | Event::SenderFound(id, _)
             | Event::Deposit(id, ..)
             | Event::Offer(id, ..)
@@ -181,6 +183,9 @@ impl<'a> World<'a> {
             Event::SenderGoes(_) => self.on_sender_goes(id, message),
             Event::SenderDue(_, stint) if stint == message.sender_stint => {
                 self.on_sender_due(id, message);
+            }
+            Event::SenderNear(_, place, stint) if stint == message.sender_stint => {
+                self.on_sender_near(id, message, place);
             }
             Event::SenderFound(_, stint) if stint == message.sender_stint => {
                 self.on_sender_found(id, message);
@@ -289,6 +294,7 @@ impl<'a> World<'a> {
             sender_links: Links::default(),
             recipient_links: Links::default(),
             follows: None,
+            keepers: Vec::new(),
             sender_stint: 0,
             recipient_stint: 0,
             receipts: std::collections::BTreeMap::new(),
@@ -366,6 +372,7 @@ impl<'a> World<'a> {
             distances: &self.distances,
             rules: &self.options.routing,
             links: (links, self.now_ms),
+            within: self.reach(origin),
         };
         let walk = self.walker.walk(&ground, origin, key);
         let found: Vec<u32> = self.walker.found().collect();
@@ -374,9 +381,20 @@ impl<'a> World<'a> {
 
     /// Notes that connections are open to all who answered the walk that was just made.
     fn connect(&self, links: &mut Links, walk: Walk) {
-        for (node, _) in self.walker.answers() {
+        for (node, answered_ms) in self.walker.answered() {
+            links.on_used(node, self.now_ms + answered_ms);
             links.on_used(node, self.now_ms + walk.end_ms);
         }
+    }
+
+    /// Returns within what distance of a key a person expects as many nodes as are near: so far from itself are those
+    /// that it knows.
+    fn reach(&self, person: u32) -> u64 {
+        let mut nearest = Vec::new();
+        let (keys, listed) = (&self.nodes.keys, &self.nodes.listed);
+        let count = REACH_NODES + 1;
+        keys.closest(keys.key(person), count, listed, &mut nearest);
+        nearest.last().map_or(u64::MAX, |(distance, _)| *distance)
     }
 
     /// Returns how long a request takes to reach a node, in milliseconds: all round trips less the

@@ -45,6 +45,7 @@ impl World {
             distances: &self.distances,
             rules,
             links: (&Links::default(), 0),
+            within: 0,
         };
         let mut walker = Walker::default();
         // A second walk with the same memory is no other walk.

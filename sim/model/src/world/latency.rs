@@ -34,6 +34,7 @@ impl World<'_> {
             .and_then(|first| self.messages.get(first as usize)?.as_ref());
         if let Some(first) = first {
             message.sender_links = first.sender_links.clone();
+            message.keepers = first.keepers.clone();
         }
     }
 

@@ -30,6 +30,7 @@ impl World<'_> {
             placement,
             further: BTreeMap::new(),
             found: Vec::new(),
+            near: Vec::new(),
             due_ms: 0,
         }));
         if let Senders::Sometimes { here, .. } = self.options.senders {
@@ -56,6 +57,42 @@ impl World<'_> {
             let steps = sending.placement.on_timer(wall(self.now_ms));
             self.send(id, message, steps);
         }
+    }
+
+    /// Lets a sender hear of whom its lookup takes for the nearest: first those of its last one, then those that the walk
+    /// which was just made has heard of.
+    fn near(&mut self, id: u32, message: &mut Message, found: Vec<u32>) {
+        let Some(sending) = &mut message.sending else {
+            return;
+        };
+        sending.near.clear();
+        if !self.options.early {
+            sending.found = found;
+            return;
+        }
+        let known = std::mem::replace(&mut message.keepers, found.clone());
+        let known = (!known.is_empty()).then_some((0, known));
+        for (after_ms, near) in known.into_iter().chain(self.walker.near().iter().cloned()) {
+            let place = u8::try_from(sending.near.len()).unwrap_or(u8::MAX);
+            sending.near.push(near);
+            let event = Event::SenderNear(id, place, message.sender_stint);
+            self.queue.push(self.now_ms + after_ms, event);
+        }
+        sending.found = found;
+    }
+
+    pub(super) fn on_sender_near(&mut self, id: u32, message: &mut Message, place: u8) {
+        let Some(sending) = &mut message.sending else {
+            return;
+        };
+        let near = sending.near.get(usize::from(place));
+        let keepers: Vec<_> = near
+            .into_iter()
+            .flatten()
+            .map(|node| name_of(*node))
+            .collect();
+        let steps = sending.placement.on_near(wall(self.now_ms), &keepers);
+        self.send(id, message, steps);
     }
 
     pub(super) fn on_sender_found(&mut self, id: u32, message: &mut Message) {
@@ -119,9 +156,7 @@ impl World<'_> {
                     let links = &message.sender_links;
                     let (walk, found) = self.walk(message.sender, message.key, links);
                     self.connect(&mut message.sender_links, walk);
-                    if let Some(sending) = &mut message.sending {
-                        sending.found = found;
-                    }
+                    self.near(id, message, found);
                     let event = Event::SenderFound(id, message.sender_stint);
                     self.queue.push(self.now_ms + walk.end_ms, event);
                 }
