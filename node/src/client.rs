@@ -62,6 +62,7 @@ use self::stamping::{StampOrder, StampQueue};
 use self::store::MailStore;
 use crate::control::ControlCall;
 use crate::keeper::KeeperHandle;
+use crate::net::Search;
 use crate::vault::Vault;
 
 /// Things done beside the client's task at once; more wait in line.
@@ -90,6 +91,7 @@ pub enum ClientEvent {
 /// What came of something that was done beside the client's task.
 enum Done {
     Resolved(Box<Intent>, Result<Box<Resolution>, ResolveFault>),
+    OutboxNear(ItemId, Vec<NodeId>, Search),
     OutboxFound(ItemId, Vec<NodeId>),
     OutboxAnswer(ItemId, NodeId, Deposited),
     Stamped(StampOrder, Option<Stamp>),
@@ -133,6 +135,8 @@ pub struct Client {
     contacts: BTreeMap<PublicKey, Contact>,
     known_ids: Arc<BTreeMap<PublicKey, PersonId>>,
     outgoing: BTreeMap<ItemId, OutgoingEnvelope>,
+    /// Keepers that were found last for mailboxes that were written to.
+    keepers: BTreeMap<Address, Vec<NodeId>>,
     /// Envelopes that left the outbox and are still on the disk.
     ended: Vec<(ItemId, MessageId, Option<Sent>)>,
     sent: BTreeMap<MessageId, Sent>,
@@ -209,6 +213,7 @@ impl Client {
             contacts: contacts.collect(),
             known_ids: Arc::default(),
             outgoing: outgoing.collect(),
+            keepers: BTreeMap::new(),
             ended: Vec::new(),
             sent: loaded.sent,
             inbox: loaded.inbox,
@@ -326,7 +331,8 @@ impl Client {
         let now = self.services.clock.now();
         match done {
             Done::Resolved(intent, result) => self.on_resolved(now, *intent, result).await,
-            Done::OutboxFound(id, keepers) => self.send_out(now, outbox::Input::Found(id, keepers)),
+            Done::OutboxNear(id, keepers, search) => self.on_near(now, id, keepers, search),
+            Done::OutboxFound(id, keepers) => self.on_found(now, id, keepers),
             Done::OutboxAnswer(id, keeper, answer) => self.on_deposited(now, id, keeper, answer),
             Done::Stamped(order, stamp) => self.on_stamp(now, order, stamp).await,
             Done::CardMade(made) => self.on_card_made(now, made).await,

@@ -58,7 +58,7 @@ pub use address::IpGroup;
 pub use config::{NetConfig, Serve};
 pub use event::{ConnToken, InboundToken, NetEvent};
 pub use fault::{NetFault, RequestFault, SpawnFault};
-pub use handle::NetHandle;
+pub use handle::{Heard, NetHandle, Search};
 pub use libp2p::Multiaddr;
 pub use libp2p::identity::Keypair;
 pub use limits::NetLimits;

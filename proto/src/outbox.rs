@@ -42,6 +42,8 @@ pub struct Outgoing {
 /// What enters an outbox.
 #[derive(Clone, Debug)]
 pub enum Input {
+    /// The keepers closest to an envelope's mailbox as far as is known while they are looked up, nearest first.
+    Near(ItemId, Vec<NodeId>),
     /// The keepers closest to an envelope's mailbox, nearest first; none if the lookup failed.
     Found(ItemId, Vec<NodeId>),
     /// A keeper's receipt, verified.
@@ -124,6 +126,9 @@ impl Outbox {
     /// Takes an input and returns what is to be done.
     pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
         match input {
+            Input::Near(id, keepers) => {
+                self.advance(now, id, |placement| placement.on_near(now, &keepers))
+            }
             Input::Found(id, keepers) => {
                 self.advance(now, id, |placement| placement.on_found(now, &keepers))
             }

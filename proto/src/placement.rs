@@ -17,6 +17,10 @@ mod tests;
 
 /// How many keepers are asked for, so that some may fail.
 pub const CANDIDATES: usize = REPLICAS + 3;
+/// Within how far of an address keepers are taken for near before a lookup has ended: as far as the nodes are from
+/// themselves that a node knows nearest to itself, so many of them. Some more than are wanted, since that says only
+/// roughly how far apart nodes lie.
+pub const REACH_NODES: usize = CANDIDATES + 4;
 /// The first pause after a try that left something to be done, in milliseconds.
 const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
 /// The longest pause, in milliseconds.
@@ -74,6 +78,8 @@ pub struct Placement {
     asked: BTreeSet<NodeId>,
     /// Those of `asked` that were only offered the item.
     offered: BTreeSet<NodeId>,
+    /// Keepers that this try deposited at before its lookup had ended.
+    early: BTreeSet<NodeId>,
     avoided: BTreeMap<NodeId, UnixMillis>,
     candidates: Vec<NodeId>,
     wanted: usize,
@@ -92,6 +98,7 @@ impl Placement {
             held,
             asked: BTreeSet::new(),
             offered: BTreeSet::new(),
+            early: BTreeSet::new(),
             avoided: BTreeMap::new(),
             candidates: Vec::new(),
             wanted: 0,
@@ -179,7 +186,36 @@ impl Placement {
             return Vec::new();
         }
         self.finding = true;
+        // Those that no lookup has judged yet are judged by this one.
+        if !self.candidates.is_empty() {
+            self.early.clear();
+        }
         vec![Step::Find]
+    }
+
+    /// Takes the keepers that are nearest as far as is known while the lookup goes on, nearest first: those of an
+    /// earlier lookup of this address, or those this one has heard of.
+    ///
+    /// An item that is not stored yet is deposited there at once. The lookup has the last word: who it does not find
+    /// among the nearest no longer counts.
+    pub fn on_near(&mut self, now: UnixMillis, keepers: &[NodeId]) -> Vec<Step> {
+        if !self.finding || keepers.is_empty() || self.standing(now).is_stored() {
+            return Vec::new();
+        }
+        self.candidates = keepers.iter().take(CANDIDATES).copied().collect();
+        if self.candidates.len() >= REPLICAS {
+            self.wanted = REPLICAS;
+        }
+        let nearest: Vec<NodeId> = self.candidates.iter().take(REPLICAS).copied().collect();
+        let mut steps = Vec::new();
+        for keeper in nearest {
+            if self.early.len() < CANDIDATES && self.is_untried(now, &keeper) {
+                self.asked.insert(keeper);
+                self.early.insert(keeper);
+                steps.push(Step::Deposit(keeper));
+            }
+        }
+        steps
     }
 
     /// Takes the closest keepers, nearest first; none when the lookup failed.
@@ -192,10 +228,23 @@ impl Placement {
             return Vec::new();
         }
         self.wanted = self.candidates.len().min(REPLICAS);
+        let Self {
+            held,
+            avoided,
+            early,
+            candidates,
+            ..
+        } = self;
+        // A receipt of somebody who turned out not to be near is worth nothing: nobody will look there. And who could
+        // not be reached before has answered since.
+        held.retain(|keeper, _| !early.contains(keeper) || candidates.contains(keeper));
+        avoided.retain(|keeper, _| !early.contains(keeper) || !candidates.contains(keeper));
         let nearest: Vec<NodeId> = self.candidates.iter().take(self.wanted).copied().collect();
         let mut steps = Vec::new();
         for keeper in nearest {
-            if self.avoided.contains_key(&keeper) {
+            let is_done = self.early.contains(&keeper)
+                && (self.asked.contains(&keeper) || self.holds(now, &keeper));
+            if is_done || self.avoided.contains_key(&keeper) {
                 continue;
             }
             self.asked.insert(keeper);
@@ -214,7 +263,9 @@ impl Placement {
     /// Takes a verified receipt.
     pub fn on_receipt(&mut self, now: UnixMillis, keeper: NodeId, until: UnixMillis) -> Vec<Step> {
         self.offered.remove(&keeper);
-        if self.asked.remove(&keeper) {
+        let is_far =
+            !self.finding && self.early.contains(&keeper) && !self.candidates.contains(&keeper);
+        if self.asked.remove(&keeper) && !is_far {
             self.held.insert(keeper, until);
         }
         self.fill(now)
@@ -240,16 +291,18 @@ impl Placement {
     /// Asks further candidates for what is still missing; ends the try when there is nothing to wait for.
     fn fill(&mut self, now: UnixMillis) -> Vec<Step> {
         let mut steps = Vec::new();
-        let mut expected = self.placed(now) + self.asked.len();
+        let asked = self.asked.iter();
+        let asked = asked.filter(|keeper| self.candidates.contains(keeper));
+        let mut expected = self.placed(now) + asked.count();
         for keeper in self.candidates.clone() {
             if expected >= self.wanted {
                 break;
             }
-            let untried = !self.asked.contains(&keeper)
-                && !self.avoided.contains_key(&keeper)
-                && !self.holds(now, &keeper);
-            if untried {
+            if self.is_untried(now, &keeper) {
                 self.asked.insert(keeper);
+                if self.finding {
+                    self.early.insert(keeper);
+                }
                 steps.push(Step::Deposit(keeper));
                 expected += 1;
             }
@@ -258,6 +311,12 @@ impl Placement {
             self.pause(now, self.placed(now) >= self.wanted);
         }
         steps
+    }
+
+    fn is_untried(&self, now: UnixMillis, keeper: &NodeId) -> bool {
+        !self.asked.contains(keeper)
+            && !self.avoided.contains_key(keeper)
+            && !self.holds(now, keeper)
     }
 
     fn holds(&self, now: UnixMillis, keeper: &NodeId) -> bool {

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod calibrate;
 mod completions;
+mod durability;
 mod list;
 mod memory;
 mod progress;
@@ -22,6 +23,7 @@ mod words;
 
 use self::calibrate::{CalibrateArgs, compare};
 use self::completions::{CompletionsArgs, completions};
+use self::durability::{DurabilityArgs, durability};
 use self::list::list;
 use self::run::{RunArgs, run_one};
 use self::soak::{SoakArgs, ci, soak_all};
@@ -64,6 +66,11 @@ enum Command {
     /// Says what becomes of messages to people who are away for an hour, a day, five days.
     #[command(after_help = "Example:\n  restante-sim table --seeds 20 --html delivery.html")]
     Table(TableArgs),
+    /// Says how likely all copies of a message are lost, and how long repair may take.
+    #[command(
+        after_help = "Example:\n  restante-sim durability --life 8h --life 24h --html durability.html"
+    )]
+    Durability(DurabilityArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  \
         restante-sim completions bash > ~/.local/share/bash-completion/completions/restante-sim")]
@@ -100,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Ci => ci(&mut out),
         Command::Calibrate(args) => compare(&mut out, &args),
         Command::Table(args) => table(&mut out, &args),
+        Command::Durability(args) => durability(&mut out, &args),
         Command::Completions(args) => completions(&mut out, args),
         Command::Soak(args) => soak_all(&mut out, &args),
     };

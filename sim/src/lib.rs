@@ -10,6 +10,7 @@ mod checker;
 pub mod cli;
 mod clock;
 mod delivery;
+mod durability;
 mod fault;
 pub mod full;
 mod host;

@@ -8,7 +8,7 @@ use restante_proto::receipt::Claim;
 use restante_proto::request::{Admission, Reason, Request};
 use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
 use restante_proto::time::UnixMillis;
-use restante_proto::{ItemId, NodeId};
+use restante_proto::{Address, ItemId, NodeId};
 use tracing::{debug, info};
 
 use super::exchange::{self, Deposited};
@@ -16,10 +16,22 @@ use super::rows::{OutgoingEnvelope, Postage};
 use super::stamping::StampOrder;
 use super::{Client, Done};
 use crate::control::report::DeliveryState;
+use crate::net::{Heard, Search};
 
 /// Until how long after it was made a word, which nobody answers, is looked after although it is with all its keepers,
 /// in milliseconds: these may all have been replaced by nearer ones before its reader comes.
 const WORD_KEPT_MS: u64 = DAY_MS;
+
+/// Mailboxes whose keepers are remembered; beyond that one of the others is forgotten for each.
+const KNOWN_MAILBOXES_MAX: usize = 256;
+
+/// Waits for what a lookup says next.
+async fn hear(id: ItemId, mut search: Search) -> Done {
+    match search.next().await {
+        Heard::Near(keepers) => Done::OutboxNear(id, keepers, search),
+        Heard::Found(found) => Done::OutboxFound(id, found.unwrap_or_default()),
+    }
+}
 
 impl Client {
     /// Takes up what was under way before a restart.
@@ -97,13 +109,7 @@ impl Client {
     fn do_outbox(&mut self, outputs: Vec<outbox::Output>) {
         for output in outputs {
             match output {
-                outbox::Output::Find(id, mailbox) => {
-                    let net = self.services.net.clone();
-                    self.spawn(async move {
-                        let found = net.closest(mailbox.address(), CANDIDATES).await;
-                        Done::OutboxFound(id, found.unwrap_or_default())
-                    });
-                }
+                outbox::Output::Find(id, mailbox) => self.find(id, mailbox.address()),
                 outbox::Output::Deposit(id, keeper) => self.deposit(id, keeper),
                 outbox::Output::Offer(id, keeper) => self.offer(id, keeper),
                 outbox::Output::Standing(id, standing) => self.on_standing(id, standing),
@@ -115,6 +121,44 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Looks keepers up; those that were found last for this mailbox are taken for the nearest until then.
+    fn find(&mut self, id: ItemId, address: Address) {
+        let net = self.services.net.clone();
+        self.spawn(async move {
+            match net.search(address, CANDIDATES).await {
+                Ok(search) => hear(id, search).await,
+                Err(_) => Done::OutboxFound(id, Vec::new()),
+            }
+        });
+        if let Some(keepers) = self.keepers.get(&address).cloned() {
+            let now = self.services.clock.now();
+            self.send_out(now, outbox::Input::Near(id, keepers));
+        }
+    }
+
+    pub(super) fn on_near(
+        &mut self,
+        now: UnixMillis,
+        id: ItemId,
+        keepers: Vec<NodeId>,
+        search: Search,
+    ) {
+        self.spawn(hear(id, search));
+        self.send_out(now, outbox::Input::Near(id, keepers));
+    }
+
+    pub(super) fn on_found(&mut self, now: UnixMillis, id: ItemId, keepers: Vec<NodeId>) {
+        let outgoing = self.outgoing.get(&id).filter(|_| !keepers.is_empty());
+        if let Some(outgoing) = outgoing {
+            let address = outgoing.envelope.mailbox.address();
+            if self.keepers.len() >= KNOWN_MAILBOXES_MAX && !self.keepers.contains_key(&address) {
+                self.keepers.pop_first();
+            }
+            self.keepers.insert(address, keepers.clone());
+        }
+        self.send_out(now, outbox::Input::Found(id, keepers));
     }
 
     fn deposit(&mut self, id: ItemId, keeper: NodeId) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use libp2p::{Multiaddr, PeerId};
 use restante_proto::routing::{Answer, Point, Question};
 use restante_proto::{Address, NodeId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::event::{ConnToken, InboundToken};
@@ -22,6 +22,8 @@ pub(super) enum Command {
     Closest {
         address: Address,
         count: usize,
+        /// Hears of whom the lookup takes for the nearest while it goes on.
+        near: Option<watch::Sender<Vec<NodeId>>>,
         reply: Reply<Result<Vec<NodeId>, NetFault>>,
     },
     ClosestKnown {
@@ -73,6 +75,37 @@ pub struct NetHandle {
     commands: mpsc::Sender<Command>,
 }
 
+/// A lookup that goes on.
+#[derive(Debug)]
+pub struct Search {
+    near: watch::Receiver<Vec<NodeId>>,
+    found: oneshot::Receiver<Result<Vec<NodeId>, NetFault>>,
+}
+
+/// What a lookup says.
+#[derive(Debug)]
+pub enum Heard {
+    /// Nodes that it takes for the nearest so far, nearest first; most of them have not answered.
+    Near(Vec<NodeId>),
+    /// What it found, as [`NetHandle::closest`] says it; nothing comes after that.
+    Found(Result<Vec<NodeId>, NetFault>),
+}
+
+impl Search {
+    /// Returns what the lookup says next.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Heard {
+        tokio::select! {
+            biased;
+            found = &mut self.found => Heard::Found(found.unwrap_or(Err(NetFault::Closed))),
+            Ok(()) = self.near.changed() => Heard::Near(self.near.borrow_and_update().clone()),
+        }
+    }
+}
+
 impl NetHandle {
     pub(super) const fn new(commands: mpsc::Sender<Command>) -> Self {
         Self { commands }
@@ -95,9 +128,33 @@ impl NetHandle {
         self.ask(|reply| Command::Closest {
             address,
             count,
+            near: None,
             reply,
         })
         .await?
+    }
+
+    /// Begins a lookup as [`NetHandle::closest`] does that also tells, while it goes on, whom it takes for the nearest.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The lookup runs on when the future is dropped; its result is lost.
+    pub async fn search(&self, address: Address, count: usize) -> Result<Search, NetFault> {
+        let (near, heard) = watch::channel(Vec::new());
+        let (reply, found) = oneshot::channel();
+        let near = Some(near);
+        self.send(Command::Closest {
+            address,
+            count,
+            near,
+            reply,
+        })
+        .await?;
+        Ok(Search { near: heard, found })
     }
 
     /// Returns the nodes of the routing table closest to an address, nearest first, without asking

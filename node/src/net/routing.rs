@@ -17,7 +17,8 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 use restante_proto::limits::FOUND_NODES_MAX;
-use restante_proto::routing::{Answer, Named, Point};
+use restante_proto::placement::REACH_NODES;
+use restante_proto::routing::{Answer, Distance, Named, Point};
 use restante_proto::{Address, NodeId};
 
 use super::address::{IpGroup, bare, is_dialable, is_loopback};
@@ -96,6 +97,16 @@ impl Routing {
     pub(super) fn nearest(&self, point: &Point, count: usize) -> Vec<NodeId> {
         let nearest = self.table.nearest(point, count);
         nearest.into_iter().map(|entry| entry.node).collect()
+    }
+
+    /// Returns within what distance of a point as many nodes are to be expected as are near to it: so far from this
+    /// node are those that it knows. Whoever knows fewer takes all for near.
+    pub(super) fn reach(&self) -> Distance {
+        let nearest = self.nearest(&self.own, REACH_NODES);
+        match nearest.get(REACH_NODES - 1) {
+            Some(last) => Point::of_node(last).distance(&self.own),
+            None => Distance::FARTHEST,
+        }
     }
 
     /// Returns whether an address that somebody named may be dialled.

@@ -122,6 +122,7 @@ fn keepers_that_fail_are_asked_again_at_the_next_try() {
 #[derive(Clone, Debug)]
 enum Act {
     Wait(u64),
+    Near(Vec<u8>),
     Found(Vec<u8>),
     Receipt(u8),
     Unknown(u8),
@@ -131,6 +132,8 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         (0_u64..8_000_000).prop_map(Act::Wait),
+        prop::collection::btree_set(0_u8..16, 0..10)
+            .prop_map(|s| Act::Near(s.into_iter().collect())),
         prop::collection::btree_set(0_u8..12, 0..10)
             .prop_map(|s| Act::Found(s.into_iter().collect())),
         (0_u8..12).prop_map(Act::Receipt),
@@ -153,6 +156,7 @@ proptest! {
                     now = now.plus(ms);
                     placement.on_timer(now)
                 }
+                Act::Near(ids) => placement.on_near(now, &named(&ids)),
                 Act::Found(ids) if finding => {
                     finding = false;
                     let found: Vec<NodeId> = ids.iter().map(|n| NodeId::new([*n; 32])).collect();
@@ -186,7 +190,8 @@ proptest! {
                     }
                 }
             }
-            prop_assert!(asked.len() <= CANDIDATES);
+            // Those that were near, and those that are.
+            prop_assert!(asked.len() <= 2 * CANDIDATES);
             prop_assert!(finding || !asked.is_empty() || placement.next_timeout().is_some());
         }
     }
@@ -210,4 +215,125 @@ fn a_lookup_that_found_few_is_soon_followed_by_another() {
     assert_eq!(placement.on_timer(first), vec![Step::Find]);
     let steps = placement.on_found(first, &keepers(5));
     assert_eq!(steps.len(), 5, "one offer and four deposits");
+}
+
+fn looking() -> Placement {
+    let mut placement = Placement::new(Address::new([7; 32]), BTreeMap::new());
+    assert_eq!(placement.on_timer(NOW), vec![Step::Find]);
+    placement
+}
+
+fn named(ids: &[u8]) -> Vec<NodeId> {
+    ids.iter().map(|n| NodeId::new([*n; 32])).collect()
+}
+
+#[test]
+fn an_item_is_stored_before_the_lookup_has_ended() {
+    let mut placement = looking();
+    let steps = placement.on_near(NOW, &keepers(8));
+    let wanted: Vec<Step> = keepers(5).into_iter().map(Step::Deposit).collect();
+    assert_eq!(steps, wanted);
+    for keeper in &keepers(5)[2..] {
+        assert!(!placement.standing(NOW).is_stored());
+        assert_eq!(placement.on_receipt(NOW, *keeper, END), vec![]);
+    }
+    assert!(placement.standing(NOW).is_stored());
+    // Nobody else is troubled before the lookup has ended, and nobody is asked twice after.
+    assert_eq!(
+        placement.on_near(NOW, &named(&[20, 21, 22, 23, 24])),
+        vec![]
+    );
+    assert_eq!(placement.next_timeout(), None);
+    assert_eq!(placement.on_found(NOW, &keepers(8)), vec![]);
+    for keeper in &keepers(2) {
+        placement.on_receipt(NOW, *keeper, END);
+    }
+    assert_eq!(placement.standing(NOW).with, 5);
+    assert!(placement.next_timeout().is_some());
+}
+
+#[test]
+fn the_lookup_has_the_last_word() {
+    let mut placement = looking();
+    let far = named(&[20, 21, 22, 23, 24]);
+    assert_eq!(placement.on_near(NOW, &far).len(), 5);
+    for keeper in &far[..3] {
+        placement.on_receipt(NOW, *keeper, END);
+    }
+    assert!(placement.standing(NOW).is_stored());
+    // One of those is the sixth nearest; nobody looks at the others.
+    let found = named(&[0, 1, 2, 3, 4, 20, 5, 6]);
+    let steps = placement.on_found(NOW, &found);
+    let wanted: Vec<Step> = keepers(5).into_iter().map(Step::Deposit).collect();
+    assert_eq!(steps, wanted);
+    assert_eq!(placement.standing(NOW).with, 1);
+    placement.on_receipt(NOW, far[3], END);
+    assert_eq!(placement.standing(NOW).with, 1);
+    // The next nearest steps in although others are still being asked in vain: the sixth holds it, the seventh gets it.
+    assert_eq!(placement.on_failed(NOW, NodeId::new([0; 32])), vec![]);
+    let steps = placement.on_failed(NOW, NodeId::new([1; 32]));
+    assert_eq!(steps, vec![Step::Deposit(NodeId::new([5; 32]))]);
+}
+
+#[test]
+fn who_could_not_be_reached_and_was_found_is_asked_again() {
+    let mut placement = looking();
+    let _asked = placement.on_near(NOW, &keepers(5));
+    // Five are all that are known: nobody steps in.
+    assert_eq!(placement.on_failed(NOW, NodeId::new([0; 32])), vec![]);
+    let steps = placement.on_found(NOW, &keepers(8));
+    assert_eq!(steps, vec![Step::Deposit(NodeId::new([0; 32]))]);
+    let steps = placement.on_failed(NOW, NodeId::new([0; 32]));
+    assert_eq!(steps, vec![Step::Deposit(NodeId::new([5; 32]))]);
+}
+
+#[test]
+fn receipts_that_no_lookup_has_judged_are_judged_by_the_next() {
+    let mut placement = looking();
+    let far = named(&[20, 21, 22, 23, 24]);
+    let _asked = placement.on_near(NOW, &far);
+    for keeper in &far[..3] {
+        placement.on_receipt(NOW, *keeper, END);
+    }
+    assert_eq!(placement.on_found(NOW, &[]), vec![]);
+    for keeper in &far[3..] {
+        placement.on_failed(NOW, *keeper);
+    }
+    let due = placement.next_timeout().unwrap();
+    assert_eq!(placement.on_timer(due), vec![Step::Find]);
+    assert_eq!(placement.on_found(due, &keepers(8)).len(), 5);
+    assert_eq!(placement.standing(due).with, 0);
+}
+
+#[test]
+fn few_that_are_near_make_nothing_stored() {
+    let mut placement = looking();
+    assert_eq!(placement.on_near(NOW, &keepers(2)).len(), 2);
+    for keeper in keepers(2) {
+        placement.on_receipt(NOW, keeper, END);
+    }
+    // Whether there are more nobody knows before the lookup has ended.
+    assert_eq!(placement.standing(NOW).of, 0);
+    assert!(!placement.standing(NOW).is_stored());
+    assert_eq!(placement.on_found(NOW, &keepers(2)), vec![]);
+    assert!(placement.standing(NOW).is_stored());
+}
+
+#[test]
+fn nearer_ones_are_added_and_their_number_is_limited() {
+    let mut placement = looking();
+    let mut asked = 0;
+    for first in (0..100).rev() {
+        let near: Vec<u8> = (first..first + 5).collect();
+        asked += placement.on_near(NOW, &named(&near)).len();
+    }
+    assert_eq!(asked, CANDIDATES);
+}
+
+#[test]
+fn without_a_lookup_nobody_is_near() {
+    let (mut placement, _) = started(5);
+    assert_eq!(placement.on_near(NOW, &named(&[20, 21])), vec![]);
+    let mut placement = looking();
+    assert_eq!(placement.on_near(NOW, &[]), vec![]);
 }

@@ -73,6 +73,9 @@ impl fmt::Debug for Point {
 pub struct Distance([u8; 32]);
 
 impl Distance {
+    /// The largest there is.
+    pub const FARTHEST: Self = Self([0xff; 32]);
+
     /// Returns the 32 bytes, most significant first.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

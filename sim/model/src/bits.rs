@@ -30,6 +30,18 @@ impl Bits {
         self.parts(low, high).map(ones).sum()
     }
 
+    /// Tells whether there are so many nodes from `low` to before `high`.
+    pub(crate) fn has_at_least(&self, low: u32, high: u32, count: usize) -> bool {
+        let mut missing = count;
+        for (_, word) in self.parts(low, high) {
+            missing = missing.saturating_sub(word.count_ones() as usize);
+            if missing == 0 {
+                return true;
+            }
+        }
+        missing == 0
+    }
+
     /// Gives `take` the nodes from `low` to before `high`, in order.
     #[inline]
     pub(crate) fn each(&self, low: u32, high: u32, mut take: impl FnMut(u32)) {
@@ -93,6 +105,8 @@ mod tests {
                 bits.each(low, high, |node| got.push(node));
                 assert_eq!(got, wanted);
                 assert_eq!(bits.count(low, high), wanted.len());
+                assert!(bits.has_at_least(low, high, wanted.len()));
+                assert!(!bits.has_at_least(low, high, wanted.len() + 1));
             }
         }
         bits.set(64, false);

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     SenderGoes(u32),
     /// The sender's state machine asked for this moment.
     SenderDue(u32, Stint),
+    /// The sender's lookup knows others for the nearest than before: the place in a list.
+    SenderNear(u32, u8, Stint),
     /// The sender's lookup is done.
     SenderFound(u32, Stint),
     /// A deposit reaches a node.
@@ -47,8 +49,10 @@ pub(crate) enum Event {
     Ack(u32, u32),
     /// The recipient's word reaches where the sender waits for it.
     Word(u32),
-    /// The keepers of a message look whether it needs repair.
+    /// The keepers of a message compare what they have.
     Check(u32),
+    /// A node has come to copy a message that it is to keep.
+    Copy(u32, u32),
     /// It is time to count copies.
     Sample,
 }

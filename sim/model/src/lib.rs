@@ -14,7 +14,8 @@
 //! - Bandwidth, loss and queues of links; NATs and relays; budgets, rates and full disks; lies.
 //! - The sender's and the recipient's own devices are no nodes: each uses the table of a node drawn
 //!   by chance.
-//! - Every message has a mailbox of its own, in which nothing else waits; other mailboxes that a
+//! - Every message has a mailbox of its own, in which nothing else waits, unless it follows another one to measure what
+//!   people wait for ([`Options::latency`]); other mailboxes that a
 //!   device looks into when it returns cost nothing here.
 //! - The recipient's word takes its time and its bytes, and is never lost. Repair takes bytes and
 //!   no time.
@@ -23,8 +24,10 @@
 
 mod bits;
 mod cost;
+mod durability;
 mod event;
 mod keyspace;
+mod links;
 mod lookup;
 mod message;
 mod nodes;
@@ -40,10 +43,11 @@ mod world;
 
 use self::world::World;
 pub use self::{
+    durability::{BadKeeping, Delay, Keeping, Law},
     options::{BadOptions, Options, Recipients, Repair, Routing, Senders, Span},
     report::{
-        ByteReport, CopiesAt, Curves, LookupReport, Memory, Messages, Progress, Quantiles,
-        RepairReport, Report, Seen, Share, Step, Watch,
+        ByteReport, CopiesAt, Curves, LatencyReport, LookupReport, Memory, Messages, Progress,
+        Quantiles, RepairReport, Report, Seen, Share, Step, Waiting, Watch,
     },
 };
 

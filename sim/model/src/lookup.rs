@@ -9,6 +9,7 @@ use restante_sim_population::Regions;
 use crate::{
     bits::Bits,
     keyspace::region_of,
+    links::Links,
     options::Routing,
     tables::{Near, Tables, mix},
 };
@@ -23,6 +24,10 @@ pub(crate) struct Ground<'a> {
     pub(crate) up: &'a Bits,
     pub(crate) distances: &'a Distances,
     pub(crate) rules: &'a Routing,
+    /// Connections of who looks, and the moment at which it begins, in milliseconds.
+    pub(crate) links: (&'a Links, u64),
+    /// How far from the key as many nodes are to be expected as are wanted.
+    pub(crate) within: u64,
 }
 
 /// One-way latencies between regions.
@@ -79,6 +84,10 @@ pub(crate) struct Walker {
     near: Near,
     answer: Vec<(u64, u32)>,
     answers: Vec<(u32, u32)>,
+    /// When each of those answered, in milliseconds.
+    answered_ms: Vec<u64>,
+    /// Who was near so far, each time that changed, and when.
+    near_ms: Vec<(u64, Vec<u32>)>,
     found: Vec<u32>,
     key: u64,
     best: Option<u64>,
@@ -92,6 +101,7 @@ impl Walker {
         let mut lookup = self.begin(ground, origin, key);
         let mut now_ms = 0;
         loop {
+            self.note_near(ground, &lookup, now_ms);
             while let Some(node) = lookup.ask(now_ms) {
                 self.contact(ground, origin, node, now_ms);
             }
@@ -120,6 +130,17 @@ impl Walker {
         self.found.iter().copied()
     }
 
+    /// Returns who was nearest within reach so far, each time that changed, with when, in milliseconds.
+    pub(crate) fn near(&self) -> &[(u64, Vec<u32>)] {
+        &self.near_ms
+    }
+
+    /// Returns the nodes that answered, each with when it did, in milliseconds.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let nodes = self.answers.iter().map(|(node, _)| *node);
+        nodes.zip(self.answered_ms.iter().copied())
+    }
+
     /// Returns the nodes that answered, each with how many it named.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.answers.iter().copied()
@@ -132,6 +153,8 @@ impl Walker {
         self.hops.clear();
         self.places.clear();
         self.answers.clear();
+        self.answered_ms.clear();
+        self.near_ms.clear();
         ground.tables.near(key, &mut self.near);
         ground
             .tables
@@ -145,6 +168,15 @@ impl Walker {
             .iter()
             .map(|(distance, node)| (*node, *distance));
         Lookup::new(0, ground.rules.wanted, seeds)
+    }
+
+    /// Notes who is near so far, if that has changed.
+    fn note_near(&mut self, ground: &Ground<'_>, lookup: &Lookup<u32, u64>, now_ms: u64) {
+        let near: Vec<u32> = lookup.near(now_ms, ground.within).collect();
+        let last = self.near_ms.last().map(|(_, near)| near);
+        if !near.is_empty() && last != Some(&near) {
+            self.near_ms.push((now_ms, near));
+        }
     }
 
     /// Notes from how far a node was heard of, and whether it is the nearest so far of those that are up.
@@ -169,8 +201,13 @@ impl Walker {
         self.walk.questions += 1;
         let keys = ground.tables.keys;
         let (from, to) = (region_of(keys.key(origin)), region_of(keys.key(node)));
+        let (links, began_ms) = ground.links;
         let after_ms = if ground.up.has(node) {
-            ground.distances.round_trip_ms(from, to) * ground.rules.round_trips
+            let trips = match links.has(node, began_ms + now_ms) {
+                true => 1,
+                false => ground.rules.round_trips,
+            };
+            ground.distances.round_trip_ms(from, to) * trips
         } else {
             self.walk.unanswered += 1;
             ground.rules.timeout_ms
@@ -194,6 +231,7 @@ impl Walker {
             .tables
             .answer(node, self.key, &self.near, &mut self.answer);
         self.answers.push((node, self.answer.len() as u32));
+        self.answered_ms.push(now_ms);
         // One does not ask oneself.
         self.answer.retain(|(_, named)| *named != origin);
         let place = self.places.of(node, self.hops.len());

@@ -6,7 +6,7 @@ use restante_proto::{
     ItemId, NodeId, collector::Collector, mailbox::Mailbox, placement::Placement, time::UnixMillis,
 };
 
-use crate::event::Stint;
+use crate::{event::Stint, links::Links};
 
 /// The moment a run begins, by the clock on the wall: 2026-05-28T20:26:40Z.
 const START_MS: u64 = 1_780_000_000_000;
@@ -48,6 +48,14 @@ pub(crate) struct Message {
     pub(crate) sending: Option<Box<Sending>>,
     /// The recipient at work, while it is there and has not taken the message.
     pub(crate) receiving: Option<Box<Receiving>>,
+    /// Connections of the sender.
+    pub(crate) sender_links: Links,
+    /// Connections of the recipient.
+    pub(crate) recipient_links: Links,
+    /// The message to the same mailbox that it follows, if it follows one.
+    pub(crate) follows: Option<u32>,
+    /// Keepers that the sender's last lookup found.
+    pub(crate) keepers: Vec<u32>,
     pub(crate) sender_stint: Stint,
     pub(crate) recipient_stint: Stint,
     /// Receipts, while the sender is away.
@@ -61,6 +69,8 @@ pub(crate) struct Message {
     pub(crate) was_away: bool,
     /// Nodes that keep it; those that have left for good stay in the list until somebody looks.
     pub(crate) copies: Vec<u32>,
+    /// Nodes that are about to copy it.
+    pub(crate) copying: Vec<u32>,
     /// Nodes that have its ack.
     pub(crate) acked: Vec<u32>,
     /// The most copies there ever were.
@@ -84,6 +94,8 @@ pub(crate) struct Sending {
     /// Keepers beyond the protocol's number: whether each has given a receipt.
     pub(crate) further: BTreeMap<u32, bool>,
     pub(crate) found: Vec<u32>,
+    /// Whom the lookup takes for the nearest while it goes on, one after the other.
+    pub(crate) near: Vec<Vec<u32>>,
     pub(crate) due_ms: u64,
 }
 

@@ -65,6 +65,12 @@ pub struct Options {
     pub word_ms: u64,
     /// How lookups go.
     pub routing: Routing,
+    /// Whether senders deposit at whom they take for the nearest before their lookup has ended, as the protocol has it;
+    /// without that a message has as many copies as it should, and formulas hold.
+    pub early: bool,
+    /// Whether it is measured what people wait for, and what the least possible is: each message is
+    /// soon followed by another one to the same mailbox, and its writer looks a card up.
+    pub latency: bool,
 }
 
 /// How long something takes; times are in milliseconds.
@@ -119,17 +125,21 @@ pub enum Recipients {
 
 /// How keepers repair.
 ///
-/// Now and then the keepers of an item look who has it, among the nodes that are nearest to its
-/// address and up. Are those fewer than the threshold, then it is copied to the nearest that do not
-/// have it until as many have it as should. Whatever keeper is up serves as the source; when none
-/// is, nothing happens until the next time.
+/// When a node near an item's address goes or comes, who has become one of the nearest that are up
+/// and does not have the item copies it, some time later and if it is still one of them. Beside
+/// that neighbours compare now and then, and whoever of the nearest does not have it copies it.
+/// Whatever keeper is up serves as the source; when none is, nothing happens until the next time.
+/// Who is no longer one of the nearest keeps its copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repair {
-    /// Mean time between two looks, in milliseconds; each is 80 to 120 percent of it.
+    /// From a node's going or coming until the copy that follows from it is there. None: nobody
+    /// notices until neighbours compare.
+    pub after: Option<Span>,
+    /// Mean time between two comparisons, in milliseconds; each is 80 to 120 percent of it.
     pub interval_ms: u64,
-    /// Fewer copies than this are repaired.
+    /// Nothing is copied unless fewer of the nearest than this have the item.
     pub threshold: usize,
-    /// Up to this many.
+    /// How many are the nearest.
     pub copies: usize,
 }
 
@@ -142,8 +152,8 @@ pub struct Routing {
     pub wanted: usize,
     /// After how long it is known of a node that it is gone, in milliseconds; a lookup does not wait for that.
     pub timeout_ms: u64,
-    /// Round trips until an answer is there: 1 over connections that are open, 2 with a handshake
-    /// of QUIC, 3 of TCP.
+    /// Round trips until an answer is there over a new connection: 2 with a handshake of QUIC, 3 of
+    /// TCP; over one that is open it is 1.
     pub round_trips: u64,
     /// How long a node that has gone stays in others' tables, in milliseconds.
     pub stale_ms: u64,
@@ -190,6 +200,8 @@ impl Default for Options {
             commit: Span::Uniform(1, 8),
             word_ms: SECOND_MS,
             routing: Routing::default(),
+            early: true,
+            latency: false,
         }
     }
 }
@@ -299,10 +311,14 @@ impl Options {
         }
         if let Some(repair) = self.repair {
             let Repair {
+                after,
                 interval_ms,
                 threshold,
                 copies,
             } = repair;
+            if let Some(after) = after {
+                after.check("the time until a copy is made")?;
+            }
             if interval_ms < MINUTE_MS || threshold > copies || !(1..=COPIES_MAX).contains(&copies)
             {
                 return Err(BadOptions::Repair(repair));

@@ -6,6 +6,8 @@ pub use crate::stats::{Quantiles, Share, Step};
 use crate::{
     message::{Message, Receiving, Sending},
     options::Options,
+    stats::Histogram,
+    tally::LatencyTally,
     world::World,
 };
 
@@ -87,6 +89,8 @@ pub struct Report {
     pub online_ms: Quantiles,
     /// From a recipient's return to the delivery of what was written before, in milliseconds.
     pub after_return_ms: Quantiles,
+    /// What people wait for, if that was measured.
+    pub latency: Option<LatencyReport>,
     /// Copies over time.
     pub copies: Vec<CopiesAt>,
     /// Repair.
@@ -101,6 +105,32 @@ pub struct Report {
     pub curves: Curves,
     /// Memory of the run itself.
     pub memory: Memory,
+}
+
+/// What people wait for.
+///
+/// The least possible is what somebody would wait for who knows beforehand which nodes are nearest and up: a handshake
+/// and one exchange with each of them at once where there is no connection, the exchange alone where there is one; the
+/// keeper's disk is included, the work of people's own devices is not.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+pub struct LatencyReport {
+    /// From a message to enough receipts, from somebody who knows nobody near its mailbox.
+    pub deposit: Waiting,
+    /// The same for another message to this mailbox, five seconds later.
+    pub again: Waiting,
+    /// From that other message to its showing to a recipient who is there.
+    pub shown: Waiting,
+    /// From the wish for a card to records at enough of its locators.
+    pub card: Waiting,
+}
+
+/// How long somebody waits, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Waiting {
+    /// What it took.
+    pub took_ms: Quantiles,
+    /// The least that it could have taken.
+    pub least_ms: Quantiles,
 }
 
 /// Distributions in steps of half a percent.
@@ -291,6 +321,7 @@ impl Report {
             shown_ms: tally.shown_ms.quantiles(),
             online_ms: tally.online_ms.quantiles(),
             after_return_ms: tally.after_return_ms.quantiles(),
+            latency: options.latency.then(|| latency_of(&tally.latency)),
             copies: tally.copies.clone(),
             repair: repair_of(world),
             lookups: LookupReport::of(world),
@@ -322,6 +353,19 @@ impl LookupReport {
             nearest_ms: lookups.nearest_ms.quantiles(),
             end_ms: lookups.end_ms.quantiles(),
         }
+    }
+}
+
+fn latency_of(tally: &LatencyTally) -> LatencyReport {
+    let waiting = |took: &Histogram, least: &Histogram| Waiting {
+        took_ms: took.quantiles(),
+        least_ms: least.quantiles(),
+    };
+    LatencyReport {
+        deposit: waiting(&tally.deposit_ms, &tally.deposit_least_ms),
+        again: waiting(&tally.again_ms, &tally.again_least_ms),
+        shown: waiting(&tally.shown_ms, &tally.shown_least_ms),
+        card: waiting(&tally.card_ms, &tally.card_least_ms),
     }
 }
 

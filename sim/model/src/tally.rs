@@ -26,6 +26,7 @@ pub(crate) struct Tally {
     pub(crate) shown_ms: Histogram,
     pub(crate) online_ms: Histogram,
     pub(crate) after_return_ms: Histogram,
+    pub(crate) latency: LatencyTally,
     pub(crate) repair: RepairTally,
     pub(crate) lookups: LookupTally,
     pub(crate) bytes: ByteTally,
@@ -39,6 +40,19 @@ pub(crate) struct Tally {
     pub(crate) seen: Vec<(u32, Seen)>,
     /// Memory that is used again and again.
     pub(crate) closest: Vec<(u64, u32)>,
+}
+
+/// What people waited for, each with the least that it could have been; in milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct LatencyTally {
+    pub(crate) deposit_ms: Histogram,
+    pub(crate) deposit_least_ms: Histogram,
+    pub(crate) again_ms: Histogram,
+    pub(crate) again_least_ms: Histogram,
+    pub(crate) shown_ms: Histogram,
+    pub(crate) shown_least_ms: Histogram,
+    pub(crate) card_ms: Histogram,
+    pub(crate) card_least_ms: Histogram,
 }
 
 #[derive(Debug, Default)]

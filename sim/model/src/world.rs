@@ -1,14 +1,18 @@
 //! The run: all nodes and messages, and the loop over what happens.
 
+use std::collections::BTreeSet;
+
 use rand::{Rng, rngs::Xoshiro256PlusPlus};
 use restante_proto::{
     ItemId,
     keys::PublicKey,
     mailbox::{Mailbox, Rule},
+    placement::REACH_NODES,
 };
 use restante_sim_population::draw;
 
 mod counting;
+mod latency;
 mod recipient;
 mod repair;
 mod sender;
@@ -17,6 +21,7 @@ use crate::{
     cost::Cost,
     event::Event,
     keyspace::region_of,
+    links::Links,
     lookup::{Distances, Ground, Walk, Walker},
     message::{Message, Word, wall},
     nodes::{Nodes, randomness, weighted},
@@ -44,6 +49,10 @@ pub(crate) struct World<'a> {
     /// Messages before this one are over.
     first: usize,
     people: Xoshiro256PlusPlus,
+    /// What nobody but the measurement of latencies draws from.
+    least: Xoshiro256PlusPlus,
+    /// Messages that keepers look after, by their keys and numbers.
+    kept: BTreeSet<(u64, u32)>,
     pub(crate) tally: Tally,
 }
 
@@ -65,6 +74,8 @@ impl<'a> World<'a> {
             messages: Vec::new(),
             first: 0,
             people: randomness(seed, "people"),
+            least: randomness(seed, "least"),
+            kept: BTreeSet::new(),
             tally: Tally::default(),
         }
     }
@@ -96,7 +107,7 @@ impl<'a> World<'a> {
         for _ in 0..count {
             let origin = draw::below(&mut self.people, nodes) as u32;
             let key = self.people.next_u64();
-            self.walk(origin, key);
+            self.walk(origin, key, &Links::default());
         }
     }
 
@@ -111,12 +122,15 @@ impl<'a> World<'a> {
         match event {
             Event::Arrive(node) => {
                 self.nodes.on_arrive(options, now_ms, node, &mut self.queue);
+                self.notice(node);
             }
             Event::Change(node) => {
                 self.nodes.on_change(options, now_ms, node, &mut self.queue);
+                self.notice(node);
             }
             Event::Depart(node) => {
                 self.nodes.on_depart(options, now_ms, node, &mut self.queue);
+                self.notice(node);
             }
             Event::Missed(node) => self.nodes.on_missed(options, now_ms, node),
             Event::Sample => {
@@ -130,6 +144,7 @@ impl<'a> World<'a> {
             | Event::SenderComes(id)
             | Event::SenderGoes(id)
             | Event::SenderDue(id, _)
+            | Event::SenderNear(id, ..)
             | Event::SenderFound(id, _)
             | Event::Deposit(id, ..)
             | Event::Offer(id, ..)
@@ -142,7 +157,8 @@ impl<'a> World<'a> {
             | Event::Pushed(id, ..)
             | Event::Ack(id, _)
             | Event::Word(id)
-            | Event::Check(id) => {
+            | Event::Check(id)
+            | Event::Copy(id, _) => {
                 // The message is out of the list while something happens to it; one that is over
                 // stays out.
                 let place = id as usize;
@@ -167,6 +183,9 @@ impl<'a> World<'a> {
             Event::SenderGoes(_) => self.on_sender_goes(id, message),
             Event::SenderDue(_, stint) if stint == message.sender_stint => {
                 self.on_sender_due(id, message);
+            }
+            Event::SenderNear(_, place, stint) if stint == message.sender_stint => {
+                self.on_sender_near(id, message, place);
             }
             Event::SenderFound(_, stint) if stint == message.sender_stint => {
                 self.on_sender_found(id, message);
@@ -195,6 +214,7 @@ impl<'a> World<'a> {
             Event::Ack(_, node) => self.on_ack(message, node),
             Event::Word(_) => self.on_word(id, message),
             Event::Check(_) => self.on_check(id, message),
+            Event::Copy(_, node) => self.on_copy(message, node),
             // Answers to somebody who has gone, and what is not about one message.
             _ => {}
         }
@@ -203,15 +223,13 @@ impl<'a> World<'a> {
 
     /// Makes the next message, and gets its recipient ready if it is there.
     fn on_ready(&mut self) {
-        let number = self.messages.len() as u64;
-        let message = self.draw_message();
-        let id = number as u32;
-        self.queue.push(message.written_ms, Event::Write(id));
-        self.messages.push(Some(message));
-        match self.options.recipients {
-            Recipients::Always => self.queue.push(self.now_ms, Event::RecipientComes(id)),
-            Recipients::ButFor { from_ms, to_ms } => self.come_but_for(id, from_ms, to_ms),
-            Recipients::Sometimes { .. } => {}
+        let each = if self.options.latency { 2 } else { 1 };
+        let number = self.messages.len() as u64 / each;
+        let first = self.draw_message();
+        let next = self.options.latency.then(|| self.follow(&first));
+        self.bring_in(first);
+        if let Some(next) = next {
+            self.bring_in(next);
         }
         let total = u64::from(self.options.messages);
         if number + 1 < total {
@@ -220,6 +238,18 @@ impl<'a> World<'a> {
             let start = start + self.options.writing_ms * (number + 1) / total;
             let at_ms = start + draw::below(&mut self.people, slice);
             self.queue.push(at_ms.max(self.now_ms), Event::Ready);
+        }
+    }
+
+    /// Takes a message that is to be written, and gets its recipient ready.
+    fn bring_in(&mut self, message: Box<Message>) {
+        let id = self.messages.len() as u32;
+        self.queue.push(message.written_ms, Event::Write(id));
+        self.messages.push(Some(message));
+        match self.options.recipients {
+            Recipients::Always => self.queue.push(self.now_ms, Event::RecipientComes(id)),
+            Recipients::ButFor { from_ms, to_ms } => self.come_but_for(id, from_ms, to_ms),
+            Recipients::Sometimes { .. } => {}
         }
     }
 
@@ -261,6 +291,10 @@ impl<'a> World<'a> {
             recipient: draw::below(rng, people) as u32,
             sending: None,
             receiving: None,
+            sender_links: Links::default(),
+            recipient_links: Links::default(),
+            follows: None,
+            keepers: Vec::new(),
             sender_stint: 0,
             recipient_stint: 0,
             receipts: std::collections::BTreeMap::new(),
@@ -274,6 +308,7 @@ impl<'a> World<'a> {
                 Recipients::Sometimes { .. } => true,
             },
             copies: Vec::new(),
+            copying: Vec::new(),
             acked: Vec::new(),
             copies_max: 0,
         })
@@ -287,8 +322,10 @@ impl<'a> World<'a> {
             let at_ms = self.now_ms + away.draw(&mut self.people);
             self.queue.push(at_ms, Event::RecipientComes(id));
         }
-        if let Some(repair) = self.options.repair {
-            self.check_later(id, repair.interval_ms);
+        self.look_after(id, message);
+        if self.options.latency {
+            self.take_up(message);
+            self.measure(message);
         }
         self.on_sender_comes(id, message);
     }
@@ -306,6 +343,7 @@ impl<'a> World<'a> {
                 self.tally.never_stored += u64::from(!message.is_stored);
             }
         }
+        self.kept.remove(&(message.key, id));
         for node in std::mem::take(&mut message.copies) {
             self.nodes.load[node as usize].copies -= 1;
         }
@@ -315,7 +353,13 @@ impl<'a> World<'a> {
     }
 
     /// Walks towards a key and returns what that took and whom it found, nearest first.
-    fn walk(&mut self, origin: u32, key: u64) -> (Walk, Vec<u32>) {
+    fn walk(&mut self, origin: u32, key: u64, links: &Links) -> (Walk, Vec<u32>) {
+        let (walk, found) = self.walk_uncounted(origin, key, links);
+        self.count_walk(origin, key, walk, &found);
+        (walk, found)
+    }
+
+    fn walk_uncounted(&mut self, origin: u32, key: u64, links: &Links) -> (Walk, Vec<u32>) {
         let nodes = &self.nodes;
         let ground = Ground {
             tables: Tables {
@@ -327,17 +371,36 @@ impl<'a> World<'a> {
             up: &nodes.up,
             distances: &self.distances,
             rules: &self.options.routing,
+            links: (links, self.now_ms),
+            within: self.reach(origin),
         };
         let walk = self.walker.walk(&ground, origin, key);
         let found: Vec<u32> = self.walker.found().collect();
-        self.count_walk(origin, key, walk, &found);
         (walk, found)
+    }
+
+    /// Notes that connections are open to all who answered the walk that was just made.
+    fn connect(&self, links: &mut Links, walk: Walk) {
+        for (node, answered_ms) in self.walker.answered() {
+            links.on_used(node, self.now_ms + answered_ms);
+            links.on_used(node, self.now_ms + walk.end_ms);
+        }
+    }
+
+    /// Returns within what distance of a key a person expects as many nodes as are near: so far from itself are those
+    /// that it knows.
+    fn reach(&self, person: u32) -> u64 {
+        let mut nearest = Vec::new();
+        let (keys, listed) = (&self.nodes.keys, &self.nodes.listed);
+        let count = REACH_NODES + 1;
+        keys.closest(keys.key(person), count, listed, &mut nearest);
+        nearest.last().map_or(u64::MAX, |(distance, _)| *distance)
     }
 
     /// Returns how long a request takes to reach a node, in milliseconds: all round trips less the
     /// way back.
-    fn way_there_ms(&self, person: u32, node: u32) -> u64 {
-        self.exchange_ms(person, node) - self.way_back_ms(person, node)
+    fn way_there_ms(&self, person: u32, node: u32, links: &Links) -> u64 {
+        self.exchange_ms(person, node, links) - self.way_back_ms(person, node)
     }
 
     /// Returns how long an answer takes from a node, in milliseconds.
@@ -348,16 +411,24 @@ impl<'a> World<'a> {
     }
 
     /// Returns how long it takes until a request is answered, in milliseconds.
-    fn exchange_ms(&self, person: u32, node: u32) -> u64 {
+    fn exchange_ms(&self, person: u32, node: u32, links: &Links) -> u64 {
+        let trips = match links.has(node, self.now_ms) {
+            true => 1,
+            false => self.options.routing.round_trips,
+        };
+        self.round_trip_ms(person, node) * trips
+    }
+
+    fn round_trip_ms(&self, person: u32, node: u32) -> u64 {
         let keys = &self.nodes.keys;
         let (person, node) = (region_of(keys.key(person)), region_of(keys.key(node)));
-        self.distances.round_trip_ms(person, node) * self.options.routing.round_trips
+        self.distances.round_trip_ms(person, node)
     }
 
     /// Returns how long it takes until a node has answered, or is given up, in milliseconds.
-    fn answer_ms(&self, person: u32, node: u32) -> u64 {
+    fn answer_ms(&self, person: u32, node: u32, links: &Links) -> u64 {
         if self.nodes.up.has(node) {
-            self.exchange_ms(person, node)
+            self.exchange_ms(person, node, links)
         } else {
             self.options.routing.timeout_ms
         }

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use restante_sim_model::LatencyReport;
+
 use super::memory::peak_bytes;
 use crate::observed::Upkeep;
 use crate::report::{Outcome, Report};
@@ -86,6 +88,31 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
     writeln!(out, "  {verdict}")
 }
 
+/// Tells what people waited for, and what the least possible is.
+fn latency(out: &mut impl Write, found: &LatencyReport) -> io::Result<()> {
+    writeln!(
+        out,
+        "  waiting (the least possible in brackets): half within, 95 of 100, 99 of 100"
+    )?;
+    let rows = [
+        ("a deposit at keepers not known before", &found.deposit),
+        ("another one to the same mailbox", &found.again),
+        ("from that one to its showing", &found.shown),
+        ("a card", &found.card),
+    ];
+    for (what, waiting) in rows {
+        let (took, least) = (&waiting.took_ms, &waiting.least_ms);
+        let pairs = [
+            (took.p50, least.p50),
+            (took.p95, least.p95),
+            (took.p99, least.p99),
+        ];
+        let pairs = pairs.map(|(took, least)| format!("{} ({})", seconds(took), seconds(least)));
+        writeln!(out, "    {what:<38} {}", pairs.join("  "))?;
+    }
+    Ok(())
+}
+
 /// Tells what only the model has found out.
 fn model(out: &mut impl Write, found: &restante_sim_model::Report) -> io::Result<()> {
     let (messages, lookups, bytes) = (&found.messages, &found.lookups, &found.bytes);
@@ -106,6 +133,9 @@ fn model(out: &mut impl Write, found: &restante_sim_model::Report) -> io::Result
         seconds(found.after_return_ms.p50),
         seconds(found.after_return_ms.p99)
     )?;
+    if let Some(found) = &found.latency {
+        latency(out, found)?;
+    }
     writeln!(
         out,
         "  lookups: {}, {:.3} % of them exact, {:.1} questions each; half end within {}, 99 of 100 within {}",

@@ -85,10 +85,12 @@ pub(super) fn of(scenario: &Scenario) -> Result<Options, BadOptions> {
         },
         recipients: recipients(scenario, model),
         repair: model.repair.map(|repair| Repair {
+            after: repair.after_ms.map(|(from, to)| Span::Uniform(from, to)),
             interval_ms: repair.every_ms,
             threshold: repair.below,
             copies: repair.copies,
         }),
+        latency: model.latency,
         commit: Span::Uniform(scenario.disk.latency_ms / 8, scenario.disk.latency_ms),
         ..Options::default()
     };

@@ -28,7 +28,7 @@ pattern = "everybody"
 [model]
 senders = { here = "2h", away = "10h" }
 recipients = { away = ["1h", "5d"], here = "1h" }
-repair = { every = "6h", below = 4, copies = 5 }
+repair = { after = ["1m", "3m"], every = "6h", below = 4, copies = 5 }
 dead = 0.01
 life = "60d"
 [expect]
@@ -116,6 +116,10 @@ fn a_scenario_becomes_options() {
     assert!(matches!(small.senders, Senders::Sometimes { .. }));
     assert!(matches!(small.recipients, Recipients::Sometimes { .. }));
     assert_eq!(small.sizes[1..], [0, 0]);
+    assert_eq!(
+        small.repair.and_then(|repair| repair.after),
+        Some(Span::Uniform(60_000, 180_000))
+    );
     assert_eq!(small.mean_life_ms, Some(60 * 86_400_000));
     let million = Scenario::shipped("million").unwrap().unwrap();
     assert!(million.heavy && million.missing_on(Tier::Model).is_none());

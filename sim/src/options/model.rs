@@ -13,6 +13,8 @@ pub(crate) struct ModelOptions {
     pub(crate) dead_ppm: u64,
     /// After how long nodes leave for good, on average, in milliseconds; nothing if nobody does.
     pub(crate) life_ms: Option<u64>,
+    /// Whether it is measured what people wait for.
+    pub(crate) latency: bool,
 }
 
 /// The times of the writer of a message, which are exponential.
@@ -36,10 +38,13 @@ pub(crate) struct RecipientOptions {
 /// How keepers repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RepairOptions {
-    /// Mean time between two looks, in milliseconds.
+    /// From a node's going or coming until the copy that follows from it is there, at least and at most, in
+    /// milliseconds; nothing if nobody notices before neighbours compare.
+    pub(crate) after_ms: Option<(u64, u64)>,
+    /// Mean time between two comparisons of neighbours, in milliseconds.
     pub(crate) every_ms: u64,
-    /// Fewer copies than this are repaired.
+    /// Nothing is copied unless fewer of the nearest than this have a message.
     pub(crate) below: usize,
-    /// Up to this many.
+    /// How many are the nearest.
     pub(crate) copies: usize,
 }

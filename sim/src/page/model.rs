@@ -1,6 +1,8 @@
 //! A run of the model as a page of pictures.
 
-use restante_sim_model::{CopiesAt, Quantiles, Report as Findings, Share, Step};
+use restante_sim_model::{
+    CopiesAt, LatencyReport, Quantiles, Report as Findings, Share, Step, Waiting,
+};
 use restante_sim_pictures::{
     Axis, Bar, Bars, Cdf, Cell, Column, Curve, Kind, Line, Page, Plot, Replay, Samples, Section,
     Stacking, Table, TimeSeries, Unit,
@@ -18,7 +20,10 @@ pub(super) fn page(report: &Report, found: &Findings, scenario: String, command:
         sections: vec![
             Section {
                 heading: "Messages".into(),
-                plots: vec![progress(found), waits(found), ends(found)],
+                plots: [progress(found), waits(found), ends(found)]
+                    .into_iter()
+                    .chain(found.latency.as_ref().map(latency))
+                    .collect(),
             },
             Section {
                 heading: "Keepers".into(),
@@ -113,6 +118,46 @@ fn waits(found: &Findings) -> Plot {
         "share of messages delivered",
         &curves,
         |ms| seconds(ms.max(1)),
+    )
+}
+
+fn latency(found: &LatencyReport) -> Plot {
+    let row = |what: &str, waiting: &Waiting| {
+        let (took, least) = (&waiting.took_ms, &waiting.least_ms);
+        let pairs = [
+            (took.p50, least.p50),
+            (took.p95, least.p95),
+            (took.p99, least.p99),
+        ];
+        let cell = |ms| Cell::number(seconds(ms), Unit::Seconds);
+        let cells = pairs
+            .into_iter()
+            .flat_map(|(took, least)| [cell(took), cell(least)]);
+        std::iter::once(Cell::text(what)).chain(cells).collect()
+    };
+    let columns = [
+        "half within",
+        "at best",
+        "95 of 100 within",
+        "at best",
+        "99 of 100 within",
+        "at best",
+    ];
+    Plot::new(
+        "What do people wait for?",
+        "At best is what somebody would wait for who knows beforehand which nodes are nearest and up: a handshake \
+         and an exchange with each of them at once, or the exchange alone where there is a connection.",
+        Kind::Table(Table {
+            columns: std::iter::once(Column::words("what"))
+                .chain(columns.map(Column::numbers))
+                .collect(),
+            rows: vec![
+                row("a deposit at keepers not known before", &found.deposit),
+                row("another one to the same mailbox", &found.again),
+                row("from that one to its showing", &found.shown),
+                row("a card", &found.card),
+            ],
+        }),
     )
 }
 

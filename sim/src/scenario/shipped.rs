@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 21] = [
+pub const SHIPPED: [(&str, &str); 22] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -51,6 +51,7 @@ pub const SHIPPED: [(&str, &str); 21] = [
     ),
     ("storms", include_str!("../../scenarios/storms.toml")),
     ("million", include_str!("../../scenarios/million.toml")),
+    ("latency", include_str!("../../scenarios/latency.toml")),
     (
         "bumpy-return",
         include_str!("../../scenarios/bumpy-return.toml"),

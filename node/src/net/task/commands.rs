@@ -19,8 +19,12 @@ impl Task {
             Command::Closest {
                 address,
                 count,
+                near,
                 reply,
-            } => self.lookups.want(Point::of_address(&address), count, reply),
+            } => {
+                let point = Point::of_address(&address);
+                self.lookups.want(point, count, near, reply);
+            }
             Command::ClosestKnown {
                 address,
                 count,

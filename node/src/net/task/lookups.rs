@@ -17,7 +17,7 @@ use libp2p::Multiaddr;
 use restante_proto::NodeId;
 use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::routing::{Answer, Distance, Lookup, Point, Question};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::address::bare;
@@ -51,6 +51,7 @@ pub(super) struct Answered {
 struct Wanted {
     point: Point,
     count: usize,
+    near: Option<watch::Sender<Vec<NodeId>>>,
     /// Nothing when it is for the routing table's sake.
     reply: Option<Reply>,
 }
@@ -62,6 +63,8 @@ struct Running {
     lookup: Lookup<NodeId, Distance>,
     /// Where those are whom nobody was asked about yet.
     addresses: BTreeMap<NodeId, Vec<Multiaddr>>,
+    /// Who hears of the nearest while it goes on, and within what distance they have to be.
+    near: Option<(watch::Sender<Vec<NodeId>>, Distance)>,
     reply: Option<(usize, Reply)>,
 }
 
@@ -96,8 +99,14 @@ impl Lookups {
         }
     }
 
-    /// Takes a lookup that somebody waits for, or refuses it.
-    pub(super) fn want(&mut self, point: Point, count: usize, reply: Reply) {
+    /// Takes a lookup that somebody waits for, or refuses it; `near` hears of the nearest while it goes on.
+    pub(super) fn want(
+        &mut self,
+        point: Point,
+        count: usize,
+        near: Option<watch::Sender<Vec<NodeId>>>,
+        reply: Reply,
+    ) {
         self.waiting.retain(|wanted| !wanted.is_abandoned());
         if self.waiting.len() >= LOOKUPS_MAX {
             let _gone = reply.send(Err(NetFault::Busy));
@@ -107,6 +116,7 @@ impl Lookups {
         self.waiting.push_back(Wanted {
             point,
             count,
+            near,
             reply: Some(reply),
         });
     }
@@ -118,6 +128,7 @@ impl Lookups {
             self.refreshes.push_back(Wanted {
                 point,
                 count,
+                near: None,
                 reply: None,
             });
         }
@@ -142,6 +153,9 @@ impl Lookups {
         loop {
             self.begin(now_ms, routing);
             self.ask(now_ms, routing, item);
+            for running in &self.running {
+                running.tell_near(now_ms, routing);
+            }
             let crowded = item.dial_room() == 0;
             let done =
                 |running: &mut Running| running.is_abandoned() || running.lookup.is_done(now_ms);
@@ -207,6 +221,7 @@ impl Lookups {
                 point: wanted.point,
                 lookup,
                 addresses: BTreeMap::new(),
+                near: wanted.near.map(|near| (near, routing.reach())),
                 reply: wanted.reply.map(|reply| (wanted.count, reply)),
             });
         }
@@ -328,6 +343,24 @@ impl Running {
                 known.push(address);
             }
         }
+    }
+
+    /// Tells who waits for it whom the lookup takes for the nearest, if that has changed, and remembers where those are:
+    /// they may be called before they have been asked.
+    fn tell_near(&self, now_ms: u64, routing: &mut Routing) {
+        let Some((near, within)) = &self.near else {
+            return;
+        };
+        let nodes: Vec<NodeId> = self.lookup.near(now_ms, *within).collect();
+        if nodes.is_empty() || *near.borrow() == nodes {
+            return;
+        }
+        for node in &nodes {
+            if let (Some(peer), Some(addresses)) = (peer_of(node), self.addresses.get(node)) {
+                routing.hear_of(peer, addresses.clone());
+            }
+        }
+        near.send_replace(nodes);
     }
 
     fn is_abandoned(&self) -> bool {

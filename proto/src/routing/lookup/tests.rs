@@ -295,3 +295,22 @@ fn paths_begin_apart_and_ask_nobody_twice() {
     assert_eq!(more, [4, 7, 100]);
     assert!(!lookup.is_done(11));
 }
+
+#[test]
+fn the_nearest_so_far_are_told_before_anybody_has_answered() {
+    let near = |lookup: &Lookup<u64, u64>, now_ms, within| -> Vec<u64> {
+        lookup.near(now_ms, within).collect()
+    };
+    let seeds = [40, 10, 30, 20, 50].map(|node| (node, node));
+    let mut lookup = Lookup::new(0, 3, seeds);
+    assert_eq!(near(&lookup, 0, 100), [10, 20, 30]);
+    assert_eq!(near(&lookup, 0, 20), [10, 20]);
+    assert_eq!(lookup.ask(0), Some(10));
+    assert_eq!(lookup.ask(0), Some(20));
+    // Who is silent for a second may not be there, and who has failed is not.
+    assert_eq!(near(&lookup, 999, 100), [10, 20, 30]);
+    assert_eq!(near(&lookup, 1_000, 100), [30, 40, 50]);
+    lookup.on_failed(20);
+    lookup.on_answer(1_100, 10, [(5, 5)]);
+    assert_eq!(near(&lookup, 1_100, 100), [5, 10, 30]);
+}

@@ -44,6 +44,8 @@ impl World {
             up: &self.up,
             distances: &self.distances,
             rules,
+            links: (&Links::default(), 0),
+            within: 0,
         };
         let mut walker = Walker::default();
         // A second walk with the same memory is no other walk.

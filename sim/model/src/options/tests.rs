@@ -64,6 +64,7 @@ fn copies_and_lookups_that_cannot_be_are_refused() {
     let interval_ms = HOUR_MS;
     let (threshold, copies) = (6, 5);
     let repair = Repair {
+        after: None,
         interval_ms,
         threshold,
         copies,

@@ -178,7 +178,9 @@ impl World<'_> {
         while let Some(output) = outputs.pop_front() {
             match output {
                 Output::Find(_) => {
-                    let (walk, found) = self.walk(message.recipient, message.key);
+                    let links = &message.recipient_links;
+                    let (walk, found) = self.walk(message.recipient, message.key, links);
+                    self.connect(&mut message.recipient_links, walk);
                     if let Some(receiving) = &mut message.receiving {
                         receiving.found = found;
                     }
@@ -193,7 +195,9 @@ impl World<'_> {
                 Output::Get(_, keeper, _) => self.ask(id, message, keeper, Question::Get),
                 Output::Ack(_, keeper, _) => {
                     let node = node_of(keeper);
-                    let at_ms = self.now_ms + self.way_there_ms(message.recipient, node);
+                    let links = &message.recipient_links;
+                    let way_ms = self.way_there_ms(message.recipient, node, links);
+                    let at_ms = self.now_ms + way_ms;
                     self.queue.push(at_ms, Event::Ack(id, node));
                 }
                 Output::Open(..) => outputs.extend(self.take(id, message)),
@@ -219,12 +223,16 @@ impl World<'_> {
     fn ask(
         &mut self,
         id: u32,
-        message: &Message,
+        message: &mut Message,
         keeper: restante_proto::NodeId,
         question: Question,
     ) {
         let node = node_of(keeper);
-        let at_ms = self.now_ms + self.answer_ms(message.recipient, node);
+        let links = &mut message.recipient_links;
+        let at_ms = self.now_ms + self.answer_ms(message.recipient, node, links);
+        if self.nodes.up.has(node) {
+            links.on_used(node, at_ms);
+        }
         let event = Event::Asked(id, node, question, message.recipient_stint);
         self.queue.push(at_ms, event);
     }
@@ -244,7 +252,9 @@ impl World<'_> {
             let after_ms = self.now_ms - message.came_ms.max(message.written_ms);
             self.tally.after_return_ms.add(after_ms);
         } else {
-            self.tally.online_ms.add(self.now_ms - message.written_ms);
+            let took_ms = self.now_ms - message.written_ms;
+            self.tally.online_ms.add(took_ms);
+            self.count_showing(message, took_ms);
         }
         self.send_word(id, message);
         let taken = vec![(message.item, wall(message.expires_ms))];
@@ -258,13 +268,14 @@ impl World<'_> {
     /// Brings the recipient's word out: a lookup, deposits, a push and acks, of which none is lost.
     fn send_word(&mut self, id: u32, message: &Message) {
         let key = self.people.next_u64();
-        let (walk, found) = self.walk(message.recipient, key);
+        let (walk, found) = self.walk(message.recipient, key, &message.recipient_links);
         let bytes = self.cost.deposit[0] + self.cost.ack;
         for node in found.into_iter().take(self.options.copies) {
             self.moved(node, bytes);
             self.tally.bytes.words += bytes;
         }
-        let way_ms = self.exchange_ms(message.recipient, message.sender);
+        let links = &message.recipient_links;
+        let way_ms = self.exchange_ms(message.recipient, message.sender, links);
         self.queue.push(
             self.now_ms + self.options.word_ms + walk.end_ms + way_ms,
             Event::Word(id),

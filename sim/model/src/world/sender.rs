@@ -30,6 +30,7 @@ impl World<'_> {
             placement,
             further: BTreeMap::new(),
             found: Vec::new(),
+            near: Vec::new(),
             due_ms: 0,
         }));
         if let Senders::Sometimes { here, .. } = self.options.senders {
@@ -56,6 +57,42 @@ impl World<'_> {
             let steps = sending.placement.on_timer(wall(self.now_ms));
             self.send(id, message, steps);
         }
+    }
+
+    /// Lets a sender hear of whom its lookup takes for the nearest: first those of its last one, then those that the walk
+    /// which was just made has heard of.
+    fn near(&mut self, id: u32, message: &mut Message, found: Vec<u32>) {
+        let Some(sending) = &mut message.sending else {
+            return;
+        };
+        sending.near.clear();
+        if !self.options.early {
+            sending.found = found;
+            return;
+        }
+        let known = std::mem::replace(&mut message.keepers, found.clone());
+        let known = (!known.is_empty()).then_some((0, known));
+        for (after_ms, near) in known.into_iter().chain(self.walker.near().iter().cloned()) {
+            let place = u8::try_from(sending.near.len()).unwrap_or(u8::MAX);
+            sending.near.push(near);
+            let event = Event::SenderNear(id, place, message.sender_stint);
+            self.queue.push(self.now_ms + after_ms, event);
+        }
+        sending.found = found;
+    }
+
+    pub(super) fn on_sender_near(&mut self, id: u32, message: &mut Message, place: u8) {
+        let Some(sending) = &mut message.sending else {
+            return;
+        };
+        let near = sending.near.get(usize::from(place));
+        let keepers: Vec<_> = near
+            .into_iter()
+            .flatten()
+            .map(|node| name_of(*node))
+            .collect();
+        let steps = sending.placement.on_near(wall(self.now_ms), &keepers);
+        self.send(id, message, steps);
     }
 
     pub(super) fn on_sender_found(&mut self, id: u32, message: &mut Message) {
@@ -116,17 +153,17 @@ impl World<'_> {
         for step in steps {
             match step {
                 Step::Find => {
-                    let (walk, found) = self.walk(message.sender, message.key);
-                    if let Some(sending) = &mut message.sending {
-                        sending.found = found;
-                    }
+                    let links = &message.sender_links;
+                    let (walk, found) = self.walk(message.sender, message.key, links);
+                    self.connect(&mut message.sender_links, walk);
+                    self.near(id, message, found);
                     let event = Event::SenderFound(id, message.sender_stint);
                     self.queue.push(self.now_ms + walk.end_ms, event);
                 }
                 Step::Deposit(keeper) => self.deposit(id, message, node_of(keeper)),
                 Step::Offer(keeper) => {
                     let node = node_of(keeper);
-                    let at_ms = self.now_ms + self.way_there_ms(message.sender, node);
+                    let at_ms = self.now_ms + self.reach_from_sender_ms(message, node);
                     let event = Event::Offer(id, node, message.sender_stint);
                     self.queue.push(at_ms, event);
                 }
@@ -136,8 +173,19 @@ impl World<'_> {
         self.await_next_try(id, message);
     }
 
-    fn deposit(&mut self, id: u32, message: &Message, node: u32) {
-        let at_ms = self.now_ms + self.way_there_ms(message.sender, node);
+    /// Returns how long a request of the sender takes to reach a node, in milliseconds; the
+    /// connection is open from then on.
+    fn reach_from_sender_ms(&self, message: &mut Message, node: u32) -> u64 {
+        let links = &mut message.sender_links;
+        let way_ms = self.way_there_ms(message.sender, node, links);
+        if self.nodes.up.has(node) {
+            links.on_used(node, self.now_ms + way_ms);
+        }
+        way_ms
+    }
+
+    fn deposit(&mut self, id: u32, message: &mut Message, node: u32) {
+        let at_ms = self.now_ms + self.reach_from_sender_ms(message, node);
         let event = Event::Deposit(id, node, message.sender_stint);
         self.queue.push(at_ms, event);
     }
@@ -156,7 +204,9 @@ impl World<'_> {
         message.is_stored = true;
         self.tally.stored += 1;
         self.tally.seen.push((id, Seen::Stored));
-        self.tally.stored_ms.add(self.now_ms - message.written_ms);
+        let took_ms = self.now_ms - message.written_ms;
+        self.tally.stored_ms.add(took_ms);
+        self.count_deposit(message, took_ms);
     }
 
     /// Remembers when the placement is due next; a sender that is done with it goes.

@@ -19,6 +19,7 @@ pub(super) struct Model {
     repair: Option<Repair>,
     dead: Option<Spanned<f64>>,
     life: Option<Text>,
+    latency: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +39,7 @@ struct Recipients {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Repair {
+    after: Option<[Text; 2]>,
     every: Text,
     below: Number,
     copies: Number,
@@ -77,12 +79,18 @@ impl File<'_> {
             life_ms: life
                 .map(|life| self.time(life, DAY_MS..=STAY_MAX_MS))
                 .transpose()?,
+            latency: raw.latency.unwrap_or_default(),
         })
     }
 
     fn repair(&self, raw: &Repair) -> Result<RepairOptions, ScenarioFault> {
         let copies = self.number(&raw.copies, 1..=CANDIDATES as u64)?;
+        let after = raw.after.as_ref().map(|[shortest, longest]| {
+            let from = self.time(shortest, SECOND_MS..=STAY_MAX_MS)?;
+            Ok((from, self.time(longest, from..=STAY_MAX_MS)?))
+        });
         Ok(RepairOptions {
+            after_ms: after.transpose()?,
             every_ms: self.time(&raw.every, MINUTE_MS..=STAY_MAX_MS)?,
             below: size(self.number(&raw.below, 1..=copies)?),
             copies: size(copies),

@@ -60,7 +60,7 @@ impl World {
 
     fn want_at(&mut self, byte: u8) -> oneshot::Receiver<Result<Vec<NodeId>, NetFault>> {
         let (reply, result) = oneshot::channel();
-        self.lookups.want(Point::new([byte; 32]), 5, reply);
+        self.lookups.want(Point::new([byte; 32]), 5, None, reply);
         result
     }
 
@@ -224,4 +224,36 @@ async fn a_liar_about_addresses_hides_nobody() {
         libp2p::core::Endpoint::Dialer,
     );
     assert_eq!(unlisted.unwrap(), [at(10), at(11), at(5), at(4)]);
+}
+
+#[tokio::test]
+async fn who_waits_hears_of_the_nearest_before_anybody_has_answered() {
+    let mut world = world(3);
+    let (near, heard) = watch::channel(Vec::new());
+    let (reply, _result) = oneshot::channel();
+    let point = Point::new([7; 32]);
+    world.lookups.want(point, 5, Some(near), reply);
+    world.drive();
+    let nearest = world.routing.nearest(&point, 5);
+    assert_eq!(
+        (nearest.len(), heard.borrow().clone()),
+        (3, nearest.clone())
+    );
+    // Somebody whom nobody has asked is told of too, and where it is.
+    let named = peer();
+    let answer = Answer {
+        nodes: vec![Named {
+            node: node(&named),
+            addresses: vec![Bytes::copy_from_slice(at(77).as_ref())],
+        }],
+    };
+    world.answered(nearest[1], Ok(answer.encode()));
+    world.answered(nearest[0], Err(RequestFault::Disconnected));
+    world.drive();
+    let heard = heard.borrow().clone();
+    assert!(
+        heard.contains(&node(&named)) && !heard.contains(&nearest[0]),
+        "{heard:?}"
+    );
+    assert!(heard.contains(&nearest[1]) && heard.contains(&nearest[2]));
 }
