@@ -24,6 +24,9 @@ pub struct Observed {
     /// What waited for those who came back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returns: Vec<Return>,
+    /// What was left at keepers when some of them were gone for good at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<Survivors>,
     /// Copies of items that were lost and made.
     #[serde(default)]
     pub upkeep: Upkeep,
@@ -75,6 +78,26 @@ pub struct Return {
     pub waiting: u64,
     /// Keepers that had taken one of them and were running, summed over these messages.
     pub copies: u64,
+}
+
+/// What was left at keepers when some of them were gone for good at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivors {
+    /// When, in virtual milliseconds.
+    pub at_ms: u64,
+    /// Keepers that ran.
+    pub keepers: u64,
+    /// How many of them were gone.
+    pub gone: u64,
+    /// Messages that waited at keepers with enough receipts.
+    pub waiting: u64,
+    /// Their copies.
+    pub copies: u64,
+    /// Messages of which a copy was left.
+    pub survived: u64,
+    /// How many would have survived on average, in thousandths of a message: with n copies, each is gone with the
+    /// same chance as its keeper.
+    pub expected_millis: u64,
 }
 
 /// Copies of items, cards included and acks not, that keepers lost and copied from each other.

@@ -54,6 +54,18 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
         "  network: {} packets, {} bytes, {} overtaken; keepers hold {} bytes at the end",
         counts.packets, counts.bytes, counts.overtaken, counts.held_bytes
     )?;
+    for seen in report.observed.iter().flat_map(|seen| &seen.survivors) {
+        writeln!(
+            out,
+            "  {} of {} keepers gone for good: of {} messages with {} copies {} were left at keepers ({:.1} by chance)",
+            seen.gone,
+            seen.keepers,
+            seen.waiting,
+            seen.copies,
+            seen.survived,
+            seen.expected_millis as f64 / 1_000.0
+        )?;
+    }
     if let Some(seen) = &report.observed {
         let Upkeep {
             lost,

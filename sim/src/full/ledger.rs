@@ -270,6 +270,13 @@ impl Ledger {
         waiting.filter_map(|letter| letter.expires).collect()
     }
 
+    /// Returns the ends of all messages that wait for anybody with enough receipts.
+    pub(super) fn waiting(&self) -> Vec<UnixMillis> {
+        let letters = self.letters.iter();
+        let waiting = letters.filter(|letter| letter.stored && letter.shown.is_none());
+        waiting.filter_map(|letter| letter.expires).collect()
+    }
+
     /// A person's node knows that these were read.
     pub(super) fn on_read(&mut self, person: usize, ids: Vec<String>) {
         self.read.extend(ids.into_iter().map(|id| (person, id)));

@@ -231,6 +231,7 @@ impl Director<'_> {
     }
 
     async fn kill(&mut self, number: usize, target: Target, fault: &FaultOptions) {
+        let before = self.standing_copies();
         for who in self.targets(target, fault).await {
             let Party::Keeper(keeper) = who else {
                 continue;
@@ -243,6 +244,7 @@ impl Director<'_> {
             self.line(format_args!("{who} is gone for good"));
             self.begin("gone", who.to_string());
         }
+        self.count_survivors(&before);
     }
 
     async fn crash(&mut self, who: Party, number: usize) {
