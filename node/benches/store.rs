@@ -221,6 +221,7 @@ fn put(bytes: Bytes) -> StoreOp {
     let budget = Budget {
         count: 1_024,
         bytes: 1 << 24,
+        effort: 0,
     };
     StoreOp::PutEnvelope {
         address,

@@ -11,11 +11,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    NodeId,
+    Address, NodeId,
     keys::SecretKey,
     limits::{
-        CAPABILITY_MAILBOX_BYTES_MAX, CAPABILITY_MAILBOX_COUNT_MAX, SECOND_MS,
-        STAMP_MAILBOX_BYTES_MAX, STAMP_MAILBOX_COUNT_MAX, STORE_OPS_MAX,
+        DAY_MS, HOUR_MS, SEALED_CARD_BYTES, SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX,
+        STRANGER_SHARE_MAX,
     },
     mailbox::Rule,
     receipt::{Claim, Receipt},
@@ -25,6 +25,8 @@ use crate::{
 };
 
 mod admission;
+mod allowance;
+mod budget;
 mod element;
 mod memory;
 #[cfg(feature = "planted")]
@@ -34,16 +36,19 @@ mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use self::{
+    budget::{Budget, MailboxUse, mailbox_budget, place_envelope, price_factor},
     element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
     memory::MemoryStore,
     store::{
-        Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
+        Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
         StoreFault, StoreOp, StoreOutcome, Usage, place_card,
     },
+    turns::{TURN_COST, TurnBounds, TurnUsage, Turns},
 };
-use self::{rate::RateLimiter, subscriptions::Subscriptions};
+use self::{allowance::Allowances, budget::source_bytes_max, rate::RateLimiter, subscriptions::Subscriptions};
 
 /// How often expired items are swept out, in milliseconds: well under the minute they may stay.
 pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
@@ -51,6 +56,11 @@ pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
 const RETRY_BUSY_MS: u64 = 5 * SECOND_MS;
 /// What a refused depositor is told to wait when a mailbox is full, in milliseconds.
 const RETRY_FULL_MS: u64 = 600 * SECOND_MS;
+
+/// Sources whose stored bytes are remembered, at most.
+const SOURCES_REMEMBERED_MAX: usize = 16_384;
+/// Pairs of a mailbox and a source whose envelopes are remembered, at most.
+const STRANGERS_REMEMBERED_MAX: usize = 16_384;
 
 /// Entries of an ack that are checked for one token: as much work as the dearest other request.
 const ACKS_PER_TOKEN: u64 = 4;
@@ -171,7 +181,32 @@ pub struct Counters {
 #[derive(Debug)]
 struct Pending {
     call: CallId,
+    source: Source,
     then: Then,
+    charge: Option<Charge>,
+}
+
+/// What a deposit takes of what its source may have stored.
+#[derive(Clone, Copy, Debug)]
+struct Charge {
+    bytes: u64,
+    /// The mailbox, if it takes stamps.
+    stranger: Option<Address>,
+}
+
+/// How much a keeper has under way and remembers; everything is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Store operations under way.
+    pub store_ops: usize,
+    /// Subscriptions held.
+    pub subscriptions: usize,
+    /// Sources whose rate of requests is remembered.
+    pub rates: usize,
+    /// Sources whose stored bytes are remembered.
+    pub depositors: usize,
+    /// Pairs of a mailbox and a source whose envelopes are remembered.
+    pub strangers: usize,
 }
 
 /// What to do when the store is done.
@@ -191,8 +226,15 @@ pub struct Keeper {
     policy: Policy,
     scheme: Arc<dyn StampScheme>,
     rates: RateLimiter,
+    /// Bytes that each source had stored.
+    stored: Allowances<Source>,
+    /// Envelopes that each source had stored in mailboxes that take stamps.
+    strangers: Allowances<(Address, Source)>,
+    usage: Usage,
     subscriptions: Subscriptions,
     pending: BTreeMap<Ticket, Pending>,
+    /// How many of those each source has.
+    pending_of: BTreeMap<Source, usize>,
     next_ticket: u64,
     next_sweep: UnixMillis,
     read_only: Option<StoreFault>,
@@ -209,8 +251,15 @@ impl Keeper {
             policy,
             scheme,
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
+            stored: Allowances::new(source_bytes_max(u64::MAX), HOUR_MS, SOURCES_REMEMBERED_MAX),
+            strangers: Allowances::new(STRANGER_SHARE_MAX, DAY_MS, STRANGERS_REMEMBERED_MAX),
+            usage: Usage {
+                cap_bytes: u64::MAX,
+                ..Usage::default()
+            },
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
+            pending_of: BTreeMap::new(),
             next_ticket: 0,
             next_sweep: UnixMillis::default(),
             read_only: None,
@@ -267,6 +316,32 @@ impl Keeper {
         self.subscriptions.len()
     }
 
+    /// Returns how much is under way and remembered.
+    pub fn load(&self) -> Load {
+        Load {
+            store_ops: self.pending.len(),
+            subscriptions: self.subscriptions.len(),
+            rates: self.rates.len(),
+            depositors: self.stored.len(),
+            strangers: self.strangers.len(),
+        }
+    }
+
+    /// Tells a keeper how full its store is: prices and shares follow it.
+    pub const fn on_usage(&mut self, usage: Usage) {
+        self.usage = usage;
+        self.stored.resize(source_bytes_max(usage.cap_bytes));
+    }
+
+    /// Tells whether a request of `source` would be looked at now, and not refused because too much
+    /// is under way: whoever has a queue lets it wait there until then.
+    pub fn is_ready_for(&mut self, now: UnixMillis, source: Source) -> bool {
+        let own = self.pending_of.get(&source).copied().unwrap_or(0);
+        self.pending.len() < STORE_OPS_MAX
+            && own < SOURCE_OPS_MAX
+            && self.rates.would_admit(now, source)
+    }
+
     /// Tells whether a stream has a subscription, and is to be kept open for it.
     pub fn is_subscribed(&self, conn: ConnId) -> bool {
         self.subscriptions.is_subscribed(conn)
@@ -280,6 +355,8 @@ impl Keeper {
         self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
         self.subscriptions.expire(now);
         self.rates.forget_idle(now);
+        self.stored.forget_idle(now);
+        self.strangers.forget_idle(now);
         vec![Output::Sweep]
     }
 
@@ -319,16 +396,84 @@ impl Keeper {
             }]);
         }
         let then = then_of(&request);
+        let charge = charge_of(&request);
+        if let Some(charge) = charge {
+            self.check_shares(now, source, charge)?;
+        }
         let op = self.admit(now, request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         #[cfg(feature = "planted")]
         let early = planted::early_receipt(&self.key, call, &then, &op);
-        self.pending.insert(ticket, Pending { call, then });
+        self.begin(now, ticket, call, source, then, charge);
         let outputs = vec![Output::Store { ticket, op }];
         #[cfg(feature = "planted")]
         let outputs = early.into_iter().chain(outputs).collect();
         Ok(outputs)
+    }
+
+    /// Refuses a deposit whose source has had its share.
+    fn check_shares(
+        &mut self,
+        now: UnixMillis,
+        source: Source,
+        Charge { bytes, stranger }: Charge,
+    ) -> Result<(), Refusal> {
+        let is_within = stranger.is_none_or(|at| self.strangers.allows(now, (at, source), 1));
+        if is_within && self.stored.allows(now, source, bytes) {
+            return Ok(());
+        }
+        Err(Refusal::until(Reason::Full, RETRY_FULL_MS))
+    }
+
+    /// Writes down what is under way; what is deposited counts from now on, so that no source can
+    /// have more under way than its share.
+    fn begin(
+        &mut self,
+        now: UnixMillis,
+        ticket: Ticket,
+        call: CallId,
+        source: Source,
+        then: Then,
+        charge: Option<Charge>,
+    ) {
+        if let Some(Charge { bytes, stranger }) = charge {
+            self.stored.take(now, source, bytes);
+            if let Some(at) = stranger {
+                self.strangers.take(now, (at, source), 1);
+            }
+        }
+        *self.pending_of.entry(source).or_default() += 1;
+        let pending = Pending {
+            call,
+            source,
+            then,
+            charge,
+        };
+        self.pending.insert(ticket, pending);
+    }
+
+    /// Takes what is done off the books; a deposit that took no new room costs its source nothing.
+    fn end(&mut self, ticket: Ticket, is_new: bool) -> Option<(CallId, Then)> {
+        let Pending {
+            call,
+            source,
+            then,
+            charge,
+        } = self.pending.remove(&ticket)?;
+        if let Some(count) = self.pending_of.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.pending_of.remove(&source);
+            }
+        }
+        if let Some(Charge { bytes, stranger }) = charge.filter(|_| !is_new) {
+            self.stored.undo(source, bytes);
+            if let Some(at) = stranger {
+                self.strangers.undo((at, source), 1);
+            }
+        }
+        Some((call, then))
     }
 
     fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
@@ -337,8 +482,14 @@ impl Keeper {
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
+            price_factor: self.price_factor(),
         }
         .admit(request)
+    }
+
+    /// Returns by how much stamps are dearer because the store fills.
+    const fn price_factor(&self) -> u32 {
+        price_factor(self.usage.counted_bytes(), self.usage.cap_bytes)
     }
 
     fn on_stored(
@@ -347,7 +498,8 @@ impl Keeper {
         ticket: Ticket,
         result: Result<StoreOutcome, StoreFault>,
     ) -> Vec<Output> {
-        let Some(Pending { call, then }) = self.pending.remove(&ticket) else {
+        let is_new = matches!(result, Ok(StoreOutcome::Held { new: true, .. }));
+        let Some((call, then)) = self.end(ticket, is_new) else {
             return Vec::new();
         };
         #[cfg(feature = "planted")]
@@ -364,7 +516,11 @@ impl Keeper {
         let response = match outcome {
             StoreOutcome::Held { until, new } => return self.on_held(now, call, then, until, new),
             StoreOutcome::Refused(Reason::Stamp) => {
-                return vec![self.refuse(call, Refusal::stamp(self.policy.card_effort))];
+                let effort = self.policy.card_effort.saturating_mul(self.price_factor());
+                return vec![self.refuse(call, Refusal::stamp(effort))];
+            }
+            StoreOutcome::Unpaid { effort } => {
+                return vec![self.refuse(call, Refusal::stamp(effort))];
             }
             StoreOutcome::Refused(reason) => {
                 let retry = if reason.may_pass() { RETRY_FULL_MS } else { 0 };
@@ -465,18 +621,21 @@ fn weight_of(request: &Request) -> u64 {
     }
 }
 
-/// Returns the budget of a mailbox under `rule`.
-pub const fn mailbox_budget(rule: Rule) -> Budget {
-    match rule {
-        Rule::Stamp => Budget {
-            count: STAMP_MAILBOX_COUNT_MAX,
-            bytes: STAMP_MAILBOX_BYTES_MAX,
-        },
-        Rule::Capability => Budget {
-            count: CAPABILITY_MAILBOX_COUNT_MAX,
-            bytes: CAPABILITY_MAILBOX_BYTES_MAX,
-        },
-    }
+/// Returns what a deposit would take of its source's share.
+fn charge_of(request: &Request) -> Option<Charge> {
+    let (bytes, stranger) = match request {
+        Request::DepositEnvelope {
+            mailbox, envelope, ..
+        } => {
+            let takes_stamps = mailbox.rule == Rule::Stamp;
+            (envelope.len(), takes_stamps.then(|| mailbox.address()))
+        }
+        Request::DepositCard { .. } => (SEALED_CARD_BYTES, None),
+        Request::DepositChunk { chunk, .. } => (chunk.len(), None),
+        _ => return None,
+    };
+    let bytes = bytes as u64;
+    Some(Charge { bytes, stranger })
 }
 
 fn then_of(request: &Request) -> Then {
@@ -516,7 +675,7 @@ fn then_of(request: &Request) -> Then {
         },
         Request::DepositChunk { chunk, nonce, .. } => {
             let id = crate::envelope::id_of(chunk);
-            let address = crate::Address::new(*id.as_bytes());
+            let address = Address::new(*id.as_bytes());
             Then::Receipt {
                 claim: Claim {
                     address,

@@ -292,6 +292,7 @@ impl Host {
         let budget = restante_proto::keeper::Budget {
             count: u32::MAX,
             bytes: u64::MAX,
+            effort: 0,
         };
         self.apply(
             date,

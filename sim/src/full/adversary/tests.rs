@@ -38,6 +38,7 @@ fn put(address: Address) -> StoreOp {
         budget: Budget {
             count: 10,
             bytes: 1 << 20,
+            effort: 0,
         },
         warrant: Bytes::new(),
     }

@@ -27,6 +27,7 @@ const CAP_BYTES: u64 = 1 << 20;
 const BUDGET: Budget = Budget {
     count: 3,
     bytes: 10_000,
+    effort: 0,
 };
 
 /// What a store does wrong.
@@ -138,6 +139,7 @@ impl WrongStore {
                 let budget = Budget {
                     count: u32::MAX,
                     bytes: u64::MAX,
+                    effort: 0,
                 };
                 let op = StoreOp::PutEnvelope {
                     address,
