@@ -38,6 +38,10 @@ mod subscriptions;
 mod tests;
 mod turns;
 
+use self::{
+    allowance::Allowances, budget::source_bytes_max, rate::RateLimiter,
+    subscriptions::Subscriptions,
+};
 pub use self::{
     budget::{Budget, MailboxUse, mailbox_budget, place_envelope, price_factor},
     element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
@@ -48,7 +52,6 @@ pub use self::{
     },
     turns::{TURN_COST, TurnBounds, TurnUsage, Turns},
 };
-use self::{allowance::Allowances, budget::source_bytes_max, rate::RateLimiter, subscriptions::Subscriptions};
 
 /// How often expired items are swept out, in milliseconds: well under the minute they may stay.
 pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;

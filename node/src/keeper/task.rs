@@ -5,26 +5,42 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use restante_proto::{
-    keeper::{CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, StoreFault},
+    keeper::{
+        CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, Source, StoreFault, StoreOp,
+        Ticket, TurnBounds, Turns,
+    },
+    limits::STORE_OPS_MAX,
     request::Response,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
-use super::disk::{Chore, DiskQueue, DiskReport, DiskState};
-use super::handle::{Inlets, KeeperReport, KeeperRequest, Query};
+use super::disk::{BATCH_OPS_MAX, Chore, DiskQueue, DiskReport, DiskState};
+use super::handle::{Inlets, KeeperReport, Query};
+use super::lobby::{Visitor, cost_of};
 use super::port::{KeeperPort, LOCAL_SOURCE};
 use crate::clock::Clock;
 
 /// The stream of the node's own person; the names of peers' substreams begin at 1.
 const LOCAL_CONN: ConnId = ConnId(0);
+/// Operations that may wait for the disk: the state machine has no more under way.
+const READY: TurnBounds = TurnBounds {
+    count: STORE_OPS_MAX,
+    cost: u64::MAX,
+    source_count: STORE_OPS_MAX,
+    source_cost: u64::MAX,
+};
 
 /// A keeper at work.
 pub(super) struct KeeperTask<P: KeeperPort> {
     keeper: Keeper,
     port: P,
     inlets: Inlets<P>,
+    /// Operations that wait for the next commit.
+    ready: Turns<(Ticket, StoreOp)>,
+    /// A commit is under way.
+    committing: bool,
     disk: DiskQueue,
     reports: mpsc::Receiver<DiskReport>,
     disk_task: JoinHandle<()>,
@@ -32,6 +48,8 @@ pub(super) struct KeeperTask<P: KeeperPort> {
     clock: Clock,
     /// A slice is being swept.
     sweeping: bool,
+    /// Every handle is gone.
+    orphaned: bool,
     peers: Peers<P>,
     /// Where pushes for the node's own person go.
     local_pushes: Option<mpsc::Sender<Bytes>>,
@@ -64,7 +82,8 @@ enum Event<P: KeeperPort> {
     Report(DiskReport),
     Query(Query),
     Closed(BTreeSet<P::Conn>),
-    Request(KeeperRequest<P>),
+    Request(Source, Visitor<P>),
+    Orphaned,
     End,
 }
 
@@ -85,17 +104,21 @@ impl<P: KeeperPort> KeeperTask<P> {
             calls: BTreeMap::new(),
             next: 0,
         };
-        let sweeping = false;
+        let mut keeper = keeper;
+        keeper.on_usage(disk_state.usage);
         Self {
             keeper,
             port,
             inlets,
+            ready: Turns::new(READY),
+            committing: false,
             disk,
             reports,
             disk_task,
             disk_state,
             clock,
-            sweeping,
+            sweeping: false,
+            orphaned: false,
             peers,
             local_pushes: None,
         }
@@ -118,7 +141,8 @@ impl<P: KeeperPort> KeeperTask<P> {
                     }
                 }
                 Event::Closed(conns) => self.on_closed(&conns).await,
-                Event::Request(request) => self.on_request(request).await,
+                Event::Request(source, request) => self.on_request(source, request).await,
+                Event::Orphaned => self.orphaned = true,
                 Event::End => break,
             }
         }
@@ -133,17 +157,24 @@ impl<P: KeeperPort> KeeperTask<P> {
             .since(self.clock.now())
             .min(SWEEP_INTERVAL_MS);
         let Inlets {
-            requests,
+            lobby,
             queries,
             closed,
         } = &mut self.inlets;
+        if self.orphaned && lobby.is_empty() {
+            return Event::End;
+        }
+        let (keeper, clock) = (&mut self.keeper, &self.clock);
+        let ready = |source| keeper.is_ready_for(clock.now(), source);
         tokio::select! {
             biased;
             () = tokio::time::sleep(Duration::from_millis(wait)) => Event::Timer,
             Some(report) = self.reports.recv() => Event::Report(report),
-            Some(query) = queries.recv() => Event::Query(query),
+            query = queries.recv(), if !self.orphaned => {
+                query.map_or(Event::Orphaned, Event::Query)
+            }
             conns = closed.next() => Event::Closed(conns),
-            request = requests.recv() => request.map_or(Event::End, Event::Request),
+            (source, request) = lobby.next(ready) => Event::Request(source, request),
         }
     }
 
@@ -181,10 +212,9 @@ impl<P: KeeperPort> KeeperTask<P> {
         None
     }
 
-    async fn on_request(&mut self, request: KeeperRequest<P>) {
-        let KeeperRequest {
+    async fn on_request(&mut self, source: Source, request: Visitor<P>) {
+        let Visitor {
             conn,
-            source,
             token,
             payload,
         } = request;
@@ -192,23 +222,16 @@ impl<P: KeeperPort> KeeperTask<P> {
         self.step(Input::Request {
             conn,
             call,
-            source: P::source(source),
+            source,
             payload,
         })
         .await;
     }
 
     async fn on_closed(&mut self, closed: &BTreeSet<P::Conn>) {
-        // Requests that came before are still waiting; a subscription among them would outlive its
-        // substream.
-        for _ in 0..self.inlets.requests.len() {
-            let Ok(request) = self.inlets.requests.try_recv() else {
-                break;
-            };
-            if !closed.contains(&request.conn) {
-                self.on_request(request).await;
-            }
-        }
+        // Requests that came before may still be waiting; a subscription among them would outlive
+        // its substream.
+        self.inlets.lobby.discard(|conn| closed.contains(conn));
         for conn in closed {
             if let Some(id) = self.peers.forget(conn) {
                 self.step(Input::Closed(id)).await;
@@ -219,13 +242,18 @@ impl<P: KeeperPort> KeeperTask<P> {
     async fn on_report(&mut self, report: DiskReport) {
         match report {
             DiskReport::Stored(results, state) => {
-                self.disk_state = state;
+                self.note(state);
+                self.committing = false;
+                // The disk goes on while the answers are made.
+                for input in self.commit_next() {
+                    self.step(input).await;
+                }
                 for (ticket, result) in results {
                     self.step(Input::Stored { ticket, result }).await;
                 }
             }
             DiskReport::Swept(done, state) => {
-                self.disk_state = state;
+                self.note(state);
                 self.sweeping = false;
                 match done {
                     Ok(expired) => {
@@ -246,24 +274,48 @@ impl<P: KeeperPort> KeeperTask<P> {
         }
     }
 
+    fn note(&mut self, state: DiskState) {
+        self.disk_state = state;
+        self.keeper.on_usage(state.usage);
+    }
+
+    /// Begins the next commit unless one is under way; returns what cannot be done any more.
+    fn commit_next(&mut self) -> Vec<Input> {
+        if self.committing || self.ready.is_empty() {
+            return Vec::new();
+        }
+        let ready = std::iter::from_fn(|| self.ready.pop(|_| true));
+        let batch: Vec<_> = ready.map(|(_, op)| op).take(BATCH_OPS_MAX).collect();
+        match self.disk.batches.try_send(batch) {
+            Ok(()) => {
+                self.committing = true;
+                Vec::new()
+            }
+            // There is always room for one: the disk's task has ended.
+            Err(lost) => lost.into_inner().into_iter().map(lost_op).collect(),
+        }
+    }
+
     /// Feeds the state machine and does what it says, until it says nothing more.
     async fn step(&mut self, input: Input) {
         let was_read_only = self.keeper.read_only().is_some();
+        let (source, cost) = match &input {
+            Input::Request {
+                source, payload, ..
+            } => (*source, cost_of(payload)),
+            // Nothing else makes the state machine store anything.
+            _ => (LOCAL_SOURCE, 1),
+        };
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             for output in self.keeper.handle(self.clock.now(), input) {
                 match output {
                     Output::Respond { call, response } => self.respond(call, &response).await,
                     Output::Store { ticket, op } => {
-                        // The state machine has no more under way than there is room for: a
-                        // failure says that the disk's task has ended.
-                        if self.disk.ops.try_send((ticket, op)).is_err() {
-                            let fault = StoreFault::Io("its task has ended".into());
-                            inputs.push_back(Input::Stored {
-                                ticket,
-                                result: Err(fault),
-                            });
-                        }
+                        // The state machine has no more under way than there is room for.
+                        let refused = self.ready.push(source, cost, (ticket, op)).err();
+                        inputs.extend(refused.map(lost_op));
+                        inputs.extend(self.commit_next());
                     }
                     Output::Push { conn, push } if conn == LOCAL_CONN => {
                         if let Some(pushes) = &self.local_pushes {
@@ -336,16 +388,26 @@ impl<P: KeeperPort> KeeperTask<P> {
             counters: self.keeper.counters().clone(),
             store: self.disk_state.counters,
             subscriptions: self.keeper.subscriptions(),
+            waiting: self.inlets.lobby.usage(),
+            ready: self.ready.usage(),
+            load: self.keeper.load(),
             read_only: self.keeper.read_only().map(ToString::to_string),
         }
     }
 
     /// Answers what was stored in the meantime and closes the store.
     async fn finish(mut self, told: Option<oneshot::Sender<()>>) {
+        self.inlets.lobby.close();
+        while self.committing {
+            match self.reports.recv().await {
+                Some(report) => self.on_report(report).await,
+                None => break,
+            }
+        }
         // Without the queue's other end the disk finishes what waits, and ends.
-        let (ops, _none) = mpsc::channel(1);
+        let (batches, _none) = mpsc::channel(1);
         let (chores, _none) = mpsc::channel(1);
-        self.disk = DiskQueue { ops, chores };
+        self.disk = DiskQueue { batches, chores };
         while let Some(report) = self.reports.recv().await {
             self.on_report(report).await;
         }
@@ -355,6 +417,14 @@ impl<P: KeeperPort> KeeperTask<P> {
         if let Some(told) = told {
             let _unwanted = told.send(());
         }
+    }
+}
+
+/// Returns what the state machine is told of an operation that the disk will not do.
+fn lost_op((ticket, _): (Ticket, StoreOp)) -> Input {
+    Input::Stored {
+        ticket,
+        result: Err(StoreFault::Io("its task has ended".into())),
     }
 }
 

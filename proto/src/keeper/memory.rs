@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::budget::{Budget, MailboxUse, place_envelope};
 use super::element::{ElementKey, ElementPage, Warrant};
 use super::store::{
-    Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
-    StoreFault, StoreOp, StoreOutcome, Usage, place_card,
+    Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision, StoreFault,
+    StoreOp, StoreOutcome, Usage, place_card,
 };
 use crate::{
     Address, ItemId,

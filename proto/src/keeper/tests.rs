@@ -205,12 +205,7 @@ fn stamped_until(mailbox: &Mailbox, envelope: &Bytes, expires: UnixMillis) -> Re
     stamped_worth(mailbox, envelope, expires, 1)
 }
 
-fn stamped_worth(
-    mailbox: &Mailbox,
-    envelope: &Bytes,
-    expires: UnixMillis,
-    effort: u32,
-) -> Request {
+fn stamped_worth(mailbox: &Mailbox, envelope: &Bytes, expires: UnixMillis, effort: u32) -> Request {
     let challenge = Challenge::envelope(&mailbox.address(), &id_of(envelope), expires);
     Request::DepositEnvelope {
         mailbox: *mailbox,

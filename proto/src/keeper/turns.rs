@@ -90,8 +90,7 @@ impl<T> Turns<T> {
             return Err(thing);
         }
         let fits = |turns: &Self| {
-            turns.count < turns.bounds.count
-                && turns.cost.saturating_add(cost) <= turns.bounds.cost
+            turns.count < turns.bounds.count && turns.cost.saturating_add(cost) <= turns.bounds.cost
         };
         if fits(self) {
             self.add(source, cost, thing);
@@ -134,7 +133,10 @@ impl<T> Turns<T> {
                 continue;
             }
             line.share -= *cost;
-            let goes_on = line.waiting.get(1).is_some_and(|(next, _)| *next <= line.share);
+            let goes_on = line
+                .waiting
+                .get(1)
+                .is_some_and(|(next, _)| *next <= line.share);
             let (_, _, thing) = self.take(source, false)?;
             if !goes_on && self.ring.front() == Some(&source) {
                 self.ring.rotate_left(1);
@@ -153,7 +155,10 @@ impl<T> Turns<T> {
         self.lines.retain(|_, line| !line.waiting.is_empty());
         let lines = &self.lines;
         self.ring.retain(|source| lines.contains_key(source));
-        self.by_cost = lines.iter().map(|(source, line)| (line.cost, *source)).collect();
+        self.by_cost = lines
+            .iter()
+            .map(|(source, line)| (line.cost, *source))
+            .collect();
         self.count = lines.values().map(|line| line.waiting.len()).sum();
         self.cost = lines.values().map(|line| line.cost).sum();
     }

@@ -8,8 +8,8 @@ use restante_proto::{
     Address, ItemId,
     card::CardRecord,
     keeper::{
-        Budget, Expired, MailboxUse, SlotDecision, StoreOp, StoreOutcome, Usage, Warrant, place_card,
-        place_envelope,
+        Budget, Expired, MailboxUse, SlotDecision, StoreOp, StoreOutcome, Usage, Warrant,
+        place_card, place_envelope,
     },
     keys::Signature,
     limits::{ACK_MEMORY_MS, MAILBOX_TOMBSTONES_MAX, TOMBSTONE_BYTES},

@@ -47,10 +47,16 @@ fn beyond_those_remembered_newcomers_go_free_and_the_idle_are_forgotten() {
     allowances.take(NOW, 'c', 60);
     assert_eq!(allowances.len(), 2);
     assert!(allowances.allows(NOW, 'c', 60));
-    assert!(!allowances.allows(NOW, 'b', 1), "who is remembered stays so");
+    assert!(
+        !allowances.allows(NOW, 'b', 1),
+        "who is remembered stays so"
+    );
     let half = NOW.plus(HOUR_MS / 2);
     allowances.take(half, 'c', 60);
-    assert!(!allowances.allows(half, 'c', 1), "the place of the idle is free");
+    assert!(
+        !allowances.allows(half, 'c', 1),
+        "the place of the idle is free"
+    );
     assert_eq!(allowances.len(), 2);
     allowances.forget_idle(NOW.plus(2 * HOUR_MS));
     assert_eq!(allowances.len(), 0);

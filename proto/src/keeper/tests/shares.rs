@@ -30,7 +30,9 @@ const FLOOD: std::ops::Range<u64> = 100..160;
 
 #[test]
 fn a_price_doubles_with_each_eighth_from_half_on_and_a_client_pays_it_unasked() {
-    let factors: Vec<u32> = (0..=8).map(|eighths| price_factor(eighths * 16, 128)).collect();
+    let factors: Vec<u32> = (0..=8)
+        .map(|eighths| price_factor(eighths * 16, 128))
+        .collect();
     assert_eq!(factors, [1, 1, 1, 1, 2, 4, 8, 16, 16]);
     assert_eq!((price_factor(63, 128), price_factor(79, 128)), (1, 2));
     assert_eq!(price_factor(u64::MAX, u64::MAX), 16);
@@ -221,7 +223,10 @@ fn stamps_are_dearer_at_a_node_that_fills() {
     office.receipt(NOW, &worth(4));
     // Contacts pay nothing, however full it is.
     let (closed, owner) = closed_box();
-    office.receipt(NOW, &admitted_to(&closed, &owner, &envelope("two"), "a contact"));
+    office.receipt(
+        NOW,
+        &admitted_to(&closed, &owner, &envelope("two"), "a contact"),
+    );
 }
 
 #[test]
@@ -294,7 +299,10 @@ fn a_source_with_much_under_way_waits_and_others_do_not() {
     office.source = 0;
     drop(office.begin(NOW, 0, request.encode()));
     assert_eq!(office.keeper.load().store_ops, STORE_OPS_MAX);
-    assert!(!office.keeper.is_ready_for(NOW, Source(99)), "all places are taken");
+    assert!(
+        !office.keeper.is_ready_for(NOW, Source(99)),
+        "all places are taken"
+    );
 }
 
 #[test]

@@ -177,9 +177,17 @@ fn a_full_room_takes_a_newcomer_and_the_loudest_loses_its_last() {
         turns.push(Source(1), 10, number).unwrap();
     }
     assert_eq!(turns.push(Source(2), 10, 4), Err(3), "the loudest's last");
-    assert_eq!(turns.push(Source(1), 10, 5), Err(5), "it may not take another's");
+    assert_eq!(
+        turns.push(Source(1), 10, 5),
+        Err(5),
+        "it may not take another's"
+    );
     // Two each: nobody is louder than a second one of the newcomer would make it.
     assert_eq!(turns.push(Source(2), 10, 6), Err(2));
     assert_eq!(turns.push(Source(2), 10, 7), Err(7));
-    assert_eq!(turns.push(Source(3), 900, 8), Err(8), "it takes the room of many");
+    assert_eq!(
+        turns.push(Source(3), 900, 8),
+        Err(8),
+        "it takes the room of many"
+    );
 }
