@@ -62,15 +62,13 @@ impl MailboxUse {
 /// Returns by how much the price of a place is multiplied when `used` of `room` is taken: nothing
 /// below half, then twice as much from each eighth on.
 pub const fn price_factor(used: u64, room: u64) -> u32 {
-    // Both are divided rather than multiplied: no number is too large for that.
-    let eighth = room.div_ceil(8);
-    let eighths = if eighth == 0 { 7 } else { used / eighth };
-    match eighths {
-        0..=3 => 1,
-        4 => 2,
-        5 => 4,
-        6 => 8,
-        _ => 16,
+    // Divided rather than multiplied: no number is too large for that.
+    match used.checked_div(room.div_ceil(8)) {
+        Some(0..=3) => 1,
+        Some(4) => 2,
+        Some(5) => 4,
+        Some(6) => 8,
+        Some(7..) | None => 16,
     }
 }
 

@@ -76,6 +76,10 @@ fn the_specification_has_the_limits_of_the_code() {
         ACK_MEMORY_MS,
         SUBSCRIPTIONS_PER_CONNECTION_MAX,
         STORE_OPS_MAX,
+        SOURCE_OPS_MAX,
+        SOURCE_CAP_PART,
+        SOURCE_BYTES_MIN,
+        STRANGER_SHARE_MAX,
     ];
     for (name, value) in &limits {
         assert!(

@@ -374,8 +374,8 @@ async fn the_connection_that_is_closed_is_idle_and_nobody_holds_it() {
     let id = ConnectionId::new_unchecked(2);
     behaviour.on_report(peers[1], id, Report::Idle { calls: 0 });
     let third = Some(ConnectionId::new_unchecked(3));
-    assert_eq!(behaviour.close_longest_idle(), third);
-    assert_eq!(behaviour.close_longest_idle(), None);
+    assert_eq!(behaviour.close_longest_idle(true), third);
+    assert_eq!(behaviour.close_longest_idle(true), None);
     behaviour.on_report(peers[1], id, Report::Idle { calls: 1 });
-    assert_eq!(behaviour.close_longest_idle(), Some(id));
+    assert_eq!(behaviour.close_longest_idle(true), Some(id));
 }

@@ -124,7 +124,7 @@ proptest! {
         }
         for _ in 0..pops {
             let (source, ()) = turns.pop(|_| true).unwrap();
-            let which = source.0 as usize;
+            let which = usize::try_from(source.0).unwrap();
             given[which] += costs[which];
             turns.push(source, costs[which], ()).unwrap();
         }
@@ -151,15 +151,14 @@ proptest! {
         turns.push(Source(0), cost, ()).unwrap();
         let mut given = BTreeMap::new();
         while let Some((Source(source), ())) = turns.pop(|_| true) {
-            if source == 0 {
+            let Some(which) = usize::try_from(source).unwrap().checked_sub(1) else {
                 break;
-            }
-            *given.entry(source).or_insert(0) += loud[source as usize - 1];
+            };
+            *given.entry(which).or_insert(0) += loud[which];
         }
         // Each was given one share, and what it had saved for a thing that is dearer than that.
-        for (source, given) in given {
-            let each = loud[source as usize - 1];
-            prop_assert!(given <= TURN_COST + each, "{source} was given {given}");
+        for (which, given) in given {
+            prop_assert!(given <= TURN_COST + loud[which], "{which} was given {given}");
         }
     }
 }
