@@ -1,8 +1,9 @@
-//! What a hostile source at full rate does to others at one node, in figures.
+//! What a hostile source at full rate does to others at one node, and what a crowd of idle clients takes, in figures.
 //!
 //! ```sh
 //! cargo build --release --workspace --bins
 //! cargo run --release -p restante-tests --example flood -- [SECONDS]
+//! cargo run --release -p restante-tests --example flood -- crowd [CLIENTS]
 //! ```
 //!
 //! A community server with a cap of 256 MiB runs as a process of its own, and so does the hostile
@@ -23,7 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use restante::net::Multiaddr;
-use restante_tests::{Honest, Hostile, Seen, Site};
+use restante_tests::{Crowd, Honest, Hostile, Seen, Site};
 
 const CAP_BYTES: u64 = 256 << 20;
 const PEOPLE: u8 = 20;
@@ -36,6 +37,10 @@ fn main() {
         && word == "attack"
     {
         return attack(&address.parse().unwrap());
+    }
+    if arguments.first().is_some_and(|word| word == "crowd") {
+        let count = arguments.get(1).map_or(2_000, |text| text.parse().unwrap());
+        return crowd(count);
     }
     let seconds = arguments.first().map_or(60, |text| text.parse().unwrap());
     measure(Duration::from_secs(seconds));
@@ -61,6 +66,32 @@ fn attack(address: &Multiaddr) {
 #[expect(clippy::cast_precision_loss, reason = "counts are small")]
 fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
+}
+
+/// Lets people connect and subscribe, and shows what each of them costs the node.
+fn crowd(count: u16) {
+    let site = Site::alone();
+    let mut server = site.community("server");
+    server.run(&["--disk-cap", "256MiB"]);
+    let address = server.address();
+    let mut honest = Honest::new(&address, PEOPLE);
+    show("idle", &mut honest.work(Duration::from_secs(10), PAUSE));
+    let before = server.memory_kib();
+    let start = Instant::now();
+    let people = Crowd::new(&address, count);
+    println!("{count} people have subscribed in {:.1?}", start.elapsed());
+    // Whatever the handshakes took is given back, or counts.
+    show("crowd", &mut honest.work(Duration::from_secs(20), PAUSE));
+    let after = server.memory_kib();
+    let status = server.status();
+    println!(
+        "{} peers, {} subscriptions; memory {before} KiB before, {after} KiB after: {:.1} KiB each",
+        status.peers,
+        status.keeper.load.subscriptions,
+        f64::from(u32::try_from(after.saturating_sub(before)).unwrap()) / f64::from(count),
+    );
+    drop(people);
+    server.stop();
 }
 
 fn measure(time: Duration) {

@@ -240,6 +240,36 @@ impl Client {
     }
 }
 
+/// People who are connected, wait to be told of what arrives, and do nothing.
+#[derive(Debug)]
+pub struct Crowd {
+    _clients: Vec<Client>,
+    _runtime: Runtime,
+}
+
+impl Crowd {
+    /// Lets so many people connect and subscribe, some of each group of addresses.
+    #[track_caller]
+    pub fn new(node: &Multiaddr, count: u16) -> Self {
+        let runtime = runtime(2);
+        let clients = (0..count).map(|number| {
+            let ip = format!("127.{}.{}.1", 2 + number / 250, number % 250);
+            let client = Client::at(&runtime, node, &ip);
+            let subscribe = Letterbox::new().subscribe(&client.keeper).encode();
+            let answer = runtime.block_on(client.ask(subscribe));
+            assert!(
+                matches!(answer, Some(Response::Done { until: Some(_) })),
+                "person {number} was answered with {answer:?}"
+            );
+            client
+        });
+        Self {
+            _clients: clients.collect(),
+            _runtime: runtime,
+        }
+    }
+}
+
 /// What came back to a hostile source, by the kind of answer, and how much of it was accepted.
 pub type Answers = BTreeMap<String, u64>;
 

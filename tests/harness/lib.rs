@@ -21,7 +21,7 @@ mod stream;
 mod wait;
 
 pub use cluster::Cluster;
-pub use flood::{Answers, Honest, Hostile, Seen, Times};
+pub use flood::{Answers, Crowd, Honest, Hostile, Seen, Times};
 pub use letterbox::{Letterbox, envelope, nonce};
 pub use node::Node;
 pub use peer::Peer;
