@@ -13,10 +13,7 @@ use bytes::Bytes;
 use crate::{
     Address, NodeId,
     keys::SecretKey,
-    limits::{
-        DAY_MS, HOUR_MS, SEALED_CARD_BYTES, SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX,
-        STRANGER_SHARE_MAX,
-    },
+    limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
     mailbox::Rule,
     receipt::{Claim, Receipt},
     request::{Push, Reason, Refusal, Request, Response, Waiting},
@@ -32,16 +29,13 @@ mod memory;
 #[cfg(feature = "planted")]
 mod planted;
 mod rate;
+mod shares;
 mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod turns;
 
-use self::{
-    allowance::Allowances, budget::source_bytes_max, rate::RateLimiter,
-    subscriptions::Subscriptions,
-};
 pub use self::{
     budget::{Budget, MailboxUse, mailbox_budget, place_envelope, price_factor},
     element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
@@ -52,6 +46,11 @@ pub use self::{
     },
     turns::{TURN_COST, TurnBounds, TurnUsage, Turns},
 };
+use self::{
+    rate::RateLimiter,
+    shares::{Charge, Shares},
+    subscriptions::Subscriptions,
+};
 
 /// How often expired items are swept out, in milliseconds: well under the minute they may stay.
 pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
@@ -59,11 +58,6 @@ pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
 const RETRY_BUSY_MS: u64 = 5 * SECOND_MS;
 /// What a refused depositor is told to wait when a mailbox is full, in milliseconds.
 const RETRY_FULL_MS: u64 = 600 * SECOND_MS;
-
-/// Sources whose stored bytes are remembered, at most.
-const SOURCES_REMEMBERED_MAX: usize = 16_384;
-/// Pairs of a mailbox and a source whose envelopes are remembered, at most.
-const STRANGERS_REMEMBERED_MAX: usize = 16_384;
 
 /// Entries of an ack that are checked for one token: as much work as the dearest other request.
 const ACKS_PER_TOKEN: u64 = 4;
@@ -189,14 +183,6 @@ struct Pending {
     charge: Option<Charge>,
 }
 
-/// What a deposit takes of what its source may have stored.
-#[derive(Clone, Copy, Debug)]
-struct Charge {
-    bytes: u64,
-    /// The mailbox, if it takes stamps.
-    stranger: Option<Address>,
-}
-
 /// How much a keeper has under way and remembers; everything is bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -229,11 +215,7 @@ pub struct Keeper {
     policy: Policy,
     scheme: Arc<dyn StampScheme>,
     rates: RateLimiter,
-    /// Bytes that each source had stored.
-    stored: Allowances<Source>,
-    /// Envelopes that each source had stored in mailboxes that take stamps.
-    strangers: Allowances<(Address, Source)>,
-    usage: Usage,
+    shares: Shares,
     subscriptions: Subscriptions,
     pending: BTreeMap<Ticket, Pending>,
     /// How many of those each source has.
@@ -254,12 +236,7 @@ impl Keeper {
             policy,
             scheme,
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
-            stored: Allowances::new(source_bytes_max(u64::MAX), HOUR_MS, SOURCES_REMEMBERED_MAX),
-            strangers: Allowances::new(STRANGER_SHARE_MAX, DAY_MS, STRANGERS_REMEMBERED_MAX),
-            usage: Usage {
-                cap_bytes: u64::MAX,
-                ..Usage::default()
-            },
+            shares: Shares::new(),
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
             pending_of: BTreeMap::new(),
@@ -321,19 +298,19 @@ impl Keeper {
 
     /// Returns how much is under way and remembered.
     pub fn load(&self) -> Load {
+        let (depositors, strangers) = self.shares.remembered();
         Load {
             store_ops: self.pending.len(),
             subscriptions: self.subscriptions.len(),
             rates: self.rates.len(),
-            depositors: self.stored.len(),
-            strangers: self.strangers.len(),
+            depositors,
+            strangers,
         }
     }
 
     /// Tells a keeper how full its store is: prices and shares follow it.
     pub const fn on_usage(&mut self, usage: Usage) {
-        self.usage = usage;
-        self.stored.resize(source_bytes_max(usage.cap_bytes));
+        self.shares.on_usage(usage);
     }
 
     /// Tells whether a request of `source` would be looked at now, and not refused because too much
@@ -358,8 +335,7 @@ impl Keeper {
         self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
         self.subscriptions.expire(now);
         self.rates.forget_idle(now);
-        self.stored.forget_idle(now);
-        self.strangers.forget_idle(now);
+        self.shares.forget_idle(now);
         vec![Output::Sweep]
     }
 
@@ -399,60 +375,35 @@ impl Keeper {
             }]);
         }
         let then = then_of(&request);
-        let charge = charge_of(&request);
-        if let Some(charge) = charge {
-            self.check_shares(now, source, charge)?;
+        let charge = Charge::of(&request);
+        if charge.is_some_and(|charge| !self.shares.allow(now, source, charge)) {
+            return Err(Refusal::until(Reason::Full, RETRY_FULL_MS));
         }
         let op = self.admit(now, request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         #[cfg(feature = "planted")]
         let early = planted::early_receipt(&self.key, call, &then, &op);
-        self.begin(now, ticket, call, source, then, charge);
-        let outputs = vec![Output::Store { ticket, op }];
-        #[cfg(feature = "planted")]
-        let outputs = early.into_iter().chain(outputs).collect();
-        Ok(outputs)
-    }
-
-    /// Refuses a deposit whose source has had its share.
-    fn check_shares(
-        &mut self,
-        now: UnixMillis,
-        source: Source,
-        Charge { bytes, stranger }: Charge,
-    ) -> Result<(), Refusal> {
-        let is_within = stranger.is_none_or(|at| self.strangers.allows(now, (at, source), 1));
-        if is_within && self.stored.allows(now, source, bytes) {
-            return Ok(());
-        }
-        Err(Refusal::until(Reason::Full, RETRY_FULL_MS))
-    }
-
-    /// Writes down what is under way; what is deposited counts from now on, so that no source can
-    /// have more under way than its share.
-    fn begin(
-        &mut self,
-        now: UnixMillis,
-        ticket: Ticket,
-        call: CallId,
-        source: Source,
-        then: Then,
-        charge: Option<Charge>,
-    ) {
-        if let Some(Charge { bytes, stranger }) = charge {
-            self.stored.take(now, source, bytes);
-            if let Some(at) = stranger {
-                self.strangers.take(now, (at, source), 1);
-            }
-        }
-        *self.pending_of.entry(source).or_default() += 1;
         let pending = Pending {
             call,
             source,
             then,
             charge,
         };
+        self.begin(now, ticket, pending);
+        let outputs = vec![Output::Store { ticket, op }];
+        #[cfg(feature = "planted")]
+        let outputs = early.into_iter().chain(outputs).collect();
+        Ok(outputs)
+    }
+
+    /// Writes down what is under way; what is deposited counts from now on, so that no source can
+    /// have more under way than its share.
+    fn begin(&mut self, now: UnixMillis, ticket: Ticket, pending: Pending) {
+        if let Some(charge) = pending.charge {
+            self.shares.take(now, pending.source, charge);
+        }
+        *self.pending_of.entry(pending.source).or_default() += 1;
         self.pending.insert(ticket, pending);
     }
 
@@ -470,11 +421,8 @@ impl Keeper {
                 self.pending_of.remove(&source);
             }
         }
-        if let Some(Charge { bytes, stranger }) = charge.filter(|_| !is_new) {
-            self.stored.undo(source, bytes);
-            if let Some(at) = stranger {
-                self.strangers.undo((at, source), 1);
-            }
+        if let Some(charge) = charge.filter(|_| !is_new) {
+            self.shares.undo(source, charge);
         }
         Some((call, then))
     }
@@ -485,14 +433,9 @@ impl Keeper {
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
-            price_factor: self.price_factor(),
+            price_factor: self.shares.price_factor(),
         }
         .admit(request)
-    }
-
-    /// Returns by how much stamps are dearer because the store fills.
-    const fn price_factor(&self) -> u32 {
-        price_factor(self.usage.counted_bytes(), self.usage.cap_bytes)
     }
 
     fn on_stored(
@@ -519,7 +462,10 @@ impl Keeper {
         let response = match outcome {
             StoreOutcome::Held { until, new } => return self.on_held(now, call, then, until, new),
             StoreOutcome::Refused(Reason::Stamp) => {
-                let effort = self.policy.card_effort.saturating_mul(self.price_factor());
+                let effort = self
+                    .policy
+                    .card_effort
+                    .saturating_mul(self.shares.price_factor());
                 return vec![self.refuse(call, Refusal::stamp(effort))];
             }
             StoreOutcome::Unpaid { effort } => {
@@ -622,23 +568,6 @@ fn weight_of(request: &Request) -> u64 {
         Request::Ack { entries, .. } => entries.len() as u64 / ACKS_PER_TOKEN,
         _ => 0,
     }
-}
-
-/// Returns what a deposit would take of its source's share.
-fn charge_of(request: &Request) -> Option<Charge> {
-    let (bytes, stranger) = match request {
-        Request::DepositEnvelope {
-            mailbox, envelope, ..
-        } => {
-            let takes_stamps = mailbox.rule == Rule::Stamp;
-            (envelope.len(), takes_stamps.then(|| mailbox.address()))
-        }
-        Request::DepositCard { .. } => (SEALED_CARD_BYTES, None),
-        Request::DepositChunk { chunk, .. } => (chunk.len(), None),
-        _ => return None,
-    };
-    let bytes = bytes as u64;
-    Some(Charge { bytes, stranger })
 }
 
 fn then_of(request: &Request) -> Then {
