@@ -222,6 +222,7 @@ fn put(bytes: Bytes) -> StoreOp {
         count: 1_024,
         bytes: 1 << 24,
         effort: 0,
+        shared: true,
     };
     StoreOp::PutEnvelope {
         address,

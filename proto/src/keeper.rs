@@ -14,7 +14,6 @@ use crate::{
     Address, NodeId,
     keys::SecretKey,
     limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
-    mailbox::Rule,
     receipt::{Claim, Receipt},
     request::{Push, Reason, Refusal, Request, Response, Waiting},
     stamp::{EFFORT_DEFAULT, StampScheme},
@@ -25,6 +24,7 @@ mod admission;
 mod allowance;
 mod budget;
 mod element;
+mod import;
 mod memory;
 #[cfg(feature = "planted")]
 mod planted;
@@ -128,6 +128,13 @@ pub enum Input {
     },
     /// A stream has closed.
     Closed(ConnId),
+    /// Another keeper has handed over what this one should have too.
+    Import {
+        /// Where the outcome goes.
+        call: CallId,
+        /// What it is.
+        replicas: Vec<Replica>,
+    },
     /// The time asked for by [`Keeper::next_timeout`] has come.
     Timer,
 }
@@ -156,6 +163,13 @@ pub enum Output {
         conn: ConnId,
         /// The envelope.
         push: Push,
+    },
+    /// What was handed over by another keeper is durable, as far as it was taken or was there already.
+    Imported {
+        /// The call that handed it in.
+        call: CallId,
+        /// How many replicas.
+        taken: u64,
     },
     /// Drop what has expired.
     Sweep,
@@ -203,6 +217,8 @@ pub struct Load {
 enum Then {
     /// Give a receipt, and push the envelope if it is new.
     Receipt { claim: Claim, push: Option<Push> },
+    /// Count it, and push the envelope if it is new.
+    Import { push: Option<Push> },
     /// Pass the outcome on.
     Answer,
 }
@@ -220,6 +236,7 @@ pub struct Keeper {
     pending: BTreeMap<Ticket, Pending>,
     /// How many of those each source has.
     pending_of: BTreeMap<Source, usize>,
+    imports: import::Imports,
     next_ticket: u64,
     next_sweep: UnixMillis,
     read_only: Option<StoreFault>,
@@ -240,6 +257,7 @@ impl Keeper {
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
             pending_of: BTreeMap::new(),
+            imports: import::Imports::default(),
             next_ticket: 0,
             next_sweep: UnixMillis::default(),
             read_only: None,
@@ -267,6 +285,7 @@ impl Keeper {
                 self.subscriptions.close(conn);
                 Vec::new()
             }
+            Input::Import { call, replicas } => self.import(now, call, replicas),
             Input::Timer => self.on_timer(now),
         }
     }
@@ -379,7 +398,7 @@ impl Keeper {
         if charge.is_some_and(|charge| !self.shares.allow(now, source, charge)) {
             return Err(Refusal::until(Reason::Full, RETRY_FULL_MS));
         }
-        let op = self.admit(now, request)?;
+        let op = self.desk(now).admit(request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         #[cfg(feature = "planted")]
@@ -427,7 +446,7 @@ impl Keeper {
         Some((call, then))
     }
 
-    fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
+    fn desk(&self, now: UnixMillis) -> admission::Desk<'_> {
         admission::Desk {
             now,
             node: &self.node,
@@ -435,7 +454,6 @@ impl Keeper {
             scheme: &*self.scheme,
             price_factor: self.shares.price_factor(),
         }
-        .admit(request)
     }
 
     fn on_stored(
@@ -450,6 +468,9 @@ impl Keeper {
         };
         #[cfg(feature = "planted")]
         let now = crate::planted::keepers_date(now);
+        if let Then::Import { push } = then {
+            return self.on_imported(now, call, push, result);
+        }
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(fault) => {
@@ -519,15 +540,42 @@ impl Keeper {
             response: Response::Receipt(receipt),
         }];
         if let Some(push) = push.filter(|_| new) {
-            for conn in self.subscriptions.of(now, &push.mailbox) {
-                self.counters.pushes += 1;
-                outputs.push(Output::Push {
-                    conn,
-                    push: push.clone(),
-                });
-            }
+            outputs.extend(self.push(now, &push));
         }
         outputs
+    }
+
+    fn on_imported(
+        &mut self,
+        now: UnixMillis,
+        call: CallId,
+        push: Option<Push>,
+        result: Result<StoreOutcome, StoreFault>,
+    ) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let is_taken = matches!(result, Ok(StoreOutcome::Held { .. } | StoreOutcome::Done));
+        if let (Some(push), Ok(StoreOutcome::Held { new: true, .. })) = (&push, &result) {
+            outputs.extend(self.push(now, push));
+        }
+        if let Err(fault) = result
+            && fault.is_lasting()
+        {
+            self.read_only = Some(fault);
+        }
+        let taken = self.imports.on_done(call, is_taken);
+        outputs.extend(taken.map(|taken| Output::Imported { call, taken }));
+        outputs
+    }
+
+    /// Sends an envelope to those who wait for it.
+    fn push(&mut self, now: UnixMillis, push: &Push) -> Vec<Output> {
+        let conns = self.subscriptions.of(now, &push.mailbox);
+        self.counters.pushes += conns.len() as u64;
+        let push_to = |conn| Output::Push {
+            conn,
+            push: push.clone(),
+        };
+        conns.into_iter().map(push_to).collect()
     }
 
     fn refuse(&mut self, call: CallId, refusal: Refusal) -> Output {

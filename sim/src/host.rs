@@ -293,6 +293,7 @@ impl Host {
             count: u32::MAX,
             bytes: u64::MAX,
             effort: 0,
+            shared: true,
         };
         self.apply(
             date,

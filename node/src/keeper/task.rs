@@ -1,15 +1,17 @@
 //! The task that feeds the state machine and does what it says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use restante_proto::{
     keeper::{
         CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, Source, StoreFault, StoreOp,
-        Ticket, TurnBounds, Turns,
+        TURN_COST, Ticket, TurnBounds, Turns,
     },
     limits::STORE_OPS_MAX,
+    repair,
     request::Response,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -17,35 +19,38 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::disk::{BATCH_OPS_MAX, Chore, DiskQueue, DiskReport, DiskState};
-use super::handle::{Inlets, KeeperReport, Query};
+use super::handle::{Inlets, KeeperReport, Query, RepairCall};
 use super::lobby::{Visitor, cost_of};
 use super::port::{KeeperPort, LOCAL_SOURCE};
+use super::repair::{REPAIR_SOURCE, Repairs};
 use crate::clock::Clock;
 
 /// The stream of the node's own person; the names of peers' substreams begin at 1.
 const LOCAL_CONN: ConnId = ConnId(0);
-/// Operations that may wait for the disk: the state machine has no more under way.
+/// Operations that may wait for the disk: the state machines have no more under way.
 const READY: TurnBounds = TurnBounds {
-    count: STORE_OPS_MAX,
+    count: STORE_OPS_MAX + repair::OPS_MAX,
     cost: u64::MAX,
-    source_count: STORE_OPS_MAX,
+    source_count: STORE_OPS_MAX + repair::OPS_MAX,
     source_cost: u64::MAX,
 };
 
 /// A keeper at work.
 pub(super) struct KeeperTask<P: KeeperPort> {
     keeper: Keeper,
-    port: P,
+    pub(super) port: P,
     inlets: Inlets<P>,
     /// Operations that wait for the next commit.
     ready: Turns<(Ticket, StoreOp)>,
     /// A commit is under way.
     committing: bool,
-    disk: DiskQueue,
+    /// Operations that the disk will not do.
+    lost: Vec<Ticket>,
+    pub(super) disk: DiskQueue,
     reports: mpsc::Receiver<DiskReport>,
     disk_task: JoinHandle<()>,
     disk_state: DiskState,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// A slice is being swept.
     sweeping: bool,
     /// Every handle is gone.
@@ -53,6 +58,7 @@ pub(super) struct KeeperTask<P: KeeperPort> {
     peers: Peers<P>,
     /// Where pushes for the node's own person go.
     local_pushes: Option<mpsc::Sender<Bytes>>,
+    pub(super) repairs: Repairs<P>,
 }
 
 /// Peers' substreams and requests under the names the state machine has for them.
@@ -84,6 +90,9 @@ enum Event<P: KeeperPort> {
     Closed(BTreeSet<P::Conn>),
     Request(Source, Visitor<P>),
     Orphaned,
+    Repair(RepairCall<P>),
+    /// Another keeper has answered, or not.
+    Answered(Ticket, Option<Bytes>),
     End,
 }
 
@@ -104,6 +113,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             calls: BTreeMap::new(),
             next: 0,
         };
+        let repairs = Repairs::new(keeper.node());
         let mut keeper = keeper;
         keeper.on_usage(disk_state.usage);
         Self {
@@ -112,6 +122,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             inlets,
             ready: Turns::new(READY),
             committing: false,
+            lost: Vec::new(),
             disk,
             reports,
             disk_task,
@@ -121,6 +132,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             orphaned: false,
             peers,
             local_pushes: None,
+            repairs,
         }
     }
 
@@ -132,6 +144,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                 Event::Timer => {
                     self.step(Input::Timer).await;
                     self.release_idle().await;
+                    self.repair(repair::Input::Timer).await;
                 }
                 Event::Report(report) => self.on_report(report).await,
                 Event::Query(query) => {
@@ -143,6 +156,10 @@ impl<P: KeeperPort> KeeperTask<P> {
                 Event::Closed(conns) => self.on_closed(&conns).await,
                 Event::Request(source, request) => self.on_request(source, request).await,
                 Event::Orphaned => self.orphaned = true,
+                Event::Repair(call) => self.on_repair(call).await,
+                Event::Answered(ticket, answer) => {
+                    self.repair(repair::Input::Answered(ticket, answer)).await;
+                }
                 Event::End => break,
             }
         }
@@ -150,14 +167,15 @@ impl<P: KeeperPort> KeeperTask<P> {
     }
 
     async fn next(&mut self) -> Event<P> {
+        if let Some(report) = self.lost_report() {
+            return Event::Report(report);
+        }
         // A clock that was set back must not put the timer off for as long.
-        let wait = self
-            .keeper
-            .next_timeout()
-            .since(self.clock.now())
-            .min(SWEEP_INTERVAL_MS);
+        let due = self.keeper.next_timeout().min(self.repairs.next_timeout());
+        let wait = due.since(self.clock.now()).min(SWEEP_INTERVAL_MS);
         let Inlets {
             lobby,
+            repairs,
             queries,
             closed,
         } = &mut self.inlets;
@@ -174,6 +192,8 @@ impl<P: KeeperPort> KeeperTask<P> {
                 query.map_or(Event::Orphaned, Event::Query)
             }
             conns = closed.next() => Event::Closed(conns),
+            Some((ticket, answer)) = self.repairs.answers.next() => Event::Answered(ticket, answer),
+            Some(call) = repairs.recv() => Event::Repair(call),
             (source, request) = lobby.next(ready) => Event::Request(source, request),
         }
     }
@@ -206,6 +226,14 @@ impl<P: KeeperPort> KeeperTask<P> {
                     limit,
                     reply,
                 });
+            }
+            Query::Neighbours(nearest, reply) => {
+                self.repair(repair::Input::Neighbours(nearest)).await;
+                let _unwanted = reply.send(self.repairs.partners());
+            }
+            Query::Leave(reply) => {
+                self.repairs.on_leave(reply);
+                self.repair(repair::Input::Leave).await;
             }
             Query::Shutdown(reply) => return Some(reply),
         }
@@ -245,12 +273,17 @@ impl<P: KeeperPort> KeeperTask<P> {
                 self.note(state);
                 self.committing = false;
                 // The disk goes on while the answers are made.
-                for input in self.commit_next() {
-                    self.step(input).await;
-                }
+                self.commit_next();
                 for (ticket, result) in results {
-                    self.step(Input::Stored { ticket, result }).await;
+                    match Repairs::<P>::own_ticket(ticket) {
+                        Some(own) => self.repair(repair::Input::Stored(own, result)).await,
+                        None => self.step(Input::Stored { ticket, result }).await,
+                    }
                 }
+            }
+            DiskReport::Scanned(ticket, result) => {
+                let result = result.map(|scan| *scan);
+                self.repair(repair::Input::Scanned(ticket, result)).await;
             }
             DiskReport::Swept(done, state) => {
                 self.note(state);
@@ -279,62 +312,84 @@ impl<P: KeeperPort> KeeperTask<P> {
         self.keeper.on_usage(state.usage);
     }
 
-    /// Begins the next commit unless one is under way; returns what cannot be done any more.
-    fn commit_next(&mut self) -> Vec<Input> {
+    /// Lets an operation of a source wait for the disk.
+    pub(super) fn store(&mut self, source: Source, cost: u64, ticket: Ticket, op: StoreOp) {
+        if let Err((ticket, _)) = self.ready.push(source, cost, (ticket, op)) {
+            self.lost.push(ticket);
+        }
+        self.commit_next();
+    }
+
+    /// Returns what the disk would say of operations it will not do, if there are any.
+    fn lost_report(&mut self) -> Option<DiskReport> {
+        let fault = || StoreFault::Io("its task has ended".into());
+        let lost = std::mem::take(&mut self.lost);
+        let results: Vec<_> = lost.into_iter().map(|lost| (lost, Err(fault()))).collect();
+        (!results.is_empty()).then_some(DiskReport::Stored(results, self.disk_state))
+    }
+
+    /// Begins the next commit unless one is under way.
+    fn commit_next(&mut self) {
         if self.committing || self.ready.is_empty() {
-            return Vec::new();
+            return;
         }
         let ready = std::iter::from_fn(|| self.ready.pop(|_| true));
         let batch: Vec<_> = ready.map(|(_, op)| op).take(BATCH_OPS_MAX).collect();
         match self.disk.batches.try_send(batch) {
-            Ok(()) => {
-                self.committing = true;
-                Vec::new()
-            }
+            Ok(()) => self.committing = true,
             // There is always room for one: the disk's task has ended.
-            Err(lost) => lost.into_inner().into_iter().map(lost_op).collect(),
+            Err(lost) => {
+                let lost = lost.into_inner().into_iter();
+                self.lost.extend(lost.map(|(ticket, _)| ticket));
+            }
         }
     }
 
     /// Feeds the state machine and does what it says, until it says nothing more.
     async fn step(&mut self, input: Input) {
+        if let Some(imported) = self.step_keeper(input).await {
+            Box::pin(self.repair(imported)).await;
+        }
+    }
+
+    /// The same; returns what repair is to know.
+    pub(super) async fn step_keeper(&mut self, input: Input) -> Option<repair::Input> {
+        let mut imported = None;
         let was_read_only = self.keeper.read_only().is_some();
         let (source, cost) = match &input {
             Input::Request {
                 source, payload, ..
             } => (*source, cost_of(payload)),
-            // Nothing else makes the state machine store anything.
-            _ => (LOCAL_SOURCE, 1),
+            // What is taken over from other keepers.
+            _ => (REPAIR_SOURCE, TURN_COST),
         };
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            for output in self.keeper.handle(self.clock.now(), input) {
-                match output {
-                    Output::Respond { call, response } => self.respond(call, &response).await,
-                    Output::Store { ticket, op } => {
-                        // The state machine has no more under way than there is room for.
-                        let refused = self.ready.push(source, cost, (ticket, op)).err();
-                        inputs.extend(refused.map(lost_op));
-                        inputs.extend(self.commit_next());
-                    }
-                    Output::Push { conn, push } if conn == LOCAL_CONN => {
-                        if let Some(pushes) = &self.local_pushes {
-                            // What finds no room is still in the mailbox.
-                            let _dropped = pushes.try_send(push.encode());
-                        }
-                    }
-                    Output::Push { conn, push } => {
-                        if let Some(conn) = self.peers.conns.get(&conn) {
-                            self.port.push(*conn, push.encode()).await;
-                        }
-                    }
-                    Output::Sweep => self.sweep(),
+        for output in self.keeper.handle(self.clock.now(), input) {
+            match output {
+                Output::Respond { call, response } => self.respond(call, &response).await,
+                Output::Store { ticket, op } => {
+                    self.store(source, cost, ticket, op);
                 }
+                Output::Push { conn, push } if conn == LOCAL_CONN => {
+                    if let Some(pushes) = &self.local_pushes {
+                        // What finds no room is still in the mailbox.
+                        let _dropped = pushes.try_send(push.encode());
+                    }
+                }
+                Output::Push { conn, push } => {
+                    if let Some(conn) = self.peers.conns.get(&conn) {
+                        self.port.push(*conn, push.encode()).await;
+                    }
+                }
+                Output::Imported { call, taken } => {
+                    imported = Some(repair::Input::Imported(Ticket(call.0), taken));
+                }
+                Output::Sweep => self.sweep(),
             }
         }
         if let Some(fault) = self.keeper.read_only().filter(|_| !was_read_only) {
             warn!(%fault, "the keeper takes nothing in any more");
         }
+        imported
     }
 
     async fn respond(&mut self, call: CallId, response: &Response) {
@@ -378,7 +433,7 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Asks the disk for a chore; one that finds no room is dropped, and whoever waits for it sees
     /// that.
-    fn chore(&self, chore: Chore) -> bool {
+    pub(super) fn chore(&self, chore: Chore) -> bool {
         self.disk.chores.try_send(chore).is_ok()
     }
 
@@ -392,12 +447,17 @@ impl<P: KeeperPort> KeeperTask<P> {
             ready: self.ready.usage(),
             load: self.keeper.load(),
             read_only: self.keeper.read_only().map(ToString::to_string),
+            repair: *self.repairs.counters(),
+            partners: self.repairs.partners().len(),
         }
     }
 
     /// Answers what was stored in the meantime and closes the store.
     async fn finish(mut self, told: Option<oneshot::Sender<()>>) {
         self.inlets.lobby.close();
+        if let Some(report) = self.lost_report() {
+            self.on_report(report).await;
+        }
         while self.committing {
             match self.reports.recv().await {
                 Some(report) => self.on_report(report).await,
@@ -417,14 +477,6 @@ impl<P: KeeperPort> KeeperTask<P> {
         if let Some(told) = told {
             let _unwanted = told.send(());
         }
-    }
-}
-
-/// Returns what the state machine is told of an operation that the disk will not do.
-fn lost_op((ticket, _): (Ticket, StoreOp)) -> Input {
-    Input::Stored {
-        ticket,
-        result: Err(StoreFault::Io("its task has ended".into())),
     }
 }
 

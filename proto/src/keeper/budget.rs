@@ -19,6 +19,9 @@ pub struct Budget {
     pub bytes: u64,
     /// Effort asked of a stamp while the mailbox is less than half full; 0 where nothing is asked.
     pub effort: u32,
+    /// Whether holders have no more than their shares of it; copies from other keepers are taken
+    /// without.
+    pub shared: bool,
 }
 
 /// Returns the budget of a mailbox under `rule`, without a price.
@@ -31,6 +34,7 @@ pub const fn mailbox_budget(rule: Rule) -> Budget {
         count,
         bytes,
         effort: 0,
+        shared: true,
     }
 }
 
@@ -94,7 +98,7 @@ pub fn place_envelope(
         return Err(full());
     }
     let is_fair = held.own_count < free_count && held.own_bytes.saturating_add(size) <= free_bytes;
-    if warrant.holder_tag() != 0 && !is_fair {
+    if budget.shared && warrant.holder_tag() != 0 && !is_fair {
         return Err(full());
     }
     let factor = price_factor(u64::from(held.count), u64::from(budget.count));

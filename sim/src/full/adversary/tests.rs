@@ -39,6 +39,7 @@ fn put(address: Address) -> StoreOp {
             count: 10,
             bytes: 1 << 20,
             effort: 0,
+            shared: true,
         },
         warrant: Bytes::new(),
     }

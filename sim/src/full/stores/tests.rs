@@ -28,6 +28,7 @@ const BUDGET: Budget = Budget {
     count: 3,
     bytes: 10_000,
     effort: 0,
+    shared: true,
 };
 
 /// What a store does wrong.
@@ -140,6 +141,7 @@ impl WrongStore {
                     count: u32::MAX,
                     bytes: u64::MAX,
                     effort: 0,
+                    shared: true,
                 };
                 let op = StoreOp::PutEnvelope {
                     address,

@@ -177,21 +177,25 @@ pub(super) fn put_envelope(address: Address, name: u8, expires: UnixMillis, budg
             count: 2,
             bytes: 100_000,
             effort: 0,
+            shared: true,
         },
         1 => Budget {
             count: 100,
             bytes: 20_000,
             effort: 0,
+            shared: true,
         },
         2 => Budget {
             count: 6,
             bytes: 1 << 20,
             effort: 1,
+            shared: true,
         },
         _ => Budget {
             count: 100,
             bytes: 1 << 20,
             effort: 0,
+            shared: true,
         },
     };
     StoreOp::PutEnvelope {
