@@ -18,7 +18,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-use crate::keeper::ElementKey;
+use crate::keeper::{Element, ElementKey};
 
 use self::shared::Shared;
 pub use self::{
@@ -64,6 +64,15 @@ impl Sum {
         self.count = self.count.saturating_add(other.count);
         self.total = self.total.wrapping_add(other.total);
     }
+}
+
+/// Adds elements up, under a salt.
+pub fn sum_of(salt: &[u8; SALT_BYTES], elements: &[Element]) -> Sum {
+    let mut sum = Sum::default();
+    for element in elements {
+        sum.add(scan::digest(salt, element));
+    }
+    sum
 }
 
 /// Tells whether ranges follow each other without overlap, and each can hold something.

@@ -19,7 +19,7 @@ use crate::control::protocol::{ControlReply, FaultCode};
 use crate::control::report::{
     DeliveryState, DoctorCheck, DoctorReport, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage,
     IdInfo, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
-    OutboxEntry, StatusInfo,
+    OutboxEntry, RepairStatus, StatusInfo,
 };
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
 use crate::net::{Mode, Multiaddr, NetHandle, peer_of};
@@ -194,6 +194,14 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             read_only: report.read_only.clone(),
             refusals: refusals_of(&report.counters),
             load: load_of(&report),
+            repair: RepairStatus {
+                partners: report.partners as u64,
+                compared: report.repair.compared,
+                failed: report.repair.failed,
+                copied: report.repair.copied,
+                copied_bytes: report.repair.copied_bytes,
+                handed_over: report.repair.handed_over,
+            },
         },
         None => KeeperStatus {
             read_only: Some("the keeper has stopped".to_owned()),

@@ -242,6 +242,9 @@ pub struct KeeperStatus {
     /// What it has under way and remembers of those who ask.
     #[serde(default)]
     pub load: KeeperLoad,
+    /// How it keeps items together with other keepers.
+    #[serde(default)]
+    pub repair: RepairStatus,
 }
 
 /// What a keeper has under way, and remembers of those who ask; all of it is bounded.
@@ -265,6 +268,23 @@ pub struct KeeperLoad {
     pub depositors: u64,
     /// Pairs of a first-contact mailbox and a group of addresses that deposited there, for a day.
     pub strangers: u64,
+}
+
+/// What a keeper does together with others, since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairStatus {
+    /// Keepers with whom it shares items.
+    pub partners: u64,
+    /// Comparisons with them that came to their end.
+    pub compared: u64,
+    /// Comparisons that did not.
+    pub failed: u64,
+    /// Items copied from others, acks included.
+    pub copied: u64,
+    /// Bytes of these items.
+    pub copied_bytes: u64,
+    /// Items handed over to others, acks included.
+    pub handed_over: u64,
 }
 
 /// One message under way.

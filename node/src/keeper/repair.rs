@@ -66,6 +66,20 @@ impl<P: KeeperPort> Repairs<P> {
         self.leaving = Some(reply);
     }
 
+    /// Says what has come of a comparison, if one has ended.
+    fn tell(&self, before: &RepairCounters) {
+        let now = self.counters();
+        if now.compared > before.compared || now.failed > before.failed {
+            let (whole, copied) = (now.compared > before.compared, now.copied);
+            debug!(
+                whole,
+                copied,
+                partners = self.partners().len(),
+                "compared with another keeper"
+            );
+        }
+    }
+
     /// Returns the name that an operation has for repair; nothing when the keeper asked for it.
     pub(super) fn own_ticket(ticket: Ticket) -> Option<Ticket> {
         ticket.0.checked_sub(REPAIR_TICKET).map(Ticket)
@@ -96,7 +110,10 @@ impl<P: KeeperPort> KeeperTask<P> {
     pub(super) async fn repair(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for output in self.repairs.engine.handle(self.clock.now(), input) {
+            let before = *self.repairs.counters();
+            let outputs = self.repairs.engine.handle(self.clock.now(), input);
+            self.repairs.tell(&before);
+            for output in outputs {
                 match output {
                     Output::Respond(call, response) => self.answer(call, &response).await,
                     Output::Scan(ticket, scan) => {

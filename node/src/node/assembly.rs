@@ -6,11 +6,11 @@ use std::time::Duration;
 use restante_proto::keeper::Policy;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
-use super::neighbours::Neighbours;
+use super::neighbours::{CHANGES_MAX, Neighbours};
 use super::{Costs, Lanes, NodeFault, caretaker, known, router};
 use crate::client::{self, Client, ClientEvent, Services, Settings};
 use crate::clock::Clock;
@@ -208,13 +208,13 @@ impl Running {
     fn route(&mut self, client: Option<mpsc::Sender<ClientEvent>>) {
         if let Some(events) = self.events.take() {
             let (net, keeper) = (self.net.clone(), self.keeper.clone());
-            let changed = Arc::new(Notify::new());
+            let (changes, changes_waiting) = mpsc::channel(CHANGES_MAX);
             if let Some(keeper) = keeper.clone() {
                 let neighbours = Neighbours::new(net.clone(), keeper);
-                self.routing.spawn(neighbours.watch(Arc::clone(&changed)));
+                self.routing.spawn(neighbours.watch(changes_waiting));
             }
             self.routing
-                .spawn(router::route(events, net, keeper, client, changed));
+                .spawn(router::route(events, net, keeper, client, changes));
             let (peers, net) = (Arc::clone(&self.peers), self.net.clone());
             self.saving.spawn(known::keep(peers, net));
         }

@@ -1,17 +1,16 @@
 //! Hands what the network receives to whom it is for.
 
-use std::sync::Arc;
-
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tracing::debug;
 
+use super::neighbours::Change;
 use crate::client::ClientEvent;
 use crate::keeper::{self, KeeperHandle, KeeperRequest, RepairCall};
 use crate::net::{NetEvent, NetHandle};
 
 /// Routes events until the network ends; never waits for keeper or client.
 ///
-/// `changed` is told when somebody may have come or gone.
+/// `neighbours` is told when somebody may have come or gone.
 ///
 /// What finds no room is refused or dropped: a peer is told to come back, and a push is brought again by the next
 /// comparison with the keeper.
@@ -24,7 +23,7 @@ pub(super) async fn route(
     net: NetHandle,
     keeper: Option<KeeperHandle>,
     client: Option<mpsc::Sender<ClientEvent>>,
-    changed: Arc<Notify>,
+    neighbours: mpsc::Sender<Change>,
 ) {
     let tell = |event: ClientEvent| {
         if let Some(client) = &client
@@ -87,15 +86,17 @@ pub(super) async fn route(
             NetEvent::Push { from, payload } => tell(ClientEvent::Push(from, payload)),
             NetEvent::OutboundClosed(node) => tell(ClientEvent::Lost(node)),
             NetEvent::RoutingChanged => {
-                changed.notify_one();
+                let _seen_later = neighbours.try_send(Change::Routing);
                 tell(ClientEvent::NetworkUp);
             }
             NetEvent::Mode(mode) => {
-                changed.notify_one();
+                let _seen_later = neighbours.try_send(Change::Routing);
                 debug!(?mode, "the node's part in the network has changed");
             }
             NetEvent::Listening(address) => debug!(%address, "listening"),
-            NetEvent::Disconnected(_) => changed.notify_one(),
+            NetEvent::Disconnected(node) => {
+                let _seen_later = neighbours.try_send(Change::Lost(node));
+            }
             NetEvent::Connected(_) => {}
         }
     }

@@ -187,7 +187,7 @@ impl Tally {
 /// # Layout
 ///
 /// The first 16 bytes, read as a big-endian number, of BLAKE3 over salt (16), key (65), u64 version.
-fn digest(salt: &[u8; SALT_BYTES], element: &Element) -> u128 {
+pub(super) fn digest(salt: &[u8; SALT_BYTES], element: &Element) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(salt);
     hasher.update(&element.key.to_bytes());

@@ -328,4 +328,4 @@ fn ack(number: usize, key: &ElementKey) -> Request {
 }
 
 const AFTER_A_LOSS_MS: u64 = super::neighbourhood::GRACE_MS + MINUTE_MS;
-const AFTER_A_START_MS: u64 = MINUTE_MS + 5 * SECOND_MS;
+const AFTER_A_START_MS: u64 = 90 * SECOND_MS;
