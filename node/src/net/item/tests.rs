@@ -186,7 +186,7 @@ async fn an_opener_that_breaks_a_rule_is_disconnected_and_counted() {
         (raw(8, 0, 1), Count::FrameShort),
         (raw(FRAME_BYTES_MAX as u32 + 1, 0, 1), Count::FrameLong),
         (raw(u32::MAX, 0, 1), Count::FrameLong),
-        (raw(9, 4, 1), Count::FrameKind),
+        (raw(9, 5, 1), Count::FrameKind),
         (raw(9, 0, 0), Count::FrameId),
         (raw(9, 2, 1), Count::FrameId),
         (
