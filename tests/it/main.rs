@@ -17,5 +17,6 @@ mod expiry;
 mod hostile;
 mod keepers;
 mod privacy;
+mod repair;
 mod restart;
 mod tidy;

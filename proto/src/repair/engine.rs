@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often a keeper compares itself with each partner although nothing has happened, in milliseconds.
-const INTERVAL_MS: u64 = 60 * MINUTE_MS;
+const INTERVAL_MS: u64 = 20 * MINUTE_MS;
 /// How long after a start the first comparison is made, in milliseconds: the neighbours become known meanwhile.
 const SETTLE_MS: u64 = 30 * SECOND_MS;
 /// Over how long those that have gained something spread their comparisons, in milliseconds.
