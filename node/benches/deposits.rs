@@ -102,7 +102,7 @@ fn prepare() -> Vec<Deposit> {
         };
         let address = mailbox.address();
         let capability = Capability::issue(&owner, &mailbox, SecretKey::generate(&mut rng));
-        for _ in 0..CAPABILITY_MAILBOX_COUNT_MAX.min(1_000) {
+        for _ in 0..CAPABILITY_MAILBOX_COUNT_MAX / 2 {
             let mut bytes = vec![0; ENVELOPE_BYTES];
             rng.fill_bytes(&mut bytes);
             // An envelope names its own expiry (SPEC 6.1); the rest is random bytes to a keeper.

@@ -221,6 +221,8 @@ fn put(bytes: Bytes) -> StoreOp {
     let budget = Budget {
         count: 1_024,
         bytes: 1 << 24,
+        effort: 0,
+        shared: true,
     };
     StoreOp::PutEnvelope {
         address,

@@ -2,12 +2,15 @@
 //! to the network.
 //!
 //! ```text
-//! network -> [256] -> KeeperTask -> [1,024] -> disk (a Lane) -> [4] -> KeeperTask -> network
+//! network -> Lobby [4,096] -> KeeperTask -> ready [1,024] -> disk (a Lane) [64] -> [4] -> KeeperTask -> network
 //! ```
 //!
 //! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused.
-//! The keeper never waits for the disk: the state machine counts what is under way and refuses the
-//! rest.
+//! The keeper never waits for the disk: requests stay in the lobby while too much is under way.
+//!
+//! The two places where something waits share it out by source, so that whoever sends much waits
+//! for himself and not for others: the lobby the keeper's own work, which is mostly signatures, and
+//! the operations that are ready the room in the next commit.
 //!
 //! The node's own person is served like anybody else, past the network: nobody finds himself among
 //! the nodes closest to an address, but others deposit with him.
@@ -26,6 +29,7 @@ use restante_proto::{
 
 mod disk;
 mod handle;
+mod lobby;
 mod port;
 mod repair;
 pub mod store;

@@ -11,13 +11,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    NodeId,
+    Address, NodeId,
     keys::SecretKey,
-    limits::{
-        CAPABILITY_MAILBOX_BYTES_MAX, CAPABILITY_MAILBOX_COUNT_MAX, SECOND_MS,
-        STAMP_MAILBOX_BYTES_MAX, STAMP_MAILBOX_COUNT_MAX, STORE_OPS_MAX,
-    },
-    mailbox::Rule,
+    limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
     receipt::{Claim, Receipt},
     request::{Push, Reason, Refusal, Request, Response, Waiting},
     stamp::{EFFORT_DEFAULT, StampScheme},
@@ -25,26 +21,36 @@ use crate::{
 };
 
 mod admission;
+mod allowance;
+mod budget;
 mod element;
 mod import;
 mod memory;
 #[cfg(feature = "planted")]
 mod planted;
 mod rate;
+mod shares;
 mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use self::{
+    budget::{Budget, MailboxUse, mailbox_budget, place_envelope, price_factor},
     element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
     memory::MemoryStore,
     store::{
-        Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
+        Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
         StoreFault, StoreOp, StoreOutcome, Usage, place_card,
     },
+    turns::{TURN_COST, TurnBounds, TurnUsage, Turns},
 };
-use self::{rate::RateLimiter, subscriptions::Subscriptions};
+use self::{
+    rate::RateLimiter,
+    shares::{Charge, Shares},
+    subscriptions::Subscriptions,
+};
 
 /// How often expired items are swept out, in milliseconds: well under the minute they may stay.
 pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
@@ -186,7 +192,24 @@ pub struct Counters {
 #[derive(Debug)]
 struct Pending {
     call: CallId,
+    source: Source,
     then: Then,
+    charge: Option<Charge>,
+}
+
+/// How much a keeper has under way and remembers; everything is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Store operations under way.
+    pub store_ops: usize,
+    /// Subscriptions held.
+    pub subscriptions: usize,
+    /// Sources whose rate of requests is remembered.
+    pub rates: usize,
+    /// Sources whose stored bytes are remembered.
+    pub depositors: usize,
+    /// Pairs of a mailbox and a source whose envelopes are remembered.
+    pub strangers: usize,
 }
 
 /// What to do when the store is done.
@@ -208,8 +231,11 @@ pub struct Keeper {
     policy: Policy,
     scheme: Arc<dyn StampScheme>,
     rates: RateLimiter,
+    shares: Shares,
     subscriptions: Subscriptions,
     pending: BTreeMap<Ticket, Pending>,
+    /// How many of those each source has.
+    pending_of: BTreeMap<Source, usize>,
     imports: import::Imports,
     next_ticket: u64,
     next_sweep: UnixMillis,
@@ -227,8 +253,10 @@ impl Keeper {
             policy,
             scheme,
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
+            shares: Shares::new(),
             subscriptions: Subscriptions::default(),
             pending: BTreeMap::new(),
+            pending_of: BTreeMap::new(),
             imports: import::Imports::default(),
             next_ticket: 0,
             next_sweep: UnixMillis::default(),
@@ -287,6 +315,32 @@ impl Keeper {
         self.subscriptions.len()
     }
 
+    /// Returns how much is under way and remembered.
+    pub fn load(&self) -> Load {
+        let (depositors, strangers) = self.shares.remembered();
+        Load {
+            store_ops: self.pending.len(),
+            subscriptions: self.subscriptions.len(),
+            rates: self.rates.len(),
+            depositors,
+            strangers,
+        }
+    }
+
+    /// Tells a keeper how full its store is: prices and shares follow it.
+    pub const fn on_usage(&mut self, usage: Usage) {
+        self.shares.on_usage(usage);
+    }
+
+    /// Tells whether a request of `source` would be looked at now, and not refused because too much
+    /// is under way: whoever has a queue lets it wait there until then.
+    pub fn is_ready_for(&mut self, now: UnixMillis, source: Source) -> bool {
+        let own = self.pending_of.get(&source).copied().unwrap_or(0);
+        self.pending.len() < STORE_OPS_MAX
+            && own < SOURCE_OPS_MAX
+            && self.rates.would_admit(now, source)
+    }
+
     /// Tells whether a stream has a subscription, and is to be kept open for it.
     pub fn is_subscribed(&self, conn: ConnId) -> bool {
         self.subscriptions.is_subscribed(conn)
@@ -300,6 +354,7 @@ impl Keeper {
         self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
         self.subscriptions.expire(now);
         self.rates.forget_idle(now);
+        self.shares.forget_idle(now);
         vec![Output::Sweep]
     }
 
@@ -339,16 +394,56 @@ impl Keeper {
             }]);
         }
         let then = then_of(&request);
+        let charge = Charge::of(&request);
+        if charge.is_some_and(|charge| !self.shares.allow(now, source, charge)) {
+            return Err(Refusal::until(Reason::Full, RETRY_FULL_MS));
+        }
         let op = self.desk(now).admit(request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         #[cfg(feature = "planted")]
         let early = planted::early_receipt(&self.key, call, &then, &op);
-        self.pending.insert(ticket, Pending { call, then });
+        let pending = Pending {
+            call,
+            source,
+            then,
+            charge,
+        };
+        self.begin(now, ticket, pending);
         let outputs = vec![Output::Store { ticket, op }];
         #[cfg(feature = "planted")]
         let outputs = early.into_iter().chain(outputs).collect();
         Ok(outputs)
+    }
+
+    /// Writes down what is under way; what is deposited counts from now on, so that no source can
+    /// have more under way than its share.
+    fn begin(&mut self, now: UnixMillis, ticket: Ticket, pending: Pending) {
+        if let Some(charge) = pending.charge {
+            self.shares.take(now, pending.source, charge);
+        }
+        *self.pending_of.entry(pending.source).or_default() += 1;
+        self.pending.insert(ticket, pending);
+    }
+
+    /// Takes what is done off the books; a deposit that took no new room costs its source nothing.
+    fn end(&mut self, ticket: Ticket, is_new: bool) -> Option<(CallId, Then)> {
+        let Pending {
+            call,
+            source,
+            then,
+            charge,
+        } = self.pending.remove(&ticket)?;
+        if let Some(count) = self.pending_of.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.pending_of.remove(&source);
+            }
+        }
+        if let Some(charge) = charge.filter(|_| !is_new) {
+            self.shares.undo(source, charge);
+        }
+        Some((call, then))
     }
 
     fn desk(&self, now: UnixMillis) -> admission::Desk<'_> {
@@ -357,6 +452,7 @@ impl Keeper {
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
+            price_factor: self.shares.price_factor(),
         }
     }
 
@@ -366,7 +462,8 @@ impl Keeper {
         ticket: Ticket,
         result: Result<StoreOutcome, StoreFault>,
     ) -> Vec<Output> {
-        let Some(Pending { call, then }) = self.pending.remove(&ticket) else {
+        let is_new = matches!(result, Ok(StoreOutcome::Held { new: true, .. }));
+        let Some((call, then)) = self.end(ticket, is_new) else {
             return Vec::new();
         };
         #[cfg(feature = "planted")]
@@ -386,7 +483,14 @@ impl Keeper {
         let response = match outcome {
             StoreOutcome::Held { until, new } => return self.on_held(now, call, then, until, new),
             StoreOutcome::Refused(Reason::Stamp) => {
-                return vec![self.refuse(call, Refusal::stamp(self.policy.card_effort))];
+                let effort = self
+                    .policy
+                    .card_effort
+                    .saturating_mul(self.shares.price_factor());
+                return vec![self.refuse(call, Refusal::stamp(effort))];
+            }
+            StoreOutcome::Unpaid { effort } => {
+                return vec![self.refuse(call, Refusal::stamp(effort))];
             }
             StoreOutcome::Refused(reason) => {
                 let retry = if reason.may_pass() { RETRY_FULL_MS } else { 0 };
@@ -514,20 +618,6 @@ fn weight_of(request: &Request) -> u64 {
     }
 }
 
-/// Returns the budget of a mailbox under `rule`.
-pub const fn mailbox_budget(rule: Rule) -> Budget {
-    match rule {
-        Rule::Stamp => Budget {
-            count: STAMP_MAILBOX_COUNT_MAX,
-            bytes: STAMP_MAILBOX_BYTES_MAX,
-        },
-        Rule::Capability => Budget {
-            count: CAPABILITY_MAILBOX_COUNT_MAX,
-            bytes: CAPABILITY_MAILBOX_BYTES_MAX,
-        },
-    }
-}
-
 fn then_of(request: &Request) -> Then {
     match request {
         Request::DepositEnvelope {
@@ -565,7 +655,7 @@ fn then_of(request: &Request) -> Then {
         },
         Request::DepositChunk { chunk, nonce, .. } => {
             let id = crate::envelope::id_of(chunk);
-            let address = crate::Address::new(*id.as_bytes());
+            let address = Address::new(*id.as_bytes());
             Then::Receipt {
                 claim: Claim {
                     address,

@@ -123,6 +123,15 @@ pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: usize = 128;
 /// Store operations a keeper has under way, at most; further requests are told to come back.
 pub const STORE_OPS_MAX: usize = 1_024;
 
+/// Store operations of one source of requests that a keeper has under way, at most; the others wait for their turn.
+pub const SOURCE_OPS_MAX: usize = 128;
+/// Part of a keeper's disk cap that one source may have stored in an hour.
+pub const SOURCE_CAP_PART: u64 = 16;
+/// Bytes that one source may have stored in an hour, however small the cap: what one mailbox may hold.
+pub const SOURCE_BYTES_MIN: u64 = CAPABILITY_MAILBOX_BYTES_MAX;
+/// Envelopes that one source may have stored in one mailbox that takes stamps, at once and in a day: a quarter of it.
+pub const STRANGER_SHARE_MAX: u64 = STAMP_MAILBOX_COUNT_MAX as u64 / 4;
+
 /// Returns how many receipts make an item *stored* when `keepers` were found: W = 3 of 5, and shrinking with them.
 pub const fn receipts_wanted(keepers: usize) -> usize {
     (3 * keepers).div_ceil(5)

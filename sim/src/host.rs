@@ -292,6 +292,8 @@ impl Host {
         let budget = restante_proto::keeper::Budget {
             count: u32::MAX,
             bytes: u64::MAX,
+            effort: 0,
+            shared: true,
         };
         self.apply(
             date,

@@ -78,6 +78,15 @@ impl Letterbox {
         }
     }
 
+    /// Returns the owner's request to be told of what arrives.
+    pub fn subscribe(&self, keeper: &NodeId) -> Request {
+        let proof = self.prove(keeper, OwnerRequest::Subscribe);
+        Request::Subscribe {
+            mailbox: self.mailbox,
+            proof,
+        }
+    }
+
     /// Returns the owner's request for envelopes.
     pub fn get(&self, keeper: &NodeId, ids: Vec<ItemId>) -> Request {
         let proof = self.prove(keeper, OwnerRequest::Get(&ids));

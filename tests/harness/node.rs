@@ -39,6 +39,8 @@ pub struct Node {
     log: PathBuf,
     passphrase: String,
     listen: Vec<String>,
+    /// It counts connections of loopback too, as on the Internet.
+    public: bool,
     child: Option<Child>,
     may_complain: bool,
 }
@@ -61,6 +63,13 @@ impl Node {
         node
     }
 
+    /// Returns a community server that treats loopback like any other network, not made yet.
+    pub fn public_community(folder: &Path, name: &str) -> Self {
+        let mut node = Self::community(folder, name);
+        node.public = true;
+        node
+    }
+
     fn new(folder: &Path, name: &str, kind: Kind) -> Self {
         Self {
             name: name.to_owned(),
@@ -69,6 +78,7 @@ impl Node {
             log: folder.join(format!("{name}.log")),
             passphrase: format!("the pass phrase of {name}"),
             listen: Vec::new(),
+            public: false,
             child: None,
             may_complain: false,
         }
@@ -157,7 +167,12 @@ impl Node {
         };
         command.arg("run");
         if self.kind == Kind::Community {
-            command.args(["--profile", "local", "--network", crate::NETWORK]);
+            let profile = if self.public { "internet" } else { "local" };
+            command.args(["--profile", profile, "--network", crate::NETWORK]);
+        }
+        if self.public {
+            // With an address that its operator vouches for it serves from the start.
+            command.args(["--external", "/ip4/1.2.3.4/udp/4717/quic-v1"]);
         }
         for address in &self.listen {
             command.args(["--listen", address]);
@@ -345,11 +360,22 @@ impl Node {
     /// Returns the resident memory of its process, in KiB.
     #[track_caller]
     pub fn memory_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Returns the most resident memory its process has had, in KiB.
+    #[track_caller]
+    pub fn memory_peak_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    #[track_caller]
+    fn memory(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.pid());
         let text = fs::read_to_string(path).expect("the process exists");
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split_whitespace().next());
-        number.expect("the kernel says VmRSS").parse().unwrap()
+        number.expect("the kernel says so").parse().unwrap()
     }
 
     fn bare(&self, program: &Path) -> Command {

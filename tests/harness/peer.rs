@@ -142,7 +142,7 @@ impl Peer {
 
 /// Returns the name of the node that an address ends with.
 #[track_caller]
-fn node_at(address: &Multiaddr) -> NodeId {
+pub(crate) fn node_at(address: &Multiaddr) -> NodeId {
     match address.iter().last() {
         Some(Protocol::P2p(peer)) => node_of(&peer).expect("nodes have Ed25519 keys"),
         _ => panic!("{address} names no node"),

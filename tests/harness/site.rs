@@ -58,6 +58,11 @@ impl Site {
         Node::community(self.path(), name)
     }
 
+    /// Returns a community server that treats loopback like any other network, not made yet.
+    pub fn public_community(&self, name: &str) -> Node {
+        Node::public_community(self.path(), name)
+    }
+
     /// Returns a path in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)

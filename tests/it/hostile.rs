@@ -1,6 +1,7 @@
 //! What a hostile peer can send: each thing is refused for its own reason and counted, and the node
 //! goes on.
 
+mod flood;
 mod frames;
 mod items;
 mod receipts;

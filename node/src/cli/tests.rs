@@ -319,6 +319,7 @@ fn status_for_people() {
         unread: 0,
         card_published_ms: None,
         account_read_only: Some("the disk failed".into()),
+        network_load: Default::default(),
         uptime_ms: 61_000,
     };
     let person = [

@@ -18,10 +18,10 @@ use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode};
 use crate::control::report::{
     DeliveryState, DoctorCheck, DoctorReport, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage,
-    IdInfo, KeeperStatus, MailboxStatus, NodeMode, OUTBOX_COUNT_MAX, OutboxEntry, RepairStatus,
-    StatusInfo,
+    IdInfo, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
+    OutboxEntry, RepairStatus, StatusInfo,
 };
-use crate::keeper::{KeeperHandle, cursor_of, parse_cursor};
+use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
 use crate::net::{Mode, Multiaddr, NetHandle, peer_of};
 
 /// Returns how an account is found.
@@ -172,6 +172,11 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         unread: 0,
         card_published_ms: None,
         account_read_only: None,
+        network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
+            connections: net.connection_count as u64,
+            queued_bytes: net.queued_bytes as u64,
+            queued_bytes_max: net.queued_bytes_max as u64,
+        }),
         uptime_ms: 0,
     }
 }
@@ -186,8 +191,9 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             items: report.usage.items,
             bytes: report.usage.bytes,
             cap_bytes: report.usage.cap_bytes,
-            read_only: report.read_only,
+            read_only: report.read_only.clone(),
             refusals: refusals_of(&report.counters),
+            load: load_of(&report),
             repair: RepairStatus {
                 partners: report.partners as u64,
                 compared: report.repair.compared,
@@ -201,6 +207,22 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             read_only: Some("the keeper has stopped".to_owned()),
             ..KeeperStatus::default()
         },
+    }
+}
+
+fn load_of(report: &KeeperReport) -> KeeperLoad {
+    let count = |count: usize| count as u64;
+    let load = &report.load;
+    KeeperLoad {
+        waiting: count(report.waiting.count),
+        waiting_bytes: report.waiting.cost,
+        waiting_sources: count(report.waiting.sources),
+        ready: count(report.ready.count),
+        store_ops: count(load.store_ops),
+        subscriptions: count(load.subscriptions),
+        rates: count(load.rates),
+        depositors: count(load.depositors),
+        strangers: count(load.strangers),
     }
 }
 

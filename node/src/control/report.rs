@@ -198,8 +198,22 @@ pub struct StatusInfo {
     /// can be sent, and nothing that arrives is taken from its keepers.
     #[serde(default)]
     pub account_read_only: Option<String>,
+    /// What its network layer holds in memory for others.
+    #[serde(default)]
+    pub network_load: NetworkLoad,
     /// How long it has been running.
     pub uptime_ms: u64,
+}
+
+/// What a node's network layer holds in memory for others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkLoad {
+    /// Established connections.
+    pub connections: u64,
+    /// Bytes of answers and pushes that wait for their readers.
+    pub queued_bytes: u64,
+    /// How many such bytes there may be; a reader whose next answer does not fit is cut off.
+    pub queued_bytes_max: u64,
 }
 
 /// Whether a node serves others.
@@ -225,9 +239,35 @@ pub struct KeeperStatus {
     pub read_only: Option<String>,
     /// Requests it refused since the start, by reason; reasons that never happened are not in it.
     pub refusals: BTreeMap<String, u64>,
+    /// What it has under way and remembers of those who ask.
+    #[serde(default)]
+    pub load: KeeperLoad,
     /// How it keeps items together with other keepers.
     #[serde(default)]
     pub repair: RepairStatus,
+}
+
+/// What a keeper has under way, and remembers of those who ask; all of it is bounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeeperLoad {
+    /// Requests that wait for their turn.
+    pub waiting: u64,
+    /// Their bytes, and 2 KiB for each.
+    pub waiting_bytes: u64,
+    /// Groups of addresses they came from.
+    pub waiting_sources: u64,
+    /// Operations that wait for the disk.
+    pub ready: u64,
+    /// Operations under way, those that wait for the disk included.
+    pub store_ops: u64,
+    /// Mailboxes that somebody is told of.
+    pub subscriptions: u64,
+    /// Groups of addresses whose rate of requests is remembered.
+    pub rates: u64,
+    /// Groups of addresses whose stored bytes are remembered, for an hour.
+    pub depositors: u64,
+    /// Pairs of a first-contact mailbox and a group of addresses that deposited there, for a day.
+    pub strangers: u64,
 }
 
 /// What a keeper does together with others, since its start.

@@ -322,6 +322,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
         account_read_only: Some("the disk failed".into()),
+        network_load: Default::default(),
         uptime_ms: u64::MAX,
     }));
     let mut stage = Stage::new();

@@ -7,11 +7,10 @@
 
 use std::collections::VecDeque;
 
-use restante_proto::repair::{OPS_MAX, Scan};
-use restante_proto::{
-    keeper::{Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage},
-    limits::STORE_OPS_MAX,
+use restante_proto::keeper::{
+    Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage,
 };
+use restante_proto::repair::Scan;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -21,7 +20,7 @@ use crate::lane::Lane;
 
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
 /// waits for the last.
-const BATCH_OPS_MAX: usize = 64;
+pub(super) const BATCH_OPS_MAX: usize = 64;
 /// Items dropped between two commits, at most, so that live requests are not held up for long.
 const SWEEP_ITEMS_MAX: usize = 1_000;
 /// Chores that wait, at most.
@@ -65,7 +64,9 @@ pub(super) struct DiskState {
 /// The ways to the disk; it finishes what waits and closes the store when this is dropped.
 #[derive(Debug)]
 pub(super) struct DiskQueue {
-    pub(super) ops: mpsc::Sender<(Ticket, StoreOp)>,
+    /// Takes one commit's operations; the next after its report, so that whatever has come until
+    /// then can go with them.
+    pub(super) batches: mpsc::Sender<Vec<(Ticket, StoreOp)>>,
     pub(super) chores: mpsc::Sender<Chore>,
 }
 
@@ -75,7 +76,7 @@ pub(super) fn spawn<S: KeeperStore>(
     lane: Lane,
     clock: Clock,
 ) -> (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>) {
-    let (ops, ops_waiting) = mpsc::channel(STORE_OPS_MAX + OPS_MAX);
+    let (batches, batches_waiting) = mpsc::channel(1);
     let (chores, chores_waiting) = mpsc::channel(CHORES_MAX);
     let (reports, reports_waiting) = mpsc::channel(REPORTS_MAX);
     let disk = Disk {
@@ -86,13 +87,13 @@ pub(super) fn spawn<S: KeeperStore>(
         store: Some(store),
         lane,
         clock,
-        ops: ops_waiting,
+        batches: batches_waiting,
         chores: chores_waiting,
         reports,
         scans: VecDeque::new(),
     };
     (
-        DiskQueue { ops, chores },
+        DiskQueue { batches, chores },
         reports_waiting,
         tokio::spawn(disk.run()),
     )
@@ -104,7 +105,7 @@ struct Disk<S> {
     state: DiskState,
     lane: Lane,
     clock: Clock,
-    ops: mpsc::Receiver<(Ticket, StoreOp)>,
+    batches: mpsc::Receiver<Vec<(Ticket, StoreOp)>>,
     chores: mpsc::Receiver<Chore>,
     reports: mpsc::Sender<DiskReport>,
     /// Scans under way, the next in front; each gets a slice in turn.
@@ -112,7 +113,7 @@ struct Disk<S> {
 }
 
 enum Next {
-    Op(Option<(Ticket, StoreOp)>),
+    Batch(Option<Vec<(Ticket, StoreOp)>>),
     Chore(Chore),
     Slice,
 }
@@ -122,14 +123,14 @@ impl<S: KeeperStore> Disk<S> {
         loop {
             let next = tokio::select! {
                 biased;
-                op = self.ops.recv() => Next::Op(op),
+                batch = self.batches.recv() => Next::Batch(batch),
                 Some(chore) = self.chores.recv() => Next::Chore(chore),
                 () = std::future::ready(()), if !self.scans.is_empty() => Next::Slice,
             };
             match next {
-                Next::Op(None) => break,
-                Next::Op(Some(first)) => {
-                    self.commit(first).await;
+                Next::Batch(None) => break,
+                Next::Batch(Some(batch)) => {
+                    self.commit(batch).await;
                     // However many operations wait, chores get their turn.
                     if let Ok(chore) = self.chores.try_recv() {
                         self.run_chore(chore).await;
@@ -146,15 +147,8 @@ impl<S: KeeperStore> Disk<S> {
         }
     }
 
-    async fn commit(&mut self, first: (Ticket, StoreOp)) {
-        let (mut tickets, mut batch) = (vec![first.0], vec![first.1]);
-        while batch.len() < BATCH_OPS_MAX {
-            let Ok((ticket, op)) = self.ops.try_recv() else {
-                break;
-            };
-            tickets.push(ticket);
-            batch.push(op);
-        }
+    async fn commit(&mut self, batch: Vec<(Ticket, StoreOp)>) {
+        let (tickets, batch): (Vec<Ticket>, Vec<StoreOp>) = batch.into_iter().unzip();
         let clock = self.clock;
         let done = self
             .with_store(move |store| store.apply(clock.now(), batch))

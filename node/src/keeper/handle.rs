@@ -8,16 +8,15 @@ use data_encoding::HEXLOWER;
 use restante_proto::repair::RepairCounters;
 use restante_proto::{
     Address, NodeId,
-    keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, StoreFault, Usage},
+    keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, Load, StoreFault, TurnUsage, Usage},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::lobby::Lobby;
 use super::port::KeeperPort;
 use super::store::StoreCounters;
 use crate::net::NetHandle;
 
-/// Requests that wait for the keeper, at most.
-pub(super) const REQUESTS_WAITING_MAX: usize = 256;
 /// Questions of the node's own that wait, at most.
 const QUERIES_WAITING_MAX: usize = 16;
 /// Requests of other keepers that wait, at most.
@@ -63,6 +62,12 @@ pub struct KeeperReport {
     pub store: StoreCounters,
     /// Subscriptions held.
     pub subscriptions: usize,
+    /// Requests that wait for their turn; their cost is their bytes and 2 KiB each.
+    pub waiting: TurnUsage,
+    /// Operations that were admitted and wait for the disk.
+    pub ready: TurnUsage,
+    /// What is under way and remembered.
+    pub load: Load,
     /// Why nothing is stored any more, if that is so.
     pub read_only: Option<String>,
     /// What was done since the start to keep items together.
@@ -74,7 +79,7 @@ pub struct KeeperReport {
 /// A handle to a keeper's task; when the last one is dropped, it finishes what waits and ends.
 pub struct KeeperHandle<P: KeeperPort = NetHandle> {
     node: NodeId,
-    requests: mpsc::Sender<KeeperRequest<P>>,
+    lobby: Arc<Lobby<P>>,
     repairs: mpsc::Sender<RepairCall<P>>,
     queries: mpsc::Sender<Query>,
     closed: Arc<ClosedConns<P::Conn>>,
@@ -105,7 +110,7 @@ pub(super) enum Query {
 
 /// The task's ends of a handle.
 pub(super) struct Inlets<P: KeeperPort> {
-    pub(super) requests: mpsc::Receiver<KeeperRequest<P>>,
+    pub(super) lobby: Arc<Lobby<P>>,
     pub(super) repairs: mpsc::Receiver<RepairCall<P>>,
     pub(super) queries: mpsc::Receiver<Query>,
     pub(super) closed: Arc<ClosedConns<P::Conn>>,
@@ -120,7 +125,7 @@ pub(super) struct ClosedConns<C> {
 
 impl<P: KeeperPort> KeeperHandle<P> {
     pub(super) fn new(node: NodeId) -> (Self, Inlets<P>) {
-        let (requests, requests_waiting) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let lobby = Arc::new(Lobby::new());
         let (repairs, repairs_waiting) = mpsc::channel(REPAIRS_WAITING_MAX);
         let (queries, queries_waiting) = mpsc::channel(QUERIES_WAITING_MAX);
         let conns = Mutex::new(BTreeSet::new());
@@ -129,7 +134,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
             changed: Notify::new(),
         });
         let inlets = Inlets {
-            requests: requests_waiting,
+            lobby: Arc::clone(&lobby),
             repairs: repairs_waiting,
             queries: queries_waiting,
             closed: Arc::clone(&closed),
@@ -137,7 +142,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
         (
             Self {
                 node,
-                requests,
+                lobby,
                 repairs,
                 queries,
                 closed,
@@ -156,11 +161,10 @@ impl<P: KeeperPort> KeeperHandle<P> {
     ///
     /// # Errors
     ///
-    /// The request, when too many wait or the keeper has ended; [`busy`](super::busy) answers it.
-    pub fn try_request(&self, request: KeeperRequest<P>) -> Result<(), KeeperRequest<P>> {
-        self.requests
-            .try_send(request)
-            .map_err(mpsc::error::TrySendError::into_inner)
+    /// Where [`busy`](super::busy) is the answer, when too many wait or the keeper has ended: to this
+    /// request, or to one of a source that has more waiting.
+    pub fn try_request(&self, request: KeeperRequest<P>) -> Result<(), P::Token> {
+        self.lobby.enter(request)
     }
 
     /// Hands another keeper's request to the keeper, without waiting.
@@ -292,7 +296,7 @@ impl<P: KeeperPort> Clone for KeeperHandle<P> {
     fn clone(&self) -> Self {
         Self {
             node: self.node,
-            requests: self.requests.clone(),
+            lobby: Arc::clone(&self.lobby),
             repairs: self.repairs.clone(),
             queries: self.queries.clone(),
             closed: Arc::clone(&self.closed),

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use restante_proto::{
     NodeId,
-    keeper::{self, CallId, StoreFault, Ticket},
+    keeper::{self, CallId, Source, StoreFault, TURN_COST, Ticket},
     repair::{Input, Output, Repair, RepairCounters, RepairResponse},
     time::UnixMillis,
 };
@@ -22,6 +22,9 @@ use super::task::KeeperTask;
 
 /// Marks the tickets of repair among those of the keeper, which begin at 0.
 const REPAIR_TICKET: u64 = 1 << 63;
+/// The source of what keepers do together, which has its turn like any other; no group of network
+/// addresses is it.
+pub(super) const REPAIR_SOURCE: Source = Source(u64::MAX - 1);
 
 /// What a keeper's task knows of repair.
 pub(super) struct Repairs<P: KeeperPort> {
@@ -120,9 +123,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                     }
                     Output::Store(ticket, op) => {
                         let named = Ticket(ticket.0 | REPAIR_TICKET);
-                        if self.disk.ops.try_send((named, op)).is_err() {
-                            inputs.push_back(Input::Stored(ticket, Err(no_room())));
-                        }
+                        self.store(REPAIR_SOURCE, TURN_COST, named, op);
                     }
                     Output::Import(ticket, replicas) => {
                         let call = CallId(ticket.0);

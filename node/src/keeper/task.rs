@@ -1,12 +1,16 @@
 //! The task that feeds the state machine and does what it says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use restante_proto::{
-    keeper::{CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, StoreFault, Ticket},
+    keeper::{
+        CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, Source, StoreFault, StoreOp,
+        TURN_COST, Ticket, TurnBounds, Turns,
+    },
+    limits::STORE_OPS_MAX,
     repair,
     request::Response,
 };
@@ -14,20 +18,34 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
-use super::disk::{Chore, DiskQueue, DiskReport, DiskState};
-use super::handle::{Inlets, KeeperReport, KeeperRequest, Query, RepairCall};
+use super::disk::{BATCH_OPS_MAX, Chore, DiskQueue, DiskReport, DiskState};
+use super::handle::{Inlets, KeeperReport, Query, RepairCall};
+use super::lobby::{Visitor, cost_of};
 use super::port::{KeeperPort, LOCAL_SOURCE};
-use super::repair::Repairs;
+use super::repair::{REPAIR_SOURCE, Repairs};
 use crate::clock::Clock;
 
 /// The stream of the node's own person; the names of peers' substreams begin at 1.
 const LOCAL_CONN: ConnId = ConnId(0);
+/// Operations that may wait for the disk: the state machines have no more under way.
+const READY: TurnBounds = TurnBounds {
+    count: STORE_OPS_MAX + repair::OPS_MAX,
+    cost: u64::MAX,
+    source_count: STORE_OPS_MAX + repair::OPS_MAX,
+    source_cost: u64::MAX,
+};
 
 /// A keeper at work.
 pub(super) struct KeeperTask<P: KeeperPort> {
     keeper: Keeper,
     pub(super) port: P,
     inlets: Inlets<P>,
+    /// Operations that wait for the next commit.
+    ready: Turns<(Ticket, StoreOp)>,
+    /// A commit is under way.
+    committing: bool,
+    /// Operations that the disk will not do.
+    lost: Vec<Ticket>,
     pub(super) disk: DiskQueue,
     reports: mpsc::Receiver<DiskReport>,
     disk_task: JoinHandle<()>,
@@ -35,6 +53,8 @@ pub(super) struct KeeperTask<P: KeeperPort> {
     pub(super) clock: Clock,
     /// A slice is being swept.
     sweeping: bool,
+    /// Every handle is gone.
+    orphaned: bool,
     peers: Peers<P>,
     /// Where pushes for the node's own person go.
     local_pushes: Option<mpsc::Sender<Bytes>>,
@@ -68,7 +88,8 @@ enum Event<P: KeeperPort> {
     Report(DiskReport),
     Query(Query),
     Closed(BTreeSet<P::Conn>),
-    Request(KeeperRequest<P>),
+    Request(Source, Visitor<P>),
+    Orphaned,
     Repair(RepairCall<P>),
     /// Another keeper has answered, or not.
     Answered(Ticket, Option<Bytes>),
@@ -92,18 +113,23 @@ impl<P: KeeperPort> KeeperTask<P> {
             calls: BTreeMap::new(),
             next: 0,
         };
-        let sweeping = false;
         let repairs = Repairs::new(keeper.node());
+        let mut keeper = keeper;
+        keeper.on_usage(disk_state.usage);
         Self {
             keeper,
             port,
             inlets,
+            ready: Turns::new(READY),
+            committing: false,
+            lost: Vec::new(),
             disk,
             reports,
             disk_task,
             disk_state,
             clock,
-            sweeping,
+            sweeping: false,
+            orphaned: false,
             peers,
             local_pushes: None,
             repairs,
@@ -128,7 +154,8 @@ impl<P: KeeperPort> KeeperTask<P> {
                     }
                 }
                 Event::Closed(conns) => self.on_closed(&conns).await,
-                Event::Request(request) => self.on_request(request).await,
+                Event::Request(source, request) => self.on_request(source, request).await,
+                Event::Orphaned => self.orphaned = true,
                 Event::Repair(call) => self.on_repair(call).await,
                 Event::Answered(ticket, answer) => {
                     self.repair(repair::Input::Answered(ticket, answer)).await;
@@ -140,24 +167,34 @@ impl<P: KeeperPort> KeeperTask<P> {
     }
 
     async fn next(&mut self) -> Event<P> {
+        if let Some(report) = self.lost_report() {
+            return Event::Report(report);
+        }
         // A clock that was set back must not put the timer off for as long.
         let due = self.keeper.next_timeout().min(self.repairs.next_timeout());
         let wait = due.since(self.clock.now()).min(SWEEP_INTERVAL_MS);
         let Inlets {
-            requests,
+            lobby,
             repairs,
             queries,
             closed,
         } = &mut self.inlets;
+        if self.orphaned && lobby.is_empty() {
+            return Event::End;
+        }
+        let (keeper, clock) = (&mut self.keeper, &self.clock);
+        let ready = |source| keeper.is_ready_for(clock.now(), source);
         tokio::select! {
             biased;
             () = tokio::time::sleep(Duration::from_millis(wait)) => Event::Timer,
             Some(report) = self.reports.recv() => Event::Report(report),
-            Some(query) = queries.recv() => Event::Query(query),
+            query = queries.recv(), if !self.orphaned => {
+                query.map_or(Event::Orphaned, Event::Query)
+            }
             conns = closed.next() => Event::Closed(conns),
             Some((ticket, answer)) = self.repairs.answers.next() => Event::Answered(ticket, answer),
             Some(call) = repairs.recv() => Event::Repair(call),
-            request = requests.recv() => request.map_or(Event::End, Event::Request),
+            (source, request) = lobby.next(ready) => Event::Request(source, request),
         }
     }
 
@@ -203,10 +240,9 @@ impl<P: KeeperPort> KeeperTask<P> {
         None
     }
 
-    async fn on_request(&mut self, request: KeeperRequest<P>) {
-        let KeeperRequest {
+    async fn on_request(&mut self, source: Source, request: Visitor<P>) {
+        let Visitor {
             conn,
-            source,
             token,
             payload,
         } = request;
@@ -214,23 +250,16 @@ impl<P: KeeperPort> KeeperTask<P> {
         self.step(Input::Request {
             conn,
             call,
-            source: P::source(source),
+            source,
             payload,
         })
         .await;
     }
 
     async fn on_closed(&mut self, closed: &BTreeSet<P::Conn>) {
-        // Requests that came before are still waiting; a subscription among them would outlive its
-        // substream.
-        for _ in 0..self.inlets.requests.len() {
-            let Ok(request) = self.inlets.requests.try_recv() else {
-                break;
-            };
-            if !closed.contains(&request.conn) {
-                self.on_request(request).await;
-            }
-        }
+        // Requests that came before may still be waiting; a subscription among them would outlive
+        // its substream.
+        self.inlets.lobby.discard(|conn| closed.contains(conn));
         for conn in closed {
             if let Some(id) = self.peers.forget(conn) {
                 self.step(Input::Closed(id)).await;
@@ -241,7 +270,10 @@ impl<P: KeeperPort> KeeperTask<P> {
     async fn on_report(&mut self, report: DiskReport) {
         match report {
             DiskReport::Stored(results, state) => {
-                self.disk_state = state;
+                self.note(state);
+                self.committing = false;
+                // The disk goes on while the answers are made.
+                self.commit_next();
                 for (ticket, result) in results {
                     match Repairs::<P>::own_ticket(ticket) {
                         Some(own) => self.repair(repair::Input::Stored(own, result)).await,
@@ -254,7 +286,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                 self.repair(repair::Input::Scanned(ticket, result)).await;
             }
             DiskReport::Swept(done, state) => {
-                self.disk_state = state;
+                self.note(state);
                 self.sweeping = false;
                 match done {
                     Ok(expired) => {
@@ -275,6 +307,44 @@ impl<P: KeeperPort> KeeperTask<P> {
         }
     }
 
+    fn note(&mut self, state: DiskState) {
+        self.disk_state = state;
+        self.keeper.on_usage(state.usage);
+    }
+
+    /// Lets an operation of a source wait for the disk.
+    pub(super) fn store(&mut self, source: Source, cost: u64, ticket: Ticket, op: StoreOp) {
+        if let Err((ticket, _)) = self.ready.push(source, cost, (ticket, op)) {
+            self.lost.push(ticket);
+        }
+        self.commit_next();
+    }
+
+    /// Returns what the disk would say of operations it will not do, if there are any.
+    fn lost_report(&mut self) -> Option<DiskReport> {
+        let fault = || StoreFault::Io("its task has ended".into());
+        let lost = std::mem::take(&mut self.lost);
+        let results: Vec<_> = lost.into_iter().map(|lost| (lost, Err(fault()))).collect();
+        (!results.is_empty()).then_some(DiskReport::Stored(results, self.disk_state))
+    }
+
+    /// Begins the next commit unless one is under way.
+    fn commit_next(&mut self) {
+        if self.committing || self.ready.is_empty() {
+            return;
+        }
+        let ready = std::iter::from_fn(|| self.ready.pop(|_| true));
+        let batch: Vec<_> = ready.map(|(_, op)| op).take(BATCH_OPS_MAX).collect();
+        match self.disk.batches.try_send(batch) {
+            Ok(()) => self.committing = true,
+            // There is always room for one: the disk's task has ended.
+            Err(lost) => {
+                let lost = lost.into_inner().into_iter();
+                self.lost.extend(lost.map(|(ticket, _)| ticket));
+            }
+        }
+    }
+
     /// Feeds the state machine and does what it says, until it says nothing more.
     async fn step(&mut self, input: Input) {
         if let Some(imported) = self.step_keeper(input).await {
@@ -286,38 +356,34 @@ impl<P: KeeperPort> KeeperTask<P> {
     pub(super) async fn step_keeper(&mut self, input: Input) -> Option<repair::Input> {
         let mut imported = None;
         let was_read_only = self.keeper.read_only().is_some();
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            for output in self.keeper.handle(self.clock.now(), input) {
-                match output {
-                    Output::Respond { call, response } => self.respond(call, &response).await,
-                    Output::Store { ticket, op } => {
-                        // The state machine has no more under way than there is room for: a
-                        // failure says that the disk's task has ended.
-                        if self.disk.ops.try_send((ticket, op)).is_err() {
-                            let fault = StoreFault::Io("its task has ended".into());
-                            inputs.push_back(Input::Stored {
-                                ticket,
-                                result: Err(fault),
-                            });
-                        }
-                    }
-                    Output::Push { conn, push } if conn == LOCAL_CONN => {
-                        if let Some(pushes) = &self.local_pushes {
-                            // What finds no room is still in the mailbox.
-                            let _dropped = pushes.try_send(push.encode());
-                        }
-                    }
-                    Output::Push { conn, push } => {
-                        if let Some(conn) = self.peers.conns.get(&conn) {
-                            self.port.push(*conn, push.encode()).await;
-                        }
-                    }
-                    Output::Imported { call, taken } => {
-                        imported = Some(repair::Input::Imported(Ticket(call.0), taken));
-                    }
-                    Output::Sweep => self.sweep(),
+        let (source, cost) = match &input {
+            Input::Request {
+                source, payload, ..
+            } => (*source, cost_of(payload)),
+            // What is taken over from other keepers.
+            _ => (REPAIR_SOURCE, TURN_COST),
+        };
+        for output in self.keeper.handle(self.clock.now(), input) {
+            match output {
+                Output::Respond { call, response } => self.respond(call, &response).await,
+                Output::Store { ticket, op } => {
+                    self.store(source, cost, ticket, op);
                 }
+                Output::Push { conn, push } if conn == LOCAL_CONN => {
+                    if let Some(pushes) = &self.local_pushes {
+                        // What finds no room is still in the mailbox.
+                        let _dropped = pushes.try_send(push.encode());
+                    }
+                }
+                Output::Push { conn, push } => {
+                    if let Some(conn) = self.peers.conns.get(&conn) {
+                        self.port.push(*conn, push.encode()).await;
+                    }
+                }
+                Output::Imported { call, taken } => {
+                    imported = Some(repair::Input::Imported(Ticket(call.0), taken));
+                }
+                Output::Sweep => self.sweep(),
             }
         }
         if let Some(fault) = self.keeper.read_only().filter(|_| !was_read_only) {
@@ -377,6 +443,9 @@ impl<P: KeeperPort> KeeperTask<P> {
             counters: self.keeper.counters().clone(),
             store: self.disk_state.counters,
             subscriptions: self.keeper.subscriptions(),
+            waiting: self.inlets.lobby.usage(),
+            ready: self.ready.usage(),
+            load: self.keeper.load(),
             read_only: self.keeper.read_only().map(ToString::to_string),
             repair: *self.repairs.counters(),
             partners: self.repairs.partners().len(),
@@ -385,10 +454,20 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Answers what was stored in the meantime and closes the store.
     async fn finish(mut self, told: Option<oneshot::Sender<()>>) {
+        self.inlets.lobby.close();
+        if let Some(report) = self.lost_report() {
+            self.on_report(report).await;
+        }
+        while self.committing {
+            match self.reports.recv().await {
+                Some(report) => self.on_report(report).await,
+                None => break,
+            }
+        }
         // Without the queue's other end the disk finishes what waits, and ends.
-        let (ops, _none) = mpsc::channel(1);
+        let (batches, _none) = mpsc::channel(1);
         let (chores, _none) = mpsc::channel(1);
-        self.disk = DiskQueue { ops, chores };
+        self.disk = DiskQueue { batches, chores };
         while let Some(report) = self.reports.recv().await {
             self.on_report(report).await;
         }

@@ -12,7 +12,7 @@ use restante_proto::{
         ItemStore, MemoryStore, Policy, Source, StoreFault, StoreOp, StoreOutcome, Usage,
     },
     keys::SecretKey,
-    limits::{DAY_MS, MINUTE_MS, STORE_OPS_MAX},
+    limits::{DAY_MS, MINUTE_MS, SOURCE_OPS_MAX},
     mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest, Rule},
     receipt::Claim,
     request::{Admission, Push, Reason, Request, Response},
@@ -22,7 +22,8 @@ use restante_proto::{
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::handle::{LOCAL_PUSHES_WAITING_MAX, REQUESTS_WAITING_MAX};
+use super::handle::LOCAL_PUSHES_WAITING_MAX;
+use super::lobby::WAITING;
 use super::store::{KeeperStore, RedbStore};
 use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
 use crate::clock::{self, Clock};
@@ -216,66 +217,111 @@ async fn a_person_is_pushed_what_is_deposited_at_their_own_node() {
 
 #[tokio::test]
 async fn what_finds_no_room_is_handed_back() {
-    let world = World::start(MemoryStore::new(1 << 30), Lane::inline());
-    let send = |call| world.try_ask(1, call, world.subscribe());
+    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let room = WAITING.source_count as u64;
     // The task does not run before this one waits.
-    let refused: Vec<bool> = (0..REQUESTS_WAITING_MAX as u64 + 2)
-        .map(|call| send(call).is_err())
-        .collect();
-    assert_eq!(refused.iter().filter(|refused| **refused).count(), 2);
+    for call in 0..room {
+        world.ask(1, call, world.subscribe());
+    }
+    for call in room..room + 2 {
+        assert_eq!(world.try_ask(1, call, world.subscribe()), Err(call));
+    }
+    let other = |call| world.try_ask_from(2, 1, call, world.subscribe());
+    assert_eq!(other(room + 2), Ok(()), "there is room for somebody else");
     let Response::Refusal(refusal) = Response::decode(&busy()).unwrap() else {
         panic!()
     };
     assert_eq!(refusal.reason, Reason::Busy);
+    // The state machine's turn: first the one, then the other, however many the one has.
+    let mut answered = Vec::new();
+    while answered.len() < 4 {
+        match world.next().await {
+            Said::Answer(call, _) => answered.push(call),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(answered.contains(&(room + 2)), "{answered:?}");
+    world.handle.shutdown().await;
+    let late = world.try_ask(1, 9_999, world.subscribe());
+    assert_eq!(late, Err(9_999), "nobody is let in any more");
+}
+
+fn chunk_request() -> Request {
+    Request::GetChunk {
+        address: Address::new([1; 32]),
+    }
 }
 
 #[tokio::test]
-async fn a_slow_disk_makes_the_keeper_busy_and_batches_full() {
+async fn a_slow_disk_lets_requests_wait_and_batches_fill() {
     let gate = Gate::default();
     let store = GatedStore {
         store: MemoryStore::new(1 << 30),
         gate: gate.clone(),
     };
     let mut world = World::start(store, Lane::thread("slow").unwrap());
-    let count = STORE_OPS_MAX as u64 + 100;
-    for call in 0..count {
-        let request = Request::GetChunk {
-            address: Address::new([1; 32]),
-        };
-        while world.try_ask(1, call, request.clone()).is_err() {
+    let room = (SOURCE_OPS_MAX + WAITING.source_count) as u64;
+    let mut refused = 0;
+    for call in 0..room + 10 {
+        // It takes the first few while these come.
+        while world.handle.status().await.unwrap().load.store_ops
+            < SOURCE_OPS_MAX.min(call as usize)
+        {
             tokio::task::yield_now().await;
         }
+        refused += u64::from(world.try_ask(1, call, chunk_request()).is_err());
     }
-    let mut busy = 0;
-    for _ in 0..100 {
-        let Said::Answer(_, answer) = world.next().await else {
-            panic!()
-        };
-        let Response::Refusal(refusal) = Response::decode(&answer).unwrap() else {
-            panic!()
-        };
-        assert_eq!(refusal.reason, Reason::Busy);
-        busy += 1;
-    }
+    assert_eq!(refused, 10);
     // The keeper answers what needs no disk.
     let status = world.handle.status().await.unwrap();
-    assert_eq!(status.counters.refusals[&Reason::Busy], busy);
+    assert_eq!(status.load.store_ops, SOURCE_OPS_MAX);
+    assert_eq!(status.waiting.count, WAITING.source_count);
+    assert_eq!(status.ready.count, SOURCE_OPS_MAX - 1, "one is at the disk");
 
     gate.open();
-    for _ in 0..STORE_OPS_MAX {
+    for _ in 0..room {
         let Said::Answer(_, answer) = world.next().await else {
             panic!()
         };
         assert_eq!(Response::decode(&answer), Ok(Response::Unknown));
     }
     let batches = gate.batches();
-    assert_eq!(batches.iter().sum::<usize>(), STORE_OPS_MAX);
-    // One that went alone, and the rest in full company.
-    assert!(
-        batches.len() <= 1 + STORE_OPS_MAX.div_ceil(64),
-        "{batches:?}"
-    );
+    assert_eq!(batches.iter().sum::<usize>() as u64, room);
+    // One that went alone, and the first ones after it in full company.
+    assert_eq!(batches[..3], [1, 64, 64], "{batches:?}");
     assert!(batches.iter().all(|batch| *batch <= 64), "{batches:?}");
+}
+
+#[tokio::test]
+async fn whoever_asks_little_is_in_the_next_batch_however_much_others_ask() {
+    let gate = Gate::default();
+    let store = GatedStore {
+        store: MemoryStore::new(1 << 30),
+        gate: gate.clone(),
+    };
+    let mut world = World::start(store, Lane::thread("slow").unwrap());
+    for call in 0..WAITING.source_count as u64 {
+        world.ask(1, call, chunk_request());
+    }
+    while world.handle.status().await.unwrap().load.store_ops < SOURCE_OPS_MAX {
+        tokio::task::yield_now().await;
+    }
+    let quiet = 10_000;
+    world.try_ask_from(2, 2, quiet, chunk_request()).unwrap();
+    while world.handle.status().await.unwrap().load.store_ops == SOURCE_OPS_MAX {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    let mut before = 0;
+    loop {
+        match world.next().await {
+            Said::Answer(call, _) if call == quiet => break,
+            Said::Answer(..) => before += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    // The batch at the disk when it came, and those of its own batch.
+    assert!(before <= 1 + 64, "{before} were answered before");
 }
 
 #[tokio::test]
@@ -457,11 +503,21 @@ impl World {
         }
     }
 
-    fn try_ask(&self, conn: u64, token: u64, request: Request) -> Result<(), KeeperRequest<Port>> {
+    fn try_ask(&self, conn: u64, token: u64, request: Request) -> Result<(), u64> {
+        self.try_ask_from(1, conn, token, request)
+    }
+
+    fn try_ask_from(
+        &self,
+        source: u64,
+        conn: u64,
+        token: u64,
+        request: Request,
+    ) -> Result<(), u64> {
         let payload = request.encode();
         self.handle.try_request(KeeperRequest {
             conn,
-            source: 1,
+            source,
             token,
             payload,
         })

@@ -86,10 +86,18 @@ impl Gate {
         }
     }
 
-    /// Returns whether outgoing connections take up so many of their places that idle ones should go.
-    pub(super) fn is_crowded(&self) -> bool {
-        let outgoing = self.established.values().filter(|other| !other.incoming);
-        outgoing.count() * 4 >= self.limits.established_out_max * 3
+    /// Returns whether connections of this direction take up so many of their places that idle ones should go.
+    pub(super) fn is_crowded(&self, outgoing: bool) -> bool {
+        let max = if outgoing {
+            self.limits.established_out_max
+        } else {
+            self.limits.established_in_max
+        };
+        let same = self
+            .established
+            .values()
+            .filter(|other| other.incoming != outgoing);
+        same.count() * 4 >= max * 3
     }
 
     fn refuse(&self, count: Count) -> ConnectionDenied {

@@ -169,15 +169,20 @@ impl Behaviour {
         }
     }
 
+    /// Returns how many bytes of answers and pushes wait to be written, and how many may.
+    pub(super) fn queued_bytes(&self) -> (usize, usize) {
+        (self.shared.budget.used(), self.shared.budget.max())
+    }
+
     /// Returns how many peers without a connection may be called before calls have to wait.
     pub(super) fn dial_room(&self) -> usize {
         let dials = self.dialling.len() + self.undialled.len();
         self.dials_max.saturating_sub(dials)
     }
 
-    /// Returns the outgoing connection that has been idle for longest and that nobody holds, which takes no calls from
-    /// now on.
-    pub(super) fn close_longest_idle(&mut self) -> Option<ConnectionId> {
+    /// Returns the connection of this direction that has been idle for longest and that nobody holds, which takes no
+    /// calls from now on. One with a subscription is not idle.
+    pub(super) fn close_longest_idle(&mut self, outgoing: bool) -> Option<ConnectionId> {
         let held = &self.held;
         let peers = self
             .peers
@@ -185,7 +190,7 @@ impl Behaviour {
             .filter(|(peer, _)| !held.contains_key(*peer));
         let connections = peers.flat_map(|(_, connections)| connections);
         let idle = connections
-            .filter(|(_, connection)| connection.outgoing && !connection.closing)
+            .filter(|(_, connection)| connection.outgoing == outgoing && !connection.closing)
             .filter_map(|(id, connection)| Some((connection.idle?, *id, connection)));
         let (_, id, connection) = idle.min_by_key(|(since, ..)| *since)?;
         connection.closing = true;

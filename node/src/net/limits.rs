@@ -24,16 +24,19 @@ pub struct NetLimits {
 }
 
 /// How many connections there may be; one more is refused and counted.
+///
+/// From three quarters of those of one direction on, the one that has been idle for longest is closed for each new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Incoming connections whose handshake is not finished.
+    /// Incoming connections whose handshake is not finished: more than any few groups of addresses may have, so that
+    /// those who begin one and say nothing keep nobody out.
     pub pending_in_max: usize,
     /// Outgoing connections whose handshake is not finished.
     pub pending_out_max: usize,
     /// Established incoming connections; fewer than the total, so that strangers cannot take every
     /// place.
     pub established_in_max: usize,
-    /// Established outgoing connections; from three quarters of it on, the longest idle one is closed for each new one.
+    /// Established outgoing connections.
     pub established_out_max: usize,
     /// Established connections in both directions.
     pub established_max: usize,
@@ -54,9 +57,10 @@ pub struct TransportLimits {
     pub yamux_streams_max: usize,
     /// QUIC streams that a peer may have open.
     pub quic_streams_max: u32,
-    /// Bytes that may be in flight on one QUIC stream.
+    /// Bytes that may be in flight on one QUIC stream: more than the largest frame, so that one can be read whole.
     pub quic_stream_bytes_max: u32,
-    /// Bytes that may be in flight on one QUIC connection.
+    /// Bytes that may be in flight on one QUIC connection: little more than one stream's, since all that is long
+    /// comes on one, and what strangers send and nobody reads waits in memory.
     pub quic_connection_bytes_max: u32,
     /// Incoming streams of one connection whose protocol is not yet agreed on.
     pub negotiating_max: usize,
@@ -67,7 +71,7 @@ impl NetLimits {
     pub const fn personal() -> Self {
         Self {
             connections: ConnectionLimits {
-                pending_in_max: 16,
+                pending_in_max: 64,
                 pending_out_max: 16,
                 established_in_max: 96,
                 established_out_max: 64,
@@ -80,8 +84,8 @@ impl NetLimits {
             transport: TransportLimits {
                 yamux_streams_max: 32,
                 quic_streams_max: 32,
-                quic_stream_bytes_max: 512 << 10,
-                quic_connection_bytes_max: 2 << 20,
+                quic_stream_bytes_max: 256 << 10,
+                quic_connection_bytes_max: 512 << 10,
                 negotiating_max: 16,
             },
             queued_bytes_max: 64 << 20,
@@ -93,11 +97,11 @@ impl NetLimits {
     pub const fn community() -> Self {
         Self {
             connections: ConnectionLimits {
-                pending_in_max: 64,
+                pending_in_max: 256,
                 pending_out_max: 64,
-                established_in_max: 1024,
+                established_in_max: 4096,
                 established_out_max: 256,
-                established_max: 1280,
+                established_max: 4352,
                 per_peer_max: 2,
                 per_ip_max: 8,
                 per_group_max: 32,
@@ -106,8 +110,8 @@ impl NetLimits {
             transport: TransportLimits {
                 yamux_streams_max: 64,
                 quic_streams_max: 64,
-                quic_stream_bytes_max: 1 << 20,
-                quic_connection_bytes_max: 4 << 20,
+                quic_stream_bytes_max: 128 << 10,
+                quic_connection_bytes_max: 160 << 10,
                 negotiating_max: 32,
             },
             queued_bytes_max: 512 << 20,

@@ -26,6 +26,10 @@ pub struct NetStatus {
     pub connected: Vec<NodeId>,
     /// Established connections.
     pub connection_count: usize,
+    /// Bytes of answers and pushes that wait to be written.
+    pub queued_bytes: usize,
+    /// How many of them there may be.
+    pub queued_bytes_max: usize,
     /// Nodes in the routing table.
     pub table_count: usize,
     /// Addresses it listens on.

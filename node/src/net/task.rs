@@ -273,9 +273,7 @@ impl Task {
                 if let ConnectedPoint::Dialer { address, .. } = &endpoint {
                     self.join.reached(address, peer_id);
                 }
-                if endpoint.is_dialer() {
-                    self.make_room();
-                }
+                self.make_room(endpoint.is_dialer());
                 self.endpoints.insert(connection_id, (peer_id, endpoint));
                 if num_established.get() == 1 {
                     self.outlet.tell_of(&peer_id, NetEvent::Connected);
@@ -303,11 +301,12 @@ impl Task {
         }
     }
 
-    /// Closes the outgoing connection that has been idle for longest, if places for them become scarce.
-    fn make_room(&mut self) {
+    /// Closes the connection of a direction that has been idle for longest, if places for them become scarce: whoever
+    /// connects and says nothing gives way to the next.
+    fn make_room(&mut self, outgoing: bool) {
         let behaviour = self.swarm.behaviour_mut();
-        if behaviour.gate.is_crowded()
-            && let Some(idle) = behaviour.item.close_longest_idle()
+        if behaviour.gate.is_crowded(outgoing)
+            && let Some(idle) = behaviour.item.close_longest_idle(outgoing)
         {
             self.swarm.close_connection(idle);
         }

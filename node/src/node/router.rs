@@ -49,9 +49,9 @@ pub(super) async fn route(
                 };
                 let refused = match &keeper {
                     Some(keeper) => keeper.try_request(request).err(),
-                    None => Some(request),
+                    None => Some(request.token),
                 };
-                if let Some(KeeperRequest { token, .. }) = refused {
+                if let Some(token) = refused {
                     debug!("a request found no room");
                     // Fails only when the network has ended, and with it this loop.
                     let _ended = net.respond(token, keeper::busy()).await;

@@ -3,7 +3,7 @@
 use crate::{
     Address, NodeId,
     envelope::{expires_of, id_of},
-    keeper::{Policy, StoreOp, Warrant, mailbox_budget},
+    keeper::{Budget, Policy, StoreOp, Warrant, mailbox_budget},
     limits::{
         CARD_TTL_MS, CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX,
         EPOCHS_PAST_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS,
@@ -20,6 +20,8 @@ pub(super) struct Desk<'a> {
     pub(super) node: &'a NodeId,
     pub(super) policy: &'a Policy,
     pub(super) scheme: &'a dyn StampScheme,
+    /// By how much stamps are dearer because the store fills.
+    pub(super) price_factor: u32,
 }
 
 impl Desk<'_> {
@@ -111,19 +113,26 @@ impl Desk<'_> {
         self.epoch(&mailbox)?;
         let address = mailbox.address();
         let id = id_of(&bytes);
+        let mut budget = mailbox_budget(mailbox.rule);
         match (mailbox.rule, admission) {
             (Rule::Stamp, Admission::Stamp(stamp)) => {
                 let challenge = Challenge::envelope(&address, &id, expires);
-                self.stamp(&challenge, stamp, self.policy.envelope_effort)?;
+                self.stamp(&challenge, stamp, self.price(self.policy.envelope_effort))?;
+                // What the mailbox's own crowding adds to that, the store knows.
+                budget = Budget {
+                    effort: self.policy.envelope_effort,
+                    ..budget
+                };
             }
             (Rule::Capability, Admission::Capability(proof)) => {
                 let verified = proof.verify(&mailbox, &id, expires);
                 verified.map_err(|_| Refusal::of(Reason::Capability))?;
             }
-            (Rule::Stamp, _) => return Err(Refusal::stamp(self.policy.envelope_effort)),
+            (Rule::Stamp, _) => {
+                return Err(Refusal::stamp(self.price(self.policy.envelope_effort)));
+            }
             (Rule::Capability, _) => return Err(Refusal::of(Reason::Capability)),
         }
-        let budget = mailbox_budget(mailbox.rule);
         let warrant = Warrant::of_envelope(mailbox, admission).encode();
         Ok(StoreOp::PutEnvelope {
             address,
@@ -156,9 +165,13 @@ impl Desk<'_> {
         record
             .verify()
             .map_err(|_| Refusal::of(Reason::Signature))?;
+        // The price of a slot follows the store; whoever has one, for a price that was right once,
+        // keeps it.
+        let price = u64::from(self.price(effort));
+        let stamped = stamp.is_some_and(|stamp| terms > 1 || stamp.effort() >= price);
         Ok(StoreOp::PutCard {
             record,
-            stamped: stamp.is_some(),
+            stamped,
             warrant: Warrant::of_card(stamp).encode(),
         })
     }
@@ -176,7 +189,7 @@ impl Desk<'_> {
         self.life(expires, MESSAGE_TTL_MAX_MS)?;
         let address = Address::new(*id_of(&bytes).as_bytes());
         let challenge = Challenge::chunk(&address, &deletion_key, expires);
-        self.stamp(&challenge, stamp, self.policy.chunk_effort)?;
+        self.stamp(&challenge, stamp, self.price(self.policy.chunk_effort))?;
         Ok(StoreOp::PutChunk {
             address,
             bytes,
@@ -203,6 +216,10 @@ impl Desk<'_> {
             return Ok(());
         }
         Err(Refusal::of(Reason::Epoch))
+    }
+
+    fn price(&self, effort: u32) -> u32 {
+        effort.saturating_mul(self.price_factor)
     }
 
     pub(super) fn stamp(

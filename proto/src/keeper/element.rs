@@ -150,7 +150,7 @@ pub struct Element {
     pub key: ElementKey,
     /// When it ends.
     pub expires: UnixMillis,
-    /// A card's sequence, else 0.
+    /// A card's sequence, else 0: whatever else a store keeps in its place stays there.
     pub version: u64,
 }
 
@@ -243,6 +243,23 @@ impl Warrant {
             signature: Some(signature),
             ..Self::default()
         }
+    }
+
+    /// Returns the effort that was paid; 0 without a stamp.
+    pub fn worth(&self) -> u64 {
+        self.stamp.as_ref().map_or(0, Stamp::effort)
+    }
+
+    /// Returns what tells the holder of the capability from others, short enough to be kept in an
+    /// index; 0 without a capability.
+    ///
+    /// To share another holder's tag takes 2^64 keys on average.
+    pub fn holder_tag(&self) -> u64 {
+        let tag = self.capability.as_ref().and_then(|proof| {
+            let (first, _) = proof.holder.as_bytes().split_first_chunk::<8>()?;
+            Some(u64::from_be_bytes(*first).max(1))
+        });
+        tag.unwrap_or(0)
     }
 
     /// Encodes the warrant.

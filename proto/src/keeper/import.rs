@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CallId, ElementKind, Keeper, Output, Pending, Replica, StoreOp, Then, Ticket, Warrant,
+    Budget, CallId, ElementKind, Keeper, Output, Pending, Replica, Source, StoreOp, Then, Ticket,
+    Warrant,
     admission::{Desk, card_terms},
     mailbox_budget,
 };
@@ -21,6 +22,9 @@ use crate::{
     stamp::{Challenge, EFFORT_DEFAULT},
     time::UnixMillis,
 };
+
+/// Whose operations these are: no source's share.
+const IMPORTS: Source = Source(u64::MAX - 1);
 
 /// Replicas that were handed in together and are on their way to the disk.
 #[derive(Debug, Default)]
@@ -65,7 +69,13 @@ impl Keeper {
             let ticket = Ticket(self.next_ticket);
             self.next_ticket += 1;
             let then = Then::Import { push };
-            self.pending.insert(ticket, Pending { call, then });
+            let pending = Pending {
+                call,
+                source: IMPORTS,
+                then,
+                charge: None,
+            };
+            self.begin(now, ticket, pending);
             outputs.push(Output::Store { ticket, op });
         }
         if outputs.is_empty() {
@@ -133,7 +143,11 @@ impl Desk<'_> {
             id,
             bytes,
             expires,
-            budget: mailbox_budget(mailbox.rule),
+            // What another keeper took stays taken, whatever came here before it.
+            budget: Budget {
+                shared: false,
+                ..mailbox_budget(mailbox.rule)
+            },
             warrant: replica.warrant,
         })
     }

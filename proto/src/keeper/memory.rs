@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::budget::{Budget, MailboxUse, place_envelope};
 use super::element::{ElementKey, ElementPage, Warrant};
 use super::store::{
-    Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
-    StoreFault, StoreOp, StoreOutcome, Usage, place_card,
+    Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision, StoreFault,
+    StoreOp, StoreOutcome, Usage, place_card,
 };
 use crate::{
     Address, ItemId,
@@ -71,6 +72,19 @@ impl MemoryStore {
         self.envelopes
             .range(range)
             .map(|((_, id), waiting)| (id, waiting))
+    }
+
+    fn mailbox_use(&self, address: Address, holder_tag: u64) -> MailboxUse {
+        let mut in_use = MailboxUse::default();
+        for (id, held) in self.mailbox(address) {
+            let own = holder_tag != 0 && {
+                let warrant = self.warrants.get(&ElementKey::envelope(address, *id));
+                let warrant = warrant.and_then(|warrant| Warrant::decode(warrant).ok());
+                warrant.is_some_and(|warrant| warrant.holder_tag() == holder_tag)
+            };
+            in_use.add(held.envelope.len() as u64, own);
+        }
+        in_use
     }
 
     fn records(&self, locator: Address) -> Vec<CardRecord> {
@@ -170,14 +184,13 @@ impl MemoryStore {
         if let Some(held) = self.held(now, address, id) {
             return held;
         }
-        let (count, used) = self
-            .mailbox(address)
-            .fold((0_u32, 0_u64), |(count, used), (_, held)| {
-                (count + 1, used + held.envelope.len() as u64)
-            });
         let size = waiting.envelope.len();
-        let fits = count < budget.count && used + size as u64 <= budget.bytes;
-        if !fits || !self.has_room(size) {
+        let terms = Warrant::decode(&warrant).unwrap_or_default();
+        let in_use = self.mailbox_use(address, terms.holder_tag());
+        if let Err(refused) = place_envelope(budget, in_use, size as u64, &terms) {
+            return refused;
+        }
+        if !self.has_room(size) {
             return StoreOutcome::Refused(Reason::Full);
         }
         let until = waiting.expires;

@@ -59,6 +59,21 @@ impl RateLimiter {
         true
     }
 
+    /// Tells whether a single request of `source` would be let in.
+    pub(super) fn would_admit(&mut self, now: UnixMillis, source: Source) -> bool {
+        let (per_second, burst) = (self.per_second, self.burst);
+        self.buckets.get_mut(&source).is_none_or(|bucket| {
+            bucket.refill(now, per_second, burst);
+            // One whose bucket can never fill is let in to be told so.
+            bucket.tokens >= TOKEN.min(burst)
+        })
+    }
+
+    /// Returns how many groups are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
     /// Forgets the groups whose buckets are full again.
     pub(super) fn forget_idle(&mut self, now: UnixMillis) {
         let (per_second, burst) = (self.per_second, self.burst);

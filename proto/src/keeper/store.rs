@@ -3,7 +3,10 @@
 
 use bytes::Bytes;
 
-use super::element::{Element, ElementKey, ElementPage, Replica};
+use super::{
+    budget::Budget,
+    element::{Element, ElementKey, ElementPage, Replica},
+};
 use crate::{
     Address, ItemId,
     card::{CardRecord, RecordKind},
@@ -13,15 +16,6 @@ use crate::{
     request::{Listed, Reason, Waiting},
     time::UnixMillis,
 };
-
-/// How much may wait in one mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Envelopes.
-    pub count: u32,
-    /// Bytes.
-    pub bytes: u64,
-}
 
 /// One operation; each happens as a whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +138,11 @@ pub enum StoreOutcome {
     },
     /// The rules say no.
     Refused(Reason),
+    /// The stamp is worth less than a place in this mailbox costs now.
+    Unpaid {
+        /// What one costs.
+        effort: u32,
+    },
     /// Deleted, durably.
     Done,
     /// Not held.

@@ -23,6 +23,7 @@ mod cards;
 mod mail;
 mod model;
 mod refusals;
+mod shares;
 
 const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
 
@@ -31,6 +32,8 @@ struct Office {
     keeper: Keeper,
     store: MemoryStore,
     calls: u64,
+    /// Where requests come from.
+    source: u64,
 }
 
 impl Office {
@@ -44,6 +47,7 @@ impl Office {
             keeper,
             store: MemoryStore::new(cap_bytes),
             calls: 0,
+            source: 0,
         }
     }
 
@@ -56,7 +60,7 @@ impl Office {
             Input::Request {
                 conn,
                 call,
-                source: Source(0),
+                source: Source(self.source),
                 payload,
             },
         )
@@ -199,13 +203,17 @@ fn solve_worth(challenge: &Challenge, effort: u32) -> Stamp {
 }
 
 fn stamped_until(mailbox: &Mailbox, envelope: &Bytes, expires: UnixMillis) -> Request {
+    stamped_worth(mailbox, envelope, expires, 1)
+}
+
+fn stamped_worth(mailbox: &Mailbox, envelope: &Bytes, expires: UnixMillis, effort: u32) -> Request {
     let challenge = Challenge::envelope(&mailbox.address(), &id_of(envelope), expires);
     Request::DepositEnvelope {
         mailbox: *mailbox,
         expires,
         envelope: envelope.clone(),
         nonce: [7; NONCE_BYTES],
-        admission: Admission::Stamp(solve(&challenge)),
+        admission: Admission::Stamp(solve_worth(&challenge, effort)),
     }
 }
 
@@ -214,7 +222,11 @@ fn stamped(mailbox: &Mailbox, envelope: &Bytes) -> Request {
 }
 
 fn admitted(mailbox: &Mailbox, owner: &SecretKey, envelope: &Bytes) -> Request {
-    let capability = Capability::issue(owner, mailbox, key("holder"));
+    admitted_to(mailbox, owner, envelope, "holder")
+}
+
+fn admitted_to(mailbox: &Mailbox, owner: &SecretKey, envelope: &Bytes, holder: &str) -> Request {
+    let capability = Capability::issue(owner, mailbox, key(holder));
     let proof = capability.prove(&mailbox.address(), &id_of(envelope), EXPIRES);
     Request::DepositEnvelope {
         mailbox: *mailbox,

@@ -81,7 +81,8 @@ fn deposit(number: usize, label: &str) -> (ElementKey, Request) {
     let (mailbox, owner) = mailbox(number);
     let envelope = noise_envelope(label, 2_048, EXPIRES);
     let (address, id) = (mailbox.address(), id_of(&envelope));
-    let capability = Capability::issue(&owner, &mailbox, key("holder"));
+    let holder = label.split(' ').next().unwrap_or_default();
+    let capability = Capability::issue(&owner, &mailbox, key(holder));
     let proof = capability.prove(&address, &id, EXPIRES);
     let request = Request::DepositEnvelope {
         mailbox,

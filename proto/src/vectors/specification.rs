@@ -30,8 +30,7 @@ macro_rules! check_limits {
     };
 }
 
-#[test]
-fn the_specification_has_the_limits_of_the_code() {
+fn limits_of_the_code() -> Vec<(&'static str, String)> {
     let limits = check_limits![
         HANDLE_CHARS_MAX,
         PHONE_DIGITS_MIN,
@@ -82,7 +81,17 @@ fn the_specification_has_the_limits_of_the_code() {
         ACK_MEMORY_MS,
         SUBSCRIPTIONS_PER_CONNECTION_MAX,
         STORE_OPS_MAX,
+        SOURCE_OPS_MAX,
+        SOURCE_CAP_PART,
+        SOURCE_BYTES_MIN,
+        STRANGER_SHARE_MAX,
     ];
+    limits.into()
+}
+
+#[test]
+fn the_specification_has_the_limits_of_the_code() {
+    let limits = limits_of_the_code();
     for (name, value) in &limits {
         assert!(
             SPEC.contains(&format!("| `{name}` | {value} |")),

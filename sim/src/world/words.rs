@@ -102,6 +102,7 @@ pub(super) fn outcome_of(outcome: &StoreOutcome) -> String {
         StoreOutcome::Held { new: true, .. } => "new".to_owned(),
         StoreOutcome::Held { .. } => "held".to_owned(),
         StoreOutcome::Refused(reason) => reason.name().to_owned(),
+        StoreOutcome::Unpaid { effort } => format!("costs {effort}"),
         StoreOutcome::Done => "done".to_owned(),
         StoreOutcome::Unknown => "unknown".to_owned(),
         StoreOutcome::Listing { items, .. } => items.len().to_string(),

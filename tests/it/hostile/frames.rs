@@ -37,7 +37,7 @@ fn broken_frames_close_the_connection_and_are_counted() {
         ("frame_too_long", with_length(long)),
         ("frame_too_short", with_length(8)),
         ("frame_too_short", with_length(0)),
-        ("frame_unknown_kind", frame(4, 1, b"")),
+        ("frame_unknown_kind", frame(5, 1, b"")),
         ("frame_unknown_kind", frame(255, 1, b"")),
         ("frame_bad_id", frame(0, 0, b"")),
         ("frame_bad_id", frame(2, 7, b"")),

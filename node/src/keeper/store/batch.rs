@@ -7,7 +7,10 @@ use redb::{Error, ReadableTable, Table, WriteTransaction};
 use restante_proto::{
     Address, ItemId,
     card::CardRecord,
-    keeper::{Budget, Expired, SlotDecision, StoreOp, StoreOutcome, Usage, Warrant, place_card},
+    keeper::{
+        Budget, Expired, MailboxUse, SlotDecision, StoreOp, StoreOutcome, Usage, Warrant,
+        place_card, place_envelope,
+    },
     keys::Signature,
     limits::{ACK_MEMORY_MS, MAILBOX_TOMBSTONES_MAX, TOMBSTONE_BYTES},
     mailbox::{AckEntry, Mailbox},
@@ -210,9 +213,13 @@ impl<'tx> Batch<'tx> {
         };
         if is_better {
             let record = (key.kind == RowKind::Card).then(|| CardRecord::decode(row.payload));
-            let version = record
-                .and_then(Result::ok)
-                .map_or(0, |record| record.sequence);
+            let version = match record {
+                Some(record) => record.map_or(0, |record| record.sequence),
+                None if key.kind == RowKind::Envelope => {
+                    Warrant::decode(row.warrant).map_or(0, |warrant| warrant.holder_tag())
+                }
+                None => 0,
+            };
             self.put_version(row, version)?;
         }
         if key.kind == RowKind::Tombstone {
@@ -281,18 +288,22 @@ impl<'tx> Batch<'tx> {
             return Ok(held);
         }
         // A mailbox holds so few that counting them is cheaper than keeping one more row in step.
-        let (mut count, mut used) = (0_u32, 0_u64);
+        let terms = Warrant::decode(row.warrant).unwrap_or_default();
+        let holder_tag = terms.holder_tag();
+        let mut in_use = MailboxUse::default();
         reader.visit(RowKind::Envelope, key.address, None, |_, pointer| {
-            count += 1;
-            used += u64::from(pointer.size_bytes);
-            count < budget.count
+            let own = holder_tag != 0 && pointer.version == holder_tag;
+            in_use.add(u64::from(pointer.size_bytes), own);
+            in_use.count < budget.count
         })?;
         let size = u64::from(row.size_bytes());
-        let fits = count < budget.count && used + size <= budget.bytes;
-        if !fits || !self.sums.usage.has_room(size) {
+        if let Err(refused) = place_envelope(budget, in_use, size, &terms) {
+            return Ok(refused);
+        }
+        if !self.sums.usage.has_room(size) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put(row)?;
+        self.put_version(row, holder_tag)?;
         Ok(StoreOutcome::Held {
             until: expires,
             new: true,

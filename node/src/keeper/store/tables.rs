@@ -3,7 +3,7 @@
 //! | table   | key                       | value                      |
 //! |---------|---------------------------|----------------------------|
 //! | `items` | expiry, number            | the row of an item         |
-//! | `index` | kind, address, name       | expiry, number, size, version |
+//! | `index` | kind, address, name       | expiry, number, size, version or holder |
 //! | `meta`  | a word                    | a number                   |
 //!
 //! `items` holds everything there is to know, ordered by expiry: a sweep reads what is due and
@@ -22,7 +22,7 @@ use restante_proto::{
 
 /// The items: (expiry in milliseconds, number) to row.
 pub(super) const ITEMS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("items");
-/// Where each item lies: key to (expiry in milliseconds, number, size in bytes, version).
+/// Where each item lies: key to (expiry in milliseconds, number, size in bytes, version or holder).
 pub(super) const INDEX: TableDefinition<'_, &[u8; KEY_BYTES], IndexValue> =
     TableDefinition::new("index");
 /// Format, sums and the next number.
@@ -233,7 +233,7 @@ pub(super) struct Pointer {
     pub(super) expires: UnixMillis,
     pub(super) number: u64,
     pub(super) size_bytes: u32,
-    /// A card's sequence, else 0.
+    /// A card's sequence; of an envelope what tells its holder from others; else 0.
     pub(super) version: u64,
 }
 

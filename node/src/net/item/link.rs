@@ -48,9 +48,14 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    #[cfg(test)]
+    /// Returns how many bytes wait.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many bytes may wait.
+    pub(crate) const fn max(&self) -> usize {
+        self.max
     }
 }
 

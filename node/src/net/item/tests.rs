@@ -186,7 +186,7 @@ async fn an_opener_that_breaks_a_rule_is_disconnected_and_counted() {
         (raw(8, 0, 1), Count::FrameShort),
         (raw(FRAME_BYTES_MAX as u32 + 1, 0, 1), Count::FrameLong),
         (raw(u32::MAX, 0, 1), Count::FrameLong),
-        (raw(9, 4, 1), Count::FrameKind),
+        (raw(9, 5, 1), Count::FrameKind),
         (raw(9, 0, 0), Count::FrameId),
         (raw(9, 2, 1), Count::FrameId),
         (
@@ -374,8 +374,8 @@ async fn the_connection_that_is_closed_is_idle_and_nobody_holds_it() {
     let id = ConnectionId::new_unchecked(2);
     behaviour.on_report(peers[1], id, Report::Idle { calls: 0 });
     let third = Some(ConnectionId::new_unchecked(3));
-    assert_eq!(behaviour.close_longest_idle(), third);
-    assert_eq!(behaviour.close_longest_idle(), None);
+    assert_eq!(behaviour.close_longest_idle(true), third);
+    assert_eq!(behaviour.close_longest_idle(true), None);
     behaviour.on_report(peers[1], id, Report::Idle { calls: 1 });
-    assert_eq!(behaviour.close_longest_idle(), Some(id));
+    assert_eq!(behaviour.close_longest_idle(true), Some(id));
 }

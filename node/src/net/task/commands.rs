@@ -70,6 +70,7 @@ impl Task {
     }
 
     fn status(&mut self) -> NetStatus {
+        let queued = self.swarm.behaviour().item.queued_bytes();
         NetStatus {
             node: self.node,
             mode: self.mode,
@@ -80,6 +81,8 @@ impl Task {
                 nodes
             },
             connection_count: self.endpoints.len(),
+            queued_bytes: queued.0,
+            queued_bytes_max: queued.1,
             table_count: self.swarm.behaviour_mut().routing.table_count(),
             listen: {
                 let mut addresses: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();

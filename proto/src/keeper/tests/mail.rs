@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    EXPIRES, Office, ack, admitted, claim, closed_box, deposit_chunk, envelope, get, list, offer,
-    open_box, stamped, stamped_until, subscribe,
+    EXPIRES, Office, ack, admitted, admitted_to, claim, closed_box, deposit_chunk, envelope, get,
+    list, offer, open_box, stamped, stamped_until, stamped_worth, subscribe,
 };
 use crate::{
     ItemId,
@@ -220,7 +220,9 @@ fn a_mailbox_that_takes_stamps_holds_so_many_and_so_much() {
     let (mailbox, owner) = open_box();
     let mut office = Office::new();
     for count in 0..STAMP_MAILBOX_COUNT_MAX {
-        office.receipt(NOW, &stamped(&mailbox, &envelope(&count.to_string())));
+        office.source = u64::from(count);
+        let bytes = envelope(&count.to_string());
+        office.receipt(NOW, &stamped_worth(&mailbox, &bytes, EXPIRES, 16));
     }
     let refusal = office.check(NOW, &stamped(&mailbox, &envelope("more")), Reason::Full);
     assert!(refusal.retry_after_ms >= SECOND_MS);
@@ -231,7 +233,8 @@ fn a_mailbox_that_takes_stamps_holds_so_many_and_so_much() {
         STAMP_MAILBOX_COUNT_MAX as usize
     );
     office.ask(NOW, &ack(&mailbox, &owner, &ids(&["0"])));
-    office.receipt(NOW, &stamped(&mailbox, &envelope("more")));
+    let more = stamped_worth(&mailbox, &envelope("more"), EXPIRES, 16);
+    office.receipt(NOW, &more);
 
     let mut office = Office::new();
     let large = |count: u64| noise_envelope(&count.to_string(), ENVELOPE_BYTES[2], EXPIRES);
@@ -266,10 +269,9 @@ fn a_full_mailbox_of_contacts_is_listed_in_pages() {
     let (mailbox, owner) = closed_box();
     let mut office = Office::new();
     for count in 0..CAPABILITY_MAILBOX_COUNT_MAX {
-        office.receipt(
-            NOW,
-            &admitted(&mailbox, &owner, &envelope(&count.to_string())),
-        );
+        let label = count.to_string();
+        let deposit = admitted_to(&mailbox, &owner, &envelope(&label), &label);
+        office.receipt(NOW, &deposit);
     }
     office.check(
         NOW,
@@ -308,6 +310,7 @@ fn a_response_carries_as_many_envelopes_as_fit_in_the_order_asked() {
     let small: Vec<String> = (0..GET_COUNT_MAX)
         .map(|count| format!("s{count}"))
         .collect();
+    office.source += 1;
     for label in &small {
         office.receipt(NOW, &stamped(&mailbox, &envelope(label)));
     }

@@ -190,9 +190,10 @@ fn two_keepers_find_a_small_difference_among_much() {
 #[test]
 fn a_crowded_mailbox_is_copied_as_well() {
     let mut world = World::new(7);
-    let keys: Vec<ElementKey> = (0..600)
-        .map(|number| world.place(1, &format!("letter {number}")))
-        .collect();
+    // What one holder had before others came is more than it would be given now.
+    let mut place = |holder: &str, number| world.place(1, &format!("{holder} {number}"));
+    let mut keys: Vec<ElementKey> = (0..500).map(|number| place("first", number)).collect();
+    keys.extend((0..200).map(|number| place("second", number)));
     let gone = world.nearest(&keys[0].address)[0];
     world.set_up(gone, false);
     world.run(AFTER_A_LOSS_MS + MINUTE_MS);

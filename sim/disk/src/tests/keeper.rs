@@ -105,6 +105,8 @@ fn put(bytes: &Bytes) -> StoreOp {
         budget: Budget {
             count: 1_000,
             bytes: 1 << 30,
+            effort: 0,
+            shared: true,
         },
         warrant: Bytes::new(),
     }

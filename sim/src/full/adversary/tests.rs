@@ -38,6 +38,8 @@ fn put(address: Address) -> StoreOp {
         budget: Budget {
             count: 10,
             bytes: 1 << 20,
+            effort: 0,
+            shared: true,
         },
         warrant: Bytes::new(),
     }

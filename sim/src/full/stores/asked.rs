@@ -152,6 +152,9 @@ impl Asked {
             (Self::Mail(mail), StoreOutcome::Refused(reason)) => {
                 vec![format!("refuses {}: {}", mail.key.item(), reason.name())]
             }
+            (Self::Mail(mail), StoreOutcome::Unpaid { effort }) => {
+                vec![format!("refuses {}: it costs {effort}", mail.key.item())]
+            }
             (Self::Card(record), StoreOutcome::Held { new: true, .. }) => {
                 vec![format!("stores card {}", record.id())]
             }

@@ -27,6 +27,8 @@ const CAP_BYTES: u64 = 1 << 20;
 const BUDGET: Budget = Budget {
     count: 3,
     bytes: 10_000,
+    effort: 0,
+    shared: true,
 };
 
 /// What a store does wrong.
@@ -138,6 +140,8 @@ impl WrongStore {
                 let budget = Budget {
                     count: u32::MAX,
                     bytes: u64::MAX,
+                    effort: 0,
+                    shared: true,
                 };
                 let op = StoreOp::PutEnvelope {
                     address,

@@ -81,7 +81,8 @@ where
             let is_buried = element.key.kind == ElementKind::Envelope
                 && self.live(ItemKey::element(&grave))?.is_some();
             let held = self.live(key)?;
-            if !is_buried && held.is_none_or(|held| held.version < element.version) {
+            let version = held.map(|held| version_of(element.key.kind, held));
+            if !is_buried && version.is_none_or(|version| version < element.version) {
                 lacking.push(*element);
             }
         }
@@ -93,6 +94,14 @@ const fn element(key: ElementKey, pointer: Pointer) -> Element {
     Element {
         key,
         expires: pointer.expires,
-        version: pointer.version,
+        version: version_of(key.kind, pointer),
+    }
+}
+
+const fn version_of(kind: ElementKind, pointer: Pointer) -> u64 {
+    match kind {
+        ElementKind::Card => pointer.version,
+        // What is there tells holders apart, and is nobody else's.
+        _ => 0,
     }
 }

@@ -161,6 +161,8 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
         budget: restante_proto::keeper::Budget {
             count: 9,
             bytes: 1 << 20,
+            effort: 0,
+            shared: true,
         },
         warrant: world::warrant(0),
     };

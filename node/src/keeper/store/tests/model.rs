@@ -328,6 +328,8 @@ fn a_mailbox_within_its_budget_takes_one_more() {
         let budget = Budget {
             count,
             bytes: 1 << 30,
+            effort: 0,
+            shared: true,
         };
         let (address, id) = (world::address(0), id_of(&bytes));
         StoreOp::PutEnvelope {

@@ -17,8 +17,9 @@ use restante_proto::{
     },
     keys::{PublicKey, SecretKey, Signature},
     limits::MINUTE_MS,
-    mailbox::{AckEntry, Mailbox, Rule},
+    mailbox::{AckEntry, CapabilityProof, Mailbox, Rule},
     person::RecordKey,
+    stamp::Stamp,
     time::{Epoch, UnixMillis},
 };
 
@@ -175,14 +176,26 @@ pub(super) fn put_envelope(address: Address, name: u8, expires: UnixMillis, budg
         0 => Budget {
             count: 2,
             bytes: 100_000,
+            effort: 0,
+            shared: true,
         },
         1 => Budget {
             count: 100,
             bytes: 20_000,
+            effort: 0,
+            shared: true,
+        },
+        2 => Budget {
+            count: 6,
+            bytes: 1 << 20,
+            effort: 1,
+            shared: true,
         },
         _ => Budget {
             count: 100,
             bytes: 1 << 20,
+            effort: 0,
+            shared: true,
         },
     };
     StoreOp::PutEnvelope {
@@ -197,9 +210,21 @@ pub(super) fn put_envelope(address: Address, name: u8, expires: UnixMillis, budg
 
 /// What admitted an item, different for different numbers.
 pub(super) fn warrant(number: u8) -> Bytes {
-    let signature = Some(Signature::new([number; 64]));
-    let warrant = Warrant {
+    let signature = Signature::new([number; 64]);
+    let proof = CapabilityProof {
+        holder: PublicKey::new([number % 4 + 1; 32]),
+        certificate: signature,
         signature,
+    };
+    let stamp = Stamp {
+        nonce: [number; 32],
+        solution: Bytes::from_static(b"solution"),
+    };
+    let has_stamp = number.is_multiple_of(3);
+    let warrant = Warrant {
+        signature: Some(signature),
+        stamp: has_stamp.then_some(stamp),
+        capability: (!has_stamp).then_some(proof),
         ..Warrant::default()
     };
     warrant.encode()

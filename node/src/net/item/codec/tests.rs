@@ -55,7 +55,7 @@ fn a_length_outside_its_range_is_refused_before_anything_else_arrives() {
 
 #[test]
 fn an_unknown_kind_and_a_misplaced_id_are_refused() {
-    check(&raw(9, 4, 1)[..5], FrameFault::Kind(4));
+    check(&raw(9, 5, 1)[..5], FrameFault::Kind(5));
     check(&raw(9, 255, 1)[..5], FrameFault::Kind(255));
     check(&raw(100, 0, 0), FrameFault::Id { kind: 0, id: 0 });
     check(&raw(100, 1, 0), FrameFault::Id { kind: 1, id: 0 });
