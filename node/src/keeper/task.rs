@@ -282,7 +282,6 @@ impl<P: KeeperPort> KeeperTask<P> {
                 }
             }
             DiskReport::Scanned(ticket, result) => {
-                let result = result.map(|scan| *scan);
                 self.repair(repair::Input::Scanned(ticket, result)).await;
             }
             DiskReport::Swept(done, state) => {

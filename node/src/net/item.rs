@@ -112,6 +112,32 @@ struct Connection {
     closing: bool,
 }
 
+impl Connection {
+    /// Takes what the peer asks; returns what it is for the network task.
+    fn asked(&mut self, kind: Kind, via: Via, id: u64, payload: Bytes) -> Event {
+        let source = self.source;
+        match kind {
+            Kind::Question => Event::Question { via, id, payload },
+            Kind::Repair => Event::Repair {
+                via,
+                source,
+                id,
+                payload,
+            },
+            // Whoever reads frames lets no other kind through.
+            Kind::Request | Kind::Response | Kind::Push => {
+                self.inbound = Some(via.serial);
+                Event::Request {
+                    via,
+                    source,
+                    id,
+                    payload,
+                }
+            }
+        }
+    }
+}
+
 impl Behaviour {
     pub(super) fn new(
         protocol: StreamProtocol,
@@ -445,41 +471,11 @@ impl Behaviour {
         };
         let event = match report {
             Report::Request {
-                kind: Kind::Question,
+                kind,
                 serial,
                 id,
                 payload,
-            } => Event::Question {
-                via: via(serial),
-                id,
-                payload,
-            },
-            Report::Request {
-                kind: Kind::Repair,
-                serial,
-                id,
-                payload,
-            } => Event::Repair {
-                via: via(serial),
-                source: connection.source,
-                id,
-                payload,
-            },
-            Report::Request {
-                serial,
-                id,
-                payload,
-                ..
-            } => {
-                connection.inbound = Some(serial);
-                let source = connection.source;
-                Event::Request {
-                    via: via(serial),
-                    source,
-                    id,
-                    payload,
-                }
-            }
+            } => connection.asked(kind, via(serial), id, payload),
             Report::Push { payload } => Event::Push {
                 peer,
                 connection: id,

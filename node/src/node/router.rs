@@ -69,14 +69,7 @@ pub(super) async fn route(
                     token,
                     payload,
                 };
-                let refused = match &keeper {
-                    Some(keeper) => keeper.try_repair(call).err(),
-                    None => Some(call),
-                };
-                if let Some(RepairCall { token, .. }) = refused {
-                    // As above.
-                    let _ended = net.respond(token, keeper::busy_with_repair()).await;
-                }
+                pass_on(&net, keeper.as_ref(), call).await;
             }
             NetEvent::ViaClosed(conn) => {
                 if let Some(keeper) = &keeper {
@@ -99,5 +92,17 @@ pub(super) async fn route(
             }
             NetEvent::Connected(_) => {}
         }
+    }
+}
+
+/// Hands another keeper's request to this one, or refuses it.
+async fn pass_on(net: &NetHandle, keeper: Option<&KeeperHandle>, call: RepairCall) {
+    let refused = match keeper {
+        Some(keeper) => keeper.try_repair(call).err(),
+        None => Some(call),
+    };
+    if let Some(RepairCall { token, .. }) = refused {
+        // Fails only when the network has ended.
+        let _ended = net.respond(token, keeper::busy_with_repair()).await;
     }
 }

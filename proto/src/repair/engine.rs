@@ -49,7 +49,7 @@ pub enum Input {
         payload: Bytes,
     },
     /// A scan is over.
-    Scanned(Ticket, Result<Scan, StoreFault>),
+    Scanned(Ticket, Result<Box<Scan>, StoreFault>),
     /// The store has done an operation, or failed to.
     Stored(Ticket, Result<StoreOutcome, StoreFault>),
     /// So many replicas were taken, or were there already.
@@ -221,12 +221,11 @@ impl Repair {
                 (false, true) => self.draw(INTERVAL_MS),
                 (false, false) => continue,
             };
-            let partner = self.partners.entry(node).or_insert(Partner {
-                due: now.plus(pause),
-                failures: 0,
-            });
+            let due = now.plus(pause);
+            let fresh = Partner { due, failures: 0 };
+            let partner = self.partners.entry(node).or_insert(fresh);
             if is_gained {
-                partner.due = partner.due.min(now.plus(pause));
+                partner.due = partner.due.min(due);
             }
         }
     }
@@ -248,7 +247,7 @@ impl Repair {
             .map(|(node, _)| *node);
         let Some((partner, call)) = leaver
             .map(|(node, call)| (node, Some(call)))
-            .or(due.map(|node| (node, None)))
+            .or_else(|| due.map(|node| (node, None)))
         else {
             return Vec::new();
         };
@@ -416,7 +415,7 @@ impl Repair {
         &mut self,
         now: UnixMillis,
         ticket: Ticket,
-        result: Result<Scan, StoreFault>,
+        result: Result<Box<Scan>, StoreFault>,
     ) -> Vec<Output> {
         if let Some(call) = self.served.remove(&ticket) {
             let answer = result.map(|scan| RepairResponse::Compared(scan.answers()));

@@ -193,7 +193,7 @@ impl World {
             }
             Output::Scan(ticket, mut scan) => {
                 while !scan.slice(&office.store, now).unwrap() {}
-                Input::Scanned(ticket, Ok(*scan))
+                Input::Scanned(ticket, Ok(scan))
             }
             Output::Store(ticket, op) => Input::Stored(ticket, Ok(office.one(now, op))),
             Output::Import(ticket, replicas) => {
