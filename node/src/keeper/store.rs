@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use redb::{
-    Builder, Database, Durability, Error, ReadOnlyTable, ReadableDatabase, ReadableTable,
-    StorageBackend, TableHandle as _,
+    Builder, Database, Durability, Error, ReadOnlyTable, ReadableDatabase, ReadableTable as _,
+    ReadableTableMetadata as _, StorageBackend, TableHandle as _,
 };
 use restante_proto::{
     keeper::{
@@ -26,6 +26,7 @@ use restante_proto::{
 mod batch;
 mod fault;
 mod file;
+mod packs;
 #[cfg(feature = "planted")]
 mod planted;
 mod reader;
@@ -33,16 +34,20 @@ mod salvage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use self::file::{OpenReport, Salvaged};
 use self::{
-    batch::{Batch, Sums},
+    batch::Batch,
     fault::guarded,
+    packs::Sums,
     reader::Reader,
     tables::{
-        FORMAT, INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_ITEMS,
-        META_NEXT, META_TOMBSTONES,
+        FORMAT, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_ITEMS, META_NEXT,
+        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, PointerValue,
+        TALLIES, TallyValue,
     },
+    upkeep::Upkeep,
 };
 
 /// How much of the file redb keeps in memory, at most.
@@ -117,8 +122,7 @@ pub struct RedbStore {
     fault: OnceLock<StoreFault>,
     damaged: BTreeSet<ItemKey>,
     counters: StoreCounters,
-    /// When the first item expires, never if there is none; nothing when that has to be read again.
-    first_expiry: Option<UnixMillis>,
+    upkeep: Upkeep,
     /// A file that is there while the store is open, and stays after a crash or a fault.
     mark: Option<PathBuf>,
 }
@@ -164,7 +168,7 @@ impl RedbStore {
             fault: OnceLock::new(),
             damaged: BTreeSet::new(),
             counters: StoreCounters::default(),
-            first_expiry: None,
+            upkeep: Upkeep::default(),
             mark: None,
         };
         store.sums = match store.load()? {
@@ -205,10 +209,14 @@ impl RedbStore {
         sums.usage.cap_bytes = self.sums.usage.cap_bytes;
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
+            let tallies = tx.open_table(TALLIES)?;
             for entry in tx.open_table(INDEX)?.iter()? {
                 let (key, value) = entry?;
-                if let Some(key) = ItemKey::from_bytes(key.value()) {
-                    sums.add(key.kind, value.value().2);
+                let pointer = Pointer::from_value(value.value());
+                let key = ItemKey::from_bytes(key.value());
+                let is_left_over = self.sums.stale > 0 && tallies.get(pointer.pack())?.is_none();
+                if let Some(key) = key.filter(|_| !is_left_over) {
+                    sums.add(key.kind, pointer.size_bytes);
                 }
             }
             Ok(sums.usage)
@@ -246,6 +254,10 @@ impl RedbStore {
             Ok(Loaded::Sums(Sums {
                 usage,
                 next: number(META_NEXT)?,
+                pack_bytes: number(META_PACK_BYTES)?,
+                lines: tx.open_table(INDEX)?.len()?,
+                stale: number(META_STALE)?,
+                swept: UnixMillis::new(number(META_SWEPT)?),
             }))
         })
     }
@@ -269,11 +281,13 @@ impl RedbStore {
     ) -> Result<T, StoreFault> {
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
-            let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
             work(&mut Reader {
-                items: &items,
-                index: &index,
+                packs: &tx.open_table(PACKS)?,
+                tallies: &tx.open_table(TALLIES)?,
+                index: &tx.open_table(INDEX)?,
+                open: None,
                 now,
+                swept: self.sums.swept_if_stale(),
                 damaged,
             })
         })
@@ -306,7 +320,7 @@ impl RedbStore {
             Ok((done, sums, damaged))
         })?;
         if let Some(sums) = sums {
-            self.first_expiry = None;
+            self.upkeep.forget_first();
             self.sums = sums;
             self.counters.commits += 1;
         }
@@ -376,23 +390,7 @@ impl ItemStore for RedbStore {
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
         #[cfg(feature = "planted")]
         let now = restante_proto::planted::keepers_date(now);
-        let first_expiry = match self.first_expiry {
-            Some(known) => known,
-            None => self.read(now, &mut Vec::new(), |reader| {
-                let first = reader.items.first()?;
-                let expiry = first.map_or(u64::MAX, |(key, _)| key.value().0);
-                Ok(UnixMillis::new(expiry))
-            })?,
-        };
-        self.first_expiry = Some(first_expiry);
-        if first_expiry > now && self.damaged.is_empty() {
-            return Ok(Expired::default());
-        }
-        let damaged: Vec<ItemKey> = std::mem::take(&mut self.damaged).into_iter().collect();
-        self.write(now, |batch| {
-            batch.drop_damaged(&damaged)?;
-            batch.sweep(limit)
-        })
+        self.keep_up(now, limit)
     }
 
     fn usage(&self) -> Usage {
@@ -434,7 +432,8 @@ impl std::fmt::Debug for RedbStore {
 type SnapshotReader<'a> = Reader<
     'a,
     ReadOnlyTable<(u64, u64), &'static [u8]>,
-    ReadOnlyTable<&'static [u8; KEY_BYTES], (u64, u64, u32)>,
+    ReadOnlyTable<(u64, u64), TallyValue>,
+    ReadOnlyTable<&'static [u8; KEY_BYTES], PointerValue>,
 >;
 
 /// What was found when a store was opened.
@@ -452,8 +451,6 @@ fn begin_durable(database: &Database) -> Result<redb::WriteTransaction, Error> {
     planted::spare_fsync(&mut tx)?;
     // Strangers choose what is written: one phase trusts a checksum that they could aim at.
     tx.set_two_phase_commit(true);
-    // Saves the map of free pages too, so that a start after a crash does not read the whole file.
-    tx.set_quick_repair(true);
     Ok(tx)
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use redb::{Error, ReadableTable, Table, WriteTransaction};
+use redb::{Error, ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use restante_proto::{
     Address, ItemId,
     card::CardRecord,
     context,
-    keeper::{Budget, Expired, SlotDecision, StoreOp, StoreOutcome, Usage, place_card},
+    keeper::{Budget, SlotDecision, StoreOp, StoreOutcome, place_card},
     keys::{PublicKey, Signature},
     limits::{ACK_MEMORY_MS, MAILBOX_TOMBSTONES_MAX, TOMBSTONE_BYTES},
     mailbox::AckEntry,
@@ -17,49 +17,26 @@ use restante_proto::{
 };
 
 use super::{
+    packs::{OpenPacks, Sums, Tally, rows_in},
     reader::Reader,
     tables::{
-        DEPOSITED, INDEX, ITEMS, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT,
-        META_TOMBSTONES, NEVER_DEPOSITED, Pointer, Row, RowKind,
+        DEPOSITED, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT,
+        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, NEVER_DEPOSITED, PACKS, Pointer,
+        PointerValue, Row, RowKind, TALLIES, TallyValue,
     },
 };
 
 #[cfg(feature = "planted")]
 mod planted;
-
-/// The sums a store keeps beside its items.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) usage: Usage,
-    /// The number of the next row.
-    pub(super) next: u64,
-}
-
-impl Sums {
-    pub(super) const fn add(&mut self, kind: RowKind, size_bytes: u32) {
-        if matches!(kind, RowKind::Tombstone) {
-            self.usage.tombstones += 1;
-        } else {
-            self.usage.items += 1;
-            self.usage.bytes += size_bytes as u64;
-        }
-    }
-
-    const fn subtract(&mut self, kind: RowKind, size_bytes: u32) {
-        let usage = &mut self.usage;
-        if matches!(kind, RowKind::Tombstone) {
-            usage.tombstones = usage.tombstones.saturating_sub(1);
-        } else {
-            usage.items = usage.items.saturating_sub(1);
-            usage.bytes = usage.bytes.saturating_sub(size_bytes as u64);
-        }
-    }
-}
+mod sweep;
 
 /// One transaction's tables and sums; sums count once it is committed.
 pub(super) struct Batch<'tx> {
-    items: Table<'tx, (u64, u64), &'static [u8]>,
-    index: Table<'tx, &'static [u8; KEY_BYTES], (u64, u64, u32)>,
+    packs: Table<'tx, (u64, u64), &'static [u8]>,
+    tallies: Table<'tx, (u64, u64), TallyValue>,
+    index: Table<'tx, &'static [u8; KEY_BYTES], PointerValue>,
+    /// Packs that are written at the end.
+    open: OpenPacks,
     now: UnixMillis,
     /// The sums as they will be.
     pub(super) sums: Sums,
@@ -72,7 +49,8 @@ pub(super) struct Batch<'tx> {
 type BatchReader<'a, 'tx> = Reader<
     'a,
     Table<'tx, (u64, u64), &'static [u8]>,
-    Table<'tx, &'static [u8; KEY_BYTES], (u64, u64, u32)>,
+    Table<'tx, (u64, u64), TallyValue>,
+    Table<'tx, &'static [u8; KEY_BYTES], PointerValue>,
 >;
 
 impl<'tx> Batch<'tx> {
@@ -81,10 +59,11 @@ impl<'tx> Batch<'tx> {
         now: UnixMillis,
         sums: Sums,
     ) -> Result<Self, Error> {
-        let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
         Ok(Self {
-            items,
-            index,
+            packs: tx.open_table(PACKS)?,
+            tallies: tx.open_table(TALLIES)?,
+            index: tx.open_table(INDEX)?,
+            open: OpenPacks::default(),
             now,
             sums,
             changed: false,
@@ -123,41 +102,10 @@ impl<'tx> Batch<'tx> {
         }
     }
 
-    /// Drops at most `limit` rows that are due.
-    pub(super) fn sweep(&mut self, limit: usize) -> Result<Expired, Error> {
-        let before = self.sums.usage;
-        let mut due = Vec::new();
-        for entry in self.items.range(..=(self.now.get(), u64::MAX))?.take(limit) {
-            let (key, row) = entry?;
-            due.push((key.value(), Row::claimed_key(row.value())));
-        }
-        for (row, key) in &due {
-            // A row whose key is damaged has lost its line in the index, which no lookup will find
-            // alive.
-            let key = key.as_ref().copied();
-            let pointer = key
-                .map(|key| self.reader().pointer(key))
-                .transpose()?
-                .flatten();
-            match (key, pointer.filter(|pointer| pointer.row() == *row)) {
-                (Some(key), Some(pointer)) => self.remove(key, pointer)?,
-                _ => self.remove_row(*row)?,
-            }
-        }
-        let after = self.sums.usage;
-        Ok(Expired {
-            items: before.items.saturating_sub(after.items),
-            bytes: before.bytes.saturating_sub(after.bytes),
-            more: due.len() == limit,
-        })
-    }
-
     /// Drops items whose bytes are lost, so that they can be deposited again.
     pub(super) fn drop_damaged(&mut self, keys: &[ItemKey]) -> Result<(), Error> {
         for key in keys {
-            if let Some(pointer) = self.reader().pointer(*key)? {
-                self.remove(*key, pointer)?;
-            }
+            self.remove(*key)?;
         }
         Ok(())
     }
@@ -202,15 +150,31 @@ impl<'tx> Batch<'tx> {
         Ok(())
     }
 
-    /// Writes the sums; call it last.
-    pub(super) fn finish(self, tx: &WriteTransaction) -> Result<Sums, Error> {
-        let Sums { usage, next } = self.sums;
+    /// Writes the packs and the sums; call it last.
+    pub(super) fn finish(mut self, tx: &WriteTransaction) -> Result<Sums, Error> {
+        for (key, pack) in self.open.into_packs() {
+            self.packs.insert(key, pack.bytes.as_slice())?;
+            self.tallies.insert(key, pack.tally.to_value())?;
+            self.sums.pack_bytes += pack.tally.page_bytes();
+        }
+        self.sums.lines = self.index.len()?;
+        let Sums {
+            usage,
+            next,
+            pack_bytes,
+            stale,
+            swept,
+            lines: _,
+        } = self.sums;
         let mut meta = tx.open_table(META)?;
         for (word, number) in [
             (META_ITEMS, usage.items),
             (META_BYTES, usage.bytes),
             (META_TOMBSTONES, usage.tombstones),
             (META_NEXT, next),
+            (META_PACK_BYTES, pack_bytes),
+            (META_STALE, stale),
+            (META_SWEPT, swept.get()),
         ] {
             meta.insert(word, number)?;
         }
@@ -219,16 +183,22 @@ impl<'tx> Batch<'tx> {
 
     fn reader(&mut self) -> BatchReader<'_, 'tx> {
         let Self {
-            items,
+            packs,
+            tallies,
             index,
+            open,
             now,
+            sums,
             damaged,
             ..
         } = self;
         Reader {
-            items,
+            packs,
+            tallies,
             index,
+            open: Some(open),
             now: *now,
+            swept: sums.swept_if_stale(),
             damaged,
         }
     }
@@ -287,11 +257,11 @@ impl<'tx> Batch<'tx> {
         if grown > 0 && !self.sums.usage.has_room(grown as u64) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put(&Row::new(
-            ItemKey::card(record.locator, &record.writer),
-            until,
-            &payload,
-        ))?;
+        let key = ItemKey::card(record.locator, &record.writer);
+        self.put(&Row {
+            version: record.sequence,
+            ..Row::new(key, until, &payload)
+        })?;
         Ok(StoreOutcome::Held { until, new: true })
     }
 
@@ -312,10 +282,8 @@ impl<'tx> Batch<'tx> {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         self.put(&Row {
-            key,
-            expires,
             deletion_key,
-            payload: bytes,
+            ..Row::new(key, expires, bytes)
         })?;
         Ok(StoreOutcome::Held {
             until: expires,
@@ -328,7 +296,7 @@ impl<'tx> Batch<'tx> {
         let reader = self.reader();
         let mut known = 0_usize;
         reader.visit(RowKind::Tombstone, address, None, |_, pointer| {
-            known += usize::from(pointer.is_live(now));
+            known += usize::from(pointer.expires > now);
             true
         })?;
         let ids: BTreeSet<ItemId> = entries.iter().map(|entry| entry.id).collect();
@@ -336,7 +304,7 @@ impl<'tx> Batch<'tx> {
         let (mut freed, mut added) = (0_u64, 0_u64);
         for id in ids {
             let tombstone = reader.pointer(ItemKey::tombstone(address, id))?;
-            if tombstone.is_some_and(|tombstone| tombstone.is_live(now)) {
+            if tombstone.is_some_and(|tombstone| tombstone.expires > now) {
                 continue;
             }
             let envelope = reader.pointer(ItemKey::envelope(address, id))?;
@@ -355,7 +323,7 @@ impl<'tx> Batch<'tx> {
                 Some(pointer) => {
                     #[cfg(feature = "planted")]
                     self.planted_ack(ItemKey::envelope(address, id), pointer)?;
-                    self.remove(ItemKey::envelope(address, id), pointer)?;
+                    self.remove(ItemKey::envelope(address, id))?;
                     (pointer.expires, DEPOSITED)
                 }
                 None => (now.plus(ACK_MEMORY_MS), NEVER_DEPOSITED),
@@ -391,38 +359,80 @@ impl<'tx> Batch<'tx> {
         {
             return Ok(StoreOutcome::Refused(Reason::Signature));
         }
-        self.remove(key, pointer)?;
+        self.remove(key)?;
         Ok(StoreOutcome::Done)
     }
 
     /// Puts a row in place of what its key leads to.
     fn put(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        if let Some(old) = self.reader().pointer(row.key)? {
-            self.remove(row.key, old)?;
-        }
-        let number = self.sums.next;
-        let pointer = Pointer {
-            expires: row.expires,
-            number,
-            size_bytes: row.size_bytes(),
-        };
-        self.items.insert(pointer.row(), row.encode().as_slice())?;
+        self.remove(row.key)?;
+        let pointer = self.append(row);
         self.index.insert(&row.key.to_bytes(), pointer.to_value())?;
-        self.sums.next += 1;
+        Ok(())
+    }
+
+    /// Adds a row to a pack and to the sums, and to nothing else.
+    fn append(&mut self, row: &Row<'_>) -> Pointer {
+        let pointer = self.open.append(row, &mut self.sums.next);
         self.sums.add(row.key.kind, pointer.size_bytes);
+        self.changed = true;
+        pointer
+    }
+
+    /// Takes an item out of the index, and out of what counts of its pack, if it is there.
+    fn remove(&mut self, key: ItemKey) -> Result<(), Error> {
+        // The line says where the row is now: other removals may have moved it.
+        let line = self.index.remove(&key.to_bytes())?;
+        let Some(pointer) = line.map(|line| Pointer::from_value(line.value())) else {
+            return Ok(());
+        };
+        self.changed = true;
+        if self.open.subtract(key.kind, pointer) {
+            self.sums.subtract(key.kind, pointer.size_bytes);
+            return Ok(());
+        }
+        let at = pointer.pack();
+        let tally = self.tallies.get(at)?.map(|tally| tally.value());
+        let Some(before) = tally.map(Tally::from_value) else {
+            // Its pack went when everything in it had expired.
+            return Ok(());
+        };
+        self.sums.subtract(key.kind, pointer.size_bytes);
+        let mut tally = before;
+        tally.subtract(key.kind, pointer);
+        if tally.rows() == 0 {
+            self.remove_pack(at, tally)?;
+        } else if tally.is_wasteful() {
+            self.move_rows(at, tally)?;
+        } else {
+            self.tallies.insert(at, tally.to_value())?;
+        }
+        Ok(())
+    }
+
+    /// Takes a pack away, with all that its tally counts.
+    fn remove_pack(&mut self, at: (u64, u64), tally: Tally) -> Result<(), Error> {
+        self.packs.remove(at)?;
+        self.tallies.remove(at)?;
+        self.sums.subtract_pack(tally);
         self.changed = true;
         Ok(())
     }
 
-    fn remove(&mut self, key: ItemKey, pointer: Pointer) -> Result<(), Error> {
-        self.index.remove(&key.to_bytes())?;
-        self.sums.subtract(key.kind, pointer.size_bytes);
-        self.remove_row(pointer.row())
-    }
-
-    fn remove_row(&mut self, row: (u64, u64)) -> Result<(), Error> {
-        self.items.remove(row)?;
-        self.changed = true;
+    /// Moves what counts of a pack to an open one, and gives up the space of the rest.
+    fn move_rows(&mut self, at: (u64, u64), tally: Tally) -> Result<(), Error> {
+        let bytes = self
+            .packs
+            .get(at)?
+            .map_or_else(Vec::new, |bytes| bytes.value().to_vec());
+        self.remove_pack(at, tally)?;
+        for (offset, row) in rows_in(&bytes) {
+            let pointer = self.reader().line(row.key)?;
+            if pointer.is_some_and(|pointer| pointer.pack() == at && pointer.offset == offset) {
+                let pointer = self.append(&row);
+                self.index.insert(&row.key.to_bytes(), pointer.to_value())?;
+            }
+        }
         Ok(())
     }
 

@@ -1,15 +1,19 @@
 //! The store's layout on the disk.
 //!
-//! | table   | key                       | value                      |
-//! |---------|---------------------------|----------------------------|
-//! | `items` | expiry, number            | the row of an item         |
-//! | `index` | kind, address, name       | expiry, number, size       |
-//! | `meta`  | a word                    | a number                   |
+//! | table     | key                 | value                                               |
+//! |-----------|---------------------|-----------------------------------------------------|
+//! | `packs`   | due, number         | rows of items, one after the other                  |
+//! | `tallies` | due, number         | what counts of the pack of the same key             |
+//! | `index`   | kind, address, name | expiry, number, offset, lengths, version of an item |
+//! | `meta`    | a word              | a number                                            |
 //!
-//! `items` holds everything there is to know, ordered by expiry: a sweep reads what is due and
-//! nothing else, and what ends in one hour lies together, where it can be dropped in one go. Its
-//! rows describe and check themselves, so that they can be found in a damaged file without any
-//! table. `index` and the sums in `meta` follow from it.
+//! `packs` holds everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are written in one
+//! commit share a pack, so that what ends together is dropped together, whatever it is, by its packs alone, and so that
+//! a small item does not take a page of the file to itself. Rows describe and check themselves: they can be found in a
+//! damaged file without any table. `tallies`, `index` and the sums in `meta` follow from them.
+//!
+//! An item whose pack is gone has expired, even while `index` still has its line: lines are cleared away later, in the
+//! order of the table. Until that is done `meta` says so.
 
 use redb::TableDefinition;
 use restante_proto::{
@@ -20,30 +24,46 @@ use restante_proto::{
     time::UnixMillis,
 };
 
-/// The items: (expiry in milliseconds, number) to row.
-pub(super) const ITEMS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("items");
-/// Where each item lies: key to (expiry in milliseconds, number, size in bytes).
-pub(super) const INDEX: TableDefinition<'_, &[u8; KEY_BYTES], (u64, u64, u32)> =
+/// The packs: (end of their span in milliseconds, number) to rows.
+pub(super) const PACKS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("packs");
+/// What counts of each pack.
+pub(super) const TALLIES: TableDefinition<'_, (u64, u64), TallyValue> =
+    TableDefinition::new("tallies");
+/// Where each item lies, and what can be said of it without reading it.
+pub(super) const INDEX: TableDefinition<'_, &[u8; KEY_BYTES], PointerValue> =
     TableDefinition::new("index");
 /// Format, sums and the next number.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
+/// Items, tombstones, bytes of items, bytes of rows that count, bytes of all rows, first expiry in milliseconds.
+pub(super) type TallyValue = (u32, u32, u64, u32, u32, u64);
+/// Expiry in milliseconds, number of the pack, offset in it, length of the row, size in bytes, version.
+pub(super) type PointerValue = (u64, u64, u32, u32, u32, u64);
+
 /// The layout that this version writes and reads.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_ITEMS: &str = "items";
 pub(super) const META_BYTES: &str = "bytes";
 pub(super) const META_TOMBSTONES: &str = "tombstones";
 pub(super) const META_NEXT: &str = "next";
+/// What the packs take of the file, in bytes.
+pub(super) const META_PACK_BYTES: &str = "pack-bytes";
+/// Lines of the index that may lead to packs that are gone.
+pub(super) const META_STALE: &str = "stale";
+/// Up to when packs were dropped, in milliseconds.
+pub(super) const META_SWEPT: &str = "swept";
 
+/// Expiries that lie this far from each other can share a pack, in milliseconds.
+pub(super) const SPAN_MS: u64 = 10_000;
 /// Length of an index key in bytes.
 pub(super) const KEY_BYTES: usize = 1 + 32 + 32;
 /// Begins every row, so that a damaged file can be searched for them.
-pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow1";
-/// Length of a row without its payload, in bytes.
+pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow2";
+/// Length of a row without its admission and its payload, in bytes.
 pub(super) const ROW_HEADER_BYTES: usize = CHECKED_AT + CHECKED_HEADER_BYTES;
 /// Length of the largest row, in bytes.
-pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + PAYLOAD_BYTES_MAX;
+pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + ADMISSION_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
 /// The payload of a tombstone whose envelope was deposited here, before the ack or after it.
 pub(super) const DEPOSITED: &[u8] = &[];
@@ -53,9 +73,11 @@ pub(super) const NEVER_DEPOSITED: &[u8] = &[0];
 
 /// The largest item is an envelope or a chunk.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
+/// What admitted an item is a mailbox and a proof.
+const ADMISSION_BYTES_MAX: usize = 4_096;
 const CHECK_BYTES: usize = 16;
 const CHECKED_AT: usize = ROW_MAGIC.len() + CHECK_BYTES;
-const CHECKED_HEADER_BYTES: usize = 4 + KEY_BYTES + 8 + 32;
+const CHECKED_HEADER_BYTES: usize = 4 + 4 + KEY_BYTES + 8 + 8 + 32;
 
 /// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -186,30 +208,52 @@ impl ItemKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
     pub(super) expires: UnixMillis,
+    /// The number of its pack.
     pub(super) number: u64,
+    /// Where its row begins in the pack.
+    pub(super) offset: u32,
+    pub(super) row_bytes: u32,
     pub(super) size_bytes: u32,
+    /// A card's sequence, else zero.
+    pub(super) version: u64,
 }
 
 impl Pointer {
-    pub(super) const fn from_value((expires, number, size_bytes): (u64, u64, u32)) -> Self {
+    pub(super) const fn from_value(
+        (expires, number, offset, row_bytes, size_bytes, version): PointerValue,
+    ) -> Self {
         Self {
             expires: UnixMillis::new(expires),
             number,
+            offset,
+            row_bytes,
             size_bytes,
+            version,
         }
     }
 
-    pub(super) const fn to_value(self) -> (u64, u64, u32) {
-        (self.expires.get(), self.number, self.size_bytes)
+    pub(super) const fn to_value(self) -> PointerValue {
+        let Self {
+            expires,
+            number,
+            offset,
+            row_bytes,
+            size_bytes,
+            version,
+        } = self;
+        (
+            expires.get(),
+            number,
+            offset,
+            row_bytes,
+            size_bytes,
+            version,
+        )
     }
 
-    /// Returns the key of the item's row.
-    pub(super) const fn row(self) -> (u64, u64) {
-        (self.expires.get(), self.number)
-    }
-
-    pub(super) fn is_live(self, now: UnixMillis) -> bool {
-        self.expires > now
+    /// Returns the key of the item's pack.
+    pub(super) const fn pack(self) -> (u64, u64) {
+        (due_of(self.expires), self.number)
     }
 
     /// Tells of a tombstone whether its envelope was deposited here.
@@ -218,7 +262,12 @@ impl Pointer {
     }
 }
 
-/// One item as it lies in `items`.
+/// Returns the end of the span that an expiry lies in: nothing in it expires later.
+pub(super) const fn due_of(expires: UnixMillis) -> u64 {
+    expires.get().div_ceil(SPAN_MS).saturating_mul(SPAN_MS)
+}
+
+/// One item as it lies in a pack.
 ///
 /// # Layout
 ///
@@ -226,16 +275,21 @@ impl Pointer {
 /// |-------|--------------------------------------------------------------|
 /// | 8     | [`ROW_MAGIC`]                                                |
 /// | 16    | first half of the BLAKE3 hash of everything after this field |
+/// | 4     | length of the admission, big-endian                          |
 /// | 4     | length of the payload, big-endian                            |
 /// | 65    | key: kind, address, name                                     |
 /// | 8     | expiry in milliseconds, big-endian                           |
+/// | 8     | card: its sequence; else zero, big-endian                    |
 /// | 32    | chunk: who may delete it; else zeros                         |
+/// | a     | admission: what let it in                                    |
 /// | n     | payload; of a tombstone [`DEPOSITED`] or [`NEVER_DEPOSITED`] |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
     pub(super) key: ItemKey,
     pub(super) expires: UnixMillis,
+    pub(super) version: u64,
     pub(super) deletion_key: PublicKey,
+    pub(super) admission: &'a [u8],
     pub(super) payload: &'a [u8],
 }
 
@@ -244,7 +298,9 @@ impl<'a> Row<'a> {
         Self {
             key,
             expires,
+            version: 0,
             deletion_key: PublicKey::new([0; 32]),
+            admission: &[],
             payload,
         }
     }
@@ -253,32 +309,45 @@ impl<'a> Row<'a> {
         u32::try_from(self.payload.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(ROW_HEADER_BYTES + self.payload.len());
-        row.extend_from_slice(&ROW_MAGIC);
-        row.extend_from_slice(&[0; CHECK_BYTES]);
-        row.extend_from_slice(&self.size_bytes().to_be_bytes());
-        row.extend_from_slice(&self.key.to_bytes());
-        row.extend_from_slice(&self.expires.get().to_be_bytes());
-        row.extend_from_slice(self.deletion_key.as_bytes());
-        row.extend_from_slice(self.payload);
-        let check = check_of(&row[CHECKED_AT..]);
-        row[ROW_MAGIC.len()..CHECKED_AT].copy_from_slice(&check);
-        row
+    /// Returns how long the row is.
+    pub(super) const fn len(&self) -> usize {
+        ROW_HEADER_BYTES + self.admission.len() + self.payload.len()
+    }
+
+    /// Writes the row to the end of `out`.
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+        out.reserve(self.len());
+        out.extend_from_slice(&ROW_MAGIC);
+        out.extend_from_slice(&[0; CHECK_BYTES]);
+        out.extend_from_slice(&length(self.admission));
+        out.extend_from_slice(&length(self.payload));
+        out.extend_from_slice(&self.key.to_bytes());
+        out.extend_from_slice(&self.expires.get().to_be_bytes());
+        out.extend_from_slice(&self.version.to_be_bytes());
+        out.extend_from_slice(self.deletion_key.as_bytes());
+        out.extend_from_slice(self.admission);
+        out.extend_from_slice(self.payload);
+        let check = check_of(&out[start + CHECKED_AT..]);
+        out[start + ROW_MAGIC.len()..start + CHECKED_AT].copy_from_slice(&check);
     }
 
     /// Decodes the row that `bytes` begin with, if it is whole and what was written.
     pub(super) fn decode_first(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&ROW_MAGIC)?;
         let (check, checked) = rest.split_first_chunk::<CHECK_BYTES>()?;
-        let (length, rest) = checked.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        if length > PAYLOAD_BYTES_MAX {
+        let (admission, rest) = checked.split_first_chunk::<4>()?;
+        let (payload, rest) = rest.split_first_chunk::<4>()?;
+        let admission = usize::try_from(u32::from_be_bytes(*admission)).ok()?;
+        let payload = usize::try_from(u32::from_be_bytes(*payload)).ok()?;
+        if admission > ADMISSION_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
             return None;
         }
-        let checked = checked.get(..CHECKED_HEADER_BYTES + length)?;
+        let checked = checked.get(..CHECKED_HEADER_BYTES + admission + payload)?;
         let (key, rest) = rest.split_first_chunk::<KEY_BYTES>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (version, rest) = rest.split_first_chunk::<8>()?;
         let (deletion_key, rest) = rest.split_first_chunk::<32>()?;
         if check_of(checked) != *check {
             return None;
@@ -286,21 +355,27 @@ impl<'a> Row<'a> {
         Some(Self {
             key: ItemKey::from_bytes(key)?,
             expires: UnixMillis::new(u64::from_be_bytes(*expires)),
+            version: u64::from_be_bytes(*version),
             deletion_key: PublicKey::new(*deletion_key),
-            payload: rest.get(..length)?,
+            admission: rest.get(..admission)?,
+            payload: rest.get(admission..admission + payload)?,
         })
     }
+}
 
-    /// Decodes a row that is all of `bytes`.
-    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        Self::decode_first(bytes).filter(|row| bytes.len() == ROW_HEADER_BYTES + row.payload.len())
+/// Returns the place of the next row's mark in `bytes`, from `from` on and before `end`.
+pub(super) fn next_mark(bytes: &[u8], from: usize, end: usize) -> Option<usize> {
+    let mut at = from;
+    while at < end {
+        at += bytes[at..end]
+            .iter()
+            .position(|byte| *byte == ROW_MAGIC[0])?;
+        if bytes[at..].starts_with(&ROW_MAGIC) {
+            return Some(at);
+        }
+        at += 1;
     }
-
-    /// Returns the key that a row claims, whether or not the row is what was written.
-    pub(super) fn claimed_key(bytes: &[u8]) -> Option<ItemKey> {
-        let key = bytes.get(CHECKED_AT + 4..)?.first_chunk::<KEY_BYTES>()?;
-        ItemKey::from_bytes(key)
-    }
+    None
 }
 
 fn check_of(checked: &[u8]) -> [u8; CHECK_BYTES] {

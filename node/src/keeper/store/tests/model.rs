@@ -290,15 +290,15 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
         let tx = database.begin_write().unwrap();
         tx.open_table(super::super::META)
             .unwrap()
-            .insert("format", 2)
+            .insert("format", 1)
             .unwrap();
         tx.commit().unwrap();
     }
     let refused = RedbStore::open_with_backend(disk, 1 << 20, Check::Whole).unwrap_err();
-    assert_eq!(refused, OpenFault::UnknownFormat { found: Some(2) });
+    assert_eq!(refused, OpenFault::UnknownFormat { found: Some(1) });
     assert_eq!(
         refused.to_string(),
-        "the keeper's store has format 2, this version knows format 1"
+        "the keeper's store has format 1, this version knows format 2"
     );
 }
 
