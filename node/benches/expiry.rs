@@ -19,6 +19,7 @@ use restante_proto::{
 };
 
 const ENVELOPE_BYTES: usize = 2_048;
+const WARRANT_BYTES: usize = 400;
 const ITEMS: u64 = 1_000_000;
 const CAP_BYTES: u64 = 1 << 40;
 /// As a keeper does it.
@@ -29,6 +30,8 @@ const START: UnixMillis = UnixMillis::new(1_780_000_000_000);
 struct Bench {
     store: RedbStore,
     next: u64,
+    /// What admitted each of them: of the size that a mailbox and a capability have.
+    warrant: Bytes,
 }
 
 /// How long each slice of a sweep took, and each live deposit between them.
@@ -46,7 +49,11 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     let path = folder.path().join("keeper.redb");
     let (store, _) = RedbStore::open(&path, CAP_BYTES).expect("a store can be made");
-    let mut bench = Bench { store, next: 0 };
+    let mut bench = Bench {
+        store,
+        next: 0,
+        warrant: Bytes::from(vec![1; WARRANT_BYTES]),
+    };
     let mut now = START;
     for round in ["first", "second"] {
         // They come within an hour and live for six days each: their ends are an hour apart as well.
@@ -114,6 +121,7 @@ impl Bench {
                 count: 1_024,
                 bytes: 1 << 24,
             },
+            warrant: self.warrant.clone(),
         }
     }
 }

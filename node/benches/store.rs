@@ -228,5 +228,6 @@ fn put(bytes: Bytes) -> StoreOp {
         bytes,
         expires,
         budget,
+        warrant: Bytes::new(),
     }
 }

@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod admission;
+mod element;
 mod memory;
 #[cfg(feature = "planted")]
 mod planted;
@@ -35,6 +36,7 @@ mod subscriptions;
 mod tests;
 
 pub use self::{
+    element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
     memory::MemoryStore,
     store::{
         Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
@@ -385,6 +387,8 @@ impl Keeper {
             }
             StoreOutcome::Chunk { expires, .. } if expires <= now => Response::Unknown,
             StoreOutcome::Chunk { chunk, expires } => Response::Chunk { chunk, expires },
+            // No request asks for them.
+            StoreOutcome::Replicas(_) | StoreOutcome::Lacking(_) => Response::Unknown,
         };
         vec![Output::Respond { call, response }]
     }

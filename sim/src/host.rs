@@ -301,6 +301,7 @@ impl Host {
                 bytes,
                 expires,
                 budget,
+                warrant: Bytes::new(),
             },
         );
     }

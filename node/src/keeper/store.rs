@@ -17,8 +17,8 @@ use redb::{
 };
 use restante_proto::{
     keeper::{
-        Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore, StoreFault, StoreOp,
-        StoreOutcome, Usage,
+        ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore,
+        StoreFault, StoreOp, StoreOutcome, Usage,
     },
     time::UnixMillis,
 };
@@ -405,6 +405,15 @@ impl ItemStore for RedbStore {
     ) -> Result<HoldingsPage, StoreFault> {
         self.read(now, &mut Vec::new(), |reader| reader.holdings(after, limit))
     }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        self.read(now, &mut Vec::new(), |reader| reader.elements(after, limit))
+    }
 }
 
 impl KeeperStore for RedbStore {
@@ -461,12 +470,15 @@ const fn changes(op: &StoreOp) -> bool {
         | StoreOp::PutCard { .. }
         | StoreOp::PutChunk { .. }
         | StoreOp::Ack { .. }
-        | StoreOp::DeleteChunk { .. } => true,
+        | StoreOp::DeleteChunk { .. }
+        | StoreOp::Bury(_) => true,
         StoreOp::Offer { .. }
         | StoreOp::List { .. }
         | StoreOp::Get { .. }
         | StoreOp::Cards { .. }
-        | StoreOp::Chunk { .. } => false,
+        | StoreOp::Chunk { .. }
+        | StoreOp::Export { .. }
+        | StoreOp::Lacking { .. } => false,
     }
 }
 

@@ -8,8 +8,8 @@ use restante_proto::{
     Address, ItemId, NodeId,
     envelope::id_of,
     keeper::{
-        Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, MemoryStore, Policy,
-        Source, StoreFault, StoreOp, StoreOutcome, Usage,
+        ElementKey, ElementPage, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage,
+        ItemStore, MemoryStore, Policy, Source, StoreFault, StoreOp, StoreOutcome, Usage,
     },
     keys::SecretKey,
     limits::{DAY_MS, MINUTE_MS, STORE_OPS_MAX},
@@ -343,6 +343,7 @@ async fn what_expires_leaves_the_store_without_being_asked() {
                     bytes,
                     expires,
                     deletion_key,
+                    warrant: Bytes::new(),
                 }],
             )
             .unwrap();
@@ -625,6 +626,15 @@ impl ItemStore for GatedStore {
         limit: usize,
     ) -> Result<HoldingsPage, StoreFault> {
         self.store.holdings(now, after, limit)
+    }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        self.store.elements(now, after, limit)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Address, NodeId,
     envelope::{expires_of, id_of},
-    keeper::{Policy, StoreOp, mailbox_budget},
+    keeper::{Policy, StoreOp, Warrant, mailbox_budget},
     limits::{
         CARD_TTL_MS, CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX,
         EPOCHS_PAST_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS,
@@ -65,13 +65,8 @@ impl Desk<'_> {
                 proof,
                 ids,
             } => {
-                owner(
-                    self.now,
-                    self.node,
-                    &mailbox,
-                    &proof,
-                    OwnerRequest::Get(&ids),
-                )?;
+                let asked = OwnerRequest::Get(&ids);
+                owner(self.now, self.node, &mailbox, &proof, asked)?;
                 Ok(StoreOp::Get {
                     address: mailbox.address(),
                     ids,
@@ -86,6 +81,7 @@ impl Desk<'_> {
                 Ok(StoreOp::Ack {
                     address: mailbox.address(),
                     entries,
+                    mailbox,
                 })
             }
             Request::GetCards { locator } => Ok(StoreOp::Cards { locator }),
@@ -128,12 +124,14 @@ impl Desk<'_> {
             (Rule::Capability, _) => return Err(Refusal::of(Reason::Capability)),
         }
         let budget = mailbox_budget(mailbox.rule);
+        let warrant = Warrant::of_envelope(mailbox, admission).encode();
         Ok(StoreOp::PutEnvelope {
             address,
             id,
             bytes,
             expires,
             budget,
+            warrant,
         })
     }
 
@@ -161,6 +159,7 @@ impl Desk<'_> {
         Ok(StoreOp::PutCard {
             record,
             stamped: stamp.is_some(),
+            warrant: Warrant::of_card(stamp).encode(),
         })
     }
 
@@ -183,6 +182,7 @@ impl Desk<'_> {
             bytes,
             expires,
             deletion_key,
+            warrant: Warrant::of_chunk(deletion_key, stamp).encode(),
         })
     }
 

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
+use super::element::{ElementKey, ElementPage, Warrant};
 use super::store::{
     Budget, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
     StoreFault, StoreOp, StoreOutcome, Usage, place_card,
@@ -15,11 +18,12 @@ use crate::{
         ACK_MEMORY_MS, ENVELOPES_BYTES_MAX, LISTING_COUNT_MAX, MAILBOX_TOMBSTONES_MAX,
         TOMBSTONE_BYTES,
     },
-    mailbox::AckEntry,
+    mailbox::{AckEntry, Mailbox},
     request::{Listed, Reason, Waiting},
     time::UnixMillis,
 };
 
+mod elements;
 #[cfg(feature = "planted")]
 mod planted;
 
@@ -31,6 +35,9 @@ pub struct MemoryStore {
     acked: BTreeMap<(Address, ItemId), Acked>,
     cards: BTreeMap<(Address, PublicKey), CardRecord>,
     chunks: BTreeMap<Address, (Waiting, PublicKey)>,
+    deletions: BTreeMap<(Address, PublicKey), UnixMillis>,
+    /// What admitted each item, and each ack and deletion.
+    warrants: BTreeMap<ElementKey, Bytes>,
     /// What a planted repair brings back.
     #[cfg(feature = "planted")]
     graves: BTreeMap<(Address, ItemId), Waiting>,
@@ -86,6 +93,7 @@ impl MemoryStore {
                 bytes,
                 expires,
                 budget,
+                warrant,
             } => self.put_envelope(
                 now,
                 (address, id),
@@ -94,40 +102,36 @@ impl MemoryStore {
                     expires,
                 },
                 budget,
+                warrant,
             ),
-            StoreOp::PutCard { record, stamped } => self.put_card(now, *record, stamped),
+            StoreOp::PutCard {
+                record,
+                stamped,
+                warrant,
+            } => self.put_card(now, *record, stamped, warrant),
             StoreOp::PutChunk {
                 address,
                 bytes,
                 expires,
                 deletion_key,
+                warrant,
             } => {
-                if let Some((held, _)) = self.chunks.get(&address).filter(|(c, _)| c.expires > now)
-                {
-                    return StoreOutcome::Held {
-                        until: held.expires,
-                        new: false,
-                    };
-                }
-                if !self.has_room(bytes.len()) {
-                    return StoreOutcome::Refused(Reason::Full);
-                }
                 let waiting = Waiting {
                     envelope: bytes,
                     expires,
                 };
-                self.chunks.insert(address, (waiting, deletion_key));
-                StoreOutcome::Held {
-                    until: expires,
-                    new: true,
-                }
+                self.put_chunk(now, address, waiting, deletion_key, warrant)
             }
             StoreOp::Offer { address, id } => {
                 self.held(now, address, id).unwrap_or(StoreOutcome::Unknown)
             }
             StoreOp::List { address, after } => self.list(now, address, after),
             StoreOp::Get { address, ids } => self.get(now, address, &ids),
-            StoreOp::Ack { address, entries } => self.ack(now, address, &entries),
+            StoreOp::Ack {
+                address,
+                entries,
+                mailbox,
+            } => self.ack(now, address, &entries, mailbox),
             StoreOp::Cards { locator } => {
                 let mut records = self.records(locator);
                 records.retain(|record| record.expires > now);
@@ -141,6 +145,9 @@ impl MemoryStore {
                 _ => StoreOutcome::Unknown,
             },
             StoreOp::DeleteChunk { address, signature } => self.delete_chunk(address, &signature),
+            StoreOp::Bury(replica) => self.bury(now, *replica),
+            StoreOp::Export { keys } => self.export(now, &keys),
+            StoreOp::Lacking { elements } => self.lacking(now, elements),
         }
     }
 
@@ -150,6 +157,7 @@ impl MemoryStore {
         (address, id): (Address, ItemId),
         waiting: Waiting,
         budget: Budget,
+        warrant: Bytes,
     ) -> StoreOutcome {
         let acked = self.acked.get_mut(&(address, id));
         let acked = acked.filter(|acked| acked.is_live(now) && !acked.deposited);
@@ -174,6 +182,8 @@ impl MemoryStore {
         }
         let until = waiting.expires;
         self.envelopes.insert((address, id), waiting);
+        self.warrants
+            .insert(ElementKey::envelope(address, id), warrant);
         StoreOutcome::Held { until, new: true }
     }
 
@@ -188,7 +198,39 @@ impl MemoryStore {
         Some(StoreOutcome::Held { until, new: false })
     }
 
-    fn put_card(&mut self, now: UnixMillis, record: CardRecord, stamped: bool) -> StoreOutcome {
+    fn put_chunk(
+        &mut self,
+        now: UnixMillis,
+        address: Address,
+        chunk: Waiting,
+        deletion_key: PublicKey,
+        warrant: Bytes,
+    ) -> StoreOutcome {
+        let held = self.chunks.get(&address).map(|(held, _)| held.expires);
+        let deleted = self.deletions.get(&(address, deletion_key)).copied();
+        let known = held
+            .into_iter()
+            .chain(deleted)
+            .find(|expires| *expires > now);
+        if let Some(until) = known {
+            return StoreOutcome::Held { until, new: false };
+        }
+        if !self.has_room(chunk.envelope.len()) {
+            return StoreOutcome::Refused(Reason::Full);
+        }
+        let until = chunk.expires;
+        self.chunks.insert(address, (chunk, deletion_key));
+        self.warrants.insert(ElementKey::chunk(address), warrant);
+        StoreOutcome::Held { until, new: true }
+    }
+
+    fn put_card(
+        &mut self,
+        now: UnixMillis,
+        record: CardRecord,
+        stamped: bool,
+        warrant: Bytes,
+    ) -> StoreOutcome {
         let mut live = self.records(record.locator);
         live.retain(|held| held.expires > now);
         let until = record.expires;
@@ -201,6 +243,10 @@ impl MemoryStore {
                 let grown = record.encode().len().saturating_sub(replaced);
                 if grown > 0 && !self.has_room(grown) {
                     return StoreOutcome::Refused(Reason::Full);
+                }
+                let key = ElementKey::card(record.locator, &record.writer);
+                if stamped || own.is_none() {
+                    self.warrants.insert(key, warrant);
                 }
                 self.cards.insert((record.locator, record.writer), record);
                 StoreOutcome::Held { until, new: true }
@@ -243,7 +289,13 @@ impl MemoryStore {
         StoreOutcome::Envelopes(items)
     }
 
-    fn ack(&mut self, now: UnixMillis, address: Address, entries: &[AckEntry]) -> StoreOutcome {
+    fn ack(
+        &mut self,
+        now: UnixMillis,
+        address: Address,
+        entries: &[AckEntry],
+        mailbox: Mailbox,
+    ) -> StoreOutcome {
         let range = (address, ItemId::new([0; 32]))..=(address, ItemId::new([255; 32]));
         let known = self
             .acked
@@ -278,6 +330,7 @@ impl MemoryStore {
         for id in ids {
             let key = (address, id);
             let held = self.envelopes.remove(&key);
+            self.warrants.remove(&ElementKey::envelope(address, id));
             #[cfg(feature = "planted")]
             if !self.planted_ack(key, held.as_ref()) {
                 continue;
@@ -293,12 +346,16 @@ impl MemoryStore {
                 },
             };
             self.acked.insert(key, acked);
+            if let Some(entry) = entries.iter().find(|entry| entry.id == id) {
+                let warrant = Warrant::of_ack(mailbox, entry.signature).encode();
+                self.warrants.insert(ElementKey::ack(address, id), warrant);
+            }
         }
         StoreOutcome::Done
     }
 
     fn delete_chunk(&mut self, address: Address, signature: &Signature) -> StoreOutcome {
-        let Some((_, key)) = self.chunks.get(&address) else {
+        let Some((held, key)) = self.chunks.get(&address) else {
             return StoreOutcome::Unknown;
         };
         if key
@@ -307,7 +364,17 @@ impl MemoryStore {
         {
             return StoreOutcome::Refused(Reason::Signature);
         }
+        let (until, key) = (held.expires, *key);
+        let grown = TOMBSTONE_BYTES.saturating_sub(held.envelope.len() as u64);
+        if grown > 0 && !self.usage().has_room(grown) {
+            return StoreOutcome::Refused(Reason::Full);
+        }
         self.chunks.remove(&address);
+        self.warrants.remove(&ElementKey::chunk(address));
+        self.deletions.insert((address, key), until);
+        let warrant = Warrant::of_deletion(*signature).encode();
+        self.warrants
+            .insert(ElementKey::deletion(address, &key), warrant);
         StoreOutcome::Done
     }
 }
@@ -340,6 +407,8 @@ impl ItemStore for MemoryStore {
         self.chunks
             .retain(|_, (held, _)| !drop_one(held.expires <= now));
         self.acked.retain(|_, acked| acked.is_live(now));
+        self.deletions.retain(|_, until| *until > now);
+        self.forget_warrants();
         let after = self.usage();
         Ok(Expired {
             items: before.items - after.items,
@@ -361,9 +430,18 @@ impl ItemStore for MemoryStore {
         Usage {
             items,
             bytes,
-            tombstones: self.acked.len() as u64,
+            tombstones: (self.acked.len() + self.deletions.len()) as u64,
             cap_bytes: self.cap_bytes,
         }
+    }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        Ok(self.element_page(now, after, limit))
     }
 
     fn holdings(

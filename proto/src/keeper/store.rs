@@ -3,12 +3,13 @@
 
 use bytes::Bytes;
 
+use super::element::{Element, ElementKey, ElementPage, Replica};
 use crate::{
     Address, ItemId,
     card::{CardRecord, RecordKind},
     keys::{PublicKey, Signature},
     limits::{CARD_SLOTS, TOMBSTONE_BYTES},
-    mailbox::AckEntry,
+    mailbox::{AckEntry, Mailbox},
     request::{Listed, Reason, Waiting},
     time::UnixMillis,
 };
@@ -38,6 +39,8 @@ pub enum StoreOp {
         expires: UnixMillis,
         /// How much the mailbox may hold.
         budget: Budget,
+        /// What admitted it, an encoded [`Warrant`](super::Warrant).
+        warrant: Bytes,
     },
     /// Keep a card record as [`place_card`] decides.
     PutCard {
@@ -45,8 +48,10 @@ pub enum StoreOp {
         record: Box<CardRecord>,
         /// A valid stamp came with it.
         stamped: bool,
+        /// What admitted it; when it has no stamp, the one before it at its place keeps its own.
+        warrant: Bytes,
     },
-    /// Keep a chunk, unless it is there or there is no room.
+    /// Keep a chunk, unless it is there, was deleted by this deletion key, or there is no room.
     PutChunk {
         /// Its address.
         address: Address,
@@ -56,6 +61,8 @@ pub enum StoreOp {
         expires: UnixMillis,
         /// Who may delete it.
         deletion_key: PublicKey,
+        /// What admitted it.
+        warrant: Bytes,
     },
     /// Tell whether an envelope was deposited here and is held or was acked.
     ///
@@ -89,6 +96,8 @@ pub enum StoreOp {
         address: Address,
         /// Which envelopes, signatures verified.
         entries: Vec<AckEntry>,
+        /// The mailbox, as a warrant without a signature.
+        mailbox: Mailbox,
     },
     /// Return all records at a locator.
     Cards {
@@ -100,12 +109,26 @@ pub enum StoreOp {
         /// Its address.
         address: Address,
     },
-    /// Delete a chunk if its deletion key signed.
+    /// Delete a chunk if its deletion key signed, and remember it until the chunk's expiry.
     DeleteChunk {
         /// Its address.
         address: Address,
         /// The signature to check.
         signature: Signature,
+    },
+    /// Take over the memory of an ack or a deletion from another keeper, its signature verified, and delete what it
+    /// is about.
+    Bury(Box<Replica>),
+    /// Return these elements with all that another keeper needs, as far as they are held, in this order, until
+    /// `ENVELOPES_BYTES_MAX` is reached.
+    Export {
+        /// Which ones.
+        keys: Vec<ElementKey>,
+    },
+    /// Return those of these elements that are worth taking: not held, or held in a lower version, and not buried.
+    Lacking {
+        /// Which ones.
+        elements: Vec<Element>,
     },
 }
 
@@ -143,6 +166,10 @@ pub enum StoreOutcome {
         /// Its end.
         expires: UnixMillis,
     },
+    /// Elements with all that another keeper needs.
+    Replicas(Vec<Replica>),
+    /// Elements worth taking.
+    Lacking(Vec<Element>),
 }
 
 /// Why an operation could not be done; nothing of it has happened, or nothing that counts.
@@ -301,6 +328,18 @@ pub trait ItemStore {
         after: Option<HoldingKey>,
         limit: usize,
     ) -> Result<HoldingsPage, StoreFault>;
+
+    /// Returns at most `limit` live elements, those after `after` in the order of keys.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`] when the disk fails.
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault>;
 }
 
 /// What is to happen with a card record.

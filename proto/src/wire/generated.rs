@@ -474,6 +474,151 @@ pub struct FoundNode {
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
+// ---- Between keepers (SPEC 8.8) ----
+
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RepairRequest {
+    #[prost(oneof = "repair_request::Request", tags = "1, 2, 3")]
+    pub request: ::core::option::Option<repair_request::Request>,
+}
+/// Nested message and enum types in `RepairRequest`.
+pub mod repair_request {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Request {
+        #[prost(message, tag = "1")]
+        Compare(super::Compare),
+        #[prost(message, tag = "2")]
+        Copy(super::Copy),
+        #[prost(message, tag = "3")]
+        Leave(super::Leave),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Compare {
+    /// 16 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub salt: ::prost::bytes::Bytes,
+    /// 2 to 20, 32 bytes each: of the keepers that the asker knows, itself among them
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub points: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// elements that end later are compared
+    #[prost(uint64, tag = "3")]
+    pub alive_ms: u64,
+    /// 1 to 16, in order, without overlap
+    #[prost(message, repeated, tag = "4")]
+    pub ranges: ::prost::alloc::vec::Vec<Range>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Range {
+    /// an element key, 65 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub from: ::prost::bytes::Bytes,
+    /// an element key behind the last, or empty: no end
+    #[prost(bytes = "bytes", tag = "2")]
+    pub to: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "3")]
+    pub count: u64,
+    /// 16 bytes
+    #[prost(bytes = "bytes", tag = "4")]
+    pub sum: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Copy {
+    /// 1 to 32 element keys, 65 bytes each
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Leave {
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RepairResponse {
+    #[prost(oneof = "repair_response::Response", tags = "1, 2, 3, 4")]
+    pub response: ::core::option::Option<repair_response::Response>,
+}
+/// Nested message and enum types in `RepairResponse`.
+pub mod repair_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Response {
+        #[prost(message, tag = "1")]
+        Compared(super::Compared),
+        #[prost(message, tag = "2")]
+        Replicas(super::Replicas),
+        #[prost(message, tag = "3")]
+        Done(super::Done),
+        #[prost(message, tag = "4")]
+        Refusal(super::Refusal),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Compared {
+    /// one for each of the request's
+    #[prost(message, repeated, tag = "1")]
+    pub ranges: ::prost::alloc::vec::Vec<RangeAnswer>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RangeAnswer {
+    /// at most 16
+    #[prost(message, repeated, tag = "1")]
+    pub parts: ::prost::alloc::vec::Vec<Part>,
+    /// at most 32
+    #[prost(message, repeated, tag = "2")]
+    pub elements: ::prost::alloc::vec::Vec<Element>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Part {
+    /// an element key, 65 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub from: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// 16 bytes
+    #[prost(bytes = "bytes", tag = "3")]
+    pub sum: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Element {
+    /// 65 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: ::prost::bytes::Bytes,
+    /// a card's sequence
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Replicas {
+    #[prost(message, repeated, tag = "1")]
+    pub replicas: ::prost::alloc::vec::Vec<Replica>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Replica {
+    /// 65 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub until_ms: u64,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub item: ::prost::bytes::Bytes,
+    #[prost(bool, tag = "4")]
+    pub deposited: bool,
+    #[prost(message, optional, tag = "5")]
+    pub warrant: ::core::option::Option<Warrant>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Warrant {
+    #[prost(message, optional, tag = "1")]
+    pub mailbox: ::core::option::Option<Mailbox>,
+    #[prost(message, optional, tag = "2")]
+    pub stamp: ::core::option::Option<Stamp>,
+    #[prost(message, optional, tag = "3")]
+    pub capability: ::core::option::Option<CapabilityProof>,
+    /// empty or 32 bytes
+    #[prost(bytes = "bytes", tag = "4")]
+    pub deletion_key: ::prost::bytes::Bytes,
+    /// empty or 64 bytes
+    #[prost(bytes = "bytes", tag = "5")]
+    pub signature: ::prost::bytes::Bytes,
+}
 // ---- Mailboxes and admission (SPEC 5) ----
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -6,7 +6,7 @@ use restante_proto::{
     Address, ItemId,
     card::CardRecord,
     envelope::{expires_of, id_of},
-    keeper::{HoldingKind, ItemStore as _, StoreOp, mailbox_budget},
+    keeper::{ElementKind, HoldingKind, ItemStore as _, StoreOp, mailbox_budget},
     request::{Request, Response, Waiting},
     time::UnixMillis,
 };
@@ -137,9 +137,17 @@ impl Checker {
 
     /// An operation has reached a keeper's disk.
     pub(crate) fn on_durable(&mut self, number: usize, op: &StoreOp) {
-        if let StoreOp::Ack { address, entries } = op {
-            self.acked
-                .extend(entries.iter().map(|entry| (number, *address, entry.id)));
+        match op {
+            StoreOp::Ack {
+                address, entries, ..
+            } => self
+                .acked
+                .extend(entries.iter().map(|entry| (number, *address, entry.id))),
+            StoreOp::Bury(replica) if replica.key.kind == ElementKind::Ack => {
+                let id = ItemId::new(replica.key.name);
+                self.acked.insert((number, replica.key.address, id));
+            }
+            _ => {}
         }
     }
 

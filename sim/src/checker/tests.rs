@@ -334,7 +334,11 @@ fn an_acked_item_served_again_is_found() {
     let (address, id) = (mailbox.address(), scene.envelope.id());
     let owner = scene.people[1].disk.identity.first_contact();
     let entries = vec![AckEntry::sign(&owner, &address, id)];
-    let ack = restante_proto::keeper::StoreOp::Ack { address, entries };
+    let ack = restante_proto::keeper::StoreOp::Ack {
+        address,
+        entries,
+        mailbox,
+    };
     scene.checker.on_durable(1, &ack);
     scene.serve(NOW);
     assert!(

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use restante_proto::{
+    ItemId,
     keeper::{StoreOp, StoreOutcome},
     request::{Request, Response},
 };
@@ -80,7 +81,9 @@ pub(super) fn op_of(op: &StoreOp) -> String {
         StoreOp::Offer { id, .. } => format!("offer {id}"),
         StoreOp::List { address, .. } => format!("list {address}"),
         StoreOp::Get { address, .. } => format!("get {address}"),
-        StoreOp::Ack { address, entries } => {
+        StoreOp::Ack {
+            address, entries, ..
+        } => {
             let ids: Vec<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
             format!("ack {address} {}", ids.join(" "))
         }
@@ -88,6 +91,9 @@ pub(super) fn op_of(op: &StoreOp) -> String {
         StoreOp::PutChunk { .. } | StoreOp::Chunk { .. } | StoreOp::DeleteChunk { .. } => {
             "chunk".to_owned()
         }
+        StoreOp::Bury(replica) => format!("bury {}", ItemId::new(replica.key.name)),
+        StoreOp::Export { keys } => format!("export {}", keys.len()),
+        StoreOp::Lacking { elements } => format!("compare {}", elements.len()),
     }
 }
 
@@ -102,5 +108,7 @@ pub(super) fn outcome_of(outcome: &StoreOutcome) -> String {
         StoreOutcome::Envelopes(items) => items.len().to_string(),
         StoreOutcome::Cards(records) => records.len().to_string(),
         StoreOutcome::Chunk { .. } => "found".to_owned(),
+        StoreOutcome::Replicas(replicas) => replicas.len().to_string(),
+        StoreOutcome::Lacking(elements) => elements.len().to_string(),
     }
 }

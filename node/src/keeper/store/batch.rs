@@ -1,17 +1,16 @@
 //! Operations within one transaction that writes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use redb::{Error, ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use restante_proto::{
     Address, ItemId,
     card::CardRecord,
-    context,
-    keeper::{Budget, SlotDecision, StoreOp, StoreOutcome, place_card},
-    keys::{PublicKey, Signature},
+    keeper::{Budget, SlotDecision, StoreOp, StoreOutcome, Warrant, place_card},
+    keys::Signature,
     limits::{ACK_MEMORY_MS, MAILBOX_TOMBSTONES_MAX, TOMBSTONE_BYTES},
-    mailbox::AckEntry,
+    mailbox::{AckEntry, Mailbox},
     request::Reason,
     time::UnixMillis,
 };
@@ -26,6 +25,7 @@ use super::{
     },
 };
 
+mod graves;
 #[cfg(feature = "planted")]
 mod planted;
 mod sweep;
@@ -83,22 +83,41 @@ impl<'tx> Batch<'tx> {
                 bytes,
                 expires,
                 budget,
-            } => self.put_envelope(ItemKey::envelope(address, id), &bytes, expires, budget),
-            StoreOp::PutCard { record, stamped } => self.put_card(&record, stamped),
+                warrant,
+            } => {
+                let key = ItemKey::envelope(address, id);
+                self.put_envelope(&Row::new(key, expires, &bytes, &warrant), budget)
+            }
+            StoreOp::PutCard {
+                record,
+                stamped,
+                warrant,
+            } => self.put_card(&record, stamped, &warrant),
             StoreOp::PutChunk {
                 address,
                 bytes,
                 expires,
                 deletion_key,
-            } => self.put_chunk(ItemKey::chunk(address), &bytes, expires, deletion_key),
-            StoreOp::Ack { address, entries } => self.ack(address, &entries),
+                warrant,
+            } => self.put_chunk(&Row {
+                deletion_key,
+                ..Row::new(ItemKey::chunk(address), expires, &bytes, &warrant)
+            }),
+            StoreOp::Ack {
+                address,
+                entries,
+                mailbox,
+            } => self.ack(address, &entries, mailbox),
             StoreOp::DeleteChunk { address, signature } => self.delete_chunk(address, &signature),
+            StoreOp::Bury(replica) => self.bury(&replica),
             // The reader has answered these.
             StoreOp::Offer { .. }
             | StoreOp::List { .. }
             | StoreOp::Get { .. }
             | StoreOp::Cards { .. }
-            | StoreOp::Chunk { .. } => Ok(StoreOutcome::Unknown),
+            | StoreOp::Chunk { .. }
+            | StoreOp::Export { .. }
+            | StoreOp::Lacking { .. } => Ok(StoreOutcome::Unknown),
         }
     }
 
@@ -135,7 +154,7 @@ impl<'tx> Batch<'tx> {
                 let held = self.reader().pointer(key)?;
                 held.is_none_or(|held| !held.is_deposited())
             }
-            RowKind::Chunk => true,
+            RowKind::Chunk | RowKind::Deletion => true,
         };
         if is_better {
             self.put(row)?;
@@ -146,6 +165,15 @@ impl<'tx> Batch<'tx> {
                 ..key
             };
             self.drop_damaged(&[envelope])?;
+        }
+        if key.kind == RowKind::Deletion {
+            let chunk = ItemKey::chunk(key.address);
+            let held = self.reader().pointer(chunk)?;
+            let content = held.map(|pointer| self.reader().content(chunk, pointer));
+            let content = content.transpose()?.flatten();
+            if content.is_some_and(|content| *content.deletion_key.as_bytes() == key.name) {
+                self.drop_damaged(&[chunk])?;
+            }
         }
         Ok(())
     }
@@ -203,20 +231,16 @@ impl<'tx> Batch<'tx> {
         }
     }
 
-    fn put_envelope(
-        &mut self,
-        key: ItemKey,
-        bytes: &Bytes,
-        expires: UnixMillis,
-        budget: Budget,
-    ) -> Result<StoreOutcome, Error> {
+    fn put_envelope(&mut self, row: &Row<'_>, budget: Budget) -> Result<StoreOutcome, Error> {
+        let (key, expires) = (row.key, row.expires);
         let tombstone = ItemKey {
             kind: RowKind::Tombstone,
             ..key
         };
         let acked = self.reader().live(tombstone)?;
         if acked.is_some_and(|acked| !acked.is_deposited()) {
-            self.put(&Row::new(tombstone, expires, DEPOSITED))?;
+            let warrant = self.warrant(tombstone)?;
+            self.put(&Row::new(tombstone, expires, DEPOSITED, &warrant))?;
         }
         let reader = self.reader();
         if let Some(held) = reader.held(key.address, ItemId::new(key.name))? {
@@ -229,19 +253,24 @@ impl<'tx> Batch<'tx> {
             used += u64::from(pointer.size_bytes);
             count < budget.count
         })?;
-        let size = bytes.len() as u64;
+        let size = u64::from(row.size_bytes());
         let fits = count < budget.count && used + size <= budget.bytes;
         if !fits || !self.sums.usage.has_room(size) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put(&Row::new(key, expires, bytes))?;
+        self.put(row)?;
         Ok(StoreOutcome::Held {
             until: expires,
             new: true,
         })
     }
 
-    fn put_card(&mut self, record: &CardRecord, stamped: bool) -> Result<StoreOutcome, Error> {
+    fn put_card(
+        &mut self,
+        record: &CardRecord,
+        stamped: bool,
+        warrant: &[u8],
+    ) -> Result<StoreOutcome, Error> {
         let until = record.expires;
         let live = self.reader().cards(record.locator)?;
         match place_card(&live, record, stamped) {
@@ -258,40 +287,49 @@ impl<'tx> Batch<'tx> {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         let key = ItemKey::card(record.locator, &record.writer);
+        // One stamp is good for all later cards of its writer.
+        let paid = if stamped || own.is_none() {
+            None
+        } else {
+            Some(self.warrant(key)?)
+        };
+        let warrant = paid.as_deref().unwrap_or(warrant);
         self.put(&Row {
             version: record.sequence,
-            ..Row::new(key, until, &payload)
+            ..Row::new(key, until, &payload, warrant)
         })?;
         Ok(StoreOutcome::Held { until, new: true })
     }
 
-    fn put_chunk(
-        &mut self,
-        key: ItemKey,
-        bytes: &Bytes,
-        expires: UnixMillis,
-        deletion_key: PublicKey,
-    ) -> Result<StoreOutcome, Error> {
-        if let Some(held) = self.reader().live(key)? {
+    fn put_chunk(&mut self, row: &Row<'_>) -> Result<StoreOutcome, Error> {
+        let deletion = ItemKey::deletion(row.key.address, &row.deletion_key);
+        let reader = self.reader();
+        let known = match reader.live(row.key)? {
+            Some(held) => Some(held),
+            None => reader.live(deletion)?,
+        };
+        if let Some(known) = known {
             return Ok(StoreOutcome::Held {
-                until: held.expires,
+                until: known.expires,
                 new: false,
             });
         }
-        if !self.sums.usage.has_room(bytes.len() as u64) {
+        if !self.sums.usage.has_room(u64::from(row.size_bytes())) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put(&Row {
-            deletion_key,
-            ..Row::new(key, expires, bytes)
-        })?;
+        self.put(row)?;
         Ok(StoreOutcome::Held {
-            until: expires,
+            until: row.expires,
             new: true,
         })
     }
 
-    fn ack(&mut self, address: Address, entries: &[AckEntry]) -> Result<StoreOutcome, Error> {
+    fn ack(
+        &mut self,
+        address: Address,
+        entries: &[AckEntry],
+        mailbox: Mailbox,
+    ) -> Result<StoreOutcome, Error> {
         let now = self.now;
         let reader = self.reader();
         let mut known = 0_usize;
@@ -299,10 +337,14 @@ impl<'tx> Batch<'tx> {
             known += usize::from(pointer.expires > now);
             true
         })?;
-        let ids: BTreeSet<ItemId> = entries.iter().map(|entry| entry.id).collect();
+        let ids: BTreeMap<ItemId, Signature> = entries
+            .iter()
+            .rev()
+            .map(|entry| (entry.id, entry.signature))
+            .collect();
         let mut fresh = Vec::with_capacity(ids.len());
         let (mut freed, mut added) = (0_u64, 0_u64);
-        for id in ids {
+        for (id, signature) in ids {
             let tombstone = reader.pointer(ItemKey::tombstone(address, id))?;
             if tombstone.is_some_and(|tombstone| tombstone.expires > now) {
                 continue;
@@ -310,7 +352,7 @@ impl<'tx> Batch<'tx> {
             let envelope = reader.pointer(ItemKey::envelope(address, id))?;
             freed += envelope.map_or(0, |envelope| u64::from(envelope.size_bytes));
             added += u64::from(tombstone.is_none());
-            fresh.push((id, envelope));
+            fresh.push((id, signature, envelope));
         }
         let grown = (added * TOMBSTONE_BYTES).saturating_sub(freed);
         let tombstones = u32::try_from(known + fresh.len()).unwrap_or(u32::MAX);
@@ -318,7 +360,7 @@ impl<'tx> Batch<'tx> {
         if tombstones > MAILBOX_TOMBSTONES_MAX || !fits {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        for (id, envelope) in fresh {
+        for (id, signature, envelope) in fresh {
             let (until, payload) = match envelope {
                 Some(pointer) => {
                     #[cfg(feature = "planted")]
@@ -333,33 +375,9 @@ impl<'tx> Batch<'tx> {
             if restante_proto::planted::Planted::AckForgotten.is_here() {
                 continue;
             }
-            self.put(&Row::new(tombstone, until, payload))?;
+            let warrant = Warrant::of_ack(mailbox, signature).encode();
+            self.put(&Row::new(tombstone, until, payload, &warrant))?;
         }
-        Ok(StoreOutcome::Done)
-    }
-
-    fn delete_chunk(
-        &mut self,
-        address: Address,
-        signature: &Signature,
-    ) -> Result<StoreOutcome, Error> {
-        let key = ItemKey::chunk(address);
-        let mut reader = self.reader();
-        let Some(pointer) = reader.pointer(key)? else {
-            return Ok(StoreOutcome::Unknown);
-        };
-        let Some(content) = reader.content(key, pointer)? else {
-            return Ok(StoreOutcome::Unknown);
-        };
-        let signed = [address.as_bytes().as_slice()];
-        if content
-            .deletion_key
-            .verify(context::SIGN_DELETE, &signed, signature)
-            .is_err()
-        {
-            return Ok(StoreOutcome::Refused(Reason::Signature));
-        }
-        self.remove(key)?;
         Ok(StoreOutcome::Done)
     }
 
@@ -434,6 +452,16 @@ impl<'tx> Batch<'tx> {
             }
         }
         Ok(())
+    }
+
+    /// Returns what admitted an item; nothing when it is not held, or damaged.
+    fn warrant(&mut self, key: ItemKey) -> Result<Bytes, Error> {
+        let mut reader = self.reader();
+        let Some(pointer) = reader.pointer(key)? else {
+            return Ok(Bytes::new());
+        };
+        let content = reader.content(key, pointer)?;
+        Ok(content.map_or_else(Bytes::new, |content| content.warrant))
     }
 
     fn stored(&mut self, key: ItemKey) -> Result<Option<Bytes>, Error> {

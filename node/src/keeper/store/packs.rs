@@ -31,7 +31,7 @@ pub(super) struct Sums {
 
 impl Sums {
     pub(super) const fn add(&mut self, kind: RowKind, size_bytes: u32) {
-        if matches!(kind, RowKind::Tombstone) {
+        if kind.is_grave() {
             self.usage.tombstones += 1;
         } else {
             self.usage.items += 1;
@@ -41,7 +41,7 @@ impl Sums {
 
     pub(super) const fn subtract(&mut self, kind: RowKind, size_bytes: u32) {
         let usage = &mut self.usage;
-        if matches!(kind, RowKind::Tombstone) {
+        if kind.is_grave() {
             usage.tombstones = usage.tombstones.saturating_sub(1);
         } else {
             usage.items = usage.items.saturating_sub(1);
@@ -113,7 +113,7 @@ impl Tally {
         if self.rows() == 0 || pointer.expires < self.first {
             self.first = pointer.expires;
         }
-        if kind == RowKind::Tombstone {
+        if kind.is_grave() {
             self.tombstones += 1;
         } else {
             self.items += 1;
@@ -123,7 +123,7 @@ impl Tally {
     }
 
     pub(super) fn subtract(&mut self, kind: RowKind, pointer: Pointer) {
-        if kind == RowKind::Tombstone {
+        if kind.is_grave() {
             self.tombstones = self.tombstones.saturating_sub(1);
         } else {
             self.items = self.items.saturating_sub(1);

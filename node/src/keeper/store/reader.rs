@@ -17,6 +17,8 @@ use super::{
     tables::{ItemKey, KEY_BYTES, Pointer, PointerValue, RowKind, SPAN_MS, TallyValue},
 };
 
+mod elements;
+
 /// Looks things up at one moment.
 pub(super) struct Reader<'a, P, T, X> {
     pub(super) packs: &'a P,
@@ -35,6 +37,7 @@ pub(super) struct Reader<'a, P, T, X> {
 pub(super) struct Content {
     pub(super) payload: Bytes,
     pub(super) deletion_key: PublicKey,
+    pub(super) warrant: Bytes,
 }
 
 /// Tells lines that are left over from those of items.
@@ -86,11 +89,14 @@ where
             StoreOp::Get { address, ids } => self.get(*address, ids)?,
             StoreOp::Cards { locator } => StoreOutcome::Cards(self.cards(*locator)?),
             StoreOp::Chunk { address } => self.chunk(*address)?,
+            StoreOp::Export { keys } => self.export(keys)?,
+            StoreOp::Lacking { elements } => self.lacking(elements)?,
             StoreOp::PutEnvelope { .. }
             | StoreOp::PutCard { .. }
             | StoreOp::PutChunk { .. }
             | StoreOp::Ack { .. }
-            | StoreOp::DeleteChunk { .. } => return Ok(None),
+            | StoreOp::DeleteChunk { .. }
+            | StoreOp::Bury(_) => return Ok(None),
         }))
     }
 
@@ -326,5 +332,6 @@ fn content_of(pack: &[u8], key: ItemKey, pointer: Pointer) -> Option<Content> {
     is_it.then(|| Content {
         payload: Bytes::copy_from_slice(row.payload),
         deletion_key: row.deletion_key,
+        warrant: Bytes::copy_from_slice(row.warrant),
     })
 }

@@ -10,7 +10,12 @@
 //! envelope and a chunk must lie at the hash of their bytes, and a card must be signed.
 
 use redb::StorageBackend;
-use restante_proto::{card::CardRecord, envelope::id_of, keeper::StoreFault, time::UnixMillis};
+use restante_proto::{
+    card::CardRecord,
+    envelope::id_of,
+    keeper::{StoreFault, Warrant},
+    time::UnixMillis,
+};
 
 use super::{
     RedbStore,
@@ -89,6 +94,9 @@ fn read_window(damaged: &dyn StorageBackend, at: u64, length: u64) -> Vec<u8> {
 
 fn is_credible(row: &Row<'_>) -> bool {
     let key = &row.key;
+    if Warrant::decode(row.warrant).is_err() {
+        return false;
+    }
     match key.kind {
         RowKind::Envelope => *id_of(row.payload).as_bytes() == key.name,
         RowKind::Chunk => *id_of(row.payload).as_bytes() == *key.address.as_bytes(),
@@ -98,6 +106,7 @@ fn is_credible(row: &Row<'_>) -> bool {
                 && record.expires == row.expires
                 && record.verify().is_ok()
         }),
+        RowKind::Deletion => row.payload.is_empty(),
         RowKind::Tombstone => [DEPOSITED, NEVER_DEPOSITED].contains(&row.payload),
     }
 }

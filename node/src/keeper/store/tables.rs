@@ -18,7 +18,7 @@
 use redb::TableDefinition;
 use restante_proto::{
     Address, ItemId,
-    keeper::{HoldingKey, HoldingKind},
+    keeper::{ElementKey, ElementKind, HoldingKey, HoldingKind, WARRANT_BYTES_MAX},
     keys::PublicKey,
     limits::{CHUNK_BYTES_MAX, ENVELOPE_BYTES_MAX, SEALED_CARD_BYTES},
     time::UnixMillis,
@@ -41,7 +41,7 @@ pub(super) type TallyValue = (u32, u32, u64, u32, u32, u64);
 pub(super) type PointerValue = (u64, u64, u32, u32, u32, u64);
 
 /// The layout that this version writes and reads.
-pub(super) const FORMAT: u64 = 2;
+pub(super) const FORMAT: u64 = 3;
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_ITEMS: &str = "items";
 pub(super) const META_BYTES: &str = "bytes";
@@ -59,11 +59,11 @@ pub(super) const SPAN_MS: u64 = 10_000;
 /// Length of an index key in bytes.
 pub(super) const KEY_BYTES: usize = 1 + 32 + 32;
 /// Begins every row, so that a damaged file can be searched for them.
-pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow2";
-/// Length of a row without its admission and its payload, in bytes.
+pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow3";
+/// Length of a row without its warrant and its payload, in bytes.
 pub(super) const ROW_HEADER_BYTES: usize = CHECKED_AT + CHECKED_HEADER_BYTES;
 /// Length of the largest row, in bytes.
-pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + ADMISSION_BYTES_MAX + PAYLOAD_BYTES_MAX;
+pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + WARRANT_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
 /// The payload of a tombstone whose envelope was deposited here, before the ack or after it.
 pub(super) const DEPOSITED: &[u8] = &[];
@@ -73,8 +73,6 @@ pub(super) const NEVER_DEPOSITED: &[u8] = &[0];
 
 /// The largest item is an envelope or a chunk.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
-/// What admitted an item is a mailbox and a proof.
-const ADMISSION_BYTES_MAX: usize = 4_096;
 const CHECK_BYTES: usize = 16;
 const CHECKED_AT: usize = ROW_MAGIC.len() + CHECK_BYTES;
 const CHECKED_HEADER_BYTES: usize = 4 + 4 + KEY_BYTES + 8 + 8 + 32;
@@ -90,6 +88,8 @@ pub(super) enum RowKind {
     Chunk,
     /// The memory of an acked envelope.
     Tombstone,
+    /// The memory of a deleted chunk.
+    Deletion,
 }
 
 impl RowKind {
@@ -99,6 +99,7 @@ impl RowKind {
             Self::Envelope => 2,
             Self::Chunk => 3,
             Self::Tombstone => 4,
+            Self::Deletion => 5,
         }
     }
 
@@ -108,8 +109,14 @@ impl RowKind {
             2 => Some(Self::Envelope),
             3 => Some(Self::Chunk),
             4 => Some(Self::Tombstone),
+            5 => Some(Self::Deletion),
             _ => None,
         }
+    }
+
+    /// Tells whether it is the memory of something that was deleted.
+    pub(super) const fn is_grave(self) -> bool {
+        matches!(self, Self::Tombstone | Self::Deletion)
     }
 
     const fn holding(self) -> Option<HoldingKind> {
@@ -117,7 +124,7 @@ impl RowKind {
             Self::Card => Some(HoldingKind::Card),
             Self::Envelope => Some(HoldingKind::Envelope),
             Self::Chunk => Some(HoldingKind::Chunk),
-            Self::Tombstone => None,
+            Self::Tombstone | Self::Deletion => None,
         }
     }
 }
@@ -161,6 +168,44 @@ impl ItemKey {
             kind: RowKind::Chunk,
             address,
             name: [0; 32],
+        }
+    }
+
+    pub(super) const fn deletion(address: Address, deletion_key: &PublicKey) -> Self {
+        Self {
+            kind: RowKind::Deletion,
+            address,
+            name: *deletion_key.as_bytes(),
+        }
+    }
+
+    pub(super) const fn element(key: &ElementKey) -> Self {
+        let kind = match key.kind {
+            ElementKind::Card => RowKind::Card,
+            ElementKind::Envelope => RowKind::Envelope,
+            ElementKind::Chunk => RowKind::Chunk,
+            ElementKind::Ack => RowKind::Tombstone,
+            ElementKind::Deletion => RowKind::Deletion,
+        };
+        Self {
+            kind,
+            address: key.address,
+            name: key.name,
+        }
+    }
+
+    pub(super) const fn to_element(self) -> ElementKey {
+        let kind = match self.kind {
+            RowKind::Card => ElementKind::Card,
+            RowKind::Envelope => ElementKind::Envelope,
+            RowKind::Chunk => ElementKind::Chunk,
+            RowKind::Tombstone => ElementKind::Ack,
+            RowKind::Deletion => ElementKind::Deletion,
+        };
+        ElementKey {
+            kind,
+            address: self.address,
+            name: self.name,
         }
     }
 
@@ -275,13 +320,13 @@ pub(super) const fn due_of(expires: UnixMillis) -> u64 {
 /// |-------|--------------------------------------------------------------|
 /// | 8     | [`ROW_MAGIC`]                                                |
 /// | 16    | first half of the BLAKE3 hash of everything after this field |
-/// | 4     | length of the admission, big-endian                          |
+/// | 4     | length of the warrant, big-endian                            |
 /// | 4     | length of the payload, big-endian                            |
 /// | 65    | key: kind, address, name                                     |
 /// | 8     | expiry in milliseconds, big-endian                           |
 /// | 8     | card: its sequence; else zero, big-endian                    |
 /// | 32    | chunk: who may delete it; else zeros                         |
-/// | a     | admission: what let it in                                    |
+/// | w     | warrant: what let it in                                      |
 /// | n     | payload; of a tombstone [`DEPOSITED`] or [`NEVER_DEPOSITED`] |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
@@ -289,18 +334,23 @@ pub(super) struct Row<'a> {
     pub(super) expires: UnixMillis,
     pub(super) version: u64,
     pub(super) deletion_key: PublicKey,
-    pub(super) admission: &'a [u8],
+    pub(super) warrant: &'a [u8],
     pub(super) payload: &'a [u8],
 }
 
 impl<'a> Row<'a> {
-    pub(super) const fn new(key: ItemKey, expires: UnixMillis, payload: &'a [u8]) -> Self {
+    pub(super) const fn new(
+        key: ItemKey,
+        expires: UnixMillis,
+        payload: &'a [u8],
+        warrant: &'a [u8],
+    ) -> Self {
         Self {
             key,
             expires,
             version: 0,
             deletion_key: PublicKey::new([0; 32]),
-            admission: &[],
+            warrant,
             payload,
         }
     }
@@ -311,7 +361,7 @@ impl<'a> Row<'a> {
 
     /// Returns how long the row is.
     pub(super) const fn len(&self) -> usize {
-        ROW_HEADER_BYTES + self.admission.len() + self.payload.len()
+        ROW_HEADER_BYTES + self.warrant.len() + self.payload.len()
     }
 
     /// Writes the row to the end of `out`.
@@ -321,13 +371,13 @@ impl<'a> Row<'a> {
         out.reserve(self.len());
         out.extend_from_slice(&ROW_MAGIC);
         out.extend_from_slice(&[0; CHECK_BYTES]);
-        out.extend_from_slice(&length(self.admission));
+        out.extend_from_slice(&length(self.warrant));
         out.extend_from_slice(&length(self.payload));
         out.extend_from_slice(&self.key.to_bytes());
         out.extend_from_slice(&self.expires.get().to_be_bytes());
         out.extend_from_slice(&self.version.to_be_bytes());
         out.extend_from_slice(self.deletion_key.as_bytes());
-        out.extend_from_slice(self.admission);
+        out.extend_from_slice(self.warrant);
         out.extend_from_slice(self.payload);
         let check = check_of(&out[start + CHECKED_AT..]);
         out[start + ROW_MAGIC.len()..start + CHECKED_AT].copy_from_slice(&check);
@@ -337,14 +387,14 @@ impl<'a> Row<'a> {
     pub(super) fn decode_first(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&ROW_MAGIC)?;
         let (check, checked) = rest.split_first_chunk::<CHECK_BYTES>()?;
-        let (admission, rest) = checked.split_first_chunk::<4>()?;
+        let (warrant, rest) = checked.split_first_chunk::<4>()?;
         let (payload, rest) = rest.split_first_chunk::<4>()?;
-        let admission = usize::try_from(u32::from_be_bytes(*admission)).ok()?;
+        let warrant = usize::try_from(u32::from_be_bytes(*warrant)).ok()?;
         let payload = usize::try_from(u32::from_be_bytes(*payload)).ok()?;
-        if admission > ADMISSION_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
+        if warrant > WARRANT_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
             return None;
         }
-        let checked = checked.get(..CHECKED_HEADER_BYTES + admission + payload)?;
+        let checked = checked.get(..CHECKED_HEADER_BYTES + warrant + payload)?;
         let (key, rest) = rest.split_first_chunk::<KEY_BYTES>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first_chunk::<8>()?;
@@ -357,8 +407,8 @@ impl<'a> Row<'a> {
             expires: UnixMillis::new(u64::from_be_bytes(*expires)),
             version: u64::from_be_bytes(*version),
             deletion_key: PublicKey::new(*deletion_key),
-            admission: rest.get(..admission)?,
-            payload: rest.get(admission..admission + payload)?,
+            warrant: rest.get(..warrant)?,
+            payload: rest.get(warrant..warrant + payload)?,
         })
     }
 }

@@ -329,6 +329,7 @@ fn tombstones_are_refused_rather_than_forgotten() {
     let op = crate::keeper::StoreOp::Ack {
         address: mailbox.address(),
         entries,
+        mailbox,
     };
     office.store.apply(NOW, vec![op]).unwrap();
     let one_more = ack(&mailbox, &owner, &ids(&["one"]));

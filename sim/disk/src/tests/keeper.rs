@@ -106,6 +106,7 @@ fn put(bytes: &Bytes) -> StoreOp {
             count: 1_000,
             bytes: 1 << 30,
         },
+        warrant: Bytes::new(),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use restante::keeper::store::{KeeperStore, StoreCounters};
 use restante_proto::keeper::{
-    Expired, HoldingKey, HoldingsPage, ItemStore, StoreFault, StoreOp, StoreOutcome, Usage,
+    ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, StoreFault, StoreOp,
+    StoreOutcome, Usage,
 };
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::HOUR_MS;
@@ -115,7 +116,11 @@ impl<S: ItemStore> Kept<S> {
                 StoreOutcome::Cards(Vec::new())
             }
             StoreOp::Chunk { .. } => StoreOutcome::Unknown,
-            StoreOp::Ack { .. } | StoreOp::DeleteChunk { .. } => StoreOutcome::Done,
+            StoreOp::Ack { .. } | StoreOp::DeleteChunk { .. } | StoreOp::Bury(_) => {
+                StoreOutcome::Done
+            }
+            StoreOp::Export { .. } => StoreOutcome::Replicas(Vec::new()),
+            StoreOp::Lacking { .. } => StoreOutcome::Lacking(Vec::new()),
         }
     }
 
@@ -123,7 +128,9 @@ impl<S: ItemStore> Kept<S> {
     fn lag(&mut self, op: StoreOp) -> Turn {
         let deeds = &self.character.deeds;
         match op {
-            StoreOp::Ack { address, entries } => {
+            StoreOp::Ack {
+                address, entries, ..
+            } => {
                 count(&deeds.false_words);
                 let acked = entries.iter().map(|entry| (address, entry.id));
                 self.acked.extend(acked);
@@ -227,6 +234,15 @@ impl<S: ItemStore> ItemStore for Kept<S> {
         limit: usize,
     ) -> Result<HoldingsPage, StoreFault> {
         self.store.holdings(self.clock(now), after, limit)
+    }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        self.store.elements(self.clock(now), after, limit)
     }
 }
 

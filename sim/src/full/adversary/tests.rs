@@ -7,7 +7,7 @@ use restante::net::distance;
 use restante_proto::keeper::{Budget, ItemStore, MemoryStore, StoreOp, StoreOutcome};
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::HOUR_MS;
-use restante_proto::mailbox::AckEntry;
+use restante_proto::mailbox::{AckEntry, Mailbox, Rule};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
@@ -39,6 +39,7 @@ fn put(address: Address) -> StoreOp {
             count: 10,
             bytes: 1 << 20,
         },
+        warrant: Bytes::new(),
     }
 }
 
@@ -48,7 +49,15 @@ fn ack(address: Address) -> StoreOp {
         &address,
         ID,
     )];
-    StoreOp::Ack { address, entries }
+    StoreOp::Ack {
+        address,
+        entries,
+        mailbox: Mailbox {
+            owner: SecretKey::from_seed(&[3; 32]).public(),
+            rule: Rule::Capability,
+            epoch: NOW.epoch(),
+        },
+    }
 }
 
 /// Applies operations one after the other and counts how many envelopes a listing shows at the end.

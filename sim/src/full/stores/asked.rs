@@ -2,7 +2,7 @@
 
 use restante_proto::card::CardRecord;
 use restante_proto::envelope::expires_of;
-use restante_proto::keeper::{Budget, StoreOp, StoreOutcome};
+use restante_proto::keeper::{Budget, ElementKind, Replica, StoreOp, StoreOutcome};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
@@ -44,6 +44,7 @@ pub(super) enum Asked {
     Cards(Address),
     FetchChunk(Key),
     DropChunk(Key),
+    Nothing,
 }
 
 impl Key {
@@ -86,6 +87,7 @@ impl Asked {
                 bytes,
                 expires,
                 budget,
+                ..
             } => Self::Mail(Mail {
                 key: Key::mail(*address, *id),
                 expires: *expires,
@@ -100,13 +102,28 @@ impl Asked {
             StoreOp::Offer { address, id } => Self::Offer(Key::mail(*address, *id)),
             StoreOp::List { address, after } => Self::List(*address, *after),
             StoreOp::Get { address, .. } => Self::Get(*address),
-            StoreOp::Ack { address, entries } => {
+            StoreOp::Ack {
+                address, entries, ..
+            } => {
                 let keys = entries.iter().map(|entry| Key::mail(*address, entry.id));
                 Self::Ack(keys.collect())
             }
             StoreOp::Cards { locator } => Self::Cards(*locator),
             StoreOp::Chunk { address } => Self::FetchChunk(Key::chunk(*address)),
             StoreOp::DeleteChunk { address, .. } => Self::DropChunk(Key::chunk(*address)),
+            StoreOp::Bury(replica) => Self::of_grave(replica),
+            StoreOp::Export { .. } | StoreOp::Lacking { .. } => Self::Nothing,
+        }
+    }
+
+    fn of_grave(replica: &Replica) -> Self {
+        match replica.key.kind {
+            ElementKind::Ack => {
+                let id = ItemId::new(replica.key.name);
+                Self::Ack(vec![Key::mail(replica.key.address, id)])
+            }
+            ElementKind::Deletion => Self::DropChunk(Key::chunk(replica.key.address)),
+            ElementKind::Card | ElementKind::Envelope | ElementKind::Chunk => Self::Nothing,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use restante::keeper::store::{KeeperStore, StoreCounters};
 use restante_proto::keeper::{
-    Expired, HoldingKey, HoldingsPage, ItemStore, StoreFault, StoreOp, StoreOutcome, Usage,
+    ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, StoreFault, StoreOp,
+    StoreOutcome, Usage,
 };
 use restante_proto::time::UnixMillis;
 
@@ -56,6 +57,15 @@ impl<S: KeeperStore> ItemStore for ObservedStore<S> {
         limit: usize,
     ) -> Result<HoldingsPage, StoreFault> {
         self.store.holdings(now, after, limit)
+    }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        self.store.elements(now, after, limit)
     }
 }
 

@@ -6,12 +6,12 @@ use restante_proto::account::{Handle, Identity};
 use restante_proto::card::{Card, CardDevice, CardRecord};
 use restante_proto::envelope::id_of;
 use restante_proto::keeper::{
-    Budget, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore, StoreFault, StoreOp,
-    StoreOutcome, Usage,
+    Budget, ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore,
+    StoreFault, StoreOp, StoreOutcome, Usage,
 };
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
-use restante_proto::mailbox::AckEntry;
+use restante_proto::mailbox::{AckEntry, Mailbox, Rule};
 use restante_proto::person::IdCost;
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::time::UnixMillis;
@@ -90,6 +90,15 @@ impl ItemStore for WrongStore {
     ) -> Result<HoldingsPage, StoreFault> {
         self.store.holdings(now, after, limit)
     }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreFault> {
+        self.store.elements(now, after, limit)
+    }
 }
 
 impl KeeperStore for WrongStore {}
@@ -122,6 +131,7 @@ impl WrongStore {
                     id,
                     bytes,
                     expires,
+                    warrant,
                     ..
                 },
             ) => {
@@ -135,6 +145,7 @@ impl WrongStore {
                     bytes,
                     expires,
                     budget,
+                    warrant,
                 };
                 own(now, op)
             }
@@ -225,6 +236,7 @@ fn put(number: u8, expires: UnixMillis) -> (ItemId, StoreOp) {
         bytes,
         expires,
         budget: BUDGET,
+        warrant: Bytes::new(),
     };
     (id, op)
 }
@@ -235,6 +247,11 @@ fn ack(id: ItemId) -> StoreOp {
     StoreOp::Ack {
         address: AT,
         entries,
+        mailbox: Mailbox {
+            owner: owner.public(),
+            rule: Rule::Capability,
+            epoch: START.epoch(),
+        },
     }
 }
 
@@ -457,6 +474,7 @@ fn a_card_shows_a_prekey_of_its_own_and_gives_way_to_newer_ones_alone() {
     let put = |sequence, prekey| StoreOp::PutCard {
         record: Box::new(card(&identity, sequence, prekey)),
         stamped: true,
+        warrant: Bytes::new(),
     };
     let mut scene = Scene::new(Wrong::TakesOldCards);
     let id = identity.person_id(IdCost::CheapForTests);

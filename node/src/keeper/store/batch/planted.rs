@@ -14,7 +14,7 @@ impl Batch<'_> {
         let Some(payload) = self.stored(key)? else {
             return Ok(());
         };
-        let row = Row::new(key, pointer.expires, &payload);
+        let row = Row::new(key, pointer.expires, &payload, &[]);
         let (mut bytes, at) = (Vec::new(), (pointer.pack().0, self.sums.next));
         row.encode_into(&mut bytes);
         let tally = Tally {

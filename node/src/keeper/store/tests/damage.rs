@@ -150,7 +150,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     // A tombstone for somebody else's envelope, inside an envelope that is sound.
     let key = ItemKey::tombstone(address, id_of(&victim));
     let mut forged = Vec::new();
-    Row::new(key, END, &[]).encode_into(&mut forged);
+    Row::new(key, END, &[], &world::warrant(0)).encode_into(&mut forged);
     let mut carrier = world::noise(1, 2_048).to_vec();
     carrier[100..100 + forged.len()].copy_from_slice(&forged);
     let carrier = bytes::Bytes::from(carrier);
@@ -163,6 +163,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
             count: 9,
             bytes: 1 << 20,
         },
+        warrant: world::warrant(0),
     };
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
@@ -201,6 +202,7 @@ fn acks_are_salvaged_with_what_is_known_of_their_envelopes() {
     let ack = |address| StoreOp::Ack {
         address,
         entries: vec![restante_proto::mailbox::AckEntry { id, signature }],
+        mailbox: world::mailbox(),
     };
     let disk = TestDisk::default();
     let mut store = model::open(&disk, CAP_BYTES);
@@ -374,6 +376,7 @@ fn filled() -> Vec<u8> {
         ops.push(StoreOp::PutCard {
             record,
             stamped: true,
+            warrant: world::warrant(writer),
         });
     }
     for name in 0..4 {
@@ -384,6 +387,7 @@ fn filled() -> Vec<u8> {
             bytes,
             expires: END,
             deletion_key,
+            warrant: world::warrant(name),
         });
     }
     let signature = restante_proto::keys::Signature::new([0; 64]);
@@ -394,6 +398,7 @@ fn filled() -> Vec<u8> {
     ops.push(StoreOp::Ack {
         address: at,
         entries,
+        mailbox: world::mailbox(),
     });
     for op in ops {
         let outcome = store.apply(START, vec![op]).unwrap();

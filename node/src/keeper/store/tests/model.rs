@@ -71,6 +71,15 @@ proptest! {
                     store = open(&disk, cap_bytes);
                 }
                 Step::Holdings(limit) => {
+                    let mut last = None;
+                    loop {
+                        let page = store.elements(now, last, limit).unwrap();
+                        prop_assert_eq!(&page, &model.elements(now, last, limit).unwrap());
+                        last = page.next;
+                        if last.is_none() {
+                            break;
+                        }
+                    }
                     let mut after = None;
                     loop {
                         let page = store.holdings(now, after, limit).unwrap();
@@ -150,6 +159,7 @@ fn what_expired_is_not_served_and_leaves_with_one_sweep() {
             vec![StoreOp::PutCard {
                 record: Box::new(world::card(1, 1, 1, end)),
                 stamped: true,
+                warrant: world::warrant(1),
             }],
         )
         .unwrap();
@@ -220,6 +230,7 @@ fn acks_of_what_was_never_here_count_against_the_cap() {
                 signature: Signature::new([0; 64]),
             })
             .collect(),
+        mailbox: world::mailbox(),
     };
     assert!(u64::from(MAILBOX_TOMBSTONES_MAX) > 100);
 
@@ -252,7 +263,14 @@ fn an_offer_does_not_show_an_ack_that_came_first() {
         new: false,
     };
 
-    let ops = vec![StoreOp::Ack { address, entries }, offer()];
+    let ops = vec![
+        StoreOp::Ack {
+            address,
+            entries,
+            mailbox: world::mailbox(),
+        },
+        offer(),
+    ];
     let outcomes = store.apply(START, ops).unwrap();
     assert_eq!(outcomes, [StoreOutcome::Done, StoreOutcome::Unknown]);
     drop(store);
@@ -298,7 +316,7 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
     assert_eq!(refused, OpenFault::UnknownFormat { found: Some(1) });
     assert_eq!(
         refused.to_string(),
-        "the keeper's store has format 1, this version knows format 2"
+        "the keeper's store has format 1, this version knows format 3"
     );
 }
 
@@ -318,6 +336,7 @@ fn a_mailbox_within_its_budget_takes_one_more() {
             bytes,
             expires: START.plus(9),
             budget,
+            warrant: world::warrant(name),
         }
     };
     let outcomes = store

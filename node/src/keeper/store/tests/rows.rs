@@ -15,7 +15,7 @@ fn row(payload: &[u8]) -> Row<'_> {
         expires: UnixMillis::new(0x0102_0304_0506_0708),
         version: 9,
         deletion_key: PublicKey::new([3; 32]),
-        admission: b"proof",
+        warrant: b"proof",
         payload,
     }
 }
@@ -30,7 +30,7 @@ fn encoded(payload: &[u8]) -> Vec<u8> {
 fn a_row_lies_on_the_disk_as_documented() {
     let bytes = encoded(b"payload");
     assert_eq!(ROW_HEADER_BYTES, 145);
-    assert_eq!(bytes[..8], *b"\xf1rstrow2");
+    assert_eq!(bytes[..8], *b"\xf1rstrow3");
     assert_eq!(bytes[8..24], blake3::hash(&bytes[24..]).as_bytes()[..16]);
     assert_eq!(bytes[24..28], [0, 0, 0, 5]);
     assert_eq!(bytes[28..32], [0, 0, 0, 7]);
@@ -61,7 +61,7 @@ fn a_row_with_any_flipped_bit_is_none() {
 proptest! {
     #[test]
     fn any_bytes_decode_to_a_row_or_to_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let mut marked = b"\xf1rstrow2".to_vec();
+        let mut marked = b"\xf1rstrow3".to_vec();
         marked.extend_from_slice(&bytes);
         for bytes in [bytes, marked] {
             prop_assert_eq!(Row::decode_first(&bytes), None);

@@ -11,12 +11,15 @@ use restante_proto::{
     card::{Card, CardRecord},
     context,
     envelope::id_of,
-    keeper::{Budget, HoldingsPage, ItemStore, StoreOp, StoreOutcome},
-    keys::{SecretKey, Signature},
+    keeper::{
+        Budget, Element, ElementKey, ElementKind, HoldingsPage, ItemStore, Replica, StoreOp,
+        StoreOutcome, Warrant,
+    },
+    keys::{PublicKey, SecretKey, Signature},
     limits::MINUTE_MS,
-    mailbox::AckEntry,
+    mailbox::{AckEntry, Mailbox, Rule},
     person::RecordKey,
-    time::UnixMillis,
+    time::{Epoch, UnixMillis},
 };
 
 use super::disk::rng;
@@ -53,7 +56,7 @@ impl Draw {
         let address = address(self.address);
         let expires =
             now.plus([1, 400, 5_000, MINUTE_MS, 60 * MINUTE_MS][self.number as usize % 5]);
-        match self.what % 16 {
+        match self.what % 20 {
             0..=4 => put_envelope(address, self.name, expires, self.number),
             5 | 6 => {
                 let names = self.name..self.name.saturating_add(self.number % 3 + 1);
@@ -64,13 +67,18 @@ impl Draw {
                         signature,
                     })
                     .collect();
-                StoreOp::Ack { address, entries }
+                StoreOp::Ack {
+                    address,
+                    entries,
+                    mailbox: mailbox(),
+                }
             }
             7 | 8 => {
                 let record = Box::new(card(self.address, self.name, self.number % 4, expires));
                 StoreOp::PutCard {
                     record,
                     stamped: !self.number.is_multiple_of(5),
+                    warrant: warrant(self.number),
                 }
             }
             9 => StoreOp::PutChunk {
@@ -78,6 +86,7 @@ impl Draw {
                 bytes: chunk(self.name),
                 expires,
                 deletion_key: deletion_key(self.number).public(),
+                warrant: warrant(self.number),
             },
             10 => {
                 let address = chunk_address(self.name);
@@ -101,10 +110,58 @@ impl Draw {
                 id: id_of(&envelope(self.name)),
             },
             14 => StoreOp::Cards { locator: address },
+            15 | 16 => StoreOp::Bury(Box::new(self.grave(expires))),
+            17 => StoreOp::Export {
+                keys: self.keys().to_vec(),
+            },
+            18 => {
+                let elements = self.keys().map(|key| Element {
+                    key,
+                    expires,
+                    version: u64::from(self.number % 4),
+                });
+                StoreOp::Lacking {
+                    elements: elements.to_vec(),
+                }
+            }
             _ => StoreOp::Chunk {
                 address: chunk_address(self.name),
             },
         }
+    }
+
+    /// Returns what another keeper may remember.
+    fn grave(self, until: UnixMillis) -> Replica {
+        let id = id_of(&envelope(self.name));
+        let deleted = ElementKey::deletion(
+            chunk_address(self.name),
+            &deletion_key(self.number).public(),
+        );
+        let key = match self.number % 3 {
+            0 => deleted,
+            _ => ElementKey::ack(address(self.address), id),
+        };
+        Replica {
+            key,
+            until,
+            item: Bytes::new(),
+            deposited: key.kind == ElementKind::Ack && self.number.is_multiple_of(2),
+            warrant: warrant(self.number),
+        }
+    }
+
+    /// Returns a key of every kind.
+    fn keys(self) -> [ElementKey; 5] {
+        let (address, id) = (address(self.address), id_of(&envelope(self.name)));
+        let record = card(self.address, self.name, 0, START);
+        let key = deletion_key(self.number).public();
+        [
+            ElementKey::envelope(address, id),
+            ElementKey::ack(address, id),
+            ElementKey::card(record.locator, &record.writer),
+            ElementKey::chunk(chunk_address(self.name)),
+            ElementKey::deletion(chunk_address(self.name), &key),
+        ]
     }
 
     fn id_after(self) -> Option<ItemId> {
@@ -134,6 +191,26 @@ pub(super) fn put_envelope(address: Address, name: u8, expires: UnixMillis, budg
         bytes,
         expires,
         budget,
+        warrant: warrant(name),
+    }
+}
+
+/// What admitted an item, different for different numbers.
+pub(super) fn warrant(number: u8) -> Bytes {
+    let signature = Some(Signature::new([number; 64]));
+    let warrant = Warrant {
+        signature,
+        ..Warrant::default()
+    };
+    warrant.encode()
+}
+
+/// The mailbox that acks name; no store looks at it.
+pub(super) fn mailbox() -> Mailbox {
+    Mailbox {
+        owner: PublicKey::new([0; 32]),
+        rule: Rule::Capability,
+        epoch: Epoch::new(0),
     }
 }
 
