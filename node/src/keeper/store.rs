@@ -30,6 +30,7 @@ mod packs;
 #[cfg(feature = "planted")]
 mod planted;
 mod reader;
+mod room;
 mod salvage;
 mod tables;
 #[cfg(test)]
@@ -42,10 +43,11 @@ use self::{
     fault::guarded,
     packs::Sums,
     reader::Reader,
+    room::{CappedFile, FreePages},
     tables::{
-        FORMAT, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_ITEMS, META_NEXT,
-        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, PointerValue,
-        TALLIES, TallyValue,
+        FORMAT, GRAVES, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_FREE,
+        META_ITEMS, META_NEXT, META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS,
+        Pointer, PointerValue, TALLIES, TallyValue,
     },
     upkeep::Upkeep,
 };
@@ -123,6 +125,8 @@ pub struct RedbStore {
     damaged: BTreeSet<ItemKey>,
     counters: StoreCounters,
     upkeep: Upkeep,
+    /// The file and how much it may take, if it is a file.
+    file: Option<CappedFile>,
     /// A file that is there while the store is open, and stays after a crash or a fault.
     mark: Option<PathBuf>,
 }
@@ -169,6 +173,7 @@ impl RedbStore {
             damaged: BTreeSet::new(),
             counters: StoreCounters::default(),
             upkeep: Upkeep::default(),
+            file: None,
             mark: None,
         };
         store.sums = match store.load()? {
@@ -251,6 +256,10 @@ impl RedbStore {
                 tombstones: number(META_TOMBSTONES)?,
                 cap_bytes: 0,
             };
+            let mut free = FreePages::default();
+            for (word, count) in META_FREE.into_iter().zip(&mut free.0) {
+                *count = number(word)?;
+            }
             Ok(Loaded::Sums(Sums {
                 usage,
                 next: number(META_NEXT)?,
@@ -258,6 +267,7 @@ impl RedbStore {
                 lines: tx.open_table(INDEX)?.len()?,
                 stale: number(META_STALE)?,
                 swept: UnixMillis::new(number(META_SWEPT)?),
+                free,
             }))
         })
     }
@@ -266,7 +276,7 @@ impl RedbStore {
         self.watch(|| {
             let tx = begin_durable(self.database()?)?;
             tx.open_table(META)?.insert(META_FORMAT, FORMAT)?;
-            Batch::open(&tx, UnixMillis::default(), Sums::default())?.finish(&tx)?;
+            Batch::open(&tx, UnixMillis::default(), Sums::default(), None)?.finish(&tx)?;
             tx.commit()?;
             Ok(())
         })
@@ -283,6 +293,7 @@ impl RedbStore {
             let tx = self.database()?.begin_read()?;
             work(&mut Reader {
                 packs: &tx.open_table(PACKS)?,
+                graves: &tx.open_table(GRAVES)?,
                 tallies: &tx.open_table(TALLIES)?,
                 index: &tx.open_table(INDEX)?,
                 open: None,
@@ -302,9 +313,11 @@ impl RedbStore {
         if let Some(fault) = self.fault.get() {
             return Err(fault.clone());
         }
+        let room = self.file.as_ref().map(CappedFile::room).transpose();
+        let room = room.map_err(|fault| self.fault.get_or_init(|| fault).clone())?;
         let (done, sums, damaged) = self.watch(|| {
             let tx = begin_durable(self.database()?)?;
-            let mut batch = Batch::open(&tx, now, self.sums)?;
+            let mut batch = Batch::open(&tx, now, self.sums, room)?;
             let done = work(&mut batch)?;
             let damaged = std::mem::take(&mut batch.damaged);
             let sums = if batch.changed {

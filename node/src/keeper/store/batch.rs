@@ -7,7 +7,7 @@ use redb::{Error, ReadableTable as _, ReadableTableMetadata as _, Table, WriteTr
 use restante_proto::{
     Address, ItemId,
     card::CardRecord,
-    keeper::{Budget, SlotDecision, StoreOp, StoreOutcome, Warrant, place_card},
+    keeper::{Budget, SlotDecision, StoreOp, StoreOutcome, WARRANT_BYTES_MAX, Warrant, place_card},
     keys::Signature,
     limits::{ACK_MEMORY_MS, MAILBOX_TOMBSTONES_MAX, TOMBSTONE_BYTES},
     mailbox::{AckEntry, Mailbox},
@@ -18,10 +18,12 @@ use restante_proto::{
 use super::{
     packs::{OpenPacks, Sums, Tally, rows_in},
     reader::Reader,
+    room::{FreePages, ORDERS, Room, used_bytes},
     tables::{
-        DEPOSITED, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS, META_NEXT,
-        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, NEVER_DEPOSITED, PACKS, Pointer,
-        PointerValue, Row, RowKind, TALLIES, TallyValue,
+        DEPOSITED, GRAVES, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FREE, META_ITEMS,
+        META_NEXT, META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, NEVER_DEPOSITED,
+        PACKS, Pointer, PointerValue, ROW_HEADER_BYTES, Row, RowKind, TALLIES, TallyValue,
+        is_of_graves,
     },
 };
 
@@ -33,11 +35,16 @@ mod sweep;
 /// One transaction's tables and sums; sums count once it is committed.
 pub(super) struct Batch<'tx> {
     packs: Table<'tx, (u64, u64), &'static [u8]>,
+    graves: Table<'tx, (u64, u64), &'static [u8]>,
     tallies: Table<'tx, (u64, u64), TallyValue>,
     index: Table<'tx, &'static [u8; KEY_BYTES], PointerValue>,
     /// Packs that are written at the end.
     open: OpenPacks,
     now: UnixMillis,
+    /// What of the file's cap is left, if it has one.
+    room: Option<Room>,
+    /// Pages that were given up before and that nothing in this transaction needs.
+    free: FreePages,
     /// The sums as they will be.
     pub(super) sums: Sums,
     /// Something is to be committed.
@@ -58,13 +65,18 @@ impl<'tx> Batch<'tx> {
         tx: &'tx WriteTransaction,
         now: UnixMillis,
         sums: Sums,
+        room: Option<Room>,
     ) -> Result<Self, Error> {
+        let order_max = room.map_or(ORDERS, |room| room.order_max(&sums.free));
         Ok(Self {
             packs: tx.open_table(PACKS)?,
+            graves: tx.open_table(GRAVES)?,
             tallies: tx.open_table(TALLIES)?,
             index: tx.open_table(INDEX)?,
-            open: OpenPacks::default(),
+            open: OpenPacks::new(order_max),
             now,
+            room,
+            free: sums.free,
             sums,
             changed: false,
             damaged: Vec::new(),
@@ -180,18 +192,22 @@ impl<'tx> Batch<'tx> {
 
     /// Writes the packs and the sums; call it last.
     pub(super) fn finish(mut self, tx: &WriteTransaction) -> Result<Sums, Error> {
-        for (key, pack) in self.open.into_packs() {
-            self.packs.insert(key, pack.bytes.as_slice())?;
+        for (key, pack) in std::mem::take(&mut self.open).into_packs() {
+            self.table_of(key).insert(key, pack.bytes.as_slice())?;
             self.tallies.insert(key, pack.tally.to_value())?;
-            self.sums.pack_bytes += pack.tally.page_bytes();
+            self.sums.add_pack(pack.tally);
         }
         self.sums.lines = self.index.len()?;
+        if let Some(room) = self.room {
+            room.join(self.sums.pack_bytes, &mut self.sums.free);
+        }
         let Sums {
             usage,
             next,
             pack_bytes,
             stale,
             swept,
+            free,
             lines: _,
         } = self.sums;
         let mut meta = tx.open_table(META)?;
@@ -206,12 +222,16 @@ impl<'tx> Batch<'tx> {
         ] {
             meta.insert(word, number)?;
         }
+        for (word, count) in META_FREE.into_iter().zip(free.0) {
+            meta.insert(word, count)?;
+        }
         Ok(self.sums)
     }
 
     fn reader(&mut self) -> BatchReader<'_, 'tx> {
         let Self {
             packs,
+            graves,
             tallies,
             index,
             open,
@@ -222,6 +242,7 @@ impl<'tx> Batch<'tx> {
         } = self;
         Reader {
             packs,
+            graves,
             tallies,
             index,
             open: Some(open),
@@ -255,7 +276,7 @@ impl<'tx> Batch<'tx> {
         })?;
         let size = u64::from(row.size_bytes());
         let fits = count < budget.count && used + size <= budget.bytes;
-        if !fits || !self.sums.usage.has_room(size) {
+        if !fits || !self.has_room(size, row.len()) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         self.put(row)?;
@@ -279,11 +300,12 @@ impl<'tx> Batch<'tx> {
             SlotDecision::Store => {}
         }
         let payload = record.encode();
+        let row_bytes = ROW_HEADER_BYTES + payload.len() + WARRANT_BYTES_MAX;
         let own = live.iter().find(|held| held.writer == record.writer);
         let grown = payload
             .len()
             .saturating_sub(own.map_or(0, |held| held.encode().len()));
-        if grown > 0 && !self.sums.usage.has_room(grown as u64) {
+        if grown > 0 && !self.has_room(grown as u64, row_bytes) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         let key = ItemKey::card(record.locator, &record.writer);
@@ -314,7 +336,7 @@ impl<'tx> Batch<'tx> {
                 new: false,
             });
         }
-        if !self.sums.usage.has_room(u64::from(row.size_bytes())) {
+        if !self.has_room(u64::from(row.size_bytes()), row.len()) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         self.put(row)?;
@@ -356,7 +378,7 @@ impl<'tx> Batch<'tx> {
         }
         let grown = (added * TOMBSTONE_BYTES).saturating_sub(freed);
         let tombstones = u32::try_from(known + fresh.len()).unwrap_or(u32::MAX);
-        let fits = grown == 0 || self.sums.usage.has_room(grown);
+        let fits = grown == 0 || self.has_room_for_graves(grown);
         if tombstones > MAILBOX_TOMBSTONES_MAX || !fits {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
@@ -379,6 +401,23 @@ impl<'tx> Batch<'tx> {
             self.put(&Row::new(tombstone, until, payload, &warrant))?;
         }
         Ok(StoreOutcome::Done)
+    }
+
+    /// Tells whether an item of so many bytes fits, and sees to it that its row does.
+    fn has_room(&mut self, size_bytes: u64, row_bytes: usize) -> bool {
+        let used = used_bytes(self.sums.pack_bytes, self.sums.lines);
+        let Self {
+            sums, room, free, ..
+        } = self;
+        let take = |room: &mut Room| room.take(row_bytes, used, free);
+        sums.usage.has_room(size_bytes) && room.as_mut().is_none_or(take)
+    }
+
+    /// Tells whether memories of deletions fit that count so much more than what they replace.
+    fn has_room_for_graves(&self, grown_bytes: u64) -> bool {
+        let used = used_bytes(self.sums.pack_bytes, self.sums.lines);
+        let fits = |room: Room| room.has_for_graves(grown_bytes, used);
+        self.sums.usage.has_room(grown_bytes) && self.room.is_none_or(fits)
     }
 
     /// Puts a row in place of what its key leads to.
@@ -428,9 +467,17 @@ impl<'tx> Batch<'tx> {
         Ok(())
     }
 
+    fn table_of(&mut self, at: (u64, u64)) -> &mut Table<'tx, (u64, u64), &'static [u8]> {
+        if is_of_graves(at) {
+            &mut self.graves
+        } else {
+            &mut self.packs
+        }
+    }
+
     /// Takes a pack away, with all that its tally counts.
     fn remove_pack(&mut self, at: (u64, u64), tally: Tally) -> Result<(), Error> {
-        self.packs.remove(at)?;
+        self.table_of(at).remove(at)?;
         self.tallies.remove(at)?;
         self.sums.subtract_pack(tally);
         self.changed = true;
@@ -440,7 +487,7 @@ impl<'tx> Batch<'tx> {
     /// Moves what counts of a pack to an open one, and gives up the space of the rest.
     fn move_rows(&mut self, at: (u64, u64), tally: Tally) -> Result<(), Error> {
         let bytes = self
-            .packs
+            .table_of(at)
             .get(at)?
             .map_or_else(Vec::new, |bytes| bytes.value().to_vec());
         self.remove_pack(at, tally)?;

@@ -12,6 +12,7 @@ use restante_proto::keeper::{ItemStore as _, StoreFault};
 use super::{
     CACHE_BYTES, Check, OpenFault, RedbStore,
     fault::{fault_of, io_fault},
+    room::CappedFile,
     salvage,
 };
 
@@ -68,7 +69,10 @@ impl RedbStore {
         Ok(self.usage().items)
     }
 
-    /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes`.
+    /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes` of the disk.
+    ///
+    /// That is what its items count and what the file takes, empty pages, tables and all, as far as it is above the
+    /// MiB that an empty one takes.
     ///
     /// After a crash, and in any case when it is small, the whole file is verified: redb guards its
     /// commits, not what the disk does to them later, and it may abort the process over a page that
@@ -124,7 +128,18 @@ fn open_file(path: &Path, cap_bytes: u64, was_left: bool) -> Result<RedbStore, O
     } else {
         Check::Trust
     };
-    RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, check)
+    open_capped(file, cap_bytes, check)
+}
+
+/// Opens a store that takes no more of the disk than its cap.
+fn open_capped(file: File, cap_bytes: u64, check: Check) -> Result<RedbStore, OpenFault> {
+    let same_file = file.try_clone().map_err(local)?;
+    let mut store = RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, check)?;
+    store.file = Some(CappedFile {
+        file: same_file,
+        cap_bytes,
+    });
+    Ok(store)
 }
 
 /// Makes an empty store that is there entirely or not at all, whatever happens in between.
@@ -144,7 +159,7 @@ fn create_unfinished(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault
         .mode(FILE_MODE)
         .open(path)
         .map_err(local)?;
-    RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, Check::Trust)
+    open_capped(file, cap_bytes, Check::Trust)
 }
 
 fn replace(

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use restante_proto::{keeper::Usage, time::UnixMillis};
 
-use super::tables::{Pointer, ROW_BYTES_MAX, Row, RowKind, SPAN_MS, TallyValue, due_of, next_mark};
+use super::{
+    room::{FreePages, capacity_of, is_shared, order_of, page_bytes},
+    tables::{
+        GRAVES_FROM, Pointer, ROW_BYTES_MAX, Row, RowKind, SPAN_MS, TallyValue, due_of, next_mark,
+    },
+};
 
-/// Length of a pack, at most, unless a single row is longer: with what the tables add, it fills a page of 64 KiB.
-const PACK_BYTES_MAX: usize = 65_536 - VALUE_OVERHEAD_BYTES;
-/// The unit in which the file is given out, in bytes, and powers of two of it.
-const PAGE_BYTES: u64 = 4_096;
-/// What a page holds beside the value of its only entry, in bytes.
-const VALUE_OVERHEAD_BYTES: usize = 64;
+/// The size of the page that a full pack takes, as a power of two of pages: 64 KiB.
+///
+/// The larger, the fewer pages are read to drop what is due; the smaller, the less is read for one item.
+const PACK_ORDER: usize = 4;
 
 /// The sums a store keeps beside its items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(super) struct Sums {
     pub(super) stale: u64,
     /// Up to when packs were dropped.
     pub(super) swept: UnixMillis,
+    /// Pages of packs that were given up.
+    pub(super) free: FreePages,
 }
 
 impl Sums {
@@ -60,7 +65,20 @@ impl Sums {
         usage.items = usage.items.saturating_sub(u64::from(tally.items));
         usage.bytes = usage.bytes.saturating_sub(tally.bytes);
         usage.tombstones = usage.tombstones.saturating_sub(u64::from(tally.tombstones));
-        self.pack_bytes = self.pack_bytes.saturating_sub(tally.page_bytes());
+        let length = tally.length as usize;
+        self.pack_bytes = self.pack_bytes.saturating_sub(page_bytes(length));
+        if !is_shared(length) {
+            self.free.give(order_of(length));
+        }
+    }
+
+    /// Notes that a pack is written.
+    pub(super) fn add_pack(&mut self, tally: Tally) {
+        let length = tally.length as usize;
+        self.pack_bytes += page_bytes(length);
+        if !is_shared(length) {
+            self.free.note_taken(order_of(length));
+        }
     }
 }
 
@@ -132,14 +150,9 @@ impl Tally {
         self.live_bytes = self.live_bytes.saturating_sub(pointer.row_bytes);
     }
 
-    /// Returns what the pack takes of the file.
-    pub(super) const fn page_bytes(&self) -> u64 {
-        page_bytes(self.length as usize)
-    }
-
     /// Tells whether what counts would take half as much, or less.
     pub(super) const fn is_wasteful(&self) -> bool {
-        page_bytes(self.live_bytes as usize) * 2 <= self.page_bytes()
+        page_bytes(self.live_bytes as usize) * 2 <= page_bytes(self.length as usize)
     }
 }
 
@@ -152,22 +165,40 @@ pub(super) struct OpenPack {
 
 /// The packs that a transaction fills, by due and number.
 #[derive(Debug, Default)]
-pub(super) struct OpenPacks(BTreeMap<(u64, u64), OpenPack>);
+pub(super) struct OpenPacks {
+    packs: BTreeMap<(u64, u64), OpenPack>,
+    /// Length of a pack, at most, unless a single row is longer.
+    length_max: usize,
+}
 
 impl OpenPacks {
+    /// Makes it for packs that take no larger pages than this, as a power of two of pages.
+    pub(super) fn new(order_max: usize) -> Self {
+        Self {
+            packs: BTreeMap::new(),
+            length_max: capacity_of(order_max.min(PACK_ORDER)),
+        }
+    }
+
     /// Appends a row to a pack of its span, to a new one with the number `next` where none has room.
     pub(super) fn append(&mut self, row: &Row<'_>, next: &mut u64) -> Pointer {
         let due = due_of(row.expires);
-        let last = self.0.range((due, 0)..=(due, u64::MAX)).next_back();
-        let has_room = |pack: &OpenPack| pack.bytes.len() + row.len() <= PACK_BYTES_MAX;
+        let class = if row.key.kind.is_grave() {
+            GRAVES_FROM
+        } else {
+            0
+        };
+        let of_class = (due, class)..=(due, class + (GRAVES_FROM - 1));
+        let last = self.packs.range(of_class).next_back();
+        let has_room = |pack: &OpenPack| pack.bytes.len() + row.len() <= self.length_max;
         let key = match last.filter(|(_, pack)| has_room(pack)) {
             Some((key, _)) => *key,
             None => {
                 *next += 1;
-                (due, *next - 1)
+                (due, class + *next - 1)
             }
         };
-        let pack = self.0.entry(key).or_default();
+        let pack = self.packs.entry(key).or_default();
         let offset = length_of(pack.bytes.len());
         row.encode_into(&mut pack.bytes);
         pack.tally.length = length_of(pack.bytes.len());
@@ -184,35 +215,24 @@ impl OpenPacks {
     }
 
     pub(super) fn get(&self, key: (u64, u64)) -> Option<&OpenPack> {
-        self.0.get(&key)
+        self.packs.get(&key)
     }
 
     /// Takes a row out of the count of an open pack; false if there is no such pack.
     pub(super) fn subtract(&mut self, kind: RowKind, pointer: Pointer) -> bool {
-        let Some(pack) = self.0.get_mut(&pointer.pack()) else {
+        let Some(pack) = self.packs.get_mut(&pointer.pack()) else {
             return false;
         };
         pack.tally.subtract(kind, pointer);
         if pack.tally.rows() == 0 {
-            self.0.remove(&pointer.pack());
+            self.packs.remove(&pointer.pack());
         }
         true
     }
 
     pub(super) fn into_packs(self) -> impl Iterator<Item = ((u64, u64), OpenPack)> {
-        self.0.into_iter()
+        self.packs.into_iter()
     }
-}
-
-/// Returns what a pack of `length` bytes takes of the file: whole pages, a power of two of them, unless it is so small
-/// that others share its page.
-pub(super) const fn page_bytes(length: usize) -> u64 {
-    let length_shared = 2 * (length as u64 + VALUE_OVERHEAD_BYTES as u64);
-    if length_shared < PAGE_BYTES {
-        return length_shared;
-    }
-    let pages = (length + VALUE_OVERHEAD_BYTES).div_ceil(PAGE_BYTES as usize);
-    pages.next_power_of_two() as u64 * PAGE_BYTES
 }
 
 /// Returns the rows of a pack that are what was written, with their offsets.
@@ -243,8 +263,8 @@ pub(super) fn fringe(now: UnixMillis) -> std::ops::RangeInclusive<(u64, u64)> {
 }
 
 fn length_of(bytes: usize) -> u32 {
-    // A pack is never longer than its last row and `PACK_BYTES_MAX`.
+    // A pack is never longer than the largest row, or than its size of pages.
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-const _: () = assert!(PACK_BYTES_MAX + ROW_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(ROW_BYTES_MAX < u32::MAX as usize / 2);

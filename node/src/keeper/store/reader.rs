@@ -14,7 +14,9 @@ use restante_proto::{
 
 use super::{
     packs::{OpenPacks, row_at},
-    tables::{ItemKey, KEY_BYTES, Pointer, PointerValue, RowKind, SPAN_MS, TallyValue},
+    tables::{
+        ItemKey, KEY_BYTES, Pointer, PointerValue, RowKind, SPAN_MS, TallyValue, is_of_graves,
+    },
 };
 
 mod elements;
@@ -22,6 +24,7 @@ mod elements;
 /// Looks things up at one moment.
 pub(super) struct Reader<'a, P, T, X> {
     pub(super) packs: &'a P,
+    pub(super) graves: &'a P,
     pub(super) tallies: &'a T,
     pub(super) index: &'a X,
     /// Packs that are still to be written.
@@ -154,7 +157,13 @@ where
         let content = match self.open.and_then(|open| open.get(pointer.pack())) {
             Some(open) => content_of(&open.bytes, key, pointer),
             None => {
-                let pack = self.packs.get(pointer.pack())?;
+                let at = pointer.pack();
+                let table = if is_of_graves(at) {
+                    self.graves
+                } else {
+                    self.packs
+                };
+                let pack = table.get(at)?;
                 pack.and_then(|bytes| content_of(bytes.value(), key, pointer))
             }
         };

@@ -3,11 +3,12 @@
 //! | table     | key                 | value                                               |
 //! |-----------|---------------------|-----------------------------------------------------|
 //! | `packs`   | due, number         | rows of items, one after the other                  |
+//! | `graves`  | due, number         | the same for what is remembered of deletions        |
 //! | `tallies` | due, number         | what counts of the pack of the same key             |
 //! | `index`   | kind, address, name | expiry, number, offset, lengths, version of an item |
 //! | `meta`    | a word              | a number                                            |
 //!
-//! `packs` holds everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are written in one
+//! `packs` and `graves` hold everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are written in one
 //! commit share a pack, so that what ends together is dropped together, whatever it is, by its packs alone, and so that
 //! a small item does not take a page of the file to itself. Rows describe and check themselves: they can be found in a
 //! damaged file without any table. `tallies`, `index` and the sums in `meta` follow from them.
@@ -24,8 +25,12 @@ use restante_proto::{
     time::UnixMillis,
 };
 
+use super::room::ORDERS;
+
 /// The packs: (end of their span in milliseconds, number) to rows.
 pub(super) const PACKS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("packs");
+/// The packs of acks and deletions: they are small, and lie together rather than one in each page of `packs`.
+pub(super) const GRAVES: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("graves");
 /// What counts of each pack.
 pub(super) const TALLIES: TableDefinition<'_, (u64, u64), TallyValue> =
     TableDefinition::new("tallies");
@@ -53,9 +58,14 @@ pub(super) const META_PACK_BYTES: &str = "pack-bytes";
 pub(super) const META_STALE: &str = "stale";
 /// Up to when packs were dropped, in milliseconds.
 pub(super) const META_SWEPT: &str = "swept";
+/// Pages of packs that were given up, by size.
+pub(super) const META_FREE: [&str; ORDERS] =
+    ["free-0", "free-1", "free-2", "free-3", "free-4", "free-5"];
 
 /// Expiries that lie this far from each other can share a pack, in milliseconds.
 pub(super) const SPAN_MS: u64 = 10_000;
+/// Packs in `graves` have numbers from here on.
+pub(super) const GRAVES_FROM: u64 = 1 << 63;
 /// Length of an index key in bytes.
 pub(super) const KEY_BYTES: usize = 1 + 32 + 32;
 /// Begins every row, so that a damaged file can be searched for them.
@@ -305,6 +315,11 @@ impl Pointer {
     pub(super) const fn is_deposited(self) -> bool {
         self.size_bytes as usize == DEPOSITED.len()
     }
+}
+
+/// Tells whether a pack lies in `graves`.
+pub(super) const fn is_of_graves((_, number): (u64, u64)) -> bool {
+    number >= GRAVES_FROM
 }
 
 /// Returns the end of the span that an expiry lies in: nothing in it expires later.

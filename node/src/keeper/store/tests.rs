@@ -1,5 +1,6 @@
 //! The store against its model, power cuts, damage and a full disk.
 
+mod cap;
 mod crash;
 mod damage;
 mod disk;

@@ -82,9 +82,10 @@ impl Batch<'_> {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         self.remove(envelope)?;
-        let until = held.map_or(replica.until.min(now.plus(ACK_MEMORY_MS)), |held| {
-            held.expires
-        });
+        let until = held.map_or_else(
+            || replica.until.min(now.plus(ACK_MEMORY_MS)),
+            |held| held.expires,
+        );
         let payload = if replica.deposited || held.is_some() {
             DEPOSITED
         } else {
@@ -125,6 +126,6 @@ impl Batch<'_> {
         let added = if replaces { 0 } else { TOMBSTONE_BYTES };
         let freed = held.map_or(0, |held| u64::from(held.size_bytes));
         let grown = added.saturating_sub(freed);
-        Ok(grown == 0 || self.sums.usage.has_room(grown))
+        Ok(grown == 0 || self.has_room_for_graves(grown))
     }
 }

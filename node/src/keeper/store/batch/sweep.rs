@@ -44,6 +44,7 @@ impl Batch<'_> {
         }
         if let Some(last) = last {
             self.packs.retain_in(..=last, |_, _| false)?;
+            self.graves.retain_in(..=last, |_, _| false)?;
             self.tallies.retain_in(..=last, |_, _| false)?;
             self.sums.swept = self.sums.swept.max(self.now);
             self.sums.stale += rows as u64;
@@ -64,7 +65,11 @@ impl Batch<'_> {
         }
         let mut left = limit;
         for at in packs {
-            let Some(bytes) = self.packs.get(at)?.map(|bytes| bytes.value().to_vec()) else {
+            let Some(bytes) = self
+                .table_of(at)
+                .get(at)?
+                .map(|bytes| bytes.value().to_vec())
+            else {
                 continue;
             };
             let (mut due, mut first) = (Vec::new(), None);
