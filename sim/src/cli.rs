@@ -11,6 +11,7 @@ mod calibrate;
 mod completions;
 mod list;
 mod memory;
+mod power_cuts;
 mod progress;
 mod run;
 mod shrink;
@@ -23,6 +24,7 @@ mod words;
 use self::calibrate::{CalibrateArgs, compare};
 use self::completions::{CompletionsArgs, completions};
 use self::list::list;
+use self::power_cuts::{PowerCutsArgs, power_cuts};
 use self::run::{RunArgs, run_one};
 use self::soak::{SoakArgs, ci, soak_all};
 use self::table::{TableArgs, table};
@@ -64,6 +66,11 @@ enum Command {
     /// Says what becomes of messages to people who are away for an hour, a day, five days.
     #[command(after_help = "Example:\n  restante-sim table --seeds 20 --html delivery.html")]
     Table(TableArgs),
+    /// Cuts the power under a keeper's store, on a simulated disk, and looks whether it keeps what it promised.
+    #[command(after_help = "Example:\n  \
+        restante-sim power-cuts --cuts 100000 --json power-cuts.json\n  \
+        restante-sim power-cuts --skip-sync 3")]
+    PowerCuts(PowerCutsArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  \
         restante-sim completions bash > ~/.local/share/bash-completion/completions/restante-sim")]
@@ -100,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Ci => ci(&mut out),
         Command::Calibrate(args) => compare(&mut out, &args),
         Command::Table(args) => table(&mut out, &args),
+        Command::PowerCuts(args) => power_cuts(&mut out, &args),
         Command::Completions(args) => completions(&mut out, args),
         Command::Soak(args) => soak_all(&mut out, &args),
     };

@@ -11,6 +11,7 @@
 )]
 
 mod cluster;
+mod kills;
 mod letterbox;
 mod node;
 mod peer;
@@ -20,6 +21,7 @@ mod stream;
 mod wait;
 
 pub use cluster::Cluster;
+pub use kills::{KillReport, Kills};
 pub use letterbox::{Letterbox, envelope, nonce};
 pub use node::Node;
 pub use peer::Peer;
