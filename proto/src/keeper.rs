@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod admission;
+mod certificates;
 mod element;
 mod memory;
 #[cfg(feature = "planted")]
@@ -35,6 +36,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
+use self::{certificates::Certificates, rate::RateLimiter, subscriptions::Subscriptions};
 pub use self::{
     element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
     memory::MemoryStore,
@@ -43,7 +45,6 @@ pub use self::{
         StoreFault, StoreOp, StoreOutcome, Usage, place_card,
     },
 };
-use self::{rate::RateLimiter, subscriptions::Subscriptions};
 
 /// How often expired items are swept out, in milliseconds: well under the minute they may stay.
 pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
@@ -192,6 +193,7 @@ pub struct Keeper {
     scheme: Arc<dyn StampScheme>,
     rates: RateLimiter,
     subscriptions: Subscriptions,
+    certificates: Certificates,
     pending: BTreeMap<Ticket, Pending>,
     next_ticket: u64,
     next_sweep: UnixMillis,
@@ -210,6 +212,7 @@ impl Keeper {
             scheme,
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
             subscriptions: Subscriptions::default(),
+            certificates: Certificates::default(),
             pending: BTreeMap::new(),
             next_ticket: 0,
             next_sweep: UnixMillis::default(),
@@ -331,12 +334,13 @@ impl Keeper {
         Ok(outputs)
     }
 
-    fn admit(&self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
+    fn admit(&mut self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
         admission::Desk {
             now,
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
+            certificates: &mut self.certificates,
         }
         .admit(request)
     }

@@ -343,7 +343,15 @@ impl RedbStore {
 
     /// Runs calls into redb; the first fault closes the store for writing.
     fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreFault> {
-        guarded(calls).map_err(|fault| self.fault.get_or_init(|| fault).clone())
+        guarded(calls).map_err(|fault| {
+            let first = self.fault.get_or_init(|| {
+                if let Some(mark) = &self.mark {
+                    file::distrust(mark);
+                }
+                fault
+            });
+            first.clone()
+        })
     }
 
     fn shut_down(&mut self) -> Result<(), StoreFault> {

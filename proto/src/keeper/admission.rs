@@ -1,5 +1,6 @@
 //! Which requests a keeper passes on to its store (SPEC 8.2).
 
+use super::certificates::Certificates;
 use crate::{
     Address, NodeId,
     envelope::{expires_of, id_of},
@@ -20,11 +21,12 @@ pub(super) struct Desk<'a> {
     pub(super) node: &'a NodeId,
     pub(super) policy: &'a Policy,
     pub(super) scheme: &'a dyn StampScheme,
+    pub(super) certificates: &'a mut Certificates,
 }
 
 impl Desk<'_> {
     /// Turns an admissible request into the store operation it asks for.
-    pub(super) fn admit(&self, request: Request) -> Result<StoreOp, Refusal> {
+    pub(super) fn admit(&mut self, request: Request) -> Result<StoreOp, Refusal> {
         match request {
             Request::DepositEnvelope {
                 mailbox,
@@ -95,7 +97,7 @@ impl Desk<'_> {
     }
 
     fn envelope(
-        &self,
+        &mut self,
         mailbox: Mailbox,
         expires: UnixMillis,
         bytes: bytes::Bytes,
@@ -117,7 +119,7 @@ impl Desk<'_> {
                 self.stamp(&challenge, stamp, self.policy.envelope_effort)?;
             }
             (Rule::Capability, Admission::Capability(proof)) => {
-                let verified = proof.verify(&mailbox, &id, expires);
+                let verified = self.certificates.verify(proof, &mailbox, &id, expires);
                 verified.map_err(|_| Refusal::of(Reason::Capability))?;
             }
             (Rule::Stamp, _) => return Err(Refusal::stamp(self.policy.envelope_effort)),

@@ -6,4 +6,5 @@ mod damage;
 mod disk;
 mod model;
 mod rows;
+mod upkeep;
 mod world;
