@@ -76,7 +76,7 @@ fn main() {
         "p50",
         "p99"
     );
-    for in_flight in [1, 64, 256] {
+    for in_flight in [1, 64, 128] {
         let plain = folder.path().join(format!("plain{in_flight}.redb"));
         let database = Database::create(plain).expect("a database can be made");
         let (mut rates, mut ceilings, mut times) = (Vec::new(), Vec::new(), Vec::new());
