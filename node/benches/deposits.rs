@@ -101,7 +101,8 @@ fn main() {
         let (p50, p99) = (percentile(&mut times, 50), percentile(&mut times, 99));
         let (half50, half99) = (percentile(&mut paced, 50), percentile(&mut paced, 99));
         println!(
-            "{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%{:>14.0}{half50:>7.2} ms{half99:>7.2} ms",
+            "{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%\
+             {:>14.0}{half50:>7.2} ms{half99:>7.2} ms",
             rate / 2.0
         );
     }

@@ -76,10 +76,10 @@ impl RedbStore {
     /// That is what its items count and what the file takes, empty pages, tables and all, as far as it is above the
     /// MiB that an empty one takes.
     ///
-    /// After a fault or a crash of the system, and in any case when it is small, the whole file is verified: redb guards
-    /// its commits, not what the disk does to them later, and it may abort the process over a page that
-    /// is wrong. After the end of the process alone the system still has all that was written. A damaged file is replaced by a new one with every item that can still be read,
-    /// and kept beside it.
+    /// After a fault or a crash of the system, and in any case when it is small, the whole file is verified: redb
+    /// guards its commits, not what the disk does to them later, and it may abort the process over a page that is
+    /// wrong. After the end of the process alone the system still has all that was written. A damaged file is
+    /// replaced by a new one with every item that can still be read, and kept beside it.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
 //! How much of the disk the file may take, and whether one more item would make it take more.
 //!
-//! redb gives out pages of 4 KiB and powers of two of them, keeps what was freed for later, and puts neighbours together
-//! again. So the file takes more of the disk than its items have bytes, and what was freed is worth something only to
-//! what fits into it. A store with a cap on its file therefore asks the system what the file takes before each commit,
-//! and knows which pages it has itself given up and not taken again.
+//! redb gives out pages of 4 KiB and powers of two of them, keeps what was freed for later, and puts neighbours
+//! together again. So the file takes more of the disk than its items have bytes, and what was freed is worth
+//! something only to what fits into it. A store with a cap on its file therefore asks the system what the file
+//! takes before each commit, and knows which pages it has itself given up and not taken again.
 //!
-//! What an item needs may be added to the file as long as a reserve is left. Beyond that it is taken in if a page of its
-//! size or a larger one was given up; or else, while half of the reserve is left, in the hope of pages put together
-//! again: if there are none, the file grows, and half of the reserve is the price of finding out.
+//! What an item needs may be added to the file as long as a reserve is left. Beyond that it is taken in if a page
+//! of its size or a larger one was given up; or else, while half of the reserve is left, in the hope of pages put
+//! together again: if there are none, the file grows, and half of the reserve is the price of finding out.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;

@@ -8,10 +8,11 @@
 //! | `index`   | kind, address, name | expiry, number, offset, lengths, version of an item |
 //! | `meta`    | a word              | a number                                            |
 //!
-//! `packs` and `graves` hold everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are written in one
-//! commit share a pack, so that what ends together is dropped together, whatever it is, by its packs alone, and so that
-//! a small item does not take a page of the file to itself. Rows describe and check themselves: they can be found in a
-//! damaged file without any table. `tallies`, `index` and the sums in `meta` follow from them.
+//! `packs` and `graves` hold everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are
+//! written in one commit share a pack, so that what ends together is dropped together, whatever it is, by its packs
+//! alone, and so that a small item does not take a page of the file to itself. Rows describe and check themselves:
+//! they can be found in a damaged file without any table. `tallies`, `index` and the sums in `meta` follow from
+//! them.
 //!
 //! An item whose pack is gone has expired, even while `index` still has its line: lines are cleared away later, in the
 //! order of the table. Until that is done `meta` says so.
