@@ -19,6 +19,7 @@ use restante_proto::{
     keeper::{Keeper, Policy},
     keys::SecretKey,
     limits::SECOND_MS,
+    repair::RepairResponse,
     request::{Reason, Refusal, Response},
     stamp::StampScheme,
 };
@@ -26,6 +27,7 @@ use restante_proto::{
 mod disk;
 mod handle;
 mod port;
+mod repair;
 pub mod store;
 mod task;
 #[cfg(test)]
@@ -33,7 +35,7 @@ mod tests;
 
 use self::{disk::DiskState, store::KeeperStore, task::KeeperTask};
 pub use self::{
-    handle::{KeeperHandle, KeeperReport, KeeperRequest, cursor_of, parse_cursor},
+    handle::{KeeperHandle, KeeperReport, KeeperRequest, RepairCall, cursor_of, parse_cursor},
     port::KeeperPort,
 };
 use crate::clock::Clock;
@@ -61,6 +63,12 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
     let disk = disk::spawn(store, lane, clock);
     tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state, clock).run());
     handle
+}
+
+/// Returns the answer to another keeper's request that found no room.
+#[must_use]
+pub fn busy_with_repair() -> Bytes {
+    RepairResponse::Refusal(Refusal::until(Reason::Busy, SECOND_MS)).encode()
 }
 
 /// Returns the answer to a request that found no room: come back in a second.

@@ -29,6 +29,7 @@ use crate::vault::{PassCost, Vault, VaultFault};
 pub mod assembly;
 mod caretaker;
 mod known;
+mod neighbours;
 mod router;
 
 use self::assembly::Ground;

@@ -27,6 +27,7 @@ use crate::{
 mod admission;
 mod certificates;
 mod element;
+mod import;
 mod memory;
 #[cfg(feature = "planted")]
 mod planted;
@@ -122,6 +123,13 @@ pub enum Input {
     },
     /// A stream has closed.
     Closed(ConnId),
+    /// Another keeper has handed over what this one should have too.
+    Import {
+        /// Where the outcome goes.
+        call: CallId,
+        /// What it is.
+        replicas: Vec<Replica>,
+    },
     /// The time asked for by [`Keeper::next_timeout`] has come.
     Timer,
 }
@@ -150,6 +158,13 @@ pub enum Output {
         conn: ConnId,
         /// The envelope.
         push: Push,
+    },
+    /// What was handed over by another keeper is durable, as far as it was taken or was there already.
+    Imported {
+        /// The call that handed it in.
+        call: CallId,
+        /// How many replicas.
+        taken: u64,
     },
     /// Drop what has expired.
     Sweep,
@@ -180,6 +195,8 @@ struct Pending {
 enum Then {
     /// Give a receipt, and push the envelope if it is new.
     Receipt { claim: Claim, push: Option<Push> },
+    /// Count it, and push the envelope if it is new.
+    Import { push: Option<Push> },
     /// Pass the outcome on.
     Answer,
 }
@@ -195,6 +212,7 @@ pub struct Keeper {
     subscriptions: Subscriptions,
     certificates: Certificates,
     pending: BTreeMap<Ticket, Pending>,
+    imports: import::Imports,
     next_ticket: u64,
     next_sweep: UnixMillis,
     read_only: Option<StoreFault>,
@@ -214,6 +232,7 @@ impl Keeper {
             subscriptions: Subscriptions::default(),
             certificates: Certificates::default(),
             pending: BTreeMap::new(),
+            imports: import::Imports::default(),
             next_ticket: 0,
             next_sweep: UnixMillis::default(),
             read_only: None,
@@ -241,6 +260,7 @@ impl Keeper {
                 self.subscriptions.close(conn);
                 Vec::new()
             }
+            Input::Import { call, replicas } => self.import(now, call, replicas),
             Input::Timer => self.on_timer(now),
         }
     }
@@ -322,7 +342,7 @@ impl Keeper {
             }]);
         }
         let then = then_of(&request);
-        let op = self.admit(now, request)?;
+        let op = self.desk(now).admit(request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         #[cfg(feature = "planted")]
@@ -334,7 +354,7 @@ impl Keeper {
         Ok(outputs)
     }
 
-    fn admit(&mut self, now: UnixMillis, request: Request) -> Result<StoreOp, Refusal> {
+    fn desk(&mut self, now: UnixMillis) -> admission::Desk<'_> {
         admission::Desk {
             now,
             node: &self.node,
@@ -342,7 +362,6 @@ impl Keeper {
             scheme: &*self.scheme,
             certificates: &mut self.certificates,
         }
-        .admit(request)
     }
 
     fn on_stored(
@@ -356,6 +375,9 @@ impl Keeper {
         };
         #[cfg(feature = "planted")]
         let now = crate::planted::keepers_date(now);
+        if let Then::Import { push } = then {
+            return self.on_imported(now, call, push, result);
+        }
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(fault) => {
@@ -418,15 +440,42 @@ impl Keeper {
             response: Response::Receipt(receipt),
         }];
         if let Some(push) = push.filter(|_| new) {
-            for conn in self.subscriptions.of(now, &push.mailbox) {
-                self.counters.pushes += 1;
-                outputs.push(Output::Push {
-                    conn,
-                    push: push.clone(),
-                });
-            }
+            outputs.extend(self.push(now, &push));
         }
         outputs
+    }
+
+    fn on_imported(
+        &mut self,
+        now: UnixMillis,
+        call: CallId,
+        push: Option<Push>,
+        result: Result<StoreOutcome, StoreFault>,
+    ) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let is_taken = matches!(result, Ok(StoreOutcome::Held { .. } | StoreOutcome::Done));
+        if let (Some(push), Ok(StoreOutcome::Held { new: true, .. })) = (&push, &result) {
+            outputs.extend(self.push(now, push));
+        }
+        if let Err(fault) = result
+            && fault.is_lasting()
+        {
+            self.read_only = Some(fault);
+        }
+        let taken = self.imports.on_done(call, is_taken);
+        outputs.extend(taken.map(|taken| Output::Imported { call, taken }));
+        outputs
+    }
+
+    /// Sends an envelope to those who wait for it.
+    fn push(&mut self, now: UnixMillis, push: &Push) -> Vec<Output> {
+        let conns = self.subscriptions.of(now, &push.mailbox);
+        self.counters.pushes += conns.len() as u64;
+        let push_to = |conn| Output::Push {
+            conn,
+            push: push.clone(),
+        };
+        conns.into_iter().map(push_to).collect()
     }
 
     fn refuse(&mut self, call: CallId, refusal: Refusal) -> Output {

@@ -23,6 +23,7 @@ pub mod planted;
 pub mod prekey;
 pub mod publisher;
 pub mod receipt;
+pub mod repair;
 pub mod request;
 pub mod routing;
 pub mod stamp;

@@ -128,6 +128,21 @@ pub const fn receipts_wanted(keepers: usize) -> usize {
     (3 * keepers).div_ceil(5)
 }
 
+// ---- Repair ----
+
+/// Keepers that a comparison speaks of, at most.
+pub const COMPARED_POINTS_MAX: usize = 20;
+/// Ranges of one comparison, and parts of one range in its answer, at most.
+pub const COMPARED_RANGES_MAX: usize = 16;
+/// Elements of one range in an answer, at most; a range with more is answered in parts.
+pub const COMPARED_ELEMENTS_MAX: usize = 32;
+/// Elements asked for at once, at most.
+pub const COPY_COUNT_MAX: usize = 32;
+/// Bytes of the replicas in one answer, at most, each with [`REPLICA_HEAD_BYTES`].
+pub const REPLICAS_BYTES_MAX: usize = 72_000;
+/// Bytes that a replica counts beside its item and its warrant.
+pub const REPLICA_HEAD_BYTES: usize = 96;
+
 const _: () = assert!(receipts_wanted(REPLICAS) == 3);
 const _: () = assert!(receipts_wanted(1) == 1);
 const _: () = assert!(BODY_BYTES_MAX < ENVELOPE_BYTES_MAX);

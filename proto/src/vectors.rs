@@ -10,13 +10,14 @@ use serde_json::Value;
 mod identity;
 mod post;
 mod read_back;
+mod repair;
 mod routing;
 mod sealed;
 mod specification;
 mod wire;
 
 /// Returns every file by its name.
-fn files() -> [(&'static str, Value); 11] {
+fn files() -> [(&'static str, Value); 12] {
     [
         ("ids", identity::ids()),
         ("keys", identity::keys()),
@@ -27,6 +28,7 @@ fn files() -> [(&'static str, Value); 11] {
         ("cards", sealed::cards()),
         ("envelopes", sealed::envelopes()),
         ("routing", routing::routing()),
+        ("repair", repair::repair()),
         ("messages", wire::messages()),
         ("refused", wire::refused()),
     ]

@@ -24,6 +24,9 @@ pub struct Observed {
     /// What waited for those who came back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returns: Vec<Return>,
+    /// Copies of items that were lost and made.
+    #[serde(default)]
+    pub upkeep: Upkeep,
     /// What adversaries did, in sum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deeds: Vec<Deed>,
@@ -72,6 +75,19 @@ pub struct Return {
     pub waiting: u64,
     /// Keepers that had taken one of them and were running, summed over these messages.
     pub copies: u64,
+}
+
+/// Copies of items, cards included and acks not, that keepers lost and copied from each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upkeep {
+    /// Copies that keepers had whose process ended and was not there again five minutes later.
+    pub lost: u64,
+    /// Copies that keepers made from those of others.
+    pub made: u64,
+    /// Their bytes.
+    pub made_bytes: u64,
+    /// Acks and deletions that keepers took over.
+    pub acks: u64,
 }
 
 /// What a machine sent and received.

@@ -101,6 +101,12 @@ fn keeps(info: &StatusInfo) -> String {
         approximate_size_bytes(keeper.bytes),
         approximate_size_bytes(keeper.cap_bytes)
     );
+    if keeper.repair.partners > 0 {
+        text.push_str(&format!(
+            "; shared with {} keepers, {} copied from them",
+            keeper.repair.partners, keeper.repair.copied
+        ));
+    }
     if let Some(reason) = &keeper.read_only {
         text.push_str(&format!("; takes no new ones: {reason}"));
     }

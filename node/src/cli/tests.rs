@@ -294,6 +294,11 @@ fn status_for_people() {
             bytes: 6_144,
             cap_bytes: 1 << 30,
             read_only: Some("the disk is full".into()),
+            repair: RepairStatus {
+                partners: 9,
+                copied: 2,
+                ..RepairStatus::default()
+            },
             ..KeeperStatus::default()
         },
         outbox: vec![OutboxEntry {
@@ -323,7 +328,7 @@ fn status_for_people() {
         "up          1 min 1 s",
         "peers       12 connected, 40 known",
         "listens at  /ip4/192.0.2.1/tcp/1/p2p/x",
-        "keeps       3 items, 6 KiB of 1 GiB; takes no new ones: the disk is full",
+        "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; takes no new ones: the disk is full",
         "mailboxes   2 of 4 subscribed",
         "card        not published yet: nobody can find you by your ID",
         "account     takes nothing in any more: the disk failed; restart the node once the disk is in order",

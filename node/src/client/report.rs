@@ -18,7 +18,8 @@ use crate::control::Answer;
 use crate::control::protocol::{ControlReply, FaultCode};
 use crate::control::report::{
     DeliveryState, DoctorCheck, DoctorReport, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage,
-    IdInfo, KeeperStatus, MailboxStatus, NodeMode, OUTBOX_COUNT_MAX, OutboxEntry, StatusInfo,
+    IdInfo, KeeperStatus, MailboxStatus, NodeMode, OUTBOX_COUNT_MAX, OutboxEntry, RepairStatus,
+    StatusInfo,
 };
 use crate::keeper::{KeeperHandle, cursor_of, parse_cursor};
 use crate::net::{Mode, Multiaddr, NetHandle, peer_of};
@@ -187,6 +188,14 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             cap_bytes: report.usage.cap_bytes,
             read_only: report.read_only,
             refusals: refusals_of(&report.counters),
+            repair: RepairStatus {
+                partners: report.partners as u64,
+                compared: report.repair.compared,
+                failed: report.repair.failed,
+                copied: report.repair.copied,
+                copied_bytes: report.repair.copied_bytes,
+                handed_over: report.repair.handed_over,
+            },
         },
         None => KeeperStatus {
             read_only: Some("the keeper has stopped".to_owned()),

@@ -225,6 +225,26 @@ pub struct KeeperStatus {
     pub read_only: Option<String>,
     /// Requests it refused since the start, by reason; reasons that never happened are not in it.
     pub refusals: BTreeMap<String, u64>,
+    /// How it keeps items together with other keepers.
+    #[serde(default)]
+    pub repair: RepairStatus,
+}
+
+/// What a keeper does together with others, since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairStatus {
+    /// Keepers with whom it shares items.
+    pub partners: u64,
+    /// Comparisons with them that came to their end.
+    pub compared: u64,
+    /// Comparisons that did not.
+    pub failed: u64,
+    /// Items copied from others, acks included.
+    pub copied: u64,
+    /// Bytes of these items.
+    pub copied_bytes: u64,
+    /// Items handed over to others, acks included.
+    pub handed_over: u64,
 }
 
 /// One message under way.

@@ -5,6 +5,9 @@
 //! the batches fill by themselves. Waiting a little for more would add to every answer and gain
 //! nothing, since the disk is busy exactly when there is more.
 
+use std::collections::VecDeque;
+
+use restante_proto::repair::{OPS_MAX, Scan};
 use restante_proto::{
     keeper::{Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage},
     limits::STORE_OPS_MAX,
@@ -32,6 +35,8 @@ const REPORTS_MAX: usize = 4;
 pub(super) enum Chore {
     /// Drop a slice of what is due.
     Sweep,
+    /// Add up what is in some ranges.
+    Scan(Ticket, Box<Scan>),
     /// List what is held.
     Holdings {
         after: Option<HoldingKey>,
@@ -47,6 +52,8 @@ pub(super) enum DiskReport {
     Stored(Vec<(Ticket, Result<StoreOutcome, StoreFault>)>, DiskState),
     /// A slice of what was due is gone.
     Swept(Result<Expired, StoreFault>, DiskState),
+    /// Some ranges are added up.
+    Scanned(Ticket, Result<Box<Scan>, StoreFault>),
 }
 
 /// How the store stands after a report.
@@ -69,7 +76,7 @@ pub(super) fn spawn<S: KeeperStore>(
     lane: Lane,
     clock: Clock,
 ) -> (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>) {
-    let (ops, ops_waiting) = mpsc::channel(STORE_OPS_MAX);
+    let (ops, ops_waiting) = mpsc::channel(STORE_OPS_MAX + OPS_MAX);
     let (chores, chores_waiting) = mpsc::channel(CHORES_MAX);
     let (reports, reports_waiting) = mpsc::channel(REPORTS_MAX);
     let disk = Disk {
@@ -83,6 +90,7 @@ pub(super) fn spawn<S: KeeperStore>(
         ops: ops_waiting,
         chores: chores_waiting,
         reports,
+        scans: VecDeque::new(),
     };
     (
         DiskQueue { ops, chores },
@@ -100,11 +108,14 @@ struct Disk<S> {
     ops: mpsc::Receiver<(Ticket, StoreOp)>,
     chores: mpsc::Receiver<Chore>,
     reports: mpsc::Sender<DiskReport>,
+    /// Scans under way, the next in front; each gets a slice in turn.
+    scans: VecDeque<(Ticket, Box<Scan>)>,
 }
 
 enum Next {
     Op(Option<(Ticket, StoreOp)>),
     Chore(Chore),
+    Slice,
 }
 
 impl<S: KeeperStore> Disk<S> {
@@ -114,6 +125,7 @@ impl<S: KeeperStore> Disk<S> {
                 biased;
                 op = self.ops.recv() => Next::Op(op),
                 Some(chore) = self.chores.recv() => Next::Chore(chore),
+                () = std::future::ready(()), if !self.scans.is_empty() => Next::Slice,
             };
             match next {
                 Next::Op(None) => break,
@@ -123,7 +135,9 @@ impl<S: KeeperStore> Disk<S> {
                     if let Ok(chore) = self.chores.try_recv() {
                         self.run_chore(chore).await;
                     }
+                    self.run_slice().await;
                 }
+                Next::Slice => self.run_slice().await,
                 Next::Chore(chore) => self.run_chore(chore).await,
             }
         }
@@ -172,6 +186,7 @@ impl<S: KeeperStore> Disk<S> {
                 // As above.
                 let _unwanted = self.reports.send(DiskReport::Swept(done, self.state)).await;
             }
+            Chore::Scan(ticket, scan) => self.scans.push_back((ticket, scan)),
             Chore::Holdings {
                 after,
                 limit,
@@ -182,6 +197,27 @@ impl<S: KeeperStore> Disk<S> {
                 let _unwanted = reply.send(self.with_store(list).await);
             }
         }
+    }
+
+    /// Runs a slice of the next scan.
+    async fn run_slice(&mut self) {
+        let Some((ticket, mut scan)) = self.scans.pop_front() else {
+            return;
+        };
+        let clock = self.clock;
+        let done = self
+            .with_store(move |store| {
+                let is_over = scan.slice(store, clock.now())?;
+                Ok((scan, is_over))
+            })
+            .await;
+        let result = match done {
+            Ok((scan, false)) => return self.scans.push_back((ticket, scan)),
+            Ok((scan, true)) => Ok(scan),
+            Err(fault) => Err(fault),
+        };
+        // As above.
+        let _unwanted = self.reports.send(DiskReport::Scanned(ticket, result)).await;
     }
 
     /// Lends the store to the lane for `work`; when that panics or the lane has ended, the store is

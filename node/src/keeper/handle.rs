@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use restante_proto::repair::RepairCounters;
 use restante_proto::{
     Address, NodeId,
     keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, StoreFault, Usage},
@@ -19,6 +20,8 @@ use crate::net::NetHandle;
 pub(super) const REQUESTS_WAITING_MAX: usize = 256;
 /// Questions of the node's own that wait, at most.
 const QUERIES_WAITING_MAX: usize = 16;
+/// Requests of other keepers that wait, at most.
+const REPAIRS_WAITING_MAX: usize = 32;
 
 /// Pushes that wait for the node's own person, at most: 4 MiB of the largest envelopes.
 pub(super) const LOCAL_PUSHES_WAITING_MAX: usize = 64;
@@ -29,6 +32,19 @@ pub struct KeeperRequest<P: KeeperPort = NetHandle> {
     /// The substream it came on.
     pub conn: P::Conn,
     /// Whom its sender shares a quota with.
+    pub source: P::Source,
+    /// Where the answer goes.
+    pub token: P::Token,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// One request of another keeper.
+#[derive(Debug)]
+pub struct RepairCall<P: KeeperPort = NetHandle> {
+    /// Who asks.
+    pub from: NodeId,
+    /// Whom it shares a quota with.
     pub source: P::Source,
     /// Where the answer goes.
     pub token: P::Token,
@@ -49,12 +65,17 @@ pub struct KeeperReport {
     pub subscriptions: usize,
     /// Why nothing is stored any more, if that is so.
     pub read_only: Option<String>,
+    /// What was done since the start to keep items together.
+    pub repair: RepairCounters,
+    /// Keepers with whom this one shares items.
+    pub partners: usize,
 }
 
 /// A handle to a keeper's task; when the last one is dropped, it finishes what waits and ends.
 pub struct KeeperHandle<P: KeeperPort = NetHandle> {
     node: NodeId,
     requests: mpsc::Sender<KeeperRequest<P>>,
+    repairs: mpsc::Sender<RepairCall<P>>,
     queries: mpsc::Sender<Query>,
     closed: Arc<ClosedConns<P::Conn>>,
 }
@@ -75,12 +96,17 @@ pub(super) enum Query {
         limit: usize,
         reply: oneshot::Sender<Result<HoldingsPage, StoreFault>>,
     },
+    /// The keepers nearest to this one; answered by those with whom it shares items.
+    Neighbours(Vec<NodeId>, oneshot::Sender<Vec<NodeId>>),
+    /// Let others take over what is here; answered when they have.
+    Leave(oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
 }
 
 /// The task's ends of a handle.
 pub(super) struct Inlets<P: KeeperPort> {
     pub(super) requests: mpsc::Receiver<KeeperRequest<P>>,
+    pub(super) repairs: mpsc::Receiver<RepairCall<P>>,
     pub(super) queries: mpsc::Receiver<Query>,
     pub(super) closed: Arc<ClosedConns<P::Conn>>,
 }
@@ -95,6 +121,7 @@ pub(super) struct ClosedConns<C> {
 impl<P: KeeperPort> KeeperHandle<P> {
     pub(super) fn new(node: NodeId) -> (Self, Inlets<P>) {
         let (requests, requests_waiting) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let (repairs, repairs_waiting) = mpsc::channel(REPAIRS_WAITING_MAX);
         let (queries, queries_waiting) = mpsc::channel(QUERIES_WAITING_MAX);
         let conns = Mutex::new(BTreeSet::new());
         let closed = Arc::new(ClosedConns {
@@ -103,6 +130,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
         });
         let inlets = Inlets {
             requests: requests_waiting,
+            repairs: repairs_waiting,
             queries: queries_waiting,
             closed: Arc::clone(&closed),
         };
@@ -110,6 +138,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
             Self {
                 node,
                 requests,
+                repairs,
                 queries,
                 closed,
             },
@@ -132,6 +161,45 @@ impl<P: KeeperPort> KeeperHandle<P> {
         self.requests
             .try_send(request)
             .map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    /// Hands another keeper's request to the keeper, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// The request, when too many wait or the keeper has ended.
+    pub fn try_repair(&self, call: RepairCall<P>) -> Result<(), RepairCall<P>> {
+        self.repairs
+            .try_send(call)
+            .map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    /// Tells the keeper which keepers are nearest to it and can be reached; returns those with whom it shares items,
+    /// or nothing when it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn neighbours(&self, nearest: Vec<NodeId>) -> Option<Vec<NodeId>> {
+        let (reply, answer) = oneshot::channel();
+        self.queries
+            .send(Query::Neighbours(nearest, reply))
+            .await
+            .ok()?;
+        answer.await.ok()
+    }
+
+    /// Lets the keepers that come after this one take over what it has; returns when they have, or cannot be reached.
+    ///
+    /// # Cancel safety
+    ///
+    /// They go on when the future is dropped.
+    pub async fn leave(&self) {
+        let (reply, left) = oneshot::channel();
+        if self.queries.send(Query::Leave(reply)).await.is_ok() {
+            // Its end is what is waited for, however it is told.
+            let _left = left.await;
+        }
     }
 
     /// Tells the keeper that a substream has closed, without waiting; after its last request.
@@ -225,6 +293,7 @@ impl<P: KeeperPort> Clone for KeeperHandle<P> {
         Self {
             node: self.node,
             requests: self.requests.clone(),
+            repairs: self.repairs.clone(),
             queries: self.queries.clone(),
             closed: Arc::clone(&self.closed),
         }

@@ -1,14 +1,19 @@
 //! The keeper's side of the network, without any network in it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
+use restante_proto::NodeId;
 use restante_proto::keeper::Source;
 
 use crate::net::{ConnToken, InboundToken, IpGroup, NetHandle};
 
 /// The quota group of the node's own person; no group of network addresses is it.
 pub(super) const LOCAL_SOURCE: Source = Source(u64::MAX);
+
+/// How long another keeper may take to answer: one that is told of a departure takes over all there is first.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a keeper's answers and pushes go.
 pub trait KeeperPort: Send + Sync + 'static {
@@ -27,6 +32,13 @@ pub trait KeeperPort: Send + Sync + 'static {
 
     /// Sends something unasked; dropped if the substream is gone.
     fn push(&self, conn: Self::Conn, payload: Bytes) -> impl Future<Output = ()> + Send;
+
+    /// Asks another keeper for something and returns its answer, or nothing when there is none in time.
+    fn ask(
+        &self,
+        keeper: NodeId,
+        payload: Bytes,
+    ) -> impl Future<Output = Option<Bytes>> + Send + 'static;
 
     /// Keeps the connection under a substream open although nothing is asked, or no longer.
     fn keep(&self, conn: Self::Conn, kept: bool) -> impl Future<Output = ()> + Send;
@@ -53,6 +65,15 @@ impl KeeperPort for NetHandle {
 
     async fn push(&self, conn: ConnToken, payload: Bytes) {
         let _closed = Self::push(self, conn, payload).await;
+    }
+
+    fn ask(
+        &self,
+        keeper: NodeId,
+        payload: Bytes,
+    ) -> impl Future<Output = Option<Bytes>> + Send + 'static {
+        let net = self.clone();
+        async move { net.repair(keeper, payload, ASK_TIMEOUT).await.ok() }
     }
 
     async fn keep(&self, conn: ConnToken, kept: bool) {

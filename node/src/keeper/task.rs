@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use restante_proto::{
-    keeper::{CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, StoreFault},
+    keeper::{CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, StoreFault, Ticket},
+    repair,
     request::Response,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -13,8 +15,9 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::disk::{Chore, DiskQueue, DiskReport, DiskState};
-use super::handle::{Inlets, KeeperReport, KeeperRequest, Query};
+use super::handle::{Inlets, KeeperReport, KeeperRequest, Query, RepairCall};
 use super::port::{KeeperPort, LOCAL_SOURCE};
+use super::repair::Repairs;
 use crate::clock::Clock;
 
 /// The stream of the node's own person; the names of peers' substreams begin at 1.
@@ -23,18 +26,19 @@ const LOCAL_CONN: ConnId = ConnId(0);
 /// A keeper at work.
 pub(super) struct KeeperTask<P: KeeperPort> {
     keeper: Keeper,
-    port: P,
+    pub(super) port: P,
     inlets: Inlets<P>,
-    disk: DiskQueue,
+    pub(super) disk: DiskQueue,
     reports: mpsc::Receiver<DiskReport>,
     disk_task: JoinHandle<()>,
     disk_state: DiskState,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// A slice is being swept.
     sweeping: bool,
     peers: Peers<P>,
     /// Where pushes for the node's own person go.
     local_pushes: Option<mpsc::Sender<Bytes>>,
+    pub(super) repairs: Repairs<P>,
 }
 
 /// Peers' substreams and requests under the names the state machine has for them.
@@ -65,6 +69,9 @@ enum Event<P: KeeperPort> {
     Query(Query),
     Closed(BTreeSet<P::Conn>),
     Request(KeeperRequest<P>),
+    Repair(RepairCall<P>),
+    /// Another keeper has answered, or not.
+    Answered(Ticket, Option<Bytes>),
     End,
 }
 
@@ -86,6 +93,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             next: 0,
         };
         let sweeping = false;
+        let repairs = Repairs::new(keeper.node());
         Self {
             keeper,
             port,
@@ -98,6 +106,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             sweeping,
             peers,
             local_pushes: None,
+            repairs,
         }
     }
 
@@ -109,6 +118,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                 Event::Timer => {
                     self.step(Input::Timer).await;
                     self.release_idle().await;
+                    self.repair(repair::Input::Timer).await;
                 }
                 Event::Report(report) => self.on_report(report).await,
                 Event::Query(query) => {
@@ -119,6 +129,10 @@ impl<P: KeeperPort> KeeperTask<P> {
                 }
                 Event::Closed(conns) => self.on_closed(&conns).await,
                 Event::Request(request) => self.on_request(request).await,
+                Event::Repair(call) => self.on_repair(call).await,
+                Event::Answered(ticket, answer) => {
+                    self.repair(repair::Input::Answered(ticket, answer)).await;
+                }
                 Event::End => break,
             }
         }
@@ -127,13 +141,11 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     async fn next(&mut self) -> Event<P> {
         // A clock that was set back must not put the timer off for as long.
-        let wait = self
-            .keeper
-            .next_timeout()
-            .since(self.clock.now())
-            .min(SWEEP_INTERVAL_MS);
+        let due = self.keeper.next_timeout().min(self.repairs.next_timeout());
+        let wait = due.since(self.clock.now()).min(SWEEP_INTERVAL_MS);
         let Inlets {
             requests,
+            repairs,
             queries,
             closed,
         } = &mut self.inlets;
@@ -143,6 +155,8 @@ impl<P: KeeperPort> KeeperTask<P> {
             Some(report) = self.reports.recv() => Event::Report(report),
             Some(query) = queries.recv() => Event::Query(query),
             conns = closed.next() => Event::Closed(conns),
+            Some((ticket, answer)) = self.repairs.answers.next() => Event::Answered(ticket, answer),
+            Some(call) = repairs.recv() => Event::Repair(call),
             request = requests.recv() => request.map_or(Event::End, Event::Request),
         }
     }
@@ -175,6 +189,14 @@ impl<P: KeeperPort> KeeperTask<P> {
                     limit,
                     reply,
                 });
+            }
+            Query::Neighbours(nearest, reply) => {
+                self.repair(repair::Input::Neighbours(nearest)).await;
+                let _unwanted = reply.send(self.repairs.partners());
+            }
+            Query::Leave(reply) => {
+                self.repairs.on_leave(reply);
+                self.repair(repair::Input::Leave).await;
             }
             Query::Shutdown(reply) => return Some(reply),
         }
@@ -221,8 +243,15 @@ impl<P: KeeperPort> KeeperTask<P> {
             DiskReport::Stored(results, state) => {
                 self.disk_state = state;
                 for (ticket, result) in results {
-                    self.step(Input::Stored { ticket, result }).await;
+                    match Repairs::<P>::own_ticket(ticket) {
+                        Some(own) => self.repair(repair::Input::Stored(own, result)).await,
+                        None => self.step(Input::Stored { ticket, result }).await,
+                    }
                 }
+            }
+            DiskReport::Scanned(ticket, result) => {
+                let result = result.map(|scan| *scan);
+                self.repair(repair::Input::Scanned(ticket, result)).await;
             }
             DiskReport::Swept(done, state) => {
                 self.disk_state = state;
@@ -248,6 +277,14 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Feeds the state machine and does what it says, until it says nothing more.
     async fn step(&mut self, input: Input) {
+        if let Some(imported) = self.step_keeper(input).await {
+            Box::pin(self.repair(imported)).await;
+        }
+    }
+
+    /// The same; returns what repair is to know.
+    pub(super) async fn step_keeper(&mut self, input: Input) -> Option<repair::Input> {
+        let mut imported = None;
         let was_read_only = self.keeper.read_only().is_some();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -276,6 +313,9 @@ impl<P: KeeperPort> KeeperTask<P> {
                             self.port.push(*conn, push.encode()).await;
                         }
                     }
+                    Output::Imported { call, taken } => {
+                        imported = Some(repair::Input::Imported(Ticket(call.0), taken));
+                    }
                     Output::Sweep => self.sweep(),
                 }
             }
@@ -283,6 +323,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         if let Some(fault) = self.keeper.read_only().filter(|_| !was_read_only) {
             warn!(%fault, "the keeper takes nothing in any more");
         }
+        imported
     }
 
     async fn respond(&mut self, call: CallId, response: &Response) {
@@ -326,7 +367,7 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Asks the disk for a chore; one that finds no room is dropped, and whoever waits for it sees
     /// that.
-    fn chore(&self, chore: Chore) -> bool {
+    pub(super) fn chore(&self, chore: Chore) -> bool {
         self.disk.chores.try_send(chore).is_ok()
     }
 
@@ -337,6 +378,8 @@ impl<P: KeeperPort> KeeperTask<P> {
             store: self.disk_state.counters,
             subscriptions: self.keeper.subscriptions(),
             read_only: self.keeper.read_only().map(ToString::to_string),
+            repair: *self.repairs.counters(),
+            partners: self.repairs.partners().len(),
         }
     }
 

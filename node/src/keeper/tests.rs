@@ -416,6 +416,10 @@ impl KeeperPort for Port {
         let _ended = self.0.send(Said::Push(conn, payload)).await;
     }
 
+    fn ask(&self, _: NodeId, _: Bytes) -> impl Future<Output = Option<Bytes>> + Send + 'static {
+        std::future::ready(None)
+    }
+
     async fn keep(&self, conn: u64, kept: bool) {
         let _ended = self.0.send(Said::Keep(conn, kept)).await;
     }

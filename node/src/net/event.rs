@@ -42,6 +42,17 @@ pub enum NetEvent {
         /// What is asked.
         payload: Bytes,
     },
+    /// Another keeper compares what it keeps with what is kept here.
+    Repair {
+        /// Who asks.
+        from: NodeId,
+        /// The neighbourhood it comes from, for quotas.
+        source: IpGroup,
+        /// Where the answer goes.
+        token: InboundToken,
+        /// What is asked.
+        payload: Bytes,
+    },
     /// A node sends something unasked, on the substream that this node opened.
     Push {
         /// Who sends.

@@ -29,6 +29,10 @@ pub(super) enum Command {
         count: usize,
         reply: Reply<Vec<NodeId>>,
     },
+    Neighbours {
+        count: usize,
+        reply: Reply<Vec<NodeId>>,
+    },
     Request {
         to: PeerId,
         call: Call,
@@ -140,6 +144,37 @@ impl NetHandle {
             return Err(RequestFault::TooLong(payload.len()));
         }
         self.call(to, Kind::Request, payload, deadline).await
+    }
+
+    /// Asks another keeper to compare or hand over what it keeps, dialling it if needed.
+    ///
+    /// # Errors
+    ///
+    /// See [`request`](Self::request).
+    ///
+    /// # Cancel safety
+    ///
+    /// The request runs on when the future is dropped; its answer is lost.
+    pub async fn repair(
+        &self,
+        of: NodeId,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestFault> {
+        self.call(of, Kind::Repair, payload, deadline).await
+    }
+
+    /// Returns the nodes of the routing table nearest to this one, nearest first; none while this node does not serve.
+    ///
+    /// # Errors
+    ///
+    /// [`NetFault::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the answer alone.
+    pub async fn fellow_keepers(&self, count: usize) -> Result<Vec<NodeId>, NetFault> {
+        self.ask(|reply| Command::Neighbours { count, reply }).await
     }
 
     /// Asks a node for the serving nodes it knows closest to an address beside itself, nearest first; an answer that

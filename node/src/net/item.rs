@@ -55,6 +55,13 @@ pub(super) enum Event {
     },
     /// A peer asked for nodes.
     Question { via: Via, id: u64, payload: Bytes },
+    /// Another keeper compares what it keeps with what is kept here.
+    Repair {
+        via: Via,
+        source: IpGroup,
+        id: u64,
+        payload: Bytes,
+    },
     /// A peer pushed something.
     Push {
         peer: PeerId,
@@ -439,6 +446,17 @@ impl Behaviour {
                 payload,
             } => Event::Question {
                 via: via(serial),
+                id,
+                payload,
+            },
+            Report::Request {
+                kind: Kind::Repair,
+                serial,
+                id,
+                payload,
+            } => Event::Repair {
+                via: via(serial),
+                source: connection.source,
                 id,
                 payload,
             },

@@ -381,6 +381,27 @@ impl Task {
                     self.swarm.behaviour_mut().item.close_inbound(via);
                 }
             }
+            item::Event::Repair {
+                via,
+                source,
+                id,
+                payload,
+            } => {
+                let Some(from) = node_of(&via.peer) else {
+                    return;
+                };
+                let token = InboundToken { via, id };
+                let request = NetEvent::Repair {
+                    from,
+                    source,
+                    token,
+                    payload,
+                };
+                if !self.outlet.offer(request) {
+                    self.counters.add(Count::RequestDropped);
+                    self.swarm.behaviour_mut().item.close_inbound(via);
+                }
+            }
             item::Event::Question { via, id, payload } => self.on_question(via, id, &payload),
             item::Event::Push {
                 peer,

@@ -1,14 +1,16 @@
 //! Network, keeper and client put together, on whatever they are given to stand on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use restante_proto::keeper::Policy;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{debug, info};
 
+use super::neighbours::{CHANGES_MAX, Neighbours};
 use super::{Costs, Lanes, NodeFault, caretaker, known, router};
 use crate::client::{self, Client, ClientEvent, Services, Settings};
 use crate::clock::Clock;
@@ -23,6 +25,8 @@ use crate::vault::Vault;
 
 pub use super::known::PeerList;
 
+/// How long a keeper that ends waits for others to take over what it has.
+const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// Events of the network that may wait for the client.
 const CLIENT_EVENTS_MAX: usize = 1_024;
 
@@ -204,8 +208,13 @@ impl Running {
     fn route(&mut self, client: Option<mpsc::Sender<ClientEvent>>) {
         if let Some(events) = self.events.take() {
             let (net, keeper) = (self.net.clone(), self.keeper.clone());
+            let (changes, changes_waiting) = mpsc::channel(CHANGES_MAX);
+            if let Some(keeper) = keeper.clone() {
+                let neighbours = Neighbours::new(net.clone(), keeper);
+                self.routing.spawn(neighbours.watch(changes_waiting));
+            }
             self.routing
-                .spawn(router::route(events, net, keeper, client));
+                .spawn(router::route(events, net, keeper, client, changes));
             let (peers, net) = (Arc::clone(&self.peers), self.net.clone());
             self.saving.spawn(known::keep(peers, net));
         }
@@ -216,6 +225,12 @@ impl Running {
         known::save(&*self.peers, &self.net).await;
         self.saving.abort_all();
         if let Some(keeper) = self.keeper.take() {
+            if tokio::time::timeout(LEAVE_MAX, keeper.leave())
+                .await
+                .is_err()
+            {
+                debug!("not all neighbours have taken over what was kept here");
+            }
             keeper.shutdown().await;
         }
         self.net.shutdown().await;

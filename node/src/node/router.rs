@@ -3,11 +3,14 @@
 use tokio::sync::mpsc;
 use tracing::debug;
 
+use super::neighbours::Change;
 use crate::client::ClientEvent;
-use crate::keeper::{self, KeeperHandle, KeeperRequest};
+use crate::keeper::{self, KeeperHandle, KeeperRequest, RepairCall};
 use crate::net::{NetEvent, NetHandle};
 
 /// Routes events until the network ends; never waits for keeper or client.
+///
+/// `neighbours` is told when somebody may have come or gone.
 ///
 /// What finds no room is refused or dropped: a peer is told to come back, and a push is brought again by the next
 /// comparison with the keeper.
@@ -20,6 +23,7 @@ pub(super) async fn route(
     net: NetHandle,
     keeper: Option<KeeperHandle>,
     client: Option<mpsc::Sender<ClientEvent>>,
+    neighbours: mpsc::Sender<Change>,
 ) {
     let tell = |event: ClientEvent| {
         if let Some(client) = &client
@@ -53,6 +57,27 @@ pub(super) async fn route(
                     let _ended = net.respond(token, keeper::busy()).await;
                 }
             }
+            NetEvent::Repair {
+                from,
+                source,
+                token,
+                payload,
+            } => {
+                let call = RepairCall {
+                    from,
+                    source,
+                    token,
+                    payload,
+                };
+                let refused = match &keeper {
+                    Some(keeper) => keeper.try_repair(call).err(),
+                    None => Some(call),
+                };
+                if let Some(RepairCall { token, .. }) = refused {
+                    // As above.
+                    let _ended = net.respond(token, keeper::busy_with_repair()).await;
+                }
+            }
             NetEvent::ViaClosed(conn) => {
                 if let Some(keeper) = &keeper {
                     keeper.closed(conn);
@@ -60,10 +85,19 @@ pub(super) async fn route(
             }
             NetEvent::Push { from, payload } => tell(ClientEvent::Push(from, payload)),
             NetEvent::OutboundClosed(node) => tell(ClientEvent::Lost(node)),
-            NetEvent::RoutingChanged => tell(ClientEvent::NetworkUp),
-            NetEvent::Mode(mode) => debug!(?mode, "the node's part in the network has changed"),
+            NetEvent::RoutingChanged => {
+                let _seen_later = neighbours.try_send(Change::Routing);
+                tell(ClientEvent::NetworkUp);
+            }
+            NetEvent::Mode(mode) => {
+                let _seen_later = neighbours.try_send(Change::Routing);
+                debug!(?mode, "the node's part in the network has changed");
+            }
             NetEvent::Listening(address) => debug!(%address, "listening"),
-            NetEvent::Connected(_) | NetEvent::Disconnected(_) => {}
+            NetEvent::Disconnected(node) => {
+                let _seen_later = neighbours.try_send(Change::Lost(node));
+            }
+            NetEvent::Connected(_) => {}
         }
     }
 }

@@ -188,7 +188,7 @@ impl Desk<'_> {
         })
     }
 
-    fn life(&self, expires: UnixMillis, max_ms: u64) -> Result<(), Refusal> {
+    pub(super) fn life(&self, expires: UnixMillis, max_ms: u64) -> Result<(), Refusal> {
         if expires <= self.now {
             return Err(Refusal::of(Reason::Expired));
         }
@@ -198,7 +198,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn epoch(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
+    pub(super) fn epoch(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
         let first = self.now.minus(CLOCK_SKEW_MS).epoch().minus(EPOCHS_PAST_MAX);
         let last = self.now.plus(CLOCK_SKEW_MS).epoch().plus(EPOCHS_AHEAD_MAX);
         if (first..=last).contains(&mailbox.epoch) {
@@ -207,7 +207,12 @@ impl Desk<'_> {
         Err(Refusal::of(Reason::Epoch))
     }
 
-    fn stamp(&self, challenge: &Challenge, stamp: &Stamp, effort: u32) -> Result<(), Refusal> {
+    pub(super) fn stamp(
+        &self,
+        challenge: &Challenge,
+        stamp: &Stamp,
+        effort: u32,
+    ) -> Result<(), Refusal> {
         if self.scheme.verify(challenge, stamp, effort) {
             return Ok(());
         }
@@ -216,7 +221,7 @@ impl Desk<'_> {
 }
 
 /// Returns how many lives of a card a record's life begins, at least one.
-fn card_terms(now: UnixMillis, expires: UnixMillis) -> u32 {
+pub(super) fn card_terms(now: UnixMillis, expires: UnixMillis) -> u32 {
     let life_ms = expires.since(now.plus(CLOCK_SKEW_MS));
     u32::try_from(life_ms.div_ceil(CARD_TTL_MS).max(1)).unwrap_or(u32::MAX)
 }

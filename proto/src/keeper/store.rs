@@ -120,7 +120,7 @@ pub enum StoreOp {
     /// is about.
     Bury(Box<Replica>),
     /// Return these elements with all that another keeper needs, as far as they are held, in this order, until
-    /// `ENVELOPES_BYTES_MAX` is reached.
+    /// `REPLICAS_BYTES_MAX` is reached.
     Export {
         /// Which ones.
         keys: Vec<ElementKey>,

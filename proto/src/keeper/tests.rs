@@ -84,6 +84,7 @@ impl Office {
                         outputs.extend(self.keeper.handle(then, Input::Stored { ticket, result }));
                     }
                     Output::Push { conn, push } => pushes.push((conn, push)),
+                    Output::Imported { .. } => unreachable!("nothing was handed over"),
                     Output::Sweep => drop(self.store.sweep(now, usize::MAX).unwrap()),
                 }
             }

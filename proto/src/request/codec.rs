@@ -236,11 +236,7 @@ pub(super) fn response_to_wire(response: &Response) -> A {
             until_ms: receipt.until.get(),
             signature: bytes(receipt.signature.as_bytes()),
         }),
-        Response::Refusal(refusal) => A::Refusal(g::Refusal {
-            reason: reason_to_wire(refusal.reason).into(),
-            retry_after_ms: refusal.retry_after_ms,
-            effort: refusal.effort,
-        }),
+        Response::Refusal(refusal) => A::Refusal(refusal.to_wire()),
         Response::Listing { items, more } => A::Listing(g::Listing {
             items: items.iter().map(listed_to_wire).collect(),
             more: *more,
@@ -268,11 +264,7 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireFault> {
             until: wire::moment(receipt.until_ms, "until_ms")?,
             signature: wire::signature(&receipt.signature, "signature")?,
         }),
-        A::Refusal(refusal) => Response::Refusal(Refusal {
-            reason: reason_from_wire(refusal.reason)?,
-            retry_after_ms: refusal.retry_after_ms,
-            effort: refusal.effort,
-        }),
+        A::Refusal(refusal) => Response::Refusal(Refusal::from_wire(&refusal)?),
         A::Listing(listing) => Response::Listing {
             items: bounded(&listing.items, LISTING_COUNT_MAX)?
                 .iter()
@@ -350,6 +342,24 @@ pub(super) fn waiting_from_wire(waiting: g::Waiting) -> Result<Waiting, WireFaul
         envelope: waiting.envelope,
         expires,
     })
+}
+
+impl Refusal {
+    pub(crate) fn to_wire(self) -> g::Refusal {
+        g::Refusal {
+            reason: reason_to_wire(self.reason).into(),
+            retry_after_ms: self.retry_after_ms,
+            effort: self.effort,
+        }
+    }
+
+    pub(crate) fn from_wire(refusal: &g::Refusal) -> Result<Self, WireFault> {
+        Ok(Self {
+            reason: reason_from_wire(refusal.reason)?,
+            retry_after_ms: refusal.retry_after_ms,
+            effort: refusal.effort,
+        })
+    }
 }
 
 fn reason_to_wire(reason: Reason) -> g::Reason {

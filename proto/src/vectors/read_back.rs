@@ -8,11 +8,13 @@ use crate::{
     card::CardRecord,
     context,
     envelope::{self, Lifetime, OpenFault, OpenerIdentity, expires_of, id_of},
+    keeper::{Element, ElementKey},
     keys::{PublicKey, SecretKey, Signature},
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof, OwnerRequest, Rule},
     person::{IdCost, PersonId, RecordKey},
     prekey::PrekeySecret,
     receipt::{Claim, Receipt},
+    repair::{RepairRequest, RepairResponse, sum_of},
     request::{Push, Request, Response},
     routing::{Answer, Point, Question, distance},
     stamp::{Challenge, CheapForTests, Equihash, Stamp, StampScheme as _},
@@ -369,5 +371,37 @@ fn questions_and_answers_say_what_stands_beside_them() {
                 .map(|bytes| data_encoding::HEXLOWER.encode(bytes));
             assert_eq!(read.collect::<Vec<_>>(), written);
         }
+    }
+}
+
+#[test]
+fn repair_says_what_stands_beside_it() {
+    for case in read("repair", "sums") {
+        let salt = array(&case, "salt");
+        let listed = case["elements"].as_array().unwrap().iter();
+        let elements: Vec<Element> = listed
+            .map(|line| Element {
+                key: ElementKey::from_bytes(&array(line, "key")).unwrap(),
+                expires: UnixMillis::default(),
+                version: number(line, "version"),
+            })
+            .collect();
+        let total = |elements: &[Element]| sum_of(&salt, elements).total.to_be_bytes();
+        assert_eq!(total(&elements), array(&case, "sum"));
+        let lines = case["elements"].as_array().unwrap();
+        for (element, line) in elements.iter().zip(lines) {
+            assert_eq!(total(&[*element]), array(line, "digest"));
+        }
+    }
+    for case in read("repair", "requests") {
+        let encoding = bytes(&case, "encoding");
+        assert_eq!(RepairRequest::decode(&encoding).unwrap().encode(), encoding);
+    }
+    for case in read("repair", "responses") {
+        let encoding = bytes(&case, "encoding");
+        assert_eq!(
+            RepairResponse::decode(&encoding).unwrap().encode(),
+            encoding
+        );
     }
 }

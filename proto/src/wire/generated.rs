@@ -498,7 +498,7 @@ pub struct Compare {
     /// 16 bytes
     #[prost(bytes = "bytes", tag = "1")]
     pub salt: ::prost::bytes::Bytes,
-    /// 2 to 20, 32 bytes each: of the keepers that the asker knows, itself among them
+    /// 2 to 20, 32 bytes each: of the keepers that the asker knows, both ends among them
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub points: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     /// elements that end later are compared
@@ -507,13 +507,16 @@ pub struct Compare {
     /// 1 to 16, in order, without overlap
     #[prost(message, repeated, tag = "4")]
     pub ranges: ::prost::alloc::vec::Vec<Range>,
+    /// the asked one has said that it leaves
+    #[prost(bool, tag = "5")]
+    pub leaving: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Range {
-    /// an element key, 65 bytes
+    /// an element key, 65 bytes, itself left out; empty: from the first
     #[prost(bytes = "bytes", tag = "1")]
-    pub from: ::prost::bytes::Bytes,
-    /// an element key behind the last, or empty: no end
+    pub after: ::prost::bytes::Bytes,
+    /// an element key, 65 bytes, itself included; empty: to the last
     #[prost(bytes = "bytes", tag = "2")]
     pub to: ::prost::bytes::Bytes,
     #[prost(uint64, tag = "3")]
@@ -567,9 +570,9 @@ pub struct RangeAnswer {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Part {
-    /// an element key, 65 bytes
+    /// where it ends, as in a range; it begins where the one before ends
     #[prost(bytes = "bytes", tag = "1")]
-    pub from: ::prost::bytes::Bytes,
+    pub to: ::prost::bytes::Bytes,
     #[prost(uint64, tag = "2")]
     pub count: u64,
     /// 16 bytes

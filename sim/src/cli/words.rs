@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::memory::peak_bytes;
+use crate::observed::Upkeep;
 use crate::report::{Outcome, Report};
 use crate::swarm;
 
@@ -51,6 +52,18 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
         "  network: {} packets, {} bytes, {} overtaken; keepers hold {} bytes at the end",
         counts.packets, counts.bytes, counts.overtaken, counts.held_bytes
     )?;
+    if let Some(seen) = &report.observed {
+        let Upkeep {
+            lost,
+            made,
+            made_bytes,
+            acks,
+        } = seen.upkeep;
+        writeln!(
+            out,
+            "  upkeep: {lost} copies lost, {made} made ({made_bytes} bytes), {acks} acks passed on"
+        )?;
+    }
     if let Some(found) = &report.model {
         model(out, found)?;
     }

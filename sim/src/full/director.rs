@@ -501,6 +501,7 @@ impl Director<'_> {
         self.observed.waits_ms = self.ledger.waits_ms();
         self.observed.after_return_ms = self.ledger.after_return_ms();
         self.observed.machines = self.traffic();
+        self.observed.upkeep = self.stores.upkeep();
         self.observed.healed_ms = self.scenario.duration_ms;
         counts.held_bytes = held_bytes;
         counts.packets = stats.segments;

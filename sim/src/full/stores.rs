@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use restante_proto::account::PersonId;
-use restante_proto::keeper::{Expired, StoreFault, StoreOutcome, Usage};
+use restante_proto::keeper::{ElementKind, Expired, Replica, StoreFault, StoreOutcome, Usage};
 use restante_proto::time::UnixMillis;
 use tokio::sync::Notify;
 
@@ -30,6 +30,7 @@ use self::book::{Book, Finding};
 use super::since;
 use crate::checker::Cards;
 use crate::clock::Instant;
+use crate::observed::Upkeep;
 
 mod asked;
 mod book;
@@ -40,6 +41,8 @@ mod tests;
 
 pub(super) use self::observed::ObservedStore;
 
+/// How long a keeper may be gone without its copies being lost: others wait as long before they make new ones.
+const GRACE: Duration = Duration::from_secs(300);
 /// Lines for the trace that wait for the director before it is woken.
 const LINES_WAKE: usize = 256;
 /// Lines for the trace that wait for the director, at most; further ones are lost.
@@ -74,6 +77,9 @@ struct State {
     takers: BTreeMap<UnixMillis, BTreeMap<Arc<str>, Duration>>,
     /// Those of whom it is not known yet when that is.
     taking: Vec<(UnixMillis, Arc<str>)>,
+    upkeep: Upkeep,
+    /// Those whose process has ended: since when, and how many items they had.
+    gone: BTreeMap<Arc<str>, (Duration, u64)>,
     excused: BTreeSet<Arc<str>>,
     distrusted: BTreeSet<Arc<str>>,
 }
@@ -123,6 +129,19 @@ impl Stores {
         takers.filter(|(_, from)| **from <= now).count() + state.distrusted.len()
     }
 
+    /// Returns how many copies were lost and made.
+    pub(super) fn upkeep(&self) -> Upkeep {
+        let now = self.base.elapsed();
+        let state = self.lock();
+        let gone = state.gone.values();
+        let lost = gone.filter(|(since, _)| now.saturating_sub(*since) >= GRACE);
+        let lost: u64 = lost.map(|(_, items)| items).sum();
+        Upkeep {
+            lost: state.upkeep.lost + lost,
+            ..state.upkeep
+        }
+    }
+
     /// Returns how much somebody's store must hold.
     pub(super) fn held(&self, name: &str) -> u64 {
         let state = self.lock();
@@ -158,6 +177,31 @@ impl Watch {
     pub(super) fn distrust(&self) {
         let mut state = self.stores.lock();
         state.distrusted.insert(Arc::clone(&self.name));
+    }
+
+    /// The process that has the store ends.
+    fn on_gone(&self, now: UnixMillis) {
+        let since = self.stores.base.elapsed();
+        let mut state = self.stores.lock();
+        let book = state.books.get(&self.name);
+        let live = book.into_iter().flat_map(|book| book.items.values());
+        let items = live
+            .filter(|entry| entry.is_live(now) && !entry.is_ack())
+            .count();
+        state
+            .gone
+            .insert(Arc::clone(&self.name), (since, items as u64));
+    }
+
+    /// A process has opened the store.
+    fn on_back(&self) {
+        let now = self.stores.base.elapsed();
+        let mut state = self.stores.lock();
+        if let Some((since, items)) = state.gone.remove(&self.name)
+            && now.saturating_sub(since) >= GRACE
+        {
+            state.upkeep.lost += items;
+        }
     }
 
     /// What the store has done since the last call becomes durable once this has passed.
@@ -247,6 +291,11 @@ impl Watch {
                 (Asked::Mail(mail), StoreOutcome::Held { .. }) => {
                     state.taking.push((mail.expires, Arc::clone(&self.name)));
                 }
+                (Asked::Export, StoreOutcome::Replicas(replicas)) => {
+                    replicas
+                        .iter()
+                        .for_each(|replica| state.upkeep.count(replica));
+                }
                 (Asked::Card(record), StoreOutcome::Held { new: true, .. }) => {
                     if let Some(what) = state.cards.on_record(now, record) {
                         state.violate(at, "prekey", what);
@@ -262,6 +311,17 @@ impl Watch {
         }
         if state.broken.is_some() || state.lines.len() >= LINES_WAKE {
             self.stores.news.notify_one();
+        }
+    }
+}
+
+impl Upkeep {
+    fn count(&mut self, replica: &Replica) {
+        if matches!(replica.key.kind, ElementKind::Ack | ElementKind::Deletion) {
+            self.acks += 1;
+        } else {
+            self.made += 1;
+            self.made_bytes += (replica.item.len() + replica.warrant.len()) as u64;
         }
     }
 }

@@ -141,6 +141,8 @@ impl World<'_> {
                 Output::Store { ticket, op } => self.store(keeper, ticket, op),
                 Output::Push { conn, push } => self.push(keeper, conn, &push),
                 Output::Sweep => self.sweep(keeper),
+                // Keepers of this tier hand nothing over to each other.
+                Output::Imported { .. } => {}
             }
         }
         let Some(host) = self.hosts.get(keeper) else {

@@ -16,12 +16,14 @@ pub(crate) enum Kind {
     Push = 2,
     /// Asks for nodes, and for a response; the opener alone sends it.
     Question = 3,
+    /// Asks a keeper to compare or hand over what it keeps, and for a response; the opener alone sends it.
+    Repair = 4,
 }
 
 impl Kind {
     /// Returns whether the opener sends it and wants a response.
     pub(crate) const fn is_asked(self) -> bool {
-        matches!(self, Self::Request | Self::Question)
+        matches!(self, Self::Request | Self::Question | Self::Repair)
     }
 }
 
@@ -43,7 +45,7 @@ pub(crate) enum FrameFault {
     TooShort(u32),
     #[error("frame length is {0}, limit is {FRAME_BYTES_MAX}")]
     TooLong(u32),
-    #[error("frame kind is {0}, expected 0 to 3")]
+    #[error("frame kind is {0}, expected 0 to 4")]
     Kind(u8),
     #[error("request id is {id} in a frame of kind {kind}")]
     Id { kind: u8, id: u64 },
@@ -114,6 +116,7 @@ impl Decoder {
             1 => Kind::Response,
             2 => Kind::Push,
             3 => Kind::Question,
+            4 => Kind::Repair,
             _ => return Err(FrameFault::Kind(kind)),
         };
         let Some((id, payload)) = rest.split_first_chunk::<8>() else {

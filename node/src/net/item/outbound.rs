@@ -17,7 +17,7 @@ use super::link::{Alarm, End, Link};
 /// A request on its way, with the place its answer goes to.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// [`Kind::Request`] or [`Kind::Question`].
+    /// [`Kind::Request`], [`Kind::Question`] or [`Kind::Repair`].
     pub(crate) kind: Kind,
     pub(crate) payload: Bytes,
     pub(crate) deadline: Instant,
@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
             };
             let Frame { kind, id, payload } = frame?;
             match kind {
-                Kind::Request | Kind::Question => {
+                Kind::Request | Kind::Question | Kind::Repair => {
                     return Poll::Ready(Err(Some(Count::WrongDirection)));
                 }
                 Kind::Push => return Poll::Ready(Ok(payload)),

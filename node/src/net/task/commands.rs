@@ -8,7 +8,7 @@ use tracing::debug;
 use super::super::fault::NetFault;
 use super::super::handle::Command;
 use super::super::peer::node_of;
-use super::super::status::NetStatus;
+use super::super::status::{Mode, NetStatus};
 use super::Task;
 
 impl Task {
@@ -27,6 +27,14 @@ impl Task {
                 reply,
             } => {
                 let _gone = reply.send(behaviour.routing.closest_known(&address, count));
+            }
+            Command::Neighbours { count, reply } => {
+                let own = behaviour.routing.own_point();
+                let nearest = match self.mode {
+                    Mode::Server => behaviour.routing.nearest(&own, count),
+                    Mode::Client => Vec::new(),
+                };
+                let _gone = reply.send(nearest);
             }
             Command::Request { to, call } => behaviour.item.call(to, call),
             Command::Respond { via, id, payload } => behaviour.item.respond(via, id, payload),

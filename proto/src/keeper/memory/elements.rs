@@ -7,7 +7,10 @@ use crate::{
     ItemId,
     keeper::{Element, ElementKey, ElementKind, ElementPage, Replica, StoreOutcome, Usage},
     keys::PublicKey,
-    limits::{ACK_MEMORY_MS, ENVELOPES_BYTES_MAX, MAILBOX_TOMBSTONES_MAX, TOMBSTONE_BYTES},
+    limits::{
+        ACK_MEMORY_MS, MAILBOX_TOMBSTONES_MAX, REPLICA_HEAD_BYTES, REPLICAS_BYTES_MAX,
+        TOMBSTONE_BYTES,
+    },
     request::Reason,
     time::UnixMillis,
 };
@@ -38,8 +41,9 @@ impl MemoryStore {
                 continue;
             };
             let item = self.item(key);
-            bytes += item.len();
-            if bytes > ENVELOPES_BYTES_MAX {
+            let warrant = self.warrants.get(key).cloned().unwrap_or_default();
+            bytes += item.len() + warrant.len() + REPLICA_HEAD_BYTES;
+            if bytes > REPLICAS_BYTES_MAX {
                 break;
             }
             let acked = self.acked.get(&(key.address, ItemId::new(key.name)));
@@ -49,7 +53,7 @@ impl MemoryStore {
                 item,
                 deposited: key.kind == ElementKind::Ack
                     && acked.is_some_and(|acked| acked.deposited),
-                warrant: self.warrants.get(key).cloned().unwrap_or_default(),
+                warrant,
             });
         }
         StoreOutcome::Replicas(replicas)

@@ -44,6 +44,13 @@ pub(super) enum Asked {
     Cards(Address),
     FetchChunk(Key),
     DropChunk(Key),
+    /// The memory of an ack, from another keeper.
+    Bury {
+        key: Key,
+        until: UnixMillis,
+        deposited: bool,
+    },
+    Export,
     Nothing,
 }
 
@@ -112,7 +119,8 @@ impl Asked {
             StoreOp::Chunk { address } => Self::FetchChunk(Key::chunk(*address)),
             StoreOp::DeleteChunk { address, .. } => Self::DropChunk(Key::chunk(*address)),
             StoreOp::Bury(replica) => Self::of_grave(replica),
-            StoreOp::Export { .. } | StoreOp::Lacking { .. } => Self::Nothing,
+            StoreOp::Export { .. } => Self::Export,
+            StoreOp::Lacking { .. } => Self::Nothing,
         }
     }
 
@@ -120,7 +128,11 @@ impl Asked {
         match replica.key.kind {
             ElementKind::Ack => {
                 let id = ItemId::new(replica.key.name);
-                Self::Ack(vec![Key::mail(replica.key.address, id)])
+                Self::Bury {
+                    key: Key::mail(replica.key.address, id),
+                    until: replica.until,
+                    deposited: replica.deposited,
+                }
             }
             ElementKind::Deletion => Self::DropChunk(Key::chunk(replica.key.address)),
             ElementKind::Card | ElementKind::Envelope | ElementKind::Chunk => Self::Nothing,
@@ -151,6 +163,9 @@ impl Asked {
                     .iter()
                     .map(|item| restante_proto::envelope::id_of(&item.envelope));
                 ids.map(|id| format!("hands over {id}")).collect()
+            }
+            (Self::Bury { key, .. }, StoreOutcome::Done) => {
+                vec![format!("hears that {} was acked", key.item())]
             }
             (Self::Ack(keys), StoreOutcome::Done) => keys
                 .iter()

@@ -190,6 +190,16 @@ impl Book {
                     self.doubtful.entry(*key).or_default().push(Some(entry));
                 }
             }
+            Asked::Bury {
+                key,
+                until,
+                deposited,
+            } => {
+                let held = self.items.get(key).copied();
+                let until = held.map_or(*until, |entry| entry.until);
+                let entry = Entry::acked(until, held.is_some() || *deposited);
+                self.doubtful.entry(*key).or_default().push(Some(entry));
+            }
             _ => {}
         }
     }
@@ -278,6 +288,17 @@ impl Book {
                 for key in keys {
                     self.on_ack(now, *key);
                 }
+                Ok(())
+            }
+            (
+                Asked::Bury {
+                    key,
+                    until,
+                    deposited,
+                },
+                StoreOutcome::Done,
+            ) => {
+                self.on_bury(now, *key, *until, *deposited);
                 Ok(())
             }
             (Asked::List(address, after), StoreOutcome::Listing { items, more }) => {
@@ -398,6 +419,24 @@ impl Book {
             }
             (Some(_), StoreOutcome::Unknown) => Err(lost(key)),
             _ => Ok(()),
+        }
+    }
+
+    fn on_bury(&mut self, now: UnixMillis, key: Key, until: UnixMillis, deposited: bool) {
+        let latest = until.min(now.plus(restante_proto::limits::ACK_MEMORY_MS));
+        let entry = match self.live(now, &key) {
+            Some(known) if known.is_ack() && (known.is_vouched_for() || !deposited) => return,
+            Some(known) if known.is_ack() => Entry::acked(until, true),
+            _ => match self.items.get(&key).filter(|entry| !entry.is_ack()) {
+                Some(held) => Entry::acked(held.until, true),
+                None => Entry::acked(latest, deposited),
+            },
+        };
+        let in_doubt = self.doubtful.contains_key(&key);
+        self.change(key, Some(entry));
+        if in_doubt {
+            // As below.
+            self.doubtful.insert(key, vec![Some(entry)]);
         }
     }
 

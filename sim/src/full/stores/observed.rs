@@ -14,6 +14,8 @@ use super::asked::Asked;
 pub(in crate::full) struct ObservedStore<S> {
     pub(super) store: S,
     pub(super) watch: Watch,
+    /// The keeper's time at the last call.
+    pub(super) now: UnixMillis,
     /// Tells whether its disk is at fault.
     pub(super) is_excused: Box<dyn Fn() -> bool + Send>,
 }
@@ -32,6 +34,7 @@ impl<S: KeeperStore> ItemStore for ObservedStore<S> {
         now: UnixMillis,
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreFault> {
+        self.now = now;
         let asked = ops.iter().map(Asked::of).collect();
         let done = self.store.apply(now, ops);
         self.excuse();
@@ -40,6 +43,7 @@ impl<S: KeeperStore> ItemStore for ObservedStore<S> {
     }
 
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+        self.now = now;
         let done = self.store.sweep(now, limit);
         self.excuse();
         self.watch.on_swept(now, &done, self.store.usage());
@@ -66,6 +70,12 @@ impl<S: KeeperStore> ItemStore for ObservedStore<S> {
         limit: usize,
     ) -> Result<ElementPage, StoreFault> {
         self.store.elements(now, after, limit)
+    }
+}
+
+impl<S> Drop for ObservedStore<S> {
+    fn drop(&mut self) {
+        self.watch.on_gone(self.now);
     }
 }
 

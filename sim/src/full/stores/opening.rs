@@ -25,8 +25,10 @@ impl Watch {
             self.excuse();
         }
         self.judge(|book| book.on_opened(now, since, &mut store));
+        self.on_back();
         ObservedStore {
             store,
+            now,
             watch: self.clone(),
             is_excused: Box::new(is_excused),
         }

@@ -3,7 +3,7 @@
 use redb::{Error, ReadableTable};
 use restante_proto::{
     keeper::{Element, ElementKey, ElementKind, ElementPage, Replica, StoreOutcome},
-    limits::ENVELOPES_BYTES_MAX,
+    limits::{REPLICA_HEAD_BYTES, REPLICAS_BYTES_MAX},
 };
 
 use super::{
@@ -53,13 +53,13 @@ where
             };
             let is_grave = matches!(key.kind, ElementKind::Ack | ElementKind::Deletion);
             let size = usize::try_from(pointer.size_bytes).unwrap_or(usize::MAX);
-            if bytes.saturating_add(size) > ENVELOPES_BYTES_MAX {
-                break;
-            }
             let Some(content) = self.content(at, pointer)? else {
                 continue;
             };
-            bytes += size;
+            bytes += size + content.warrant.len() + REPLICA_HEAD_BYTES;
+            if bytes > REPLICAS_BYTES_MAX {
+                break;
+            }
             replicas.push(Replica {
                 key: *key,
                 until: pointer.expires,

@@ -1,0 +1,522 @@
+//! With whom a keeper compares what it has, and when; and what it answers to those that compare with it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::{
+    RepairRequest, RepairResponse, SALT_BYTES, Scan, Terms,
+    comparison::{Comparison, Nonsense, Step},
+    neighbourhood::{Change, Neighbourhood},
+    shared::{self, Shared},
+};
+use crate::{
+    NodeId, context,
+    keeper::{CallId, Replica, StoreFault, StoreOp, StoreOutcome, Ticket},
+    limits::{CLOCK_SKEW_MS, COMPARED_POINTS_MAX, MINUTE_MS, SECOND_MS},
+    request::{Reason, Refusal},
+    routing::Point,
+    time::UnixMillis,
+};
+
+/// How often a keeper compares itself with each partner although nothing has happened, in milliseconds.
+const INTERVAL_MS: u64 = 60 * MINUTE_MS;
+/// How long after a start the first comparison is made, in milliseconds: the neighbours become known meanwhile.
+const SETTLE_MS: u64 = 30 * SECOND_MS;
+/// Over how long those that have gained something spread their comparisons, in milliseconds.
+const SPREAD_MS: u64 = 30 * SECOND_MS;
+/// The first pause after a comparison that failed, in milliseconds; it doubles.
+const RETRY_MS: u64 = MINUTE_MS;
+/// Requests of others that are under way at once, at most.
+const SERVED_MAX: usize = 32;
+/// Operations in the store that are under way at once, at most.
+pub const OPS_MAX: usize = SERVED_MAX + 1;
+/// Elements that end sooner are not compared, in milliseconds: by a partner's clock they may have ended.
+const MARGIN_MS: u64 = 2 * CLOCK_SKEW_MS;
+
+/// What enters.
+#[derive(Debug)]
+pub enum Input {
+    /// The keepers nearest to this one that can be reached, as far as it knows.
+    Neighbours(Vec<NodeId>),
+    /// Another keeper asks.
+    Request {
+        /// Where the answer goes.
+        call: CallId,
+        /// Who asks.
+        from: NodeId,
+        /// What.
+        payload: Bytes,
+    },
+    /// A scan is over.
+    Scanned(Ticket, Result<Scan, StoreFault>),
+    /// The store has done an operation, or failed to.
+    Stored(Ticket, Result<StoreOutcome, StoreFault>),
+    /// So many replicas were taken, or were there already.
+    Imported(Ticket, u64),
+    /// Another keeper has answered, or not.
+    Answered(Ticket, Option<Bytes>),
+    /// The keeper is to leave.
+    Leave,
+    /// The time asked for by [`Repair::next_timeout`] has come.
+    Timer,
+}
+
+/// What leaves.
+#[derive(Debug)]
+#[must_use]
+pub enum Output {
+    /// Answer a request.
+    Respond(CallId, RepairResponse),
+    /// Run a scan, slice by slice, and come back with [`Input::Scanned`].
+    Scan(Ticket, Box<Scan>),
+    /// Run an operation in the store, and come back with [`Input::Stored`].
+    Store(Ticket, StoreOp),
+    /// Take replicas like deposits, and come back with [`Input::Imported`].
+    Import(Ticket, Vec<Replica>),
+    /// Ask another keeper, and come back with [`Input::Answered`].
+    Ask(Ticket, NodeId, RepairRequest),
+    /// All neighbours have taken what they should have, or cannot be reached.
+    Left,
+}
+
+/// What was done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairCounters {
+    /// Comparisons that came to their end.
+    pub compared: u64,
+    /// Comparisons that did not.
+    pub failed: u64,
+    /// Replicas copied from others.
+    pub copied: u64,
+    /// Bytes of their items.
+    pub copied_bytes: u64,
+    /// Replicas handed over to others.
+    pub handed_over: u64,
+}
+
+/// The state of repair at one keeper.
+#[derive(Debug)]
+pub struct Repair {
+    neighbours: Neighbourhood,
+    partners: BTreeMap<NodeId, Partner>,
+    /// Those that leave and wait for an answer.
+    leavers: VecDeque<(NodeId, CallId)>,
+    current: Option<Current>,
+    served: BTreeMap<Ticket, CallId>,
+    /// Partners that were told that this keeper leaves.
+    told: BTreeMap<Ticket, NodeId>,
+    leaving: bool,
+    seed: [u8; 32],
+    drawn: u64,
+    next_ticket: u64,
+    counters: RepairCounters,
+}
+
+#[derive(Debug, Default)]
+struct Partner {
+    due: UnixMillis,
+    failures: u32,
+}
+
+#[derive(Debug)]
+struct Current {
+    ticket: Ticket,
+    comparison: Comparison,
+    /// Who waits for its end.
+    call: Option<CallId>,
+}
+
+impl Repair {
+    /// Begins for the keeper `me`; `seed` is random.
+    pub fn new(me: NodeId, seed: [u8; 32]) -> Self {
+        Self {
+            neighbours: Neighbourhood::new(me),
+            partners: BTreeMap::new(),
+            leavers: VecDeque::new(),
+            current: None,
+            served: BTreeMap::new(),
+            told: BTreeMap::new(),
+            leaving: false,
+            seed,
+            drawn: 0,
+            next_ticket: 0,
+            counters: RepairCounters::default(),
+        }
+    }
+
+    /// Takes an input and returns what is to be done.
+    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+        match input {
+            Input::Neighbours(live) => {
+                let change = self.neighbours.update(now, &live);
+                self.on_change(now, change, SETTLE_MS);
+            }
+            Input::Request {
+                call,
+                from,
+                payload,
+            } => return self.on_request(now, call, from, &payload),
+            Input::Scanned(ticket, result) => return self.on_scanned(now, ticket, result),
+            Input::Stored(ticket, result) => return self.on_stored(now, ticket, result),
+            Input::Imported(ticket, taken) => {
+                let Some(current) = self
+                    .current
+                    .as_mut()
+                    .filter(|current| current.ticket == ticket)
+                else {
+                    return Vec::new();
+                };
+                self.counters.copied += taken;
+                let step = current.comparison.on_imported(taken);
+                return self.on_step(now, Some(step));
+            }
+            Input::Answered(ticket, answer) => return self.on_answered(now, ticket, answer),
+            Input::Leave => return self.leave(),
+            Input::Timer => {
+                let change = self.neighbours.expire(now);
+                self.on_change(now, change, 0);
+            }
+        }
+        self.begin(now)
+    }
+
+    /// Returns when [`Input::Timer`] is due, if ever.
+    pub fn next_timeout(&self) -> Option<UnixMillis> {
+        let is_free = self.current.is_none() && !self.leaving;
+        let due = self.partners.values().map(|partner| partner.due).min();
+        let due = due.filter(|_| is_free);
+        due.into_iter().chain(self.neighbours.next_expiry()).min()
+    }
+
+    /// Returns with whom this keeper shares any business: connections to them are worth keeping.
+    pub fn partners(&self) -> impl Iterator<Item = &NodeId> {
+        self.partners.keys()
+    }
+
+    /// Returns what was done since the start.
+    pub const fn counters(&self) -> &RepairCounters {
+        &self.counters
+    }
+
+    /// Tells whether a comparison is under way or due.
+    pub fn is_busy(&self, now: UnixMillis) -> bool {
+        self.current.is_some()
+            || self
+                .partners
+                .values()
+                .any(|partner| partner.due <= now.plus(SPREAD_MS))
+    }
+
+    fn on_change(&mut self, now: UnixMillis, change: Option<Change>, settle_ms: u64) {
+        let Some(Change { partners, gained }) = change else {
+            return;
+        };
+        self.partners.retain(|node, _| partners.contains(node));
+        for node in partners {
+            let is_gained = gained.contains(&node);
+            let is_new = !self.partners.contains_key(&node);
+            let pause = match (is_gained, is_new) {
+                (true, _) => settle_ms + self.draw(SPREAD_MS),
+                (false, true) => self.draw(INTERVAL_MS),
+                (false, false) => continue,
+            };
+            let partner = self.partners.entry(node).or_insert(Partner {
+                due: now.plus(pause),
+                failures: 0,
+            });
+            if is_gained {
+                partner.due = partner.due.min(now.plus(pause));
+            }
+        }
+    }
+
+    /// Begins the next comparison, if one is due and none is under way.
+    fn begin(&mut self, now: UnixMillis) -> Vec<Output> {
+        if self.current.is_some() || self.leaving {
+            return Vec::new();
+        }
+        let leaver = self.leavers.pop_front();
+        // Further ahead than that, the date was set by a clock that has been set back since.
+        let is_due = |due: UnixMillis| due <= now || due.since(now) > 2 * INTERVAL_MS;
+        let due = self
+            .partners
+            .iter()
+            .filter(|(_, partner)| is_due(partner.due));
+        let due = due
+            .min_by_key(|(_, partner)| partner.due)
+            .map(|(node, _)| *node);
+        let Some((partner, call)) = leaver
+            .map(|(node, call)| (node, Some(call)))
+            .or(due.map(|node| (node, None)))
+        else {
+            return Vec::new();
+        };
+        let mut points = self.neighbours.points();
+        let other = Point::of_node(&partner);
+        if !points.contains(&other) {
+            points.truncate(COMPARED_POINTS_MAX - 1);
+            points.push(other);
+        }
+        let terms = Terms {
+            salt: self.salt(),
+            points,
+            alive: now.plus(MARGIN_MS),
+            leaving: call.is_some(),
+        };
+        let mut comparison = Comparison::new(partner, terms, self.neighbours.point());
+        let step = comparison.next();
+        let ticket = self.ticket();
+        self.current = Some(Current {
+            ticket,
+            comparison,
+            call,
+        });
+        self.on_step(now, Some(step))
+    }
+
+    /// Does what a comparison asks for; without a step it has failed.
+    fn on_step(&mut self, now: UnixMillis, step: Option<Step>) -> Vec<Output> {
+        let Some(current) = &self.current else {
+            return Vec::new();
+        };
+        let ticket = current.ticket;
+        match step {
+            Some(Step::Scan(scan)) => vec![Output::Scan(ticket, Box::new(scan))],
+            Some(Step::Ask(request)) => {
+                vec![Output::Ask(ticket, current.comparison.partner, request)]
+            }
+            Some(Step::Lacking(elements)) => {
+                vec![Output::Store(ticket, StoreOp::Lacking { elements })]
+            }
+            Some(Step::Import(replicas)) => {
+                let bytes: usize = replicas.iter().map(|replica| replica.item.len()).sum();
+                self.counters.copied_bytes += bytes as u64;
+                vec![Output::Import(ticket, replicas)]
+            }
+            Some(Step::Done) => self.end(now, true),
+            None => self.end(now, false),
+        }
+    }
+
+    fn end(&mut self, now: UnixMillis, is_whole: bool) -> Vec<Output> {
+        let Some(current) = self.current.take() else {
+            return Vec::new();
+        };
+        let node = current.comparison.partner;
+        let spread = self.draw(INTERVAL_MS * 2 / 5);
+        if let Some(partner) = self.partners.get_mut(&node) {
+            let pause = if is_whole {
+                partner.failures = 0;
+                INTERVAL_MS * 4 / 5 + spread
+            } else {
+                partner.failures = partner.failures.saturating_add(1);
+                let doubled = RETRY_MS.saturating_mul(1 << partner.failures.min(6));
+                (doubled / 2).min(INTERVAL_MS)
+            };
+            partner.due = now.plus(pause);
+        }
+        self.counters.compared += u64::from(is_whole);
+        self.counters.failed += u64::from(!is_whole);
+        let mut outputs = Vec::new();
+        outputs.extend(
+            current
+                .call
+                .map(|call| Output::Respond(call, RepairResponse::Done)),
+        );
+        outputs.extend(self.begin(now));
+        outputs
+    }
+
+    fn on_answered(
+        &mut self,
+        now: UnixMillis,
+        ticket: Ticket,
+        answer: Option<Bytes>,
+    ) -> Vec<Output> {
+        if self.told.remove(&ticket).is_some() {
+            return if self.told.is_empty() {
+                vec![Output::Left]
+            } else {
+                Vec::new()
+            };
+        }
+        let Some(current) = self
+            .current
+            .as_mut()
+            .filter(|current| current.ticket == ticket)
+        else {
+            return Vec::new();
+        };
+        let response = answer.and_then(|bytes| RepairResponse::decode(&bytes).ok());
+        let step = match response {
+            Some(RepairResponse::Compared(answers)) => current.comparison.on_compared(answers),
+            Some(RepairResponse::Replicas(replicas)) => current.comparison.on_replicas(replicas),
+            Some(RepairResponse::Done | RepairResponse::Refusal(_)) | None => Err(Nonsense),
+        };
+        self.on_step(now, step.ok())
+    }
+
+    fn on_request(
+        &mut self,
+        now: UnixMillis,
+        call: CallId,
+        from: NodeId,
+        payload: &[u8],
+    ) -> Vec<Output> {
+        let refuse = |reason, pause| {
+            vec![Output::Respond(
+                call,
+                RepairResponse::Refusal(Refusal::until(reason, pause)),
+            )]
+        };
+        let Ok(request) = RepairRequest::decode(payload) else {
+            return refuse(Reason::Malformed, 0);
+        };
+        // Only neighbours have anything to compare, and may see what lies here.
+        if !self.neighbours.knows(&from) {
+            return refuse(Reason::Unavailable, MINUTE_MS);
+        }
+        if self.served.len() + self.leavers.len() >= SERVED_MAX {
+            return refuse(Reason::Busy, 5 * SECOND_MS);
+        }
+        let (me, asker) = (self.neighbours.point(), Point::of_node(&from));
+        match request {
+            RepairRequest::Compare { terms, ranges } => {
+                let shared = Shared::new(&terms, asker, me).guarded(self.neighbours.points());
+                let ranges = ranges.into_iter().map(|(range, sum)| (range, Some(sum)));
+                let scan = Scan::new(shared, terms.salt, terms.alive.max(now), ranges.collect());
+                let ticket = self.serve(call);
+                vec![Output::Scan(ticket, Box::new(scan))]
+            }
+            RepairRequest::Copy { mut keys } => {
+                let points = self.neighbours.points();
+                keys.retain(|key| {
+                    shared::is_business_of(&points, &asker, &Point::of_address(&key.address))
+                });
+                vec![Output::Store(self.serve(call), StoreOp::Export { keys })]
+            }
+            RepairRequest::Leave => {
+                let change = self.neighbours.on_leave(now, from);
+                let gains = change
+                    .as_ref()
+                    .is_some_and(|change| !change.gained.is_empty());
+                // What is taken from the leaver now need not be compared with the others at once.
+                self.on_change(now, change, 2 * SPREAD_MS);
+                if !gains {
+                    return vec![Output::Respond(call, RepairResponse::Done)];
+                }
+                self.leavers.push_back((from, call));
+                self.begin(now)
+            }
+        }
+    }
+
+    fn on_scanned(
+        &mut self,
+        now: UnixMillis,
+        ticket: Ticket,
+        result: Result<Scan, StoreFault>,
+    ) -> Vec<Output> {
+        if let Some(call) = self.served.remove(&ticket) {
+            let answer = result.map(|scan| RepairResponse::Compared(scan.answers()));
+            return vec![respond(call, answer)];
+        }
+        let Some(current) = self
+            .current
+            .as_mut()
+            .filter(|current| current.ticket == ticket)
+        else {
+            return Vec::new();
+        };
+        let step = result.map(|scan| current.comparison.on_scanned(&scan));
+        self.on_step(now, step.ok())
+    }
+
+    fn on_stored(
+        &mut self,
+        now: UnixMillis,
+        ticket: Ticket,
+        result: Result<StoreOutcome, StoreFault>,
+    ) -> Vec<Output> {
+        if let Some(call) = self.served.remove(&ticket) {
+            let replicas = result.map(|outcome| match outcome {
+                StoreOutcome::Replicas(replicas) => replicas,
+                _ => Vec::new(),
+            });
+            self.counters.handed_over += replicas.as_ref().map_or(0, Vec::len) as u64;
+            return vec![respond(call, replicas.map(RepairResponse::Replicas))];
+        }
+        let Some(current) = self
+            .current
+            .as_mut()
+            .filter(|current| current.ticket == ticket)
+        else {
+            return Vec::new();
+        };
+        let step = match result {
+            Ok(StoreOutcome::Lacking(lacking)) => Some(current.comparison.on_lacking(&lacking)),
+            Ok(_) | Err(_) => None,
+        };
+        self.on_step(now, step)
+    }
+
+    fn leave(&mut self) -> Vec<Output> {
+        self.leaving = true;
+        self.current = None;
+        let partners: Vec<NodeId> = self.partners.keys().copied().collect();
+        let mut outputs = Vec::new();
+        for partner in partners {
+            let ticket = self.ticket();
+            self.told.insert(ticket, partner);
+            outputs.push(Output::Ask(ticket, partner, RepairRequest::Leave));
+        }
+        if outputs.is_empty() {
+            outputs.push(Output::Left);
+        }
+        outputs
+    }
+
+    fn serve(&mut self, call: CallId) -> Ticket {
+        let ticket = self.ticket();
+        self.served.insert(ticket, call);
+        ticket
+    }
+
+    const fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+
+    /// Draws 32 bytes.
+    fn bytes(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        let parts: [&[u8]; 2] = [&self.seed, &self.drawn.to_be_bytes()];
+        context::derive(context::JITTER, &parts)
+    }
+
+    fn salt(&mut self) -> [u8; SALT_BYTES] {
+        let mut salt = [0; SALT_BYTES];
+        salt.copy_from_slice(
+            self.bytes()
+                .first_chunk::<SALT_BYTES>()
+                .unwrap_or(&[0; SALT_BYTES]),
+        );
+        salt
+    }
+
+    /// Draws a number of milliseconds below `limit_ms`.
+    fn draw(&mut self, limit_ms: u64) -> u64 {
+        let bytes = self.bytes();
+        let drawn = bytes
+            .first_chunk::<8>()
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        drawn % limit_ms.max(1)
+    }
+}
+
+/// Answers with what the store said, or that it has failed.
+fn respond(call: CallId, answer: Result<RepairResponse, StoreFault>) -> Output {
+    let refusal = Refusal::until(Reason::Unavailable, 10 * MINUTE_MS);
+    Output::Respond(call, answer.unwrap_or(RepairResponse::Refusal(refusal)))
+}
