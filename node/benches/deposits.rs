@@ -2,8 +2,12 @@
 //!
 //! Run it with `cargo bench -p restante --bench deposits`. The keeper is a whole community server with its sockets and
 //! its disk; receipts count once they have arrived and were verified, each after the keeper's fsync. The ceiling is a
-//! plain table that gets the same bytes with the same commits, in batches as large as what is in flight. The two take
-//! turns, so that a disk that changes its mood does so for both.
+//! plain table that gets the same bytes as the store writes for one envelope, under ascending keys, one envelope a
+//! value, committed in two phases with an fsync each, in batches as large as what is in flight, on the same disk.
+//! The two take turns, so that a disk that changes its mood does so for both. Client and keeper share the cores.
+//!
+//! At half the load deposits begin at set times, whether or not those before are answered, and each counts from the
+//! time it was to begin.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,6 +36,8 @@ use tokio::sync::{mpsc, watch};
 const ENVELOPE_BYTES: usize = 2_048;
 const ROUNDS: usize = 6;
 const ROUND: Duration = Duration::from_secs(1);
+/// What the store writes beside an envelope: the header of its row, a mailbox and a capability's proof.
+const ROW_BYTES: usize = ENVELOPE_BYTES + 145 + 240;
 /// More than any round takes.
 const READY: usize = 16_000;
 const PLAIN: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("plain");
@@ -48,13 +54,29 @@ fn main() {
     let server = Server::start(&folder.path().join("server"));
     let client = Client::start(&server);
     println!(
+        "a keeper that does nothing takes {:.1} MiB of memory, with its client in the same process",
+        resident_bytes() as f64 / 1_048_576.0
+    );
+    println!(
+        "an fsync of 4 KiB takes {:.2} ms",
+        millis(fsync(folder.path()))
+    );
+    println!(
         "deposits of {ENVELOPE_BYTES}-byte envelopes over QUIC on loopback, {ROUNDS} rounds of {ROUND:?} each"
     );
     println!(
-        "{:<11}{:>12}{:>10}{:>10}{:>14}{:>12}",
-        "in flight", "receipts/s", "p50", "p99", "ceiling/s", "of ceiling"
+        "{:<11}{:>12}{:>10}{:>10}{:>14}{:>12}{:>14}{:>10}{:>10}",
+        "in flight",
+        "receipts/s",
+        "p50",
+        "p99",
+        "ceiling/s",
+        "of ceiling",
+        "half load/s",
+        "p50",
+        "p99"
     );
-    for in_flight in [1, 64] {
+    for in_flight in [1, 64, 128] {
         let plain = folder.path().join(format!("plain{in_flight}.redb"));
         let database = Database::create(plain).expect("a database can be made");
         let (mut rates, mut ceilings, mut times) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,16 +92,58 @@ fn main() {
                 times.extend(took);
             }
         }
-        times.sort_unstable();
-        let percentile = |part: usize| times[times.len() * part / 100].as_secs_f64() * 1_000.0;
         let (rate, ceiling) = (median(&mut rates), median(&mut ceilings));
-        let (p50, p99) = (percentile(50), percentile(99));
         let share = 100.0 * rate / ceiling;
+        let mut paced = Vec::new();
+        for _ in 0..ROUNDS {
+            paced.extend(client.deposit_paced(&server, &prepare(), rate / 2.0));
+        }
+        let (p50, p99) = (percentile(&mut times, 50), percentile(&mut times, 99));
+        let (half50, half99) = (percentile(&mut paced, 50), percentile(&mut paced, 99));
         println!(
-            "{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%"
+            "{in_flight:<11}{rate:>12.0}{p50:>7.2} ms{p99:>7.2} ms{ceiling:>14.0}{share:>11.0}%\
+             {:>14.0}{half50:>7.2} ms{half99:>7.2} ms",
+            rate / 2.0
         );
     }
     server.stop();
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// Returns a percentile in milliseconds.
+fn percentile(times: &mut [Duration], part: usize) -> f64 {
+    times.sort_unstable();
+    times
+        .get(times.len() * part / 100)
+        .copied()
+        .map_or(0.0, millis)
+}
+
+/// Returns how much memory this process takes.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1_024
+}
+
+/// Returns the median time of an fsync that has a page to write.
+fn fsync(folder: &Path) -> Duration {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(folder.join("fsync")).expect("a file can be made");
+    let mut times: Vec<Duration> = (0..101)
+        .map(|_| {
+            file.write_all(&[7; 4_096]).expect("the disk works");
+            let start = Instant::now();
+            file.sync_data().expect("the disk works");
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[50]
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -128,7 +192,7 @@ fn prepare() -> Vec<Deposit> {
 
 /// Writes envelopes into a plain table for one round and returns how many a second.
 fn insert(database: &Database, batch: usize, next: &mut u64) -> f64 {
-    let mut bytes = vec![0; ENVELOPE_BYTES * batch];
+    let mut bytes = vec![0; ROW_BYTES * batch];
     let (start, mut count) = (Instant::now(), 0_u32);
     while start.elapsed() < ROUND {
         rand::rng().fill_bytes(&mut bytes);
@@ -137,12 +201,11 @@ fn insert(database: &Database, batch: usize, next: &mut u64) -> f64 {
             .set_durability(Durability::Immediate)
             .expect("nothing was written yet");
         transaction.set_two_phase_commit(true);
-        transaction.set_quick_repair(true);
         {
             let mut table = transaction
                 .open_table(PLAIN)
                 .expect("the table can be opened");
-            for envelope in bytes.chunks_exact(ENVELOPE_BYTES) {
+            for envelope in bytes.chunks_exact(ROW_BYTES) {
                 table
                     .insert(*next, envelope)
                     .expect("an envelope can be inserted");
@@ -285,6 +348,22 @@ impl Client {
         let rate = times.len() as f64 / start.elapsed().as_secs_f64();
         assert!(times.len() < deposits.len(), "a round ran out of deposits");
         (rate, times)
+    }
+
+    /// Deposits for one round, so many a second; returns how long each took.
+    fn deposit_paced(&self, server: &Server, deposits: &[Deposit], rate: f64) -> Vec<Duration> {
+        let start = Instant::now();
+        self.runtime.block_on(async {
+            let count = ((ROUND.as_secs_f64() * rate) as usize).min(deposits.len());
+            let one = |(number, deposit)| async move {
+                let begin = start + Duration::from_secs_f64(number as f64 / rate);
+                tokio::time::sleep_until(begin.into()).await;
+                self.one(server.node, deposit).await;
+                begin.elapsed()
+            };
+            let all = deposits[..count].iter().enumerate().map(one);
+            futures::future::join_all(all).await
+        })
     }
 
     async fn one(&self, keeper: NodeId, deposit: &Deposit) -> Duration {

@@ -40,14 +40,14 @@ const VARIANTS: [(&str, Variant); 4] = [
         "plain table, same commit",
         Variant::Plain {
             two_phase: true,
-            quick_repair: true,
+            quick_repair: false,
         },
     ),
     (
-        "plain table, no quick repair",
+        "plain table, with quick repair",
         Variant::Plain {
             two_phase: true,
-            quick_repair: false,
+            quick_repair: true,
         },
     ),
     (

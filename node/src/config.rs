@@ -41,7 +41,7 @@ pub struct Config {
     pub external: Vec<Multiaddr>,
     /// Nodes to join the network through, each with its peer identity; default none.
     pub bootstrap: Vec<Multiaddr>,
-    /// Bytes of disk for other people's items; default 1 GiB.
+    /// Bytes of disk that the file with other people's items may take; default 1 GiB.
     pub disk_cap_bytes: u64,
     /// How long a message may live unless `send --ttl` says otherwise, in milliseconds; default 6
     /// days.

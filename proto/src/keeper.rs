@@ -23,6 +23,7 @@ use crate::{
 mod admission;
 mod allowance;
 mod budget;
+mod certificates;
 mod element;
 mod import;
 mod memory;
@@ -47,6 +48,7 @@ pub use self::{
     turns::{TURN_COST, TurnBounds, TurnUsage, Turns},
 };
 use self::{
+    certificates::Certificates,
     rate::RateLimiter,
     shares::{Charge, Shares},
     subscriptions::Subscriptions,
@@ -233,6 +235,7 @@ pub struct Keeper {
     rates: RateLimiter,
     shares: Shares,
     subscriptions: Subscriptions,
+    certificates: Certificates,
     pending: BTreeMap<Ticket, Pending>,
     /// How many of those each source has.
     pending_of: BTreeMap<Source, usize>,
@@ -255,6 +258,7 @@ impl Keeper {
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
             shares: Shares::new(),
             subscriptions: Subscriptions::default(),
+            certificates: Certificates::default(),
             pending: BTreeMap::new(),
             pending_of: BTreeMap::new(),
             imports: import::Imports::default(),
@@ -446,13 +450,14 @@ impl Keeper {
         Some((call, then))
     }
 
-    fn desk(&self, now: UnixMillis) -> admission::Desk<'_> {
+    fn desk(&mut self, now: UnixMillis) -> admission::Desk<'_> {
         admission::Desk {
             now,
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
             price_factor: self.shares.price_factor(),
+            certificates: &mut self.certificates,
         }
     }
 

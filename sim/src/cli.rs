@@ -12,6 +12,7 @@ mod completions;
 mod durability;
 mod list;
 mod memory;
+mod power_cuts;
 mod progress;
 mod run;
 mod shrink;
@@ -25,6 +26,7 @@ use self::calibrate::{CalibrateArgs, compare};
 use self::completions::{CompletionsArgs, completions};
 use self::durability::{DurabilityArgs, durability};
 use self::list::list;
+use self::power_cuts::{PowerCutsArgs, power_cuts};
 use self::run::{RunArgs, run_one};
 use self::soak::{SoakArgs, ci, soak_all};
 use self::table::{TableArgs, table};
@@ -71,6 +73,11 @@ enum Command {
         after_help = "Example:\n  restante-sim durability --life 8h --life 24h --html durability.html"
     )]
     Durability(DurabilityArgs),
+    /// Cuts the power under a keeper's store, on a simulated disk, and looks whether it keeps what it promised.
+    #[command(after_help = "Example:\n  \
+        restante-sim power-cuts --cuts 100000 --json power-cuts.json\n  \
+        restante-sim power-cuts --skip-sync 3")]
+    PowerCuts(PowerCutsArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  \
         restante-sim completions bash > ~/.local/share/bash-completion/completions/restante-sim")]
@@ -108,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Calibrate(args) => compare(&mut out, &args),
         Command::Table(args) => table(&mut out, &args),
         Command::Durability(args) => durability(&mut out, &args),
+        Command::PowerCuts(args) => power_cuts(&mut out, &args),
         Command::Completions(args) => completions(&mut out, args),
         Command::Soak(args) => soak_all(&mut out, &args),
     };

@@ -20,6 +20,7 @@ pub mod observed;
 mod options;
 mod page;
 mod person;
+mod power_cuts;
 mod random;
 mod report;
 mod routing;

@@ -12,6 +12,7 @@
 
 mod cluster;
 mod flood;
+mod kills;
 mod letterbox;
 mod node;
 mod peer;
@@ -22,6 +23,7 @@ mod wait;
 
 pub use cluster::Cluster;
 pub use flood::{Answers, Crowd, Honest, Hostile, Seen, Times};
+pub use kills::{KillReport, Kills};
 pub use letterbox::{Letterbox, envelope, nonce};
 pub use node::Node;
 pub use peer::Peer;

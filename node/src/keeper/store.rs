@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use redb::{
-    Builder, Database, Durability, Error, ReadOnlyTable, ReadableDatabase, ReadableTable,
-    StorageBackend, TableHandle as _,
+    Builder, Database, Durability, Error, ReadOnlyTable, ReadableDatabase, ReadableTable as _,
+    ReadableTableMetadata as _, StorageBackend, TableHandle as _,
 };
 use restante_proto::{
     keeper::{
@@ -26,23 +26,30 @@ use restante_proto::{
 mod batch;
 mod fault;
 mod file;
+mod packs;
 #[cfg(feature = "planted")]
 mod planted;
 mod reader;
+mod room;
 mod salvage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use self::file::{OpenReport, Salvaged};
 use self::{
-    batch::{Batch, Sums},
+    batch::Batch,
     fault::guarded,
+    packs::Sums,
     reader::Reader,
+    room::{CappedFile, FreePages},
     tables::{
-        FORMAT, INDEX, ITEMS, IndexValue, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT,
-        META_ITEMS, META_NEXT, META_TOMBSTONES,
+        FORMAT, GRAVES, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_FREE,
+        META_ITEMS, META_NEXT, META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS,
+        Pointer, PointerValue, TALLIES, TallyValue,
     },
+    upkeep::Upkeep,
 };
 
 /// How much of the file redb keeps in memory, at most.
@@ -117,8 +124,9 @@ pub struct RedbStore {
     fault: OnceLock<StoreFault>,
     damaged: BTreeSet<ItemKey>,
     counters: StoreCounters,
-    /// When the first item expires, never if there is none; nothing when that has to be read again.
-    first_expiry: Option<UnixMillis>,
+    upkeep: Upkeep,
+    /// The file and how much it may take, if it is a file.
+    file: Option<CappedFile>,
     /// A file that is there while the store is open, and stays after a crash or a fault.
     mark: Option<PathBuf>,
 }
@@ -164,7 +172,8 @@ impl RedbStore {
             fault: OnceLock::new(),
             damaged: BTreeSet::new(),
             counters: StoreCounters::default(),
-            first_expiry: None,
+            upkeep: Upkeep::default(),
+            file: None,
             mark: None,
         };
         store.sums = match store.load()? {
@@ -205,10 +214,14 @@ impl RedbStore {
         sums.usage.cap_bytes = self.sums.usage.cap_bytes;
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
+            let tallies = tx.open_table(TALLIES)?;
             for entry in tx.open_table(INDEX)?.iter()? {
                 let (key, value) = entry?;
-                if let Some(key) = ItemKey::from_bytes(key.value()) {
-                    sums.add(key.kind, value.value().2);
+                let pointer = Pointer::from_value(value.value());
+                let key = ItemKey::from_bytes(key.value());
+                let is_left_over = self.sums.stale > 0 && tallies.get(pointer.pack())?.is_none();
+                if let Some(key) = key.filter(|_| !is_left_over) {
+                    sums.add(key.kind, pointer.size_bytes);
                 }
             }
             Ok(sums.usage)
@@ -243,9 +256,18 @@ impl RedbStore {
                 tombstones: number(META_TOMBSTONES)?,
                 cap_bytes: 0,
             };
+            let mut free = FreePages::default();
+            for (word, count) in META_FREE.into_iter().zip(&mut free.0) {
+                *count = number(word)?;
+            }
             Ok(Loaded::Sums(Sums {
                 usage,
                 next: number(META_NEXT)?,
+                pack_bytes: number(META_PACK_BYTES)?,
+                lines: tx.open_table(INDEX)?.len()?,
+                stale: number(META_STALE)?,
+                swept: UnixMillis::new(number(META_SWEPT)?),
+                free,
             }))
         })
     }
@@ -254,7 +276,7 @@ impl RedbStore {
         self.watch(|| {
             let tx = begin_durable(self.database()?)?;
             tx.open_table(META)?.insert(META_FORMAT, FORMAT)?;
-            Batch::open(&tx, UnixMillis::default(), Sums::default())?.finish(&tx)?;
+            Batch::open(&tx, UnixMillis::default(), Sums::default(), None)?.finish(&tx)?;
             tx.commit()?;
             Ok(())
         })
@@ -269,11 +291,14 @@ impl RedbStore {
     ) -> Result<T, StoreFault> {
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
-            let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
             work(&mut Reader {
-                items: &items,
-                index: &index,
+                packs: &tx.open_table(PACKS)?,
+                graves: &tx.open_table(GRAVES)?,
+                tallies: &tx.open_table(TALLIES)?,
+                index: &tx.open_table(INDEX)?,
+                open: None,
                 now,
+                swept: self.sums.swept_if_stale(),
                 damaged,
             })
         })
@@ -288,9 +313,11 @@ impl RedbStore {
         if let Some(fault) = self.fault.get() {
             return Err(fault.clone());
         }
+        let room = self.file.as_ref().map(CappedFile::room).transpose();
+        let room = room.map_err(|fault| self.fault.get_or_init(|| fault).clone())?;
         let (done, sums, damaged) = self.watch(|| {
             let tx = begin_durable(self.database()?)?;
-            let mut batch = Batch::open(&tx, now, self.sums)?;
+            let mut batch = Batch::open(&tx, now, self.sums, room)?;
             let done = work(&mut batch)?;
             let damaged = std::mem::take(&mut batch.damaged);
             let sums = if batch.changed {
@@ -306,7 +333,7 @@ impl RedbStore {
             Ok((done, sums, damaged))
         })?;
         if let Some(sums) = sums {
-            self.first_expiry = None;
+            self.upkeep.forget_first();
             self.sums = sums;
             self.counters.commits += 1;
         }
@@ -316,7 +343,15 @@ impl RedbStore {
 
     /// Runs calls into redb; the first fault closes the store for writing.
     fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreFault> {
-        guarded(calls).map_err(|fault| self.fault.get_or_init(|| fault).clone())
+        guarded(calls).map_err(|fault| {
+            let first = self.fault.get_or_init(|| {
+                if let Some(mark) = &self.mark {
+                    file::distrust(mark);
+                }
+                fault
+            });
+            first.clone()
+        })
     }
 
     fn shut_down(&mut self) -> Result<(), StoreFault> {
@@ -376,23 +411,7 @@ impl ItemStore for RedbStore {
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
         #[cfg(feature = "planted")]
         let now = restante_proto::planted::keepers_date(now);
-        let first_expiry = match self.first_expiry {
-            Some(known) => known,
-            None => self.read(now, &mut Vec::new(), |reader| {
-                let first = reader.items.first()?;
-                let expiry = first.map_or(u64::MAX, |(key, _)| key.value().0);
-                Ok(UnixMillis::new(expiry))
-            })?,
-        };
-        self.first_expiry = Some(first_expiry);
-        if first_expiry > now && self.damaged.is_empty() {
-            return Ok(Expired::default());
-        }
-        let damaged: Vec<ItemKey> = std::mem::take(&mut self.damaged).into_iter().collect();
-        self.write(now, |batch| {
-            batch.drop_damaged(&damaged)?;
-            batch.sweep(limit)
-        })
+        self.keep_up(now, limit)
     }
 
     fn usage(&self) -> Usage {
@@ -443,7 +462,8 @@ impl std::fmt::Debug for RedbStore {
 type SnapshotReader<'a> = Reader<
     'a,
     ReadOnlyTable<(u64, u64), &'static [u8]>,
-    ReadOnlyTable<&'static [u8; KEY_BYTES], IndexValue>,
+    ReadOnlyTable<(u64, u64), TallyValue>,
+    ReadOnlyTable<&'static [u8; KEY_BYTES], PointerValue>,
 >;
 
 /// What was found when a store was opened.
@@ -461,8 +481,6 @@ fn begin_durable(database: &Database) -> Result<redb::WriteTransaction, Error> {
     planted::spare_fsync(&mut tx)?;
     // Strangers choose what is written: one phase trusts a checksum that they could aim at.
     tx.set_two_phase_commit(true);
-    // Saves the map of free pages too, so that a start after a crash does not read the whole file.
-    tx.set_quick_repair(true);
     Ok(tx)
 }
 

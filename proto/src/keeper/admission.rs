@@ -1,5 +1,6 @@
 //! Which requests a keeper passes on to its store (SPEC 8.2).
 
+use super::certificates::Certificates;
 use crate::{
     Address, NodeId,
     envelope::{expires_of, id_of},
@@ -22,11 +23,12 @@ pub(super) struct Desk<'a> {
     pub(super) scheme: &'a dyn StampScheme,
     /// By how much stamps are dearer because the store fills.
     pub(super) price_factor: u32,
+    pub(super) certificates: &'a mut Certificates,
 }
 
 impl Desk<'_> {
     /// Turns an admissible request into the store operation it asks for.
-    pub(super) fn admit(&self, request: Request) -> Result<StoreOp, Refusal> {
+    pub(super) fn admit(&mut self, request: Request) -> Result<StoreOp, Refusal> {
         match request {
             Request::DepositEnvelope {
                 mailbox,
@@ -97,7 +99,7 @@ impl Desk<'_> {
     }
 
     fn envelope(
-        &self,
+        &mut self,
         mailbox: Mailbox,
         expires: UnixMillis,
         bytes: bytes::Bytes,
@@ -125,7 +127,7 @@ impl Desk<'_> {
                 };
             }
             (Rule::Capability, Admission::Capability(proof)) => {
-                let verified = proof.verify(&mailbox, &id, expires);
+                let verified = self.certificates.verify(proof, &mailbox, &id, expires);
                 verified.map_err(|_| Refusal::of(Reason::Capability))?;
             }
             (Rule::Stamp, _) => {

@@ -305,7 +305,7 @@ pub trait ItemStore {
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreFault>;
 
-    /// Drops at most `limit` expired items.
+    /// Drops about `limit` expired items; a store that keeps together what ends together may drop some more.
     ///
     /// # Errors
     ///

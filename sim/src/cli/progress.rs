@@ -64,6 +64,11 @@ impl Progress {
         self.say(|state| soak_line((state.runs, of), state.failed, self.watch.elapsed()));
     }
 
+    /// Tells how many power cuts there were, of so many.
+    pub(super) fn on_cuts(&self, cuts: u64, of: u64) {
+        self.say(|_| format!("{cuts} of {of} cuts, {}", brief(self.watch.elapsed())));
+    }
+
     /// Tells something, unless that was just done.
     fn say(&self, line: impl FnOnce(&State) -> String) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

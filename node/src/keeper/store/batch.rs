@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use redb::{Error, ReadableTable, Table, WriteTransaction};
+use redb::{Error, ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use restante_proto::{
     Address, ItemId,
     card::CardRecord,
     keeper::{
-        Budget, Expired, MailboxUse, SlotDecision, StoreOp, StoreOutcome, Usage, Warrant,
+        Budget, MailboxUse, SlotDecision, StoreOp, StoreOutcome, WARRANT_BYTES_MAX, Warrant,
         place_card, place_envelope,
     },
     keys::Signature,
@@ -19,51 +19,35 @@ use restante_proto::{
 };
 
 use super::{
+    packs::{OpenPacks, Sums, Tally, rows_in},
     reader::Reader,
+    room::{FreePages, ORDERS, Room, used_bytes},
     tables::{
-        DEPOSITED, INDEX, ITEMS, IndexValue, ItemKey, KEY_BYTES, META, META_BYTES, META_ITEMS,
-        META_NEXT, META_TOMBSTONES, NEVER_DEPOSITED, Pointer, Row, RowKind,
+        DEPOSITED, GRAVES, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FREE, META_ITEMS,
+        META_NEXT, META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, NEVER_DEPOSITED,
+        PACKS, Pointer, PointerValue, ROW_HEADER_BYTES, Row, RowKind, TALLIES, TallyValue,
+        is_of_graves,
     },
 };
 
 mod graves;
 #[cfg(feature = "planted")]
 mod planted;
-
-/// The sums a store keeps beside its items.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) usage: Usage,
-    /// The number of the next row.
-    pub(super) next: u64,
-}
-
-impl Sums {
-    pub(super) const fn add(&mut self, kind: RowKind, size_bytes: u32) {
-        if matches!(kind, RowKind::Tombstone | RowKind::Deletion) {
-            self.usage.tombstones += 1;
-        } else {
-            self.usage.items += 1;
-            self.usage.bytes += size_bytes as u64;
-        }
-    }
-
-    const fn subtract(&mut self, kind: RowKind, size_bytes: u32) {
-        let usage = &mut self.usage;
-        if matches!(kind, RowKind::Tombstone | RowKind::Deletion) {
-            usage.tombstones = usage.tombstones.saturating_sub(1);
-        } else {
-            usage.items = usage.items.saturating_sub(1);
-            usage.bytes = usage.bytes.saturating_sub(size_bytes as u64);
-        }
-    }
-}
+mod sweep;
 
 /// One transaction's tables and sums; sums count once it is committed.
 pub(super) struct Batch<'tx> {
-    items: Table<'tx, (u64, u64), &'static [u8]>,
-    index: Table<'tx, &'static [u8; KEY_BYTES], IndexValue>,
+    packs: Table<'tx, (u64, u64), &'static [u8]>,
+    graves: Table<'tx, (u64, u64), &'static [u8]>,
+    tallies: Table<'tx, (u64, u64), TallyValue>,
+    index: Table<'tx, &'static [u8; KEY_BYTES], PointerValue>,
+    /// Packs that are written at the end.
+    open: OpenPacks,
     now: UnixMillis,
+    /// What of the file's cap is left, if it has one.
+    room: Option<Room>,
+    /// Pages that were given up before and that nothing in this transaction needs.
+    free: FreePages,
     /// The sums as they will be.
     pub(super) sums: Sums,
     /// Something is to be committed.
@@ -75,7 +59,8 @@ pub(super) struct Batch<'tx> {
 type BatchReader<'a, 'tx> = Reader<
     'a,
     Table<'tx, (u64, u64), &'static [u8]>,
-    Table<'tx, &'static [u8; KEY_BYTES], IndexValue>,
+    Table<'tx, (u64, u64), TallyValue>,
+    Table<'tx, &'static [u8; KEY_BYTES], PointerValue>,
 >;
 
 impl<'tx> Batch<'tx> {
@@ -83,12 +68,18 @@ impl<'tx> Batch<'tx> {
         tx: &'tx WriteTransaction,
         now: UnixMillis,
         sums: Sums,
+        room: Option<Room>,
     ) -> Result<Self, Error> {
-        let (items, index) = (tx.open_table(ITEMS)?, tx.open_table(INDEX)?);
+        let order_max = room.map_or(ORDERS, |room| room.order_max(&sums.free));
         Ok(Self {
-            items,
-            index,
+            packs: tx.open_table(PACKS)?,
+            graves: tx.open_table(GRAVES)?,
+            tallies: tx.open_table(TALLIES)?,
+            index: tx.open_table(INDEX)?,
+            open: OpenPacks::new(order_max),
             now,
+            room,
+            free: sums.free,
             sums,
             changed: false,
             damaged: Vec::new(),
@@ -145,41 +136,10 @@ impl<'tx> Batch<'tx> {
         }
     }
 
-    /// Drops at most `limit` rows that are due.
-    pub(super) fn sweep(&mut self, limit: usize) -> Result<Expired, Error> {
-        let before = self.sums.usage;
-        let mut due = Vec::new();
-        for entry in self.items.range(..=(self.now.get(), u64::MAX))?.take(limit) {
-            let (key, row) = entry?;
-            due.push((key.value(), Row::claimed_key(row.value())));
-        }
-        for (row, key) in &due {
-            // A row whose key is damaged has lost its line in the index, which no lookup will find
-            // alive.
-            let key = key.as_ref().copied();
-            let pointer = key
-                .map(|key| self.reader().pointer(key))
-                .transpose()?
-                .flatten();
-            match (key, pointer.filter(|pointer| pointer.row() == *row)) {
-                (Some(key), Some(pointer)) => self.remove(key, pointer)?,
-                _ => self.remove_row(*row)?,
-            }
-        }
-        let after = self.sums.usage;
-        Ok(Expired {
-            items: before.items.saturating_sub(after.items),
-            bytes: before.bytes.saturating_sub(after.bytes),
-            more: due.len() == limit,
-        })
-    }
-
     /// Drops items whose bytes are lost, so that they can be deposited again.
     pub(super) fn drop_damaged(&mut self, keys: &[ItemKey]) -> Result<(), Error> {
         for key in keys {
-            if let Some(pointer) = self.reader().pointer(*key)? {
-                self.remove(*key, pointer)?;
-            }
+            self.remove(*key)?;
         }
         Ok(())
     }
@@ -212,15 +172,7 @@ impl<'tx> Batch<'tx> {
             RowKind::Chunk | RowKind::Deletion => true,
         };
         if is_better {
-            let record = (key.kind == RowKind::Card).then(|| CardRecord::decode(row.payload));
-            let version = match record {
-                Some(record) => record.map_or(0, |record| record.sequence),
-                None if key.kind == RowKind::Envelope => {
-                    Warrant::decode(row.warrant).map_or(0, |warrant| warrant.holder_tag())
-                }
-                None => 0,
-            };
-            self.put_version(row, version)?;
+            self.put(row)?;
         }
         if key.kind == RowKind::Tombstone {
             let envelope = ItemKey {
@@ -241,33 +193,64 @@ impl<'tx> Batch<'tx> {
         Ok(())
     }
 
-    /// Writes the sums; call it last.
-    pub(super) fn finish(self, tx: &WriteTransaction) -> Result<Sums, Error> {
-        let Sums { usage, next } = self.sums;
+    /// Writes the packs and the sums; call it last.
+    pub(super) fn finish(mut self, tx: &WriteTransaction) -> Result<Sums, Error> {
+        for (key, pack) in std::mem::take(&mut self.open).into_packs() {
+            self.table_of(key).insert(key, pack.bytes.as_slice())?;
+            self.tallies.insert(key, pack.tally.to_value())?;
+            self.sums.add_pack(pack.tally);
+        }
+        self.sums.lines = self.index.len()?;
+        if let Some(room) = self.room {
+            room.join(self.sums.pack_bytes, &mut self.sums.free);
+        }
+        let Sums {
+            usage,
+            next,
+            pack_bytes,
+            stale,
+            swept,
+            free,
+            lines: _,
+        } = self.sums;
         let mut meta = tx.open_table(META)?;
         for (word, number) in [
             (META_ITEMS, usage.items),
             (META_BYTES, usage.bytes),
             (META_TOMBSTONES, usage.tombstones),
             (META_NEXT, next),
+            (META_PACK_BYTES, pack_bytes),
+            (META_STALE, stale),
+            (META_SWEPT, swept.get()),
         ] {
             meta.insert(word, number)?;
+        }
+        for (word, count) in META_FREE.into_iter().zip(free.0) {
+            meta.insert(word, count)?;
         }
         Ok(self.sums)
     }
 
     fn reader(&mut self) -> BatchReader<'_, 'tx> {
         let Self {
-            items,
+            packs,
+            graves,
+            tallies,
             index,
+            open,
             now,
+            sums,
             damaged,
             ..
         } = self;
         Reader {
-            items,
+            packs,
+            graves,
+            tallies,
             index,
+            open: Some(open),
             now: *now,
+            swept: sums.swept_if_stale(),
             damaged,
         }
     }
@@ -300,10 +283,13 @@ impl<'tx> Batch<'tx> {
         if let Err(refused) = place_envelope(budget, in_use, size, &terms) {
             return Ok(refused);
         }
-        if !self.sums.usage.has_room(size) {
+        if !self.has_room(size, row.len()) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.put_version(row, holder_tag)?;
+        self.put(&Row {
+            version: holder_tag,
+            ..*row
+        })?;
         Ok(StoreOutcome::Held {
             until: expires,
             new: true,
@@ -324,11 +310,12 @@ impl<'tx> Batch<'tx> {
             SlotDecision::Store => {}
         }
         let payload = record.encode();
+        let row_bytes = ROW_HEADER_BYTES + payload.len() + WARRANT_BYTES_MAX;
         let own = live.iter().find(|held| held.writer == record.writer);
         let grown = payload
             .len()
             .saturating_sub(own.map_or(0, |held| held.encode().len()));
-        if grown > 0 && !self.sums.usage.has_room(grown as u64) {
+        if grown > 0 && !self.has_room(grown as u64, row_bytes) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         let key = ItemKey::card(record.locator, &record.writer);
@@ -339,8 +326,10 @@ impl<'tx> Batch<'tx> {
             Some(self.warrant(key)?)
         };
         let warrant = paid.as_deref().unwrap_or(warrant);
-        let row = Row::new(key, until, &payload, warrant);
-        self.put_version(&row, record.sequence)?;
+        self.put(&Row {
+            version: record.sequence,
+            ..Row::new(key, until, &payload, warrant)
+        })?;
         Ok(StoreOutcome::Held { until, new: true })
     }
 
@@ -357,7 +346,7 @@ impl<'tx> Batch<'tx> {
                 new: false,
             });
         }
-        if !self.sums.usage.has_room(u64::from(row.size_bytes())) {
+        if !self.has_room(u64::from(row.size_bytes()), row.len()) {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
         self.put(row)?;
@@ -377,7 +366,7 @@ impl<'tx> Batch<'tx> {
         let reader = self.reader();
         let mut known = 0_usize;
         reader.visit(RowKind::Tombstone, address, None, |_, pointer| {
-            known += usize::from(pointer.is_live(now));
+            known += usize::from(pointer.expires > now);
             true
         })?;
         let ids: BTreeMap<ItemId, Signature> = entries
@@ -389,7 +378,7 @@ impl<'tx> Batch<'tx> {
         let (mut freed, mut added) = (0_u64, 0_u64);
         for (id, signature) in ids {
             let tombstone = reader.pointer(ItemKey::tombstone(address, id))?;
-            if tombstone.is_some_and(|tombstone| tombstone.is_live(now)) {
+            if tombstone.is_some_and(|tombstone| tombstone.expires > now) {
                 continue;
             }
             let envelope = reader.pointer(ItemKey::envelope(address, id))?;
@@ -399,7 +388,7 @@ impl<'tx> Batch<'tx> {
         }
         let grown = (added * TOMBSTONE_BYTES).saturating_sub(freed);
         let tombstones = u32::try_from(known + fresh.len()).unwrap_or(u32::MAX);
-        let fits = grown == 0 || self.sums.usage.has_room(grown);
+        let fits = grown == 0 || self.has_room_for_graves(grown);
         if tombstones > MAILBOX_TOMBSTONES_MAX || !fits {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
@@ -408,7 +397,7 @@ impl<'tx> Batch<'tx> {
                 Some(pointer) => {
                     #[cfg(feature = "planted")]
                     self.planted_ack(ItemKey::envelope(address, id), pointer)?;
-                    self.remove(ItemKey::envelope(address, id), pointer)?;
+                    self.remove(ItemKey::envelope(address, id))?;
                     (pointer.expires, DEPOSITED)
                 }
                 None => (now.plus(ACK_MEMORY_MS), NEVER_DEPOSITED),
@@ -424,39 +413,101 @@ impl<'tx> Batch<'tx> {
         Ok(StoreOutcome::Done)
     }
 
-    /// Puts a row in place of what its key leads to.
-    fn put(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        self.put_version(row, 0)
+    /// Tells whether an item of so many bytes fits, and sees to it that its row does.
+    fn has_room(&mut self, size_bytes: u64, row_bytes: usize) -> bool {
+        let used = used_bytes(self.sums.pack_bytes, self.sums.lines);
+        let Self {
+            sums, room, free, ..
+        } = self;
+        let take = |room: &mut Room| room.take(row_bytes, used, free);
+        sums.usage.has_room(size_bytes) && room.as_mut().is_none_or(take)
     }
 
-    fn put_version(&mut self, row: &Row<'_>, version: u64) -> Result<(), Error> {
-        if let Some(old) = self.reader().pointer(row.key)? {
-            self.remove(row.key, old)?;
-        }
-        let number = self.sums.next;
-        let pointer = Pointer {
-            expires: row.expires,
-            number,
-            size_bytes: row.size_bytes(),
-            version,
-        };
-        self.items.insert(pointer.row(), row.encode().as_slice())?;
+    /// Tells whether memories of deletions fit that count so much more than what they replace.
+    fn has_room_for_graves(&self, grown_bytes: u64) -> bool {
+        let used = used_bytes(self.sums.pack_bytes, self.sums.lines);
+        let fits = |room: Room| room.has_for_graves(grown_bytes, used);
+        self.sums.usage.has_room(grown_bytes) && self.room.is_none_or(fits)
+    }
+
+    /// Puts a row in place of what its key leads to.
+    fn put(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        self.remove(row.key)?;
+        let pointer = self.append(row);
         self.index.insert(&row.key.to_bytes(), pointer.to_value())?;
-        self.sums.next += 1;
+        Ok(())
+    }
+
+    /// Adds a row to a pack and to the sums, and to nothing else.
+    fn append(&mut self, row: &Row<'_>) -> Pointer {
+        let pointer = self.open.append(row, &mut self.sums.next);
         self.sums.add(row.key.kind, pointer.size_bytes);
+        self.changed = true;
+        pointer
+    }
+
+    /// Takes an item out of the index, and out of what counts of its pack, if it is there.
+    fn remove(&mut self, key: ItemKey) -> Result<(), Error> {
+        // The line says where the row is now: other removals may have moved it.
+        let line = self.index.remove(&key.to_bytes())?;
+        let Some(pointer) = line.map(|line| Pointer::from_value(line.value())) else {
+            return Ok(());
+        };
+        self.changed = true;
+        if self.open.subtract(key.kind, pointer) {
+            self.sums.subtract(key.kind, pointer.size_bytes);
+            return Ok(());
+        }
+        let at = pointer.pack();
+        let tally = self.tallies.get(at)?.map(|tally| tally.value());
+        let Some(before) = tally.map(Tally::from_value) else {
+            // Its pack went when everything in it had expired.
+            return Ok(());
+        };
+        self.sums.subtract(key.kind, pointer.size_bytes);
+        let mut tally = before;
+        tally.subtract(key.kind, pointer);
+        if tally.rows() == 0 {
+            self.remove_pack(at, tally)?;
+        } else if tally.is_wasteful() {
+            self.move_rows(at, tally)?;
+        } else {
+            self.tallies.insert(at, tally.to_value())?;
+        }
+        Ok(())
+    }
+
+    fn table_of(&mut self, at: (u64, u64)) -> &mut Table<'tx, (u64, u64), &'static [u8]> {
+        if is_of_graves(at) {
+            &mut self.graves
+        } else {
+            &mut self.packs
+        }
+    }
+
+    /// Takes a pack away, with all that its tally counts.
+    fn remove_pack(&mut self, at: (u64, u64), tally: Tally) -> Result<(), Error> {
+        self.table_of(at).remove(at)?;
+        self.tallies.remove(at)?;
+        self.sums.subtract_pack(tally);
         self.changed = true;
         Ok(())
     }
 
-    fn remove(&mut self, key: ItemKey, pointer: Pointer) -> Result<(), Error> {
-        self.index.remove(&key.to_bytes())?;
-        self.sums.subtract(key.kind, pointer.size_bytes);
-        self.remove_row(pointer.row())
-    }
-
-    fn remove_row(&mut self, row: (u64, u64)) -> Result<(), Error> {
-        self.items.remove(row)?;
-        self.changed = true;
+    /// Moves what counts of a pack to an open one, and gives up the space of the rest.
+    fn move_rows(&mut self, at: (u64, u64), tally: Tally) -> Result<(), Error> {
+        let bytes = self
+            .table_of(at)
+            .get(at)?
+            .map_or_else(Vec::new, |bytes| bytes.value().to_vec());
+        self.remove_pack(at, tally)?;
+        for (offset, row) in rows_in(&bytes) {
+            let pointer = self.reader().line(row.key)?;
+            if pointer.is_some_and(|pointer| pointer.pack() == at && pointer.offset == offset) {
+                let pointer = self.append(&row);
+                self.index.insert(&row.key.to_bytes(), pointer.to_value())?;
+            }
+        }
         Ok(())
     }
 

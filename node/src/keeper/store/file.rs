@@ -12,6 +12,7 @@ use restante_proto::keeper::{ItemStore as _, StoreFault};
 use super::{
     CACHE_BYTES, Check, OpenFault, RedbStore,
     fault::{fault_of, io_fault},
+    room::CappedFile,
     salvage,
 };
 
@@ -20,6 +21,8 @@ const FILE_MODE: u32 = 0o600;
 /// A file up to this size is verified whenever it is opened, in bytes: that takes a fraction of a
 /// second.
 const CHECK_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Where Linux says which start of the system this is.
+const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 /// Damaged files kept, at most; a disk that damages more of them is to be looked at first.
 const DAMAGED_FILES_MAX: u32 = 1_000;
 
@@ -68,12 +71,15 @@ impl RedbStore {
         Ok(self.usage().items)
     }
 
-    /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes`.
+    /// Opens the store in the file at `path`, or makes one, that takes up to `cap_bytes` of the disk.
     ///
-    /// After a crash, and in any case when it is small, the whole file is verified: redb guards its
-    /// commits, not what the disk does to them later, and it may abort the process over a page that
-    /// is wrong. A damaged file is replaced by a new one with every item that can still be read,
-    /// and kept beside it.
+    /// That is what its items count and what the file takes, empty pages, tables and all, as far as it is above the
+    /// MiB that an empty one takes.
+    ///
+    /// After a fault or a crash of the system, and in any case when it is small, the whole file is verified: redb
+    /// guards its commits, not what the disk does to them later, and it may abort the process over a page that is
+    /// wrong. After the end of the process alone the system still has all that was written. A damaged file is
+    /// replaced by a new one with every item that can still be read, and kept beside it.
     ///
     /// # Errors
     ///
@@ -87,10 +93,10 @@ impl RedbStore {
             rename(&replacement, path)?;
         }
         let mut report = OpenReport::default();
-        let was_left = exists(&mark)?;
-        fs::write(&mark, b"").map_err(local)?;
+        let left = left_in(&mark)?;
+        fs::write(&mark, boot_id()).map_err(local)?;
         let opened = if exists(path)? {
-            open_file(path, cap_bytes, was_left)
+            open_file(path, cap_bytes, left.needs_check(&boot_id()))
         } else {
             report.created = true;
             create(path, cap_bytes)
@@ -108,7 +114,47 @@ impl RedbStore {
     }
 }
 
-fn open_file(path: &Path, cap_bytes: u64, was_left: bool) -> Result<RedbStore, OpenFault> {
+/// What the mark says of whoever had the store open before.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    /// It was closed.
+    Closed,
+    /// It was left in a hurry, during this start of the system.
+    Open(String),
+}
+
+impl Left {
+    /// Tells whether the file may not be what was written.
+    fn needs_check(&self, boot_id: &str) -> bool {
+        match self {
+            Self::Closed => false,
+            // Nothing in it says that the store had a fault, or that the system cannot tell its starts apart.
+            Self::Open(start) => start.is_empty() || start != boot_id,
+        }
+    }
+}
+
+fn left_in(mark: &Path) -> Result<Left, OpenFault> {
+    match fs::read_to_string(mark) {
+        Ok(start) => Ok(Left::Open(start)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Left::Closed),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Left::Open(String::new())),
+        Err(error) => Err(local(error)),
+    }
+}
+
+/// Returns what tells this start of the system from others, nothing where that cannot be known.
+fn boot_id() -> String {
+    fs::read_to_string(BOOT_ID_FILE).unwrap_or_default()
+}
+
+/// Says that the store had a fault: the next start must not trust its file.
+pub(super) fn distrust(mark: &Path) {
+    // Where the mark cannot be written, neither can the store.
+    let _unwritten = fs::write(mark, b"");
+}
+
+fn open_file(path: &Path, cap_bytes: u64, needs_check: bool) -> Result<RedbStore, OpenFault> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -119,12 +165,23 @@ fn open_file(path: &Path, cap_bytes: u64, was_left: bool) -> Result<RedbStore, O
         // redb would take it for a new one.
         return Err(StoreFault::Damaged("it is empty".into()).into());
     }
-    let check = if was_left || length <= CHECK_BYTES_MAX {
+    let check = if needs_check || length <= CHECK_BYTES_MAX {
         Check::Whole
     } else {
         Check::Trust
     };
-    RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, check)
+    open_capped(file, cap_bytes, check)
+}
+
+/// Opens a store that takes no more of the disk than its cap.
+fn open_capped(file: File, cap_bytes: u64, check: Check) -> Result<RedbStore, OpenFault> {
+    let same_file = file.try_clone().map_err(local)?;
+    let mut store = RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, check)?;
+    store.file = Some(CappedFile {
+        file: same_file,
+        cap_bytes,
+    });
+    Ok(store)
 }
 
 /// Makes an empty store that is there entirely or not at all, whatever happens in between.
@@ -144,7 +201,7 @@ fn create_unfinished(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault
         .mode(FILE_MODE)
         .open(path)
         .map_err(local)?;
-    RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, Check::Trust)
+    open_capped(file, cap_bytes, Check::Trust)
 }
 
 fn replace(
@@ -208,4 +265,31 @@ fn remove_if_there(path: &Path) -> Result<(), OpenFault> {
 
 fn local(error: std::io::Error) -> OpenFault {
     io_fault(&error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_that_ended_under_the_same_system_leaves_a_file_to_be_trusted() {
+        let here = "this start";
+        assert!(!Left::Closed.needs_check(here));
+        assert!(!Left::Open(here.to_owned()).needs_check(here));
+        assert!(Left::Open("another start".to_owned()).needs_check(here));
+        // A fault, or a system that cannot tell.
+        assert!(Left::Open(String::new()).needs_check(here));
+        assert!(Left::Open(String::new()).needs_check(""));
+    }
+
+    #[test]
+    fn a_fault_is_told_to_the_next_start() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mark = folder.path().join("keeper.redb.open");
+        assert_eq!(left_in(&mark).unwrap(), Left::Closed);
+        fs::write(&mark, boot_id()).unwrap();
+        assert_eq!(left_in(&mark).unwrap(), Left::Open(boot_id()));
+        distrust(&mark);
+        assert_eq!(left_in(&mark).unwrap(), Left::Open(String::new()));
+    }
 }

@@ -21,7 +21,7 @@ impl RedbStore {
         }
         let sums = self.watch(|| {
             let tx = begin_durable(self.database()?)?;
-            let mut batch = Batch::open(&tx, UnixMillis::default(), self.sums)?;
+            let mut batch = Batch::open(&tx, UnixMillis::default(), self.sums, None)?;
             batch.planted_repair()?;
             let sums = batch.finish(&tx)?;
             tx.commit()?;

@@ -12,15 +12,26 @@ use restante_proto::{
     time::UnixMillis,
 };
 
-use super::tables::{IndexValue, ItemKey, KEY_BYTES, Pointer, Row, RowKind};
+use super::{
+    packs::{OpenPacks, row_at},
+    tables::{
+        ItemKey, KEY_BYTES, Pointer, PointerValue, RowKind, SPAN_MS, TallyValue, is_of_graves,
+    },
+};
 
 mod elements;
 
 /// Looks things up at one moment.
-pub(super) struct Reader<'a, I, X> {
-    pub(super) items: &'a I,
+pub(super) struct Reader<'a, P, T, X> {
+    pub(super) packs: &'a P,
+    pub(super) graves: &'a P,
+    pub(super) tallies: &'a T,
     pub(super) index: &'a X,
+    /// Packs that are still to be written.
+    pub(super) open: Option<&'a OpenPacks>,
     pub(super) now: UnixMillis,
+    /// Lines of the index with an expiry up to then can be left over.
+    pub(super) swept: Option<UnixMillis>,
     /// Items that turned out to be damaged; they are left out of every answer.
     pub(super) damaged: &'a mut Vec<ItemKey>,
 }
@@ -32,10 +43,44 @@ pub(super) struct Content {
     pub(super) warrant: Bytes,
 }
 
-impl<I, X> Reader<'_, I, X>
+/// Tells lines that are left over from those of items.
+pub(super) struct Gone {
+    swept: UnixMillis,
+    /// The first pack there is.
+    first: (u64, u64),
+}
+
+impl Gone {
+    /// Makes it for lines with an expiry up to `swept`.
+    pub(super) fn new<T>(tallies: &T, swept: UnixMillis) -> Result<Self, Error>
+    where
+        T: ReadableTable<(u64, u64), TallyValue>,
+    {
+        let first = tallies.first()?.map(|(at, _)| at.value());
+        Ok(Self {
+            swept,
+            first: first.unwrap_or((u64::MAX, u64::MAX)),
+        })
+    }
+
+    /// Tells whether the pack of an item is gone, which then has expired.
+    pub(super) fn has<T>(&self, tallies: &T, pointer: Pointer) -> Result<bool, Error>
+    where
+        T: ReadableTable<(u64, u64), TallyValue>,
+    {
+        if pointer.expires > self.swept {
+            return Ok(false);
+        }
+        // Nearly always what is gone is before all that is there.
+        Ok(pointer.pack() < self.first || tallies.get(pointer.pack())?.is_none())
+    }
+}
+
+impl<P, T, X> Reader<'_, P, T, X>
 where
-    I: ReadableTable<(u64, u64), &'static [u8]>,
-    X: ReadableTable<&'static [u8; KEY_BYTES], IndexValue>,
+    P: ReadableTable<(u64, u64), &'static [u8]>,
+    T: ReadableTable<(u64, u64), TallyValue>,
+    X: ReadableTable<&'static [u8; KEY_BYTES], PointerValue>,
 {
     /// Answers an operation that changes nothing; `None` for any other.
     pub(super) fn answer(&mut self, op: &StoreOp) -> Result<Option<StoreOutcome>, Error> {
@@ -58,16 +103,48 @@ where
         }))
     }
 
+    /// Returns a time before which nothing expires, never if there is nothing.
+    pub(super) fn first_expiry(&self) -> Result<UnixMillis, Error> {
+        let first = self.tallies.first()?;
+        let end = first.map_or(u64::MAX, |(at, _)| at.value().0);
+        Ok(UnixMillis::new(end.saturating_sub(SPAN_MS)))
+    }
+
+    /// Returns the item's pointer, be it expired, if the item is there.
     pub(super) fn pointer(&self, key: ItemKey) -> Result<Option<Pointer>, Error> {
+        match self.line(key)? {
+            Some(pointer) if self.is_there(pointer)? => Ok(Some(pointer)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns what the index has, be it left over.
+    pub(super) fn line(&self, key: ItemKey) -> Result<Option<Pointer>, Error> {
         let found = self.index.get(&key.to_bytes())?;
         Ok(found.map(|value| Pointer::from_value(value.value())))
     }
 
     /// Returns the item's pointer if its life is not over.
     pub(super) fn live(&self, key: ItemKey) -> Result<Option<Pointer>, Error> {
-        Ok(self
-            .pointer(key)?
-            .filter(|pointer| pointer.is_live(self.now)))
+        let found = self.pointer(key)?;
+        Ok(found.filter(|pointer| pointer.expires > self.now))
+    }
+
+    /// Tells whether an item's life is not over.
+    pub(super) fn is_live(&self, pointer: Pointer) -> Result<bool, Error> {
+        Ok(pointer.expires > self.now && self.is_there(pointer)?)
+    }
+
+    /// Tells whether a line of the index is that of an item and not left over; one is left over while its pack is gone.
+    ///
+    /// That is a question for clocks that were set back: what is left over has expired.
+    pub(super) fn is_there(&self, pointer: Pointer) -> Result<bool, Error> {
+        if self.swept.is_none_or(|swept| pointer.expires > swept) {
+            return Ok(true);
+        }
+        let at = pointer.pack();
+        let is_open = self.open.is_some_and(|open| open.get(at).is_some());
+        Ok(is_open || self.tallies.get(at)?.is_some())
     }
 
     /// Returns what the row at `pointer` holds; `None`, and a note of it, if that is not what was
@@ -77,20 +154,26 @@ where
         key: ItemKey,
         pointer: Pointer,
     ) -> Result<Option<Content>, Error> {
-        let found = self.items.get(pointer.row())?;
-        let row = found.as_ref().and_then(|bytes| Row::decode(bytes.value()));
-        let row = row.filter(|row| row.key == key && row.expires == pointer.expires);
-        if row.is_none() {
+        let content = match self.open.and_then(|open| open.get(pointer.pack())) {
+            Some(open) => content_of(&open.bytes, key, pointer),
+            None => {
+                let at = pointer.pack();
+                let table = if is_of_graves(at) {
+                    self.graves
+                } else {
+                    self.packs
+                };
+                let pack = table.get(at)?;
+                pack.and_then(|bytes| content_of(bytes.value(), key, pointer))
+            }
+        };
+        if content.is_none() {
             self.damaged.push(key);
         }
-        Ok(row.map(|row| Content {
-            payload: Bytes::copy_from_slice(row.payload),
-            deletion_key: row.deletion_key,
-            warrant: Bytes::copy_from_slice(row.warrant),
-        }))
+        Ok(content)
     }
 
-    /// Hands over the keys and pointers of one kind at one address, in order, until `visit` says to
+    /// Hands over the keys and pointers of one kind at one address, expired ones too, in order, until `visit` says to
     /// stop.
     pub(super) fn visit(
         &self,
@@ -115,8 +198,9 @@ where
             let Some(key) = ItemKey::from_bytes(key.value()) else {
                 continue;
             };
+            let pointer = Pointer::from_value(value.value());
             let is_after = after.is_none_or(|after| key.name > after);
-            if is_after && !visit(key, Pointer::from_value(value.value())) {
+            if is_after && self.is_there(pointer)? && !visit(key, pointer) {
                 break;
             }
         }
@@ -143,7 +227,7 @@ where
             found.push((key, pointer));
             true
         })?;
-        found.retain(|(_, pointer)| pointer.is_live(self.now));
+        found.retain(|(_, pointer)| pointer.expires > self.now);
         let mut records = Vec::with_capacity(found.len());
         for (key, pointer) in found {
             let Some(content) = self.content(key, pointer)? else {
@@ -170,7 +254,7 @@ where
             let pointer = Pointer::from_value(value.value());
             let key = ItemKey::from_bytes(key.value()).and_then(ItemKey::to_holding);
             let Some(key) = key else { continue };
-            if !pointer.is_live(self.now) || after.is_some_and(|after| key <= after) {
+            if after.is_some_and(|after| key <= after) || !self.is_live(pointer)? {
                 continue;
             }
             let HoldingKey { kind, address, .. } = key;
@@ -193,7 +277,7 @@ where
         let mut items = Vec::new();
         let after = after.map(|id| *id.as_bytes());
         self.visit(RowKind::Envelope, address, after, |key, pointer| {
-            if pointer.is_live(self.now) {
+            if pointer.expires > self.now {
                 let Pointer {
                     expires,
                     size_bytes,
@@ -248,4 +332,15 @@ where
             }),
         )
     }
+}
+
+/// Returns what the row at `pointer` holds, if it is what was written.
+fn content_of(pack: &[u8], key: ItemKey, pointer: Pointer) -> Option<Content> {
+    let row = row_at(pack, pointer.offset)?;
+    let is_it = row.key == key && row.expires == pointer.expires;
+    is_it.then(|| Content {
+        payload: Bytes::copy_from_slice(row.payload),
+        deletion_key: row.deletion_key,
+        warrant: Bytes::copy_from_slice(row.warrant),
+    })
 }

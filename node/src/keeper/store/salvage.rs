@@ -20,7 +20,7 @@ use restante_proto::{
 use super::{
     RedbStore,
     fault::io_fault,
-    tables::{DEPOSITED, NEVER_DEPOSITED, ROW_BYTES_MAX, ROW_MAGIC, Row, RowKind},
+    tables::{DEPOSITED, NEVER_DEPOSITED, ROW_BYTES_MAX, Row, RowKind, next_mark},
 };
 
 /// How much of the file is searched at once, in bytes; consecutive windows overlap by one row.
@@ -52,7 +52,7 @@ pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Resul
         while let Some(start) = next_mark(&window, offset, end) {
             let row = Row::decode_first(&window[start..]).filter(is_credible);
             // What lies inside a sound row is its depositor's, and is not searched.
-            offset = start + row.map_or(1, |row| row.row_bytes());
+            offset = start + row.map_or(1, |row| row.len());
             if row.is_some() {
                 found.push(window[start..offset].to_vec());
             }
@@ -68,7 +68,7 @@ pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Resul
 fn put(store: &mut RedbStore, found: &mut Vec<Vec<u8>>) -> Result<(), StoreFault> {
     let rows = std::mem::take(found);
     store.write(UnixMillis::default(), |batch| {
-        for row in rows.iter().filter_map(|row| Row::decode(row)) {
+        for row in rows.iter().filter_map(|row| Row::decode_first(row)) {
             batch.put_salvaged(&row)?;
         }
         Ok(())
@@ -90,20 +90,6 @@ fn read_window(damaged: &dyn StorageBackend, at: u64, length: u64) -> Vec<u8> {
         }
     }
     window
-}
-
-fn next_mark(window: &[u8], from: usize, end: usize) -> Option<usize> {
-    let mut at = from;
-    while at < end {
-        at += window[at..end]
-            .iter()
-            .position(|byte| *byte == ROW_MAGIC[0])?;
-        if window[at..].starts_with(&ROW_MAGIC) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
 }
 
 fn is_credible(row: &Row<'_>) -> bool {

@@ -1,15 +1,21 @@
 //! The store's layout on the disk.
 //!
-//! | table   | key                       | value                      |
-//! |---------|---------------------------|----------------------------|
-//! | `items` | expiry, number            | the row of an item         |
-//! | `index` | kind, address, name       | expiry, number, size, version or holder |
-//! | `meta`  | a word                    | a number                   |
+//! | table     | key                 | value                                               |
+//! |-----------|---------------------|-----------------------------------------------------|
+//! | `packs`   | due, number         | rows of items, one after the other                  |
+//! | `graves`  | due, number         | the same for what is remembered of deletions        |
+//! | `tallies` | due, number         | what counts of the pack of the same key             |
+//! | `index`   | kind, address, name | expiry, number, offset, lengths, version or holder  |
+//! | `meta`    | a word              | a number                                            |
 //!
-//! `items` holds everything there is to know, ordered by expiry: a sweep reads what is due and
-//! nothing else, and what ends in one hour lies together, where it can be dropped in one go. Its
-//! rows describe and check themselves, so that they can be found in a damaged file without any
-//! table. `index` and the sums in `meta` follow from it.
+//! `packs` and `graves` hold everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are
+//! written in one commit share a pack, so that what ends together is dropped together, whatever it is, by its packs
+//! alone, and so that a small item does not take a page of the file to itself. Rows describe and check themselves:
+//! they can be found in a damaged file without any table. `tallies`, `index` and the sums in `meta` follow from
+//! them.
+//!
+//! An item whose pack is gone has expired, even while `index` still has its line: lines are cleared away later, in the
+//! order of the table. Until that is done `meta` says so.
 
 use redb::TableDefinition;
 use restante_proto::{
@@ -20,33 +26,55 @@ use restante_proto::{
     time::UnixMillis,
 };
 
-/// The items: (expiry in milliseconds, number) to row.
-pub(super) const ITEMS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("items");
-/// Where each item lies: key to (expiry in milliseconds, number, size in bytes, version or holder).
-pub(super) const INDEX: TableDefinition<'_, &[u8; KEY_BYTES], IndexValue> =
+use super::room::ORDERS;
+
+/// The packs: (end of their span in milliseconds, number) to rows.
+pub(super) const PACKS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("packs");
+/// The packs of acks and deletions: they are small, and lie together rather than one in each page of `packs`.
+pub(super) const GRAVES: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("graves");
+/// What counts of each pack.
+pub(super) const TALLIES: TableDefinition<'_, (u64, u64), TallyValue> =
+    TableDefinition::new("tallies");
+/// Where each item lies, and what can be said of it without reading it.
+pub(super) const INDEX: TableDefinition<'_, &[u8; KEY_BYTES], PointerValue> =
     TableDefinition::new("index");
 /// Format, sums and the next number.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
-/// What `index` says of an item.
-pub(super) type IndexValue = (u64, u64, u32, u64);
+/// Items, tombstones, bytes of items, bytes of rows that count, bytes of all rows, first expiry in milliseconds.
+pub(super) type TallyValue = (u32, u32, u64, u32, u32, u64);
+/// Expiry in milliseconds, number of the pack, offset in it, length of the row, size in bytes, version.
+pub(super) type PointerValue = (u64, u64, u32, u32, u32, u64);
 
 /// The layout that this version writes and reads.
-pub(super) const FORMAT: u64 = 2;
+pub(super) const FORMAT: u64 = 3;
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_ITEMS: &str = "items";
 pub(super) const META_BYTES: &str = "bytes";
 pub(super) const META_TOMBSTONES: &str = "tombstones";
 pub(super) const META_NEXT: &str = "next";
+/// What the packs take of the file, in bytes.
+pub(super) const META_PACK_BYTES: &str = "pack-bytes";
+/// Lines of the index that may lead to packs that are gone.
+pub(super) const META_STALE: &str = "stale";
+/// Up to when packs were dropped, in milliseconds.
+pub(super) const META_SWEPT: &str = "swept";
+/// Pages of packs that were given up, by size.
+pub(super) const META_FREE: [&str; ORDERS] =
+    ["free-0", "free-1", "free-2", "free-3", "free-4", "free-5"];
 
+/// Expiries that lie this far from each other can share a pack, in milliseconds.
+pub(super) const SPAN_MS: u64 = 10_000;
+/// Packs in `graves` have numbers from here on.
+pub(super) const GRAVES_FROM: u64 = 1 << 63;
 /// Length of an index key in bytes.
 pub(super) const KEY_BYTES: usize = 1 + 32 + 32;
 /// Begins every row, so that a damaged file can be searched for them.
-pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow2";
-/// Length of a row without its payload, in bytes.
+pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow3";
+/// Length of a row without its warrant and its payload, in bytes.
 pub(super) const ROW_HEADER_BYTES: usize = CHECKED_AT + CHECKED_HEADER_BYTES;
 /// Length of the largest row, in bytes.
-pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + PAYLOAD_BYTES_MAX + WARRANT_BYTES_MAX;
+pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + WARRANT_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
 /// The payload of a tombstone whose envelope was deposited here, before the ack or after it.
 pub(super) const DEPOSITED: &[u8] = &[];
@@ -58,7 +86,7 @@ pub(super) const NEVER_DEPOSITED: &[u8] = &[0];
 const PAYLOAD_BYTES_MAX: usize = 65_536;
 const CHECK_BYTES: usize = 16;
 const CHECKED_AT: usize = ROW_MAGIC.len() + CHECK_BYTES;
-const CHECKED_HEADER_BYTES: usize = 4 + 2 + KEY_BYTES + 8 + 32;
+const CHECKED_HEADER_BYTES: usize = 4 + 4 + KEY_BYTES + 8 + 8 + 32;
 
 /// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +123,11 @@ impl RowKind {
             5 => Some(Self::Deletion),
             _ => None,
         }
+    }
+
+    /// Tells whether it is the memory of something that was deleted.
+    pub(super) const fn is_grave(self) -> bool {
+        matches!(self, Self::Tombstone | Self::Deletion)
     }
 
     const fn holding(self) -> Option<HoldingKind> {
@@ -231,38 +264,52 @@ impl ItemKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
     pub(super) expires: UnixMillis,
+    /// The number of its pack.
     pub(super) number: u64,
+    /// Where its row begins in the pack.
+    pub(super) offset: u32,
+    pub(super) row_bytes: u32,
     pub(super) size_bytes: u32,
-    /// A card's sequence; of an envelope what tells its holder from others; else 0.
+    /// A card's sequence; of an envelope what tells its holder from others; else zero.
     pub(super) version: u64,
 }
 
 impl Pointer {
-    pub(super) const fn from_value((expires, number, size_bytes, version): IndexValue) -> Self {
+    pub(super) const fn from_value(
+        (expires, number, offset, row_bytes, size_bytes, version): PointerValue,
+    ) -> Self {
         Self {
             expires: UnixMillis::new(expires),
             number,
+            offset,
+            row_bytes,
             size_bytes,
             version,
         }
     }
 
-    pub(super) const fn to_value(self) -> IndexValue {
+    pub(super) const fn to_value(self) -> PointerValue {
+        let Self {
+            expires,
+            number,
+            offset,
+            row_bytes,
+            size_bytes,
+            version,
+        } = self;
         (
-            self.expires.get(),
-            self.number,
-            self.size_bytes,
-            self.version,
+            expires.get(),
+            number,
+            offset,
+            row_bytes,
+            size_bytes,
+            version,
         )
     }
 
-    /// Returns the key of the item's row.
-    pub(super) const fn row(self) -> (u64, u64) {
-        (self.expires.get(), self.number)
-    }
-
-    pub(super) fn is_live(self, now: UnixMillis) -> bool {
-        self.expires > now
+    /// Returns the key of the item's pack.
+    pub(super) const fn pack(self) -> (u64, u64) {
+        (due_of(self.expires), self.number)
     }
 
     /// Tells of a tombstone whether its envelope was deposited here.
@@ -271,7 +318,17 @@ impl Pointer {
     }
 }
 
-/// One item as it lies in `items`.
+/// Tells whether a pack lies in `graves`.
+pub(super) const fn is_of_graves((_, number): (u64, u64)) -> bool {
+    number >= GRAVES_FROM
+}
+
+/// Returns the end of the span that an expiry lies in: nothing in it expires later.
+pub(super) const fn due_of(expires: UnixMillis) -> u64 {
+    expires.get().div_ceil(SPAN_MS).saturating_mul(SPAN_MS)
+}
+
+/// One item as it lies in a pack.
 ///
 /// # Layout
 ///
@@ -279,21 +336,22 @@ impl Pointer {
 /// |-------|--------------------------------------------------------------|
 /// | 8     | [`ROW_MAGIC`]                                                |
 /// | 16    | first half of the BLAKE3 hash of everything after this field |
+/// | 4     | length of the warrant, big-endian                            |
 /// | 4     | length of the payload, big-endian                            |
-/// | 2     | length of the warrant, big-endian                            |
 /// | 65    | key: kind, address, name                                     |
 /// | 8     | expiry in milliseconds, big-endian                           |
+/// | 8     | card: its sequence; else zero, big-endian                    |
 /// | 32    | chunk: who may delete it; else zeros                         |
+/// | w     | warrant: what let it in                                      |
 /// | n     | payload; of a tombstone [`DEPOSITED`] or [`NEVER_DEPOSITED`] |
-/// | m     | warrant                                                      |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
     pub(super) key: ItemKey,
     pub(super) expires: UnixMillis,
+    pub(super) version: u64,
     pub(super) deletion_key: PublicKey,
-    pub(super) payload: &'a [u8],
-    /// What admitted it, at most [`WARRANT_BYTES_MAX`] bytes.
     pub(super) warrant: &'a [u8],
+    pub(super) payload: &'a [u8],
 }
 
 impl<'a> Row<'a> {
@@ -306,52 +364,56 @@ impl<'a> Row<'a> {
         Self {
             key,
             expires,
+            version: 0,
             deletion_key: PublicKey::new([0; 32]),
-            payload,
             warrant,
+            payload,
         }
-    }
-
-    /// Returns the row's length in bytes.
-    pub(super) const fn row_bytes(&self) -> usize {
-        ROW_HEADER_BYTES + self.payload.len() + self.warrant.len()
     }
 
     pub(super) fn size_bytes(&self) -> u32 {
         u32::try_from(self.payload.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut row = Vec::with_capacity(self.row_bytes());
-        let warrant_bytes = u16::try_from(self.warrant.len()).unwrap_or(u16::MAX);
-        row.extend_from_slice(&ROW_MAGIC);
-        row.extend_from_slice(&[0; CHECK_BYTES]);
-        row.extend_from_slice(&self.size_bytes().to_be_bytes());
-        row.extend_from_slice(&warrant_bytes.to_be_bytes());
-        row.extend_from_slice(&self.key.to_bytes());
-        row.extend_from_slice(&self.expires.get().to_be_bytes());
-        row.extend_from_slice(self.deletion_key.as_bytes());
-        row.extend_from_slice(self.payload);
-        row.extend_from_slice(self.warrant);
-        let check = check_of(&row[CHECKED_AT..]);
-        row[ROW_MAGIC.len()..CHECKED_AT].copy_from_slice(&check);
-        row
+    /// Returns how long the row is.
+    pub(super) const fn len(&self) -> usize {
+        ROW_HEADER_BYTES + self.warrant.len() + self.payload.len()
+    }
+
+    /// Writes the row to the end of `out`.
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+        out.reserve(self.len());
+        out.extend_from_slice(&ROW_MAGIC);
+        out.extend_from_slice(&[0; CHECK_BYTES]);
+        out.extend_from_slice(&length(self.warrant));
+        out.extend_from_slice(&length(self.payload));
+        out.extend_from_slice(&self.key.to_bytes());
+        out.extend_from_slice(&self.expires.get().to_be_bytes());
+        out.extend_from_slice(&self.version.to_be_bytes());
+        out.extend_from_slice(self.deletion_key.as_bytes());
+        out.extend_from_slice(self.warrant);
+        out.extend_from_slice(self.payload);
+        let check = check_of(&out[start + CHECKED_AT..]);
+        out[start + ROW_MAGIC.len()..start + CHECKED_AT].copy_from_slice(&check);
     }
 
     /// Decodes the row that `bytes` begin with, if it is whole and what was written.
     pub(super) fn decode_first(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&ROW_MAGIC)?;
         let (check, checked) = rest.split_first_chunk::<CHECK_BYTES>()?;
-        let (length, rest) = checked.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (warrant_length, rest) = rest.split_first_chunk::<2>()?;
-        let warrant_length = usize::from(u16::from_be_bytes(*warrant_length));
-        if length > PAYLOAD_BYTES_MAX || warrant_length > WARRANT_BYTES_MAX {
+        let (warrant, rest) = checked.split_first_chunk::<4>()?;
+        let (payload, rest) = rest.split_first_chunk::<4>()?;
+        let warrant = usize::try_from(u32::from_be_bytes(*warrant)).ok()?;
+        let payload = usize::try_from(u32::from_be_bytes(*payload)).ok()?;
+        if warrant > WARRANT_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
             return None;
         }
-        let checked = checked.get(..CHECKED_HEADER_BYTES + length + warrant_length)?;
+        let checked = checked.get(..CHECKED_HEADER_BYTES + warrant + payload)?;
         let (key, rest) = rest.split_first_chunk::<KEY_BYTES>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (version, rest) = rest.split_first_chunk::<8>()?;
         let (deletion_key, rest) = rest.split_first_chunk::<32>()?;
         if check_of(checked) != *check {
             return None;
@@ -359,24 +421,27 @@ impl<'a> Row<'a> {
         Some(Self {
             key: ItemKey::from_bytes(key)?,
             expires: UnixMillis::new(u64::from_be_bytes(*expires)),
+            version: u64::from_be_bytes(*version),
             deletion_key: PublicKey::new(*deletion_key),
-            payload: rest.get(..length)?,
-            warrant: rest.get(length..length + warrant_length)?,
+            warrant: rest.get(..warrant)?,
+            payload: rest.get(warrant..warrant + payload)?,
         })
     }
+}
 
-    /// Decodes a row that is all of `bytes`.
-    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        Self::decode_first(bytes).filter(|row| bytes.len() == row.row_bytes())
+/// Returns the place of the next row's mark in `bytes`, from `from` on and before `end`.
+pub(super) fn next_mark(bytes: &[u8], from: usize, end: usize) -> Option<usize> {
+    let mut at = from;
+    while at < end {
+        at += bytes[at..end]
+            .iter()
+            .position(|byte| *byte == ROW_MAGIC[0])?;
+        if bytes[at..].starts_with(&ROW_MAGIC) {
+            return Some(at);
+        }
+        at += 1;
     }
-
-    /// Returns the key that a row claims, whether or not the row is what was written.
-    pub(super) fn claimed_key(bytes: &[u8]) -> Option<ItemKey> {
-        let key = bytes
-            .get(CHECKED_AT + 4 + 2..)?
-            .first_chunk::<KEY_BYTES>()?;
-        ItemKey::from_bytes(key)
-    }
+    None
 }
 
 fn check_of(checked: &[u8]) -> [u8; CHECK_BYTES] {

@@ -1,8 +1,10 @@
 //! The store against its model, power cuts, damage and a full disk.
 
+mod cap;
 mod crash;
 mod damage;
 mod disk;
 mod model;
 mod rows;
+mod upkeep;
 mod world;

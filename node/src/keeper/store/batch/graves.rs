@@ -52,7 +52,7 @@ impl Batch<'_> {
         if !self.has_room_for_grave(grave, Some(pointer))? {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        self.remove(key, pointer)?;
+        self.remove(key)?;
         let warrant = Warrant::of_deletion(*signature).encode();
         self.put(&Row::new(grave, pointer.expires, DEPOSITED, &warrant))?;
         Ok(StoreOutcome::Done)
@@ -74,19 +74,18 @@ impl Batch<'_> {
         let reader = self.reader();
         let mut known = 0_u32;
         reader.visit(RowKind::Tombstone, grave.address, None, |_, pointer| {
-            known += u32::from(pointer.is_live(now));
+            known += u32::from(pointer.expires > now);
             true
         })?;
         let held = reader.pointer(envelope)?;
         if known >= MAILBOX_TOMBSTONES_MAX || !self.has_room_for_grave(grave, held)? {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        if let Some(pointer) = held {
-            self.remove(envelope, pointer)?;
-        }
-        let until = held.map_or(replica.until.min(now.plus(ACK_MEMORY_MS)), |held| {
-            held.expires
-        });
+        self.remove(envelope)?;
+        let until = held.map_or_else(
+            || replica.until.min(now.plus(ACK_MEMORY_MS)),
+            |held| held.expires,
+        );
         let payload = if replica.deposited || held.is_some() {
             DEPOSITED
         } else {
@@ -112,8 +111,8 @@ impl Batch<'_> {
         if !self.has_room_for_grave(grave, held)? {
             return Ok(StoreOutcome::Refused(Reason::Full));
         }
-        if let Some(pointer) = held {
-            self.remove(chunk, pointer)?;
+        if held.is_some() {
+            self.remove(chunk)?;
         }
         let latest = replica.until.min(self.now.plus(ACK_MEMORY_MS));
         let until = held.map_or(latest, |held| held.expires);
@@ -127,6 +126,6 @@ impl Batch<'_> {
         let added = if replaces { 0 } else { TOMBSTONE_BYTES };
         let freed = held.map_or(0, |held| u64::from(held.size_bytes));
         let grown = added.saturating_sub(freed);
-        Ok(grown == 0 || self.sums.usage.has_room(grown))
+        Ok(grown == 0 || self.has_room_for_graves(grown))
     }
 }

@@ -7,14 +7,15 @@ use restante_proto::{
 };
 
 use super::{
-    super::tables::{IndexValue, ItemKey, KEY_BYTES, Pointer},
+    super::tables::{ItemKey, KEY_BYTES, Pointer, PointerValue, TallyValue},
     Reader,
 };
 
-impl<I, X> Reader<'_, I, X>
+impl<P, T, X> Reader<'_, P, T, X>
 where
-    I: ReadableTable<(u64, u64), &'static [u8]>,
-    X: ReadableTable<&'static [u8; KEY_BYTES], IndexValue>,
+    P: ReadableTable<(u64, u64), &'static [u8]>,
+    T: ReadableTable<(u64, u64), TallyValue>,
+    X: ReadableTable<&'static [u8; KEY_BYTES], PointerValue>,
 {
     /// Returns a page of what is held, in the order of keys.
     pub(in super::super) fn elements(
@@ -30,7 +31,7 @@ where
             let Some(key) = ItemKey::from_bytes(key.value()).map(ItemKey::to_element) else {
                 continue;
             };
-            if !pointer.is_live(self.now) || after.is_some_and(|after| key <= after) {
+            if after.is_some_and(|after| key <= after) || !self.is_live(pointer)? {
                 continue;
             }
             page.elements.push(element(key, pointer));

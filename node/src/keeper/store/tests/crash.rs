@@ -12,7 +12,7 @@ use restante_proto::{
 use super::{
     super::{
         Check, OpenFault, RedbStore,
-        tables::{INDEX, IndexValue, KEY_BYTES},
+        tables::{INDEX, KEY_BYTES, Pointer, PointerValue, TALLIES},
     },
     disk::{TestDisk, rng},
     model::open,
@@ -41,16 +41,22 @@ struct Life {
 }
 
 /// A line of the index: key and value.
-type Line = ([u8; KEY_BYTES], IndexValue);
+type Line = ([u8; KEY_BYTES], PointerValue);
 
+/// Returns the lines whose items are there.
 fn index_of(store: &RedbStore) -> Result<Vec<Line>, StoreFault> {
     store.watch(|| {
-        let index = store.database()?.begin_read()?.open_table(INDEX)?;
-        let lines = index.iter()?.map(|line| {
+        let tx = store.database()?.begin_read()?;
+        let tallies = tx.open_table(TALLIES)?;
+        let mut lines = Vec::new();
+        for line in tx.open_table(INDEX)?.iter()? {
             let (key, value) = line?;
-            Ok((*key.value(), value.value()))
-        });
-        lines.collect()
+            let pointer = Pointer::from_value(value.value());
+            if tallies.get(pointer.pack())?.is_some() {
+                lines.push((*key.value(), value.value()));
+            }
+        }
+        Ok(lines)
     })
 }
 

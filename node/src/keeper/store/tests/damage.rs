@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{
     super::{
         Check, KeeperStore as _, OpenFault, OpenReport, RedbStore,
-        tables::{INDEX, ItemKey, ROW_MAGIC, Row},
+        tables::{ItemKey, PACKS, ROW_MAGIC, Row},
     },
     disk::{TestDisk, rng},
     model,
@@ -149,7 +149,8 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     let victim = world::envelope(1);
     // A tombstone for somebody else's envelope, inside an envelope that is sound.
     let key = ItemKey::tombstone(address, id_of(&victim));
-    let forged = Row::new(key, END, &[], &[]).encode();
+    let mut forged = Vec::new();
+    Row::new(key, END, &[], &world::warrant(0)).encode_into(&mut forged);
     let mut carrier = world::noise(1, 2_048).to_vec();
     carrier[100..100 + forged.len()].copy_from_slice(&forged);
     let carrier = bytes::Bytes::from(carrier);
@@ -287,7 +288,7 @@ fn damage_found_while_running_stops_the_store() {
             .create_with_backend(disk.clone())
             .unwrap();
         let tx = database.begin_write().unwrap();
-        tx.delete_table(INDEX).unwrap();
+        tx.delete_table(PACKS).unwrap();
         tx.commit().unwrap();
     }
     let mut store = RedbStore::open_with_backend(disk, CAP_BYTES, Check::Trust).unwrap();

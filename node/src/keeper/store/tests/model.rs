@@ -308,15 +308,15 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
         let tx = database.begin_write().unwrap();
         tx.open_table(super::super::META)
             .unwrap()
-            .insert("format", 9)
+            .insert("format", 1)
             .unwrap();
         tx.commit().unwrap();
     }
     let refused = RedbStore::open_with_backend(disk, 1 << 20, Check::Whole).unwrap_err();
-    assert_eq!(refused, OpenFault::UnknownFormat { found: Some(9) });
+    assert_eq!(refused, OpenFault::UnknownFormat { found: Some(1) });
     assert_eq!(
         refused.to_string(),
-        "the keeper's store has format 9, this version knows format 2"
+        "the keeper's store has format 1, this version knows format 3"
     );
 }
 

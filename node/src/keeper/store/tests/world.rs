@@ -59,21 +59,7 @@ impl Draw {
             now.plus([1, 400, 5_000, MINUTE_MS, 60 * MINUTE_MS][self.number as usize % 5]);
         match self.what % 20 {
             0..=4 => put_envelope(address, self.name, expires, self.number),
-            5 | 6 => {
-                let names = self.name..self.name.saturating_add(self.number % 3 + 1);
-                let signature = Signature::new([0; 64]);
-                let entries = names
-                    .map(|name| AckEntry {
-                        id: id_of(&envelope(name)),
-                        signature,
-                    })
-                    .collect();
-                StoreOp::Ack {
-                    address,
-                    entries,
-                    mailbox: mailbox(),
-                }
-            }
+            5 | 6 => self.ack(address),
             7 | 8 => {
                 let record = Box::new(card(self.address, self.name, self.number % 4, expires));
                 StoreOp::PutCard {
@@ -128,6 +114,22 @@ impl Draw {
             _ => StoreOp::Chunk {
                 address: chunk_address(self.name),
             },
+        }
+    }
+
+    fn ack(self, address: Address) -> StoreOp {
+        let names = self.name..self.name.saturating_add(self.number % 3 + 1);
+        let signature = Signature::new([0; 64]);
+        let entries = names
+            .map(|name| AckEntry {
+                id: id_of(&envelope(name)),
+                signature,
+            })
+            .collect();
+        StoreOp::Ack {
+            address,
+            entries,
+            mailbox: mailbox(),
         }
     }
 
