@@ -329,7 +329,8 @@ fn status_for_people() {
         "up          1 min 1 s",
         "peers       12 connected, 40 known",
         "listens at  /ip4/192.0.2.1/tcp/1/p2p/x",
-        "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; takes no new ones: the disk is full",
+        "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
+         takes no new ones: the disk is full",
         "mailboxes   2 of 4 subscribed",
         "card        not published yet: nobody can find you by your ID",
         "account     takes nothing in any more: the disk failed; restart the node once the disk is in order",

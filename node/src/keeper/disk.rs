@@ -21,8 +21,8 @@ use crate::lane::Lane;
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
 /// waits for the last.
 pub(super) const BATCH_OPS_MAX: usize = 64;
-/// Items dropped between two commits, about, so that live requests are not held up for long: they go pack by pack, which
-/// takes some 20 ms for so many small ones (`cargo bench -p restante --bench expiry`).
+/// Items dropped between two commits, about, so that live requests are not held up for long: they go pack by pack,
+/// which takes some 20 ms for so many small ones (`cargo bench -p restante --bench expiry`).
 const SWEEP_ITEMS_MAX: usize = 10_000;
 /// Chores that wait, at most.
 const CHORES_MAX: usize = 16;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use restante_sim_model::LatencyReport;
 
 use super::memory::peak_bytes;
-use crate::observed::Upkeep;
+use crate::observed::{Observed, Upkeep};
 use crate::report::{Outcome, Report};
 use crate::swarm;
 
@@ -54,29 +54,8 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
         "  network: {} packets, {} bytes, {} overtaken; keepers hold {} bytes at the end",
         counts.packets, counts.bytes, counts.overtaken, counts.held_bytes
     )?;
-    for seen in report.observed.iter().flat_map(|seen| &seen.survivors) {
-        writeln!(
-            out,
-            "  {} of {} keepers gone for good: of {} messages with {} copies {} were left at keepers ({:.1} by chance)",
-            seen.gone,
-            seen.keepers,
-            seen.waiting,
-            seen.copies,
-            seen.survived,
-            seen.expected_millis as f64 / 1_000.0
-        )?;
-    }
     if let Some(seen) = &report.observed {
-        let Upkeep {
-            lost,
-            made,
-            made_bytes,
-            acks,
-        } = seen.upkeep;
-        writeln!(
-            out,
-            "  upkeep: {lost} copies lost, {made} made ({made_bytes} bytes), {acks} acks passed on"
-        )?;
+        copies(out, seen)?;
     }
     if let Some(found) = &report.model {
         model(out, found)?;
@@ -231,6 +210,32 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Writes what became of copies at keepers.
+fn copies(out: &mut impl Write, seen: &Observed) -> io::Result<()> {
+    for seen in &seen.survivors {
+        writeln!(
+            out,
+            "  {} of {} keepers gone for good: of {} messages with {} copies {} were left at keepers ({:.1} by chance)",
+            seen.gone,
+            seen.keepers,
+            seen.waiting,
+            seen.copies,
+            seen.survived,
+            seen.expected_millis as f64 / 1_000.0
+        )?;
+    }
+    let Upkeep {
+        lost,
+        made,
+        made_bytes,
+        acks,
+    } = seen.upkeep;
+    writeln!(
+        out,
+        "  upkeep: {lost} copies lost, {made} made ({made_bytes} bytes), {acks} acks passed on"
+    )
 }
 
 #[cfg(test)]

@@ -345,8 +345,8 @@ impl Running {
         }
     }
 
-    /// Tells who waits for it whom the lookup takes for the nearest, if that has changed, and remembers where those are:
-    /// they may be called before they have been asked.
+    /// Tells who waits for it whom the lookup takes for the nearest, if that has changed, and remembers where those
+    /// are: they may be called before they have been asked.
     fn tell_near(&self, now_ms: u64, routing: &mut Routing) {
         let Some((near, within)) = &self.near else {
             return;

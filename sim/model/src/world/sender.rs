@@ -59,8 +59,8 @@ impl World<'_> {
         }
     }
 
-    /// Lets a sender hear of whom its lookup takes for the nearest: first those of its last one, then those that the walk
-    /// which was just made has heard of.
+    /// Lets a sender hear of whom its lookup takes for the nearest: first those of its last one, then those that the
+    /// walk which was just made has heard of.
     fn near(&mut self, id: u32, message: &mut Message, found: Vec<u32>) {
         let Some(sending) = &mut message.sending else {
             return;
