@@ -43,8 +43,6 @@ pub struct KeeperRequest<P: KeeperPort = NetHandle> {
 pub struct RepairCall<P: KeeperPort = NetHandle> {
     /// Who asks.
     pub from: NodeId,
-    /// Whom it shares a quota with.
-    pub source: P::Source,
     /// Where the answer goes.
     pub token: P::Token,
     /// Its bytes.

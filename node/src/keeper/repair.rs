@@ -93,7 +93,6 @@ impl<P: KeeperPort> KeeperTask<P> {
             from,
             token,
             payload,
-            ..
         } = request;
         self.repairs.next_call += 1;
         let call = CallId(self.repairs.next_call);

@@ -46,8 +46,6 @@ pub enum NetEvent {
     Repair {
         /// Who asks.
         from: NodeId,
-        /// The neighbourhood it comes from, for quotas.
-        source: IpGroup,
         /// Where the answer goes.
         token: InboundToken,
         /// What is asked.

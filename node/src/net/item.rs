@@ -56,12 +56,7 @@ pub(super) enum Event {
     /// A peer asked for nodes.
     Question { via: Via, id: u64, payload: Bytes },
     /// Another keeper compares what it keeps with what is kept here.
-    Repair {
-        via: Via,
-        source: IpGroup,
-        id: u64,
-        payload: Bytes,
-    },
+    Repair { via: Via, id: u64, payload: Bytes },
     /// A peer pushed something.
     Push {
         peer: PeerId,
@@ -118,12 +113,7 @@ impl Connection {
         let source = self.source;
         match kind {
             Kind::Question => Event::Question { via, id, payload },
-            Kind::Repair => Event::Repair {
-                via,
-                source,
-                id,
-                payload,
-            },
+            Kind::Repair => Event::Repair { via, id, payload },
             // Whoever reads frames lets no other kind through.
             Kind::Request | Kind::Response | Kind::Push => {
                 self.inbound = Some(via.serial);

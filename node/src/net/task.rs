@@ -380,19 +380,13 @@ impl Task {
                     self.swarm.behaviour_mut().item.close_inbound(via);
                 }
             }
-            item::Event::Repair {
-                via,
-                source,
-                id,
-                payload,
-            } => {
+            item::Event::Repair { via, id, payload } => {
                 let Some(from) = node_of(&via.peer) else {
                     return;
                 };
                 let token = InboundToken { via, id };
                 let request = NetEvent::Repair {
                     from,
-                    source,
                     token,
                     payload,
                 };

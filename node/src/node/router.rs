@@ -59,13 +59,11 @@ pub(super) async fn route(
             }
             NetEvent::Repair {
                 from,
-                source,
                 token,
                 payload,
             } => {
                 let call = RepairCall {
                     from,
-                    source,
                     token,
                     payload,
                 };
