@@ -10,6 +10,7 @@ use restante_sim_model::{Progress as Step, Report as Findings, Seen, Watch, run}
 
 use crate::clock::Instant;
 use crate::full::Progress;
+use crate::observed::Upkeep;
 use crate::options::Outturn;
 use crate::report::{Counts, Effect, Outcome, Report, Tier, Violation};
 use crate::scenario::Scenario;
@@ -160,6 +161,7 @@ fn judge(scenario: &Scenario, counts: &Counts, effects: &[Effect], at_ms: u64) -
         nodes: scenario.nodes,
         virtual_ms: at_ms,
         settled_after_ms: None,
+        upkeep: Upkeep::default(),
     };
     match crate::checker::at_last(scenario, &outturn, effects) {
         Some((rule, what)) => violated(rule, what),

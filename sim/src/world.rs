@@ -11,6 +11,7 @@ use crate::{
     fault::Effects,
     host::Host,
     network::{End as Place, Network},
+    observed::Upkeep,
     options::Outturn,
     person::Person,
     random::Random,
@@ -305,6 +306,7 @@ impl<'a> World<'a> {
             nodes: self.scenario.nodes,
             virtual_ms: self.now.0,
             settled_after_ms,
+            upkeep: Upkeep::default(),
         };
         self.checker
             .at_last(self.now, self.scenario, &outturn, &effects);

@@ -27,8 +27,12 @@ use crate::site::Site;
 
 /// Deposits under way at once.
 const IN_FLIGHT: usize = 48;
-/// Deposits of one round, at most: below what one mailbox may hold.
-const DEPOSITS_MAX: usize = 900;
+/// Mailboxes of one round.
+const MAILBOXES: usize = 4;
+/// Deposits into one of them, at most: one holder has half of a mailbox (SPEC 8.5).
+const DEPOSITS_MAX: usize = 500;
+/// Their bytes, at most.
+const DEPOSITS_BYTES_MAX: usize = 7 << 20;
 /// How long a round lasts until the kill, in milliseconds, chosen anew each time.
 const ROUND_MS: std::ops::Range<u64> = 20..250;
 /// How long a keeper may take to answer.
@@ -81,7 +85,7 @@ impl Kills {
             fill(&keeper, self.fill_bytes);
         }
         let mut rng = StdRng::seed_from_u64(self.seed);
-        let mut rounds: Vec<(Letterbox, Promised)> = Vec::new();
+        let mut rounds: Vec<Vec<Kept>> = Vec::new();
         let mut report = KillReport::default();
         for number in 0..self.count {
             let begun = Instant::now();
@@ -92,21 +96,24 @@ impl Kills {
             // A new one each time: the old one's connection would have to notice first that it is over.
             let peer = Peer::asking();
             let node = peer.meet(&keeper.address());
-            if let Some((letterbox, promised)) = rounds.last() {
-                assert_kept(&peer, node, letterbox, promised);
+            for kept in rounds.last().into_iter().flatten() {
+                assert_kept(&peer, node, kept);
             }
-            let letterbox = Letterbox::new();
-            let round = deposit_until_killed(&peer, node, &mut keeper, &letterbox, &mut rng);
+            let round = deposit_until_killed(&peer, node, &mut keeper, &mut rng);
             report.cut_short += usize::from(round.unanswered > 0);
-            report.receipts += round.promised.len();
-            rounds.push((letterbox, round.promised));
+            report.receipts += round
+                .kept
+                .iter()
+                .map(|kept| kept.promised.len())
+                .sum::<usize>();
+            rounds.push(round.kept);
             progress(number + 1);
         }
         keeper.run(&settings);
         let peer = Peer::asking();
         let node = peer.meet(&keeper.address());
-        for (letterbox, promised) in &rounds {
-            assert_kept(&peer, node, letterbox, promised);
+        for kept in rounds.iter().flatten() {
+            assert_kept(&peer, node, kept);
         }
         report
     }
@@ -144,9 +151,15 @@ fn fill(keeper: &Node, bytes: u64) {
     store.close().unwrap();
 }
 
+/// A mailbox, and what a keeper promised about it.
+struct Kept {
+    letterbox: Letterbox,
+    promised: Promised,
+}
+
 /// What came of one round.
 struct Round {
-    promised: Promised,
+    kept: Vec<Kept>,
     unanswered: usize,
 }
 
@@ -154,42 +167,38 @@ struct Round {
 struct Depositors {
     net: NetHandle,
     keeper: NodeId,
-    letterbox: Letterbox,
     expires: UnixMillis,
-    envelopes: Mutex<Vec<Bytes>>,
-    promised: Mutex<Promised>,
+    /// Envelopes that are left, and the number of the mailbox of each.
+    envelopes: Mutex<Vec<(usize, Bytes)>>,
+    letterboxes: Vec<Letterbox>,
+    promised: Mutex<Vec<Promised>>,
     unanswered: Mutex<usize>,
     killed: watch::Receiver<bool>,
 }
 
 /// Deposits with many in flight, kills the keeper at a random moment, and returns what it promised.
-fn deposit_until_killed(
-    peer: &Peer,
-    node: NodeId,
-    keeper: &mut Node,
-    letterbox: &Letterbox,
-    rng: &mut StdRng,
-) -> Round {
+fn deposit_until_killed(peer: &Peer, node: NodeId, keeper: &mut Node, rng: &mut StdRng) -> Round {
     let expires = clock::now().plus(DAY_MS);
-    let sizes = (0..DEPOSITS_MAX).map(|_| match rng.random_range(0..20) {
-        0 => ENVELOPE_BYTES[2],
-        1..4 => ENVELOPE_BYTES[1],
-        _ => ENVELOPE_BYTES[0],
-    });
-    // A mailbox holds 16 MiB: no deposit of a round is refused for want of room.
-    let mut room = 15 << 20;
-    let envelopes = sizes.map_while(|size| {
-        room -= i64::try_from(size).unwrap();
-        (room > 0).then(|| envelope(size, expires))
-    });
+    let mut envelopes: Vec<(usize, Bytes)> = Vec::new();
+    for _ in 0..DEPOSITS_MAX {
+        let size = match rng.random_range(0..20) {
+            0 => ENVELOPE_BYTES[2],
+            1..4 => ENVELOPE_BYTES[1],
+            _ => ENVELOPE_BYTES[0],
+        };
+        let taken: usize = envelopes.iter().map(|(_, envelope)| envelope.len()).sum();
+        if taken / MAILBOXES + size <= DEPOSITS_BYTES_MAX {
+            envelopes.extend((0..MAILBOXES).map(|number| (number, envelope(size, expires))));
+        }
+    }
     let (kill, killed) = watch::channel(false);
     let depositors = Arc::new(Depositors {
         net: peer.net().clone(),
         keeper: node,
-        letterbox: letterbox.clone(),
         expires,
-        envelopes: Mutex::new(envelopes.collect()),
-        promised: Mutex::default(),
+        envelopes: Mutex::new(envelopes),
+        letterboxes: (0..MAILBOXES).map(|_| Letterbox::new()).collect(),
+        promised: Mutex::new(vec![Promised::new(); MAILBOXES]),
         unanswered: Mutex::default(),
         killed,
     });
@@ -210,24 +219,26 @@ fn deposit_until_killed(
             .expect("a deposit ends with an answer or without");
     }
     let promised = std::mem::take(&mut *depositors.promised.lock().unwrap());
-    let unanswered = *depositors.unanswered.lock().unwrap();
-    Round {
+    let kept = depositors.letterboxes.iter().zip(promised);
+    let kept = kept.map(|(letterbox, promised)| Kept {
+        letterbox: letterbox.clone(),
         promised,
-        unanswered,
+    });
+    Round {
+        kept: kept.collect(),
+        unanswered: *depositors.unanswered.lock().unwrap(),
     }
 }
 
 /// Deposits until one is not answered, or nothing is left.
 async fn deposit_one_by_one(shared: Arc<Depositors>) {
     loop {
-        let Some(envelope) = shared.envelopes.lock().unwrap().pop() else {
+        let Some((number, envelope)) = shared.envelopes.lock().unwrap().pop() else {
             return;
         };
         let nonce = nonce();
-        let request = shared
-            .letterbox
-            .deposit(&envelope, shared.expires, nonce)
-            .encode();
+        let letterbox = &shared.letterboxes[number];
+        let request = letterbox.deposit(&envelope, shared.expires, nonce).encode();
         let answer = shared.net.request(shared.keeper, request, DEADLINE);
         let mut killed = shared.killed.clone();
         let late = async {
@@ -246,15 +257,11 @@ async fn deposit_one_by_one(shared: Arc<Depositors>) {
         };
         match Response::decode(&payload).expect("a keeper's answer decodes") {
             Response::Receipt(receipt) => {
-                let claim = shared.letterbox.claim(&envelope, nonce);
+                let claim = letterbox.claim(&envelope, nonce);
                 receipt
                     .verify(&shared.keeper, &claim)
                     .expect("the receipt is for this deposit");
-                shared
-                    .promised
-                    .lock()
-                    .unwrap()
-                    .insert(claim.id, receipt.until);
+                shared.promised.lock().unwrap()[number].insert(claim.id, receipt.until);
             }
             other => panic!("an honest deposit was answered with {other:?}"),
         }
@@ -263,7 +270,11 @@ async fn deposit_one_by_one(shared: Arc<Depositors>) {
 
 /// Checks that a keeper lists and hands over everything that was promised, whole.
 #[track_caller]
-fn assert_kept(peer: &Peer, node: NodeId, letterbox: &Letterbox, promised: &Promised) {
+fn assert_kept(peer: &Peer, node: NodeId, kept: &Kept) {
+    let Kept {
+        letterbox,
+        promised,
+    } = kept;
     let mut listed = Promised::new();
     loop {
         let after = listed.keys().next_back().copied();

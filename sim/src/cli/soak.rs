@@ -14,6 +14,7 @@ use super::source::{Source, draw, load};
 use super::stopwatch::Stopwatch;
 use super::words::{brief, broken};
 use super::{Failure, closed, complain};
+use crate::observed::{Observed, Upkeep};
 use crate::report::{Report, Tier};
 use crate::scenario::SHIPPED;
 use crate::soak::{self, Job, Origin, SEEDS, soak};
@@ -50,6 +51,9 @@ pub(super) struct SoakArgs {
     /// Sets a key in all scenarios, as `away.0.lasts=5d`.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     overrides: Vec<String>,
+    /// Prints a table with a line for each run.
+    #[arg(long)]
+    each: bool,
     /// How many runs at once; one on each core if it is not said.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
@@ -148,7 +152,7 @@ pub(super) fn ci(out: &mut impl Write) -> Result<(), Failure> {
         seeds.push(seed);
     }
     let batch = batch.after(Batch::drawn(&drawn, seeds));
-    run_many(out, &batch, None, None)
+    run_many(out, &batch, None, false, None)
 }
 
 /// Runs many seeds.
@@ -169,7 +173,7 @@ pub(super) fn soak_all(out: &mut impl Write, args: &SoakArgs) -> Result<(), Fail
     } else {
         Batch::named(&sources, &[(args.tier, args.seeds)], args.from)?
     };
-    run_many(out, &batch, args.jobs, Some(&args.shrink))
+    run_many(out, &batch, args.jobs, args.each, Some(&args.shrink))
 }
 
 /// Reads all scenarios that are shipped, but for those that take long.
@@ -185,6 +189,7 @@ fn run_many(
     out: &mut impl Write,
     batch: &Batch<'_>,
     threads: Option<NonZero<usize>>,
+    each: bool,
     shrink: Option<&ShrinkArgs>,
 ) -> Result<(), Failure> {
     let progress = Progress::start();
@@ -194,7 +199,10 @@ fn run_many(
         let watch = Stopwatch::start();
         let mut report = job.run();
         // Pictures are for single runs, and many would be too much to remember.
-        report.observed = None;
+        report.observed = report.observed.take().map(|seen| Observed {
+            upkeep: seen.upkeep,
+            ..Observed::default()
+        });
         progress.on_report(&report, runs);
         if !report.passed() {
             // At once: whoever waits for the end of many runs need not.
@@ -211,6 +219,9 @@ fn run_many(
     let took = progress.elapsed();
     progress.clear();
     let is_swarm = batch.jobs.iter().all(|job| job.origin != Origin::Name);
+    if each {
+        table(out, &reports).map_err(closed)?;
+    }
     summarise(out, &reports).map_err(closed)?;
     let bad = reports.iter().filter(|report| !report.passed()).count();
     let events: u64 = reports.iter().map(|report| report.events).sum();
@@ -264,6 +275,54 @@ fn write_failures(
         if rules.len() < SHRUNK_MAX && rules.insert((report.tier.name(), &violation.rule)) {
             complain(&shrink.shrink(report, source)?, 1);
         }
+    }
+    Ok(())
+}
+
+/// One line for each run.
+fn table(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<18} {:>6} {:>6} {:>7} {:>7} {:>7} {:>5} {:>5} {:>8} {:>8} {:>6} {:>8}",
+        "scenario",
+        "seed",
+        "nodes",
+        "written",
+        "stored",
+        "shown",
+        "lost",
+        "twice",
+        "copies-",
+        "copies+",
+        "+/-",
+        "MiB"
+    )?;
+    for report in reports {
+        let counts = &report.counts;
+        let seen = report
+            .observed
+            .as_ref()
+            .map_or_else(Upkeep::default, |seen| seen.upkeep);
+        let ratio = match seen.lost {
+            0 => "-".to_owned(),
+            lost => format!("{:.2}", seen.made as f64 / lost as f64),
+        };
+        writeln!(
+            out,
+            "{:<18} {:>6} {:>6} {:>7} {:>7} {:>7} {:>5} {:>5} {:>8} {:>8} {ratio:>6} {:>8.1} {}",
+            report.scenario,
+            report.seed,
+            report.nodes,
+            counts.written,
+            counts.stored,
+            counts.shown,
+            counts.lost,
+            counts.duplicates,
+            seen.lost,
+            seen.made,
+            seen.made_bytes as f64 / 1_048_576.0,
+            if report.passed() { "" } else { "FAILED" },
+        )?;
     }
     Ok(())
 }

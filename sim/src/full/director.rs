@@ -513,6 +513,7 @@ impl Director<'_> {
             nodes: self.scenario.nodes,
             virtual_ms: now.0,
             settled_after_ms,
+            upkeep: self.observed.upkeep,
         };
         if let Some((rule, what)) = crate::checker::at_last(self.scenario, &outturn, &effects) {
             self.ledger.violate(now, rule, what);

@@ -55,6 +55,8 @@ const ENDS_MAX: usize = 100_000;
 pub(super) struct Stores {
     state: Arc<Mutex<State>>,
     base: tokio::time::Instant,
+    /// From when on copies are counted: what a network costs that is only just coming up is something else.
+    counted_from: Duration,
     news: Arc<Notify>,
 }
 
@@ -85,10 +87,11 @@ struct State {
 }
 
 impl Stores {
-    pub(super) fn new(base: tokio::time::Instant) -> Self {
+    pub(super) fn new(base: tokio::time::Instant, counted_from: Duration) -> Self {
         Self {
             state: Arc::default(),
             base,
+            counted_from,
             news: Arc::default(),
         }
     }
@@ -182,6 +185,9 @@ impl Watch {
     /// The process that has the store ends.
     fn on_gone(&self, now: UnixMillis) {
         let since = self.stores.base.elapsed();
+        if since < self.stores.counted_from {
+            return;
+        }
         let mut state = self.stores.lock();
         let book = state.books.get(&self.name);
         let live = book.into_iter().flat_map(|book| book.items.values());
@@ -285,13 +291,14 @@ impl Watch {
     /// Writes down what the store has done.
     fn note(&self, now: UnixMillis, asked: &[Asked], outcomes: &[StoreOutcome]) {
         let at = since(self.stores.base);
+        let counted = self.stores.base.elapsed() >= self.stores.counted_from;
         let mut state = self.stores.lock();
         for (asked, outcome) in asked.iter().zip(outcomes) {
             match (asked, outcome) {
                 (Asked::Mail(mail), StoreOutcome::Held { .. }) => {
                     state.taking.push((mail.expires, Arc::clone(&self.name)));
                 }
-                (Asked::Export, StoreOutcome::Replicas(replicas)) => {
+                (Asked::Export, StoreOutcome::Replicas(replicas)) if counted => {
                     replicas
                         .iter()
                         .for_each(|replica| state.upkeep.count(replica));

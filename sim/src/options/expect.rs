@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::observed::Upkeep;
 use crate::report::Counts;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) enum Unit {
     Messages,
     Bytes,
     Milliseconds,
+    Percent,
 }
 
 /// Something that a run shows.
@@ -58,6 +60,7 @@ pub(crate) enum Quantity {
     SettledAfter,
     BytesPerMessage,
     BytesPerNodeSecond,
+    CopiesMade,
 }
 
 /// What a run has shown when it ends.
@@ -71,11 +74,13 @@ pub(crate) struct Outturn<'a> {
     pub(crate) virtual_ms: u64,
     /// Milliseconds from the end of the faults until all was as it should be, if it was.
     pub(crate) settled_after_ms: Option<u64>,
+    /// Copies that keepers lost and made.
+    pub(crate) upkeep: Upkeep,
 }
 
 impl Quantity {
     /// All quantities with their names and units.
-    pub(crate) const ALL: [(&'static str, Self, Unit); 12] = [
+    pub(crate) const ALL: [(&'static str, Self, Unit); 13] = [
         ("written", Self::Written, Unit::Messages),
         ("stored", Self::Stored, Unit::Messages),
         ("shown", Self::Shown, Unit::Messages),
@@ -92,6 +97,7 @@ impl Quantity {
             Self::BytesPerNodeSecond,
             Unit::Bytes,
         ),
+        ("copies_made", Self::CopiesMade, Unit::Percent),
     ];
 
     fn name_and_unit(self) -> (&'static str, Unit) {
@@ -119,6 +125,7 @@ impl Quantity {
                 counts.bytes.saturating_mul(1_000),
                 outturn.virtual_ms.saturating_mul(outturn.nodes as u64),
             ),
+            Self::CopiesMade => per(outturn.upkeep.made.saturating_mul(100), outturn.upkeep.lost),
         }
     }
 }
@@ -161,6 +168,7 @@ fn per(whole: u64, parts: u64) -> Option<u64> {
 fn shown(unit: Unit, amount: u64) -> String {
     match unit {
         Unit::Messages | Unit::Bytes => amount.to_string(),
+        Unit::Percent => format!("{amount} %"),
         Unit::Milliseconds => humantime::format_duration(Duration::from_millis(amount)).to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 22] = [
+pub const SHIPPED: [(&str, &str); 23] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -33,6 +33,7 @@ pub const SHIPPED: [(&str, &str); 22] = [
         "churn-ipfs",
         include_str!("../../scenarios/churn-ipfs.toml"),
     ),
+    ("upkeep", include_str!("../../scenarios/upkeep.toml")),
     (
         "disk-faults",
         include_str!("../../scenarios/disk-faults.toml"),

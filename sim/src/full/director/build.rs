@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 use restante::config::Serve;
@@ -51,7 +52,7 @@ impl<'a> Director<'a> {
             internet: internet.clone(),
             entries: Vec::new(),
             classes: Classes::draw(scenario, seed),
-            stores: Stores::new(base),
+            stores: Stores::new(base, Duration::from_millis(scenario.workload.from_ms)),
         };
         let keepers = (0..scenario.keepers()).map(|number| builder.keeper(number, &mut random));
         let keepers = keepers.collect::<Result<Vec<Machine>, _>>()?;

@@ -170,7 +170,7 @@ struct Scene {
 
 impl Scene {
     fn new(wrong: Wrong) -> Self {
-        let stores = Stores::new(tokio::time::Instant::now());
+        let stores = Stores::new(tokio::time::Instant::now(), Duration::ZERO);
         let watch = stores.watch("k1");
         let store = WrongStore {
             store: MemoryStore::new(CAP_BYTES),

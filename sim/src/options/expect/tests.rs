@@ -1,4 +1,5 @@
 use super::{Bound, Expectations, Outturn, Quantity, Side};
+use crate::observed::Upkeep;
 use crate::report::Counts;
 
 #[track_caller]
@@ -16,6 +17,11 @@ fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
         nodes: 20,
         virtual_ms: 50_000,
         settled_after_ms: None,
+        upkeep: Upkeep {
+            lost: 200,
+            made: 301,
+            ..Upkeep::default()
+        },
     };
     let bounds = vec![Bound {
         quantity,
@@ -59,6 +65,17 @@ fn what_was_seen_is_held_against_what_was_wanted() {
         Side::Most,
         100,
         Some("`bytes_per_node_second` is 101, expected was at most 100"),
+    );
+}
+
+#[test]
+fn copies_made_are_held_against_copies_lost() {
+    check(Quantity::CopiesMade, Side::Most, 151, None);
+    check(
+        Quantity::CopiesMade,
+        Side::Most,
+        150,
+        Some("`copies_made` is 151 %, expected was at most 150 %"),
     );
 }
 

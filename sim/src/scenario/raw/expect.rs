@@ -68,10 +68,8 @@ impl File<'_> {
                 let message = "this takes a duration such as \"40ms\", \"30s\" or \"6d\"";
                 Err(self.fault(&limit.span(), message.to_owned()))
             }
-            (Unit::Messages | Unit::Bytes, Value::Integer(count)) if *count >= 0 => {
-                Ok(count.unsigned_abs())
-            }
-            (Unit::Messages | Unit::Bytes, other) => {
+            (_, Value::Integer(count)) if *count >= 0 => Ok(count.unsigned_abs()),
+            (_, other) => {
                 let message = format!("{other} is not a whole number from 0");
                 Err(self.fault(&limit.span(), message))
             }
