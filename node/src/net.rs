@@ -41,6 +41,8 @@ mod item;
 pub mod limits;
 mod peer;
 mod reach;
+#[cfg(target_os = "linux")]
+mod receive_buffers;
 mod routing;
 mod status;
 mod task;

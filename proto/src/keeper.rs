@@ -60,7 +60,8 @@ pub const SWEEP_INTERVAL_MS: u64 = 10 * SECOND_MS;
 const RETRY_BUSY_MS: u64 = 5 * SECOND_MS;
 /// What a refused depositor is told to wait when a mailbox is full, in milliseconds.
 const RETRY_FULL_MS: u64 = 600 * SECOND_MS;
-
+/// Bytes of a request that are carried for one token, beside its own: to carry them takes about as long as the rest.
+const BYTES_PER_TOKEN: u64 = 8 << 10;
 /// Entries of an ack that are checked for one token: as much work as the dearest other request.
 const ACKS_PER_TOKEN: u64 = 4;
 
@@ -373,6 +374,9 @@ impl Keeper {
         if !self.rates.admit(now, source, 1) {
             return Err(Refusal::until(Reason::Busy, SECOND_MS));
         }
+        // What arrived was carried, whatever it is.
+        self.rates
+            .charge(source, payload.len() as u64 / BYTES_PER_TOKEN);
         let request = Request::decode(payload).map_err(|_| Refusal::of(Reason::Malformed))?;
         if !self.rates.admit(now, source, weight_of(&request)) {
             return Err(Refusal::until(Reason::Busy, SECOND_MS));

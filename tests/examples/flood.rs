@@ -96,7 +96,7 @@ fn crowd(count: u16) {
 
 fn measure(time: Duration) {
     let site = Site::alone();
-    let mut server = site.community("server");
+    let mut server = site.public_community("server");
     server.run(&["--disk-cap", "256MiB"]);
     let address = server.address();
     let mut honest = Honest::new(&address, PEOPLE);

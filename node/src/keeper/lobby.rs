@@ -48,6 +48,8 @@ pub(super) struct Lobby<P: KeeperPort> {
 struct Inside<P: KeeperPort> {
     turns: Turns<Visitor<P>>,
     is_closed: bool,
+    /// Requests that found no room.
+    refused: u64,
 }
 
 impl<P: KeeperPort> Lobby<P> {
@@ -55,6 +57,7 @@ impl<P: KeeperPort> Lobby<P> {
         let inside = Inside {
             turns: Turns::new(WAITING),
             is_closed: false,
+            refused: 0,
         };
         Self {
             inside: Mutex::new(inside),
@@ -81,6 +84,7 @@ impl<P: KeeperPort> Lobby<P> {
             return Err(visitor.token);
         }
         let entered = inside.turns.push(P::source(source), cost, visitor);
+        inside.refused += u64::from(entered.is_err());
         drop(inside);
         self.changed.notify_one();
         entered.map_err(|refused| refused.token)
@@ -126,6 +130,11 @@ impl<P: KeeperPort> Lobby<P> {
     /// Tells whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().turns.is_empty()
+    }
+
+    /// Returns how many requests found no room.
+    pub(super) fn refused(&self) -> u64 {
+        self.lock().refused
     }
 
     /// Returns how much waits.

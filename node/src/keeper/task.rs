@@ -12,7 +12,7 @@ use restante_proto::{
     },
     limits::STORE_OPS_MAX,
     repair,
-    request::Response,
+    request::{Reason, Response},
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -437,9 +437,14 @@ impl<P: KeeperPort> KeeperTask<P> {
     }
 
     fn status(&self) -> KeeperReport {
+        let mut counters = self.keeper.counters().clone();
+        let refused = self.inlets.lobby.refused();
+        if refused > 0 {
+            *counters.refusals.entry(Reason::Busy).or_default() += refused;
+        }
         KeeperReport {
             usage: self.disk_state.usage,
-            counters: self.keeper.counters().clone(),
+            counters,
             store: self.disk_state.counters,
             subscriptions: self.keeper.subscriptions(),
             waiting: self.inlets.lobby.usage(),

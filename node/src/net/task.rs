@@ -31,6 +31,8 @@ use super::handle::Command;
 use super::item;
 use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
 use super::peer::{node_of, peer_of};
+#[cfg(target_os = "linux")]
+use super::receive_buffers;
 use super::status::{Count, Counters, Mode};
 use join::{Entry, Join};
 use lookups::{Answered, Lookups};
@@ -250,6 +252,8 @@ impl Task {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
             SwarmEvent::NewListenAddr { address, .. } => {
+                #[cfg(target_os = "linux")]
+                receive_buffers::enlarge();
                 if self.local && self.serve == Serve::Auto && is_loopback(&address) {
                     self.swarm.add_external_address(bare(address.clone()));
                     self.update_mode();

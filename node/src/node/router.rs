@@ -1,12 +1,19 @@
 //! Hands what the network receives to whom it is for.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::neighbours::Change;
 use crate::client::ClientEvent;
 use crate::keeper::{self, KeeperHandle, KeeperRequest, RepairCall};
-use crate::net::{NetEvent, NetHandle};
+use crate::net::{InboundToken, NetEvent, NetHandle};
+
+/// How long a request that found no room waits for being told so: what it is told to wait then.
+const REFUSED_AFTER: Duration = Duration::from_secs(1);
 
 /// Routes events until the network ends; never waits for keeper or client.
 ///
@@ -25,14 +32,35 @@ pub(super) async fn route(
     client: Option<mpsc::Sender<ClientEvent>>,
     neighbours: mpsc::Sender<Change>,
 ) {
-    let tell = |event: ClientEvent| {
-        if let Some(client) = &client
-            && client.try_send(event).is_err()
-        {
-            debug!("the account's side is busy; an event was dropped");
-        }
+    let mut router = Router {
+        net,
+        keeper,
+        client,
+        neighbours,
+        refused: Refused::default(),
     };
-    while let Some(event) = events.recv().await {
+    loop {
+        tokio::select! {
+            token = router.refused.next() => router.refuse(token).await,
+            event = events.recv() => match event {
+                Some(event) => router.on_event(event).await,
+                None => return,
+            },
+        }
+    }
+}
+
+/// Those to whom events go.
+struct Router {
+    net: NetHandle,
+    keeper: Option<KeeperHandle>,
+    client: Option<mpsc::Sender<ClientEvent>>,
+    neighbours: mpsc::Sender<Change>,
+    refused: Refused,
+}
+
+impl Router {
+    async fn on_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Request {
                 via,
@@ -47,15 +75,7 @@ pub(super) async fn route(
                     token,
                     payload,
                 };
-                let refused = match &keeper {
-                    Some(keeper) => keeper.try_request(request).err(),
-                    None => Some(request.token),
-                };
-                if let Some(token) = refused {
-                    debug!("a request found no room");
-                    // Fails only when the network has ended, and with it this loop.
-                    let _ended = net.respond(token, keeper::busy()).await;
-                }
+                self.on_request(request).await;
             }
             NetEvent::Repair {
                 from,
@@ -67,40 +87,94 @@ pub(super) async fn route(
                     token,
                     payload,
                 };
-                pass_on(&net, keeper.as_ref(), call).await;
+                self.on_repair(call).await;
             }
             NetEvent::ViaClosed(conn) => {
-                if let Some(keeper) = &keeper {
+                if let Some(keeper) = &self.keeper {
                     keeper.closed(conn);
                 }
             }
-            NetEvent::Push { from, payload } => tell(ClientEvent::Push(from, payload)),
-            NetEvent::OutboundClosed(node) => tell(ClientEvent::Lost(node)),
+            NetEvent::Push { from, payload } => self.tell(ClientEvent::Push(from, payload)),
+            NetEvent::OutboundClosed(node) => self.tell(ClientEvent::Lost(node)),
             NetEvent::RoutingChanged => {
-                let _seen_later = neighbours.try_send(Change::Routing);
-                tell(ClientEvent::NetworkUp);
+                let _seen_later = self.neighbours.try_send(Change::Routing);
+                self.tell(ClientEvent::NetworkUp);
             }
             NetEvent::Mode(mode) => {
-                let _seen_later = neighbours.try_send(Change::Routing);
+                let _seen_later = self.neighbours.try_send(Change::Routing);
                 debug!(?mode, "the node's part in the network has changed");
             }
             NetEvent::Listening(address) => debug!(%address, "listening"),
             NetEvent::Disconnected(node) => {
-                let _seen_later = neighbours.try_send(Change::Lost(node));
+                let _seen_later = self.neighbours.try_send(Change::Lost(node));
             }
             NetEvent::Connected(_) => {}
         }
     }
+
+    fn tell(&self, event: ClientEvent) {
+        if let Some(client) = &self.client
+            && client.try_send(event).is_err()
+        {
+            debug!("the account's side is busy; an event was dropped");
+        }
+    }
+
+    /// Hands a request to the keeper, or refuses it: at once where there is no keeper, later where it has too much to
+    /// do.
+    async fn on_request(&mut self, request: KeeperRequest) {
+        let Some(keeper) = &self.keeper else {
+            return self.refuse(request.token).await;
+        };
+        if let Err(token) = keeper.try_request(request) {
+            debug!("a request found no room");
+            self.refused.push(token);
+        }
+    }
+
+    async fn refuse(&self, token: InboundToken) {
+        // Fails only when the network has ended.
+        let _ended = self.net.respond(token, keeper::busy()).await;
+    }
+
+    /// Hands another keeper's request to this one, or refuses it.
+    async fn on_repair(&self, call: RepairCall) {
+        let refused = match &self.keeper {
+            Some(keeper) => keeper.try_repair(call).err(),
+            None => Some(call),
+        };
+        if let Some(RepairCall { token, .. }) = refused {
+            // Fails only when the network has ended.
+            let _ended = self.net.respond(token, keeper::busy_with_repair()).await;
+        }
+    }
 }
 
-/// Hands another keeper's request to this one, or refuses it.
-async fn pass_on(net: &NetHandle, keeper: Option<&KeeperHandle>, call: RepairCall) {
-    let refused = match keeper {
-        Some(keeper) => keeper.try_repair(call).err(),
-        None => Some(call),
-    };
-    if let Some(RepairCall { token, .. }) = refused {
-        // Fails only when the network has ended.
-        let _ended = net.respond(token, keeper::busy_with_repair()).await;
+/// Requests that found no room and are told so after [`REFUSED_AFTER`].
+///
+/// Each counts among those that its connection has without an answer, so that there are never more than connections
+/// allow, and whoever asks anew as soon as he is refused does not ask more often for it.
+#[derive(Default)]
+struct Refused(VecDeque<(Instant, InboundToken)>);
+
+impl Refused {
+    fn push(&mut self, token: InboundToken) {
+        self.0.push_back((Instant::now() + REFUSED_AFTER, token));
+    }
+
+    /// Returns the next one that is to be told, when it is time.
+    ///
+    /// # Cancel safety
+    ///
+    /// None is lost when the future is dropped.
+    async fn next(&mut self) -> InboundToken {
+        match self.0.front() {
+            Some((due, _)) => tokio::time::sleep_until(*due).await,
+            None => std::future::pending().await,
+        }
+        match self.0.pop_front() {
+            Some((_, token)) => token,
+            None => std::future::pending().await,
+        }
     }
 }

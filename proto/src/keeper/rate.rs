@@ -11,19 +11,20 @@ mod tests;
 /// Groups whose buckets are remembered, at most; while so many are busy at once, new groups wait.
 const SOURCES_MAX: usize = 16_384;
 /// Tokens are counted in thousandths, so that a millisecond adds a whole number of them.
-const TOKEN: u64 = 1_000;
+const TOKEN: i64 = 1_000;
 
 /// How many requests each group of addresses may still make.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     per_second: u64,
-    burst: u64,
+    burst: i64,
     buckets: BTreeMap<Source, Bucket>,
 }
 
 #[derive(Debug)]
 struct Bucket {
-    tokens: u64,
+    /// Below zero while it is in debt.
+    tokens: i64,
     updated: UnixMillis,
 }
 
@@ -31,14 +32,14 @@ impl RateLimiter {
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         Self {
             per_second: u64::from(per_second),
-            burst: u64::from(burst) * TOKEN,
+            burst: i64::from(burst) * TOKEN,
             buckets: BTreeMap::new(),
         }
     }
 
     /// Takes `tokens` tokens from the bucket of `source`, if they are there.
     pub(super) fn admit(&mut self, now: UnixMillis, source: Source, tokens: u64) -> bool {
-        let price = tokens.saturating_mul(TOKEN);
+        let price = price_of(tokens);
         if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&source) {
             self.forget_idle(now);
             if self.buckets.len() >= SOURCES_MAX {
@@ -57,6 +58,14 @@ impl RateLimiter {
         }
         bucket.tokens -= price;
         true
+    }
+
+    /// Takes `tokens` tokens from the bucket of `source`, which was let in just before, whether they are there or not:
+    /// the next request waits until the debt is paid.
+    pub(super) fn charge(&mut self, source: Source, tokens: u64) {
+        if let Some(bucket) = self.buckets.get_mut(&source) {
+            bucket.tokens = bucket.tokens.saturating_sub(price_of(tokens));
+        }
     }
 
     /// Tells whether a single request of `source` would be let in.
@@ -84,10 +93,18 @@ impl RateLimiter {
     }
 }
 
+/// Returns as many tokens in thousandths.
+fn price_of(tokens: u64) -> i64 {
+    i64::try_from(tokens)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(TOKEN)
+}
+
 impl Bucket {
-    fn refill(&mut self, now: UnixMillis, per_second: u64, burst: u64) {
+    fn refill(&mut self, now: UnixMillis, per_second: u64, burst: i64) {
         // `per_second` tokens a second are as many thousandths a millisecond.
         let gained = now.since(self.updated).saturating_mul(per_second);
+        let gained = i64::try_from(gained).unwrap_or(i64::MAX);
         self.tokens = self.tokens.saturating_add(gained).min(burst);
         // After the clock was set back, time passes from there.
         self.updated = now;

@@ -21,6 +21,21 @@ fn a_group_has_its_burst_and_then_its_rate() {
 }
 
 #[test]
+fn a_debt_is_paid_before_the_next_request() {
+    let mut rates = RateLimiter::new(2, 10);
+    assert!(rates.admit(NOW, Source(1), 1));
+    rates.charge(Source(1), 13);
+    assert!(!rates.would_admit(NOW, Source(1)));
+    assert_eq!(
+        admitted(&mut rates, NOW.plus(2 * SECOND_MS)),
+        0,
+        "four less than one"
+    );
+    assert_eq!(admitted(&mut rates, NOW.plus(2 * SECOND_MS + 500)), 1);
+    assert!(rates.admit(NOW, Source(2), 10), "another group has none");
+}
+
+#[test]
 fn a_clock_that_is_set_back_gives_nothing_and_stops_nothing() {
     let mut rates = RateLimiter::new(2, 10);
     assert_eq!(admitted(&mut rates, NOW), 10);
