@@ -1,0 +1,269 @@
+//! How long somebody who comes back waits for five hundred messages, beside the bare cryptography of opening them.
+//!
+//! Run it with `cargo bench -p restante --bench returning`; `-- 100` does it with another number. A community server
+//! keeps them; sender and recipient are whole nodes, with their sockets and disks, and all share the machine. The time
+//! runs from the moment the server has a connection with the recipient until it holds no envelope any more: each was
+//! listed, fetched, opened, committed and acked. The cryptography is one thread that opens as many envelopes of the same
+//! size, one after the other.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use restante::clock;
+use restante::config::{Config, Serve};
+use restante::control::protocol::{ControlReply, ControlRequest, SendRequest};
+use restante::control::report::{Body, DeliveryState, IdInfo, StatusInfo};
+use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
+use restante::home::Home;
+use restante::node::{self, Costs, NodeFault};
+use restante::passphrase::Passphrase;
+use restante_proto::account::Identity;
+use restante_proto::envelope::{Lifetime, OpenerIdentity, Recipient, open, seal};
+use restante_proto::keys::SecretKey;
+use restante_proto::limits::DAY_MS;
+use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::prekey::PrekeySecret;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+const MESSAGES: usize = 500;
+const ROUNDS: usize = 5;
+const TEXT: &[u8] = b"The umbrella stands behind the door, and the key is where it always is.";
+/// The pause between two looks at something that is awaited.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long anything may take before the benchmark has failed.
+const LATE: Duration = Duration::from_secs(120);
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
+fn main() {
+    let words = std::env::args().skip(1);
+    let messages = words.filter_map(|word| word.parse().ok()).next();
+    let messages = messages.unwrap_or(MESSAGES);
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let bare = bare(messages);
+    println!("{messages} messages, the bare cryptography of opening them: {bare:.0?}");
+    let mut times = runtime.block_on(returns(folder.path(), messages));
+    times.sort_unstable();
+    let half = times[times.len() / 2];
+    println!(
+        "from the recipient's connection to the last ack: {half:.0?} ({:.0?} to {:.0?}), {:.2} times as long",
+        times[0],
+        times[times.len() - 1],
+        half.as_secs_f64() / bare.as_secs_f64()
+    );
+}
+
+/// Returns how long it takes to open so many envelopes, and nothing else.
+fn bare(messages: usize) -> Duration {
+    let rng = &mut rand::rng();
+    let (alice, bob) = (identity("alice"), identity("bob"));
+    let now = clock::now();
+    let prekey = PrekeySecret::generate(now, rng);
+    let recipient = Recipient {
+        account: bob.account.public(),
+        device: bob.device.public(),
+        prekey: prekey.public(),
+    };
+    let mailbox = bob.device_mailbox(now.epoch(), 0);
+    let lifetime = Lifetime {
+        now,
+        expires: now.plus(6 * DAY_MS),
+    };
+    let envelopes: Vec<_> = (0..messages)
+        .map(|number| {
+            let content = Content::Text {
+                body: Bytes::from_static(TEXT),
+                burn_ms: 0,
+                file_name: String::new(),
+            };
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            let message = Message::new(&alice, MessageId::new(id), now, content);
+            seal(&message, &alice, &recipient, mailbox, lifetime, rng).expect("it can be sealed")
+        })
+        .collect();
+    let opener = OpenerIdentity::from(&bob);
+    let begun = Instant::now();
+    for envelope in &envelopes {
+        let opened = open(&envelope.bytes, &mailbox, lifetime, &opener, [&prekey]);
+        opened.expect("it opens");
+    }
+    begun.elapsed()
+}
+
+fn identity(handle: &str) -> Identity {
+    let rng = &mut rand::rng();
+    Identity {
+        account: SecretKey::generate(rng),
+        device: SecretKey::generate(rng),
+        handle: handle.parse().expect("a handle"),
+    }
+}
+
+/// Returns how long the recipient waited each time.
+async fn returns(folder: &Path, messages: usize) -> Vec<Duration> {
+    let server = start_server(folder);
+    let status = server.wait(|status| !status.listen.is_empty()).await;
+    let mut addresses = status.listen.iter();
+    let entry = addresses.find(|at| at.contains("127.0.0.1") && at.contains("quic"));
+    let entry = entry
+        .expect("the server listens")
+        .parse()
+        .expect("an address");
+    let (alice_id, bob_id) = (create(folder, "alice"), create(folder, "bob"));
+    let alice = start(folder, "alice", &entry);
+    let mut bob = start(folder, "bob", &entry);
+    for person in [&alice, &bob] {
+        person
+            .wait(|status| status.card_published_ms.is_some())
+            .await;
+    }
+    befriend(&alice, &bob, &alice_id, &bob_id).await;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        bob.leave().await;
+        server.wait(|status| status.peers == 1).await;
+        let before = server.wait(|_| true).await;
+        for _ in 0..messages {
+            alice.write(&bob_id).await;
+        }
+        let full = before.keeper.items + messages as u64;
+        server.wait(|status| status.keeper.items >= full).await;
+        bob = start(folder, "bob", &entry);
+        server.wait(|status| status.peers > 1).await;
+        let begun = Instant::now();
+        server
+            .wait(|status| status.keeper.items <= before.keeper.items)
+            .await;
+        times.push(begun.elapsed());
+        let is_delivered = |status: &StatusInfo| status.outbox_count == 0;
+        alice.wait(is_delivered).await;
+    }
+    bob.leave().await;
+    alice.leave().await;
+    server.leave().await;
+    times
+}
+
+/// Lets two people become each other's contacts, so that further messages need no stamps.
+async fn befriend(alice: &Player, bob: &Player, alice_id: &IdInfo, bob_id: &IdInfo) {
+    alice.write(bob_id).await;
+    bob.wait(|status| status.unread > 0).await;
+    bob.ask(ControlRequest::ContactAccept {
+        who: alice_id.id.clone(),
+    })
+    .await;
+    alice.wait(|status| status.outbox_count == 0).await;
+}
+
+/// A node that runs, and the way to ask it things.
+struct Player {
+    calls: mpsc::Sender<ControlCall>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<Result<(), NodeFault>>,
+}
+
+impl Player {
+    fn start<F>(run: impl FnOnce(mpsc::Receiver<ControlCall>, watch::Receiver<bool>) -> F) -> Self
+    where
+        F: Future<Output = Result<(), NodeFault>> + Send + 'static,
+    {
+        let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(run(waiting, stopped));
+        Self {
+            calls,
+            stop,
+            running,
+        }
+    }
+
+    async fn ask(&self, request: ControlRequest) -> ControlReply {
+        call(&self.calls, request).await.expect("the node answers")
+    }
+
+    /// Writes to somebody and waits until it is stored.
+    async fn write(&self, to: &IdInfo) {
+        let request = SendRequest {
+            to: to.link.clone(),
+            body: Body::new(TEXT.to_vec()),
+            ttl_ms: 6 * DAY_MS,
+            burn_ms: None,
+            file_name: None,
+            wait: true,
+        };
+        match self.ask(ControlRequest::Send(request)).await {
+            ControlReply::Sent(sent) => assert_ne!(sent.state, DeliveryState::Waiting),
+            other => panic!("a message was answered with {other:?}"),
+        }
+    }
+
+    /// Waits until the status is as wanted, and returns it.
+    async fn wait(&self, is_wanted: impl Fn(&StatusInfo) -> bool) -> StatusInfo {
+        let late = Instant::now() + LATE;
+        loop {
+            if let ControlReply::Status(status) = self.ask(ControlRequest::Status).await {
+                if is_wanted(&status) {
+                    return *status;
+                }
+                assert!(Instant::now() < late, "waited too long: {status:?}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn leave(self) {
+        self.stop.send_replace(true);
+        let ended = self.running.await.expect("the node has not panicked");
+        ended.expect("the node ends in good order");
+    }
+}
+
+fn start_server(folder: &Path) -> Player {
+    let made = Home::create::<(), Box<dyn std::error::Error>>(&folder.join("server"), |staging| {
+        std::fs::write(staging.community_file(), b"")?;
+        Ok(node::create_node_key(&staging.node_key_file())?)
+    });
+    let (home, ()) = made.expect("a home can be made");
+    Player::start(|calls, stop| async move {
+        let config = Config::local();
+        node::run_community(&home, config, Costs::production(), calls, stop).await
+    })
+}
+
+fn create(folder: &Path, name: &str) -> IdInfo {
+    let handle = name.parse().expect("a handle");
+    let made = Home::create::<IdInfo, Box<dyn std::error::Error>>(&folder.join(name), |staging| {
+        let costs = Costs::production();
+        Ok(node::create(staging, &handle, &passphrase(), &costs)?)
+    });
+    made.expect("an account can be made").1
+}
+
+/// Starts a person's node, which keeps nothing for others, as a phone would.
+fn start(folder: &Path, name: &str, entry: &libp2p::Multiaddr) -> Player {
+    let home = Home::open(&folder.join(name)).expect("the home can be opened");
+    let config = Config {
+        bootstrap: vec![entry.clone()],
+        serve: Serve::Never,
+        ..Config::local()
+    };
+    Player::start(|calls, stop| async move {
+        node::run(
+            &home,
+            config,
+            passphrase(),
+            Costs::production(),
+            calls,
+            stop,
+        )
+        .await
+    })
+}
+
+fn passphrase() -> Passphrase {
+    Passphrase::new(b"correct horse battery staple".to_vec()).expect("a pass phrase")
+}
