@@ -273,12 +273,24 @@ impl Client {
                 }
             });
         }
-        if let Some(sent) = self.sent.get_mut(&message).filter(|_| standing.is_stored())
-            && sent.state == DeliveryState::Waiting
-        {
-            sent.state = DeliveryState::Stored;
-        }
+        self.note_standing(now, message);
         self.report_progress(message);
+    }
+
+    /// Says of a message whether it is stored; no longer, too, when those who gave receipts early turn out not to be
+    /// its keepers.
+    fn note_standing(&mut self, now: UnixMillis, message: MessageId) {
+        let standing = self.standing_of(now, message);
+        let Some(sent) = self.sent.get_mut(&message) else {
+            return;
+        };
+        sent.state = match sent.state {
+            DeliveryState::Waiting if standing.is_stored() => DeliveryState::Stored,
+            DeliveryState::Stored if standing.of > 0 && !standing.is_stored() => {
+                DeliveryState::Waiting
+            }
+            state => state,
+        };
     }
 
     fn end(&mut self, id: ItemId, message: MessageId, state: DeliveryState) {
