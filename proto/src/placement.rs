@@ -20,7 +20,7 @@ pub const CANDIDATES: usize = REPLICAS + 3;
 /// Within how far of an address keepers are taken for near before a lookup has ended: as far as the nodes are from
 /// themselves that a node knows nearest to itself, so many of them. Some more than are wanted, since that says only
 /// roughly how far apart nodes lie.
-pub const REACH_NODES: usize = CANDIDATES + 4;
+pub const REACH_NODES: usize = 2 * CANDIDATES;
 /// The first pause after a try that left something to be done, in milliseconds.
 const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
 /// The longest pause, in milliseconds.

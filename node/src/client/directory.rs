@@ -1,25 +1,32 @@
 //! Finding people: from an ID to a verified card.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use restante_proto::Address;
+use futures::{FutureExt as _, StreamExt as _};
 use restante_proto::account::PersonId;
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{LOCATORS, REPLICAS, receipts_wanted};
 use restante_proto::person::{IdCost, Locators, RecordKey};
+use restante_proto::placement::CANDIDATES;
 use restante_proto::time::UnixMillis;
+use restante_proto::{Address, NodeId};
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::exchange;
 use super::services::Services;
+use crate::net::Heard;
 
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
+
+/// Nodes asked at one locator, at most.
+const ASKED_MAX: usize = 2 * CANDIDATES;
 
 /// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood
 /// decides alone, and one locator whose keepers are gone does not hold up the others.
@@ -155,27 +162,120 @@ fn pick(
 ///
 /// Enough answers end it once there is a record: a card that was stored at W of R keepers is among any R - W + 1 of
 /// them. That there is none is believed only when all have answered: its owner may have known other keepers.
+///
+/// Who is near is asked while the lookup still goes on; then as many have to have a record, because a node that has none
+/// may not be one of the keepers.
 async fn at_locator(services: Services, locator: Address) -> (Vec<CardRecord>, usize) {
-    let (mut records, mut answers) = (Vec::new(), 0);
-    let asked = async {
-        let keepers = services.holders(locator, REPLICAS).await;
-        let enough = keepers.len() + 1 - receipts_wanted(keepers.len().max(1)).min(keepers.len());
-        let mut asked: FuturesUnordered<_> = keepers
-            .into_iter()
-            .map(|keeper| exchange::cards(services.clone(), keeper, locator))
-            .collect();
-        while let Some(answer) = asked.next().await {
-            if let Some(found) = answer {
-                answers += 1;
-                records.extend(found);
-            }
-            if answers >= enough && !records.is_empty() {
-                break;
-            }
-        }
-    };
-    if timeout(LOCATOR_DEADLINE, asked).await.is_err() {
+    let mut asking = Asking::new(services, locator);
+    if timeout(LOCATOR_DEADLINE, asking.ask()).await.is_err() {
         debug!("a locator was slow");
     }
-    (records, answers)
+    let answers = asking.answers.len();
+    (asking.answers.into_values().flatten().collect(), answers)
+}
+
+/// What nodes near a locator were asked, and what they said.
+struct Asking {
+    services: Services,
+    locator: Address,
+    asked: BTreeSet<NodeId>,
+    under_way: FuturesUnordered<Asked>,
+    answers: BTreeMap<NodeId, Vec<CardRecord>>,
+}
+
+/// A node's answer, some time.
+type Asked = BoxFuture<'static, (NodeId, Option<Vec<CardRecord>>)>;
+
+impl Asking {
+    fn new(services: Services, locator: Address) -> Self {
+        Self {
+            services,
+            locator,
+            asked: BTreeSet::new(),
+            under_way: FuturesUnordered::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// Asks until enough have answered.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was answered until the future is dropped is there.
+    async fn ask(&mut self) {
+        let keepers = self.find().await;
+        let Some(keepers) = keepers else { return };
+        self.begin(&keepers, keepers.len());
+        let enough = enough_of(keepers.len());
+        loop {
+            let answered = keepers
+                .iter()
+                .filter(|keeper| self.answers.contains_key(*keeper));
+            let has_record = self.with_record() > 0;
+            if has_record && answered.count() >= enough {
+                return;
+            }
+            match self.under_way.next().await {
+                Some((node, answer)) => self.note(node, answer),
+                None => return,
+            }
+        }
+    }
+
+    /// Returns the keepers; nothing if enough records were found before they were.
+    async fn find(&mut self) -> Option<Vec<NodeId>> {
+        let search = self.services.net.search(self.locator, REPLICAS).await;
+        let mut search = search.ok()?;
+        let own = self.services.own_node();
+        self.begin(own.as_slice(), 1);
+        loop {
+            tokio::select! {
+                heard = search.next() => match heard {
+                    Heard::Near(near) => self.begin(&near, REPLICAS),
+                    Heard::Found(found) => {
+                        let found = found.unwrap_or_default();
+                        return Some(self.services.with_own(self.locator, found, REPLICAS));
+                    }
+                },
+                Some((node, answer)) = self.under_way.next() => {
+                    self.note(node, answer);
+                    if self.with_record() >= enough_of(REPLICAS) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks the first `count` of some nodes, as long as they were not asked before.
+    fn begin(&mut self, nodes: &[NodeId], count: usize) {
+        for node in nodes.iter().take(count) {
+            if self.asked.len() >= ASKED_MAX || !self.asked.insert(*node) {
+                continue;
+            }
+            let (services, locator, node) = (self.services.clone(), self.locator, *node);
+            let asked = async move { (node, exchange::cards(services, node, locator).await) };
+            self.under_way.push(asked.boxed());
+        }
+    }
+
+    fn note(&mut self, node: NodeId, answer: Option<Vec<CardRecord>>) {
+        if let Some(records) = answer {
+            self.answers.insert(node, records);
+        }
+    }
+
+    /// Returns how many have a record.
+    fn with_record(&self) -> usize {
+        let mut answers = self.answers.values();
+        answers
+            .by_ref()
+            .filter(|records| !records.is_empty())
+            .count()
+    }
+}
+
+/// Returns how many answers of so many keepers are enough: any that many have one among them that got the card.
+fn enough_of(keepers: usize) -> usize {
+    keepers + 1 - receipts_wanted(keepers.max(1)).min(keepers)
 }

@@ -53,7 +53,17 @@ impl Services {
     ///
     /// Dropping the future abandons the lookup.
     pub(super) async fn holders(&self, address: Address, count: usize) -> Vec<NodeId> {
-        let mut nodes = self.net.closest(address, count).await.unwrap_or_default();
+        let nodes = self.net.closest(address, count).await.unwrap_or_default();
+        self.with_own(address, nodes, count)
+    }
+
+    /// Puts this node, if it keeps items, in its place among others, nearest to `address` first, at most `count`.
+    pub(super) fn with_own(
+        &self,
+        address: Address,
+        mut nodes: Vec<NodeId>,
+        count: usize,
+    ) -> Vec<NodeId> {
         if let Some(own) = self.own_node() {
             let nearer = |node: &NodeId| distance(node, &address) < distance(&own, &address);
             let place = nodes.partition_point(nearer);
@@ -94,7 +104,7 @@ impl Services {
         nodes
     }
 
-    fn own_node(&self) -> Option<NodeId> {
+    pub(super) fn own_node(&self) -> Option<NodeId> {
         self.keeper.as_ref().map(KeeperHandle::node)
     }
 

@@ -2,7 +2,10 @@
 //! nodes are nearest and up, in the same places of the same world.
 
 use rand::Rng;
-use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS, receipts_wanted};
+use restante_proto::{
+    limits::{LOCATORS, REPLICAS, SECOND_MS, receipts_wanted},
+    placement::CANDIDATES,
+};
 
 use super::World;
 use crate::{links::Links, message::Message};
@@ -11,6 +14,8 @@ use crate::{links::Links, message::Message};
 const FOLLOWS_MS: u64 = 5 * SECOND_MS;
 /// Keepers at which a recipient has its messages pushed (SPEC 10.4).
 const PUSHING: usize = 2;
+/// Nodes asked at one locator, at most.
+const ASKED_MAX: usize = 2 * CANDIDATES;
 /// Locators with a record that are enough (SPEC 4.4).
 const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 
@@ -83,15 +88,18 @@ impl World<'_> {
         }
     }
 
-    /// Looks a card up: all locators at once, at each the keepers that were found, until enough have answered.
+    /// Looks a card up: all locators at once, at each those whom the walk takes for near and the keepers that it found,
+    /// until enough have answered.
     fn look_up_card(&mut self, person: u32) {
         let (mut took, mut least) = (Vec::new(), Vec::new());
         for _ in 0..LOCATORS {
             let key = self.least.next_u64();
             let (walk, found) = self.walk_uncounted(person, key, &Links::default());
-            let found = &found[..found.len().min(REPLICAS)];
-            took.push(walk.end_ms + self.enough_ms(person, found, 1));
             let nearest = self.nearest(person, key, REPLICAS);
+            let early_ms = self.early_ms(person, &nearest);
+            let found = &found[..found.len().min(REPLICAS)];
+            let late_ms = walk.end_ms + self.enough_ms(person, found, 1);
+            took.push(early_ms.map_or(late_ms, |early_ms| early_ms.min(late_ms)));
             least.push(self.enough_ms(person, &nearest, self.options.routing.round_trips));
         }
         took.sort_unstable();
@@ -99,6 +107,38 @@ impl World<'_> {
         let tally = &mut self.tally.latency;
         tally.card_ms.add(took[LOCATORS_ENOUGH - 1]);
         tally.card_least_ms.add(least[LOCATORS_ENOUGH - 1]);
+    }
+
+    /// Returns when enough of those whom the walk just made took for near have answered with a record, which `holders`
+    /// have, if they ever did.
+    fn early_ms(&mut self, person: u32, holders: &[u32]) -> Option<u64> {
+        let near: Vec<(u64, Vec<u32>)> = self.walker.near().to_vec();
+        let answered: Vec<(u32, u64)> = self.walker.answered().collect();
+        let (mut asked, mut with_record): (Vec<u32>, Vec<u64>) = (Vec::new(), Vec::new());
+        for (at_ms, nodes) in near {
+            for node in nodes.into_iter().take(REPLICAS) {
+                if asked.len() >= ASKED_MAX || asked.contains(&node) {
+                    continue;
+                }
+                asked.push(node);
+                if !holders.contains(&node) {
+                    continue;
+                }
+                let is_open = answered
+                    .iter()
+                    .any(|(other, ms)| *other == node && *ms <= at_ms);
+                let trips = if is_open {
+                    1
+                } else {
+                    self.options.routing.round_trips
+                };
+                with_record.push(at_ms + self.round_trip_ms(person, node) * trips);
+            }
+        }
+        with_record.sort_unstable();
+        with_record
+            .get(REPLICAS - receipts_wanted(REPLICAS))
+            .copied()
     }
 
     /// Returns when so many keepers of a locator have answered that a record cannot have escaped them.
