@@ -137,6 +137,12 @@ pub struct Counts {
     pub overtaken: u64,
     /// Bytes that keepers hold at the end.
     pub held_bytes: u64,
+    /// Requests that keepers, since they were last started, refused because their askers asked too much at once.
+    #[serde(default)]
+    pub refused_busy: u64,
+    /// Requests that they refused because a date lay too far from their clocks, but for lives that were over.
+    #[serde(default)]
+    pub refused_clock: u64,
 }
 
 /// What one fault changed.

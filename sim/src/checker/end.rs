@@ -195,6 +195,8 @@ impl Checker {
             bytes: tally.bytes,
             overtaken: tally.overtaken,
             held_bytes: 0,
+            refused_busy: 0,
+            refused_clock: 0,
         }
     }
 }

@@ -41,6 +41,7 @@ mod watching;
 use self::adversaries::Adversaries;
 use self::classes::Classes;
 use self::faults::{Injected, Party, Storm};
+use self::watching::AtKeepers;
 
 /// News that wait for the director, at most.
 const NEWS_MAX: usize = 1_024;
@@ -151,8 +152,8 @@ impl Director<'_> {
             }
         }
         driving.abort();
-        let held_bytes = self.held_bytes().await;
-        self.report(held_bytes)
+        let at_keepers = self.at_keepers().await;
+        self.report(at_keepers)
     }
 
     fn now(&self) -> Instant {
@@ -493,7 +494,7 @@ impl Director<'_> {
         named.chain(self.effects.all()).collect()
     }
 
-    fn report(mut self, held_bytes: u64) -> io::Result<Report> {
+    fn report(mut self, at_keepers: AtKeepers) -> io::Result<Report> {
         self.count_deeds();
         let (now, stats, effects) = (self.now(), self.internet.stats(), self.all_effects());
         let mut counts = self.ledger.counts(&self.clocks());
@@ -503,7 +504,9 @@ impl Director<'_> {
         self.observed.machines = self.traffic();
         self.observed.upkeep = self.stores.upkeep();
         self.observed.healed_ms = self.scenario.duration_ms;
-        counts.held_bytes = held_bytes;
+        counts.held_bytes = at_keepers.held_bytes;
+        counts.refused_busy = at_keepers.refused_busy;
+        counts.refused_clock = at_keepers.refused_clock;
         counts.packets = stats.segments;
         counts.bytes = stats.sent_bytes;
         counts.overtaken = stats.overtaken;

@@ -61,6 +61,8 @@ pub(crate) enum Quantity {
     BytesPerMessage,
     BytesPerNodeSecond,
     CopiesMade,
+    RefusedBusy,
+    RefusedClock,
 }
 
 /// What a run has shown when it ends.
@@ -80,7 +82,7 @@ pub(crate) struct Outturn<'a> {
 
 impl Quantity {
     /// All quantities with their names and units.
-    pub(crate) const ALL: [(&'static str, Self, Unit); 13] = [
+    pub(crate) const ALL: [(&'static str, Self, Unit); 15] = [
         ("written", Self::Written, Unit::Messages),
         ("stored", Self::Stored, Unit::Messages),
         ("shown", Self::Shown, Unit::Messages),
@@ -98,6 +100,8 @@ impl Quantity {
             Unit::Bytes,
         ),
         ("copies_made", Self::CopiesMade, Unit::Percent),
+        ("refused_busy", Self::RefusedBusy, Unit::Messages),
+        ("refused_clock", Self::RefusedClock, Unit::Messages),
     ];
 
     fn name_and_unit(self) -> (&'static str, Unit) {
@@ -116,6 +120,8 @@ impl Quantity {
             Self::Delivered => Some(counts.delivered),
             Self::Expired => Some(counts.expired),
             Self::Lost => Some(counts.lost),
+            Self::RefusedBusy => Some(counts.refused_busy),
+            Self::RefusedClock => Some(counts.refused_clock),
             Self::Duplicates => Some(counts.duplicates),
             Self::ShownAfterP50 => (counts.shown > 0).then_some(counts.shown_after_p50_ms),
             Self::ShownAfterP99 => (counts.shown > 0).then_some(counts.shown_after_p99_ms),

@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 23] = [
+pub const SHIPPED: [(&str, &str); 24] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -32,6 +32,10 @@ pub const SHIPPED: [(&str, &str); 23] = [
     (
         "churn-ipfs",
         include_str!("../../scenarios/churn-ipfs.toml"),
+    ),
+    (
+        "restart-full",
+        include_str!("../../scenarios/restart-full.toml"),
     ),
     ("upkeep", include_str!("../../scenarios/upkeep.toml")),
     (

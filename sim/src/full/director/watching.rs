@@ -2,6 +2,7 @@
 
 use restante::control::protocol::{ControlReply, ControlRequest};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
+use restante_proto::request::Reason;
 
 use super::{Director, Event, TELL_MS};
 use crate::full::Progress;
@@ -19,6 +20,17 @@ const LOOKED_AT_MAX: usize = 20;
 const SPANS_MACHINES_MAX: usize = 100;
 /// Spans that are written down, at most.
 const SPANS_MAX: usize = 20_000;
+
+/// What the keepers that run say at the end, in sum.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AtKeepers {
+    /// Bytes that they hold.
+    pub(super) held_bytes: u64,
+    /// Requests that they refused since they were started because their askers asked too much at once.
+    pub(super) refused_busy: u64,
+    /// Those that they refused because a date lay too far from their clocks, but for lives that were over.
+    pub(super) refused_clock: u64,
+}
 
 impl Director<'_> {
     /// Returns how much time lies between two samples, in milliseconds.
@@ -75,16 +87,23 @@ impl Director<'_> {
         self.later(self.pace_ms(), Event::Sample);
     }
 
-    /// Returns how much the keepers that run hold, which the network need not be there for.
-    pub(super) async fn held_bytes(&self) -> u64 {
-        let mut held = 0;
+    /// Returns what the keepers that run say at the end, which the network need not be there for.
+    pub(super) async fn at_keepers(&self) -> AtKeepers {
+        let mut all = AtKeepers::default();
         for keeper in self.keepers.iter().filter(|keeper| keeper.is_up()) {
             if let Some(Ok(ControlReply::Status(status))) = keeper.ask(ControlRequest::Status).await
             {
-                held += status.keeper.bytes;
+                let refused = |reason: Reason| {
+                    let refusals = &status.keeper.refusals;
+                    refusals.get(reason.name()).copied().unwrap_or(0)
+                };
+                all.held_bytes += status.keeper.bytes;
+                all.refused_busy += refused(Reason::Busy);
+                let dates = [Reason::Clock, Reason::Epoch, Reason::Lifetime];
+                all.refused_clock += dates.into_iter().map(refused).sum::<u64>();
             }
         }
-        held
+        all
     }
 
     /// Writes down that something begins.
