@@ -32,6 +32,7 @@
 
 mod address;
 mod behaviour;
+mod boxed;
 mod config;
 mod event;
 mod fault;
@@ -69,6 +70,7 @@ pub use restante_proto::routing::{Distance, distance};
 pub use status::{Count, Mode, NetStatus};
 
 use behaviour::{Behaviour, Names};
+use boxed::Boxed;
 use limits::{COMMANDS_MAX, EVENTS_MAX};
 use status::Counters;
 use task::{Parts, Task};
@@ -112,7 +114,7 @@ impl Network {
             // A request goes out along with the name of its protocol: one round trip less for each new substream.
             .with_substream_upgrade_protocol_override(Version::V1Lazy)
             .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
-        let mut swarm = Swarm::new(transport, behaviour, local_peer, swarm_config);
+        let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
         for address in &config.listen {
             let _listener: ListenerId =
                 swarm

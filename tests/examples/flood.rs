@@ -24,11 +24,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use restante::net::Multiaddr;
-use restante_tests::{Crowd, Honest, Hostile, Seen, Site};
+use restante_tests::{Crowd, Depositor, Honest, Hostile, Seen, Site};
 
 const CAP_BYTES: u64 = 256 << 20;
 const PEOPLE: u8 = 20;
 const CONNECTIONS: u8 = 32;
+/// Deposits whose rate is measured, and how many are under way at once.
+const DEPOSITS: usize = 10_000;
+const DEPOSITS_IN_FLIGHT: usize = 64;
 const PAUSE: Duration = Duration::from_millis(250);
 
 fn main() {
@@ -72,10 +75,14 @@ fn rate(count: u64, time: Duration) -> f64 {
 fn crowd(count: u16) {
     let site = Site::alone();
     let mut server = site.community("server");
-    server.run(&["--disk-cap", "256MiB"]);
+    server.run(&["--disk-cap", "8GiB"]);
     let address = server.address();
     let mut honest = Honest::new(&address, PEOPLE);
+    let depositor = Depositor::new(&address);
     show("idle", &mut honest.work(Duration::from_secs(10), PAUSE));
+    // The first ones open the connection and grow the file.
+    depositor.rate(DEPOSITS, DEPOSITS_IN_FLIGHT);
+    let alone = depositor.rate(DEPOSITS, DEPOSITS_IN_FLIGHT);
     let before = server.memory_kib();
     let start = Instant::now();
     let people = Crowd::new(&address, count);
@@ -89,6 +96,10 @@ fn crowd(count: u16) {
         status.peers,
         status.keeper.load.subscriptions,
         f64::from(u32::try_from(after.saturating_sub(before)).unwrap()) / f64::from(count),
+    );
+    let beside = depositor.rate(DEPOSITS, DEPOSITS_IN_FLIGHT);
+    println!(
+        "{DEPOSITS_IN_FLIGHT} deposits under way at once: {alone:.0} receipts/s without them, {beside:.0} with them"
     );
     drop(people);
     server.stop();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use restante::clock;
 use restante::net::{
     Keypair, Multiaddr, NetConfig, NetHandle, NetLimits, Network, Serve, transport,
@@ -22,6 +23,8 @@ use crate::{Letterbox, NETWORK, envelope, nonce};
 
 /// How long an honest person waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Deposits into one mailbox by one holder, at most: half of what it may hold is its own.
+const DEPOSITS_PER_MAILBOX: usize = 500;
 /// Requests that each hostile connection keeps under way: what the protocol allows.
 const IN_FLIGHT: usize = 64;
 
@@ -237,6 +240,56 @@ impl Client {
             .await
             .ok()?;
         Response::decode(&answer).ok()
+    }
+}
+
+/// Somebody who deposits as fast as a node takes it, with many deposits under way.
+#[derive(Debug)]
+pub struct Depositor {
+    client: Client,
+    runtime: Runtime,
+}
+
+impl Depositor {
+    /// Connects to a node.
+    #[track_caller]
+    pub fn new(node: &Multiaddr) -> Self {
+        let runtime = runtime(1);
+        let client = Client::at(&runtime, node, "127.1.200.1");
+        Self { client, runtime }
+    }
+
+    /// Deposits so many envelopes and returns how many a second got receipts, which are verified.
+    #[track_caller]
+    pub fn rate(&self, count: usize, in_flight: usize) -> f64 {
+        let expires = clock::now().plus(DAY_MS);
+        let mut deposits = Vec::with_capacity(count);
+        while deposits.len() < count {
+            let letterbox = Letterbox::new();
+            for _ in 0..DEPOSITS_PER_MAILBOX {
+                let (envelope, nonce) = (envelope(ENVELOPE_BYTES[0], expires), nonce());
+                let claim = letterbox.claim(&envelope, nonce);
+                let payload = letterbox.deposit(&envelope, expires, nonce).encode();
+                deposits.push((payload, claim));
+            }
+        }
+        let count = deposits.len();
+        let one = |(payload, claim)| async move {
+            let answer = self.client.ask(payload).await;
+            match &answer {
+                Some(Response::Receipt(receipt)) => {
+                    receipt
+                        .verify(&self.client.keeper, &claim)
+                        .expect("the receipt is right");
+                }
+                other => panic!("a deposit was answered with {other:?}"),
+            }
+        };
+        let begun = Instant::now();
+        let all = futures::stream::iter(deposits.into_iter().map(one));
+        self.runtime
+            .block_on(all.buffer_unordered(in_flight).collect::<()>());
+        f64::from(u32::try_from(count).unwrap()) / begun.elapsed().as_secs_f64()
     }
 }
 

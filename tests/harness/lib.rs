@@ -22,7 +22,7 @@ mod stream;
 mod wait;
 
 pub use cluster::Cluster;
-pub use flood::{Answers, Crowd, Honest, Hostile, Seen, Times};
+pub use flood::{Answers, Crowd, Depositor, Honest, Hostile, Seen, Times};
 pub use kills::{KillReport, Kills};
 pub use letterbox::{Letterbox, envelope, nonce};
 pub use node::Node;

@@ -55,7 +55,8 @@ pub struct ConnectionLimits {
 pub struct TransportLimits {
     /// Yamux streams of one connection.
     pub yamux_streams_max: usize,
-    /// QUIC streams that a peer may have open.
+    /// QUIC streams that a peer may have open: one for items, and those of identify and of reachability now and then.
+    /// Memory for as many is taken with each connection.
     pub quic_streams_max: u32,
     /// Bytes that may be in flight on one QUIC stream: more than the largest frame, so that one can be read whole.
     pub quic_stream_bytes_max: u32,
@@ -83,7 +84,7 @@ impl NetLimits {
             },
             transport: TransportLimits {
                 yamux_streams_max: 32,
-                quic_streams_max: 32,
+                quic_streams_max: 16,
                 quic_stream_bytes_max: 256 << 10,
                 quic_connection_bytes_max: 512 << 10,
                 negotiating_max: 16,
@@ -109,7 +110,7 @@ impl NetLimits {
             },
             transport: TransportLimits {
                 yamux_streams_max: 64,
-                quic_streams_max: 64,
+                quic_streams_max: 16,
                 quic_stream_bytes_max: 128 << 10,
                 quic_connection_bytes_max: 160 << 10,
                 negotiating_max: 32,

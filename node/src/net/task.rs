@@ -25,6 +25,7 @@ use tracing::debug;
 
 use super::address::{bare, is_dialable, is_loopback};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
+use super::boxed::Boxed;
 use super::config::{NetConfig, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::handle::Command;
@@ -46,7 +47,7 @@ pub(super) struct Task {
     serve: Serve,
     local: bool,
     mode: Mode,
-    swarm: Swarm<Behaviour>,
+    swarm: Swarm<Boxed<Behaviour>>,
     commands: mpsc::Receiver<Command>,
     /// Whether commands go before the swarm this time; they take turns.
     commands_first: bool,
@@ -80,7 +81,7 @@ enum Input {
 pub(super) struct Parts {
     pub(super) node: NodeId,
     pub(super) names: Names,
-    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Boxed<Behaviour>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<NetEvent>,
     pub(super) counters: Arc<Counters>,
@@ -426,7 +427,7 @@ impl Task {
 
 /// Asks commands and the swarm in turns, so that a flood of the one cannot starve the other.
 fn poll_input(
-    swarm: &mut Swarm<Behaviour>,
+    swarm: &mut Swarm<Boxed<Behaviour>>,
     commands: &mut mpsc::Receiver<Command>,
     lookups: &mut Lookups,
     commands_first: &mut bool,
@@ -442,7 +443,7 @@ fn poll_input(
         Some(_) => {}
         None => alarm.clear(),
     }
-    let poll_commands = |swarm: &mut Swarm<Behaviour>,
+    let poll_commands = |swarm: &mut Swarm<Boxed<Behaviour>>,
                          commands: &mut mpsc::Receiver<Command>,
                          cx: &mut Context<'_>| {
         // What a command makes waits in the behaviour until the swarm takes it.

@@ -21,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::address::bare;
+use super::super::boxed::Boxed;
 use super::super::fault::{NetFault, RequestFault};
 use super::super::item::{self, Call, Kind};
 use super::super::limits::{
@@ -389,7 +390,7 @@ impl Task {
     pub(super) fn drive_lookups(&mut self) {
         let now = Instant::now();
         if self.lookups.is_due(now) {
-            let behaviour = self.swarm.behaviour_mut();
+            let Boxed(behaviour) = self.swarm.behaviour_mut();
             self.lookups
                 .drive(now, &mut behaviour.routing, &mut behaviour.item);
         }
