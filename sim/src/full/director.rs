@@ -277,8 +277,12 @@ impl Director<'_> {
                     self.line(format_args!("p{person} is shown m{letter}"));
                 }
             }
-            News::Outbox { person, outbox } => {
-                self.ledger.on_outbox(now, person, &outbox);
+            News::Outbox {
+                person,
+                outbox,
+                under_way,
+            } => {
+                self.ledger.on_outbox(now, person, (&outbox, under_way));
                 self.count_all_receipts(person, &outbox);
             }
             News::Read { person, ids } => self.ledger.on_read(person, ids),
@@ -416,7 +420,8 @@ impl Director<'_> {
         };
         if let Some(Ok(ControlReply::Status(status))) = machine.ask(ControlRequest::Status).await {
             let now = self.now();
-            self.ledger.on_outbox(now, person, &status.outbox);
+            let standing = (&*status.outbox, status.outbox_count);
+            self.ledger.on_outbox(now, person, standing);
             self.count_all_receipts(person, &status.outbox);
         }
     }

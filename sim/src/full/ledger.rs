@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restante::control::protocol::{ControlFault, FaultCode};
-use restante::control::report::{DeliveryState, InboxMessage, OutboxEntry, SendResult};
+use restante::control::report::{
+    DeliveryState, InboxMessage, OUTBOX_COUNT_MAX, OutboxEntry, SendResult,
+};
 use restante_proto::limits::{REPLICAS, receipts_wanted};
 use restante_proto::time::UnixMillis;
 
@@ -188,7 +190,30 @@ impl Ledger {
     }
 
     /// The sender's node says how messages stand.
-    pub(super) fn on_outbox(&mut self, now: Instant, person: usize, outbox: &[OutboxEntry]) {
+    ///
+    /// A node lists those under way, and of those that have ended the newest; so one that it has stored and lists no
+    /// more, although it lists all that are under way, has been delivered, or is over.
+    pub(super) fn on_outbox(
+        &mut self,
+        now: Instant,
+        person: usize,
+        (outbox, under_way): (&[OutboxEntry], u32),
+    ) {
+        let is_under_way = |entry: &&OutboxEntry| {
+            matches!(entry.state, DeliveryState::Waiting | DeliveryState::Stored)
+        };
+        let listed = outbox.iter().filter(is_under_way).count();
+        if listed == under_way as usize && outbox.len() >= OUTBOX_COUNT_MAX {
+            let names: BTreeSet<&str> = outbox.iter().map(|entry| &*entry.message_id).collect();
+            let own = (person, String::new())..(person + 1, String::new());
+            let ended = self.by_message.range(own);
+            let ended = ended.filter(|((_, name), _)| !names.contains(&**name));
+            for (_, number) in ended {
+                if let Some(letter) = self.letters.get_mut(*number).filter(|letter| letter.stored) {
+                    letter.delivered |= letter.shown.is_some();
+                }
+            }
+        }
         for entry in outbox {
             let name = (person, entry.message_id.clone());
             if let Some(number) = self.by_message.get(&name).copied() {

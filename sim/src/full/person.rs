@@ -36,6 +36,8 @@ pub(super) enum News {
     Outbox {
         person: usize,
         outbox: Vec<OutboxEntry>,
+        /// Messages under way, listed or not.
+        under_way: u32,
     },
     /// Somebody's node knows that these were read.
     Read { person: usize, ids: Vec<String> },
@@ -119,8 +121,13 @@ impl Desk {
         let asked = call(&self.calls, ControlRequest::Status).await;
         if let Ok(ControlReply::Status(status)) = asked {
             let person = self.person;
-            let outbox = status.outbox;
-            self.tell(News::Outbox { person, outbox }).await;
+            let (outbox, under_way) = (status.outbox, status.outbox_count);
+            self.tell(News::Outbox {
+                person,
+                outbox,
+                under_way,
+            })
+            .await;
         }
     }
 

@@ -172,7 +172,12 @@ fn one_contact_cannot_fill_a_mailbox_and_neither_can_two() {
 #[test]
 fn one_source_has_a_part_of_the_disk_stored_in_an_hour() {
     let deletion = key("deletion").public();
-    let mut office = Office::new();
+    // What it asks at once is not what this is about.
+    let policy = Policy {
+        requests_burst: 10_000,
+        ..Policy::default()
+    };
+    let mut office = Office::with(policy, u64::MAX);
     let cap_bytes = 512 << 20;
     office.keeper.on_usage(Usage {
         cap_bytes,
