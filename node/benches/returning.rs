@@ -1,10 +1,10 @@
 //! How long somebody who comes back waits for five hundred messages, beside the bare cryptography of opening them.
 //!
-//! Run it with `cargo bench -p restante --bench returning`; `-- 100` does it with another number. A community server
-//! keeps them; sender and recipient are whole nodes, with their sockets and disks, and all share the machine. The time
-//! runs from the moment the server has a connection with the recipient until it holds no envelope any more: each was
-//! listed, fetched, opened, committed and acked. The cryptography is one thread that opens as many envelopes of the same
-//! size, one after the other.
+//! Run it with `cargo bench -p restante --bench returning`; `-- 100` does it with another number. A community
+//! server keeps them; sender and recipient are whole nodes, with their sockets and disks, and all share the
+//! machine. The time runs from the moment the server has a connection with the recipient until it holds no envelope
+//! any more: each was listed, fetched, opened, committed and acked. The cryptography is one thread that opens as
+//! many envelopes of the same size, one after the other.
 
 use std::future::Future;
 use std::path::Path;

@@ -163,8 +163,8 @@ fn pick(
 /// Enough answers end it once there is a record: a card that was stored at W of R keepers is among any R - W + 1 of
 /// them. That there is none is believed only when all have answered: its owner may have known other keepers.
 ///
-/// Who is near is asked while the lookup still goes on; then as many have to have a record, because a node that has none
-/// may not be one of the keepers.
+/// Who is near is asked while the lookup still goes on; then as many have to have a record, because a node that has
+/// none may not be one of the keepers.
 async fn at_locator(services: Services, locator: Address) -> (Vec<CardRecord>, usize) {
     let mut asking = Asking::new(services, locator);
     if timeout(LOCATOR_DEADLINE, asking.ask()).await.is_err() {
