@@ -107,7 +107,9 @@ fn identity(handle: &str) -> Identity {
 #[expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 async fn returns(folder: &Path, messages: usize) -> Vec<Duration> {
     let server = start_server(folder);
-    let status = server.wait(|status| !status.listen.is_empty()).await;
+    let status = server
+        .wait("it listens", |status| !status.listen.is_empty())
+        .await;
     let mut addresses = status.listen.iter();
     let entry = addresses.find(|at| at.contains("127.0.0.1") && at.contains("quic"));
     let entry = entry
@@ -119,30 +121,44 @@ async fn returns(folder: &Path, messages: usize) -> Vec<Duration> {
     let mut bob = start(folder, "bob", &entry);
     for person in [&alice, &bob] {
         person
-            .wait(|status| status.card_published_ms.is_some())
+            .wait("the card is published", |status| {
+                status.card_published_ms.is_some()
+            })
             .await;
     }
     befriend(&alice, &bob, &alice_id, &bob_id).await;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         bob.leave().await;
-        server.wait(|status| status.peers == 1).await;
-        let before = server.wait(|_| true).await;
+        server
+            .wait("the recipient is gone", |status| status.peers <= 1)
+            .await;
+        let before = server.wait("it answers", |_| true).await;
         for _ in 0..messages {
             alice.write(&bob_id).await;
         }
         let full = before.keeper.items + messages as u64;
-        server.wait(|status| status.keeper.items >= full).await;
+        server
+            .wait("all messages are here", |status| {
+                status.keeper.items >= full
+            })
+            .await;
         bob = start(folder, "bob", &entry);
-        server.wait(|status| status.peers > 1).await;
+        server
+            .wait("the recipient is back", |status| {
+                status.peers > before.peers
+            })
+            .await;
         let begun = Instant::now();
         server
-            .wait(|status| status.keeper.items <= before.keeper.items)
+            .wait("all was acked", |status| {
+                status.keeper.items <= before.keeper.items
+            })
             .await;
         times.push(begun.elapsed());
         println!("  {:.0?}", begun.elapsed());
         let is_delivered = |status: &StatusInfo| status.outbox_count == 0;
-        alice.wait(is_delivered).await;
+        alice.wait("all is delivered", is_delivered).await;
     }
     bob.leave().await;
     alice.leave().await;
@@ -153,15 +169,23 @@ async fn returns(folder: &Path, messages: usize) -> Vec<Duration> {
 /// Lets two people become each other's contacts, so that what they send needs no stamps.
 async fn befriend(alice: &Player, bob: &Player, alice_id: &IdInfo, bob_id: &IdInfo) {
     alice.write(bob_id).await;
-    bob.wait(|status| status.unread > 0).await;
+    bob.wait("a message arrives", |status| status.unread > 0)
+        .await;
     bob.ask(ControlRequest::ContactAccept {
         who: alice_id.id.clone(),
     })
     .await;
-    alice.wait(|status| status.outbox_count == 0).await;
+    alice
+        .wait("she hears that it arrived", |status| {
+            status.outbox_count == 0
+        })
+        .await;
     // So that the words about what she writes need no stamps either.
     bob.write(alice_id).await;
-    bob.wait(|status| status.outbox_count == 0).await;
+    bob.wait("he hears that it arrived", |status| {
+        status.outbox_count == 0
+    })
+    .await;
 }
 
 /// A node that runs, and the way to ask it things.
@@ -207,7 +231,7 @@ impl Player {
     }
 
     /// Waits until the status is as wanted, and returns it.
-    async fn wait(&self, is_wanted: impl Fn(&StatusInfo) -> bool) -> StatusInfo {
+    async fn wait(&self, what: &str, is_wanted: impl Fn(&StatusInfo) -> bool) -> StatusInfo {
         let late = Instant::now() + LATE;
         loop {
             if let ControlReply::Status(status) = self.ask(ControlRequest::Status).await {
@@ -216,8 +240,9 @@ impl Player {
                 }
                 assert!(
                     Instant::now() < late,
-                    "waited too long: {:?}",
-                    status.keeper
+                    "waited too long: {what}; {:?}, {} under way",
+                    status.keeper,
+                    status.outbox_count
                 );
             }
             tokio::time::sleep(LOOK).await;
