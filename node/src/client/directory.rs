@@ -25,8 +25,8 @@ use crate::net::Heard;
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Nodes asked at one locator, at most.
-const ASKED_MAX: usize = 2 * CANDIDATES;
+/// Nodes asked at one locator before its keepers are known, at most.
+const NEAR_ASKED_MAX: usize = 2 * CANDIDATES;
 
 /// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood
 /// decides alone, and one locator whose keepers are gone does not hold up the others.
@@ -205,7 +205,7 @@ impl Asking {
     async fn ask(&mut self) {
         let keepers = self.find().await;
         let Some(keepers) = keepers else { return };
-        self.begin(&keepers, keepers.len());
+        self.begin(&keepers);
         let enough = enough_of(keepers.len());
         loop {
             let answered = keepers
@@ -224,14 +224,21 @@ impl Asking {
 
     /// Returns the keepers; nothing if enough records were found before they were.
     async fn find(&mut self) -> Option<Vec<NodeId>> {
-        let search = self.services.net.search(self.locator, REPLICAS).await;
-        let mut search = search.ok()?;
         let own = self.services.own_node();
-        self.begin(own.as_slice(), 1);
+        self.begin(own.as_slice());
+        let search = self.services.net.search(self.locator, REPLICAS).await;
+        let Ok(mut search) = search else {
+            return Some(own.into_iter().collect());
+        };
         loop {
             tokio::select! {
                 heard = search.next() => match heard {
-                    Heard::Near(near) => self.begin(&near, REPLICAS),
+                    Heard::Near(near) => {
+                        let room = NEAR_ASKED_MAX.saturating_sub(self.asked.len());
+                        let new = near.into_iter().take(REPLICAS);
+                        let new = new.filter(|node| !self.asked.contains(node)).take(room);
+                        self.begin(&new.collect::<Vec<_>>());
+                    }
                     Heard::Found(found) => {
                         let found = found.unwrap_or_default();
                         return Some(self.services.with_own(self.locator, found, REPLICAS));
@@ -247,10 +254,10 @@ impl Asking {
         }
     }
 
-    /// Asks the first `count` of some nodes, as long as they were not asked before.
-    fn begin(&mut self, nodes: &[NodeId], count: usize) {
-        for node in nodes.iter().take(count) {
-            if self.asked.len() >= ASKED_MAX || !self.asked.insert(*node) {
+    /// Asks nodes, but for those that were asked before.
+    fn begin(&mut self, nodes: &[NodeId]) {
+        for node in nodes {
+            if !self.asked.insert(*node) {
                 continue;
             }
             let (services, locator, node) = (self.services.clone(), self.locator, *node);
@@ -267,11 +274,8 @@ impl Asking {
 
     /// Returns how many have a record.
     fn with_record(&self) -> usize {
-        let mut answers = self.answers.values();
-        answers
-            .by_ref()
-            .filter(|records| !records.is_empty())
-            .count()
+        let answers = self.answers.values();
+        answers.filter(|records| !records.is_empty()).count()
     }
 }
 
