@@ -4,6 +4,7 @@
 //! [`Publisher`], answers the person's commands, and commits to the vault before anything leaves or is acked. Whatever
 //! takes time, a request to a keeper, a stamp, an Argon2id, runs beside it and comes back as a [`Done`].
 
+mod asking;
 mod calls;
 mod collecting;
 mod contacts;

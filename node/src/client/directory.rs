@@ -1,6 +1,5 @@
 //! Finding people: from an ID to a verified card.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,23 +9,20 @@ use futures::{FutureExt as _, StreamExt as _};
 use restante_proto::account::PersonId;
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{LOCATORS, REPLICAS, receipts_wanted};
+use restante_proto::limits::{LOCATORS, REPLICAS};
 use restante_proto::person::{IdCost, Locators, RecordKey};
-use restante_proto::placement::CANDIDATES;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, NodeId};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::asking::Asking;
 use super::exchange;
 use super::services::Services;
 use crate::net::Heard;
 
 /// How long one locator may take: keepers that are gone must not hold up those that answer.
 const LOCATOR_DEADLINE: Duration = Duration::from_secs(8);
-
-/// Nodes asked at one locator before its keepers are known, at most.
-const NEAR_ASKED_MAX: usize = 2 * CANDIDATES;
 
 /// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood
 /// decides alone, and one locator whose keepers are gone does not hold up the others.
@@ -158,128 +154,86 @@ fn pick(
     })
 }
 
-/// Asks the keepers of one locator; returns what they hold and how many answered.
-///
-/// Enough answers end it once there is a record: a card that was stored at W of R keepers is among any R - W + 1 of
-/// them. That there is none is believed only when all have answered: its owner may have known other keepers.
-///
-/// Who is near is asked while the lookup still goes on; then as many have to have a record, because a node that has
-/// none may not be one of the keepers.
+/// Asks the keepers of one locator; returns what was found and how many answered.
 async fn at_locator(services: Services, locator: Address) -> (Vec<CardRecord>, usize) {
-    let mut asking = Asking::new(services, locator);
-    if timeout(LOCATOR_DEADLINE, asking.ask()).await.is_err() {
+    let mut round = Round {
+        services,
+        locator,
+        under_way: FuturesUnordered::new(),
+        asking: Asking::new(),
+    };
+    if timeout(LOCATOR_DEADLINE, round.run()).await.is_err() {
         debug!("a locator was slow");
     }
-    let answers = asking.answers.len();
-    (asking.answers.into_values().flatten().collect(), answers)
+    round.asking.into_found()
 }
 
-/// What nodes near a locator were asked, and what they said.
-struct Asking {
+/// The exchanges with nodes near a locator.
+struct Round {
     services: Services,
     locator: Address,
-    asked: BTreeSet<NodeId>,
-    under_way: FuturesUnordered<Asked>,
-    answers: BTreeMap<NodeId, Vec<CardRecord>>,
+    under_way: FuturesUnordered<Exchange>,
+    asking: Asking<CardRecord>,
 }
 
 /// A node's answer, some time.
-type Asked = BoxFuture<'static, (NodeId, Option<Vec<CardRecord>>)>;
+type Exchange = BoxFuture<'static, (NodeId, Option<Vec<CardRecord>>)>;
 
-impl Asking {
-    fn new(services: Services, locator: Address) -> Self {
-        Self {
-            services,
-            locator,
-            asked: BTreeSet::new(),
-            under_way: FuturesUnordered::new(),
-            answers: BTreeMap::new(),
-        }
-    }
-
+impl Round {
     /// Asks until enough have answered.
     ///
     /// # Cancel safety
     ///
     /// What was answered until the future is dropped is there.
-    async fn ask(&mut self) {
-        let keepers = self.find().await;
-        let Some(keepers) = keepers else { return };
-        self.begin(&keepers);
-        let enough = enough_of(keepers.len());
-        loop {
-            let answered = keepers
-                .iter()
-                .filter(|keeper| self.answers.contains_key(*keeper));
-            let has_record = self.with_record() > 0;
-            if has_record && answered.count() >= enough {
-                return;
-            }
+    async fn run(&mut self) {
+        self.find().await;
+        while !self.asking.is_enough() {
             match self.under_way.next().await {
-                Some((node, answer)) => self.note(node, answer),
+                Some((node, answer)) => self.asking.on_answer(node, answer),
                 None => return,
             }
         }
     }
 
-    /// Returns the keepers; nothing if enough records were found before they were.
-    async fn find(&mut self) -> Option<Vec<NodeId>> {
+    /// Looks for the keepers and asks who is near, until they are known or enough records were found before.
+    async fn find(&mut self) {
         let own = self.services.own_node();
-        self.begin(own.as_slice());
+        let near = self.asking.on_near(own.into_iter().collect());
+        self.begin(near);
         let search = self.services.net.search(self.locator, REPLICAS).await;
         let Ok(mut search) = search else {
-            return Some(own.into_iter().collect());
+            return self.begin_at_keepers(own.into_iter().collect());
         };
-        loop {
+        while !self.asking.is_enough() {
             tokio::select! {
                 heard = search.next() => match heard {
                     Heard::Near(near) => {
-                        let room = NEAR_ASKED_MAX.saturating_sub(self.asked.len());
-                        let new = near.into_iter().take(REPLICAS);
-                        let new = new.filter(|node| !self.asked.contains(node)).take(room);
-                        self.begin(&new.collect::<Vec<_>>());
+                        let new = self.asking.on_near(near);
+                        self.begin(new);
                     }
                     Heard::Found(found) => {
                         let found = found.unwrap_or_default();
-                        return Some(self.services.with_own(self.locator, found, REPLICAS));
+                        let keepers = self.services.with_own(self.locator, found, REPLICAS);
+                        return self.begin_at_keepers(keepers);
                     }
                 },
                 Some((node, answer)) = self.under_way.next() => {
-                    self.note(node, answer);
-                    if self.with_record() >= enough_of(REPLICAS) {
-                        return None;
-                    }
+                    self.asking.on_answer(node, answer);
                 }
             }
         }
     }
 
-    /// Asks nodes, but for those that were asked before.
-    fn begin(&mut self, nodes: &[NodeId]) {
+    fn begin_at_keepers(&mut self, keepers: Vec<NodeId>) {
+        let new = self.asking.on_keepers(keepers);
+        self.begin(new);
+    }
+
+    fn begin(&self, nodes: Vec<NodeId>) {
         for node in nodes {
-            if !self.asked.insert(*node) {
-                continue;
-            }
-            let (services, locator, node) = (self.services.clone(), self.locator, *node);
-            let asked = async move { (node, exchange::cards(services, node, locator).await) };
-            self.under_way.push(asked.boxed());
+            let (services, locator) = (self.services.clone(), self.locator);
+            let exchange = async move { (node, exchange::cards(services, node, locator).await) };
+            self.under_way.push(exchange.boxed());
         }
     }
-
-    fn note(&mut self, node: NodeId, answer: Option<Vec<CardRecord>>) {
-        if let Some(records) = answer {
-            self.answers.insert(node, records);
-        }
-    }
-
-    /// Returns how many have a record.
-    fn with_record(&self) -> usize {
-        let answers = self.answers.values();
-        answers.filter(|records| !records.is_empty()).count()
-    }
-}
-
-/// Returns how many answers of so many keepers are enough: any that many have one among them that got the card.
-fn enough_of(keepers: usize) -> usize {
-    keepers + 1 - receipts_wanted(keepers.max(1)).min(keepers)
 }
