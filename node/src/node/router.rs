@@ -12,6 +12,9 @@ use crate::client::ClientEvent;
 use crate::keeper::{self, KeeperHandle, KeeperRequest, RepairCall};
 use crate::net::{InboundToken, NetEvent, NetHandle};
 
+#[cfg(test)]
+mod tests;
+
 /// How long a request that found no room waits for being told so: what it is told to wait then.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ pub(super) async fn route(
         keeper,
         client,
         neighbours,
-        refused: Refused::default(),
+        refused: Refused::new(),
     };
     loop {
         tokio::select! {
@@ -56,7 +59,7 @@ struct Router {
     keeper: Option<KeeperHandle>,
     client: Option<mpsc::Sender<ClientEvent>>,
     neighbours: mpsc::Sender<Change>,
-    refused: Refused,
+    refused: Refused<InboundToken>,
 }
 
 impl Router {
@@ -154,11 +157,14 @@ impl Router {
 ///
 /// Each counts among those that its connection has without an answer, so that there are never more than connections
 /// allow, and whoever asks anew as soon as he is refused does not ask more often for it.
-#[derive(Default)]
-struct Refused(VecDeque<(Instant, InboundToken)>);
+struct Refused<T>(VecDeque<(Instant, T)>);
 
-impl Refused {
-    fn push(&mut self, token: InboundToken) {
+impl<T> Refused<T> {
+    const fn new() -> Self {
+        Self(VecDeque::new())
+    }
+
+    fn push(&mut self, token: T) {
         self.0.push_back((Instant::now() + REFUSED_AFTER, token));
     }
 
@@ -167,7 +173,7 @@ impl Refused {
     /// # Cancel safety
     ///
     /// None is lost when the future is dropped.
-    async fn next(&mut self) -> InboundToken {
+    async fn next(&mut self) -> T {
         match self.0.front() {
             Some((due, _)) => tokio::time::sleep_until(*due).await,
             None => std::future::pending().await,
