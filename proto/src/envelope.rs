@@ -13,9 +13,9 @@ use crate::{
     account::Identity,
     context,
     keys::PublicKey,
-    limits::{CLOCK_SKEW_MS, ENVELOPE_BYTES, MESSAGE_TTL_MAX_MS},
+    limits::{CLOCK_SKEW_MS, ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, MESSAGE_TTL_MAX_MS},
     mailbox::Mailbox,
-    message::{Binding, Message, MessageFault},
+    message::{Binding, Grant, Message, MessageFault},
     prekey::{Prekey, PrekeySecret},
     time::UnixMillis,
 };
@@ -334,6 +334,25 @@ impl From<&Identity> for OpenerIdentity {
     }
 }
 
+/// Puts `grant` beside what a message says, unless it would take the largest envelope because of it (SPEC 10.6).
+pub fn with_grant(message: Message, grant: Grant) -> Message {
+    let alone = size_for(message.signed_bytes());
+    let granting = message.clone().granting(Some(grant));
+    let together = size_for(granting.signed_bytes());
+    if together == alone || together.is_some_and(|size| size < ENVELOPE_BYTES_MAX) {
+        granting
+    } else {
+        message
+    }
+}
+
+/// Returns the size of the smallest envelope that a message of so many bytes fits, if there is one.
+fn size_for(message_bytes: usize) -> Option<usize> {
+    ENVELOPE_BYTES
+        .into_iter()
+        .find(|size| message_bytes <= size - OVERHEAD_BYTES)
+}
+
 /// Returns the HPKE `info`: context, recipient account, recipient device.
 fn info(account: &PublicKey, device: &PublicKey) -> Vec<u8> {
     let mut info = context::ENVELOPE.as_bytes().to_vec();
@@ -356,10 +375,7 @@ fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
         got: message.len(),
         limit,
     };
-    let size = ENVELOPE_BYTES
-        .into_iter()
-        .find(|size| message.len() <= size - OVERHEAD_BYTES)
-        .ok_or(too_long)?;
+    let size = size_for(message.len()).ok_or(too_long)?;
     let length = u32::try_from(message.len()).map_err(|_| too_long)?;
     let mut plain = Zeroizing::new(vec![0; size - HEADER_BYTES - TAG_BYTES]);
     let (head, rest) = plain.split_at_mut(LENGTH_BYTES);

@@ -11,7 +11,7 @@ use crate::{
     Address,
     account::{DeviceCertificate, Identity},
     context,
-    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    keys::{BadSignature, PublicKey, SIGNATURE_BYTES, SecretKey, Signature},
     limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
     mailbox::{Capability, Mailbox, Rule},
     person::Handle,
@@ -69,12 +69,10 @@ pub enum Content {
         /// The file's name, empty for words.
         file_name: String,
     },
-    /// The recipient's own word that it holds these messages, often with a grant beside it.
+    /// The recipient's own word that it holds these messages.
     Delivered {
         /// The messages.
         ids: Vec<MessageId>,
-        /// The right to deposit without stamps from now on.
-        grant: Option<Grant>,
     },
 }
 
@@ -273,6 +271,8 @@ pub struct Message {
     pub sent: UnixMillis,
     /// What it says.
     pub content: Content,
+    /// The right to deposit without stamps from now on.
+    pub grant: Option<Grant>,
 }
 
 impl Message {
@@ -285,7 +285,14 @@ impl Message {
             id,
             sent,
             content,
+            grant: None,
         }
+    }
+
+    /// Puts a grant beside what the message says.
+    #[must_use]
+    pub fn granting(self, grant: Option<Grant>) -> Self {
+        Self { grant, ..self }
     }
 
     /// Encodes the message, signed by the device and bound to its envelope.
@@ -295,6 +302,13 @@ impl Message {
         let signature = device.sign(context::SIGN_MESSAGE, &[&binding.bytes(), &unsigned]);
         message.signature = signature.as_bytes().to_vec().into();
         message.encode_to_vec()
+    }
+
+    /// Returns how many bytes the message has once it is signed.
+    pub(crate) fn signed_bytes(&self) -> usize {
+        let mut message = self.to_wire();
+        message.signature = vec![0; SIGNATURE_BYTES].into();
+        message.encoded_len()
     }
 
     /// Decodes a message and checks the device's signature and the account's word for the device.
@@ -321,6 +335,7 @@ impl Message {
             certificate: self.certificate.signature.as_bytes().to_vec().into(),
             id: self.id.as_bytes().to_vec().into(),
             sent_ms: self.sent.get(),
+            grant: self.grant.as_ref().map(Grant::to_wire),
             ..g::Message::default()
         };
         match &self.content {
@@ -335,10 +350,9 @@ impl Message {
                     file_name: file_name.clone(),
                 });
             }
-            Content::Delivered { ids, grant } => {
+            Content::Delivered { ids } => {
                 let ids = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
                 message.delivered = Some(g::Delivered { ids });
-                message.grant = grant.as_ref().map(Grant::to_wire);
             }
         }
         message
@@ -358,13 +372,14 @@ impl Message {
             id: MessageId(wire::array(&message.id, "id")?),
             sent: wire::moment(message.sent_ms, "sent_ms")?,
             content: content_from_wire(message)?,
+            grant: message.grant.as_ref().map(Grant::from_wire).transpose()?,
         })
     }
 }
 
 fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
-    match (&message.text, &message.delivered, &message.grant) {
-        (Some(text), None, None) => {
+    match (&message.text, &message.delivered) {
+        (Some(text), None) => {
             if text.body.len() > BODY_BYTES_MAX {
                 return Err(WireFault::Length("body"));
             }
@@ -377,7 +392,7 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
                 file_name: text.file_name.clone(),
             })
         }
-        (None, Some(delivered), grant) => {
+        (None, Some(delivered)) => {
             if delivered.ids.len() > DELIVERED_COUNT_MAX {
                 return Err(WireFault::TooMany("ids"));
             }
@@ -388,7 +403,6 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
                     .iter()
                     .map(id)
                     .collect::<Result<_, WireFault>>()?,
-                grant: grant.as_ref().map(Grant::from_wire).transpose()?,
             })
         }
         _ => Err(WireFault::Missing("content")),

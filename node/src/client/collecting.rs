@@ -1,5 +1,6 @@
 //! From envelopes at keepers to committed messages.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use restante_proto::collector::{self, watched_epochs};
 use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};
 use restante_proto::keys::{PublicKey, SecretKey};
 use restante_proto::mailbox::{Mailbox, Rule};
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Grant, Message, MessageId};
 use restante_proto::person::IdCost;
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{Push, Waiting};
@@ -17,7 +18,7 @@ use restante_proto::{Address, ItemId, NodeId};
 use tracing::debug;
 
 use super::exchange;
-use super::rows::Account;
+use super::rows::{Account, Contact};
 use super::store::{Effect, HeaderDraft, Received};
 use super::{Client, Done};
 use crate::clock;
@@ -197,11 +198,12 @@ impl Client {
                 result,
             } = item;
             match self.effect_of(now, result, &batch).await {
-                Some(effect) => batch.push(Received {
+                Some((effect, contact)) => batch.push(Received {
                     mailbox,
                     envelope: id,
                     expires,
                     effect,
+                    contact,
                 }),
                 None => self.collect(now, collector::Input::Deferred(mailbox, id)),
             }
@@ -229,8 +231,11 @@ impl Client {
             self.inbox.insert(arrival, header);
         }
         for received in batch {
-            if let Effect::Word { sent, contact, .. } = received.effect {
-                self.on_word(now, sent, contact.map(|contact| *contact));
+            if let Some(contact) = received.contact {
+                self.contacts.insert(contact.account, contact);
+            }
+            if let Effect::Word { sent, .. } = received.effect {
+                self.on_word(now, sent);
             }
         }
         self.gather_words(now, words);
@@ -245,18 +250,18 @@ impl Client {
         }
     }
 
-    /// Decides what an envelope changes; nothing if it must stay where it is for now.
+    /// Decides what an envelope changes, of its sender too; nothing if it must stay where it is for now.
     async fn effect_of(
         &mut self,
         now: UnixMillis,
         result: Result<(VerifiedMessage, PersonId), OpenFault>,
         batch: &[Received],
-    ) -> Option<Effect> {
+    ) -> Option<(Effect, Option<Contact>)> {
         let (message, from) = match result {
             Ok(opened) => opened,
             Err(fault) => {
                 debug!(%fault, "an envelope does not open");
-                return is_worthless(&fault).then_some(Effect::Nothing);
+                return is_worthless(&fault).then_some((Effect::Nothing, None));
             }
         };
         let expires = message.expires();
@@ -265,11 +270,12 @@ impl Client {
             id,
             sent,
             content,
+            grant,
             ..
         } = message.into_message();
         let state = self.contacts.get(&sender).map(|contact| contact.state);
         if state == Some(ContactState::Blocked) {
-            return Some(Effect::Nothing);
+            return Some((Effect::Nothing, None));
         }
         let (body, burn_ms, file_name) = match content {
             Content::Text {
@@ -277,20 +283,14 @@ impl Client {
                 burn_ms,
                 file_name,
             } => (body, burn_ms, file_name),
-            Content::Delivered { ids, grant } if state == Some(ContactState::Accepted) => {
-                return Some(self.word_effect(now, sender, ids, grant));
+            Content::Delivered { ids } if state == Some(ContactState::Accepted) => {
+                let contact = self.contact_heard(now, &sender, grant, batch);
+                return Some((self.word_effect(sender, ids), contact));
             }
-            Content::Delivered { .. } => return Some(Effect::Nothing),
+            Content::Delivered { .. } => return Some((Effect::Nothing, None)),
         };
-        let in_batch = batch.iter().any(|received| match &received.effect {
-            Effect::Message { header, .. } => (header.sender, header.message) == (sender, id),
-            Effect::Nothing | Effect::Word { .. } => false,
-        });
-        let is_known = in_batch || self.seen.contains_key(&(sender, id));
-        #[cfg(feature = "planted")]
-        let is_known = is_known && !restante_proto::planted::Planted::NoDedup.is_here();
-        if is_known {
-            return Some(Effect::Nothing);
+        if self.is_known(&(sender, id), batch) {
+            return Some((Effect::Nothing, None));
         }
         if self.inbox.len() + batch.len() >= INBOX_COUNT_MAX {
             return None;
@@ -312,12 +312,50 @@ impl Client {
             burn_ms,
             file_name,
         });
-        let word = state == Some(ContactState::Accepted);
-        Some(Effect::Message {
+        let effect = Effect::Message {
             arrival,
             header,
             body: copied(&body),
-            word,
+            word: state == Some(ContactState::Accepted),
+        };
+        Some((effect, self.contact_after(&sender, grant, batch)))
+    }
+
+    /// Tells whether a message was taken before, or is in `batch`.
+    fn is_known(&self, named: &(PublicKey, MessageId), batch: &[Received]) -> bool {
+        let in_batch = batch.iter().any(|received| match &received.effect {
+            Effect::Message { header, .. } => (header.sender, header.message) == *named,
+            Effect::Nothing | Effect::Word { .. } => false,
+        });
+        let is_known = in_batch || self.seen.contains_key(named);
+        #[cfg(feature = "planted")]
+        let is_known = is_known && !restante_proto::planted::Planted::NoDedup.is_here();
+        is_known
+    }
+
+    /// Returns a contact with what it grants beside a message, if that is new.
+    fn contact_after(
+        &self,
+        account: &PublicKey,
+        grant: Option<Grant>,
+        batch: &[Received],
+    ) -> Option<Contact> {
+        contact_in(&self.contacts, account, batch)?.granting(grant?)
+    }
+
+    /// Returns a contact that has just been heard of, with what it grants.
+    fn contact_heard(
+        &self,
+        now: UnixMillis,
+        account: &PublicKey,
+        grant: Option<Grant>,
+        batch: &[Received],
+    ) -> Option<Contact> {
+        let contact = self.contact_after(account, grant, batch);
+        let contact = contact.or_else(|| contact_in(&self.contacts, account, batch).cloned())?;
+        Some(Contact {
+            last_seen: Some(now),
+            ..contact
         })
     }
 
@@ -333,6 +371,20 @@ impl Client {
             .max()
             .map_or(now, |last| now.max(last + 1))
     }
+}
+
+/// Returns a contact as it is once `batch` is committed.
+pub(super) fn contact_in<'a>(
+    contacts: &'a BTreeMap<PublicKey, Contact>,
+    account: &PublicKey,
+    batch: &'a [Received],
+) -> Option<&'a Contact> {
+    let changed = batch
+        .iter()
+        .rev()
+        .filter_map(|received| received.contact.as_ref())
+        .find(|contact| contact.account == *account);
+    changed.or_else(|| contacts.get(account))
 }
 
 /// Lets go of the envelope's buffer around a body.

@@ -256,6 +256,19 @@ const CONTACT_STATES: [ContactState; 4] = [
 const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
 
 impl Contact {
+    /// Returns the contact with what it grants, if that is new: nothing else is looked at, for the check takes a
+    /// signature for each epoch.
+    pub(super) fn granting(&self, grant: Grant) -> Option<Self> {
+        let is_new = self
+            .grant
+            .as_ref()
+            .is_none_or(|known| *known != grant && grant.last_epoch() >= known.last_epoch());
+        (is_new && grant.is_valid()).then(|| Self {
+            grant: Some(grant),
+            ..self.clone()
+        })
+    }
+
     /// Returns the last card seen, if it is still good.
     pub(super) fn card(&self, now: UnixMillis) -> Option<VerifiedCard> {
         let (record, key) = self.record.as_ref()?;

@@ -215,14 +215,9 @@ impl Client {
     ) {
         let account = card.card().account;
         self.befriend(now, &account).await;
-        let content = Content::Text {
-            body: request.body.as_bytes().to_vec().into(),
-            burn_ms: request.burn_ms.unwrap_or(0),
-            file_name: request.file_name.clone().unwrap_or_default(),
-        };
+        let (message, contact) = self.text(now, &account, request);
         let expires = now.plus(request.ttl_ms);
-        let message = MessageId::random(&mut rand::rng());
-        let sealed = match self.seal_for(now, card, message, expires, &content, true) {
+        let sealed = match self.seal_for(now, card, &message, expires) {
             Ok(sealed) => sealed,
             Err(fault) => {
                 return answer.refuse(FaultCode::BadRequest, fault.to_string(), hint_of(fault));
@@ -234,9 +229,11 @@ impl Client {
             sent: now,
             expires,
         };
+        let message = message.id;
         let letters = Letters {
             sealed,
             sent: Some((message, sent)),
+            contact,
             ..Letters::default()
         };
         if !self.commit_outgoing(now, letters).await {
@@ -252,19 +249,47 @@ impl Client {
         });
     }
 
+    /// Returns what a person writes as a message. If it is to pay with a stamp, nothing has been heard from its
+    /// recipient: a grant goes with it, so that the answer need not pay too. The contact is then as it is with that.
+    fn text(
+        &self,
+        now: UnixMillis,
+        to: &PublicKey,
+        request: &SendRequest,
+    ) -> (Message, Option<Contact>) {
+        let content = Content::Text {
+            body: request.body.as_bytes().to_vec().into(),
+            burn_ms: request.burn_ms.unwrap_or(0),
+            file_name: request.file_name.clone().unwrap_or_default(),
+        };
+        let id = MessageId::random(&mut rand::rng());
+        let message = Message::new(&self.account.identity, id, now, content);
+        let Some(contact) = self.contacts.get(to) else {
+            return (message, None);
+        };
+        let granted = contact.grant.as_ref();
+        if granted.is_some_and(|grant| grant.mailbox(now.epoch()).is_some()) {
+            return (message, None);
+        }
+        let message = envelope::with_grant(message, self.grant_to(now, to));
+        let contact = message.grant.as_ref().map(|grant| Contact {
+            granted: Some(grant.last_epoch()),
+            ..contact.clone()
+        });
+        (message, contact)
+    }
+
     /// Seals one message for every device of `card`.
     pub(super) fn seal_for(
         &self,
         now: UnixMillis,
         card: &VerifiedCard,
-        id: MessageId,
+        message: &Message,
         expires: UnixMillis,
-        content: &Content,
-        awaits_word: bool,
     ) -> Result<Vec<OutgoingEnvelope>, SealFault> {
         let card = card.card();
         let identity = &self.account.identity;
-        let message = Message::new(identity, id, now, content.clone());
+        let awaits_word = matches!(message.content, Content::Text { .. });
         let epoch = now.epoch();
         let contact = self.contacts.get(&card.account);
         let granted = contact.and_then(|contact| contact.grant.as_ref()?.mailbox(epoch));
@@ -285,13 +310,13 @@ impl Client {
             };
             let times = Lifetime { now, expires };
             let rng = &mut rand::rng();
-            let envelope = envelope::seal(&message, identity, &recipient, mailbox, times, rng)?;
+            let envelope = envelope::seal(message, identity, &recipient, mailbox, times, rng)?;
             let postage = granted.as_ref().map_or(Postage::Due, |(_, capability)| {
                 let proof = capability.prove(&mailbox.address(), &envelope.id(), expires);
                 Postage::Paid(Box::new(Admission::Capability(proof)))
             });
             sealed.push(OutgoingEnvelope {
-                message: id,
+                message: message.id,
                 to: card.account,
                 envelope,
                 postage,

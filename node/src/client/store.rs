@@ -101,6 +101,8 @@ pub(super) struct Received {
     pub(super) envelope: ItemId,
     pub(super) expires: UnixMillis,
     pub(super) effect: Effect,
+    /// The sender, with what it grants or when it was heard of, if that changes.
+    pub(super) contact: Option<Contact>,
 }
 
 /// What an envelope changes.
@@ -114,8 +116,6 @@ pub(super) enum Effect {
         ended: Vec<ItemId>,
         /// The messages, as they stand now.
         sent: Vec<(MessageId, Sent)>,
-        /// The contact, with what it granted.
-        contact: Option<Box<Contact>>,
     },
     /// A new message.
     Message {
@@ -395,13 +395,11 @@ impl MailStore {
                 let mut place = received.mailbox.as_bytes().to_vec();
                 place.extend_from_slice(received.envelope.as_bytes());
                 tx.put(TAKEN, &place, &until)?;
-                if let Effect::Word {
-                    ended,
-                    sent,
-                    contact,
-                } = &received.effect
-                {
-                    put_word(tx, ended, sent, contact.as_deref())?;
+                if let Some(contact) = &received.contact {
+                    tx.put(CONTACTS, contact.account.as_bytes(), &contact.to_row())?;
+                }
+                if let Effect::Word { ended, sent } = &received.effect {
+                    put_word(tx, ended, sent)?;
                 }
                 let Effect::Message {
                     arrival,
@@ -517,16 +515,12 @@ fn put_word(
     tx: &mut WriteTx<'_>,
     ended: &[ItemId],
     sent: &[(MessageId, Sent)],
-    contact: Option<&Contact>,
 ) -> Result<(), DbFault> {
     for id in ended {
         tx.remove(OUTBOX, id.as_bytes())?;
     }
     for (message, sent) in sent {
         tx.put(SENT, message.as_bytes(), &sent.to_row())?;
-    }
-    if let Some(contact) = contact {
-        tx.put(CONTACTS, contact.account.as_bytes(), &contact.to_row())?;
     }
     Ok(())
 }

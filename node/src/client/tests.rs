@@ -5,7 +5,7 @@ use restante_proto::account::{Identity, PersonId};
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey, Signature};
 use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
-use restante_proto::message::MessageId;
+use restante_proto::message::{Grant, MessageId};
 use restante_proto::person::IdCost;
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::Admission;
@@ -13,6 +13,7 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::{Epoch, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 
+use super::collecting::contact_in;
 use super::contacts::{link_of, parse_who};
 use super::rows::{self, Account, Contact, Header, OutgoingEnvelope, Postage, Sent};
 use super::sending::Letters;
@@ -124,22 +125,72 @@ fn a_sent_message_survives_its_row_in_every_state() {
 
 #[test]
 fn a_contact_survives_its_row() {
-    let (identity, id) = person(2);
-    let contact = Contact {
-        account: identity.account.public(),
-        id,
-        petname: Some("Al".to_owned()),
-        state: ContactState::Blocked,
-        verified: true,
-        added: NOW,
-        last_seen: None,
-        sequence: Some(7),
-        record: None,
-        grant: None,
-        granted: Some(Epoch::new(3)),
+    for grant in [None, Some(grant(2, 20_000))] {
+        let contact = Contact {
+            grant,
+            ..contact(2)
+        };
+        let read = Contact::from_row(&contact.to_row()).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{contact:?}"));
+    }
+}
+
+#[test]
+fn a_grant_is_taken_when_it_is_new_and_good() {
+    let known = contact(2).granting(grant(2, 20_000)).unwrap();
+    assert_eq!(known.grant, Some(grant(2, 20_000)));
+    assert!(known.granting(grant(2, 20_000)).is_none(), "known already");
+    assert!(known.granting(grant(2, 19_999)).is_none(), "an older one");
+    assert!(known.granting(grant(2, 20_001)).is_some());
+    // A device that was set up anew grants other mailboxes, from the same day on.
+    assert!(known.granting(grant(3, 20_000)).is_some());
+    let encoded = grant(2, 20_001).encode();
+    let mut damaged = encoded.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(known.granting(Grant::decode(&encoded).unwrap()).is_some());
+    assert!(known.granting(Grant::decode(&damaged).unwrap()).is_none());
+}
+
+#[test]
+fn what_follows_in_a_batch_builds_on_the_contact_as_the_batch_changes_it() {
+    let known = contact(9);
+    let contacts = BTreeMap::from([(known.account, known.clone())]);
+    let granting = known.granting(grant(9, 20_000)).unwrap();
+    let batch = [
+        Received {
+            contact: Some(granting),
+            ..received(1, NOW, 0)
+        },
+        Received {
+            contact: Some(contact(8)),
+            ..received(2, NOW, 0)
+        },
+    ];
+    let granted = |batch: &[Received]| {
+        let contact = contact_in(&contacts, &known.account, batch).unwrap();
+        contact.grant.clone()
     };
-    let read = Contact::from_row(&contact.to_row()).unwrap();
-    assert_eq!(format!("{read:?}"), format!("{contact:?}"));
+    assert_eq!(granted(&batch), Some(grant(9, 20_000)));
+    assert_eq!(granted(&batch[1..]), None);
+    assert!(contact_in(&contacts, &contact(7).account, &batch).is_none());
+}
+
+#[test]
+fn what_a_contact_grants_beside_a_text_is_committed_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let granting = contact(9).granting(grant(9, 20_000)).unwrap();
+    let received = Received {
+        contact: Some(granting),
+        ..received(1, NOW.plus(60_000), 0)
+    };
+    store.commit_received(&[received]).unwrap();
+    let loaded = restarted(store, folder.path()).load(NOW).unwrap();
+    assert_eq!(loaded.inbox.len(), 1);
+    let [contact] = loaded.contacts.as_slice() else {
+        panic!("one contact is stored");
+    };
+    assert_eq!(contact.grant, Some(grant(9, 20_000)));
 }
 
 #[test]
@@ -233,7 +284,32 @@ fn received(number: u8, expires: UnixMillis, burn_ms: u64) -> Received {
             body: vec![number; 100].into(),
             word: number.is_multiple_of(2),
         },
+        contact: None,
     }
+}
+
+/// Returns a contact that has granted nothing yet.
+fn contact(number: u8) -> Contact {
+    let (identity, id) = person(number);
+    Contact {
+        account: identity.account.public(),
+        id,
+        petname: Some("Al".to_owned()),
+        state: ContactState::Blocked,
+        verified: true,
+        added: NOW,
+        last_seen: None,
+        sequence: Some(7),
+        record: None,
+        grant: None,
+        granted: Some(Epoch::new(3)),
+    }
+}
+
+/// Returns what a contact grants from an epoch on.
+fn grant(number: u8, first: u32) -> Grant {
+    let ours = person(1).0.account.public();
+    Grant::issue(&person(number).0, &ours, 0, Epoch::new(first), 16)
 }
 
 #[test]

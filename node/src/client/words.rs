@@ -6,7 +6,7 @@ use restante_proto::keys::PublicKey;
 use restante_proto::limits::{
     DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS, MINUTE_MS, SECOND_MS,
 };
-use restante_proto::message::{Content, Grant, MessageId};
+use restante_proto::message::{Content, Grant, Message, MessageId};
 use restante_proto::outbox;
 use restante_proto::time::{Epoch, UnixMillis};
 use tracing::debug;
@@ -93,11 +93,17 @@ impl Client {
         let grant = self.grant_due(now, &account, contact.granted);
         let granted = grant.as_ref().map(Grant::last_epoch);
         let ids = words.iter().map(|(_, message)| *message).collect();
-        let content = Content::Delivered { ids, grant };
-        let message = MessageId::random(&mut rand::rng());
+        let content = Content::Delivered { ids };
+        let message = Message::new(
+            &self.account.identity,
+            MessageId::random(&mut rand::rng()),
+            now,
+            content,
+        );
+        let message = message.granting(grant);
         // As long as the message they are about may have been under way.
         let expires = now.plus(MESSAGE_TTL_MAX_MS);
-        let sealed = match self.seal_for(now, &card, message, expires, &content, false) {
+        let sealed = match self.seal_for(now, &card, &message, expires) {
             Ok(sealed) => sealed,
             Err(fault) => {
                 debug!(%fault, "words cannot be sealed");
@@ -131,27 +137,23 @@ impl Client {
         granted: Option<Epoch>,
     ) -> Option<Grant> {
         let present = now.epoch();
-        if granted.is_some_and(|last| last > present.plus(RENEW_EPOCHS)) {
-            return None;
-        }
-        let identity = &self.account.identity;
-        Some(Grant::issue(
-            identity,
-            account,
-            mailbox_index(account),
-            present,
-            GRANT_EPOCHS_MAX,
-        ))
+        let lasts = granted.is_some_and(|last| last > present.plus(RENEW_EPOCHS));
+        (!lasts).then(|| self.grant_to(now, account))
     }
 
-    /// Returns what a contact's word changes: which messages have arrived, and what it grants.
-    pub(super) fn word_effect(
-        &self,
-        now: UnixMillis,
-        sender: PublicKey,
-        ids: Vec<MessageId>,
-        grant: Option<Grant>,
-    ) -> Effect {
+    /// Returns a grant for `account` from today on.
+    pub(super) fn grant_to(&self, now: UnixMillis, account: &PublicKey) -> Grant {
+        Grant::issue(
+            &self.account.identity,
+            account,
+            mailbox_index(account),
+            now.epoch(),
+            GRANT_EPOCHS_MAX,
+        )
+    }
+
+    /// Returns what a contact's word changes: which messages have arrived.
+    pub(super) fn word_effect(&self, sender: PublicKey, ids: Vec<MessageId>) -> Effect {
         let own = |id: &MessageId| self.sent.get(id).is_some_and(|sent| sent.to == sender);
         let delivered: BTreeSet<MessageId> = ids.into_iter().filter(own).collect();
         let ended = self
@@ -169,30 +171,14 @@ impl Client {
                 },
             ))
         });
-        let contact = self.contacts.get(&sender).map(|contact| Contact {
-            grant: grant
-                .filter(Grant::is_valid)
-                .or_else(|| contact.grant.clone()),
-            last_seen: Some(now),
-            ..contact.clone()
-        });
         Effect::Word {
             ended,
             sent: sent.collect(),
-            contact: contact.map(Box::new),
         }
     }
 
     /// Takes a word that is committed.
-    pub(super) fn on_word(
-        &mut self,
-        now: UnixMillis,
-        sent: Vec<(MessageId, Sent)>,
-        contact: Option<Contact>,
-    ) {
-        if let Some(contact) = contact {
-            self.contacts.insert(contact.account, contact);
-        }
+    pub(super) fn on_word(&mut self, now: UnixMillis, sent: Vec<(MessageId, Sent)>) {
         for (id, sent) in sent {
             self.sent.insert(id, sent);
             self.send_out(now, outbox::Input::Delivered(id));

@@ -7,15 +7,17 @@ use proptest::prelude::*;
 
 use super::{
     Envelope, Lifetime, OVERHEAD_BYTES, OpenFault, OpenerIdentity, Recipient, SUITE, SealFault,
-    VERSION, associated_data, expires_of, info, open, pad, seal, unpad,
+    VERSION, associated_data, expires_of, info, open, pad, seal, unpad, with_grant,
 };
 use crate::{
     account::{DeviceCertificate, Identity},
     fixture::{NOW, noise_envelope, person, prekey, rng, sealed, text},
     keys::BadSignature,
-    limits::{BODY_BYTES_MAX, CLOCK_SKEW_MS, DAY_MS, ENVELOPE_BYTES, MESSAGE_TTL_MAX_MS},
+    limits::{
+        BODY_BYTES_MAX, CLOCK_SKEW_MS, DAY_MS, ENVELOPE_BYTES, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS,
+    },
     mailbox::Mailbox,
-    message::{Binding, Content, Message, MessageFault},
+    message::{Binding, Content, Grant, Message, MessageFault},
     prekey::PrekeySecret,
     time::UnixMillis,
 };
@@ -85,6 +87,22 @@ fn a_text_of_500_bytes_with_the_longest_handle_fits_the_smallest_envelope() {
     // SPEC 6.2 says this number.
     let largest = (500..700).rfind(|length| size(*length) == 2_048);
     assert_eq!(largest, Some(625));
+}
+
+#[test]
+fn a_grant_goes_with_a_text_unless_the_largest_envelope_were_needed_for_it() {
+    let mut alice = person("alice");
+    alice.handle = "z".repeat(32).parse().unwrap();
+    let bob = person("bob").account.public();
+    let grant = Grant::issue(&alice, &bob, 0, NOW.epoch(), GRANT_EPOCHS_MAX);
+    let goes = |length: usize| {
+        let message = with_grant(text(&alice, &vec![b'x'; length]), grant.clone());
+        message.grant.is_some()
+    };
+    // What an envelope has room for beside the longest handle, with a grant and without.
+    let (last, first) = (5_096, 6_770);
+    assert!(goes(0) && goes(last) && !goes(last + 1));
+    assert!(!goes(first - 1) && goes(first) && goes(BODY_BYTES_MAX));
 }
 
 #[test]

@@ -32,13 +32,14 @@ fn delivered(count: usize, grant: Option<Grant>) -> Message {
     let ids = (0..count)
         .map(|n| MessageId::new(bytes(&format!("id {n}"))))
         .collect();
-    let content = Content::Delivered { ids, grant };
+    let content = Content::Delivered { ids };
     Message::new(
         &person("alice"),
         MessageId::new(bytes("message id")),
         NOW,
         content,
     )
+    .granting(grant)
 }
 
 fn reopen(message: &Message) -> Result<Message, MessageFault> {
@@ -61,6 +62,7 @@ fn every_kind_of_content_comes_back() {
         text(&alice, b""),
         text(&alice, &vec![1; BODY_BYTES_MAX]),
         file,
+        text(&alice, b"hello").granting(Some(grant(GRANT_EPOCHS_MAX))),
         delivered(0, None),
         delivered(0, Some(grant(1))),
         delivered(DELIVERED_COUNT_MAX, Some(grant(GRANT_EPOCHS_MAX))),
@@ -100,7 +102,7 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
         ),
         (
             |m| m.grant = Some(g::Grant::default()),
-            WireFault::Missing("content"),
+            WireFault::Length("secret"),
         ),
         (
             |m| {

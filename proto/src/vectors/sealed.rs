@@ -156,11 +156,9 @@ pub(super) fn envelopes() -> Value {
         MessageId::new(bytes("delivered one")),
         MessageId::new(bytes("delivered two")),
     ];
-    let content = Content::Delivered {
-        ids,
-        grant: Some(grant),
-    };
-    let delivered = Message::new(&alice, MessageId::new(bytes("delivered")), NOW, content);
+    let content = Content::Delivered { ids };
+    let delivered = Message::new(&alice, MessageId::new(bytes("delivered")), NOW, content)
+        .granting(Some(grant.clone()));
     let open = bob.first_contact_mailbox(epoch);
     let key = prekey("bob", NOW);
     let recipient = Recipient {
@@ -178,6 +176,7 @@ pub(super) fn envelopes() -> Value {
         "about": "SPEC 6: envelopes with everything that made them",
         "envelopes": [
             envelope_json("text", &text, &open),
+            envelope_json("text with a grant", &text.clone().granting(Some(grant)), &open),
             envelope_json("delivered with a grant", &delivered, &bob.device_mailbox(epoch, 0)),
         ],
         "refused": [

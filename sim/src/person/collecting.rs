@@ -269,10 +269,14 @@ impl Person {
             sender,
             id,
             content,
+            grant,
             ..
         } = message.into_message();
+        if let Some(grant) = grant {
+            self.on_grant(sender, grant);
+        }
         match content {
-            Content::Delivered { ids, grant } => self.on_word(now, sender, &ids, grant),
+            Content::Delivered { ids } => self.on_word(now, sender, &ids),
             Content::Text { body, .. } => {
                 if self.disk.seen.insert((sender, id), expires).is_none() {
                     self.tell(Fact::Shown {

@@ -95,8 +95,30 @@ impl Person {
             };
             self.disk.sent.insert(draft.message, to);
             let expires = now.plus(draft.ttl_ms);
-            self.send(now, &card, draft.message, expires, content);
+            let message = Message::new(&self.disk.identity, draft.message, now, content);
+            let message = self.introduce(now, to, message);
+            self.send(now, &card, message, expires);
         }
+    }
+
+    /// Puts a grant beside a text to somebody who has never been heard from, as the node does.
+    fn introduce(&mut self, now: UnixMillis, to: PublicKey, message: Message) -> Message {
+        let contact = self.disk.contacts.get(&to);
+        let granted = contact.and_then(|contact| contact.grant.as_ref());
+        if granted.is_some_and(|grant| grant.mailbox(now.epoch()).is_some()) {
+            return message;
+        }
+        let message = envelope::with_grant(message, self.grant_to(now, &to));
+        if let (Some(grant), Some(contact)) = (&message.grant, self.disk.contacts.get_mut(&to)) {
+            contact.granted = Some(grant.last_epoch());
+        }
+        message
+    }
+
+    /// Makes a message that says this.
+    pub(super) fn message(&mut self, now: UnixMillis, content: Content) -> Message {
+        let id = MessageId::random(&mut self.random);
+        Message::new(&self.disk.identity, id, now, content)
     }
 
     /// Seals a message, commits it, and starts bringing it out.
@@ -104,17 +126,15 @@ impl Person {
         &mut self,
         now: UnixMillis,
         card: &VerifiedCard,
-        id: MessageId,
+        message: Message,
         expires: UnixMillis,
-        content: Content,
     ) {
         let card = card.card();
         let Some(device) = card.devices.first() else {
             return;
         };
-        let awaits_word = matches!(content, Content::Text { .. });
+        let (id, awaits_word) = (message.id, matches!(message.content, Content::Text { .. }));
         let identity = self.disk.identity.clone();
-        let message = Message::new(&identity, id, now, content);
         let contact = self.disk.contacts.get(&card.account);
         let granted = contact.and_then(|contact| contact.grant.as_ref()?.mailbox(now.epoch()));
         let first = Mailbox {

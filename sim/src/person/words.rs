@@ -57,15 +57,9 @@ impl Person {
             contact.granted = Some(grant.last_epoch());
         }
         let ids = words.iter().map(|(_, message)| *message).collect();
-        let message = MessageId::random(&mut self.random);
+        let message = self.message(now, Content::Delivered { ids });
         let expires = now.plus(MESSAGE_TTL_MAX_MS);
-        self.send(
-            now,
-            &card,
-            message,
-            expires,
-            Content::Delivered { ids, grant },
-        );
+        self.send(now, &card, message.granting(grant), expires);
         for word in words {
             self.disk.words.remove(&word);
         }
@@ -86,31 +80,36 @@ impl Person {
         granted: Option<Epoch>,
     ) -> Option<Grant> {
         let present = now.epoch();
-        if granted.is_some_and(|last| last > present.plus(RENEW_EPOCHS)) {
-            return None;
-        }
-        let identity = &self.disk.identity;
-        let index = account.as_bytes()[0] % DEVICE_MAILBOXES;
-        Some(Grant::issue(
-            identity,
-            account,
-            index,
-            present,
-            GRANT_EPOCHS_MAX,
-        ))
+        let lasts = granted.is_some_and(|last| last > present.plus(RENEW_EPOCHS));
+        (!lasts).then(|| self.grant_to(now, account))
     }
 
-    /// Takes a contact's word that messages have arrived, and what it grants.
-    pub(super) fn on_word(
-        &mut self,
-        now: UnixMillis,
-        sender: PublicKey,
-        ids: &[MessageId],
-        grant: Option<Grant>,
-    ) {
-        if let (Some(contact), Some(grant)) = (self.disk.contacts.get_mut(&sender), grant) {
+    /// Returns a grant for `account` from today on.
+    pub(super) fn grant_to(&self, now: UnixMillis, account: &PublicKey) -> Grant {
+        let index = account.as_bytes()[0] % DEVICE_MAILBOXES;
+        Grant::issue(
+            &self.disk.identity,
+            account,
+            index,
+            now.epoch(),
+            GRANT_EPOCHS_MAX,
+        )
+    }
+
+    /// Takes what a contact grants beside a message, unless an older one comes late.
+    pub(super) fn on_grant(&mut self, sender: PublicKey, grant: Grant) {
+        if let Some(contact) = self.disk.contacts.get_mut(&sender)
+            && contact
+                .grant
+                .as_ref()
+                .is_none_or(|known| grant.last_epoch() >= known.last_epoch())
+        {
             contact.grant = Some(grant);
         }
+    }
+
+    /// Takes a contact's word that messages have arrived.
+    pub(super) fn on_word(&mut self, now: UnixMillis, sender: PublicKey, ids: &[MessageId]) {
         for id in ids {
             if self.disk.sent.get(id) == Some(&sender) {
                 self.send_out(now, outbox::Input::Delivered(*id));
