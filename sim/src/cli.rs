@@ -59,7 +59,8 @@ enum Command {
     /// Runs many seeds, after those that once failed, on all cores.
     #[command(after_help = "Example:\n  \
         restante-sim soak --seeds 200 --from 1000 lossy\n  \
-        restante-sim soak --swarm --seeds 2000")]
+        restante-sim soak --swarm --seeds 2000\n  \
+        restante-sim soak --each --seeds 20 upkeep upkeep-thousand=1")]
     Soak(SoakArgs),
     /// Runs one scenario on whole nodes, on the model and on real processes, and compares.
     #[command(after_help = "Example:\n  \

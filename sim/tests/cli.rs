@@ -79,6 +79,10 @@ fn exit_codes_say_what_happened() {
         0,
         "2 runs",
     );
+    let counted = "expiry=1 hello=3 --each --tier protocol --seeds 9";
+    let counted: Vec<&str> = ["soak"].into_iter().chain(counted.split(' ')).collect();
+    check(&counted, 0, "4 runs");
+    check(&counted, 0, "written  stored   shown  lost");
 }
 
 #[test]

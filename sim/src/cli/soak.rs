@@ -10,7 +10,7 @@ use restante_proto::limits::MINUTE_MS;
 
 use super::progress::Progress;
 use super::shrink::ShrinkArgs;
-use super::source::{Source, draw, load};
+use super::source::{Source, draw, load, load_with_seeds};
 use super::stopwatch::Stopwatch;
 use super::words::{brief, broken};
 use super::{Failure, closed, complain};
@@ -33,7 +33,8 @@ const DRAWN_MIN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SoakArgs {
-    /// Scenario files or names; all shipped ones if there is none, but for the heavy ones.
+    /// Scenario files or names; all shipped ones if there is none, but for the heavy ones. One with `=N` behind it is
+    /// run with N seeds.
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// How many seeds each scenario is run with.
@@ -97,7 +98,8 @@ impl<'a> Batch<'a> {
                 if source.scenario.missing_on(tier).is_some() {
                     continue;
                 }
-                for seed in from..from.saturating_add(*seeds) {
+                let seeds = source.seeds.unwrap_or(*seeds);
+                for seed in from..from.saturating_add(seeds) {
                     batch.add(Job::named(&source.scenario, tier, seed), source);
                 }
             }
@@ -165,7 +167,7 @@ pub(super) fn soak_all(out: &mut impl Write, args: &SoakArgs) -> Result<(), Fail
         light(overrides)
     } else {
         let names = args.scenarios.iter();
-        names.map(|name| load(name, overrides)).collect()
+        names.map(|name| load_with_seeds(name, overrides)).collect()
     };
     let sources = sources?;
     let batch = if args.swarm {

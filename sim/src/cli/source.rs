@@ -16,6 +16,8 @@ const STDIN_BYTES_MAX: u64 = 1 << 20;
 pub(super) struct Source {
     pub(super) scenario: Scenario,
     pub(super) text: String,
+    /// How many seeds it is run with, if not as many as the others.
+    pub(super) seeds: Option<u64>,
 }
 
 /// Reads a scenario from a file, from those that are shipped, or, for `-`, from standard input, and sets keys in it.
@@ -37,7 +39,25 @@ pub(super) fn load(name: &str, overrides: &[String]) -> Result<Source, Failure> 
     let folder = Path::new(name).parent().filter(|_| shipped.is_none());
     let scenario = Scenario::parse_with(name, &text, folder, overrides);
     let scenario = scenario.map_err(|fault| Failure::Usage(fault.to_string()))?;
-    Ok(Source { scenario, text })
+    Ok(Source {
+        scenario,
+        text,
+        seeds: None,
+    })
+}
+
+/// Reads a scenario that may have the number of its seeds behind it, as `upkeep=20`.
+pub(super) fn load_with_seeds(words: &str, overrides: &[String]) -> Result<Source, Failure> {
+    let counted = words
+        .rsplit_once('=')
+        .and_then(|(name, count)| Some((name, count.parse().ok()?)));
+    match counted {
+        Some((name, count)) => Ok(Source {
+            seeds: Some(count),
+            ..load(name, overrides)?
+        }),
+        None => load(words, overrides),
+    }
 }
 
 /// Draws the scenario of a swarm seed and sets keys in it.
@@ -52,7 +72,11 @@ pub(super) fn draw(seed: u64, tier: Option<Tier>, overrides: &[String]) -> Resul
     let text = swarm::text(&swarm::draw(seed, tier), &heading);
     let scenario = Scenario::parse_with(&name, &text, None, overrides);
     let scenario = scenario.map_err(|fault| Failure::Usage(fault.to_string()))?;
-    Ok(Source { scenario, text })
+    Ok(Source {
+        scenario,
+        text,
+        seeds: None,
+    })
 }
 
 /// Refuses tiers that scenarios are not drawn for.

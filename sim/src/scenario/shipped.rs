@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 24] = [
+pub const SHIPPED: [(&str, &str); 25] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -38,6 +38,10 @@ pub const SHIPPED: [(&str, &str); 24] = [
         include_str!("../../scenarios/restart-full.toml"),
     ),
     ("upkeep", include_str!("../../scenarios/upkeep.toml")),
+    (
+        "upkeep-thousand",
+        include_str!("../../scenarios/upkeep-thousand.toml"),
+    ),
     (
         "disk-faults",
         include_str!("../../scenarios/disk-faults.toml"),
