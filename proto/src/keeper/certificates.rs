@@ -117,10 +117,26 @@ mod tests {
             certificate: proof.certificate,
             ..other
         };
+        let certified = |holder: u8, mailbox: &Mailbox| {
+            let capability = Capability {
+                holder: SecretKey::from_seed(&[holder; 32]),
+                certificate: proof.certificate,
+            };
+            capability.prove(&mailbox.address(), &id, EXPIRES)
+        };
+        // Whoever saw the certificate signs deposits with a key of his own, or its holder those into another mailbox.
+        let (stolen, stretched) = (certified(6, &mailbox), certified(2, &other_mailbox));
+        let forged = CapabilityProof {
+            certificate: Signature::new([3; 64]),
+            ..proof.clone()
+        };
         for (mailbox, proof) in [
             (&other_mailbox, &proof),
             (&other_mailbox, &borrowed),
             (&mailbox, &borrowed),
+            (&mailbox, &stolen),
+            (&other_mailbox, &stretched),
+            (&mailbox, &forged),
         ] {
             assert!(certificates.verify(proof, mailbox, &id, EXPIRES).is_err());
         }
