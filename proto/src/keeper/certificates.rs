@@ -128,7 +128,7 @@ mod tests {
         let (stolen, stretched) = (certified(6, &mailbox), certified(2, &other_mailbox));
         let forged = CapabilityProof {
             certificate: Signature::new([3; 64]),
-            ..proof.clone()
+            ..proof
         };
         for (mailbox, proof) in [
             (&other_mailbox, &proof),

@@ -1,7 +1,7 @@
 //! The store's file: made whole or not at all, and replaced when it is damaged.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -94,9 +94,12 @@ impl RedbStore {
         }
         let mut report = OpenReport::default();
         let left = left_in(&mark)?;
-        fs::write(&mark, boot_id()).map_err(local)?;
+        // On the disk before anything that it warns of: a cut of power must not take it back.
+        put_mark(&mark, &boot_id())
+            .and_then(|()| sync_folder(&mark))
+            .map_err(local)?;
         let opened = if exists(path)? {
-            open_file(path, cap_bytes, left.needs_check(&boot_id()))
+            open_file(path, cap_bytes, &left)
         } else {
             report.created = true;
             create(path, cap_bytes)
@@ -124,12 +127,17 @@ enum Left {
 }
 
 impl Left {
-    /// Tells whether the file may not be what was written.
-    fn needs_check(&self, boot_id: &str) -> bool {
-        match self {
+    /// Returns how a file of so many bytes is checked, which may not be what was written.
+    fn check(&self, boot_id: &str, bytes: u64) -> Check {
+        let is_doubtful = match self {
             Self::Closed => false,
             // Nothing in it says that the store had a fault, or that the system cannot tell its starts apart.
             Self::Open(start) => start.is_empty() || start != boot_id,
+        };
+        if is_doubtful || bytes <= CHECK_BYTES_MAX {
+            Check::Whole
+        } else {
+            Check::Trust
         }
     }
 }
@@ -151,10 +159,16 @@ fn boot_id() -> String {
 /// Says that the store had a fault: the next start must not trust its file.
 pub(super) fn distrust(mark: &Path) {
     // Where the mark cannot be written, neither can the store.
-    let _unwritten = fs::write(mark, b"");
+    let _unwritten = put_mark(mark, "");
 }
 
-fn open_file(path: &Path, cap_bytes: u64, needs_check: bool) -> Result<RedbStore, OpenFault> {
+fn put_mark(mark: &Path, boot_id: &str) -> io::Result<()> {
+    let mut file = File::create(mark)?;
+    file.write_all(boot_id.as_bytes())?;
+    file.sync_all()
+}
+
+fn open_file(path: &Path, cap_bytes: u64, left: &Left) -> Result<RedbStore, OpenFault> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -165,12 +179,7 @@ fn open_file(path: &Path, cap_bytes: u64, needs_check: bool) -> Result<RedbStore
         // redb would take it for a new one.
         return Err(StoreFault::Damaged("it is empty".into()).into());
     }
-    let check = if needs_check || length <= CHECK_BYTES_MAX {
-        Check::Whole
-    } else {
-        Check::Trust
-    };
-    open_capped(file, cap_bytes, check)
+    open_capped(file, cap_bytes, left.check(&boot_id(), length))
 }
 
 /// Opens a store that takes no more of the disk than its cap.
@@ -251,9 +260,16 @@ fn exists(path: &Path) -> Result<bool, OpenFault> {
 /// Renames a file, durably.
 fn rename(from: &Path, to: &Path) -> Result<(), OpenFault> {
     fs::rename(from, to).map_err(local)?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder(to).map_err(local)
+}
+
+/// Makes durable that a file is in its folder under its name.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = File::open(folder.unwrap_or_else(|| Path::new(".")));
-    folder.and_then(|folder| folder.sync_all()).map_err(local)
+    folder.and_then(|folder| folder.sync_all())
 }
 
 fn remove_if_there(path: &Path) -> Result<(), OpenFault> {
@@ -263,7 +279,7 @@ fn remove_if_there(path: &Path) -> Result<(), OpenFault> {
     }
 }
 
-fn local(error: std::io::Error) -> OpenFault {
+fn local(error: io::Error) -> OpenFault {
     io_fault(&error).into()
 }
 
@@ -273,13 +289,20 @@ mod tests {
 
     #[test]
     fn only_a_process_that_ended_under_the_same_system_leaves_a_file_to_be_trusted() {
-        let here = "this start";
-        assert!(!Left::Closed.needs_check(here));
-        assert!(!Left::Open(here.to_owned()).needs_check(here));
-        assert!(Left::Open("another start".to_owned()).needs_check(here));
+        let is_checked = |left: &Left, here: &str, bytes: u64| match left.check(here, bytes) {
+            Check::Whole => true,
+            Check::Trust => false,
+        };
+        let left_open = |start: &str| Left::Open(start.to_owned());
+        let (here, large) = ("this start", CHECK_BYTES_MAX + 1);
+        assert!(!is_checked(&Left::Closed, here, large));
+        assert!(!is_checked(&left_open(here), here, large));
+        assert!(is_checked(&left_open("another start"), here, large));
         // A fault, or a system that cannot tell.
-        assert!(Left::Open(String::new()).needs_check(here));
-        assert!(Left::Open(String::new()).needs_check(""));
+        assert!(is_checked(&left_open(""), here, large));
+        assert!(is_checked(&left_open(""), "", large));
+        // Small ones in any case.
+        assert!(is_checked(&Left::Closed, here, CHECK_BYTES_MAX));
     }
 
     #[test]
