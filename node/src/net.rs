@@ -33,6 +33,7 @@
 mod address;
 mod behaviour;
 mod boxed;
+mod bucket;
 mod config;
 mod event;
 mod fault;
@@ -40,6 +41,7 @@ mod gate;
 mod handle;
 mod item;
 pub mod limits;
+mod paced;
 mod peer;
 mod reach;
 #[cfg(target_os = "linux")]

@@ -28,6 +28,11 @@ impl IpGroup {
         Self::prefix(ip, 24, 48)
     }
 
+    /// Returns what one host has: its address (IPv4), or its /64 (IPv6).
+    pub fn single_ip(ip: IpAddr) -> Self {
+        Self::prefix(ip, 32, 64)
+    }
+
     /// Returns the group whose share of the routing table is limited: /16 (IPv4) or /32 (IPv6).
     pub fn wide(address: &Multiaddr) -> Self {
         ip_of(address).map_or(Self::Other, |ip| Self::prefix(ip, 16, 32))

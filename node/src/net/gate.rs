@@ -20,10 +20,11 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::address::{IpGroup, bare, ip_of, is_dialable, is_loopback, is_tcp};
-use super::limits::{ConnectionLimits, TRUSTED_ADDRESSES_MAX};
+use super::limits::{ConnectionLimits, SHUNNED_FOR, SHUNNED_MAX, TRUSTED_ADDRESSES_MAX};
 use super::peer::node_of;
 use super::status::{Count, Counters};
 
@@ -49,6 +50,8 @@ pub(super) struct Gate {
     per_ip: BTreeMap<IpAddr, usize>,
     /// Pending incoming and established connections by neighbourhood.
     per_group: BTreeMap<IpGroup, usize>,
+    /// Addresses where somebody has broken the protocol, and until when nobody is let in from there.
+    shunned: BTreeMap<IpGroup, Instant>,
 }
 
 /// Where a connection leads: nothing when addresses are not counted there.
@@ -76,6 +79,7 @@ impl Gate {
             per_peer: BTreeMap::new(),
             per_ip: BTreeMap::new(),
             per_group: BTreeMap::new(),
+            shunned: BTreeMap::new(),
         }
     }
 
@@ -132,6 +136,25 @@ impl Gate {
             .copied()
             .unwrap_or(0);
         self.check(group < self.limits.per_group_max, Count::PerGroup)
+    }
+
+    /// Lets nobody in for a while from where a connection comes from: its peer has broken the protocol.
+    pub(super) fn shun(&mut self, id: ConnectionId, now: Instant) {
+        let Some(ip) = self.established.get(&id).and_then(|one| one.place.0) else {
+            return;
+        };
+        self.shunned.retain(|_, until| *until > now);
+        if self.shunned.len() < SHUNNED_MAX {
+            self.shunned
+                .insert(IpGroup::single_ip(ip), now + SHUNNED_FOR);
+        }
+    }
+
+    fn check_shunned(&self, place: Place, now: Instant) -> Result<(), ConnectionDenied> {
+        let until = place
+            .0
+            .and_then(|ip| self.shunned.get(&IpGroup::single_ip(ip)));
+        self.check(until.is_none_or(|until| *until <= now), Count::Shunned)
     }
 
     fn enter(&mut self, place: Place) {
@@ -229,6 +252,7 @@ impl NetworkBehaviour for Gate {
             Count::PendingIn,
         )?;
         let place = self.place(remote);
+        self.check_shunned(place, Instant::now())?;
         self.check_place(place)?;
         self.enter(place);
         self.pending_in.insert(id, place);

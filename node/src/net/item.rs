@@ -5,6 +5,7 @@ mod handler;
 mod inbound;
 mod link;
 mod outbound;
+mod patience;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub(super) enum Event {
     },
     /// An inbound substream is over.
     ViaClosed(Via),
+    /// A peer broke the protocol, and its connection is to be closed.
+    Broken(ConnectionId),
     /// The substream to a peer is over: what was subscribed to on it has to be asked for again.
     OutboundClosed(PeerId),
 }
@@ -493,6 +496,7 @@ impl Behaviour {
                 return;
             }
             Report::Fault => {
+                self.emit(ToSwarm::GenerateEvent(Event::Broken(id)));
                 let connection = CloseConnection::One(id);
                 self.emit(ToSwarm::CloseConnection {
                     peer_id: peer,

@@ -135,6 +135,22 @@ pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes read from a stream at a time; a buffer grows by what arrived, never by what was announced.
 pub const READ_BYTES: usize = 8 << 10;
+/// Bytes that a read from a peer's own stream has to bring on average: fewer than any request has. Who sends less at
+/// a time costs much and asks nothing, and loses the connection.
+pub const SHORT_READ_BYTES: u64 = 32;
+/// Reads without a byte that a connection may cause beyond that, at once.
+pub const SHORT_READS_MAX: u64 = 256;
+/// How many of them are forgiven in a second.
+pub const SHORT_READS_PER_SECOND: u64 = 50;
+/// Streams that a peer may open on one connection at once; those beyond wait, and so do those that it would open then.
+pub const STREAMS_AT_ONCE: u64 = 32;
+/// Streams more that it may open in each second.
+pub const STREAMS_PER_SECOND: u64 = 4;
+/// How long no connection is taken from an address after one from there had to be closed because its peer broke the
+/// protocol.
+pub const SHUNNED_FOR: Duration = Duration::from_secs(10);
+/// Addresses that are shunned, at most.
+pub const SHUNNED_MAX: usize = 4_096;
 /// Bytes of small frames that are joined into one write.
 pub const WRITE_JOIN_BYTES: usize = 16 << 10;
 

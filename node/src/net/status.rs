@@ -80,6 +80,8 @@ counts! {
     PerIp = "connection_per_ip",
     /// A connection above the limit for one /24 or /48.
     PerGroup = "connection_per_group",
+    /// A connection from an address where somebody has just broken the protocol.
+    Shunned = "connection_shunned",
     /// A connection above the limit for TCP.
     Tcp = "connection_tcp",
     /// A peer whose key is not Ed25519.
@@ -116,6 +118,8 @@ counts! {
     WrongDirection = "frame_wrong_direction",
     /// A frame that was not complete in time.
     SlowFrame = "frame_too_slow",
+    /// A connection on which next to nothing came at a time.
+    ShortReads = "frame_in_short_reads",
     /// A reader that did not take what waited for it in time.
     SlowReader = "reader_too_slow",
     /// A push that did not fit the queue of its substream.
@@ -145,6 +149,7 @@ impl Count {
                 | Self::DuplicateRequest
                 | Self::WrongDirection
                 | Self::SlowFrame
+                | Self::ShortReads
         )
     }
 }

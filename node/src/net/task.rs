@@ -417,6 +417,10 @@ impl Task {
                         .close_outbound(peer, connection);
                 }
             }
+            item::Event::Broken(connection) => {
+                let gate = &mut self.swarm.behaviour_mut().gate;
+                gate.shun(connection, Instant::now());
+            }
             item::Event::ViaClosed(via) => self.outlet.tell(NetEvent::ViaClosed(ConnToken(via))),
             item::Event::OutboundClosed(peer) => {
                 self.outlet.tell_of(&peer, NetEvent::OutboundClosed);

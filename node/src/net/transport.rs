@@ -10,6 +10,7 @@ use libp2p::{PeerId, Transport as _, dns, noise, quic, tcp, yamux};
 
 use super::fault::SpawnFault;
 use super::limits::{HANDSHAKE_TIMEOUT, NetLimits, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE};
+use super::paced::Paced;
 
 /// What [`Network::spawn`](super::Network::spawn) takes: connections with a proven peer at their
 /// other end, and many streams in each.
@@ -27,9 +28,11 @@ pub fn real(keypair: &Keypair, limits: &NetLimits) -> Result<Transport, SpawnFau
         .authenticate(noise::Config::new(keypair).map_err(SpawnFault::Noise)?)
         .multiplex(yamux_config(limits))
         .timeout(HANDSHAKE_TIMEOUT)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(Paced::new(muxer))))
+        .map_err(io::Error::other)
         .boxed();
     let quic = quic::tokio::Transport::new(quic_config(keypair, limits))
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(Paced::new(muxer))))
         .map_err(io::Error::other)
         .boxed();
     let both = quic.or_transport(tcp).map(|either, _| either.into_inner());

@@ -265,3 +265,35 @@ fn a_peer_with_another_kind_of_key_is_refused() {
     let other = full.incoming(PeerId::random(), "/ip4/1.0.0.1/tcp/1");
     assert_eq!(other, Err(Count::KeyKind));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_in_for_a_while_from_where_somebody_broke_the_protocol() {
+    let mut door = door(false);
+    let (bad, neighbour) = (
+        "/ip4/192.0.2.1/udp/1/quic-v1",
+        "/ip4/192.0.2.2/udp/1/quic-v1",
+    );
+    let id = door.incoming(peer(), bad).unwrap();
+    door.gate.shun(id, Instant::now());
+    assert_eq!(door.incoming(peer(), bad), Err(Count::Shunned));
+    door.incoming(peer(), neighbour).unwrap();
+    tokio::time::advance(SHUNNED_FOR).await;
+    door.incoming(peer(), bad).unwrap();
+    // A connection that is not there any more shuns nobody.
+    door.gate
+        .shun(ConnectionId::new_unchecked(999), Instant::now());
+    assert!(door.gate.shunned.len() <= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_ipv6_a_whole_host_is_shunned() {
+    let mut door = door(false);
+    let id = door
+        .incoming(peer(), "/ip6/2001:db8:1:2::1/udp/1/quic-v1")
+        .unwrap();
+    door.gate.shun(id, Instant::now());
+    let refused = door.incoming(peer(), "/ip6/2001:db8:1:2::9/udp/1/quic-v1");
+    assert_eq!(refused, Err(Count::Shunned));
+    door.incoming(peer(), "/ip6/2001:db8:1:3::1/udp/1/quic-v1")
+        .unwrap();
+}

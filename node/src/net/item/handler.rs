@@ -15,6 +15,7 @@ use libp2p::swarm::handler::{
 use libp2p::swarm::{
     ConnectionHandler, ConnectionHandlerEvent, Stream, StreamUpgradeError, SubstreamProtocol,
 };
+use tokio::time::Instant;
 
 use super::super::fault::RequestFault;
 use super::super::limits::NEGOTIATE_TIMEOUT;
@@ -23,6 +24,7 @@ use super::codec::Kind;
 use super::inbound::Inbound;
 use super::link::{Budget, End, Link};
 use super::outbound::{Call, Outbound, Outcome};
+use super::patience::Patience;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -125,6 +127,7 @@ pub(crate) struct Handler {
     held: bool,
     inbound: Option<Inbound<Stream>>,
     inbound_count: u64,
+    patience: Patience,
     outbound: Outbound<Stream>,
     reports: VecDeque<Report>,
     /// Whether it was last reported to have work.
@@ -142,6 +145,7 @@ impl Handler {
             held,
             inbound: None,
             inbound_count: 0,
+            patience: Patience::new(Instant::now()),
             outbound: Outbound::new(),
             reports: VecDeque::new(),
             busy: false,
@@ -222,7 +226,7 @@ impl Handler {
             return Poll::Pending;
         };
         let serial = inbound.serial();
-        match inbound.poll(cx) {
+        match inbound.poll(cx, &mut self.patience) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(frame)) => Poll::Ready(Report::Request {
                 kind: frame.kind,

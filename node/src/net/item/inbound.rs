@@ -12,6 +12,7 @@ use super::super::limits::{
 use super::super::status::Count;
 use super::codec::{Frame, Kind, encode};
 use super::link::{End, Link};
+use super::patience::Patience;
 
 /// A substream that the peer opened.
 #[derive(Debug)]
@@ -71,13 +72,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inbound<S> {
     }
 
     /// Returns the next request, or why there will be none.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, End>> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        patience: &mut Patience,
+    ) -> Poll<Result<Frame, End>> {
         self.link.poll_write(cx)?;
         if self.open.len() + self.link.queued_frames() >= REQUESTS_IN_FLIGHT_MAX {
             self.link.pause();
             return Poll::Pending;
         }
-        let frame = ready!(self.link.poll_read(cx))?;
+        let frame = ready!(self.link.poll_read(cx, Some(patience)))?;
         if !frame.kind.is_asked() {
             return Poll::Ready(Err(Some(Count::WrongDirection)));
         }

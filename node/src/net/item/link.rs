@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::super::limits::{FRAME_TIMEOUT, READ_BYTES, WRITE_JOIN_BYTES, WRITE_TIMEOUT};
 use super::super::status::Count;
 use super::codec::{Decoder, Frame};
+use super::patience::Patience;
 
 /// Why a substream ended: nothing when it was simply closed.
 pub(crate) type End = Option<Count>;
@@ -128,8 +129,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.read_alarm.clear();
     }
 
-    /// Returns the next frame, or why there is none any more.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, End>> {
+    /// Returns the next frame, or why there is none any more; reads that bring too little are borne with `patience`.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut patience: Option<&mut Patience>,
+    ) -> Poll<Result<Frame, End>> {
         loop {
             match self.decoder.next() {
                 Ok(None) => {}
@@ -149,7 +154,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     self.unsupported = is_negotiation(&fault);
                     return Poll::Ready(Err(None));
                 }
-                Ok(count) => self.decoder.extend(&bytes[..count]),
+                Ok(count) => {
+                    self.decoder.extend(&bytes[..count]);
+                    if let Some(patience) = &mut patience
+                        && !patience.read(Instant::now(), count)
+                    {
+                        return Poll::Ready(Err(Some(Count::ShortReads)));
+                    }
+                }
             }
         }
     }

@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
                 return Poll::Pending;
             };
             link.poll_write(cx)?;
-            let Poll::Ready(frame) = link.poll_read(cx) else {
+            let Poll::Ready(frame) = link.poll_read(cx, None) else {
                 return Poll::Pending;
             };
             let Frame { kind, id, payload } = frame?;

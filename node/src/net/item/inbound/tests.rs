@@ -5,6 +5,7 @@ use super::super::codec::Decoder;
 use super::super::link::Budget;
 use super::super::link::tests::Peer;
 use super::*;
+use tokio::time::Instant;
 
 fn inbound(requests: u64, takes: usize) -> Inbound<Peer> {
     let sent = (1..=requests)
@@ -20,7 +21,8 @@ fn inbound(requests: u64, takes: usize) -> Inbound<Peer> {
 
 /// Polls once.
 async fn once(inbound: &mut Inbound<Peer>) -> Poll<Result<Frame, End>> {
-    poll_fn(|cx| Poll::Ready(inbound.poll(cx))).await
+    let mut patience = Patience::new(Instant::now());
+    poll_fn(|cx| Poll::Ready(inbound.poll(cx, &mut patience))).await
 }
 
 /// Takes requests until none comes, and returns their ids.

@@ -77,10 +77,10 @@ async fn a_frame_that_does_not_end_is_given_up_after_its_time() {
         },
         &budget,
     );
-    let frame = poll_fn(|cx| link.poll_read(cx)).await.unwrap();
+    let frame = poll_fn(|cx| link.poll_read(cx, None)).await.unwrap();
     assert_eq!(&frame.payload[..], b"whole");
     let began = Instant::now();
-    let end = poll_fn(|cx| link.poll_read(cx)).await;
+    let end = poll_fn(|cx| link.poll_read(cx, None)).await;
     assert_eq!(end, Err(Some(Count::SlowFrame)));
     assert!(began.elapsed() >= FRAME_TIMEOUT);
 }
@@ -89,7 +89,7 @@ async fn a_frame_that_does_not_end_is_given_up_after_its_time() {
 async fn a_link_without_a_begun_frame_waits_for_ever() {
     let budget = Arc::new(Budget::new(1000));
     let mut link = link(Peer::default(), &budget);
-    let read = poll_fn(|cx| link.poll_read(cx));
+    let read = poll_fn(|cx| link.poll_read(cx, None));
     assert!(
         tokio::time::timeout(Duration::from_secs(86_400), read)
             .await
@@ -108,7 +108,7 @@ async fn time_in_which_nothing_is_read_does_not_count() {
         &budget,
     );
     for _ in 0..3 {
-        let read = poll_fn(|cx| link.poll_read(cx));
+        let read = poll_fn(|cx| link.poll_read(cx, None));
         assert!(tokio::time::timeout(FRAME_TIMEOUT / 2, read).await.is_err());
         link.pause();
         tokio::time::sleep(FRAME_TIMEOUT).await;
