@@ -18,6 +18,7 @@ mod node;
 mod peer;
 mod program;
 mod site;
+mod strange;
 mod stream;
 mod wait;
 
@@ -29,6 +30,7 @@ pub use node::Node;
 pub use peer::Peer;
 pub use program::{Said, program};
 pub use site::Site;
+pub use strange::{Strange, Stranger};
 pub use stream::{RawConnection, RawStream, frame};
 pub use wait::{PATIENCE, eventually, eventually_within, seed};
 

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::Ipv4Addr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use libp2p::Transport as _;
 use libp2p::core::Endpoint;
 use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt as _, SubstreamBox};
-use libp2p::core::transport::{DialOpts, PortUse};
+use libp2p::core::transport::{DialOpts, ListenerId, PortUse};
+use libp2p::multiaddr::Protocol;
 use restante::net::{Keypair, Multiaddr, NetLimits, transport};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -22,10 +24,65 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 type Order = oneshot::Sender<io::Result<SubstreamBox>>;
 
-/// An authenticated connection to a node, on which streams can be opened.
+/// An authenticated connection to a node, for those who have a runtime.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Connection {
+    /// Dials a node under a new identity, from the address given or from any.
+    pub(crate) async fn dial(address: &Multiaddr, from: Option<Ipv4Addr>) -> io::Result<Self> {
+        let keypair = Keypair::generate_ed25519();
+        let limits = NetLimits::community();
+        let mut transport = transport::real(&keypair, &limits).map_err(io::Error::other)?;
+        let mut port_use = PortUse::New;
+        if let Some(ip) = from {
+            let listen = Multiaddr::empty().with(Protocol::Ip4(ip));
+            let listen = listen.with(Protocol::Udp(0)).with(Protocol::QuicV1);
+            let listening = transport.listen_on(ListenerId::next(), listen);
+            listening.map_err(io::Error::other)?;
+            // The listener's address is the one that dials come from.
+            port_use = PortUse::Reuse;
+        }
+        let options = DialOpts {
+            role: Endpoint::Dialer,
+            port_use,
+        };
+        let dial = transport.dial(address.clone(), options);
+        let (_, muxer) = in_time(dial.map_err(io::Error::other)?).await?;
+        let (orders, waiting) = mpsc::channel(8);
+        tokio::spawn(async move {
+            drive(muxer, waiting).await;
+            drop(transport);
+        });
+        Ok(Self { orders })
+    }
+
+    /// Opens a stream and agrees on the item protocol.
+    pub(crate) async fn open(&self) -> io::Result<SubstreamBox> {
+        let protocol = format!("/restante/{NETWORK}/item/1");
+        let (reply, opened) = oneshot::channel();
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        self.orders.send(reply).await.map_err(|_| gone())?;
+        in_time(async {
+            let mut stream = opened.await.map_err(|_| gone())??;
+            negotiate(&mut stream, &protocol).await?;
+            Ok(stream)
+        })
+        .await
+    }
+
+    /// Waits until the connection is over.
+    pub(crate) async fn closed(&self) {
+        self.orders.closed().await;
+    }
+}
+
+/// A [`Connection`] with a runtime of its own, for tests that do one thing after the other.
 #[derive(Debug)]
 pub struct RawConnection {
-    orders: mpsc::Sender<Order>,
+    connection: Connection,
     // Last, so that the connection's task is still there when streams are dropped.
     runtime: Runtime,
 }
@@ -39,25 +96,11 @@ impl RawConnection {
             .enable_all()
             .build()
             .unwrap();
-        let keypair = Keypair::generate_ed25519();
-        let options = DialOpts {
-            role: Endpoint::Dialer,
-            port_use: PortUse::New,
-        };
-        let (orders, waiting) = mpsc::channel(8);
-        runtime.block_on(async {
-            let mut transport = transport::real(&keypair, &NetLimits::community()).unwrap();
-            let dial = transport
-                .dial(address.clone(), options)
-                .expect("an address of a node");
-            let dialled = timeout(DEADLINE, dial).await.expect("the node answers");
-            let (_, muxer) = dialled.expect("the node takes connections");
-            tokio::spawn(async move {
-                drive(muxer, waiting).await;
-                drop(transport);
-            });
-        });
-        Self { orders, runtime }
+        let dialled = runtime.block_on(Connection::dial(address, None));
+        Self {
+            connection: dialled.expect("the node takes connections"),
+            runtime,
+        }
     }
 
     /// Opens a stream and agrees on the item protocol.
@@ -66,22 +109,8 @@ impl RawConnection {
     ///
     /// What the connection or the node says instead.
     pub fn open(&self) -> io::Result<RawStream<'_>> {
-        let protocol = format!("/restante/{NETWORK}/item/1");
-        let negotiated: io::Result<SubstreamBox> = self.runtime.block_on(async {
-            let (reply, opened) = oneshot::channel();
-            let gone = || io::Error::from(io::ErrorKind::NotConnected);
-            self.orders.send(reply).await.map_err(|_| gone())?;
-            let open = async {
-                let mut stream = opened.await.map_err(|_| gone())??;
-                negotiate(&mut stream, &protocol).await?;
-                Ok(stream)
-            };
-            timeout(DEADLINE, open)
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        });
         Ok(RawStream {
-            stream: negotiated?,
+            stream: self.runtime.block_on(self.connection.open())?,
             runtime: &self.runtime,
         })
     }
@@ -108,13 +137,11 @@ impl RawStream<'_> {
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let stream = &mut self.stream;
         self.runtime.block_on(async {
-            let write = async {
+            in_time(async {
                 stream.write_all(bytes).await?;
                 stream.flush().await
-            };
-            timeout(DEADLINE, write)
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            })
+            .await
         })
     }
 
@@ -145,6 +172,13 @@ pub fn frame(kind: u8, id: u64, payload: &[u8]) -> Vec<u8> {
     frame.extend_from_slice(&id.to_be_bytes());
     frame.extend_from_slice(payload);
     frame
+}
+
+/// Gives one step of a conversation its time.
+async fn in_time<T>(step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(DEADLINE, step)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Runs a connection until nobody wants streams of it any more; streams the node opens are closed.

@@ -21,6 +21,10 @@ const NOISES: usize = 40;
 const UNREAD: u64 = 400;
 /// How long their answers are not read.
 const UNREAD_FOR: Duration = Duration::from_secs(5);
+/// Bytes that come singly on one connection, at most: many times what a node bears.
+const SINGLE_BYTES_MAX: usize = 10_000;
+/// The pause between them.
+const SINGLE_BYTE_PAUSE: Duration = Duration::from_millis(1);
 /// Streams with a frame that never ends.
 const UNFINISHED: usize = 120;
 
@@ -103,6 +107,30 @@ fn noise_and_frames_without_end_cost_bounded_memory() {
     assert!(grown < GROWTH_KIB_MAX, "the node has grown by {grown} KiB");
     assert_serves(&address);
     server.assert_alive();
+}
+
+#[test]
+fn bytes_that_come_singly_cost_the_connection() {
+    let site = Site::new();
+    let mut server = site.community("server");
+    server.run(&[]);
+    let address = server.address();
+    let connection = RawConnection::dial(&address);
+    let mut stream = connection.open().expect("a server offers the protocol");
+    let bytes = frame(0, 1, &[0xff; 1_000]);
+    let borne = (0..SINGLE_BYTES_MAX)
+        .zip(bytes.iter().cycle())
+        .take_while(|(_, byte)| {
+            // Those sent in the same moment would go in one packet.
+            thread::sleep(SINGLE_BYTE_PAUSE);
+            stream.send(&[**byte]).is_ok()
+        })
+        .count();
+    assert!(borne < SINGLE_BYTES_MAX, "it is never closed");
+    eventually("it is counted", || {
+        (faults(&server, "frame_in_short_reads") == 1).then_some(())
+    });
+    assert_serves(&address);
 }
 
 #[test]
