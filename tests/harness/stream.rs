@@ -210,8 +210,13 @@ async fn drive(mut muxer: StreamMuxerBox, mut orders: mpsc::Receiver<Order>) {
             let Poll::Ready(opened) = muxer.poll_outbound_unpin(cx) else {
                 return Poll::Pending;
             };
+            // Nothing may be asked of a connection that has failed.
+            let failed = opened.is_err();
             if let Some(order) = waiting.take() {
                 let _gone = order.send(opened);
+            }
+            if failed {
+                return Poll::Ready(());
             }
         }
     })
