@@ -268,3 +268,20 @@ fn keys_are_set_and_traces_filtered_from_the_command_line() {
         "ends before it begins",
     );
 }
+
+#[test]
+fn the_word_for_a_first_text_is_under_way_without_a_stamp() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("words.txt");
+    let trace = ["--trace", file.to_str().unwrap()];
+    let run = ["run", "hello", "--tier", "full", "--seed", "7"];
+    check(&[&run[..], &trace].concat(), 0, "passed");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut lines = text.lines().map(|line| {
+        let (seconds, fact) = line.split_once(' ').unwrap();
+        (seconds.parse::<f64>().unwrap(), fact)
+    });
+    let (shown, _) = lines.find(|(_, fact)| fact.contains(" is shown ")).unwrap();
+    let (stored, _) = lines.find(|(_, fact)| fact.contains(" stores ")).unwrap();
+    // Words are gathered for a second, and a stamp takes 0.9 s here.
+    assert!((1.0..1.5).contains(&(stored - shown)), "{shown}, {stored}");
+}

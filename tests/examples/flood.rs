@@ -152,6 +152,7 @@ fn crowd(count: u16) {
         status.keeper.load.subscriptions,
         f64::from(u32::try_from(after.saturating_sub(before)).unwrap()) / f64::from(count),
     );
+    println!("faults {:?}", status.faults);
     let beside = depositor.rate(DEPOSITS, DEPOSITS_IN_FLIGHT);
     println!(
         "{DEPOSITS_IN_FLIGHT} deposits under way at once: {alone:.0} receipts/s without them, {beside:.0} with them"
@@ -160,16 +161,23 @@ fn crowd(count: u16) {
     server.stop();
 }
 
-fn measure(time: Duration) {
-    let site = Site::alone();
+/// Starts a server as it is shipped, and shows what honest people see while nobody else is there.
+fn begin(site: &Site, time: Duration) -> (Node, Honest, Seen) {
     let mut server = site.public_community("server");
     server.run(&["--disk-cap", "256MiB"]);
-    let address = server.address();
-    let mut honest = Honest::new(&address, PEOPLE);
+    let mut honest = Honest::new(&server.address(), PEOPLE);
     honest.work(Duration::from_secs(2), PAUSE);
-    let mut idle = honest.work(time.min(Duration::from_secs(30)), PAUSE);
+    let mut idle = honest.work(time, PAUSE);
     show("idle", &mut idle);
     println!("memory {} KiB", server.memory_kib());
+    (server, honest, idle)
+}
+
+/// Shows what honest people see while one source asks as much as it can.
+fn measure(time: Duration) {
+    let site = Site::alone();
+    let (server, mut honest, _) = begin(&site, time.min(Duration::from_secs(30)));
+    let address = server.address();
     let hostile = Elsewhere::begin(&[&address.to_string()]);
     // It has reached its rate by then.
     honest.work(Duration::from_secs(2), PAUSE);
@@ -184,14 +192,8 @@ fn measure(time: Duration) {
 /// Shows what honest people see while others do what is strange.
 fn strange(time: Duration) {
     let site = Site::alone();
-    let mut server = site.public_community("server");
-    server.run(&["--disk-cap", "256MiB"]);
+    let (server, mut honest, mut idle) = begin(&site, time);
     let address = server.address();
-    let mut honest = Honest::new(&address, PEOPLE);
-    honest.work(Duration::from_secs(2), PAUSE);
-    let mut idle = honest.work(time, PAUSE);
-    show("idle", &mut idle);
-    println!("memory {} KiB", server.memory_kib());
     for kind in Strange::ALL {
         let (before, dropped) = (server.status(), dropped_at(&address));
         let mut hostile = Elsewhere::begin(&[&address.to_string(), kind.name()]);
