@@ -1,4 +1,8 @@
-//! Wall-clock time as plain numbers; nothing here reads a clock.
+//! Two kinds of time as plain numbers; nothing here reads a clock.
+//!
+//! Timers run on [`MonoMillis`], which only goes forward; validity (expiry, epochs, the dates of proofs) is a matter of
+//! the date, [`UnixMillis`], which people and time servers set. The two never mix: a machine that takes both takes a
+//! [`Now`] (SPEC 2.3).
 
 use std::fmt;
 
@@ -44,6 +48,55 @@ impl UnixMillis {
     /// Returns the salt epoch of locators this moment lies in (SPEC 3.3).
     pub fn salt_epoch(self) -> SaltEpoch {
         SaltEpoch(u32::try_from(self.0 / SALT_EPOCH_MS).unwrap_or(u32::MAX))
+    }
+}
+
+/// A reading of a clock that only goes forward: milliseconds since some moment of this run, worth nothing after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonoMillis(u64);
+
+impl MonoMillis {
+    /// Wraps a number of milliseconds.
+    pub const fn new(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Returns the number of milliseconds.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the moment `ms` later, or the last one there is.
+    #[must_use]
+    pub const fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Returns how many milliseconds have passed since `earlier`, 0 if it lies ahead.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Both times of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// What timers run on.
+    pub mono: MonoMillis,
+    /// What validity is measured by.
+    pub date: UnixMillis,
+}
+
+impl Now {
+    /// Pairs the two.
+    pub const fn new(mono: MonoMillis, date: UnixMillis) -> Self {
+        Self { mono, date }
+    }
+
+    /// Returns the moment at which the date will be `date`, now if it is past; only as good as the date is now, so that
+    /// it is asked for again at every wake-up rather than kept.
+    pub const fn when(self, date: UnixMillis) -> MonoMillis {
+        self.mono.plus(date.since(self.date))
     }
 }
 
