@@ -21,7 +21,7 @@ use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::reading::Reading;
 use crate::receipts::Receipts;
-use crate::records::{Loaded, Records};
+use crate::records::{Loaded, REMEMBERED_MS, Records};
 use crate::resolving::{Intent, Resolving};
 use crate::sending::{self, Sending};
 use crate::settings::Settings;
@@ -34,9 +34,6 @@ use crate::then::{Sealed, Then};
 const NETWORK_UP_MS: u64 = 10 * SECOND_MS;
 /// How long after its end a message that was sent is still shown with what became of it, in milliseconds.
 const SENT_SHOWN_MS: u64 = 7 * DAY_MS;
-/// How long after its end it is still remembered that a message was taken, in milliseconds: a clock that was ahead for a
-/// while must not make it new again.
-const REMEMBERED_MS: u64 = 7 * DAY_MS;
 /// How often records that only remember things are looked through, in milliseconds.
 const TIDY_MS: u64 = HOUR_MS;
 /// By how much the date may run ahead of the timers before the process counts as having slept, in milliseconds.

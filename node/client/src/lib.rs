@@ -25,6 +25,7 @@ mod cx;
 mod deposit;
 mod io;
 pub mod job;
+pub mod memory;
 pub mod model;
 mod overview;
 mod pending;
@@ -39,6 +40,8 @@ mod sending;
 mod settings;
 mod signal;
 mod stamps;
+#[cfg(test)]
+mod tests;
 mod then;
 
 pub use self::core::Core;

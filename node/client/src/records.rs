@@ -12,6 +12,7 @@ use bytes::Bytes;
 use restante_interface::DeliveryState;
 use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
+use restante_proto::limits::DAY_MS;
 use restante_proto::message::MessageId;
 use restante_proto::placement::Standing;
 use restante_proto::prekey::PrekeySecret;
@@ -22,6 +23,10 @@ use restante_proto::{Address, ItemId, NodeId};
 use crate::io::{CommitError, Token};
 use crate::model::{Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
 use crate::then::Then;
+
+/// How long after its end it is still remembered that a message was taken, in milliseconds: a clock that was ahead for a
+/// while must not make it new again.
+pub const REMEMBERED_MS: u64 = 7 * DAY_MS;
 
 /// A message, by who sent it and the name its sender gave it.
 pub type SenderMessage = (PublicKey, MessageId);
@@ -77,7 +82,7 @@ pub enum Change {
 }
 
 /// Everything that was read at the start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// The account.
     pub account: Account,
@@ -101,6 +106,25 @@ pub struct Loaded {
     pub seen: BTreeMap<SenderMessage, UnixMillis>,
     /// Delivery receipts that are due.
     pub due: BTreeSet<SenderMessage>,
+}
+
+impl Loaded {
+    /// Returns what a disk holds on which there is an account and nothing else.
+    pub const fn of(account: Account) -> Self {
+        Self {
+            account,
+            prekeys: Vec::new(),
+            card: None,
+            stamps: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            outgoing: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            due: BTreeSet::new(),
+        }
+    }
 }
 
 /// The tables.

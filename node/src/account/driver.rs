@@ -189,7 +189,11 @@ impl Driver {
             Request::Holdings { after } => {
                 let keeper = self.services.keeper.clone();
                 self.work.spawn(async move {
-                    answer.finish(holdings_page(keeper.as_ref(), after).await.map(Reply::Holdings));
+                    answer.finish(
+                        holdings_page(keeper.as_ref(), after)
+                            .await
+                            .map(Reply::Holdings),
+                    );
                     Came::Nothing
                 });
             }
@@ -404,11 +408,17 @@ async fn ask(services: &Services, keeper: NodeId, request: &request::Request) ->
 
 /// Asks a node which nodes it knows nearest to an address beside itself, nearest first; none when it does not answer.
 async fn neighbours(services: &Services, node: NodeId, address: Address) -> Vec<NodeId> {
-    let is_own = services.keeper.as_ref().is_some_and(|own| own.node() == node);
+    let is_own = services
+        .keeper
+        .as_ref()
+        .is_some_and(|own| own.node() == node);
     let known = if is_own {
         services.net.closest_known(address, CANDIDATES).await
     } else {
-        services.net.neighbours(node, address, ANSWER_DEADLINE).await
+        services
+            .net
+            .neighbours(node, address, ANSWER_DEADLINE)
+            .await
     };
     known.unwrap_or_default()
 }
@@ -439,9 +449,18 @@ fn findings(status: &StatusInfo) -> DoctorReport {
     let ok_if = |ok, otherwise| if ok { Verdict::Ok } else { otherwise };
     let mut findings = vec![
         network_finding(status),
-        finding(ok_if(status.card_published_ms.is_some(), Verdict::Warn), card),
-        finding(ok_if(status.mailboxes.subscribed > 0, Verdict::Warn), mailboxes),
-        finding(ok_if(status.keeper.read_only.is_none(), Verdict::Fail), keeper),
+        finding(
+            ok_if(status.card_published_ms.is_some(), Verdict::Warn),
+            card,
+        ),
+        finding(
+            ok_if(status.mailboxes.subscribed > 0, Verdict::Warn),
+            mailboxes,
+        ),
+        finding(
+            ok_if(status.keeper.read_only.is_none(), Verdict::Fail),
+            keeper,
+        ),
     ];
     if let Some(stopped) = status.account_read_only.clone() {
         findings.push(finding(Verdict::Fail, Examined::Account { stopped }));

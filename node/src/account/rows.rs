@@ -249,7 +249,9 @@ const CONTACT_STATES: [ContactState; 4] = [
 ];
 
 pub(super) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>> {
-    let state = CONTACT_STATES.iter().position(|state| *state == contact.state);
+    let state = CONTACT_STATES
+        .iter()
+        .position(|state| *state == contact.state);
     let row = ContactRow {
         account: contact.account.as_bytes().to_vec(),
         id: contact.id.to_string(),

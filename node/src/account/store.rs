@@ -7,10 +7,9 @@ use bytes::Bytes;
 use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Header, Slot};
-use restante_client::records::{Change, Loaded, SenderMessage};
+use restante_client::records::{Change, Loaded, REMEMBERED_MS, SenderMessage};
 use restante_proto::account::Identity;
 use restante_proto::keys::{PublicKey, SecretKey};
-use restante_proto::limits::DAY_MS;
 use restante_proto::message::MessageId;
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::Stamp;
@@ -75,9 +74,6 @@ impl AccountStoreError {
     }
 }
 
-/// A message or an envelope that ended so long ago is forgotten at a start, in milliseconds.
-const REMEMBERED_MS: u64 = 7 * DAY_MS;
-
 impl From<AccountStoreError> for CommitError {
     fn from(error: AccountStoreError) -> Self {
         Self {
@@ -99,9 +95,7 @@ impl AccountStore {
     /// Reads everything, destroys what has expired, and burns message keys that no row names.
     pub(super) fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
         let mut loaded = self.0.db().read(|tx| {
-            let account = tx
-                .get(ACCOUNT, SELF)?
-                .ok_or(AccountStoreError::NoAccount)?;
+            let account = tx.get(ACCOUNT, SELF)?.ok_or(AccountStoreError::NoAccount)?;
             let card = tx.get(CARD, SELF)?;
             let rows = |table| tx.iter(table).map_err(AccountStoreError::from);
             Ok::<_, AccountStoreError>(Loaded {
@@ -168,10 +162,7 @@ impl AccountStore {
         }
         let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
         let messages = changes.iter().filter(is_message).count();
-        let keys = self
-            .0
-            .keys()
-            .allocate_batch(messages, &mut rand::rng())?;
+        let keys = self.0.keys().allocate_batch(messages, &mut rand::rng())?;
         let committed = self.commit_with_keys(changes, &keys);
         if committed.as_ref().is_err_and(|error| !error.is_in_doubt()) {
             let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
@@ -221,7 +212,8 @@ impl AccountStore {
         let Some(date) = dates.max() else {
             return Ok(Vec::new());
         };
-        let is_over = |value: &[u8], table| moment_of(value, table).is_ok_and(|until| until <= date);
+        let is_over =
+            |value: &[u8], table| moment_of(value, table).is_ok_and(|until| until <= date);
         let rows = self.0.db().read(|tx| {
             let mut over = Vec::new();
             for (table, name) in [(TAKEN, "taken"), (SEEN, "seen")] {
