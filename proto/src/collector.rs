@@ -88,7 +88,7 @@ pub enum Input {
     Lost(NodeId),
     /// The network has just come up.
     NetworkUp,
-    /// The process did not run for a while: what keepers had promised to push may have lapsed.
+    /// The process did not run for a while, or its clock was set: what keepers had promised to push may have lapsed.
     Resumed,
     /// The time asked for by [`Collector::next_timeout`] has come.
     Timer,
@@ -218,6 +218,8 @@ impl Collector {
             Input::Resumed => {
                 for watch in self.watches.values_mut() {
                     watch.subscribed.clear();
+                    // What failed may have failed for a date that was wrong.
+                    watch.failures = 0;
                     if !watch.finding {
                         watch.hasten(now.mono);
                     }

@@ -36,8 +36,9 @@ const NETWORK_UP_MS: u64 = 10 * SECOND_MS;
 const SENT_SHOWN_MS: u64 = 7 * DAY_MS;
 /// How often records that only remember things are looked through, in milliseconds.
 const TIDY_MS: u64 = HOUR_MS;
-/// By how much the date may run ahead of the timers before the process counts as having slept, in milliseconds.
-const SLEPT_MS: u64 = 2 * MINUTE_MS;
+/// By how much the date may part from the timers between two inputs before the process counts as having slept or its
+/// clock as having been set, in milliseconds.
+const APART_MS: u64 = 2 * MINUTE_MS;
 
 /// The person's side of a node.
 #[derive(Debug)]
@@ -439,11 +440,13 @@ impl Subjects<'_> {
         self.resolving.begin(cx, id, intent);
     }
 
-    /// Notices that the date has run ahead of the timers: the process or the machine has slept, and peers are gone.
+    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are gone, or
+    /// the clock was set, so that what failed before may work now.
     fn on_date(&mut self, cx: &mut Cx<'_>) {
         let last = std::mem::replace(&mut self.upkeep.last, cx.now);
-        let passed = cx.mono().since(last.mono);
-        if cx.date().since(last.date) > passed.saturating_add(SLEPT_MS) {
+        let expected = last.date.plus(cx.mono().since(last.mono));
+        let apart = cx.date().since(expected).max(expected.since(cx.date()));
+        if apart > APART_MS {
             self.collecting.on_resumed(cx);
             self.upkeep.network_up = None;
             self.on_network_up(cx);

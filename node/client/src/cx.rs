@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rand_core::{CryptoRng, Rng as _};
+use rand_core::CryptoRng;
 use restante_interface::{Event, Refusal, Reply, SendResult};
 use restante_proto::receipt::NONCE_BYTES;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};

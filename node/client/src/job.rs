@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rand_core::{CryptoRng, Rng as _};
+use rand_core::CryptoRng;
 use restante_proto::account::PersonId;
 use restante_proto::card::{Card, CardDevice, CardRecord, Known, VerifiedCard, choose};
 use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};

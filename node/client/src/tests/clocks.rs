@@ -6,7 +6,7 @@ use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use super::world::{START, World};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     /// A clock that is set back or forward, by anything up to three days, and right again: mail comes within minutes,
     /// and nobody spins.

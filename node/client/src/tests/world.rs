@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rand_core::Rng as _;
 use restante_interface::{
-    Body, InboxMessage, InboxRequest, Refusal, Reply, Request as Call, SendRequest, SendResult,
+    Body, ContactState, InboxMessage, InboxRequest, Refusal, Reply, Request as Call, SendRequest,
+    SendResult,
 };
 use restante_proto::account::Identity;
 use restante_proto::keeper::{
@@ -18,7 +19,7 @@ use restante_proto::request::{Request, Response};
 use restante_proto::routing::distance;
 use restante_proto::stamp::CheapForTests;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
-use restante_proto::{Address, ItemId, NodeId};
+use restante_proto::{Address, NodeId};
 
 use super::super::job::{Costs, Job};
 use super::super::memory::MemoryDisk;
@@ -34,10 +35,6 @@ pub(super) struct Seeded(u64);
 impl Seeded {
     pub(super) const fn new(seed: u64) -> Self {
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
-    }
-
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next_u64() % (end.max(1) as u64)).unwrap()
     }
 }
 
@@ -523,6 +520,12 @@ impl World {
         }
     }
 
+    pub(super) fn has_accepted(&self, person: usize, other: usize) -> bool {
+        let other = self.people[other].core.account().identity.account.public();
+        let contact = self.people[person].disk.rows().contacts.get(&other);
+        contact.is_some_and(|contact| contact.state == ContactState::Accepted)
+    }
+
     pub(super) fn an_hour() -> u64 {
         HOUR_MS
     }
@@ -635,9 +638,4 @@ impl TestKeeper {
             .filter(|item| item.kind.name() == "envelope");
         envelopes.count()
     }
-}
-
-/// Tells an identifier by its bytes.
-pub(super) fn item(bytes: &[u8]) -> ItemId {
-    restante_proto::envelope::id_of(bytes)
 }
