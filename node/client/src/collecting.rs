@@ -8,7 +8,7 @@ use restante_interface::ContactState;
 use restante_proto::account::PersonId;
 use restante_proto::collector::{self, Collector, watched_epochs};
 use restante_proto::envelope::{OpenFault, VerifiedMessage};
-use restante_proto::keys::SecretKey;
+use restante_proto::keys::{PublicKey, SecretKey};
 use restante_proto::mailbox::{AckEntry, Mailbox, OwnerProof, OwnerRequest, Rule};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::request::{Push, Request, Response};
@@ -24,7 +24,7 @@ use crate::model::{Header, HeaderDraft, SLOT_BYTES, Slot};
 use crate::pending::Question;
 use crate::sealing::DEVICE_MAILBOXES;
 use crate::signal::Signal;
-use crate::then::{Taken, Then};
+use crate::then::{Arriving, Taken, Then};
 
 /// Messages kept at once; further ones stay at the keepers.
 const INBOX_COUNT_MAX: usize = 10_000;
@@ -225,11 +225,15 @@ impl Collecting {
             return self.defer(cx, taken.mailbox, ids);
         }
         let arrived = !taken.messages.is_empty();
-        for (arrival, header) in taken.messages {
+        for message in taken.messages {
             if let Some(slot) = slots.next() {
-                let header = header.finish(slot);
+                let header = message.header.finish(slot);
                 let id = header.shown_id();
-                cx.records.show(arrival, header);
+                // Its sender may have been accepted while it was on its way to the disk.
+                if !message.is_due && is_accepted(cx, &header.sender) {
+                    cx.records.put_due((header.sender, header.message));
+                }
+                cx.records.show(message.arrival, header);
                 cx.event(restante_interface::Event::Received { id });
             }
         }
@@ -347,7 +351,11 @@ impl Collecting {
         }
         hear(cx, message, false);
         self.arriving += 1;
-        taken.messages.push((arrival, header));
+        taken.messages.push(Arriving {
+            arrival,
+            header,
+            is_due: is_contact,
+        });
     }
 
     /// Gives the collector an input and carries out what it says.
@@ -498,6 +506,11 @@ fn on_delivered(cx: &mut Cx<'_>, message: &Message, ids: &[MessageId], taken: &m
         }
         taken.delivered.push(id);
     }
+}
+
+fn is_accepted(cx: &Cx<'_>, account: &PublicKey) -> bool {
+    let contact = cx.records.contacts().get(account);
+    contact.is_some_and(|contact| contact.state == ContactState::Accepted)
 }
 
 /// Stages what a message says about its sender: what its device grants, and when it was heard of.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use restante_interface::Event;
+use restante_proto::card::CardRecord;
 use restante_proto::limits::{LOCATORS, SECOND_MS};
 use restante_proto::publisher::{self, Publisher};
 use restante_proto::receipt::Claim;
@@ -30,6 +31,8 @@ const LATER_MS: u64 = 20 * SECOND_MS;
 #[derive(Debug, Default)]
 pub(crate) struct Publishing {
     publisher: Publisher,
+    /// The records of the card that is committed: the one in [`Records`](crate::records::Records) may not be yet.
+    committed: Vec<CardRecord>,
     published: Option<UnixMillis>,
     /// When a stamp for the next salt epoch may be made.
     later_due: Option<MonoMillis>,
@@ -57,6 +60,7 @@ impl Publishing {
         };
         let locators: Vec<Address> = card.records.iter().map(|record| record.locator).collect();
         let (present, next) = locators.split_at(LOCATORS.min(locators.len()));
+        self.committed.clone_from(&card.records);
         let made = publisher::Input::Made {
             issued: card.issued,
             present: present.to_vec(),
@@ -186,8 +190,13 @@ impl Publishing {
                     cx.ask_neighbours(question, keeper, locator);
                 }
                 publisher::Output::Deposit(locator, keeper) => {
-                    if !deposit(cx, locator, keeper) {
-                        self.handle(cx, publisher::Input::Failed(locator, keeper));
+                    let record = self
+                        .committed
+                        .iter()
+                        .find(|record| record.locator == locator);
+                    match record {
+                        Some(record) => deposit(cx, record, keeper),
+                        None => self.handle(cx, publisher::Input::Failed(locator, keeper)),
                     }
                 }
                 publisher::Output::Published { locators, of } => {
@@ -218,13 +227,9 @@ fn make_card(cx: &mut Cx<'_>) {
     cx.compute(Question::MakeCard, job);
 }
 
-/// Deposits the record of a locator; false if there is none.
-fn deposit(cx: &mut Cx<'_>, locator: Address, keeper: NodeId) -> bool {
-    let nonce = cx.nonce();
-    let records = cx.records.card().into_iter().flat_map(|card| &card.records);
-    let Some(record) = records.into_iter().find(|record| record.locator == locator) else {
-        return false;
-    };
+/// Deposits a record.
+fn deposit(cx: &mut Cx<'_>, record: &CardRecord, keeper: NodeId) {
+    let (nonce, locator) = (cx.nonce(), record.locator);
     let asked = Asked {
         keeper,
         claim: Claim {
@@ -241,7 +246,6 @@ fn deposit(cx: &mut Cx<'_>, locator: Address, keeper: NodeId) -> bool {
         nonce,
     };
     cx.ask(Question::DepositCard(locator, asked), keeper, request);
-    true
 }
 
 /// Orders a better stamp when a keeper asks for one that is not too dear.

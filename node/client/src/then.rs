@@ -56,7 +56,18 @@ pub struct Taken {
     /// The envelopes, each with its end.
     pub envelopes: Vec<(ItemId, UnixMillis)>,
     /// Messages among them, in the order of their slots.
-    pub messages: Vec<(u64, HeaderDraft)>,
+    pub messages: Vec<Arriving>,
     /// Messages of one's own that have arrived, by what they say.
     pub delivered: Vec<MessageId>,
+}
+
+/// A message on its way into the inbox.
+#[derive(Debug)]
+pub struct Arriving {
+    /// Its place.
+    pub arrival: u64,
+    /// Its header.
+    pub header: HeaderDraft,
+    /// Its delivery receipt is staged with it.
+    pub is_due: bool,
 }
