@@ -229,6 +229,7 @@ fn seal(
     let device = CardDevice {
         certificate: identity.certificate(),
         prekey: prekey.public().clone(),
+        first_contact: identity.first_contact().public(),
     };
     let card = Card {
         account: identity.account.public(),
@@ -238,7 +239,6 @@ fn seal(
         expires: prekey.public().expires,
         terminated: false,
         devices: vec![device],
-        first_contact: identity.first_contact().public(),
         avatar: None,
     };
     let mut records = Vec::new();

@@ -1,7 +1,7 @@
 //! From a person's words to envelopes at keepers.
 
 use restante_proto::account::PersonId;
-use restante_proto::card::VerifiedCard;
+use restante_proto::card::{Card, VerifiedCard};
 use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
@@ -215,7 +215,7 @@ impl Client {
     ) {
         let account = card.card().account;
         self.befriend(now, &account).await;
-        let (message, contact) = self.text(now, &account, request);
+        let (message, contact) = self.text(now, card.card(), request);
         let expires = now.plus(request.ttl_ms);
         let sealed = match self.seal_for(now, card, &message, expires) {
             Ok(sealed) => sealed,
@@ -254,7 +254,7 @@ impl Client {
     fn text(
         &self,
         now: UnixMillis,
-        to: &PublicKey,
+        to: &Card,
         request: &SendRequest,
     ) -> (Message, Option<Contact>) {
         let content = Content::Text {
@@ -264,14 +264,17 @@ impl Client {
         };
         let id = MessageId::random(&mut rand::rng());
         let message = Message::new(&self.account.identity, id, now, content);
-        let Some(contact) = self.contacts.get(to) else {
+        let Some(contact) = self.contacts.get(&to.account) else {
             return (message, None);
         };
         let granted = contact.grant.as_ref();
         if granted.is_some_and(|grant| grant.mailbox(now.epoch()).is_some()) {
             return (message, None);
         }
-        let message = envelope::with_grant(message, self.grant_to(now, to));
+        let Some(grant) = self.grant_to(now, to) else {
+            return (message, None);
+        };
+        let message = envelope::with_grant(message, grant);
         let contact = message.grant.as_ref().map(|grant| Contact {
             granted: Some(grant.last_epoch()),
             ..contact.clone()
@@ -293,16 +296,16 @@ impl Client {
         let epoch = now.epoch();
         let contact = self.contacts.get(&card.account);
         let granted = contact.and_then(|contact| contact.grant.as_ref()?.mailbox(epoch));
-        let mailbox = match &granted {
-            Some((mailbox, _)) => *mailbox,
-            None => Mailbox {
-                owner: card.first_contact,
-                rule: Rule::Stamp,
-                epoch,
-            },
-        };
         let mut sealed = Vec::new();
         for device in &card.devices {
+            let first_contact = Mailbox {
+                owner: device.first_contact,
+                rule: Rule::Stamp,
+                epoch,
+            };
+            let mailbox = granted
+                .as_ref()
+                .map_or(first_contact, |(mailbox, _)| *mailbox);
             let recipient = Recipient {
                 account: card.account,
                 device: device.certificate.device,

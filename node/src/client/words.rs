@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use restante_proto::card::Card;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{
     DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS, MINUTE_MS, SECOND_MS,
@@ -90,7 +91,7 @@ impl Client {
         if words.is_empty() {
             return;
         }
-        let grant = self.grant_due(now, &account, contact.granted);
+        let grant = self.grant_due(now, card.card(), contact.granted);
         let granted = grant.as_ref().map(Grant::last_epoch);
         let ids = words.iter().map(|(_, message)| *message).collect();
         let content = Content::Delivered { ids };
@@ -129,27 +130,26 @@ impl Client {
         }
     }
 
-    /// Returns a grant for `account` when it has none, or one that ends soon.
-    fn grant_due(
-        &self,
-        now: UnixMillis,
-        account: &PublicKey,
-        granted: Option<Epoch>,
-    ) -> Option<Grant> {
+    /// Returns a grant for the account of `card` when it has none, or one that ends soon.
+    fn grant_due(&self, now: UnixMillis, card: &Card, granted: Option<Epoch>) -> Option<Grant> {
         let present = now.epoch();
         let lasts = granted.is_some_and(|last| last > present.plus(RENEW_EPOCHS));
-        (!lasts).then(|| self.grant_to(now, account))
+        if lasts {
+            return None;
+        }
+        self.grant_to(now, card)
     }
 
-    /// Returns a grant for `account` from today on.
-    pub(super) fn grant_to(&self, now: UnixMillis, account: &PublicKey) -> Grant {
-        Grant::issue(
+    /// Returns a grant for the first device of `card` from today on.
+    pub(super) fn grant_to(&self, now: UnixMillis, card: &Card) -> Option<Grant> {
+        Some(Grant::issue(
             &self.account.identity,
-            account,
-            mailbox_index(account),
+            &card.account,
+            &card.devices.first()?.certificate.device,
+            mailbox_index(&card.account),
             now.epoch(),
             GRANT_EPOCHS_MAX,
-        )
+        ))
     }
 
     /// Returns what a contact's word changes: which messages have arrived.
