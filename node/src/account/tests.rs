@@ -308,8 +308,10 @@ fn contact(number: u8) -> Contact {
 
 /// Returns what a contact grants from an epoch on.
 fn grant(number: u8, first: u32) -> Grant {
-    let ours = person(1).0.account.public();
-    Grant::issue(&person(number).0, &ours, 0, Epoch::new(first), 16)
+    let ours = person(1).0;
+    let (account, device) = (ours.account.public(), ours.device.public());
+    let granting = person(number).0;
+    Grant::issue(&granting, &account, &device, 0, Epoch::new(first), 16)
 }
 
 #[test]
