@@ -7,6 +7,8 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod engine_panic;
+#[cfg(test)]
+mod fixture;
 pub mod home;
 pub mod keeper;
 pub mod lane;

@@ -369,59 +369,43 @@ impl MailStore {
         let messages = batch
             .iter()
             .filter(|r| matches!(r.effect, Effect::Message { .. }));
-        let keys = self
-            .0
-            .keys()
-            .allocate_batch(messages.count(), &mut rand::rng())?;
-        let committed = self.commit_with_keys(batch, &keys);
-        if committed.as_ref().is_err_and(|fault| !fault.is_in_doubt()) {
-            let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
-            // Keys that stay are burnt at the next start, since no row names them.
-            let _first_fault_counts = self.0.keys().burn(&slots);
-        }
-        committed
-    }
-
-    fn commit_with_keys(
-        &self,
-        batch: &[Received],
-        keys: &[MessageKey],
-    ) -> Result<Vec<(u64, Header)>, StoreFault> {
-        let mut keys = keys.iter();
+        let count = messages.count();
         let mut headers = Vec::new();
-        self.0.db().write(|tx| {
-            for received in batch {
-                let until = received.expires.get().to_be_bytes();
-                let mut place = received.mailbox.as_bytes().to_vec();
-                place.extend_from_slice(received.envelope.as_bytes());
-                tx.put(TAKEN, &place, &until)?;
-                if let Some(contact) = &received.contact {
-                    tx.put(CONTACTS, contact.account.as_bytes(), &contact.to_row())?;
+        self.0
+            .write_with_keys(count, &mut rand::rng(), |tx, keys| {
+                let mut keys = keys.iter();
+                for received in batch {
+                    let until = received.expires.get().to_be_bytes();
+                    let mut place = received.mailbox.as_bytes().to_vec();
+                    place.extend_from_slice(received.envelope.as_bytes());
+                    tx.put(TAKEN, &place, &until)?;
+                    if let Some(contact) = &received.contact {
+                        tx.put(CONTACTS, contact.account.as_bytes(), &contact.to_row())?;
+                    }
+                    if let Effect::Word { ended, sent } = &received.effect {
+                        put_word(tx, ended, sent)?;
+                    }
+                    let Effect::Message {
+                        arrival,
+                        header,
+                        body,
+                        word,
+                    } = &received.effect
+                    else {
+                        continue;
+                    };
+                    let Some(key) = keys.next() else { continue };
+                    let named = named_key(&(header.sender, header.message));
+                    tx.put(SEEN, &named, &until)?;
+                    if *word {
+                        tx.put(WORDS, &named, &[])?;
+                    }
+                    let header = header.finish(key.slot());
+                    self.put_message(tx, *arrival, &header, key, body)?;
+                    headers.push((*arrival, header));
                 }
-                if let Effect::Word { ended, sent } = &received.effect {
-                    put_word(tx, ended, sent)?;
-                }
-                let Effect::Message {
-                    arrival,
-                    header,
-                    body,
-                    word,
-                } = &received.effect
-                else {
-                    continue;
-                };
-                let Some(key) = keys.next() else { continue };
-                let named = named_key(&(header.sender, header.message));
-                tx.put(SEEN, &named, &until)?;
-                if *word {
-                    tx.put(WORDS, &named, &[])?;
-                }
-                let header = header.finish(key.slot());
-                self.put_message(tx, *arrival, &header, key, body)?;
-                headers.push((*arrival, header));
-            }
-            Ok::<_, StoreFault>(())
-        })?;
+                Ok::<_, StoreFault>(())
+            })?;
         Ok(headers)
     }
 
