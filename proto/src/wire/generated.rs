@@ -470,7 +470,7 @@ pub struct FoundNode {
     /// 32 bytes, Ed25519
     #[prost(bytes = "bytes", tag = "1")]
     pub node: ::prost::bytes::Bytes,
-    /// 1 to 8, binary multiaddresses of at most 64 bytes
+    /// 1 to 8, binary multiaddresses of at most 107 bytes
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }

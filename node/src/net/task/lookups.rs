@@ -34,13 +34,11 @@ use super::super::routing::Routing;
 use super::super::status::Count;
 use super::Task;
 
-/// Where the result of a lookup goes.
 pub(super) type Reply = oneshot::Sender<Result<Vec<NodeId>, NetFault>>;
 
 /// A question that is under way: whose it is and what came of it.
 type Pending = futures::future::BoxFuture<'static, Answered>;
 
-/// What came of a question.
 #[derive(Debug)]
 pub(super) struct Answered {
     lookup: u64,
@@ -48,7 +46,6 @@ pub(super) struct Answered {
     result: Result<Bytes, RequestFault>,
 }
 
-/// A lookup that is wanted.
 #[derive(Debug)]
 struct Wanted {
     point: Point,
@@ -63,19 +60,18 @@ struct Running {
     number: u64,
     point: Point,
     lookup: Lookup<NodeId, Distance>,
-    /// Where those are whom nobody was asked about yet.
+    /// The addresses of nodes that were heard of and not asked yet.
     addresses: BTreeMap<NodeId, Vec<Multiaddr>>,
     /// Who hears of the nearest while it goes on, and within what distance they have to be.
     near: Option<(watch::Sender<Vec<NodeId>>, Distance)>,
     reply: Option<(usize, Reply)>,
 }
 
-/// All lookups of a node.
 pub(super) struct Lookups {
     own: NodeId,
     began: Instant,
     running: Vec<Running>,
-    /// Those that somebody waits for; they go first.
+    /// Those with a caller that waits; they go first.
     waiting: VecDeque<Wanted>,
     refreshes: VecDeque<Wanted>,
     questions: FuturesUnordered<Pending>,
@@ -101,7 +97,7 @@ impl Lookups {
         }
     }
 
-    /// Takes a lookup that somebody waits for, or refuses it; `near` hears of the nearest while it goes on.
+    /// Takes a lookup for a caller, or refuses it; `near` hears of the nearest while it goes on.
     pub(super) fn want(
         &mut self,
         point: Point,
@@ -141,7 +137,6 @@ impl Lookups {
         self.due
     }
 
-    /// Returns the next answer.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answered> {
         match self.questions.poll_next_unpin(cx) {
             Poll::Ready(Some(answered)) => Poll::Ready(answered),
@@ -163,7 +158,7 @@ impl Lookups {
                 |running: &mut Running| running.is_abandoned() || running.lookup.is_done(now);
             let ended: Vec<Running> = self.running.extract_if(.., done).collect();
             if ended.is_empty() {
-                // Whoever could not ask for want of room asks as soon as there is some.
+                // A lookup that could not ask for want of room asks as soon as there is some.
                 self.changed = crowded;
                 break;
             }
@@ -334,7 +329,7 @@ impl Running {
         named
     }
 
-    /// Adds where somebody says that a node is to what others say: whoever lies about it hides nobody.
+    /// Adds the addresses that one node gives for another to those that others gave: a liar cannot hide a node.
     fn note(&mut self, node: NodeId, said: Vec<Multiaddr>) {
         if self.addresses.len() >= HEARD_NODES_MAX && !self.addresses.contains_key(&node) {
             return;
@@ -370,7 +365,7 @@ impl Running {
         reply.is_some_and(|(_, reply)| reply.is_closed())
     }
 
-    /// Tells whoever waits for it what was found; `unasked` says that somebody was still to be asked and could not be.
+    /// Sends the result to its caller; `unasked` says that a node was still to be asked and could not be.
     fn end(self, unasked: bool) {
         let Some((count, reply)) = self.reply else {
             return;
@@ -410,7 +405,7 @@ impl Task {
         }
     }
 
-    /// Answers somebody else's question, or parts from whoever asks nonsense.
+    /// Answers a peer's question, or disconnects a peer whose question does not decode.
     pub(super) fn on_question(&mut self, via: item::Via, id: u64, payload: &[u8]) {
         let behaviour = self.swarm.behaviour_mut();
         match Question::decode(payload) {

@@ -9,14 +9,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{DemoFault, broken};
-use crate::config::{Config, Serve};
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::{HoldingItem, IdInfo, StatusInfo};
-use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
-use crate::home::{Home, HomeError};
-use crate::node::{self, Costs, NodeFault};
-use crate::passphrase::Passphrase;
+use super::{DemoError, broken};
+use restante::config::{Config, Serve};
+use restante::control::protocol::{ControlReply, ControlRequest};
+use restante::control::report::{HoldingItem, IdInfo, StatusInfo};
+use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
+use restante::home::Home;
+use restante::lane::Lane;
+use restante::node::{self, Costs, NodeFault};
+use restante::passphrase::Passphrase;
 
 /// How long anything here may take before the demonstration has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,13 +27,13 @@ const LOOK: Duration = Duration::from_millis(50);
 const PASSPHRASE: &[u8] = b"correct horse battery staple";
 
 /// A node that runs, and the way to ask it things.
-pub(super) struct Player {
+pub(super) struct RunningNode {
     calls: mpsc::Sender<ControlCall>,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), NodeFault>>,
 }
 
-impl Player {
+impl RunningNode {
     fn start<F>(run: impl FnOnce(mpsc::Receiver<ControlCall>, watch::Receiver<bool>) -> F) -> Self
     where
         F: Future<Output = Result<(), NodeFault>> + Send + 'static,
@@ -48,14 +49,14 @@ impl Player {
     }
 
     /// Asks the node what a command would.
-    pub(super) async fn ask(&self, request: ControlRequest) -> Result<ControlReply, DemoFault> {
+    pub(super) async fn ask(&self, request: ControlRequest) -> Result<ControlReply, DemoError> {
         let outcome = tokio::time::timeout(PATIENCE, call(&self.calls, request)).await;
         let reply = outcome.map_err(|_| broken("a node does not answer"))?;
         reply.map_err(|fault| broken(format!("a node refuses: {}; {}", fault.message, fault.hint)))
     }
 
     /// Returns how the node is doing.
-    pub(super) async fn status(&self) -> Result<StatusInfo, DemoFault> {
+    pub(super) async fn status(&self) -> Result<StatusInfo, DemoError> {
         match self.ask(ControlRequest::Status).await? {
             ControlReply::Status(status) => Ok(*status),
             _ => Err(broken("a node answers something else than its status")),
@@ -63,7 +64,7 @@ impl Player {
     }
 
     /// Returns what the node holds for others.
-    pub(super) async fn holdings(&self) -> Result<Vec<HoldingItem>, DemoFault> {
+    pub(super) async fn holdings(&self) -> Result<Vec<HoldingItem>, DemoError> {
         match self.ask(ControlRequest::Holdings { after: None }).await? {
             ControlReply::Holdings(page) => Ok(page.items),
             _ => Err(broken("a node answers something else than its holdings")),
@@ -75,7 +76,7 @@ impl Player {
         &self,
         what: &str,
         wanted: impl Fn(&StatusInfo) -> bool,
-    ) -> Result<StatusInfo, DemoFault> {
+    ) -> Result<StatusInfo, DemoError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let status = self.status().await?;
@@ -90,7 +91,7 @@ impl Player {
     }
 
     /// Ends the node in good order.
-    pub(super) async fn leave(self) -> Result<(), DemoFault> {
+    pub(super) async fn leave(self) -> Result<(), DemoError> {
         self.stop.send_replace(true);
         match tokio::time::timeout(PATIENCE, self.running).await {
             Ok(Ok(ended)) => Ok(ended?),
@@ -101,13 +102,13 @@ impl Player {
 }
 
 /// Everybody, and where their homes are.
-pub(super) struct Cast {
+pub(super) struct Nodes {
     folder: PathBuf,
     entry: Vec<libp2p::Multiaddr>,
-    pub(super) keepers: Vec<Player>,
+    pub(super) keepers: Vec<RunningNode>,
 }
 
-impl Cast {
+impl Nodes {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -122,7 +123,7 @@ impl Cast {
     }
 
     /// Starts the server, which becomes everybody's way in; it keeps items too.
-    pub(super) async fn start_server(&mut self) -> Result<(), DemoFault> {
+    pub(super) async fn start_server(&mut self) -> Result<(), DemoError> {
         let server = self.start_community("server")?;
         let status = server
             .wait("the server listens", |s| !s.listen.is_empty())
@@ -141,7 +142,7 @@ impl Cast {
     }
 
     /// Starts keepers and waits until they know each other.
-    pub(super) async fn start_keepers(&mut self, count: usize) -> Result<(), DemoFault> {
+    pub(super) async fn start_keepers(&mut self, count: usize) -> Result<(), DemoError> {
         for number in 1..=count {
             let keeper = self.start_community(&format!("keeper{number}"))?;
             self.keepers.push(keeper);
@@ -155,13 +156,14 @@ impl Cast {
         Ok(())
     }
 
-    fn start_community(&self, name: &str) -> Result<Player, DemoFault> {
-        let made = Home::create::<(), NodeOrHome>(&self.folder.join(name), |staging| {
-            std::fs::write(staging.community_file(), b"").map_err(NodeOrHome::Io)?;
-            node::create_node_key(&staging.node_key_file())?;
-            Ok(())
-        });
-        let (home, ()) = made?;
+    fn start_community(&self, name: &str) -> Result<RunningNode, DemoError> {
+        let (home, ()) = Home::create::<(), DemoError>(&self.folder.join(name), |staging| {
+            std::fs::write(staging.community_file(), b"").map_err(|source| DemoError::Io {
+                doing: "making a home",
+                source,
+            })?;
+            Ok(node::create_node_key(&staging.node_key_file())?)
+        })?;
         let config = Config {
             bootstrap: self.entry.clone(),
             ..Config::local()
@@ -169,19 +171,19 @@ impl Cast {
         let run = |calls, stop| async move {
             node::run_community(&home, config, Costs::production(), calls, stop).await
         };
-        Ok(Player::start(run))
+        Ok(RunningNode::start(run))
     }
 
     /// Makes an account.
-    pub(super) async fn create(&self, name: &str) -> Result<IdInfo, DemoFault> {
+    pub(super) async fn create(&self, name: &str) -> Result<IdInfo, DemoError> {
         let path = self.folder.join(name);
         let handle: Handle = name.parse().map_err(|_| broken("a handle"))?;
-        let lane = crate::lane::Lane::thread("create").map_err(|source| DemoFault::Io {
+        let lane = Lane::thread("create").map_err(|source| DemoError::Io {
             doing: "starting a thread",
             source,
         })?;
         let made = lane.run(move || {
-            Home::create::<IdInfo, NodeOrHome>(&path, |staging| {
+            Home::create::<IdInfo, DemoError>(&path, |staging| {
                 Ok(node::create(
                     staging,
                     &handle,
@@ -195,21 +197,21 @@ impl Cast {
     }
 
     /// Starts a person's node; it asks others and keeps nothing for them, as a phone would.
-    pub(super) fn start(&self, name: &str) -> Result<Player, DemoFault> {
-        let home = Home::open(&self.folder.join(name)).map_err(NodeOrHome::from)?;
+    pub(super) fn start(&self, name: &str) -> Result<RunningNode, DemoError> {
+        let home = Home::open(&self.folder.join(name))?;
         let config = Config {
             bootstrap: self.entry.clone(),
             serve: Serve::Never,
             ..Config::local()
         };
         let passphrase = passphrase()?;
-        Ok(Player::start(|calls, stop| async move {
+        Ok(RunningNode::start(|calls, stop| async move {
             node::run(&home, config, passphrase, Costs::production(), calls, stop).await
         }))
     }
 
     /// Returns how many envelopes all keepers hold together.
-    pub(super) async fn envelopes(&self) -> Result<Vec<HoldingItem>, DemoFault> {
+    pub(super) async fn envelopes(&self) -> Result<Vec<HoldingItem>, DemoError> {
         let mut envelopes = Vec::new();
         for keeper in &self.keepers {
             let held = keeper.holdings().await?;
@@ -219,7 +221,7 @@ impl Cast {
     }
 
     /// Waits until no keeper holds an envelope.
-    pub(super) async fn wait_empty(&self) -> Result<(), DemoFault> {
+    pub(super) async fn wait_empty(&self) -> Result<(), DemoError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = self.envelopes().await?.len();
@@ -244,46 +246,6 @@ impl Cast {
     }
 }
 
-fn passphrase() -> Result<Passphrase, DemoFault> {
+fn passphrase() -> Result<Passphrase, DemoError> {
     Passphrase::new(PASSPHRASE.to_vec()).map_err(|fault| broken(fault.to_string()))
-}
-
-/// What making a home can say.
-enum NodeOrHome {
-    Node(NodeFault),
-    Home(HomeError),
-    Io(std::io::Error),
-    Demo(DemoFault),
-}
-
-impl From<NodeFault> for NodeOrHome {
-    fn from(fault: NodeFault) -> Self {
-        Self::Node(fault)
-    }
-}
-
-impl From<HomeError> for NodeOrHome {
-    fn from(fault: HomeError) -> Self {
-        Self::Home(fault)
-    }
-}
-
-impl From<DemoFault> for NodeOrHome {
-    fn from(fault: DemoFault) -> Self {
-        Self::Demo(fault)
-    }
-}
-
-impl From<NodeOrHome> for DemoFault {
-    fn from(fault: NodeOrHome) -> Self {
-        match fault {
-            NodeOrHome::Node(fault) => Self::Node(fault),
-            NodeOrHome::Home(fault) => broken(fault.to_string()),
-            NodeOrHome::Io(source) => Self::Io {
-                doing: "making a home",
-                source,
-            },
-            NodeOrHome::Demo(fault) => fault,
-        }
-    }
 }

@@ -28,14 +28,13 @@ use super::limits::{ConnectionLimits, SHUNNED_FOR, SHUNNED_MAX, TRUSTED_ADDRESSE
 use super::peer::node_of;
 use super::status::{Count, Counters};
 
-/// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("refused: {}", .0.name())]
 pub(super) struct Refused(pub(super) Count);
 
-/// Refuses connections above the limits and dials to where nobody should be led.
+/// Refuses connections above the limits, and dials to private addresses that a stranger named.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct ConnectionLimiter {
     limits: ConnectionLimits,
     /// Whether loopback is a network like any other.
     local: bool,
@@ -50,11 +49,11 @@ pub(super) struct Gate {
     per_ip: BTreeMap<IpAddr, usize>,
     /// Pending incoming and established connections by neighbourhood.
     per_group: BTreeMap<IpGroup, usize>,
-    /// Addresses where somebody has broken the protocol, and until when nobody is let in from there.
+    /// Addresses whose peer has broken the protocol, and until when no connection from there is accepted.
     shunned: BTreeMap<IpGroup, Instant>,
 }
 
-/// Where a connection leads: nothing when addresses are not counted there.
+/// The remote address of a connection; `None` where addresses are not counted.
 #[derive(Debug, Clone, Copy)]
 struct Place(Option<IpAddr>);
 
@@ -66,7 +65,7 @@ struct Established {
     tcp: bool,
 }
 
-impl Gate {
+impl ConnectionLimiter {
     pub(super) fn new(limits: ConnectionLimits, local: bool, counters: Arc<Counters>) -> Self {
         Self {
             limits,
@@ -138,7 +137,7 @@ impl Gate {
         self.check(group < self.limits.per_group_max, Count::PerGroup)
     }
 
-    /// Lets nobody in for a while from where a connection comes from: its peer has broken the protocol.
+    /// Accepts no connection for a while from the address of one whose peer has broken the protocol.
     pub(super) fn shun(&mut self, id: ConnectionId, now: Instant) {
         let Some(ip) = self.established.get(&id).and_then(|one| one.place.0) else {
             return;
@@ -237,7 +236,7 @@ fn take_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
     }
 }
 
-impl NetworkBehaviour for Gate {
+impl NetworkBehaviour for ConnectionLimiter {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Infallible;
 
@@ -283,7 +282,7 @@ impl NetworkBehaviour for Gate {
             Count::PendingOut,
         )?;
         // These addresses come from the user or, through AutoNAT, from a stranger who would like
-        // this node to knock at somebody's private network.
+        // this node to probe a private network.
         let fine = addresses.iter().all(|address| {
             is_dialable(address, self.local) || self.trusted.contains(&bare(address.clone()))
         });

@@ -1,22 +1,21 @@
-//! A person's vault on the disk: database and message keys through crashes.
+//! Database and message keys together, through power cuts at every write and a disk that fails at any.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use restante::vault::{SLOT_ID_BYTES, SlotId, StoreKey, Table, Vault, VaultFault};
+use restante_sim_disk::{Disk, Faults};
 
-use super::{Clock, file, rng};
-use crate::{Disk, Faults};
+use super::super::{
+    DATABASE_FILE, DbFault, KEY_FILE, SLOT_ID_BYTES, SlotId, StoreKey, Table, Vault, VaultFault,
+};
+use crate::fixture::seeded;
 
-pub(super) const DATABASE: &str = "client.redb";
-pub(super) const KEYS: &str = "message-keys";
 const MESSAGES: Table = Table::new("messages");
 const CONTEXT: &[u8] = b"context";
 
 /// A person through several lives of the host.
 struct Life {
-    clock: Clock,
     disk: Disk,
     rng: StdRng,
     key: StoreKey,
@@ -41,14 +40,11 @@ impl<E: Into<VaultFault>> From<E> for Broken {
 
 impl Life {
     fn new(seed: u64) -> Self {
-        let clock = Clock::default();
-        let disk = clock.disk(seed);
-        let (vault, key) = create(&disk, &mut rng(seed));
-        clock.wait(&disk);
+        let disk = Disk::instant(seed);
+        let (vault, key) = create(&disk, &mut seeded(seed));
         Self {
-            clock,
             disk,
-            rng: rng(seed),
+            rng: seeded(seed),
             key,
             vault: Some(vault),
             kept: BTreeMap::new(),
@@ -72,22 +68,12 @@ impl Life {
             vault
                 .db()
                 .write(|tx| tx.remove(MESSAGES, &old.to_be_bytes()))?;
-            self.clock.wait(&self.disk);
             self.burnt.insert(slot);
             return Ok(());
         }
         let mut body = vec![0; self.rng.random_range(10..3_000)];
         self.rng.fill(&mut body[..]);
-        let message = vault.keys().allocate(&mut self.rng)?;
-        let sealed = vault
-            .keys()
-            .seal_body(&message, CONTEXT, &body, &mut self.rng)
-            .map_err(|_| Broken::Message(number))?;
-        let row = [message.slot().to_bytes().as_slice(), &sealed].concat();
-        vault
-            .db()
-            .write(|tx| tx.put(MESSAGES, &number.to_be_bytes(), &row))?;
-        self.clock.wait(&self.disk);
+        put(vault, &mut self.rng, number, &body)?;
         self.kept.insert(number, body);
         Ok(())
     }
@@ -95,10 +81,7 @@ impl Life {
     fn restart(&mut self) -> Result<(), Broken> {
         self.vault = None;
         let vault = open(&self.disk, &self.key, &mut self.rng)?;
-        let rows = vault.db().read(|tx| tx.iter(MESSAGES))?;
-        let live = rows.iter().map(|row| slot_of(&row.value)).collect();
-        vault.keys().reconcile(&live)?;
-        self.clock.wait(&self.disk);
+        vault.keys().reconcile(&live(&vault)?)?;
         for (number, body) in &self.kept {
             let row = row(&vault, *number)?.ok_or(Broken::Message(*number))?;
             let sealed = &row[SLOT_ID_BYTES..];
@@ -117,6 +100,25 @@ impl Life {
     }
 }
 
+/// Commits a message with a key of its own.
+fn put(vault: &Vault, rng: &mut StdRng, number: u32, body: &[u8]) -> Result<(), VaultFault> {
+    let mut sealing = seeded(number.into());
+    vault.write_with_keys(1, rng, |tx, keys| {
+        let sealed = vault
+            .keys()
+            .seal_body(&keys[0], CONTEXT, body, &mut sealing)
+            .unwrap();
+        let row = [keys[0].slot().to_bytes().as_slice(), &sealed].concat();
+        Ok(tx.put(MESSAGES, &number.to_be_bytes(), &row)?)
+    })
+}
+
+/// Returns the slots that rows name.
+fn live(vault: &Vault) -> Result<BTreeSet<SlotId>, DbFault> {
+    let rows = vault.db().read(|tx| tx.iter(MESSAGES))?;
+    Ok(rows.iter().map(|row| slot_of(&row.value)).collect())
+}
+
 fn row(vault: &Vault, number: u32) -> Result<Option<Vec<u8>>, VaultFault> {
     let row = vault
         .db()
@@ -128,16 +130,16 @@ fn slot_of(row: &[u8]) -> SlotId {
     SlotId::from_bytes(*row.first_chunk().unwrap())
 }
 
-pub(super) fn create(disk: &Disk, rng: &mut StdRng) -> (Vault, StoreKey) {
+fn create(disk: &Disk, rng: &mut StdRng) -> (Vault, StoreKey) {
     let key = StoreKey::random(rng);
-    let keys = Box::new(file(disk, KEYS));
-    let vault = Vault::create_on(file(disk, DATABASE), keys, &key, rng);
+    let keys = Box::new(disk.file(KEY_FILE).unwrap());
+    let vault = Vault::create_on(disk.file(DATABASE_FILE).unwrap(), keys, &key, rng);
     (vault.unwrap(), key)
 }
 
 fn open(disk: &Disk, key: &StoreKey, rng: &mut StdRng) -> Result<Vault, VaultFault> {
-    let keys = Box::new(file(disk, KEYS));
-    Vault::open_on(file(disk, DATABASE), keys, key, rng)
+    let keys = Box::new(disk.file(KEY_FILE).unwrap());
+    Vault::open_on(disk.file(DATABASE_FILE).unwrap(), keys, key, rng)
 }
 
 /// Returns how many crashes lost something, and how many broke a promise.
@@ -177,4 +179,46 @@ fn a_lying_disk_is_noticed() {
     };
     let (_, broken) = crash_at_work(6, &faults);
     assert!(broken > 2, "{broken}");
+}
+
+#[test]
+fn a_message_whose_commit_is_in_doubt_keeps_its_key() {
+    let mut committed_all_the_same = 0;
+    for (calls, power_cut) in (0..60).flat_map(|calls| [(calls, false), (calls, true)]) {
+        let disk = Disk::instant(calls);
+        let rng = &mut seeded(calls);
+        let (vault, key) = create(&disk, rng);
+        disk.fail_after(calls);
+        let mut promised = 0;
+        while put(&vault, rng, promised, b"text").is_ok() {
+            promised += 1;
+        }
+        drop(vault);
+        disk.mend();
+        match power_cut {
+            true => disk.crash(),
+            false => disk.kill(),
+        };
+        let vault = open(&disk, &key, rng).unwrap();
+        let live = live(&vault).unwrap();
+        assert!((promised as usize..=promised as usize + 1).contains(&live.len()));
+        committed_all_the_same += live.len() - promised as usize;
+        let found = vault.keys().reconcile(&live).unwrap();
+        assert_eq!(found.absent, [], "failure after {calls}, {power_cut}");
+        assert_eq!(vault.keys().count().unwrap() as usize, live.len());
+    }
+    assert!(committed_all_the_same > 3, "{committed_all_the_same}");
+}
+
+#[test]
+fn a_message_that_is_refused_leaves_no_key() {
+    let disk = Disk::instant(1);
+    let rng = &mut seeded(1);
+    let (vault, _) = create(&disk, rng);
+    let refused = vault.write_with_keys(3, rng, |_, _| {
+        Err::<(), _>(VaultFault::from(DbFault::Missing))
+    });
+    assert_eq!(refused, Err(DbFault::Missing.into()));
+    assert_eq!(vault.keys().count().unwrap(), 0);
+    put(&vault, rng, 1, b"the vault goes on").unwrap();
 }

@@ -1,16 +1,17 @@
 use libp2p::core::ConnectedPoint;
 use libp2p::identity::Keypair;
+use libp2p::swarm::{DialError, ListenError};
 
 use super::super::limits::NetLimits;
 use super::*;
 
-/// A gate with small limits, and the connections opened through it.
-struct Door {
-    gate: Gate,
+/// A limiter with small limits, and the connections it was asked for.
+struct Asked {
+    limiter: ConnectionLimiter,
     next: usize,
 }
 
-fn door(local: bool) -> Door {
+fn asked(local: bool) -> Asked {
     let mut limits = NetLimits::personal().connections;
     limits.pending_in_max = 3;
     limits.pending_out_max = 3;
@@ -21,8 +22,8 @@ fn door(local: bool) -> Door {
     limits.per_ip_max = 2;
     limits.per_group_max = 3;
     limits.tcp_max = 4;
-    Door {
-        gate: Gate::new(limits, local, Arc::new(Counters::new())),
+    Asked {
+        limiter: ConnectionLimiter::new(limits, local, Arc::new(Counters::new())),
         next: 1,
     }
 }
@@ -35,7 +36,7 @@ fn at(text: &str) -> Multiaddr {
     text.parse().unwrap()
 }
 
-impl Door {
+impl Asked {
     fn id(&mut self) -> ConnectionId {
         self.next += 1;
         ConnectionId::new_unchecked(self.next)
@@ -44,7 +45,7 @@ impl Door {
     fn pending(&mut self, remote: &str) -> Result<ConnectionId, ConnectionDenied> {
         let id = self.id();
         let here = at("/ip4/127.0.0.1/tcp/1");
-        self.gate
+        self.limiter
             .handle_pending_inbound_connection(id, &here, &at(remote))
             .map(|()| id)
     }
@@ -54,7 +55,7 @@ impl Door {
         let id = self.pending(remote).map_err(reason)?;
         let here = at("/ip4/127.0.0.1/tcp/1");
         let there = at(remote);
-        self.gate
+        self.limiter
             .handle_established_inbound_connection(id, peer, &here, &there)
             .map_err(reason)?;
         let endpoint = ConnectedPoint::Listener {
@@ -69,10 +70,10 @@ impl Door {
     fn outgoing(&mut self, peer: PeerId, remote: &str) -> Result<ConnectionId, Count> {
         let id = self.id();
         let there = at(remote);
-        self.gate
+        self.limiter
             .handle_pending_outbound_connection(id, Some(peer), &[], Endpoint::Dialer)
             .map_err(reason)?;
-        self.gate
+        self.limiter
             .handle_established_outbound_connection(
                 id,
                 peer,
@@ -90,8 +91,16 @@ impl Door {
         Ok(id)
     }
 
+    #[track_caller]
+    fn check_nothing_counted(&self) {
+        let limiter = &self.limiter;
+        assert!(limiter.per_peer.is_empty() && limiter.per_ip.is_empty());
+        assert!(limiter.per_group.is_empty() && limiter.established.is_empty());
+        assert!(limiter.pending_in.is_empty() && limiter.pending_out.is_empty());
+    }
+
     fn established(&mut self, id: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
-        self.gate
+        self.limiter
             .on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
                 peer_id: peer,
                 connection_id: id,
@@ -103,12 +112,12 @@ impl Door {
 }
 
 fn reason(denied: ConnectionDenied) -> Count {
-    denied.downcast::<Refused>().expect("the gate refuses").0
+    denied.downcast::<Refused>().expect("the limiter refuses").0
 }
 
 #[test]
 fn every_limit_refuses_one_more_and_counts_it() {
-    let mut full = door(false);
+    let mut full = asked(false);
     let same = peer();
     full.incoming(same, "/ip4/1.0.0.1/udp/1/quic-v1").unwrap();
     full.outgoing(same, "/ip4/1.0.1.1/udp/1/quic-v1").unwrap();
@@ -140,7 +149,7 @@ fn every_limit_refuses_one_more_and_counts_it() {
         full.incoming(peer(), "/ip4/4.0.0.1/tcp/1"),
         Err(Count::Established)
     );
-    let counters = full.gate.counters.read();
+    let counters = full.limiter.counters.read();
     for count in [
         Count::PerPeer,
         Count::PerGroup,
@@ -154,7 +163,7 @@ fn every_limit_refuses_one_more_and_counts_it() {
 
 #[test]
 fn incoming_connections_cannot_take_every_place() {
-    let mut full = door(false);
+    let mut full = asked(false);
     for ip in 1..=5 {
         full.incoming(peer(), &format!("/ip4/{ip}.0.0.1/udp/1/quic-v1"))
             .unwrap();
@@ -168,7 +177,7 @@ fn incoming_connections_cannot_take_every_place() {
 
 #[test]
 fn tcp_has_fewer_places() {
-    let mut full = door(false);
+    let mut full = asked(false);
     for ip in 1..=4 {
         full.incoming(peer(), &format!("/ip4/{ip}.0.0.1/tcp/1"))
             .unwrap();
@@ -179,7 +188,7 @@ fn tcp_has_fewer_places() {
 
 #[test]
 fn handshakes_are_limited_and_counted_by_address() {
-    let mut full = door(false);
+    let mut full = asked(false);
     full.pending("/ip4/1.0.0.1/tcp/1").unwrap();
     full.pending("/ip4/1.0.0.1/tcp/2").unwrap();
     assert_eq!(
@@ -195,7 +204,7 @@ fn handshakes_are_limited_and_counted_by_address() {
 
 #[test]
 fn what_ends_leaves_no_trace() {
-    let mut full = door(false);
+    let mut full = asked(false);
     for round in 0..20 {
         let mut open = Vec::new();
         let stranger = peer();
@@ -207,25 +216,50 @@ fn what_ends_leaves_no_trace() {
             "{round}"
         );
         for id in open {
-            full.gate.on_closed(id);
+            full.limiter.on_closed(id);
         }
-        let id = full.pending("/ip4/1.0.0.1/tcp/1").unwrap();
-        full.gate.end_pending_in(id);
     }
-    let gate = &full.gate;
-    assert!(gate.per_peer.is_empty() && gate.per_ip.is_empty() && gate.per_group.is_empty());
-    assert!(gate.pending_in.is_empty() && gate.established.is_empty());
+    full.check_nothing_counted();
+}
+
+#[test]
+fn failed_handshakes_and_dials_leave_no_trace() {
+    let mut full = asked(false);
+    let address = at("/ip4/1.0.0.1/tcp/1");
+    for _ in 0..20 {
+        let connection_id = full.pending("/ip4/1.0.0.1/tcp/1").unwrap();
+        full.limiter
+            .on_swarm_event(FromSwarm::ListenFailure(ListenFailure {
+                local_addr: &address,
+                send_back_addr: &address,
+                error: &ListenError::Aborted,
+                connection_id,
+                peer_id: None,
+            }));
+        let connection_id = full.id();
+        full.limiter
+            .handle_pending_outbound_connection(connection_id, None, &[], Endpoint::Dialer)
+            .unwrap();
+        full.limiter
+            .on_swarm_event(FromSwarm::DialFailure(DialFailure {
+                peer_id: None,
+                error: &DialError::Aborted,
+                connection_id,
+            }));
+    }
+    full.check_nothing_counted();
+    full.incoming(peer(), "/ip4/1.0.0.1/tcp/1").unwrap();
 }
 
 #[test]
 fn loopback_is_free_in_the_local_profile_alone() {
-    let mut local = door(true);
+    let mut local = asked(true);
     for _ in 0..5 {
         local
             .incoming(peer(), "/ip4/127.0.0.1/udp/1/quic-v1")
             .unwrap();
     }
-    let mut production = door(false);
+    let mut production = asked(false);
     production
         .incoming(peer(), "/ip4/127.0.0.1/udp/1/quic-v1")
         .unwrap();
@@ -238,62 +272,67 @@ fn loopback_is_free_in_the_local_profile_alone() {
 
 #[test]
 fn strangers_cannot_make_a_node_dial_private_addresses() {
-    let mut gate = door(false).gate;
-    let dial = |gate: &mut Gate, text: &str| {
-        gate.pending_out.clear();
+    let mut limiter = asked(false).limiter;
+    let dial = |limiter: &mut ConnectionLimiter, text: &str| {
+        limiter.pending_out.clear();
         let id = ConnectionId::new_unchecked(1);
         let addresses = [at(text)];
-        gate.handle_pending_outbound_connection(id, Some(peer()), &addresses, Endpoint::Dialer)
+        limiter
+            .handle_pending_outbound_connection(id, Some(peer()), &addresses, Endpoint::Dialer)
             .map(|_| ())
             .map_err(reason)
     };
-    assert_eq!(dial(&mut gate, "/ip4/8.8.8.8/tcp/1"), Ok(()));
+    assert_eq!(dial(&mut limiter, "/ip4/8.8.8.8/tcp/1"), Ok(()));
     for text in [
         "/ip4/192.168.0.1/tcp/22",
         "/dns4/router.local/tcp/80",
         "/ip4/127.0.0.1/tcp/1",
     ] {
-        assert_eq!(dial(&mut gate, text), Err(Count::NotPublic), "{text}");
-        gate.trust(at(text));
-        assert_eq!(dial(&mut gate, text), Ok(()), "{text}, named by the user");
+        assert_eq!(dial(&mut limiter, text), Err(Count::NotPublic), "{text}");
+        limiter.trust(at(text));
+        assert_eq!(
+            dial(&mut limiter, text),
+            Ok(()),
+            "{text}, named by the user"
+        );
     }
 }
 
 #[test]
 fn a_peer_with_another_kind_of_key_is_refused() {
-    let mut full = door(false);
+    let mut full = asked(false);
     let other = full.incoming(PeerId::random(), "/ip4/1.0.0.1/tcp/1");
     assert_eq!(other, Err(Count::KeyKind));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_let_in_for_a_while_from_where_somebody_broke_the_protocol() {
-    let mut door = door(false);
+    let mut full = asked(false);
     let (bad, neighbour) = (
         "/ip4/192.0.2.1/udp/1/quic-v1",
         "/ip4/192.0.2.2/udp/1/quic-v1",
     );
-    let id = door.incoming(peer(), bad).unwrap();
-    door.gate.shun(id, Instant::now());
-    assert_eq!(door.incoming(peer(), bad), Err(Count::Shunned));
-    door.incoming(peer(), neighbour).unwrap();
+    let id = full.incoming(peer(), bad).unwrap();
+    full.limiter.shun(id, Instant::now());
+    assert_eq!(full.incoming(peer(), bad), Err(Count::Shunned));
+    full.incoming(peer(), neighbour).unwrap();
     tokio::time::advance(SHUNNED_FOR).await;
-    door.incoming(peer(), bad).unwrap();
+    full.incoming(peer(), bad).unwrap();
     // A connection that is not there any more shuns nobody.
-    door.gate
+    full.limiter
         .shun(ConnectionId::new_unchecked(999), Instant::now());
-    assert!(door.gate.shunned.len() <= 1);
+    assert!(full.limiter.shunned.len() <= 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_ipv6_a_whole_host_is_shunned() {
-    let mut door = door(false);
-    let id = door
+    let mut full = asked(false);
+    let id = full
         .incoming(peer(), "/ip6/2001:db8:1:2::1/udp/1/quic-v1")
         .unwrap();
-    door.gate.shun(id, Instant::now());
-    let refused = door.incoming(peer(), "/ip6/2001:db8:1:2::9/udp/1/quic-v1");
+    full.limiter.shun(id, Instant::now());
+    let refused = full.incoming(peer(), "/ip6/2001:db8:1:2::9/udp/1/quic-v1");
     assert_eq!(refused, Err(Count::Shunned));
-    door.incoming(peer(), "/ip6/2001:db8:1:3::1/udp/1/quic-v1")
+    full.incoming(peer(), "/ip6/2001:db8:1:3::1/udp/1/quic-v1")
         .unwrap();
 }

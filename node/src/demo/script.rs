@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::cast::{Cast, Player};
-use super::{DemoFault, KEEPERS, Timeline, broken};
-use crate::clock;
-use crate::control::protocol::{ControlReply, ControlRequest, InboxRequest, SendRequest};
-use crate::control::report::{Body, DeliveryState, IdInfo, InboxMessage, SendResult};
+use super::fixtures::{Nodes, RunningNode};
+use super::{DemoError, KEEPERS, Timeline, broken};
+use restante::clock;
+use restante::control::protocol::{ControlReply, ControlRequest, InboxRequest, SendRequest};
+use restante::control::report::{Body, DeliveryState, IdInfo, InboxMessage, SendResult};
 
 const DAY_MS: u64 = 86_400_000;
-/// The life of the message that nobody is to read, in milliseconds.
+/// The life of the message that expires unread, in milliseconds.
 const SHORT_MS: u64 = 2_000;
 /// What Alice writes; the last one lives for two seconds.
 const TEXTS: [&str; 4] = [
@@ -21,20 +21,20 @@ const TEXTS: [&str; 4] = [
     "Forget the door code: 4711.",
 ];
 
-/// Plays the whole story.
-pub(super) async fn play(timeline: &mut Timeline<'_>, cast: &mut Cast) -> Result<(), DemoFault> {
+/// Plays the whole script.
+pub(super) async fn play(timeline: &mut Timeline<'_>, nodes: &mut Nodes) -> Result<(), DemoError> {
     timeline.tell("network", "a bootstrap server starts, on loopback")?;
-    cast.start_server().await?;
-    cast.start_keepers(KEEPERS).await?;
+    nodes.start_server().await?;
+    nodes.start_keepers(KEEPERS).await?;
     timeline.tell(
         "network",
         format!("{KEEPERS} keepers have joined through it"),
     )?;
 
-    let (alice_id, bob_id) = (cast.create("alice").await?, cast.create("bob").await?);
+    let (alice_id, bob_id) = (nodes.create("alice").await?, nodes.create("bob").await?);
     timeline.tell("Alice", format!("is {}", alice_id.id))?;
     timeline.tell("Bob", format!("is {}", bob_id.id))?;
-    let (alice, bob) = (cast.start("alice")?, cast.start("bob")?);
+    let (alice, bob) = (nodes.start("alice")?, nodes.start("bob")?);
     bob.wait("Bob's card is published", |s| s.card_published_ms.is_some())
         .await?;
     alice
@@ -44,28 +44,28 @@ pub(super) async fn play(timeline: &mut Timeline<'_>, cast: &mut Cast) -> Result
         .await?;
     timeline.tell(
         "both",
-        "have published their cards: whoever knows the ID finds them",
+        "have published their cards: all who know the ID find them",
     )?;
     bob.leave().await?;
     timeline.tell("Bob", "goes away; his node is off")?;
 
     let sent = send_all(timeline, &alice, &bob_id).await?;
-    show_keepers(timeline, cast).await?;
-    wait_for_expiry(timeline, cast, &sent).await?;
+    show_keepers(timeline, nodes).await?;
+    wait_for_expiry(timeline, nodes, &sent).await?;
 
-    let bob = cast.start("bob")?;
+    let bob = nodes.start("bob")?;
     timeline.tell("Bob", "is back")?;
     let messages = receive(&bob, TEXTS.len() - 1).await?;
     check_messages(timeline, &messages)?;
-    cast.wait_empty().await?;
+    nodes.wait_empty().await?;
     timeline.tell(
         "keepers",
         "hold no envelope any more: Bob took them, and said so",
     )?;
 
     accept(timeline, &alice, &bob, &alice_id, &sent).await?;
-    cast.wait_empty().await?;
-    check_files(timeline, cast.folder())?;
+    nodes.wait_empty().await?;
+    check_files(timeline, nodes.folder())?;
     bob.leave().await?;
     alice.leave().await?;
     timeline.tell("all", "everything was as it should be")
@@ -74,9 +74,9 @@ pub(super) async fn play(timeline: &mut Timeline<'_>, cast: &mut Cast) -> Result
 /// Sends all texts and sees each stored.
 async fn send_all(
     timeline: &mut Timeline<'_>,
-    alice: &Player,
+    alice: &RunningNode,
     bob: &IdInfo,
-) -> Result<Vec<SendResult>, DemoFault> {
+) -> Result<Vec<SendResult>, DemoError> {
     let mut results = Vec::new();
     for (number, text) in TEXTS.iter().enumerate() {
         let short = number == TEXTS.len() - 1;
@@ -108,8 +108,8 @@ async fn send_all(
 }
 
 /// Shows what one of the keepers can say about the messages.
-async fn show_keepers(timeline: &mut Timeline<'_>, cast: &Cast) -> Result<(), DemoFault> {
-    for keeper in &cast.keepers {
+async fn show_keepers(timeline: &mut Timeline<'_>, nodes: &Nodes) -> Result<(), DemoError> {
+    for keeper in &nodes.keepers {
         let held = keeper.holdings().await?;
         let envelopes: Vec<_> = held.iter().filter(|item| item.kind == "envelope").collect();
         if envelopes.is_empty() {
@@ -132,13 +132,13 @@ async fn show_keepers(timeline: &mut Timeline<'_>, cast: &Cast) -> Result<(), De
 /// Waits for the end of the short message, and sees that no keeper has it any more.
 async fn wait_for_expiry(
     timeline: &mut Timeline<'_>,
-    cast: &Cast,
+    nodes: &Nodes,
     sent: &[SendResult],
-) -> Result<(), DemoFault> {
+) -> Result<(), DemoError> {
     let end = sent.last().map_or(0, |result| result.until_ms);
     let left = end.saturating_sub(clock::now().get());
     tokio::time::sleep(Duration::from_millis(left + 1)).await;
-    let envelopes = cast.envelopes().await?;
+    let envelopes = nodes.envelopes().await?;
     if envelopes.iter().any(|item| item.expires_ms <= end) {
         return Err(broken("a keeper still has the message that has expired"));
     }
@@ -146,7 +146,7 @@ async fn wait_for_expiry(
 }
 
 /// Reads until as many messages came as are wanted, and then sees that there are no more.
-async fn receive(bob: &Player, wanted: usize) -> Result<Vec<InboxMessage>, DemoFault> {
+async fn receive(bob: &RunningNode, wanted: usize) -> Result<Vec<InboxMessage>, DemoError> {
     let mut messages: Vec<InboxMessage> = Vec::new();
     let mut wait_ms = 15_000;
     loop {
@@ -173,7 +173,7 @@ async fn receive(bob: &Player, wanted: usize) -> Result<Vec<InboxMessage>, DemoF
     Ok(messages)
 }
 
-fn check_messages(timeline: &mut Timeline<'_>, messages: &[InboxMessage]) -> Result<(), DemoFault> {
+fn check_messages(timeline: &mut Timeline<'_>, messages: &[InboxMessage]) -> Result<(), DemoError> {
     let mut texts: Vec<&str> = Vec::new();
     for message in messages {
         let text = message.text.as_ref().map_or("", |text| text.0.as_str());
@@ -198,11 +198,11 @@ fn check_messages(timeline: &mut Timeline<'_>, messages: &[InboxMessage]) -> Res
 /// Lets Bob accept Alice, and sees that she learns of the delivery.
 async fn accept(
     timeline: &mut Timeline<'_>,
-    alice: &Player,
-    bob: &Player,
+    alice: &RunningNode,
+    bob: &RunningNode,
     alice_id: &IdInfo,
     sent: &[SendResult],
-) -> Result<(), DemoFault> {
+) -> Result<(), DemoError> {
     bob.ask(ControlRequest::ContactAccept {
         who: alice_id.id.clone(),
     })
@@ -211,7 +211,7 @@ async fn accept(
         "Bob",
         "accepts Alice; only now is she told that he was there",
     )?;
-    let delivered = |status: &crate::control::report::StatusInfo| {
+    let delivered = |status: &restante::control::report::StatusInfo| {
         let state = |id: &str| status.outbox.iter().find(|entry| entry.message_id == id);
         sent[..sent.len() - 1].iter().all(|result| {
             state(&result.message_id).is_some_and(|e| e.state == DeliveryState::Delivered)
@@ -235,11 +235,11 @@ async fn accept(
 }
 
 /// Looks for the texts in every file of every home.
-fn check_files(timeline: &mut Timeline<'_>, folder: &Path) -> Result<(), DemoFault> {
+fn check_files(timeline: &mut Timeline<'_>, folder: &Path) -> Result<(), DemoError> {
     let mut files = 0;
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        let io = |source| DemoFault::Io {
+        let io = |source| DemoError::Io {
             doing: "reading the homes",
             source,
         };
