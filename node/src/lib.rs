@@ -11,7 +11,7 @@ pub mod passphrase;
 mod telemetry;
 
 // A node, and its parts.
-pub mod client;
+pub mod account;
 pub mod keeper;
 pub mod net;
 pub mod node;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rand::Rng as _;
+use restante_interface::IdInfo;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::{Equihash, StampScheme};
@@ -14,11 +15,10 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::client::{OpenFault, StoreFault};
+use crate::account::{AccountStoreError, OpenError};
 use crate::clock::Clock;
 use crate::config::{Config, Serve};
 use crate::control::ControlCall;
-use crate::control::report::IdInfo;
 use crate::home::Home;
 use crate::keeper::store::RedbStore;
 use crate::lane::{Lane, LaneClosed};
@@ -27,12 +27,13 @@ use crate::passphrase::Passphrase;
 use crate::vault::{PassCost, Vault, VaultFault};
 
 pub mod assembly;
-mod caretaker;
+mod control_loop;
 mod known;
 mod neighbours;
 mod router;
+pub(crate) mod status;
 
-use self::assembly::Ground;
+use self::assembly::Environment;
 pub use self::known::{PeerFile, PeerList};
 
 /// Why a node could not be made or run.
@@ -44,7 +45,7 @@ pub enum NodeFault {
     Vault(#[from] VaultFault),
     /// What is in the vault.
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(#[from] AccountStoreError),
     /// The keeper's store.
     #[error("the keeper's store cannot be opened: {0}")]
     Keeper(String),
@@ -67,11 +68,11 @@ pub enum NodeFault {
     Lane(#[from] LaneClosed),
 }
 
-impl From<OpenFault> for NodeFault {
-    fn from(fault: OpenFault) -> Self {
+impl From<OpenError> for NodeFault {
+    fn from(fault: OpenError) -> Self {
         match fault {
-            OpenFault::Store(fault) => Self::Store(fault),
-            OpenFault::Lane(fault) => Self::Lane(fault),
+            OpenError::Store(fault) => Self::Store(fault),
+            OpenError::Worker(fault) => Self::Lane(fault),
         }
     }
 }
@@ -212,8 +213,8 @@ pub async fn run(
         Serve::Never => None,
         Serve::Auto => Some(open_store(home, &config, &lanes).await?),
     };
-    let ground = ground(home, costs, lanes);
-    assembly::run_person(ground, config, vault, store, calls, stop).await
+    let environment = environment(home, costs, lanes);
+    assembly::run_person(environment, config, vault, store, calls, stop).await
 }
 
 /// Runs a community server, a node without a person, until `stop` holds `true`.
@@ -235,13 +236,23 @@ pub async fn run_community(
     let lanes = Lanes::threads().map_err(NodeFault::Thread)?;
     let key = read_node_key(&home.node_key_file())?;
     let store = open_store(home, &config, &lanes).await?;
-    let ground = ground(home, costs, lanes);
-    assembly::run_server(ground, config, key, store, calls, stop).await
+    let environment = environment(home, costs, lanes);
+    assembly::run_server(environment, config, key, store, calls, stop).await
+}
+
+/// Waits until the node is to stop.
+///
+/// # Cancel safety
+///
+/// Cancel safe: a later call sees the same stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that no sender is left, and with it no other way to stop the node.
+    let _guard = stop.wait_for(|stop| *stop).await;
 }
 
 /// What a node on this machine stands on.
-fn ground(home: &Home, costs: Costs, lanes: Lanes) -> Ground {
-    Ground {
+fn environment(home: &Home, costs: Costs, lanes: Lanes) -> Environment {
+    Environment {
         clock: Clock::system(),
         lanes,
         costs,

@@ -412,15 +412,12 @@ async fn neighbours(services: &Services, node: NodeId, address: Address) -> Vec<
         .keeper
         .as_ref()
         .is_some_and(|own| own.node() == node);
-    let known = if is_own {
-        services.net.closest_known(address, CANDIDATES).await
-    } else {
-        services
-            .net
-            .neighbours(node, address, ANSWER_DEADLINE)
-            .await
-    };
-    known.unwrap_or_default()
+    if is_own {
+        let known = services.net.closest_known(address, CANDIDATES).await;
+        return known.unwrap_or_default();
+    }
+    let named = services.net.neighbours(node, address, ANSWER_DEADLINE);
+    named.await.unwrap_or_default()
 }
 
 /// Waits for a push of one's own keeper; none if there is no such keeper.

@@ -161,46 +161,40 @@ impl AccountStore {
             self.0.keys().burn(&burned)?;
         }
         let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
-        let messages = changes.iter().filter(is_message).count();
-        let keys = self.0.keys().allocate_batch(messages, &mut rand::rng())?;
-        let committed = self.commit_with_keys(changes, &keys);
-        if committed.as_ref().is_err_and(|error| !error.is_in_doubt()) {
-            let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
-            // Keys that stay are burned at the next start, since no row names them.
-            let _first_error_counts = self.0.keys().burn(&slots);
-        }
-        committed?;
-        Ok(keys.iter().map(|key| Slot(key.slot().to_bytes())).collect())
+        let count = changes.iter().filter(is_message).count();
+        let forgotten = self.forgotten(changes)?;
+        self.0.write_with_keys(count, &mut rand::rng(), |tx, keys| {
+            for (table, key) in &forgotten {
+                tx.remove(*table, key)?;
+            }
+            self.apply_all(tx, changes, keys)?;
+            Ok(keys.iter().map(|key| Slot(key.slot().to_bytes())).collect())
+        })
     }
 
-    fn commit_with_keys(
+    fn apply_all(
         &self,
+        tx: &mut WriteTx<'_>,
         changes: &[Change],
         keys: &[MessageKey],
     ) -> Result<(), AccountStoreError> {
         let mut keys = keys.iter();
-        let forgotten = self.forgotten(changes)?;
-        self.0.db().write(|tx| {
-            for (table, key) in &forgotten {
-                tx.remove(*table, key)?;
-            }
-            for change in changes {
-                match change {
-                    Change::PutMessage {
-                        arrival,
-                        header,
-                        body,
-                    } => {
-                        let Some(key) = keys.next() else { continue };
-                        let slot = Slot(key.slot().to_bytes());
-                        let header = (**header).clone().finish(slot);
-                        self.put_message(tx, *arrival, &header, key, body)?;
-                    }
-                    change => apply(tx, change)?,
+        for change in changes {
+            match change {
+                Change::PutMessage {
+                    arrival,
+                    header,
+                    body,
+                } => {
+                    let Some(key) = keys.next() else { continue };
+                    let slot = Slot(key.slot().to_bytes());
+                    let header = (**header).clone().finish(slot);
+                    self.put_message(tx, *arrival, &header, key, body)?;
                 }
+                change => apply(tx, change)?,
             }
-            Ok::<_, AccountStoreError>(())
-        })
+        }
+        Ok(())
     }
 
     /// Returns the rows that are to be forgotten.

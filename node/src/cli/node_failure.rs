@@ -1,10 +1,10 @@
-//! What to do when a node cannot be made or run.
+//! The words for why a node cannot be made or run.
 
 use std::error::Error;
 
 use super::Failure;
 use super::failure::chain;
-use crate::client::StoreFault;
+use crate::account::AccountStoreError;
 use crate::net::SpawnFault;
 use crate::node::NodeFault;
 use crate::vault::{BodyFault, DbFault, DiskFault, KeyFault, UnlockFault, VaultFault};
@@ -39,7 +39,7 @@ impl From<NodeFault> for Failure {
     }
 }
 
-/// Returns the cause at the bottom; libp2p repeats it at every layer above.
+/// Returns the innermost cause; libp2p repeats it at every layer.
 fn root<'a>(mut fault: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     while let Some(cause) = fault.source() {
         fault = cause;
@@ -68,14 +68,14 @@ fn of_unlock(message: String, fault: &UnlockFault) -> Failure {
     }
 }
 
-fn of_store(message: String, fault: &StoreFault) -> Failure {
+fn of_store(message: String, fault: &AccountStoreError) -> Failure {
     match fault {
-        StoreFault::Vault(fault) => of_vault(message, fault),
-        StoreFault::Db(fault) => of_db(message, fault),
-        StoreFault::Keys(fault) | StoreFault::Body(BodyFault::Keys(fault)) => {
+        AccountStoreError::Vault(fault) => of_vault(message, fault),
+        AccountStoreError::Db(fault) => of_db(message, fault),
+        AccountStoreError::Keys(fault) | AccountStoreError::Body(BodyFault::Keys(fault)) => {
             of_keys(message, fault)
         }
-        StoreFault::Row(_) | StoreFault::NoAccount | StoreFault::Body(_) => {
+        AccountStoreError::Row(_) | AccountStoreError::NoAccount | AccountStoreError::Body(_) => {
             Failure::failed(message, RESTORE)
         }
     }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
+use restante_interface::IdInfo;
 use restante_proto::person::Handle;
 
 use super::args::{Common, InitArgs, RunArgs};
@@ -11,7 +12,6 @@ use super::host::{host, runtime, start_logging};
 use super::terminal::escape_line;
 use super::{Failure, Output};
 use crate::config::{Config, Loaded};
-use crate::control::report::IdInfo;
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::{self, Costs};
 use crate::passphrase::{Passphrase, Purpose};

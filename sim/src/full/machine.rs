@@ -10,8 +10,6 @@ use libp2p::{Multiaddr, PeerId};
 use rand::CryptoRng;
 use restante::clock::Clock;
 use restante::config::{Config, Serve};
-use restante::control::protocol::{ControlFault, ControlReply, ControlRequest};
-use restante::control::report::IdInfo;
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::lane::Lane;
 use restante::net::{Keypair, peer_of};
@@ -25,6 +23,7 @@ use restante_sim_disk::{CrashEffect, Disk};
 use restante_sim_network::{HostId, Internet};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use restante_interface::{IdInfo, Refusal, Reply, Request};
 
 use super::adversary::{Character, Colluders, Kept, masked};
 use super::stores::Watch;
@@ -286,8 +285,8 @@ impl Machine {
     /// Asks the process something.
     pub(super) async fn ask(
         &self,
-        request: ControlRequest,
-    ) -> Option<Result<ControlReply, ControlFault>> {
+        request: Request,
+    ) -> Option<Result<Reply, Refusal>> {
         let calls = self.calls()?;
         Some(call(&calls, request).await)
     }
