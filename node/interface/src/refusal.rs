@@ -1,11 +1,12 @@
-//! Why a request is not carried out: codes with their facts. The words are the asker's to find.
+//! Why a request is not carried out: codes with their facts. The asker finds the words for a person.
+//!
+//! [`Refusal`] has no room for unknown codes, so that the compiler asks for the words of a new one.
 
 use serde::{Deserialize, Serialize};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Refusal {
     /// The text is neither an ID nor a link.
     InvalidId {

@@ -1,7 +1,6 @@
 //! What a running node answers.
 //!
-//! Field names are a contract with scripts: they may be added to, never renamed or removed within one
-//! [`VERSION`](crate::VERSION). Times are milliseconds since 1970-01-01T00:00:00Z, durations are milliseconds, hashes are
+//! Times are milliseconds since 1970-01-01T00:00:00Z, durations are milliseconds, hashes are
 //! lower-case hexadecimal.
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ pub const CONTACT_PAGE_COUNT_MAX: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
-    /// It was done, and there is nothing to say about it.
+    /// The request was carried out.
     Done,
     /// Who this account is.
     Id(IdInfo),
@@ -65,7 +64,7 @@ pub struct SendResult {
     /// When it expires.
     pub until_ms: u64,
     /// What else a person should know about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub note: Option<SendNote>,
 }
 

@@ -46,9 +46,9 @@ pub enum Request {
         /// The stranger's ID.
         who: String,
     },
-    /// Refuses everything from somebody from now on; answered with [`crate::Reply::Contact`].
+    /// Refuses everything from an account from now on; answered with [`crate::Reply::Contact`].
     ContactBlock {
-        /// The ID of whoever is blocked.
+        /// The account's ID.
         who: String,
     },
     /// Asks for the short code two people compare; answered with [`crate::Reply::Verify`].

@@ -42,8 +42,8 @@ pub struct StatusInfo {
     pub unread: u32,
     /// When its card was last published with enough receipts, if ever in this run.
     pub card_published_ms: Option<u64>,
-    /// Why the account's own store takes nothing in any more, if it does not: until the node is started again nothing
-    /// can be sent, and nothing that arrives is taken from its keepers.
+    /// The error that stopped the account's own store, if one did: until the node is started again it sends no messages
+    /// and takes none from its keepers.
     #[serde(default)]
     pub account_read_only: Option<String>,
     /// What its network layer holds in memory for others.
@@ -68,7 +68,7 @@ pub struct NetworkLoad {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeMode {
-    /// It asks, and keeps nothing for others: not confirmed reachable, or told not to.
+    /// It keeps no items for others: it is not confirmed reachable, or was told not to.
     Client,
     /// It is confirmed reachable and keeps items for others.
     Server,
@@ -83,7 +83,7 @@ pub struct KeeperStatus {
     pub bytes: u64,
     /// Bytes it is willing to keep.
     pub cap_bytes: u64,
-    /// Why it takes no new items at the moment, if it does not.
+    /// The error that stopped its store, if one did.
     pub read_only: Option<String>,
     /// Requests it refused since the start, by reason; reasons that never happened are not in it.
     pub refusals: BTreeMap<String, u64>,
@@ -108,7 +108,7 @@ pub struct KeeperLoad {
     pub ready: u64,
     /// Operations under way, those that wait for the disk included.
     pub store_ops: u64,
-    /// Mailboxes that somebody is told of.
+    /// Mailboxes with a subscriber.
     pub subscriptions: u64,
     /// Groups of addresses whose rate of requests is remembered.
     pub rates: u64,
