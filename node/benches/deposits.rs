@@ -18,11 +18,11 @@ use rand::Rng as _;
 use redb::{Database, Durability, TableDefinition};
 use restante::clock;
 use restante::config::Config;
-use restante::control::protocol::{ControlReply, ControlRequest};
 use restante::control::{ControlCall, call};
 use restante::home::Home;
 use restante::net::{Keypair, NetConfig, NetHandle, NetLimits, Network, Serve, transport};
 use restante::node::{self, Costs, NodeFault};
+use restante_interface::Reply;
 use restante_proto::NodeId;
 use restante_proto::envelope::id_of;
 use restante_proto::keys::SecretKey;
@@ -281,10 +281,10 @@ impl Server {
         });
         let status = runtime.block_on(async {
             loop {
-                let reply = call(&calls, ControlRequest::Status)
+                let reply = call(&calls, restante_interface::Request::Status)
                     .await
                     .expect("the server answers");
-                let ControlReply::Status(status) = reply else {
+                let Reply::Status(status) = reply else {
                     continue;
                 };
                 if status

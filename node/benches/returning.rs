@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use restante::clock;
 use restante::config::{Config, Serve};
-use restante::control::protocol::{ControlReply, ControlRequest, SendRequest};
-use restante::control::report::{Body, DeliveryState, IdInfo, StatusInfo};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::home::Home;
 use restante::node::{self, Costs, NodeFault};
 use restante::passphrase::Passphrase;
+use restante_interface::{Body, DeliveryState, IdInfo, Reply, Request, SendRequest, StatusInfo};
 use restante_proto::account::Identity;
 use restante_proto::envelope::{Lifetime, OpenerIdentity, Recipient, open, seal};
 use restante_proto::keys::SecretKey;
@@ -173,7 +172,7 @@ async fn befriend(alice: &Player, bob: &Player, alice_id: &IdInfo, bob_id: &IdIn
     alice.write(bob_id).await;
     bob.wait("a message arrives", |status| status.unread > 0)
         .await;
-    bob.ask(ControlRequest::ContactAccept {
+    bob.ask(Request::ContactAccept {
         who: alice_id.id.clone(),
     })
     .await;
@@ -212,7 +211,7 @@ impl Player {
         }
     }
 
-    async fn ask(&self, request: ControlRequest) -> ControlReply {
+    async fn ask(&self, request: Request) -> Reply {
         call(&self.calls, request).await.expect("the node answers")
     }
 
@@ -226,8 +225,8 @@ impl Player {
             file_name: None,
             wait: true,
         };
-        match self.ask(ControlRequest::Send(request)).await {
-            ControlReply::Sent(sent) => assert_ne!(sent.state, DeliveryState::Waiting),
+        match self.ask(Request::Send(request)).await {
+            Reply::Sent(sent) => assert_ne!(sent.state, DeliveryState::Waiting),
             other => panic!("a message was answered with {other:?}"),
         }
     }
@@ -236,7 +235,7 @@ impl Player {
     async fn wait(&self, what: &str, is_wanted: impl Fn(&StatusInfo) -> bool) -> StatusInfo {
         let late = Instant::now() + LATE;
         loop {
-            if let ControlReply::Status(status) = self.ask(ControlRequest::Status).await {
+            if let Reply::Status(status) = self.ask(Request::Status).await {
                 if is_wanted(&status) {
                     return *status;
                 }

@@ -22,6 +22,7 @@ pub mod settings;
 mod status;
 mod stop;
 pub mod terminal;
+mod words;
 
 #[cfg(test)]
 mod tests;

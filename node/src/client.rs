@@ -64,6 +64,7 @@ use self::store::MailStore;
 use crate::control::ControlCall;
 use crate::keeper::KeeperHandle;
 use crate::net::Search;
+use crate::node::stopped;
 use crate::vault::Vault;
 
 /// Things done beside the client's task at once; more wait in line.
@@ -521,16 +522,6 @@ async fn own_push(
 ) -> Option<(NodeId, Bytes)> {
     let payload = pushes.as_mut()?.recv().await?;
     Some((own?, payload))
-}
-
-/// Waits until the node is to stop.
-///
-/// # Cancel safety
-///
-/// Cancel safe: nothing is lost when the future is dropped.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // Whoever could stop the node is gone: then it is to stop as well.
-    let _guard = stop.wait_for(|stop| *stop).await;
 }
 
 /// Why a client could not be opened.

@@ -1,59 +1,54 @@
 //! The local socket between the node that `restante run` owns and every other command.
 //!
-//! One connection carries one call: a frame with a [`protocol::ControlRequest`], any number of
-//! progress frames back, and one final frame with a reply or a fault. The socket lies in the home
-//! folder, which belongs to its owner alone, and the server asks the operating system who is
-//! calling before it reads a byte.
+//! One connection carries one call: a frame with a [`Request`], any number of progress frames back,
+//! and one final frame with a [`Reply`] or a [`Refusal`]. The socket lies in the home folder, which
+//! belongs to its owner alone, and the server asks the operating system who is calling before it
+//! reads a byte.
 //!
 //! The node takes [`ControlCall`]s from a bounded queue and answers each through its [`Answer`].
 
 pub mod client;
 mod frame;
-pub mod protocol;
-pub mod report;
 pub mod server;
 
 #[cfg(test)]
 mod tests;
 
+use restante_interface::{Refusal, Reply, Request, SendResult};
 use tokio::sync::{mpsc, oneshot};
 
-use protocol::{ControlFault, ControlReply, ControlRequest, FaultCode};
-use report::SendResult;
-
-/// How many calls may wait for the node's client task; the next caller waits in its connection.
+/// Calls that wait for the node's client task; the next caller waits in its connection.
 pub const CALL_QUEUE_COUNT_MAX: usize = 16;
 
-/// How many progress reports of one call may wait for its connection; further ones are dropped.
+/// Progress reports of one call that wait for its connection; further ones are dropped.
 const PROGRESS_QUEUE_COUNT_MAX: usize = 16;
 
 /// One request of a command, with the way to answer it.
 #[derive(Debug)]
 pub struct ControlCall {
-    /// What is asked.
-    pub request: ControlRequest,
+    /// What the command asks.
+    pub request: Request,
     /// Where the answer goes.
     pub answer: Answer,
 }
 
-/// The way back to the command that made a call; dropped unanswered, the command is told of an
-/// internal fault.
+/// The way back to the command that made a call; if it is dropped unanswered, the command is told
+/// [`Refusal::Internal`].
 #[derive(Debug)]
 pub struct Answer {
     progress: mpsc::Sender<SendResult>,
-    outcome: oneshot::Sender<Result<ControlReply, ControlFault>>,
+    outcome: oneshot::Sender<Result<Reply, Refusal>>,
 }
 
 /// The connection's end of an [`Answer`].
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) progress: mpsc::Receiver<SendResult>,
-    pub(crate) outcome: oneshot::Receiver<Result<ControlReply, ControlFault>>,
+    pub(crate) outcome: oneshot::Receiver<Result<Reply, Refusal>>,
 }
 
 impl ControlCall {
-    /// Returns a call and the connection's end of its answer.
-    pub(crate) fn new(request: ControlRequest) -> (Self, Pending) {
+    pub(crate) fn new(request: Request) -> (Self, Pending) {
         let (progress, progress_reports) = mpsc::channel(PROGRESS_QUEUE_COUNT_MAX);
         let (outcome, outcome_report) = oneshot::channel();
         let answer = Answer { progress, outcome };
@@ -65,23 +60,19 @@ impl ControlCall {
     }
 }
 
-/// Makes a call from within the node's own process, as a command would over the socket.
+/// Makes a call from within the node's own process, as a command does over the socket.
 ///
 /// # Errors
 ///
-/// What the node says; [`FaultCode::Stopping`] when it has ended.
+/// The node's refusal; [`Refusal::Stopping`] when it has ended.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future leaves the call to be carried out, and its answer unread.
-pub async fn call(
-    calls: &mpsc::Sender<ControlCall>,
-    request: ControlRequest,
-) -> Result<ControlReply, ControlFault> {
-    let ended = || ControlFault::new(FaultCode::Stopping, "the node has ended", "");
+pub async fn call(calls: &mpsc::Sender<ControlCall>, request: Request) -> Result<Reply, Refusal> {
     let (call, pending) = ControlCall::new(request);
-    calls.send(call).await.map_err(|_| ended())?;
-    pending.outcome.await.map_err(|_| ended())?
+    calls.send(call).await.map_err(|_| Refusal::Stopping)?;
+    pending.outcome.await.map_err(|_| Refusal::Stopping)?
 }
 
 impl Answer {
@@ -94,16 +85,16 @@ impl Answer {
     }
 
     /// Gives the final answer; a command that has gone away does not get it.
-    pub fn finish(self, outcome: Result<ControlReply, ControlFault>) {
+    pub fn finish(self, outcome: Result<Reply, Refusal>) {
         let _gone = self.outcome.send(outcome);
     }
 
-    /// Answers with a fault.
-    pub fn refuse(self, code: FaultCode, message: impl Into<String>, hint: impl Into<String>) {
-        self.finish(Err(ControlFault::new(code, message, hint)));
+    /// Finishes with a refusal.
+    pub fn refuse(self, refusal: Refusal) {
+        self.finish(Err(refusal));
     }
 
-    /// Returns whether the command has gone away, so that nobody waits for this answer.
+    /// Tells whether the command has gone away.
     pub fn is_gone(&self) -> bool {
         self.outcome.is_closed()
     }
@@ -112,7 +103,7 @@ impl Answer {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is lost when the future is dropped.
+    /// Cancel safe: a later call waits for the same end.
     pub async fn gone(&mut self) {
         self.outcome.closed().await;
     }

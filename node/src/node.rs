@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rand::Rng as _;
+use restante_interface::IdInfo;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::{Equihash, StampScheme};
@@ -18,7 +19,6 @@ use crate::client::{OpenFault, StoreFault};
 use crate::clock::Clock;
 use crate::config::{Config, Serve};
 use crate::control::ControlCall;
-use crate::control::report::IdInfo;
 use crate::home::Home;
 use crate::keeper::store::RedbStore;
 use crate::lane::{Lane, LaneClosed};
@@ -27,10 +27,11 @@ use crate::passphrase::Passphrase;
 use crate::vault::{PassCost, Vault, VaultFault};
 
 pub mod assembly;
-mod caretaker;
+mod control_loop;
 mod known;
 mod neighbours;
 mod router;
+pub(crate) mod status;
 
 use self::assembly::Ground;
 pub use self::known::{PeerFile, PeerList};
@@ -237,6 +238,16 @@ pub async fn run_community(
     let store = open_store(home, &config, &lanes).await?;
     let ground = ground(home, costs, lanes);
     assembly::run_server(ground, config, key, store, calls, stop).await
+}
+
+/// Waits until the node is to stop.
+///
+/// # Cancel safety
+///
+/// Cancel safe: a later call sees the same stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that no sender is left, and with it no other way to stop the node.
+    let _guard = stop.wait_for(|stop| *stop).await;
 }
 
 /// What a node on this machine stands on.

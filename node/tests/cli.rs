@@ -210,7 +210,7 @@ fn standard_input_arrives_byte_for_byte() {
     let sent = data_encoding::BASE64.decode(send["body"].as_str().unwrap().as_bytes());
     assert_eq!(sent.unwrap(), body);
     let result = "{\"message_id\":\"abcd\",\"state\":\"stored\",\"stored_with\":3,\
-                  \"stored_of\":5,\"until_ms\":1,\"note\":\"\"}";
+                  \"stored_of\":5,\"until_ms\":1,\"note\":null}";
     write_frame(&mut stream, &format!("{{\"reply\":{{\"sent\":{result}}}}}"));
     let output = child.wait_with_output().unwrap();
     assert_eq!(done(&output), format!("{result}\n"));

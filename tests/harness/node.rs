@@ -8,10 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use restante::control::report::{
-    ContactInfo, HoldingItem, IdInfo, InboxMessage, SendResult, StatusInfo,
-};
 use restante::net::Multiaddr;
+use restante_interface::{ContactInfo, HoldingItem, IdInfo, InboxMessage, SendResult, StatusInfo};
 
 use crate::program::{Said, program};
 use crate::wait::{PATIENCE, eventually};

@@ -110,7 +110,7 @@ impl Secrets {
                 person.passphrase().as_bytes(),
             );
             let said = person.say(&["id", "--json"]).done();
-            let info: restante::control::report::IdInfo = serde_json::from_str(&said).unwrap();
+            let info: restante_interface::IdInfo = serde_json::from_str(&said).unwrap();
             push_forms(&mut secrets.personal, "a handle", person.name().as_bytes());
             push_forms(&mut secrets.personal, "an ID", info.id.as_bytes());
             let tag = info.id.split('.').nth(1).unwrap().as_bytes();

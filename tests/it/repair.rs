@@ -1,7 +1,7 @@
 //! A keeper that ends hands over what it has before it goes.
 
-use restante::control::report::{DeliveryState, SendResult};
 use restante_tests::{Cluster, Node};
+use restante_interface::{DeliveryState, SendResult};
 
 /// How many keepers should have an envelope.
 const REPLICAS: usize = 5;

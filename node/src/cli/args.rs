@@ -66,7 +66,7 @@ pub enum Command {
         restante send bob.7kq2-m9xw-3fhd --ttl 2d \"See you at eight\"\n  \
         pass show wifi | restante send bob.7kq2-m9xw-3fhd - --burn 30s\n\n\
         With --json: message_id, state (waiting, stored, delivered, expired), stored_with,\n\
-        stored_of, until_ms, note.")]
+        stored_of, until_ms, note (null, no_keeper_yet, too_few_keepers, small_network).")]
     Send(SendArgs),
     /// Prints unread messages and marks them read.
     #[command(after_help = "Example:\n  \

@@ -1,9 +1,10 @@
-//! What can be checked before the node is asked: IDs, times, sizes.
+//! Checks of arguments before the node is asked: IDs, times, sizes.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use restante_interface::Refusal;
 use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
 use restante_proto::person::PersonId;
 
@@ -16,7 +17,7 @@ const LINK_PREFIX: &str = "restante:";
 /// Longest ID or link worth parsing, in bytes.
 const WHO_BYTES_MAX: usize = 512;
 
-/// Returns an ID or a link as it is, if it is one.
+/// Returns the text without white space around it, if it is an ID or a link.
 pub(super) fn who(text: &str) -> Result<String, Failure> {
     let text = text.trim();
     let id = text.strip_prefix(LINK_PREFIX).unwrap_or(text);
@@ -28,13 +29,10 @@ pub(super) fn who(text: &str) -> Result<String, Failure> {
     };
     match parsed {
         Ok(_) => Ok(text.to_owned()),
-        Err(fault) => Err(Failure::usage(
-            format!(
-                "{:?} is not an ID: {fault}",
-                text.chars().take(64).collect::<String>()
-            ),
-            "copy it from the other person's `restante id`",
-        )),
+        Err(why) => {
+            let text = text.to_owned();
+            Err(Refusal::InvalidId { text, why }.into())
+        }
     }
 }
 
@@ -45,7 +43,7 @@ pub(super) fn ttl_ms(text: &str) -> Result<u64, Failure> {
     })
 }
 
-/// Returns how long a message lives once it was read, in milliseconds.
+/// Reads `--burn`.
 pub(super) fn burn_ms(text: &str) -> Result<u64, Failure> {
     let hint = "give a time such as --burn 30s";
     match parse_duration_ms(text) {
@@ -58,14 +56,14 @@ pub(super) fn burn_ms(text: &str) -> Result<u64, Failure> {
     }
 }
 
-/// Reads what is to be sent from standard input, byte for byte.
+/// Reads a body from standard input, byte for byte.
 pub(super) fn standard_input() -> Result<Vec<u8>, Failure> {
     let bytes = bounded(io::stdin().lock())
         .map_err(|error| Failure::failed(format!("cannot read standard input: {error}"), ""))?;
     body(bytes, "standard input")
 }
 
-/// Reads a file that is to be sent, and returns its name without folders as well.
+/// Reads a body from a file, and returns it with the file's name.
 pub(super) fn file(path: &Path) -> Result<(String, Vec<u8>), Failure> {
     let shown = path.display().to_string();
     let hint = "check the path and that you may read it";
@@ -82,7 +80,7 @@ pub(super) fn file(path: &Path) -> Result<(String, Vec<u8>), Failure> {
     }
 }
 
-/// Returns a body if it can be sent.
+/// Checks the length of a body; `what` names its source.
 pub(super) fn body(bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Failure> {
     match bytes.len() {
         0 => Err(Failure::usage(
@@ -100,7 +98,7 @@ pub(super) fn body(bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Reads all there is, or just enough to know that it is too much.
+/// Reads to the end, but at most one byte more than fits.
 fn bounded(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source

@@ -6,7 +6,6 @@ use clap_complete::{generate, shells};
 use super::args::{Arguments, CompletionsArgs, Shell};
 use super::{Failure, Output};
 
-/// Prints a completion script.
 pub(super) fn completions(args: &CompletionsArgs, out: &mut Output) -> Result<(), Failure> {
     let mut command = Arguments::command();
     let mut script = Vec::new();

@@ -1,16 +1,15 @@
 //! `restante contact add`, `list`, `accept`, `block` and `verify`.
 
+use restante_interface::{ContactInfo, ContactState, Reply, Request, VerifyInfo};
+
 use super::args::{Common, ContactCommand};
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, check};
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::{ContactInfo, ContactState, VerifyInfo};
 
 /// Longest private name of a contact, in characters.
 const PETNAME_CHARS_MAX: usize = 64;
 
-/// Does one of the things there are to do with contacts.
 pub(super) fn contact(
     common: &Common,
     command: &ContactCommand,
@@ -21,7 +20,7 @@ pub(super) fn contact(
         ContactCommand::Add { who, name, json } => {
             let who = check::who(who)?;
             let petname = name.as_deref().map(petname).transpose()?;
-            let contact = one(&open()?, ControlRequest::ContactAdd { who, petname })?;
+            let contact = one(&open()?, Request::ContactAdd { who, petname })?;
             if *json {
                 return out.json(&contact);
             }
@@ -30,12 +29,12 @@ pub(super) fn contact(
         ContactCommand::List { json } => list(&open()?, *json, out),
         ContactCommand::Accept { who } => {
             let who = check::who(who)?;
-            let contact = one(&open()?, ControlRequest::ContactAccept { who })?;
+            let contact = one(&open()?, Request::ContactAccept { who })?;
             out.line(format!("{} is a contact now", escape_line(&contact.id)))
         }
         ContactCommand::Block { who } => {
             let who = check::who(who)?;
-            let contact = one(&open()?, ControlRequest::ContactBlock { who })?;
+            let contact = one(&open()?, Request::ContactBlock { who })?;
             out.line(format!("{} is blocked", escape_line(&contact.id)))
         }
         ContactCommand::Verify { who, matched, json } => {
@@ -56,9 +55,9 @@ fn petname(text: &str) -> Result<String, Failure> {
     ))
 }
 
-fn one(session: &Session, request: ControlRequest) -> Result<ContactInfo, Failure> {
+fn one(session: &Session, request: Request) -> Result<ContactInfo, Failure> {
     match session.call(request)? {
-        ControlReply::Contact(contact) => Ok(contact),
+        Reply::Contact(contact) => Ok(contact),
         other => Err(unexpected(&other)),
     }
 }
@@ -67,8 +66,8 @@ fn list(session: &Session, json: bool, out: &mut Output) -> Result<(), Failure> 
     let mut after = None;
     let mut rows = Vec::new();
     loop {
-        let page = match session.call(ControlRequest::ContactList { after })? {
-            ControlReply::Contacts(page) => page,
+        let page = match session.call(Request::ContactList { after })? {
+            Reply::Contacts(page) => page,
             other => return Err(unexpected(&other)),
         };
         for contact in &page.contacts {
@@ -120,16 +119,13 @@ fn verify(
     out: &mut Output,
 ) -> Result<(), Failure> {
     if matched {
-        let contact = one(
-            session,
-            ControlRequest::ContactVerified { who: who.clone() },
-        )?;
+        let contact = one(session, Request::ContactVerified { who: who.clone() })?;
         if !json {
             return out.line(format!("{} is verified", escape_line(&contact.id)));
         }
     }
-    let info = match session.call(ControlRequest::ContactVerify { who })? {
-        ControlReply::Verify(info) => info,
+    let info = match session.call(Request::ContactVerify { who })? {
+        Reply::Verify(info) => info,
         other => return Err(unexpected(&other)),
     };
     if json {

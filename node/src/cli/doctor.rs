@@ -4,40 +4,48 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
+use restante_interface::{Reply, Request, Verdict};
+use serde::Serialize;
+
 use super::args::DoctorArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms};
+use super::words::{self, Check};
 use super::{Failure, Output, Session};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 use crate::config::{Config, Loaded, RawConfig};
 use crate::control::client::CallError;
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::{DoctorCheck, DoctorReport, Verdict};
 use crate::home::{Home, HomeKind};
 
-/// Free disk below which a person should look at it, in bytes.
+/// Free disk below which there is a warning, in bytes.
 const FREE_BYTES_WARN: u64 = 256 << 20;
-/// Free disk below which nothing can be relied upon, in bytes.
+/// Free disk below which the node does not work, in bytes.
 const FREE_BYTES_FAIL: u64 = 16 << 20;
-/// A moment this code cannot have run before: 2026-01-01, in milliseconds since 1970.
+/// 2026-01-01, before which this code did not exist, in milliseconds since 1970.
 const EARLIEST_MS: u64 = 1_767_225_600_000;
-/// By how much a file may come from the future, in milliseconds.
+/// How far in the future a file's time may be, in milliseconds.
 const SKEW_MS: u64 = restante_proto::limits::CLOCK_SKEW_MS;
 
-/// Examines the home, and has the node examine itself.
+/// The output of `restante doctor --json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) checks: Vec<Check>,
+}
+
+/// Examines the home, and asks the node to examine itself.
 pub(super) fn doctor(
     session: &Session,
     args: &DoctorArgs,
     out: &mut Output,
 ) -> Result<(), Failure> {
     let mut checks = examine(session.home());
-    match session.try_call(ControlRequest::Doctor, |_| {})? {
-        Ok(ControlReply::Doctor(report)) => {
-            checks.push(DoctorCheck::ok("node", "it is running and answers"));
-            checks.extend(report.checks);
+    match session.try_call(Request::Doctor, |_| {})? {
+        Ok(Reply::Doctor(report)) => {
+            checks.push(Check::ok("node", "it is running and answers"));
+            checks.extend(report.findings.iter().map(words::finding));
         }
         Ok(other) => return Err(unexpected(&other)),
-        Err(CallError::NotRunning) => checks.push(DoctorCheck::warn(
+        Err(CallError::NotRunning) => checks.push(Check::warn(
             "node",
             "it is not running",
             format!(
@@ -47,10 +55,10 @@ pub(super) fn doctor(
         )),
         Err(error) => {
             let failure = Failure::from(error);
-            checks.push(DoctorCheck::fail("node", failure.message, failure.hint));
+            checks.push(Check::fail("node", failure.message, failure.hint));
         }
     }
-    let report = DoctorReport { checks };
+    let report = Report { checks };
     if args.json {
         out.json(&report)?;
     } else {
@@ -73,8 +81,8 @@ pub(super) fn doctor(
     Ok(())
 }
 
-/// Returns what can be seen without the node.
-pub(super) fn examine(home: &Home) -> Vec<DoctorCheck> {
+/// Makes the checks that need no running node.
+pub(super) fn examine(home: &Home) -> Vec<Check> {
     vec![
         permissions(home),
         files(home),
@@ -85,7 +93,7 @@ pub(super) fn examine(home: &Home) -> Vec<DoctorCheck> {
 }
 
 /// Returns the lines a person reads.
-pub(super) fn describe(report: &DoctorReport) -> Vec<String> {
+pub(super) fn describe(report: &Report) -> Vec<String> {
     let rows = report.checks.iter().map(|check| {
         let verdict = match check.verdict {
             Verdict::Ok => "ok",
@@ -97,22 +105,22 @@ pub(super) fn describe(report: &DoctorReport) -> Vec<String> {
             text.push_str("; ");
             text.push_str(&escape_line(&check.fix));
         }
-        vec![verdict.to_owned(), escape_line(&check.name), text]
+        vec![verdict.to_owned(), check.name.to_owned(), text]
     });
     align(&rows.collect::<Vec<_>>())
 }
 
-fn permissions(home: &Home) -> DoctorCheck {
+fn permissions(home: &Home) -> Check {
     let name = "home";
     let shown = home.path().display();
     match fs::metadata(home.path()) {
-        Err(error) => DoctorCheck::fail(name, format!("{shown}: {error}"), "check the path"),
-        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => DoctorCheck::fail(
+        Err(error) => Check::fail(name, format!("{shown}: {error}"), "check the path"),
+        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => Check::fail(
             name,
             format!("{shown} belongs to another user"),
             "use a folder of your own",
         ),
-        Ok(metadata) if metadata.mode() & 0o077 != 0 => DoctorCheck::fail(
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => Check::fail(
             name,
             format!(
                 "{shown} is open to other users (mode {:03o})",
@@ -120,11 +128,11 @@ fn permissions(home: &Home) -> DoctorCheck {
             ),
             format!("run `chmod 700 {shown}`"),
         ),
-        Ok(_) => DoctorCheck::ok(name, format!("{shown} is open to you alone")),
+        Ok(_) => Check::ok(name, format!("{shown} is open to you alone")),
     }
 }
 
-fn files(home: &Home) -> DoctorCheck {
+fn files(home: &Home) -> Check {
     let name = "files";
     let wanted = match home.kind() {
         Ok(HomeKind::Person) => vec![
@@ -133,63 +141,63 @@ fn files(home: &Home) -> DoctorCheck {
             home.message_keys_file(),
         ],
         Ok(HomeKind::Community) => vec![home.node_key_file()],
-        Err(error) => return DoctorCheck::fail(name, error.to_string(), error.hint()),
+        Err(error) => return Check::fail(name, error.to_string(), error.hint()),
     };
     for path in wanted {
         let fix = "put the whole home folder back from a backup";
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}
             Ok(_) => {
-                return DoctorCheck::fail(name, format!("{} is empty", path.display()), fix);
+                return Check::fail(name, format!("{} is empty", path.display()), fix);
             }
             Err(error) => {
-                return DoctorCheck::fail(name, format!("{}: {error}", path.display()), fix);
+                return Check::fail(name, format!("{}: {error}", path.display()), fix);
             }
         }
     }
-    DoctorCheck::ok(name, "all there")
+    Check::ok(name, "all there")
 }
 
-fn configuration(home: &Home) -> DoctorCheck {
+fn configuration(home: &Home) -> Check {
     let name = "configuration";
     let defaults = match home.kind() {
         Ok(HomeKind::Community) => Config::community(),
         _ => Config::default(),
     };
     match Loaded::load(&defaults, &home.config_file(), RawConfig::default()) {
-        Err(errors) => DoctorCheck::fail(name, errors.to_string(), "correct it"),
+        Err(errors) => Check::fail(name, errors.to_string(), "correct it"),
         Ok(loaded) if !loaded.warnings.is_empty() => {
-            DoctorCheck::warn(name, loaded.warnings.join("; "), "correct or unset it")
+            Check::warn(name, loaded.warnings.join("; "), "correct or unset it")
         }
-        Ok(loaded) if loaded.config.bootstrap.is_empty() => DoctorCheck::warn(
+        Ok(loaded) if loaded.config.bootstrap.is_empty() => Check::warn(
             name,
             "valid, but names no node to join the network through",
             "set bootstrap in config.toml, unless this is the first node of a network",
         ),
-        Ok(_) => DoctorCheck::ok(name, "valid"),
+        Ok(_) => Check::ok(name, "valid"),
     }
 }
 
-fn disk(home: &Home) -> DoctorCheck {
+fn disk(home: &Home) -> Check {
     let name = "disk";
     let free = match rustix::fs::statvfs(home.path()) {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
-        Err(error) => return DoctorCheck::fail(name, error.to_string(), "check the disk"),
+        Err(error) => return Check::fail(name, error.to_string(), "check the disk"),
     };
     let detail = format!("{} free", approximate_size_bytes(free));
     match free {
-        0..FREE_BYTES_FAIL => DoctorCheck::fail(name, detail, "make room"),
-        FREE_BYTES_FAIL..FREE_BYTES_WARN => DoctorCheck::warn(name, detail, "make room"),
-        _ => DoctorCheck::ok(name, detail),
+        0..FREE_BYTES_FAIL => Check::fail(name, detail, "make room"),
+        FREE_BYTES_FAIL..FREE_BYTES_WARN => Check::warn(name, detail, "make room"),
+        _ => Check::ok(name, detail),
     }
 }
 
-fn clock(home: &Home) -> DoctorCheck {
+fn clock(home: &Home) -> Check {
     let name = "clock";
     let fix = "set the clock: expiry goes by it";
     let now_ms = now_ms();
     if now_ms < EARLIEST_MS {
-        return DoctorCheck::fail(name, "it is years behind", fix);
+        return Check::fail(name, "it is years behind", fix);
     }
     let changed_ms = fs::metadata(home.client_database())
         .and_then(|metadata| metadata.modified())
@@ -200,7 +208,7 @@ fn clock(home: &Home) -> DoctorCheck {
         });
     if changed_ms > now_ms.saturating_add(SKEW_MS) {
         let ahead = approximate_duration_ms(changed_ms - now_ms);
-        return DoctorCheck::fail(name, format!("it is at least {ahead} behind"), fix);
+        return Check::fail(name, format!("it is at least {ahead} behind"), fix);
     }
-    DoctorCheck::ok(name, "plausible")
+    Check::ok(name, "plausible")
 }

@@ -1,13 +1,15 @@
-//! How a command ends when it does not end well: one line, and an exit code.
+//! How a command fails: one line on standard error, and an exit code.
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use restante_interface::Refusal;
+
 use super::terminal::escape_line;
+use super::words;
 use crate::config::ConfigErrors;
 use crate::control::client::CallError;
-use crate::control::protocol::{ControlFault, FaultCode};
 use crate::home::HomeError;
 use crate::passphrase::PassphraseError;
 
@@ -52,17 +54,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Returns a failure: exit code 1.
+    /// Returns a failure with exit code 1.
     pub fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Exit::Failed, message, hint)
     }
 
-    /// Returns wrong usage or configuration: exit code 2.
+    /// Returns a failure with exit code 2.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message, hint)
     }
 
-    /// Returns an end without a word, for when nobody reads on: exit code 0.
+    /// Returns an end without a message and with exit code 0, for a reader that has gone away.
     pub(crate) fn quiet() -> Self {
         Self::new(Exit::Done, "", "")
     }
@@ -95,7 +97,7 @@ impl Failure {
     }
 }
 
-/// Returns an error and all that lies behind it, in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -129,21 +131,23 @@ impl From<ConfigErrors> for Failure {
     }
 }
 
-impl From<ControlFault> for Failure {
-    fn from(fault: ControlFault) -> Self {
-        let exit = match fault.code {
-            FaultCode::BadRequest => Exit::Usage,
-            _ => Exit::Failed,
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let exit = if refusal.is_usage() {
+            Exit::Usage
+        } else {
+            Exit::Failed
         };
-        Self::new(exit, fault.message, fault.hint)
+        let (message, hint) = words::refusal(&refusal);
+        Self::new(exit, message, hint)
     }
 }
 
 impl From<CallError> for Failure {
-    /// Leaves the hint for [`CallError::NotRunning`] to whoever knows the home.
+    /// The hint for [`CallError::NotRunning`] names no home; callers that know it replace it.
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Fault(fault) => fault.into(),
+            CallError::Refused(refusal) => refusal.into(),
             CallError::Home(error) => error.into(),
             CallError::Ended | CallError::TimedOut(_) => {
                 Self::failed(error.to_string(), "look at its log, and try again")

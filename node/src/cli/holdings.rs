@@ -1,14 +1,13 @@
 //! `restante holdings`.
 
+use restante_interface::{HoldingItem, HoldingsPage, Reply, Request};
+
 use super::args::HoldingsArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session};
 use crate::config::units::approximate_size_bytes;
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::{HoldingItem, HoldingsPage};
 
-/// Lists what this node keeps for others.
 pub(super) fn holdings(
     session: &Session,
     args: &HoldingsArgs,
@@ -20,8 +19,7 @@ pub(super) fn holdings(
         if args.json {
             page.items.iter().try_for_each(|item| out.json(item))?;
         } else {
-            // Page by page, so that a long list begins at once; every column but the last is of one
-            // width anyway.
+            // Page by page, so that a long list begins at once; all columns but the last have a fixed width.
             let rows: Vec<_> = page.items.iter().map(|item| row(item, now_ms())).collect();
             align(&rows).iter().try_for_each(|line| out.line(line))?;
         }
@@ -36,8 +34,8 @@ pub(super) fn holdings(
 }
 
 fn page(session: &Session, after: Option<String>) -> Result<HoldingsPage, Failure> {
-    match session.call(ControlRequest::Holdings { after })? {
-        ControlReply::Holdings(page) => Ok(page),
+    match session.call(Request::Holdings { after })? {
+        Reply::Holdings(page) => Ok(page),
         other => Err(unexpected(&other)),
     }
 }

@@ -2,17 +2,16 @@
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
+use restante_interface::{Reply, Request};
 
 use super::args::IdArgs;
 use super::session::unexpected;
 use super::terminal::escape_line;
 use super::{Failure, Output, Session};
-use crate::control::protocol::{ControlReply, ControlRequest};
 
-/// Shows the account's ID.
 pub(super) fn id(session: &Session, args: &IdArgs, out: &mut Output) -> Result<(), Failure> {
-    let info = match session.call(ControlRequest::Id)? {
-        ControlReply::Id(info) => info,
+    let info = match session.call(Request::Id)? {
+        Reply::Id(info) => info,
         other => return Err(unexpected(&other)),
     };
     if args.json {

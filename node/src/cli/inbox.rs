@@ -1,19 +1,21 @@
 //! `restante inbox`.
 
+use restante_interface::{
+    INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage, InboxRequest, MARK_READ_COUNT_MAX, Reply,
+    Request,
+};
+
 use super::args::InboxArgs;
 use super::session::unexpected;
 use super::terminal::{escape, escape_line, now_ms, relative};
 use super::{Failure, Output, Session};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
-use crate::control::protocol::{ControlReply, ControlRequest, InboxRequest, MARK_READ_COUNT_MAX};
-use crate::control::report::{INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage};
 
 const _: () = assert!(INBOX_PAGE_COUNT_MAX <= MARK_READ_COUNT_MAX);
 
-/// Prints messages, page by page, and marks each page read once it has gone out.
+/// Prints messages page by page, and marks each page read once it is written.
 ///
-/// In this order, a reader that goes away or a crash in between shows a message twice rather than
-/// never.
+/// In this order, a crash in between, or a reader that goes away, shows a message twice rather than never.
 pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Result<(), Failure> {
     let mut wait_ms = u64::from(args.wait.unwrap_or(0)) * 1_000;
     let mut after = None;
@@ -35,7 +37,7 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
         let unread = page.messages.iter().filter(|message| !message.read);
         let ids: Vec<_> = unread.map(|message| message.id.clone()).collect();
         if !ids.is_empty() {
-            session.call(ControlRequest::MarkRead { ids })?;
+            session.call(Request::MarkRead { ids })?;
         }
         after = page.messages.last().map(|message| message.id.clone());
         if !page.more || after.is_none() {
@@ -54,8 +56,8 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
 }
 
 fn page(session: &Session, request: InboxRequest) -> Result<InboxPage, Failure> {
-    match session.call(ControlRequest::Inbox(request))? {
-        ControlReply::Inbox(page) => Ok(page),
+    match session.call(Request::Inbox(request))? {
+        Reply::Inbox(page) => Ok(page),
         other => Err(unexpected(&other)),
     }
 }
@@ -73,8 +75,7 @@ fn show(message: &InboxMessage, json: bool, gap: bool, out: &mut Output) -> Resu
     Ok(())
 }
 
-/// Returns the lines a person reads: a heading, and the message indented, so that it cannot pass
-/// for a heading.
+/// Returns a heading, and the message indented, so that it cannot pass for a heading.
 pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
     let mut heading = format!("from {}", escape_line(&message.from));
     if !message.contact {

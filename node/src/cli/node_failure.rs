@@ -1,4 +1,4 @@
-//! What to do when a node cannot be made or run.
+//! The words for why a node cannot be made or run.
 
 use std::error::Error;
 
@@ -39,7 +39,7 @@ impl From<NodeFault> for Failure {
     }
 }
 
-/// Returns the cause at the bottom; libp2p repeats it at every layer above.
+/// Returns the innermost cause; libp2p repeats it at every layer.
 fn root<'a>(mut fault: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     while let Some(cause) = fault.source() {
         fault = cause;

@@ -7,16 +7,13 @@ use serde::Serialize;
 
 use super::Failure;
 
-/// Standard output.
-///
-/// A reader that has gone away, as `head` does, ends the command quietly.
+/// Standard output; a reader that has gone away, as `head` does, ends the command quietly.
 pub(crate) struct Output {
     stdout: Box<dyn Write>,
     terminal: bool,
 }
 
 impl Output {
-    /// Returns this process's standard output.
     pub(crate) fn stdout() -> Self {
         Self {
             stdout: Box::new(BufWriter::new(io::stdout())),
@@ -24,35 +21,32 @@ impl Output {
         }
     }
 
-    /// Returns whether a terminal shows what is written.
+    /// Tells whether it is a terminal.
     pub(crate) const fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Writes one line.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {
         writeln!(self.stdout, "{text}").map_err(closed)
     }
 
-    /// Writes one value as a line of JSON.
+    /// Writes a value as one line.
     pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed(format!("cannot write JSON: {error}"), ""))?;
         self.line(text)
     }
 
-    /// Writes bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.stdout.write_all(bytes).map_err(closed)
     }
 
-    /// Makes sure that all that was written has gone out.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(closed)
     }
 }
 
-/// Tells a person at a terminal how far something has come; says nothing to a script.
+/// Shows progress on a terminal; a script's standard error stays empty.
 pub(crate) fn progress(text: impl Display) {
     let mut stderr = io::stderr();
     if stderr.is_terminal() {

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
+use restante_interface::IdInfo;
 use restante_proto::person::Handle;
 
 use super::args::{Common, DemoArgs, InitArgs, RunArgs};
@@ -12,7 +13,6 @@ use super::settings::Settings;
 use super::terminal::escape_line;
 use super::{Failure, Output};
 use crate::config::{Config, Loaded};
-use crate::control::report::IdInfo;
 use crate::demo;
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::{self, Costs};

@@ -1,15 +1,14 @@
 //! `restante send`.
 
+use restante_interface::{Body, DeliveryState, Reply, Request, SendRequest};
+
 use super::args::{Common, SendArgs};
 use super::output::progress;
 use super::session::unexpected;
-use super::terminal::{escape_line, now_ms, relative};
-use super::{Failure, Output, Session, check};
+use super::terminal::escape_line;
+use super::{Failure, Output, Session, check, words};
 use crate::config::{Config, Loaded, RawConfig};
-use crate::control::protocol::{ControlReply, ControlRequest, SendRequest};
-use crate::control::report::{Body, DeliveryState, SendResult};
 
-/// Sends one message.
 pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result<(), Failure> {
     let to = check::who(&args.to)?;
     let ttl_ms = args.ttl.as_deref().map(check::ttl_ms).transpose()?;
@@ -29,23 +28,23 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         wait: args.wait,
     };
     let mut told = String::new();
-    let reply = session.call_with(ControlRequest::Send(request), |report| {
-        let line = describe(&report);
+    let reply = session.call_with(Request::Send(request), |report| {
+        let line = escape_line(&words::standing(&report));
         if line != told {
             progress(&line);
             told = line;
         }
     })?;
     let result = match reply {
-        ControlReply::Sent(result) => result,
+        Reply::Sent(result) => result,
         other => return Err(unexpected(&other)),
     };
     if args.json {
         out.json(&result)?;
     } else {
-        out.line(describe(&result))?;
-        if !result.note.is_empty() {
-            out.line(escape_line(&result.note))?;
+        out.line(escape_line(&words::standing(&result)))?;
+        if let Some(note) = result.note {
+            out.line(words::note(note, result.stored_of))?;
         }
     }
     match result.state {
@@ -57,7 +56,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
     }
 }
 
-/// Returns the name of the file, if it is one, and the bytes to send.
+/// Returns the bytes to send, and the name of the file if they come from one.
 fn content(args: &SendArgs) -> Result<(Option<String>, Vec<u8>), Failure> {
     if let Some(path) = &args.file {
         let (name, bytes) = check::file(path)?;
@@ -74,22 +73,4 @@ fn default_ttl_ms(session: &Session) -> Result<u64, Failure> {
     let file = session.home().config_file();
     let loaded = Loaded::load(&Config::default(), &file, RawConfig::default())?;
     Ok(loaded.config.ttl_ms)
-}
-
-fn describe(result: &SendResult) -> String {
-    let id: String = result.message_id.chars().take(16).collect();
-    let until = relative(now_ms(), result.until_ms);
-    let keepers = format!("{} of {} keepers", result.stored_with, result.stored_of);
-    let line = match result.state {
-        DeliveryState::Waiting if result.stored_with == 0 => {
-            format!("message {id} waits in the outbox until a keeper takes it, expires {until}")
-        }
-        DeliveryState::Waiting => {
-            format!("message {id} is with {keepers}, more are being asked, expires {until}")
-        }
-        DeliveryState::Stored => format!("message {id} is stored with {keepers}, expires {until}"),
-        DeliveryState::Delivered => format!("message {id} is delivered"),
-        DeliveryState::Expired => format!("message {id} has expired"),
-    };
-    escape_line(&line)
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use restante_interface::{Reply, Request, SendResult};
 use tokio::runtime::Builder;
 
 use super::Failure;
 use crate::control::client::{CallError, call};
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::SendResult;
 use crate::home::{Home, PERSON_FOLDER};
 
 /// An existing home, and the way to its node.
@@ -17,28 +16,26 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Finds the home; the node is looked for only when it is called.
+    /// Opens the home, without a connection to its node.
     pub(super) fn open(given: Option<&Path>) -> Result<Self, Failure> {
         let home = Home::open(&Home::locate(given, PERSON_FOLDER)?)?;
         Ok(Self { home })
     }
 
-    /// Returns the home.
     pub(super) const fn home(&self) -> &Home {
         &self.home
     }
 
-    /// Calls the node.
-    pub(super) fn call(&self, request: ControlRequest) -> Result<ControlReply, Failure> {
+    pub(super) fn call(&self, request: Request) -> Result<Reply, Failure> {
         self.call_with(request, |_| {})
     }
 
-    /// Calls the node and hears on the way how far it has come.
+    /// Calls the node, and passes its progress reports on.
     pub(super) fn call_with(
         &self,
-        request: ControlRequest,
+        request: Request,
         on_progress: impl FnMut(SendResult),
-    ) -> Result<ControlReply, Failure> {
+    ) -> Result<Reply, Failure> {
         self.try_call(request, on_progress)?
             .map_err(|error| match error {
                 CallError::NotRunning => Failure::failed(
@@ -52,12 +49,12 @@ impl Session {
             })
     }
 
-    /// Calls the node; the inner result tells a node that is not there from one that refuses.
+    /// Calls the node as `call_with` does; the inner error tells a node that does not run from one that refuses.
     pub(super) fn try_call(
         &self,
-        request: ControlRequest,
+        request: Request,
         on_progress: impl FnMut(SendResult),
-    ) -> Result<Result<ControlReply, CallError>, Failure> {
+    ) -> Result<Result<Reply, CallError>, Failure> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -67,6 +64,6 @@ impl Session {
 }
 
 /// Returns the failure for an answer that does not belong to the question.
-pub(super) fn unexpected(_reply: &ControlReply) -> Failure {
+pub(super) fn unexpected(_reply: &Reply) -> Failure {
     CallError::Garbled.into()
 }

@@ -1,21 +1,20 @@
 //! `restante status`.
 
+use restante_interface::{DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo};
+
 use super::args::StatusArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::{DeliveryState, NodeMode, OutboxEntry, StatusInfo};
 
-/// Shows how the node is doing.
 pub(super) fn status(
     session: &Session,
     args: &StatusArgs,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let info = match session.call(ControlRequest::Status)? {
-        ControlReply::Status(info) => info,
+    let info = match session.call(Request::Status)? {
+        Reply::Status(info) => info,
         other => return Err(unexpected(&other)),
     };
     if args.json {
@@ -27,7 +26,7 @@ pub(super) fn status(
     Ok(())
 }
 
-/// Returns the lines a person reads.
+/// Returns the lines shown without `--json`.
 pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), escape_line(&value)]);

@@ -1,14 +1,10 @@
-//! Text made fit for a terminal: other people's words can neither move its cursor nor pretend to be
-//! ours.
+//! Text made safe for a terminal: other people's words cannot move its cursor or pass for ours.
 
 use std::fmt::Write;
 
 use crate::config::units::approximate_duration_ms;
 
-/// Returns a text with every character escaped that a terminal acts upon or that reorders what is
-/// shown.
-///
-/// Line breaks stay and everything else is on its line; a tab becomes a space.
+/// Escapes the characters that a terminal acts upon or that reorder text; line breaks stay, a tab becomes a space.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -24,13 +20,12 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns a text as [`escape`] does, with line breaks escaped as well, so that it stays one line.
+/// Escapes as [`escape`] does, and line breaks too, so that the text stays one line.
 pub fn escape_line(text: &str) -> String {
     escape(text).replace('\n', "\\n")
 }
 
-/// Returns rows with their columns aligned, two spaces between them; the last column is as long as
-/// it is.
+/// Aligns the columns of rows, two spaces apart; the last column is not padded.
 pub fn align(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
@@ -54,7 +49,7 @@ pub fn align(rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
-/// Returns where a moment lies seen from now: `in 5 d 23 h`, `3 min ago`, `now`.
+/// Returns a moment relative to now: `in 5 d 23 h`, `3 min ago`, `now`.
 pub fn relative(now_ms: u64, moment_ms: u64) -> String {
     match moment_ms.cmp(&now_ms) {
         std::cmp::Ordering::Greater => {
@@ -67,7 +62,7 @@ pub fn relative(now_ms: u64, moment_ms: u64) -> String {
     }
 }
 
-/// Returns the wall clock in milliseconds since 1970; 0 if it is set before that.
+/// Returns the date in milliseconds since 1970; 0 if the clock is set before that.
 pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -75,8 +70,7 @@ pub fn now_ms() -> u64 {
     })
 }
 
-/// Returns whether a character is a control character, or one that changes direction, hides, or
-/// breaks lines.
+/// Tells whether a character controls a terminal, changes the direction of text, hides, or breaks lines.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(

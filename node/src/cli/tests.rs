@@ -2,14 +2,15 @@
 
 use clap::{Command as Clap, CommandFactory};
 use proptest::prelude::*;
+use restante_interface::*;
 
 use super::args::Arguments;
+use super::doctor::Report;
 use super::terminal::{align, escape, escape_line, relative};
+use super::words::Check;
 use super::*;
 use crate::config::ConfigErrors;
 use crate::control::client::CallError;
-use crate::control::protocol::{ControlFault, FaultCode};
-use crate::control::report::*;
 use crate::home::HomeError;
 
 /// Calls `visit` for a command and every command below it.
@@ -348,13 +349,17 @@ fn status_for_people() {
 
 #[test]
 fn what_the_doctor_found_for_people() {
-    let report = DoctorReport {
+    let report = Report {
         checks: vec![
-            DoctorCheck::ok("disk", "1 GiB free"),
-            DoctorCheck::warn("clock", "odd\nline", "set it"),
-            DoctorCheck::fail("home", "gone", "make one"),
+            Check::ok("disk", "1 GiB free"),
+            Check::warn("clock", "odd\nline", "set it"),
+            Check::fail("home", "gone", "make one"),
         ],
     };
+    assert_eq!(
+        serde_json::to_string(&report.checks[1]).unwrap(),
+        r#"{"name":"clock","verdict":"warn","detail":"odd\nline","fix":"set it"}"#
+    );
     let lines = doctor::describe(&report);
     let expected = [
         "ok    disk   1 GiB free",
@@ -366,7 +371,7 @@ fn what_the_doctor_found_for_people() {
 
 #[test]
 fn failures_map_to_exit_codes() {
-    let fault = |code| CallError::Fault(ControlFault::new(code, "m", "h"));
+    let id = || "bob.7kq2-m9xw-3fhd".to_owned();
     let cases: Vec<(Failure, Exit)> = vec![
         (HomeError::Missing("/x".into()).into(), Exit::Usage),
         (
@@ -384,9 +389,11 @@ fn failures_map_to_exit_codes() {
         (ConfigErrors(Vec::new()).into(), Exit::Usage),
         (CallError::NotRunning.into(), Exit::Failed),
         (CallError::Ended.into(), Exit::Failed),
-        (fault(FaultCode::BadRequest).into(), Exit::Usage),
-        (fault(FaultCode::UnknownId).into(), Exit::Failed),
-        (fault(FaultCode::Internal).into(), Exit::Failed),
+        (CallError::Refused(Refusal::OwnId).into(), Exit::Usage),
+        (Refusal::NoAccount.into(), Exit::Usage),
+        (Refusal::UnknownId { id: id() }.into(), Exit::Failed),
+        (Refusal::StaleKeys { id: id() }.into(), Exit::Failed),
+        (Refusal::Offline.into(), Exit::Failed),
     ];
     for (failure, exit) in cases {
         assert_eq!(failure.exit, exit, "{failure:?}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use restante_interface::ContactState;
 use restante_proto::account::PersonId;
 use restante_proto::collector::{self, watched_epochs};
 use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};
@@ -22,7 +23,6 @@ use super::rows::{Account, Contact};
 use super::store::{Effect, HeaderDraft, Received};
 use super::{Client, Done};
 use crate::clock;
-use crate::control::report::ContactState;
 
 /// Mailboxes of one device in one epoch that contacts deposit into.
 pub(super) const DEVICE_MAILBOXES: u8 = 2;

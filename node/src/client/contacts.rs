@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
+use restante_interface::{
+    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, Refusal, Reply, Stored,
+    VerifyInfo,
+};
 use restante_proto::account::{PersonId, account_hash, verification_code};
 use restante_proto::card::VerifiedCard;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
+use restante_proto::person::IdFault;
 use restante_proto::time::UnixMillis;
 use tokio::time::Instant;
 
@@ -17,10 +22,6 @@ use super::rows::Contact;
 use super::sending::Intent;
 use super::services::Services;
 use crate::control::Answer;
-use crate::control::protocol::{ControlReply, FaultCode};
-use crate::control::report::{
-    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, VerifyInfo,
-};
 
 /// Strangers that may wait for an answer at once; further ones stay at the keepers.
 const REQUESTS_MAX: usize = 256;
@@ -46,21 +47,23 @@ impl Who {
 }
 
 /// Reads an ID or a link.
-pub(super) fn parse_who(text: &str) -> Result<Who, String> {
-    let text = text.trim();
+pub(super) fn parse_who(text: &str) -> Result<Who, Refusal> {
+    parse(text.trim()).map_err(|why| Refusal::InvalidId {
+        text: text.to_owned(),
+        why,
+    })
+}
+
+fn parse(text: &str) -> Result<Who, String> {
     let Some(link) = text.strip_prefix("restante:") else {
-        let id = text
-            .parse()
-            .map_err(|fault| format!("{text:?} is not an ID: {fault}"))?;
+        let id = text.parse().map_err(|fault: IdFault| fault.to_string())?;
         return Ok(Who { id, hash: None });
     };
     let (id, parameters) = link.split_once('?').unwrap_or((link, ""));
     let key = parameters
         .split('&')
         .find_map(|part| part.strip_prefix("k="));
-    let id = id
-        .parse()
-        .map_err(|fault| format!("the link holds no ID: {fault}"))?;
+    let id = id.parse().map_err(|fault: IdFault| fault.to_string())?;
     let Some(key) = key else {
         return Ok(Who { id, hash: None });
     };
@@ -106,23 +109,23 @@ impl Client {
     }
 
     /// Finds the contact a person typed, or says what is wrong.
-    fn named(&self, text: &str) -> Result<Contact, (FaultCode, String, &'static str)> {
-        let who = parse_who(text).map_err(|message| (FaultCode::BadRequest, message, HINT_ID))?;
+    fn named(&self, text: &str) -> Result<Contact, Refusal> {
+        let who = parse_who(text)?;
         self.contact_by_id(&who.id)
             .filter(|contact| who.matches(&contact.account))
             .cloned()
-            .ok_or_else(|| {
-                let message = format!("{} is not among the contacts", who.id);
-                (FaultCode::NotFound, message, "see `restante contact list`")
+            .ok_or_else(|| Refusal::NotAContact {
+                id: who.id.to_string(),
             })
     }
 
     /// Finds a contact whose account was not terminated: that is for ever.
-    fn living(&self, text: &str) -> Result<Contact, (FaultCode, String, &'static str)> {
+    fn living(&self, text: &str) -> Result<Contact, Refusal> {
         let contact = self.named(text)?;
         if contact.state == ContactState::Terminated {
-            let message = format!("{} has terminated the account", contact.id);
-            return Err((FaultCode::Terminated, message, "ask them for a new ID"));
+            return Err(Refusal::Terminated {
+                id: contact.id.to_string(),
+            });
         }
         Ok(contact)
     }
@@ -208,10 +211,11 @@ impl Client {
 
     pub(super) fn on_contact_add(&mut self, text: &str, petname: Option<String>, answer: Answer) {
         match parse_who(text) {
-            Err(message) => answer.refuse(FaultCode::BadRequest, message, HINT_ID),
+            Err(refusal) => answer.refuse(refusal),
             Ok(_) if self.contacts.len() >= CONTACTS_MAX => {
-                let message = format!("there are {CONTACTS_MAX} contacts already");
-                answer.refuse(FaultCode::Full, message, "block some that are not needed");
+                answer.refuse(Refusal::ContactsFull {
+                    max: CONTACTS_MAX as u32,
+                });
             }
             Ok(who) => self.resolve(Intent::Add {
                 who,
@@ -229,13 +233,13 @@ impl Client {
         answer: Answer,
     ) {
         let Some(contact) = self.contacts.get(&card.card().account) else {
-            return answer.refuse(FaultCode::BadRequest, "this is your own ID", "");
+            return answer.refuse(Refusal::OwnId);
         };
         let mut contact = contact.clone();
         contact.petname = petname.or(contact.petname);
         match self.accept(now, contact).await {
-            Some(info) => answer.finish(Ok(ControlReply::Contact(info))),
-            None => answer.refuse(FaultCode::Disk, DISK_MESSAGE, DISK_HINT),
+            Some(info) => answer.finish(Ok(Reply::Contact(info))),
+            None => answer.refuse(NOT_STORED),
         }
     }
 
@@ -276,10 +280,10 @@ impl Client {
 
     pub(super) async fn on_contact_accept(&mut self, text: &str, answer: Answer) {
         match self.living(text) {
-            Err((code, message, hint)) => answer.refuse(code, message, hint),
+            Err(refusal) => answer.refuse(refusal),
             Ok(contact) => match self.accept(self.services.clock.now(), contact).await {
-                Some(info) => answer.finish(Ok(ControlReply::Contact(info))),
-                None => answer.refuse(FaultCode::Disk, DISK_MESSAGE, DISK_HINT),
+                Some(info) => answer.finish(Ok(Reply::Contact(info))),
+                None => answer.refuse(NOT_STORED),
             },
         }
     }
@@ -312,10 +316,10 @@ impl Client {
 
     pub(super) fn on_contact_verify(&self, text: &str, answer: Answer) {
         match self.named(text) {
-            Err((code, message, hint)) => answer.refuse(code, message, hint),
+            Err(refusal) => answer.refuse(refusal),
             Ok(contact) => {
                 let own = self.account.identity.account.public();
-                answer.finish(Ok(ControlReply::Verify(VerifyInfo {
+                answer.finish(Ok(Reply::Verify(VerifyInfo {
                     id: contact.id.to_string(),
                     code: verification_code(&own, &contact.account),
                     verified: contact.verified,
@@ -332,20 +336,20 @@ impl Client {
 
     async fn change(
         &mut self,
-        named: Result<Contact, (FaultCode, String, &'static str)>,
+        named: Result<Contact, Refusal>,
         answer: Answer,
         change: impl FnOnce(&mut Contact),
     ) {
         let mut contact = match named {
             Ok(contact) => contact,
-            Err((code, message, hint)) => return answer.refuse(code, message, hint),
+            Err(refusal) => return answer.refuse(refusal),
         };
         change(&mut contact);
         let info = info_of(&contact);
         if self.put_contact(contact).await {
-            answer.finish(Ok(ControlReply::Contact(info)));
+            answer.finish(Ok(Reply::Contact(info)));
         } else {
-            answer.refuse(FaultCode::Disk, DISK_MESSAGE, DISK_HINT);
+            answer.refuse(NOT_STORED);
         }
     }
 
@@ -369,9 +373,9 @@ impl Client {
     }
 }
 
-const HINT_ID: &str = "an ID looks like alice.7kq2-m9xw-3fhd";
-const DISK_MESSAGE: &str = "the contact could not be stored";
-const DISK_HINT: &str = "free some disk space and restart the node";
+const NOT_STORED: Refusal = Refusal::NotStored {
+    what: Stored::Contact,
+};
 
 fn info_of(contact: &Contact) -> ContactInfo {
     let hash = account_hash(&contact.account);

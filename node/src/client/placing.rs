@@ -1,5 +1,6 @@
 //! From sealed envelopes to receipts: what the outbox asks for, and what comes of it.
 
+use restante_interface::DeliveryState;
 use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::message::MessageId;
 use restante_proto::outbox::{self, OUTBOX_COUNT_MAX, Outgoing};
@@ -15,7 +16,6 @@ use super::exchange::{self, Deposited};
 use super::rows::{OutgoingEnvelope, Postage};
 use super::stamping::StampOrder;
 use super::{Client, Done};
-use crate::control::report::DeliveryState;
 use crate::net::{Heard, Search};
 
 /// Until how long after it was made a word, which nobody answers, is looked after although it is with all its keepers,

@@ -1,13 +1,15 @@
 //! Reading messages, and destroying them when their time has come.
 
+use restante_interface::{
+    ContactState, INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage, InboxRequest, Refusal, Reply,
+    Stored,
+};
 use restante_proto::time::UnixMillis;
 use tracing::{debug, info};
 
 use super::Client;
 use super::rows::Header;
 use crate::control::Answer;
-use crate::control::protocol::{ControlReply, FaultCode, InboxRequest};
-use crate::control::report::{ContactState, INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage};
 use crate::vault::SlotId;
 
 /// Bodies one page carries, in bytes: as JSON they may be six times as long.
@@ -165,11 +167,12 @@ impl Client {
             .await
             .is_none()
         {
-            let hint = "free some disk space and restart the node";
-            return answer.refuse(FaultCode::Disk, "what was read could not be noted", hint);
+            return answer.refuse(Refusal::NotStored {
+                what: Stored::ReadMarks,
+            });
         }
         self.inbox.extend(changed);
-        answer.finish(Ok(ControlReply::Done));
+        answer.finish(Ok(Reply::Done));
     }
 
     /// Destroys what has expired or burnt.
@@ -199,14 +202,9 @@ impl Client {
 
 fn reply(answer: Answer, page: Option<InboxPage>) {
     match page {
-        Some(page) => answer.finish(Ok(ControlReply::Inbox(page))),
-        None => {
-            let hint = "run `restante doctor`, then restart the node";
-            answer.refuse(
-                FaultCode::Disk,
-                "the messages cannot be read from the disk",
-                hint,
-            );
-        }
+        Some(page) => answer.finish(Ok(Reply::Inbox(page))),
+        None => answer.refuse(Refusal::NotRead {
+            what: Stored::Inbox,
+        }),
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
+use restante_interface::{
+    DeliveryState, DoctorReport, Examined, Finding, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX,
+    OutboxEntry, Reply, StatusInfo, Verdict,
+};
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
-use restante_proto::keeper::{Counters, Holding};
 use restante_proto::message::MessageId;
-use restante_proto::request::Reason;
 use restante_proto::time::UnixMillis;
 
 use super::Client;
@@ -15,14 +17,9 @@ use super::contacts::link_of;
 use super::rows::{Account, Sent};
 use super::store::StoreFault;
 use crate::control::Answer;
-use crate::control::protocol::{ControlReply, FaultCode};
-use crate::control::report::{
-    DeliveryState, DoctorCheck, DoctorReport, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage,
-    IdInfo, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
-    OutboxEntry, RepairStatus, StatusInfo,
+use crate::node::status::{
+    holdings_page, keeper_finding, keeper_status, network_finding, network_status,
 };
-use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
-use crate::net::{Mode, Multiaddr, NetHandle, peer_of};
 
 /// Returns how an account is found.
 pub(crate) fn id_info(account: &Account) -> IdInfo {
@@ -102,214 +99,59 @@ impl Client {
 
     pub(super) async fn on_holdings(&self, after: Option<String>, answer: Answer) {
         let page = holdings_page(self.services.keeper.as_ref(), after).await;
-        match page {
-            Some(page) => answer.finish(Ok(ControlReply::Holdings(page))),
-            None => {
-                let hint = "run `restante doctor`, then restart the node";
-                answer.refuse(
-                    FaultCode::Disk,
-                    "what is kept for others cannot be read",
-                    hint,
-                );
-            }
-        }
+        answer.finish(page.map(Reply::Holdings));
     }
 
     /// Examines what only the running node knows.
     pub(super) async fn examine(&self, now: UnixMillis) -> DoctorReport {
         let status = self.status(now).await;
-        let mut checks = vec![
-            network_check(&status),
+        let mut findings = vec![
+            network_finding(&status),
             card_check(&status),
             mailbox_check(&status),
+            keeper_finding(&status),
         ];
-        if let Some(why) = &status.keeper.read_only {
-            let fix = "bring the disk in order and restart the node";
-            checks.push(DoctorCheck::fail(
-                "keeper",
-                format!("it stores nothing: {why}"),
-                fix,
-            ));
-        } else {
-            let detail = format!("{} items of others", status.keeper.items);
-            checks.push(DoctorCheck::ok("keeper", detail));
-        }
-        checks.extend(account_check(&status));
-        DoctorReport { checks }
+        findings.extend(account_check(&status));
+        DoctorReport { findings }
     }
 }
 
-/// Returns a status with what the network knows, and nothing else filled in.
-pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo {
-    let now = net.status().await.ok();
-    let now = now.as_ref();
-    StatusInfo {
-        id: String::new(),
-        network: network.to_owned(),
-        mode: match now.map(|net| net.mode) {
-            Some(Mode::Server) => NodeMode::Server,
-            _ => NodeMode::Client,
+fn card_check(status: &StatusInfo) -> Finding {
+    let published_ms = status.card_published_ms;
+    Finding {
+        verdict: match published_ms {
+            Some(_) => Verdict::Ok,
+            None => Verdict::Warn,
         },
-        peers: now.map_or(0, |net| count(net.connected.len())),
-        routing_table: now.map_or(0, |net| count(net.table_count)),
-        listen: now.map_or_else(Vec::new, |net| {
-            let peer = peer_of(&net.node);
-            let full = |at: &Multiaddr| match peer {
-                Some(peer) => at
-                    .clone()
-                    .with_p2p(peer)
-                    .unwrap_or_else(|at| at)
-                    .to_string(),
-                None => at.to_string(),
-            };
-            net.listen.iter().map(full).collect()
-        }),
-        faults: now.map_or_else(BTreeMap::new, |net| faults_of(&net.counters)),
-        keeper: KeeperStatus::default(),
-        outbox: Vec::new(),
-        outbox_count: 0,
-        mailboxes: MailboxStatus::default(),
-        unread: 0,
-        card_published_ms: None,
-        account_read_only: None,
-        network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
-            connections: net.connection_count as u64,
-            queued_bytes: net.queued_bytes as u64,
-            queued_bytes_max: net.queued_bytes_max as u64,
-        }),
-        uptime_ms: 0,
-    }
-}
-
-/// Returns what a keeper says of itself; nothing kept where there is none.
-pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus {
-    let Some(keeper) = keeper else {
-        return KeeperStatus::default();
-    };
-    match keeper.status().await {
-        Some(report) => KeeperStatus {
-            items: report.usage.items,
-            bytes: report.usage.bytes,
-            cap_bytes: report.usage.cap_bytes,
-            read_only: report.read_only.clone(),
-            refusals: refusals_of(&report.counters),
-            load: load_of(&report),
-            repair: RepairStatus {
-                partners: report.partners as u64,
-                compared: report.repair.compared,
-                failed: report.repair.failed,
-                copied: report.repair.copied,
-                copied_bytes: report.repair.copied_bytes,
-                handed_over: report.repair.handed_over,
-            },
-        },
-        None => KeeperStatus {
-            read_only: Some("the keeper has stopped".to_owned()),
-            ..KeeperStatus::default()
-        },
-    }
-}
-
-fn load_of(report: &KeeperReport) -> KeeperLoad {
-    let count = |count: usize| count as u64;
-    let load = &report.load;
-    KeeperLoad {
-        waiting: count(report.waiting.count),
-        waiting_bytes: report.waiting.cost,
-        waiting_sources: count(report.waiting.sources),
-        ready: count(report.ready.count),
-        store_ops: count(load.store_ops),
-        subscriptions: count(load.subscriptions),
-        rates: count(load.rates),
-        depositors: count(load.depositors),
-        strangers: count(load.strangers),
-    }
-}
-
-fn refusals_of(counters: &Counters) -> BTreeMap<String, u64> {
-    let named = |(reason, count): (&Reason, &u64)| (reason.name().to_owned(), *count);
-    counters.refusals.iter().map(named).collect()
-}
-
-fn faults_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
-    let seen = counters.iter().filter(|(_, count)| **count > 0);
-    seen.map(|(name, count)| ((*name).to_owned(), *count))
-        .collect()
-}
-
-fn network_check(status: &StatusInfo) -> DoctorCheck {
-    if status.routing_table == 0 {
-        let fix =
-            "set `bootstrap` to the address of a node that is running, and check the firewall";
-        return DoctorCheck::fail("network", "no other node is in reach", fix);
-    }
-    let detail = format!(
-        "{} peers, {} known keepers",
-        status.peers, status.routing_table
-    );
-    DoctorCheck::ok("network", detail)
-}
-
-fn card_check(status: &StatusInfo) -> DoctorCheck {
-    match status.card_published_ms {
-        Some(_) => DoctorCheck::ok("card", "published: this account can be found"),
-        None => {
-            let fix = "wait a minute with the node running; see the network check if it stays";
-            DoctorCheck::warn("card", "not published yet in this run", fix)
-        }
+        what: Examined::Card { published_ms },
     }
 }
 
 /// Says that the account's store has stopped, if it has.
-fn account_check(status: &StatusInfo) -> Option<DoctorCheck> {
-    let why = status.account_read_only.as_ref()?;
-    let detail = format!("nothing can be sent or received: {why}");
-    let fix = "bring the disk in order and restart the node";
-    Some(DoctorCheck::fail("account", detail, fix))
+fn account_check(status: &StatusInfo) -> Option<Finding> {
+    let stopped = status.account_read_only.clone()?;
+    Some(Finding {
+        verdict: Verdict::Fail,
+        what: Examined::Account { stopped },
+    })
 }
 
-fn mailbox_check(status: &StatusInfo) -> DoctorCheck {
+fn mailbox_check(status: &StatusInfo) -> Finding {
     let MailboxStatus {
         watched,
         subscribed,
     } = status.mailboxes;
-    let detail = format!("{watched} watched, {subscribed} with a keeper that pushes");
-    if subscribed == 0 {
-        let fix = "messages are found later than they could be; see the network check";
-        return DoctorCheck::warn("mailboxes", detail, fix);
+    Finding {
+        verdict: if subscribed == 0 {
+            Verdict::Warn
+        } else {
+            Verdict::Ok
+        },
+        what: Examined::Mailboxes {
+            watched,
+            subscribed,
+        },
     }
-    DoctorCheck::ok("mailboxes", detail)
-}
-
-/// Reads one page of what a keeper holds.
-pub(crate) async fn holdings_page(
-    keeper: Option<&KeeperHandle>,
-    after: Option<String>,
-) -> Option<HoldingsPage> {
-    let Some(keeper) = keeper else {
-        return Some(HoldingsPage::default());
-    };
-    let after = match after {
-        Some(cursor) => Some(parse_cursor(&cursor)?),
-        None => None,
-    };
-    let report = keeper.status().await?;
-    let page = keeper
-        .holdings(after, HOLDINGS_PAGE_COUNT_MAX)
-        .await?
-        .ok()?;
-    let item = |held: &Holding| HoldingItem {
-        address: HEXLOWER.encode(held.address.as_bytes()),
-        kind: held.kind.name().to_owned(),
-        size_class: u64::from(held.size_bytes),
-        expires_ms: held.expires.get(),
-    };
-    Some(HoldingsPage {
-        items: page.items.iter().map(item).collect(),
-        total_items: report.usage.items,
-        total_bytes: report.usage.bytes,
-        next: page.next.map(|key| cursor_of(&key)),
-    })
 }
 
 fn count(number: usize) -> u32 {

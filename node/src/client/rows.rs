@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use prost::Message;
+use restante_interface::{ContactState, DeliveryState};
 use restante_proto::NodeId;
 use restante_proto::account::{Handle, PersonId};
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
@@ -19,7 +20,6 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::{Epoch, UnixMillis};
 use zeroize::Zeroizing;
 
-use crate::control::report::{ContactState, DeliveryState};
 use crate::vault::SlotId;
 
 /// A row that is not what this version writes.

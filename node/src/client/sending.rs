@@ -1,5 +1,9 @@
 //! From a person's words to envelopes at keepers.
 
+use restante_interface::{
+    ContactState, DeliveryState, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest, SendResult,
+    Stored,
+};
 use restante_proto::account::PersonId;
 use restante_proto::card::VerifiedCard;
 use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
@@ -17,8 +21,6 @@ use super::directory::{Before, Resolution, ResolveFault};
 use super::rows::{Contact, OutgoingEnvelope, Postage, Sent};
 use super::{Client, Done};
 use crate::control::Answer;
-use crate::control::protocol::{ControlReply, FaultCode, SEND_ANSWER_MS, SendRequest};
-use crate::control::report::{ContactState, DeliveryState, SendResult};
 
 /// How long a message that is stored waits for the last receipts before its sender is told, in milliseconds.
 const LAST_RECEIPTS_MS: u64 = 1_500;
@@ -69,25 +71,24 @@ impl Client {
         let now = self.services.clock.now();
         let who = match parse_who(&request.to) {
             Ok(who) => who,
-            Err(message) => return answer.refuse(FaultCode::BadRequest, message, ID_HINT),
+            Err(refusal) => return answer.refuse(refusal),
         };
         if request.ttl_ms == 0 || request.ttl_ms > MESSAGE_TTL_MAX_MS {
-            let message = "a message lives between one second and 30 days";
-            return answer.refuse(FaultCode::BadRequest, message, "choose another --ttl");
+            return answer.refuse(Refusal::InvalidLifetime {
+                max_ms: MESSAGE_TTL_MAX_MS,
+            });
         }
         if self.outgoing.len() >= SENDS_MAX {
-            let message = format!(
-                "{} messages are waiting to be delivered",
-                self.outgoing.len()
-            );
-            return answer.refuse(FaultCode::Full, message, "wait until some have arrived");
+            return answer.refuse(Refusal::OutboxFull {
+                waiting: self.outgoing.len() as u32,
+            });
         }
         let contact = self.contact_by_id(&who.id);
         if who.id == self.account.id {
-            return answer.refuse(FaultCode::BadRequest, "this is your own ID", "");
+            return answer.refuse(Refusal::OwnId);
         }
-        if let Some(fault) = contact.and_then(|contact| refusal_of(contact.state)) {
-            return answer.refuse(fault.0, fault.1, fault.2);
+        if let Some(refusal) = contact.and_then(refusal_of) {
+            return answer.refuse(refusal);
         }
         let fresh = contact
             .filter(|contact| who.matches(&contact.account))
@@ -145,7 +146,7 @@ impl Client {
                 answer,
             } => match self.usable_card(now, &who, result) {
                 Ok(card) => self.send_to(now, &card, &request, answer).await,
-                Err((code, message, hint)) => answer.refuse(code, message, hint),
+                Err(refusal) => answer.refuse(refusal),
             },
             Intent::Add {
                 who,
@@ -153,7 +154,7 @@ impl Client {
                 answer,
             } => match self.usable_card(now, &who, result) {
                 Ok(card) => self.add_contact(now, &card, petname, answer).await,
-                Err((code, message, hint)) => answer.refuse(code, message, hint),
+                Err(refusal) => answer.refuse(refusal),
             },
             Intent::Words(account) => self.on_words_resolved(now, account).await,
         }
@@ -180,27 +181,24 @@ impl Client {
         now: UnixMillis,
         who: &Who,
         result: Result<Box<Resolution>, ResolveFault>,
-    ) -> Result<VerifiedCard, Refused> {
+    ) -> Result<VerifiedCard, Refusal> {
         let known = self.contact_by_id(&who.id);
         let card = match result {
             Ok(resolution) => resolution.card,
             Err(fault) => match known.and_then(|contact| contact.card(now)) {
                 Some(card) => card,
-                None => return Err(refused(&who.id, fault)),
+                None => return Err(not_resolved(&who.id, fault)),
             },
         };
         if card.card().terminated {
-            let message = format!("{} has terminated the account", who.id);
-            return Err((
-                FaultCode::Terminated,
-                message,
-                "ask them for a new ID".to_owned(),
-            ));
+            return Err(Refusal::Terminated {
+                id: who.id.to_string(),
+            });
         }
         if !who.matches(&card.card().account) {
-            let message = "the link's key does not match the account behind this ID".to_owned();
-            let hint = "do not write to it; ask for the link again".to_owned();
-            return Err((FaultCode::UnknownId, message, hint));
+            return Err(Refusal::LinkMismatch {
+                id: who.id.to_string(),
+            });
         }
         Ok(card)
     }
@@ -220,7 +218,9 @@ impl Client {
         let sealed = match self.seal_for(now, card, &message, expires) {
             Ok(sealed) => sealed,
             Err(fault) => {
-                return answer.refuse(FaultCode::BadRequest, fault.to_string(), hint_of(fault));
+                let to = self.contacts.get(&account);
+                let id = to.map_or_else(String::new, |contact| contact.id.to_string());
+                return answer.refuse(not_sealed(id, fault));
             }
         };
         let sent = Sent {
@@ -237,9 +237,9 @@ impl Client {
             ..Letters::default()
         };
         if !self.commit_outgoing(now, letters).await {
-            let message = "the message could not be stored for certain";
-            let hint = "bring the disk in order, restart the node, and see `restante status` first";
-            return answer.refuse(FaultCode::Disk, message, hint);
+            return answer.refuse(Refusal::NotStored {
+                what: Stored::Message,
+            });
         }
         let deadline = (!request.wait).then(|| now.plus(SEND_ANSWER_MS));
         self.sends.push(SendWaiter {
@@ -363,7 +363,7 @@ impl Client {
         };
         for mut waiter in std::mem::take(&mut self.sends) {
             if waiter.message == message && over {
-                waiter.answer.finish(Ok(ControlReply::Sent(result.clone())));
+                waiter.answer.finish(Ok(Reply::Sent(result.clone())));
                 continue;
             }
             if waiter.message == message {
@@ -389,10 +389,8 @@ impl Client {
             }
             let result = self.send_result(now, waiter.message);
             match result {
-                Some(result) => waiter.answer.finish(Ok(ControlReply::Sent(result))),
-                None => waiter
-                    .answer
-                    .refuse(FaultCode::NotFound, "the message is gone", ""),
+                Some(result) => waiter.answer.finish(Ok(Reply::Sent(result))),
+                None => waiter.answer.refuse(Refusal::MessageGone),
             }
         }
     }
@@ -402,16 +400,10 @@ impl Client {
         let sent = self.sent.get(&message)?;
         let standing = self.standing_of(now, message);
         let note = match (sent.state, standing.of) {
-            (DeliveryState::Waiting, 0) => {
-                "no keeper could be asked yet; this node keeps trying while it runs".to_owned()
-            }
-            (DeliveryState::Waiting, _) => {
-                "too few keepers have it yet; this node keeps trying while it runs".to_owned()
-            }
-            (DeliveryState::Stored, of) if of < REPLICAS => {
-                format!("the network is small: only {of} keepers are in reach")
-            }
-            _ => String::new(),
+            (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
+            (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
+            (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
+            _ => None,
         };
         Some(SendResult {
             message_id: message.to_string(),
@@ -440,49 +432,34 @@ impl Client {
     }
 }
 
-/// What to tell a person instead of doing what was asked.
-type Refused = (FaultCode, String, String);
-
-const ID_HINT: &str = "an ID looks like alice.7kq2-m9xw-3fhd; check it with its owner";
-
-fn refusal_of(state: ContactState) -> Option<Refused> {
-    match state {
-        ContactState::Blocked => Some((
-            FaultCode::Blocked,
-            "this contact is blocked".to_owned(),
-            "unblock with `restante contact accept ID`".to_owned(),
-        )),
-        ContactState::Terminated => Some((
-            FaultCode::Terminated,
-            "this account was terminated by its owner".to_owned(),
-            "ask them for a new ID".to_owned(),
-        )),
+fn refusal_of(contact: &Contact) -> Option<Refusal> {
+    let id = contact.id.to_string();
+    match contact.state {
+        ContactState::Blocked => Some(Refusal::Blocked { id }),
+        ContactState::Terminated => Some(Refusal::Terminated { id }),
         ContactState::Request | ContactState::Accepted => None,
     }
 }
 
-fn refused(id: &PersonId, fault: ResolveFault) -> Refused {
+fn not_resolved(id: &PersonId, fault: ResolveFault) -> Refusal {
     match fault {
-        ResolveFault::NotFound => (
-            FaultCode::UnknownId,
-            format!("nobody is known as {id}: {fault}"),
-            "check the ID; its owner must have been online within the last 30 days".to_owned(),
-        ),
-        ResolveFault::Offline => (
-            FaultCode::Offline,
-            fault.to_string(),
-            "check the connection and `bootstrap` with `restante doctor`, then try again"
-                .to_owned(),
-        ),
-        ResolveFault::Stopping => (FaultCode::Stopping, fault.to_string(), String::new()),
+        ResolveFault::NotFound => Refusal::UnknownId { id: id.to_string() },
+        ResolveFault::Offline => Refusal::Offline,
+        ResolveFault::Stopping => Refusal::Stopping,
     }
 }
 
-fn hint_of(fault: SealFault) -> &'static str {
+fn not_sealed(id: String, fault: SealFault) -> Refusal {
     match fault {
-        SealFault::TooLong { .. } => "send a shorter text or a smaller file",
-        SealFault::PrekeyExpired | SealFault::Prekey => "ask the recipient to go online once",
-        SealFault::Lifetime => "choose another --ttl",
-        _ => "",
+        SealFault::TooLong { limit, .. } => Refusal::TooLong {
+            max_bytes: limit as u64,
+        },
+        SealFault::PrekeyExpired | SealFault::Prekey => Refusal::StaleKeys { id },
+        SealFault::Lifetime => Refusal::InvalidLifetime {
+            max_ms: MESSAGE_TTL_MAX_MS,
+        },
+        fault => Refusal::Internal {
+            why: fault.to_string(),
+        },
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use restante_interface::{ContactState, DeliveryState};
 use restante_proto::account::{Identity, PersonId};
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey, Signature};
@@ -18,7 +19,6 @@ use super::contacts::{link_of, parse_who};
 use super::rows::{self, Account, Contact, Header, OutgoingEnvelope, Postage, Sent};
 use super::sending::Letters;
 use super::store::{Effect, HeaderDraft, MailStore, Received, StoreFault, create_account};
-use crate::control::report::{ContactState, DeliveryState};
 use crate::vault::{PassCost, Vault};
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);

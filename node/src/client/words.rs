@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use restante_interface::{ContactState, DeliveryState};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{
     DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS, MINUTE_MS, SECOND_MS,
@@ -15,7 +16,6 @@ use super::Client;
 use super::rows::{Contact, Sent};
 use super::sending::{Intent, Letters};
 use super::store::Effect;
-use crate::control::report::{ContactState, DeliveryState};
 
 /// How long words for a contact are gathered before they are sent, in milliseconds: one envelope says several things.
 pub const GATHER_MS: u64 = SECOND_MS;

@@ -3,14 +3,12 @@
 use std::io;
 use std::time::Duration;
 
+use restante_interface::{Refusal, Reply, Request, SEND_ANSWER_MS, SendResult, VERSION};
 use tokio::net::UnixStream;
 
-use super::frame::{self, FrameError};
-use super::protocol::{
-    ANSWER_BYTES_MAX, AnswerFrame, CONTROL_VERSION, ControlFault, ControlReply, ControlRequest,
-    REQUEST_BYTES_MAX, RequestFrame, SEND_ANSWER_MS,
+use super::frame::{
+    self, ANSWER_BYTES_MAX, AnswerFrame, FrameError, REQUEST_BYTES_MAX, RequestFrame,
 };
-use super::report::SendResult;
 use crate::home::{Home, HomeError};
 
 /// How long a command waits for an answer beyond what it asked the node to wait.
@@ -23,9 +21,9 @@ pub enum CallError {
     /// No node runs on this home.
     #[error("the node is not running")]
     NotRunning,
-    /// The node refused, and says why.
-    #[error(transparent)]
-    Fault(#[from] ControlFault),
+    /// The node answered that it does not do it.
+    #[error("the node refuses: {0:?}")]
+    Refused(Refusal),
     /// The node ended before it had answered.
     #[error("the node ended before it had answered")]
     Ended,
@@ -44,18 +42,17 @@ pub enum CallError {
 ///
 /// # Errors
 ///
-/// [`CallError`] says whether a node was there at all; a [`CallError::Fault`] is the node's own
-/// answer.
+/// [`CallError::Refused`] is the node's own answer; the others say that none came.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future takes the call back if the node has not begun it, otherwise only nobody
-/// hears the answer.
+/// Dropping the future takes the call back if the node has not begun it, and otherwise leaves its
+/// answer unread.
 pub async fn call(
     home: &Home,
-    request: ControlRequest,
+    request: Request,
     mut on_progress: impl FnMut(SendResult),
-) -> Result<ControlReply, CallError> {
+) -> Result<Reply, CallError> {
     let patience = patience(&request);
     let talk = async {
         let stream = connect(home).await?;
@@ -85,12 +82,14 @@ async fn connect(home: &Home) -> Result<UnixStream, CallError> {
 
 async fn talk(
     mut stream: UnixStream,
-    request: ControlRequest,
+    request: Request,
     on_progress: &mut impl FnMut(SendResult),
-) -> Result<ControlReply, CallError> {
-    let version = CONTROL_VERSION;
-    let request = frame::encode(&RequestFrame { version, request }, REQUEST_BYTES_MAX)
-        .map_err(|_| CallError::Garbled)?;
+) -> Result<Reply, CallError> {
+    let request = RequestFrame {
+        version: VERSION,
+        request,
+    };
+    let request = frame::encode(&request, REQUEST_BYTES_MAX).map_err(|_| CallError::Garbled)?;
     // A node with no place for another command answers without reading: then this fails and the
     // answer is there.
     let _turned_away = frame::write(&mut stream, &request).await;
@@ -105,17 +104,17 @@ async fn talk(
         match frame::decode(&bytes).map_err(|_| CallError::Garbled)? {
             AnswerFrame::Progress(report) => on_progress(report),
             AnswerFrame::Reply(reply) => return Ok(reply),
-            AnswerFrame::Fault(fault) => return Err(fault.into()),
+            AnswerFrame::Refusal(refusal) => return Err(CallError::Refused(refusal)),
         }
     }
 }
 
-/// Returns how long to wait for an answer; `None` for as long as it takes.
-const fn patience(request: &ControlRequest) -> Option<Duration> {
+/// Returns how long to wait for an answer; `None` is for ever.
+const fn patience(request: &Request) -> Option<Duration> {
     let asked_ms = match request {
-        ControlRequest::Send(send) if send.wait => return None,
-        ControlRequest::Send(_) => SEND_ANSWER_MS,
-        ControlRequest::Inbox(inbox) => inbox.wait_ms,
+        Request::Send(send) if send.wait => return None,
+        Request::Send(_) => SEND_ANSWER_MS,
+        Request::Inbox(inbox) => inbox.wait_ms,
         _ => 0,
     };
     Some(ANSWER_TIMEOUT.saturating_add(Duration::from_millis(asked_ms)))

@@ -1,11 +1,48 @@
-//! One frame: a 32-bit big-endian length and that many bytes of JSON.
+//! One frame: a 32-bit big-endian length and that many bytes of JSON, and what is in it.
 
 use std::io;
 
-use serde::Serialize;
+use restante_interface::{MARK_READ_COUNT_MAX, Refusal, Reply, Request, SendResult};
+use restante_proto::limits::BODY_BYTES_MAX;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
+
+/// Largest request frame, in bytes: a body of 60 KiB as base64, with room for the rest.
+pub(crate) const REQUEST_BYTES_MAX: usize = 128 * 1024;
+/// Largest answer frame, in bytes: a body of 60 KiB of control characters, which JSON writes six
+/// times as long.
+pub(crate) const ANSWER_BYTES_MAX: usize = 512 * 1024;
+
+const _: () = assert!(6 * BODY_BYTES_MAX + 8_192 < ANSWER_BYTES_MAX);
+const _: () = assert!(4 * BODY_BYTES_MAX / 3 + 8_192 < REQUEST_BYTES_MAX);
+const _: () = assert!(MARK_READ_COUNT_MAX * 68 + 8_192 < REQUEST_BYTES_MAX);
+
+/// The outermost layer of a request frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestFrame {
+    /// The command's [`restante_interface::VERSION`].
+    pub(crate) version: u32,
+    pub(crate) request: Request,
+}
+
+/// The part of a request frame that is the same in every version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct RequestVersion {
+    pub(crate) version: u32,
+}
+
+/// The outermost layer of an answer frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AnswerFrame {
+    /// How far a `send` has come; more frames follow.
+    Progress(SendResult),
+    Reply(Reply),
+    Refusal(Refusal),
+}
 
 /// A frame could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +52,8 @@ pub(crate) enum FrameError {
     TooLong {
         /// What the prefix says, or what was to be written.
         got: usize,
-        /// The bound.
         limit: usize,
     },
-    /// The bytes are not what was expected.
     #[error("frame is not understood")]
     Malformed(#[from] serde_json::Error),
     /// The socket failed, or ended inside a frame.

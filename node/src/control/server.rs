@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use restante_interface::{InboxPage, Refusal, Reply, Request, VERSION};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -15,12 +16,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::frame::{self, FrameError};
-use super::protocol::{
-    ANSWER_BYTES_MAX, AnswerFrame, CONTROL_VERSION, ControlFault, ControlReply, ControlRequest,
-    FaultCode, REQUEST_BYTES_MAX, RequestFrame, RequestVersion,
+use super::frame::{
+    self, ANSWER_BYTES_MAX, AnswerFrame, FrameError, REQUEST_BYTES_MAX, RequestFrame,
+    RequestVersion,
 };
-use super::report::InboxPage;
 use super::{ControlCall, Pending};
 use crate::home::{HomeError, HomeLock};
 
@@ -60,7 +59,7 @@ impl ControlServer {
             path: path.clone(),
             source,
         };
-        // The lock is held, so whatever has the name now belongs to nobody.
+        // The lock is held, so a socket of this name has no node any more.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -152,27 +151,27 @@ impl Connection {
             Ok(Ok(Some(bytes))) => request(&bytes),
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(FrameError::Io(error))) => return Err(FrameError::Io(error)),
-            Ok(Err(error)) => Err(bad_request(error.to_string())),
-            Err(_late) => Err(bad_request("the request did not come in time".to_owned())),
+            Ok(Err(error)) => Err(malformed(&error)),
+            Err(_late) => Err(Refusal::TimedOut),
         };
         match request {
-            Err(fault) => self.put(&AnswerFrame::Fault(fault)).await,
-            Ok(ControlRequest::Stop) => {
-                let told = self.put(&AnswerFrame::Reply(ControlReply::Done)).await;
+            Err(refusal) => self.put(&AnswerFrame::Refusal(refusal)).await,
+            Ok(Request::Stop) => {
+                let told = self.put(&AnswerFrame::Reply(Reply::Done)).await;
                 stop.send_replace(true);
                 told
             }
             Ok(request) => {
                 let (call, pending) = ControlCall::new(request);
                 if calls.send(call).await.is_err() {
-                    return self.put(&AnswerFrame::Fault(stopping())).await;
+                    return self.put(&AnswerFrame::Refusal(Refusal::Stopping)).await;
                 }
                 self.relay(pending, &stop).await
             }
         }
     }
 
-    /// Passes on what the node answers, until the final answer or until the command goes away.
+    /// Passes answers on, until the final one or until the command goes away.
     async fn relay(
         mut self,
         mut pending: Pending,
@@ -192,13 +191,13 @@ impl Connection {
                     }
                     let answer = match outcome {
                         Ok(Ok(reply)) => AnswerFrame::Reply(reply),
-                        Ok(Err(fault)) => AnswerFrame::Fault(fault),
-                        Err(_) if *stop.borrow() => AnswerFrame::Fault(stopping()),
-                        Err(_) => AnswerFrame::Fault(unanswered()),
+                        Ok(Err(refusal)) => AnswerFrame::Refusal(refusal),
+                        Err(_) if *stop.borrow() => AnswerFrame::Refusal(Refusal::Stopping),
+                        Err(_) => AnswerFrame::Refusal(internal("the node gave no answer")),
                     };
                     return self.put(&answer).await;
                 }
-                // Nothing is to come after the request: this is how a command that went away shows.
+                // A command sends nothing after its request, so the end of the stream means that it is gone.
                 _ = self.reader.read(&mut unexpected) => return Ok(()),
             }
         }
@@ -216,8 +215,7 @@ impl Connection {
     }
 }
 
-/// Returns whether the process at the other end belongs to this node's user, or to the machine's
-/// superuser.
+/// Tells whether the process at the other end belongs to this node's user, or to the superuser.
 fn is_own(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     stream
@@ -226,74 +224,57 @@ fn is_own(stream: &UnixStream) -> bool {
 }
 
 async fn turn_away(stream: UnixStream) {
-    let fault = ControlFault::new(
-        FaultCode::Full,
-        format!("{CONNECTION_COUNT_MAX} commands are talking to the node already"),
-        "try again when one of them has ended",
-    );
+    let busy = Refusal::Busy {
+        max: CONNECTION_COUNT_MAX as u32,
+    };
     let _gone = Connection::new(stream)
-        .put(&AnswerFrame::Fault(fault))
+        .put(&AnswerFrame::Refusal(busy))
         .await;
 }
 
-fn request(bytes: &[u8]) -> Result<ControlRequest, ControlFault> {
-    let RequestVersion { version } =
-        frame::decode(bytes).map_err(|error| bad_request(error.to_string()))?;
-    if version != CONTROL_VERSION {
-        return Err(ControlFault::new(
-            FaultCode::BadRequest,
-            format!(
-                "the command speaks control version {version}, the running node {CONTROL_VERSION}"
-            ),
-            "restart the node with the same version of restante",
-        ));
+/// Decodes the version first: a request of another version need not be one that this node knows.
+fn request(bytes: &[u8]) -> Result<Request, Refusal> {
+    let RequestVersion { version } = frame::decode(bytes).map_err(|error| malformed(&error))?;
+    if version != VERSION {
+        return Err(Refusal::Version {
+            node: VERSION,
+            command: version,
+        });
     }
-    let frame: RequestFrame =
-        frame::decode(bytes).map_err(|error| bad_request(error.to_string()))?;
+    let frame: RequestFrame = frame::decode(bytes).map_err(|error| malformed(&error))?;
     Ok(frame.request)
 }
 
 /// Returns a frame for an answer that is too long: a page of messages is cut, anything else is a
 /// defect.
 fn fit(answer: &AnswerFrame) -> Result<frame::FrameBytes, FrameError> {
-    if let AnswerFrame::Reply(ControlReply::Inbox(page)) = answer {
+    if let AnswerFrame::Reply(Reply::Inbox(page)) = answer {
         let mut count = page.messages.len() / 2;
         while count > 0 {
             let cut = InboxPage {
                 messages: page.messages[..count].to_vec(),
                 more: true,
             };
-            let cut = AnswerFrame::Reply(ControlReply::Inbox(cut));
-            match frame::encode(&cut, ANSWER_BYTES_MAX) {
+            match frame::encode(&AnswerFrame::Reply(Reply::Inbox(cut)), ANSWER_BYTES_MAX) {
                 Err(FrameError::TooLong { .. }) => count /= 2,
                 encoded => return encoded,
             }
         }
     }
-    let fault = ControlFault::new(
-        FaultCode::Internal,
-        format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"),
-        "report this",
-    );
-    frame::encode(&AnswerFrame::Fault(fault), ANSWER_BYTES_MAX)
+    let defect = internal(&format!(
+        "the answer is longer than {ANSWER_BYTES_MAX} bytes"
+    ));
+    frame::encode(&AnswerFrame::Refusal(defect), ANSWER_BYTES_MAX)
 }
 
-fn bad_request(message: String) -> ControlFault {
-    ControlFault::new(
-        FaultCode::BadRequest,
-        format!("the node did not understand the request: {message}"),
-        "use the same version of restante for the command and the node",
-    )
+fn malformed(error: &FrameError) -> Refusal {
+    Refusal::Malformed {
+        why: error.to_string(),
+    }
 }
 
-fn stopping() -> ControlFault {
-    ControlFault::new(FaultCode::Stopping, "the node is stopping", "")
-}
-
-fn unanswered() -> ControlFault {
-    ControlFault::new(
-        FaultCode::Internal,
-        "the node gave no answer",
-        "look at its log",
-    )
+fn internal(why: &str) -> Refusal {
+    Refusal::Internal {
+        why: why.to_owned(),
+    }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use restante_interface::{HoldingItem, IdInfo, Reply, Request, StatusInfo};
 use restante_proto::person::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -11,8 +12,6 @@ use tokio::time::Instant;
 
 use super::{DemoFault, broken};
 use crate::config::{Config, Serve};
-use crate::control::protocol::{ControlReply, ControlRequest};
-use crate::control::report::{HoldingItem, IdInfo, StatusInfo};
 use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use crate::home::{Home, HomeError};
 use crate::node::{self, Costs, NodeFault};
@@ -48,24 +47,24 @@ impl Player {
     }
 
     /// Asks the node what a command would.
-    pub(super) async fn ask(&self, request: ControlRequest) -> Result<ControlReply, DemoFault> {
+    pub(super) async fn ask(&self, request: Request) -> Result<Reply, DemoFault> {
         let outcome = tokio::time::timeout(PATIENCE, call(&self.calls, request)).await;
         let reply = outcome.map_err(|_| broken("a node does not answer"))?;
-        reply.map_err(|fault| broken(format!("a node refuses: {}; {}", fault.message, fault.hint)))
+        reply.map_err(|refusal| broken(format!("a node refuses: {refusal:?}")))
     }
 
     /// Returns how the node is doing.
     pub(super) async fn status(&self) -> Result<StatusInfo, DemoFault> {
-        match self.ask(ControlRequest::Status).await? {
-            ControlReply::Status(status) => Ok(*status),
+        match self.ask(Request::Status).await? {
+            Reply::Status(status) => Ok(*status),
             _ => Err(broken("a node answers something else than its status")),
         }
     }
 
     /// Returns what the node holds for others.
     pub(super) async fn holdings(&self) -> Result<Vec<HoldingItem>, DemoFault> {
-        match self.ask(ControlRequest::Holdings { after: None }).await? {
-            ControlReply::Holdings(page) => Ok(page.items),
+        match self.ask(Request::Holdings { after: None }).await? {
+            Reply::Holdings(page) => Ok(page.items),
             _ => Err(broken("a node answers something else than its holdings")),
         }
     }

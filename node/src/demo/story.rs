@@ -4,11 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use restante_interface::{
+    Body, DeliveryState, IdInfo, InboxMessage, InboxRequest, Reply, Request, SendRequest,
+    SendResult,
+};
+
 use super::cast::{Cast, Player};
 use super::{DemoFault, KEEPERS, Timeline, broken};
 use crate::clock;
-use crate::control::protocol::{ControlReply, ControlRequest, InboxRequest, SendRequest};
-use crate::control::report::{Body, DeliveryState, IdInfo, InboxMessage, SendResult};
 
 const DAY_MS: u64 = 86_400_000;
 /// The life of the message that nobody is to read, in milliseconds.
@@ -89,13 +92,13 @@ async fn send_all(
             file_name: None,
             wait: true,
         };
-        let ControlReply::Sent(result) = alice.ask(ControlRequest::Send(request)).await? else {
+        let Reply::Sent(result) = alice.ask(Request::Send(request)).await? else {
             return Err(broken("Alice's node answers something else"));
         };
         let life = if short { "for 2 s" } else { "for 6 days" };
         // The short one may be over before its last receipt is in.
         if result.state != DeliveryState::Stored && !short {
-            return Err(broken(format!("a message was not stored: {}", result.note)));
+            return Err(broken(format!("a message was not stored: {result:?}")));
         }
         let (with, of) = (result.stored_with, result.stored_of);
         timeline.tell(
@@ -156,7 +159,7 @@ async fn receive(bob: &Player, wanted: usize) -> Result<Vec<InboxMessage>, DemoF
             all: false,
             after,
         };
-        let ControlReply::Inbox(page) = bob.ask(ControlRequest::Inbox(request)).await? else {
+        let Reply::Inbox(page) = bob.ask(Request::Inbox(request)).await? else {
             return Err(broken("Bob's node answers something else"));
         };
         if page.messages.is_empty() {
@@ -169,7 +172,7 @@ async fn receive(bob: &Player, wanted: usize) -> Result<Vec<InboxMessage>, DemoF
         }
     }
     let ids = messages.iter().map(|message| message.id.clone()).collect();
-    bob.ask(ControlRequest::MarkRead { ids }).await?;
+    bob.ask(Request::MarkRead { ids }).await?;
     Ok(messages)
 }
 
@@ -203,7 +206,7 @@ async fn accept(
     alice_id: &IdInfo,
     sent: &[SendResult],
 ) -> Result<(), DemoFault> {
-    bob.ask(ControlRequest::ContactAccept {
+    bob.ask(Request::ContactAccept {
         who: alice_id.id.clone(),
     })
     .await?;
@@ -211,7 +214,7 @@ async fn accept(
         "Bob",
         "accepts Alice; only now is she told that he was there",
     )?;
-    let delivered = |status: &crate::control::report::StatusInfo| {
+    let delivered = |status: &restante_interface::StatusInfo| {
         let state = |id: &str| status.outbox.iter().find(|entry| entry.message_id == id);
         sent[..sent.len() - 1].iter().all(|result| {
             state(&result.message_id).is_some_and(|e| e.state == DeliveryState::Delivered)

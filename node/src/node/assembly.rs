@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use restante_interface::IdInfo;
 use restante_proto::keeper::Policy;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
@@ -11,12 +12,11 @@ use tokio::task::JoinSet;
 use tracing::{debug, info};
 
 use super::neighbours::{CHANGES_MAX, Neighbours};
-use super::{Costs, Lanes, NodeFault, caretaker, known, router};
+use super::{Costs, Lanes, NodeFault, control_loop, known, router};
 use crate::client::{self, Client, ClientEvent, Services, Settings};
 use crate::clock::Clock;
 use crate::config::{Config, Profile, Serve};
 use crate::control::ControlCall;
-use crate::control::report::IdInfo;
 use crate::keeper::store::KeeperStore;
 use crate::keeper::{self, KeeperHandle};
 use crate::net::transport::Transport;
@@ -146,7 +146,7 @@ pub async fn run_server<S: KeeperStore>(
     info!("the server is running");
     let (net, clock) = (running.net.clone(), running.clock);
     if let Some(keeper) = running.keeper.clone() {
-        caretaker::serve(network, net, keeper, clock, calls, stop).await;
+        control_loop::serve(network, net, keeper, clock, calls, stop).await;
     }
     running.end().await;
     Ok(())

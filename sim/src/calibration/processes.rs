@@ -8,8 +8,9 @@ use std::io::{self, Error};
 use std::path::Path;
 use std::time::Duration;
 
-use restante::control::protocol::{ControlReply, ControlRequest, InboxRequest, SendRequest};
-use restante::control::report::{Body, DeliveryState, InboxMessage};
+use restante_interface::{
+    Body, DeliveryState, InboxMessage, InboxRequest, Reply, Request, SendRequest,
+};
 use restante_proto::limits::DAY_MS;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -126,7 +127,7 @@ impl Stage {
         for (from, to) in pairs() {
             for (one, other) in [(from, to), (to, from)] {
                 let who = self.id(other);
-                let request = ControlRequest::ContactAdd { who, petname: None };
+                let request = Request::ContactAdd { who, petname: None };
                 self.ask(one, request).await?;
             }
         }
@@ -204,7 +205,7 @@ impl Stage {
         self.ids.get(person).cloned().unwrap_or_default()
     }
 
-    async fn ask(&self, person: usize, request: ControlRequest) -> io::Result<ControlReply> {
+    async fn ask(&self, person: usize, request: Request) -> io::Result<Reply> {
         let node = self.people.get(person);
         let node = node.ok_or_else(|| Error::other("there is no such person"))?;
         ask(&node.home(), request).await
@@ -221,8 +222,8 @@ impl Stage {
                 wait_ms: 60_000,
                 ..InboxRequest::default()
             };
-            while let Ok(reply) = ask(&home, ControlRequest::Inbox(request.clone())).await {
-                let ControlReply::Inbox(page) = reply else {
+            while let Ok(reply) = ask(&home, Request::Inbox(request.clone())).await {
+                let Reply::Inbox(page) = reply else {
                     return;
                 };
                 let at = Instant::now();
@@ -232,7 +233,7 @@ impl Stage {
                         return;
                     }
                 }
-                if !ids.is_empty() && ask(&home, ControlRequest::MarkRead { ids }).await.is_err() {
+                if !ids.is_empty() && ask(&home, Request::MarkRead { ids }).await.is_err() {
                     return;
                 }
             }
@@ -252,7 +253,7 @@ impl Stage {
     }
 
     async fn send(&self, number: usize, from: usize, to: usize, wait: bool) -> io::Result<()> {
-        let request = ControlRequest::Send(SendRequest {
+        let request = Request::Send(SendRequest {
             to: self.id(to),
             body: Body::new(body(number)),
             ttl_ms: DAY_MS,

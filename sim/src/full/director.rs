@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use restante::control::protocol::{ControlFault, ControlReply, ControlRequest, FaultCode};
-use restante::control::report::{IdInfo, SendResult};
 use restante::node::NodeFault;
+use restante_interface::{IdInfo, Refusal, Reply, Request, SendResult};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
@@ -53,7 +52,7 @@ const SETTLE_MS: u64 = MINUTE_MS;
 const TELL_MS: u64 = 10 * SECOND_MS;
 
 /// What a node says of a letter.
-type Sent = Result<SendResult, ControlFault>;
+type Sent = Result<SendResult, Refusal>;
 
 /// What the director does at a moment.
 enum Event {
@@ -260,7 +259,7 @@ impl Director<'_> {
                             (result.state, result.stored_with, result.stored_of);
                         self.line(format_args!("m{letter} is {state:?} with {with} of {of}"));
                     }
-                    Err(fault) => self.line(format_args!("m{letter} is refused: {fault}")),
+                    Err(fault) => self.line(format_args!("m{letter} is refused: {fault:?}")),
                 }
                 if self.ledger.on_sent(now, letter, outcome) {
                     self.later(AGAIN_MS, Event::Compose(letter));
@@ -295,8 +294,7 @@ impl Director<'_> {
         let sender = from.and_then(|from| self.people.get(from));
         match outcome {
             Err(_) if sender.is_some_and(|sender| sender.disk.is_power_cut()) => {
-                let what = "the power is cut";
-                Err(ControlFault::new(FaultCode::Stopping, what, ""))
+                Err(Refusal::Stopping)
             }
             outcome => outcome,
         }
@@ -418,7 +416,7 @@ impl Director<'_> {
         let Some(machine) = self.people.get(person) else {
             return;
         };
-        if let Some(Ok(ControlReply::Status(status))) = machine.ask(ControlRequest::Status).await {
+        if let Some(Ok(Reply::Status(status))) = machine.ask(Request::Status).await {
             let now = self.now();
             let standing = (&*status.outbox, status.outbox_count);
             self.ledger.on_outbox(now, person, standing);

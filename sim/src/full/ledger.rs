@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restante::control::protocol::{ControlFault, FaultCode};
-use restante::control::report::{
-    DeliveryState, InboxMessage, OUTBOX_COUNT_MAX, OutboxEntry, SendResult,
+use restante_interface::{
+    DeliveryState, InboxMessage, OUTBOX_COUNT_MAX, OutboxEntry, Refusal, SendResult,
 };
 use restante_proto::limits::{REPLICAS, receipts_wanted};
 use restante_proto::time::UnixMillis;
@@ -160,7 +159,7 @@ impl Ledger {
         &mut self,
         now: Instant,
         number: usize,
-        outcome: Result<SendResult, ControlFault>,
+        outcome: Result<SendResult, Refusal>,
     ) -> bool {
         let Some(letter) = self.letters.get_mut(number) else {
             return false;
@@ -174,18 +173,16 @@ impl Ledger {
                 self.on_standing(now, number, result.state, result.stored_with);
                 false
             }
-            Err(fault) => match fault.code {
-                // Of a disk that fails in the middle nobody knows what it has.
-                FaultCode::Stopping | FaultCode::Disk => {
-                    letter.uncertain = true;
-                    false
-                }
-                FaultCode::BadRequest | FaultCode::Internal | FaultCode::Blocked => {
-                    self.violate(now, "send", format!("m{number}: {}", fault.message));
-                    false
-                }
-                _ => true,
-            },
+            // Of a disk that fails in the middle nobody knows what it has.
+            Err(Refusal::Stopping | Refusal::NotStored { .. } | Refusal::NotRead { .. }) => {
+                letter.uncertain = true;
+                false
+            }
+            Err(refusal) if is_defect(&refusal) => {
+                self.violate(now, "send", format!("m{number}: {refusal:?}"));
+                false
+            }
+            Err(_) => true,
         }
     }
 
@@ -249,11 +246,7 @@ impl Ledger {
         message: InboxMessage,
     ) -> Option<usize> {
         let text = message.text.map(|text| text.0.into_bytes());
-        let body = text.or_else(|| {
-            message
-                .base64
-                .map(restante::control::report::Body::into_bytes)
-        });
+        let body = text.or_else(|| message.base64.map(restante_interface::Body::into_bytes));
         let found = self.by_body.get(&body.unwrap_or_default()).copied();
         let Some(number) = found else {
             let what = format!("p{person} is shown something that nobody wrote");
@@ -362,6 +355,15 @@ impl Ledger {
             ..Counts::default()
         }
     }
+}
+
+/// Tells whether no node may refuse so in a simulation, whatever its network does.
+const fn is_defect(refusal: &Refusal) -> bool {
+    refusal.is_usage()
+        || matches!(
+            refusal,
+            Refusal::StaleKeys { .. } | Refusal::Blocked { .. } | Refusal::Internal { .. }
+        )
 }
 
 /// Returns a body that names its letter, so that no two are the same.

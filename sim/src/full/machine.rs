@@ -10,14 +10,13 @@ use libp2p::{Multiaddr, PeerId};
 use rand::CryptoRng;
 use restante::clock::Clock;
 use restante::config::{Config, Serve};
-use restante::control::protocol::{ControlFault, ControlReply, ControlRequest};
-use restante::control::report::IdInfo;
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::lane::Lane;
 use restante::net::{Keypair, peer_of};
 use restante::node::assembly::{self, Ground};
 use restante::node::{Costs, Lanes, NodeFault, PeerList};
 use restante::vault::{PassCost, StoreKey, Vault};
+use restante_interface::{IdInfo, Refusal, Reply, Request};
 use restante_proto::keys::SecretKey;
 use restante_proto::person::IdCost;
 use restante_proto::stamp::CheapForTests;
@@ -284,10 +283,7 @@ impl Machine {
     }
 
     /// Asks the process something.
-    pub(super) async fn ask(
-        &self,
-        request: ControlRequest,
-    ) -> Option<Result<ControlReply, ControlFault>> {
+    pub(super) async fn ask(&self, request: Request) -> Option<Result<Reply, Refusal>> {
         let calls = self.calls()?;
         Some(call(&calls, request).await)
     }

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use restante::clock::Clock;
-use restante::control::protocol::{
-    ControlFault, ControlReply, ControlRequest, FaultCode, InboxRequest, SendRequest,
-};
-use restante::control::report::{
-    Body, ContactInfo, ContactState, InboxMessage, OutboxEntry, SendResult,
-};
 use restante::control::{ControlCall, call};
+use restante_interface::{
+    Body, ContactInfo, ContactState, InboxMessage, InboxRequest, OutboxEntry, Refusal, Reply,
+    Request, SendRequest, SendResult,
+};
 use restante_proto::limits::HOUR_MS;
 use restante_proto::time::UnixMillis;
 use tokio::sync::mpsc;
@@ -23,7 +21,7 @@ pub(super) enum News {
     /// What became of a letter that somebody wanted to send.
     Sent {
         letter: usize,
-        outcome: Result<SendResult, ControlFault>,
+        outcome: Result<SendResult, Refusal>,
     },
     /// Somebody was shown a message, at this moment, of this date by the own clock.
     Shown {
@@ -57,8 +55,8 @@ impl Desk {
     pub(super) async fn befriend(self, mut ids: Vec<String>) {
         let mut after = None;
         loop {
-            let asked = call(&self.calls, ControlRequest::ContactList { after }).await;
-            let Ok(ControlReply::Contacts(page)) = asked else {
+            let asked = call(&self.calls, Request::ContactList { after }).await;
+            let Ok(Reply::Contacts(page)) = asked else {
                 return;
             };
             let is_friend = |contact: &ContactInfo, id: &str| {
@@ -74,9 +72,9 @@ impl Desk {
             loop {
                 let petname = None;
                 let who = who.clone();
-                match call(&self.calls, ControlRequest::ContactAdd { who, petname }).await {
+                match call(&self.calls, Request::ContactAdd { who, petname }).await {
                     Ok(_) => break,
-                    Err(fault) if fault.code == FaultCode::Stopping => return,
+                    Err(Refusal::Stopping) => return,
                     Err(_) => sleep(AGAIN).await,
                 }
             }
@@ -93,9 +91,11 @@ impl Desk {
             file_name: None,
             wait: false,
         };
-        let outcome = match call(&self.calls, ControlRequest::Send(request)).await {
-            Ok(ControlReply::Sent(result)) => Ok(result),
-            Ok(_) => Err(ControlFault::new(FaultCode::Internal, "another answer", "")),
+        let outcome = match call(&self.calls, Request::Send(request)).await {
+            Ok(Reply::Sent(result)) => Ok(result),
+            Ok(_) => Err(Refusal::Internal {
+                why: "another answer".to_owned(),
+            }),
             Err(fault) => Err(fault),
         };
         self.tell(News::Sent { letter, outcome }).await;
@@ -108,9 +108,9 @@ impl Desk {
                 wait_ms: HOUR_MS,
                 ..InboxRequest::default()
             };
-            match call(&self.calls, ControlRequest::Inbox(request)).await {
-                Ok(ControlReply::Inbox(page)) => self.show(page.messages).await,
-                Err(fault) if fault.code == FaultCode::Stopping => return,
+            match call(&self.calls, Request::Inbox(request)).await {
+                Ok(Reply::Inbox(page)) => self.show(page.messages).await,
+                Err(Refusal::Stopping) => return,
                 Ok(_) | Err(_) => sleep(AGAIN).await,
             }
         }
@@ -118,8 +118,8 @@ impl Desk {
 
     /// Looks how what was sent stands.
     pub(super) async fn look(self) {
-        let asked = call(&self.calls, ControlRequest::Status).await;
-        if let Ok(ControlReply::Status(status)) = asked {
+        let asked = call(&self.calls, Request::Status).await;
+        if let Ok(Reply::Status(status)) = asked {
             let person = self.person;
             let (outbox, under_way) = (status.outbox, status.outbox_count);
             self.tell(News::Outbox {
@@ -149,7 +149,7 @@ impl Desk {
         if ids.is_empty() {
             return;
         }
-        let request = ControlRequest::MarkRead { ids: ids.clone() };
+        let request = Request::MarkRead { ids: ids.clone() };
         if call(&self.calls, request).await.is_ok() {
             self.tell(News::Read { person, ids }).await;
         }

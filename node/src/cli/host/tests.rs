@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use restante_interface::{Reply, Request};
+
 use super::*;
 use crate::control::client::call;
-use crate::control::protocol::{ControlReply, ControlRequest};
 use crate::home::{Home, HomeError};
 
 fn home(folder: &tempfile::TempDir) -> Home {
@@ -21,20 +22,20 @@ async fn commands_reach_the_node_and_stop_ends_it() {
     let home = home(&folder);
     let lock = home.lock().unwrap();
     let commands = async {
-        let asked = call(&home, ControlRequest::Status, |_| {}).await.unwrap();
-        assert_eq!(asked, ControlReply::Done);
-        call(&home, ControlRequest::Stop, |_| {}).await.unwrap()
+        let asked = call(&home, Request::Status, |_| {}).await.unwrap();
+        assert_eq!(asked, Reply::Done);
+        call(&home, Request::Stop, |_| {}).await.unwrap()
     };
     let hosting = host(&lock, async |mut calls, mut stop| {
         let call: ControlCall = calls.recv().await.unwrap();
-        assert_eq!(call.request, ControlRequest::Status);
-        call.answer.finish(Ok(ControlReply::Done));
+        assert_eq!(call.request, Request::Status);
+        call.answer.finish(Ok(Reply::Done));
         stop.wait_for(|stop| *stop).await.unwrap();
         Ok(())
     });
     let (outcome, stopped) = tokio::join!(hosting, commands);
     assert_eq!(outcome, Ok(()));
-    assert_eq!(stopped, ControlReply::Done);
+    assert_eq!(stopped, Reply::Done);
     assert!(!home.control_socket().exists());
 }
 

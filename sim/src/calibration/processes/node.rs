@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restante::control::client;
-use restante::control::protocol::{ControlReply, ControlRequest};
-use restante::control::report::{IdInfo, StatusInfo};
 use restante::home::Home;
+use restante_interface::{IdInfo, Reply, Request, StatusInfo};
 use tokio::time::{Instant, sleep};
 
 /// The network's name: nodes of others never meet it.
@@ -145,7 +144,7 @@ impl Node {
             return Ok(());
         };
         // One that does not hear it is killed below.
-        let _asked = ask(&self.path, ControlRequest::Stop).await;
+        let _asked = ask(&self.path, Request::Stop).await;
         let end = Instant::now() + END_MAX;
         while Instant::now() < end {
             if child.try_wait()?.is_some() {
@@ -168,8 +167,8 @@ impl Node {
             if let Some(Ok(Some(status))) = child.as_mut().map(Child::try_wait) {
                 return Some(Err(Error::other(format!("it has ended: {status}"))));
             }
-            match ask(path, ControlRequest::Status).await {
-                Ok(ControlReply::Status(status)) if wanted(&status) => Some(Ok(*status)),
+            match ask(path, Request::Status).await {
+                Ok(Reply::Status(status)) if wanted(&status) => Some(Ok(*status)),
                 _ => None,
             }
         });
@@ -192,8 +191,8 @@ impl Node {
     pub(super) async fn envelopes(&self) -> io::Result<u64> {
         let (mut sum, mut after) = (0, None);
         loop {
-            let reply = ask(&self.path, ControlRequest::Holdings { after }).await?;
-            let ControlReply::Holdings(page) = reply else {
+            let reply = ask(&self.path, Request::Holdings { after }).await?;
+            let Reply::Holdings(page) = reply else {
                 return Err(self.failed(&"it does not say what it keeps"));
             };
             let envelopes = page.items.iter().filter(|item| item.kind == "envelope");
@@ -231,7 +230,7 @@ fn end_now(child: &mut Child) {
 }
 
 /// Asks the node that runs on a home something.
-pub(super) async fn ask(path: &Path, request: ControlRequest) -> io::Result<ControlReply> {
+pub(super) async fn ask(path: &Path, request: Request) -> io::Result<Reply> {
     let home = Home::open(path).map_err(Error::other)?;
     let reply = client::call(&home, request, |_progress| ()).await;
     reply.map_err(Error::other)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use restante::control::protocol::{ControlReply, ControlRequest};
+use restante_interface::{Reply, Request};
 use restante_sim_network::Weather;
 
 use super::{Director, Event};
@@ -299,11 +299,9 @@ impl Director<'_> {
 
 /// Tells whether a keeper holds an envelope.
 async fn holds_letters(machine: &Machine) -> bool {
-    let request = ControlRequest::Holdings { after: None };
+    let request = Request::Holdings { after: None };
     match machine.ask(request).await {
-        Some(Ok(ControlReply::Holdings(page))) => {
-            page.items.iter().any(|item| item.kind == "envelope")
-        }
+        Some(Ok(Reply::Holdings(page))) => page.items.iter().any(|item| item.kind == "envelope"),
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! What keepers' stores tell the director, and what it holds against it.
 
-use restante::control::report::{OutboxEntry, SendResult};
+use restante_interface::{OutboxEntry, SendResult};
 use restante_proto::time::UnixMillis;
 
 use super::Director;

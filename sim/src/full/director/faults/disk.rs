@@ -1,6 +1,6 @@
 //! Disks that are full, slow, fail, lie or forget, and what their operators do about it.
 
-use restante::control::protocol::{ControlReply, ControlRequest};
+use restante_interface::{Reply, Request};
 use restante_proto::limits::SECOND_MS;
 use restante_sim_disk::{DiskOptions, Effects, Faults};
 
@@ -167,8 +167,8 @@ impl Director<'_> {
         let Some(machine) = self.machine(who) else {
             return false;
         };
-        match machine.ask(ControlRequest::Status).await {
-            Some(Ok(ControlReply::Status(status))) => {
+        match machine.ask(Request::Status).await {
+            Some(Ok(Reply::Status(status))) => {
                 status.keeper.read_only.is_some() || status.account_read_only.is_some()
             }
             _ => false,

@@ -1,0 +1,256 @@
+//! The words for what a node answers in codes: why it refuses, how a message stands, what it finds
+//! when it examines itself.
+//!
+//! Messages are lower case, without a full stop, and say what happened; hints say what to do next.
+
+#[cfg(test)]
+mod tests;
+
+use restante_interface::{
+    DeliveryState, Examined, Finding, Refusal, SendNote, SendResult, Stored, Verdict,
+};
+use serde::Serialize;
+
+use super::terminal::{now_ms, relative};
+use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
+
+/// Longest piece of a mistyped ID that is repeated, in characters.
+const SHOWN_CHARS_MAX: usize = 64;
+
+const SAME_VERSION: &str = "use the same version of restante for the command and the node";
+const NEW_ID: &str = "ask them for a new ID";
+
+/// Returns what happened and what to do next; the second is empty if there is nothing to do.
+pub(super) fn refusal(refusal: &Refusal) -> (String, String) {
+    (refusal_message(refusal), refusal_hint(refusal))
+}
+
+fn refusal_message(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::InvalidId { text, why } => {
+            let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("{shown:?} is not an ID: {why}")
+        }
+        Refusal::InvalidLifetime { max_ms } => format!(
+            "a message lives between one second and {}",
+            approximate_duration_ms(*max_ms)
+        ),
+        Refusal::TooLong { max_bytes } => format!(
+            "the message is longer than {max_bytes} bytes ({})",
+            approximate_size_bytes(*max_bytes)
+        ),
+        Refusal::OwnId => "this is your own ID".to_owned(),
+        Refusal::NoAccount => "this node has no account".to_owned(),
+        Refusal::InvalidParameter { name } => format!("the node does not understand {name:?}"),
+        Refusal::Version { node, command } => format!(
+            "the command speaks version {command} of the local interface, the running node {node}"
+        ),
+        Refusal::Malformed { why } => format!("the node did not understand the request: {why}"),
+        Refusal::UnknownId { id } => {
+            format!("nobody is known as {id}: no card is published under this ID")
+        }
+        Refusal::LinkMismatch { id } => {
+            format!("the link's key does not match the account behind {id}")
+        }
+        Refusal::NotAContact { id } => format!("{id} is not among the contacts"),
+        Refusal::Terminated { id } => format!("{id} has terminated the account"),
+        Refusal::Blocked { id } => format!("{id} is blocked"),
+        Refusal::StaleKeys { id } => format!("the keys of {id} have expired"),
+        Refusal::MessageGone => "the message is gone".to_owned(),
+        Refusal::Offline => "no keeper can be reached".to_owned(),
+        Refusal::OutboxFull { waiting } => {
+            format!("{waiting} messages are waiting to be delivered")
+        }
+        Refusal::ContactsFull { max } => format!("there are {max} contacts already"),
+        Refusal::Busy { max } => format!("{max} commands are talking to the node already"),
+        Refusal::NotStored { what } => format!("{} could not be stored for certain", stored(*what)),
+        Refusal::NotRead { what } => format!("{} cannot be read from the disk", stored(*what)),
+        Refusal::TimedOut => "it took too long".to_owned(),
+        Refusal::Stopping => "the node is stopping".to_owned(),
+        Refusal::Internal { why } => format!("the node has a defect: {why}"),
+    }
+}
+
+fn refusal_hint(refusal: &Refusal) -> String {
+    let hint = match refusal {
+        Refusal::InvalidId { .. } => "copy it from the other person's `restante id`",
+        Refusal::InvalidLifetime { .. } => "choose another --ttl",
+        Refusal::TooLong { .. } => "send a shorter text or a smaller file",
+        Refusal::NoAccount => "run `restante init` in another home for an account of your own",
+        Refusal::InvalidParameter { .. } | Refusal::Malformed { .. } => SAME_VERSION,
+        Refusal::Version { .. } => "restart the node with the same version of restante",
+        Refusal::UnknownId { .. } => {
+            "check the ID; its owner must have been online within the last 30 days"
+        }
+        Refusal::LinkMismatch { .. } => "do not write to it; ask for the link again",
+        Refusal::NotAContact { .. } => "see `restante contact list`",
+        Refusal::Terminated { .. } => NEW_ID,
+        Refusal::Blocked { id } => return format!("unblock with `restante contact accept {id}`"),
+        Refusal::StaleKeys { .. } => "ask the recipient to go online once",
+        Refusal::Offline => {
+            "check the connection and `bootstrap` with `restante doctor`, then try again"
+        }
+        Refusal::OutboxFull { .. } => "wait until some have arrived",
+        Refusal::ContactsFull { .. } => "block some that are not needed",
+        Refusal::Busy { .. } => "try again when one of them has ended",
+        Refusal::NotStored {
+            what: Stored::Message,
+        } => "bring the disk in order, restart the node, and see `restante status` first",
+        Refusal::NotStored { .. } => "free some disk space and restart the node",
+        Refusal::NotRead { .. } => "run `restante doctor`, then restart the node",
+        Refusal::TimedOut => "try again",
+        Refusal::Internal { .. } => "look at its log, and report this",
+        Refusal::OwnId | Refusal::MessageGone | Refusal::Stopping => "",
+    };
+    hint.to_owned()
+}
+
+const fn stored(what: Stored) -> &'static str {
+    match what {
+        Stored::Message => "the message",
+        Stored::Contact => "the contact",
+        Stored::ReadMarks => "what was read",
+        Stored::Inbox => "what has arrived",
+        Stored::Holdings => "what is kept for others",
+    }
+}
+
+/// Returns how a message stands, in one line.
+pub(super) fn standing(result: &SendResult) -> String {
+    let id: String = result.message_id.chars().take(16).collect();
+    let until = relative(now_ms(), result.until_ms);
+    let keepers = format!("{} of {} keepers", result.stored_with, result.stored_of);
+    match result.state {
+        DeliveryState::Waiting if result.stored_with == 0 => {
+            format!("message {id} waits in the outbox until a keeper takes it, expires {until}")
+        }
+        DeliveryState::Waiting => {
+            format!("message {id} is with {keepers}, more are being asked, expires {until}")
+        }
+        DeliveryState::Stored => format!("message {id} is stored with {keepers}, expires {until}"),
+        DeliveryState::Delivered => format!("message {id} is delivered"),
+        DeliveryState::Expired => format!("message {id} has expired"),
+    }
+}
+
+/// Returns what a person should know about a message that `keepers` can be asked to keep.
+pub(super) fn note(note: SendNote, keepers: u32) -> String {
+    match note {
+        SendNote::NoKeeperYet => {
+            "no keeper could be asked yet; this node keeps trying while it runs".to_owned()
+        }
+        SendNote::TooFewKeepers => {
+            "too few keepers have it yet; this node keeps trying while it runs".to_owned()
+        }
+        SendNote::SmallNetwork => {
+            format!("the network is small: only {keepers} keepers are in reach")
+        }
+    }
+}
+
+/// One line of an examination, as `restante doctor --json` writes it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) verdict: Verdict,
+    pub(super) detail: String,
+    /// What to do about it; empty if it is well.
+    pub(super) fix: String,
+}
+
+impl Check {
+    fn new(
+        name: &'static str,
+        verdict: Verdict,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            name,
+            verdict,
+            detail: detail.into(),
+            fix: fix.into(),
+        }
+    }
+
+    pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Ok, detail, "")
+    }
+
+    pub(super) fn warn(
+        name: &'static str,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::new(name, Verdict::Warn, detail, fix)
+    }
+
+    pub(super) fn fail(
+        name: &'static str,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::new(name, Verdict::Fail, detail, fix)
+    }
+}
+
+/// Returns a finding of the running node as a line of the examination.
+pub(super) fn finding(finding: &Finding) -> Check {
+    let (name, detail) = detail(&finding.what);
+    let fix = match finding.verdict {
+        Verdict::Ok => "",
+        Verdict::Warn | Verdict::Fail => fix(&finding.what),
+    };
+    Check::new(name, finding.verdict, detail, fix)
+}
+
+fn detail(what: &Examined) -> (&'static str, String) {
+    match what {
+        Examined::Network { keepers: 0, .. } => ("network", "no other node is in reach".to_owned()),
+        Examined::ServerNetwork { keepers: 0, .. } => {
+            ("network", "no other node is known yet".to_owned())
+        }
+        Examined::Network { peers, keepers } | Examined::ServerNetwork { peers, keepers } => {
+            ("network", format!("{peers} peers, {keepers} known keepers"))
+        }
+        Examined::Card { published_ms: None } => {
+            ("card", "not published yet in this run".to_owned())
+        }
+        Examined::Card { .. } => ("card", "published: this account can be found".to_owned()),
+        Examined::Mailboxes {
+            watched,
+            subscribed,
+        } => (
+            "mailboxes",
+            format!("{watched} watched, {subscribed} with a keeper that pushes"),
+        ),
+        Examined::Keeper {
+            stopped: Some(why), ..
+        } => ("keeper", format!("it stores nothing: {why}")),
+        Examined::Keeper { items, .. } => ("keeper", format!("{items} items of others")),
+        Examined::Account { stopped } => (
+            "account",
+            format!("nothing can be sent or received: {stopped}"),
+        ),
+    }
+}
+
+const fn fix(what: &Examined) -> &'static str {
+    match what {
+        Examined::Network { .. } => {
+            "set `bootstrap` to the address of a node that is running, and check the firewall"
+        }
+        Examined::ServerNetwork { .. } => {
+            "others join through the address that `restante status` shows as `listens at`"
+        }
+        Examined::Card { .. } => {
+            "wait a minute with the node running; see the network check if it stays"
+        }
+        Examined::Mailboxes { .. } => {
+            "messages are found later than they could be; see the network check"
+        }
+        Examined::Keeper { .. } | Examined::Account { .. } => {
+            "bring the disk in order and restart the node"
+        }
+    }
+}
