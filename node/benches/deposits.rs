@@ -22,7 +22,7 @@ use restante::control::{ControlCall, call};
 use restante::home::Home;
 use restante::net::{Keypair, NetConfig, NetHandle, NetLimits, Network, Serve, transport};
 use restante::node::{self, Costs, NodeFault};
-use restante_interface::{Reply, Request};
+use restante_interface::Reply;
 use restante_proto::NodeId;
 use restante_proto::envelope::id_of;
 use restante_proto::keys::SecretKey;
@@ -281,7 +281,7 @@ impl Server {
         });
         let status = runtime.block_on(async {
             loop {
-                let reply = call(&calls, Request::Status)
+                let reply = call(&calls, restante_interface::Request::Status)
                     .await
                     .expect("the server answers");
                 let Reply::Status(status) = reply else {

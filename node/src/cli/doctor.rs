@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::args::DoctorArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms};
-use super::{Failure, Output, Session, words};
+use super::words::{self, Check};
+use super::{Failure, Output, Session};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 use crate::config::{Config, Loaded, RawConfig};
 use crate::control::client::CallError;
@@ -29,44 +30,6 @@ const SKEW_MS: u64 = restante_proto::limits::CLOCK_SKEW_MS;
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) checks: Vec<Check>,
-}
-
-/// One line of the examination.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) verdict: Verdict,
-    pub(super) detail: String,
-    /// What to do about it; empty if nothing.
-    pub(super) fix: String,
-}
-
-impl Check {
-    pub(super) fn new(
-        name: &'static str,
-        verdict: Verdict,
-        detail: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            name,
-            verdict,
-            detail: detail.into(),
-            fix: fix.into(),
-        }
-    }
-
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Ok, detail, "")
-    }
-
-    fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Warn, detail, fix)
-    }
-
-    fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Fail, detail, fix)
-    }
 }
 
 /// Examines the home, and asks the node to examine itself.

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use restante_interface::*;
 
 use super::args::Arguments;
-use super::doctor::{Check, Report};
+use super::doctor::Report;
 use super::terminal::{align, escape, escape_line, relative};
+use super::words::Check;
 use super::*;
 use crate::config::ConfigErrors;
 use crate::control::client::CallError;
@@ -348,12 +349,11 @@ fn status_for_people() {
 
 #[test]
 fn what_the_doctor_found_for_people() {
-    let check = |name, verdict, detail, fix| Check::new(name, verdict, detail, fix);
     let report = Report {
         checks: vec![
-            check("disk", Verdict::Ok, "1 GiB free", ""),
-            check("clock", Verdict::Warn, "odd\nline", "set it"),
-            check("home", Verdict::Fail, "gone", "make one"),
+            Check::ok("disk", "1 GiB free"),
+            Check::warn("clock", "odd\nline", "set it"),
+            Check::fail("home", "gone", "make one"),
         ],
     };
     assert_eq!(

@@ -9,8 +9,8 @@ mod tests;
 use restante_interface::{
     DeliveryState, Examined, Finding, Refusal, SendNote, SendResult, Stored, Verdict,
 };
+use serde::Serialize;
 
-use super::doctor::Check;
 use super::terminal::{now_ms, relative};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
@@ -145,6 +145,52 @@ pub(super) fn note(note: SendNote, keepers: u32) -> String {
         SendNote::SmallNetwork => {
             format!("the network is small: only {keepers} keepers are in reach")
         }
+    }
+}
+
+/// One line of an examination, as `restante doctor --json` writes it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) verdict: Verdict,
+    pub(super) detail: String,
+    /// What to do about it; empty if it is well.
+    pub(super) fix: String,
+}
+
+impl Check {
+    fn new(
+        name: &'static str,
+        verdict: Verdict,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            name,
+            verdict,
+            detail: detail.into(),
+            fix: fix.into(),
+        }
+    }
+
+    pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Ok, detail, "")
+    }
+
+    pub(super) fn warn(
+        name: &'static str,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::new(name, Verdict::Warn, detail, fix)
+    }
+
+    pub(super) fn fail(
+        name: &'static str,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::new(name, Verdict::Fail, detail, fix)
     }
 }
 

@@ -8,10 +8,12 @@ use std::io::{self, Error};
 use std::path::Path;
 use std::time::Duration;
 
+use restante_interface::{
+    Body, DeliveryState, InboxMessage, InboxRequest, Reply, Request, SendRequest,
+};
 use restante_proto::limits::DAY_MS;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
-use restante_interface::{Body, DeliveryState, InboxMessage, InboxRequest, Reply, Request, SendRequest};
 
 use self::node::{Folder, Node, ask, eventually};
 use super::account::{Account, Gap, Letter};

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use restante::node::NodeFault;
+use restante_interface::{IdInfo, Refusal, Reply, Request, SendResult};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
@@ -259,7 +260,7 @@ impl Director<'_> {
                             (result.state, result.stored_with, result.stored_of);
                         self.line(format_args!("m{letter} is {state:?} with {with} of {of}"));
                     }
-                    Err(fault) => self.line(format_args!("m{letter} is refused: {fault}")),
+                    Err(fault) => self.line(format_args!("m{letter} is refused: {fault:?}")),
                 }
                 if self.ledger.on_sent(now, letter, outcome) {
                     self.later(AGAIN_MS, Event::Compose(letter));

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use restante_interface::{
+    DeliveryState, InboxMessage, OUTBOX_COUNT_MAX, OutboxEntry, Refusal, SendResult,
+};
 use restante_proto::limits::{REPLICAS, receipts_wanted};
 use restante_proto::time::UnixMillis;
-use restante_interface::{DeliveryState, InboxMessage, OUTBOX_COUNT_MAX, OutboxEntry, Refusal, SendResult};
 
 use crate::clock::Instant;
 use crate::report::{Counts, Violation};
@@ -244,11 +246,7 @@ impl Ledger {
         message: InboxMessage,
     ) -> Option<usize> {
         let text = message.text.map(|text| text.0.into_bytes());
-        let body = text.or_else(|| {
-            message
-                .base64
-                .map(restante_interface::Body::into_bytes)
-        });
+        let body = text.or_else(|| message.base64.map(restante_interface::Body::into_bytes));
         let found = self.by_body.get(&body.unwrap_or_default()).copied();
         let Some(number) = found else {
             let what = format!("p{person} is shown something that nobody wrote");

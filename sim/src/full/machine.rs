@@ -16,6 +16,7 @@ use restante::net::{Keypair, peer_of};
 use restante::node::assembly::{self, Ground};
 use restante::node::{Costs, Lanes, NodeFault, PeerList};
 use restante::vault::{PassCost, StoreKey, Vault};
+use restante_interface::{IdInfo, Refusal, Reply, Request};
 use restante_proto::keys::SecretKey;
 use restante_proto::person::IdCost;
 use restante_proto::stamp::CheapForTests;
@@ -23,7 +24,6 @@ use restante_sim_disk::{CrashEffect, Disk};
 use restante_sim_network::{HostId, Internet};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use restante_interface::{IdInfo, Refusal, Reply, Request};
 
 use super::adversary::{Character, Colluders, Kept, masked};
 use super::stores::Watch;
@@ -283,10 +283,7 @@ impl Machine {
     }
 
     /// Asks the process something.
-    pub(super) async fn ask(
-        &self,
-        request: Request,
-    ) -> Option<Result<Reply, Refusal>> {
+    pub(super) async fn ask(&self, request: Request) -> Option<Result<Reply, Refusal>> {
         let calls = self.calls()?;
         Some(call(&calls, request).await)
     }

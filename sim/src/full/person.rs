@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use restante::clock::Clock;
 use restante::control::{ControlCall, call};
+use restante_interface::{
+    Body, ContactInfo, ContactState, InboxMessage, InboxRequest, OutboxEntry, Refusal, Reply,
+    Request, SendRequest, SendResult,
+};
 use restante_proto::limits::HOUR_MS;
 use restante_proto::time::UnixMillis;
 use tokio::sync::mpsc;

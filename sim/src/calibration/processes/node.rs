@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use restante::control::client;
 use restante::home::Home;
+use restante_interface::{IdInfo, Reply, Request, StatusInfo};
 use tokio::time::{Instant, sleep};
 use restante_interface::{IdInfo, Reply, Request, StatusInfo};
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use restante_sim_network::Weather;
 use restante_interface::{Reply, Request};
+use restante_sim_network::Weather;
 
 use super::{Director, Event};
 use crate::fault::{Source, choose};
@@ -301,9 +301,7 @@ impl Director<'_> {
 async fn holds_letters(machine: &Machine) -> bool {
     let request = Request::Holdings { after: None };
     match machine.ask(request).await {
-        Some(Ok(Reply::Holdings(page))) => {
-            page.items.iter().any(|item| item.kind == "envelope")
-        }
+        Some(Ok(Reply::Holdings(page))) => page.items.iter().any(|item| item.kind == "envelope"),
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! What keepers' stores tell the director, and what it holds against it.
 
-use restante_proto::time::UnixMillis;
 use restante_interface::{OutboxEntry, SendResult};
+use restante_proto::time::UnixMillis;
 
 use super::Director;
 

@@ -1,8 +1,8 @@
 //! What is written down of a run beside its messages.
 
+use restante_interface::{Reply, Request};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::request::Reason;
-use restante_interface::{Reply, Request};
 
 use super::{Director, Event, TELL_MS};
 use crate::full::Progress;
@@ -66,8 +66,7 @@ impl Director<'_> {
         let step = up.len().div_ceil(ASKED_MAX).max(1);
         let (mut copies, mut asked) = (0, 0);
         for keeper in up.iter().step_by(step) {
-            if let Some(Ok(Reply::Status(status))) = keeper.ask(Request::Status).await
-            {
+            if let Some(Ok(Reply::Status(status))) = keeper.ask(Request::Status).await {
                 copies += status.keeper.items;
                 asked += 1;
             }
@@ -91,8 +90,7 @@ impl Director<'_> {
     pub(super) async fn at_keepers(&self) -> AtKeepers {
         let mut all = AtKeepers::default();
         for keeper in self.keepers.iter().filter(|keeper| keeper.is_up()) {
-            if let Some(Ok(Reply::Status(status))) = keeper.ask(Request::Status).await
-            {
+            if let Some(Ok(Reply::Status(status))) = keeper.ask(Request::Status).await {
                 let refused = |reason: Reason| {
                     let refusals = &status.keeper.refusals;
                     refusals.get(reason.name()).copied().unwrap_or(0)

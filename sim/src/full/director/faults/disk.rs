@@ -1,8 +1,8 @@
 //! Disks that are full, slow, fail, lie or forget, and what their operators do about it.
 
+use restante_interface::{Reply, Request};
 use restante_proto::limits::SECOND_MS;
 use restante_sim_disk::{DiskOptions, Effects, Faults};
-use restante_interface::{Reply, Request};
 
 use super::{Director, Party, What};
 use crate::full::director::Event;
