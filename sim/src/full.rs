@@ -24,6 +24,8 @@ mod ledger;
 mod machine;
 mod panics;
 mod person;
+#[cfg(feature = "planted")]
+mod planted;
 mod stores;
 
 /// What a run tells about itself while it goes on.

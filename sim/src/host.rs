@@ -15,7 +15,7 @@ use restante_proto::{
     keys::SecretKey,
     request::Request,
     stamp::CheapForTests,
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 use crate::{
@@ -153,6 +153,7 @@ impl Host {
         asked: Asked,
         payload: Bytes,
     ) -> Vec<Output> {
+        let both = self.both(now);
         let Some(keeper) = &mut self.keeper else {
             return Vec::new();
         };
@@ -166,15 +167,15 @@ impl Host {
             source,
             payload,
         };
-        keeper.handle(self.clock.read(now), input)
+        keeper.handle(both, input)
     }
 
     /// Gives the keeper any other input.
     pub(crate) fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
-        let date = self.clock.read(now);
+        let now = self.both(now);
         self.keeper
             .as_mut()
-            .map(|keeper| keeper.handle(date, input))
+            .map(|keeper| keeper.handle(now, input))
             .unwrap_or_default()
     }
 
@@ -233,8 +234,13 @@ impl Host {
     }
 
     /// Returns when the keeper wants to be woken.
-    pub(crate) fn next_timeout(&self) -> Option<UnixMillis> {
-        self.keeper.as_ref().map(Keeper::next_timeout)
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let due = self.keeper.as_ref().map(Keeper::next_timeout);
+        due.map(|due| Instant(due.get()))
+    }
+
+    const fn both(&self, now: Instant) -> Now {
+        Now::new(MonoMillis::new(now.0), self.clock.read(now))
     }
 
     /// Returns how many items are on the disk, and acks with them.

@@ -17,7 +17,7 @@ use redb::StorageBackend;
 use restante::keeper::store::{Check, RedbStore};
 use restante_proto::envelope::id_of;
 use restante_proto::keeper::{
-    Budget, ItemStore, MemoryStore, StoreFault, StoreOp, StoreOutcome, Usage, Warrant,
+    Budget, ItemStore, MemoryStore, StoreError, StoreOp, StoreOutcome, Usage, Warrant,
 };
 use restante_proto::keys::{PublicKey, SecretKey, Signature};
 use restante_proto::mailbox::{AckEntry, Mailbox, Rule};
@@ -233,7 +233,7 @@ impl Life {
         if store.recount().ok() != Some(store.usage()) {
             return Err("its sums are wrong".to_owned());
         }
-        let fault = |fault: StoreFault| fault.to_string();
+        let fault = |fault: StoreError| fault.to_string();
         let found = self.picture(store).map_err(fault)?;
         self.tally.looked_for += found.usage.items + found.usage.tombstones;
         let before = self.picture(&mut self.model.clone()).map_err(fault)?;
@@ -249,7 +249,7 @@ impl Life {
         Ok(())
     }
 
-    fn picture(&self, store: &mut dyn ItemStore) -> Result<Picture, StoreFault> {
+    fn picture(&self, store: &mut dyn ItemStore) -> Result<Picture, StoreError> {
         let page = store.elements(self.now, None, usize::MAX)?;
         let export = |element: &restante_proto::keeper::Element| StoreOp::Export {
             keys: vec![element.key],
@@ -332,7 +332,7 @@ impl Life {
     }
 }
 
-fn sweep(store: &mut dyn ItemStore, now: UnixMillis) -> Result<(), StoreFault> {
+fn sweep(store: &mut dyn ItemStore, now: UnixMillis) -> Result<(), StoreError> {
     while store.sweep(now, 1_000)?.more {}
     Ok(())
 }

@@ -209,7 +209,12 @@ impl Machine {
         let (stop, stopped) = watch::channel(false);
         let (ground, config) = (self.ground(), self.config.clone());
         let store = self.open_store()?;
-        let store = Kept::new(self.observe(store), self.character.clone());
+        #[cfg(feature = "planted")]
+        let store = crate::full::planted::FaultyStore::new(store);
+        let store = self.observe(store);
+        #[cfg(feature = "planted")]
+        let store = crate::full::planted::HastyStore::new(store);
+        let store = Kept::new(store, self.character.clone());
         let running = match &self.role {
             Role::Server(key) => {
                 let key = key.clone();

@@ -1,17 +1,21 @@
-//! What one store must hold, by what it has said so far.
+//! The oracle of one store: what it must hold, by what it has said so far.
+//!
+//! It knows nothing of the rules that stores follow (`restante_proto::keeper::rules`), but what they promise: a receipt is
+//! durable, what was acked stays gone, nothing is served after its end, budgets hold, a card never gives way to an older
+//! one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use restante_proto::card::{CardRecord, RecordKind};
 use restante_proto::envelope::{expires_of, id_of};
-use restante_proto::keeper::{StoreOutcome, Usage};
+use restante_proto::keeper::{ElementKind, StoreOutcome, Usage};
 use restante_proto::limits::CARD_SLOTS;
 use restante_proto::request::{Listed, Waiting};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
-use super::asked::{Asked, Key, Kind, Mail};
+use super::asked::{Asked, Key, Mail, card_key, item_of};
 
 /// How long something that has ended may stay.
 const LINGER: Duration = Duration::from_secs(60);
@@ -47,7 +51,7 @@ struct Pending {
 
 /// Everything one store must hold.
 #[derive(Default)]
-pub(super) struct Book {
+pub(super) struct Oracle {
     pub(super) items: BTreeMap<Key, Entry>,
     /// Of these nobody knows; they may also be as any of the entries here.
     pub(super) doubtful: BTreeMap<Key, Vec<Option<Entry>>>,
@@ -56,7 +60,7 @@ pub(super) struct Book {
     acks: u64,
     /// Nothing in it ends before.
     next_end: Option<UnixMillis>,
-    /// A sweep has begun and not ended: the store may have dropped what the book has not.
+    /// A sweep has begun and not ended: the store may have dropped what the oracle has not.
     pub(super) sweeping: bool,
     /// When a sweep ended last, or the store was opened.
     pub(super) swept: Duration,
@@ -104,7 +108,7 @@ impl Entry {
     }
 }
 
-impl Book {
+impl Oracle {
     /// Returns what must be there, unless that is in doubt.
     fn live(&self, now: UnixMillis, key: &Key) -> Option<Entry> {
         let entry = self.items.get(key).filter(|entry| entry.is_live(now));
@@ -112,7 +116,7 @@ impl Book {
     }
 
     /// Returns what must be at an address.
-    fn at(&self, kind: Kind, address: Address) -> impl Iterator<Item = (&Key, &Entry)> {
+    fn at(&self, kind: ElementKind, address: Address) -> impl Iterator<Item = (&Key, &Entry)> {
         let name = |byte| Key {
             kind,
             address,
@@ -179,7 +183,7 @@ impl Book {
         };
         match asked {
             Asked::Mail(mail) => doubt(mail.key, Some(Entry::held(mail.expires, mail.size_bytes))),
-            Asked::Card(record) => doubt(Key::card(record), Some(Entry::of_card(record))),
+            Asked::Card(record) => doubt(card_key(record), Some(Entry::of_card(record))),
             Asked::Chunk(key, expires) => doubt(*key, Some(Entry::held(*expires, 0))),
             Asked::DropChunk(key) => doubt(*key, None),
             Asked::Ack(keys) => {
@@ -190,7 +194,7 @@ impl Book {
                     self.doubtful.entry(*key).or_default().push(Some(entry));
                 }
             }
-            Asked::Bury {
+            Asked::Tombstone {
                 key,
                 until,
                 deposited,
@@ -291,14 +295,14 @@ impl Book {
                 Ok(())
             }
             (
-                Asked::Bury {
+                Asked::Tombstone {
                     key,
                     until,
                     deposited,
                 },
                 StoreOutcome::Done,
             ) => {
-                self.on_bury(now, *key, *until, *deposited);
+                self.on_tombstone(now, *key, *until, *deposited);
                 Ok(())
             }
             (Asked::List(address, after), StoreOutcome::Listing { items, more }) => {
@@ -325,7 +329,7 @@ impl Book {
         until: UnixMillis,
         new: bool,
     ) -> Result<(), Finding> {
-        let (key, id) = (mail.key, mail.key.item());
+        let (key, id) = (mail.key, item_of(&mail.key));
         let in_doubt = self.doubtful.contains_key(&key);
         let before = self.live(now, &key);
         if until > mail.own_end && new {
@@ -358,7 +362,7 @@ impl Book {
     }
 
     fn within_budget(&self, now: UnixMillis, mail: &Mail) -> Result<(), Finding> {
-        let held = self.at(Kind::Mail, mail.key.address);
+        let held = self.at(ElementKind::Envelope, mail.key.address);
         let live = held.filter(|(_, entry)| entry.is_live(now) && !entry.is_ack());
         let (mut count, mut bytes) = (0_u32, 0);
         for (_, entry) in live {
@@ -374,7 +378,7 @@ impl Book {
     }
 
     fn on_card(&mut self, now: UnixMillis, record: &CardRecord, new: bool) -> Result<(), Finding> {
-        let key = Key::card(record);
+        let key = card_key(record);
         let (id, in_doubt) = (record.id(), self.doubtful.contains_key(&key));
         match self.live(now, &key).map(|entry| entry.state) {
             Some(State::Card { last: true, .. }) if new => {
@@ -395,7 +399,7 @@ impl Book {
         if new {
             self.change(key, Some(Entry::of_card(record)));
         }
-        let slots = self.at(Kind::Card, record.locator);
+        let slots = self.at(ElementKind::Card, record.locator);
         let slots = slots.filter(|(_, entry)| entry.is_live(now)).count();
         if slots > CARD_SLOTS {
             let what = format!("has {slots} cards at {}", record.locator);
@@ -411,18 +415,18 @@ impl Book {
         let entry = self.live(now, key).filter(Entry::is_vouched_for);
         match (entry, outcome) {
             (None, StoreOutcome::Held { .. }) => {
-                let what = format!("gives a receipt for {}, which it has not", key.item());
+                let what = format!("gives a receipt for {}, which it has not", item_of(key));
                 Err(("durable-receipt", what))
             }
             (Some(entry), StoreOutcome::Unknown) if entry.is_ack() => {
-                Err(("acked", format!("forgets that {} was acked", key.item())))
+                Err(("acked", format!("forgets that {} was acked", item_of(key))))
             }
             (Some(_), StoreOutcome::Unknown) => Err(lost(key)),
             _ => Ok(()),
         }
     }
 
-    fn on_bury(&mut self, now: UnixMillis, key: Key, until: UnixMillis, deposited: bool) {
+    fn on_tombstone(&mut self, now: UnixMillis, key: Key, until: UnixMillis, deposited: bool) {
         let latest = until.min(now.plus(restante_proto::limits::ACK_MEMORY_MS));
         let entry = match self.live(now, &key) {
             Some(known) if known.is_ack() && (known.is_vouched_for() || !deposited) => return,
@@ -471,10 +475,10 @@ impl Book {
         if more || after.is_some() {
             return Ok(());
         }
-        let held = self.at(Kind::Mail, address).filter(|(key, entry)| {
+        let held = self.at(ElementKind::Envelope, address).filter(|(key, entry)| {
             entry.is_live(now) && !entry.is_ack() && !self.doubtful.contains_key(key)
         });
-        let is_listed = |key: &Key| items.iter().any(|item| item.id == key.item());
+        let is_listed = |key: &Key| items.iter().any(|item| item.id == item_of(key));
         match held.map(|(key, _)| key).find(|key| !is_listed(key)) {
             Some(key) => Err(lost(key)),
             None => Ok(()),
@@ -503,7 +507,7 @@ impl Book {
         id: ItemId,
         expires: UnixMillis,
     ) -> Result<(), Finding> {
-        let key = Key::mail(address, id);
+        let key = Key::envelope(address, id);
         if expires <= now {
             let late = now.since(expires);
             let what = format!("hands over {id} {late} ms after its end");
@@ -529,7 +533,7 @@ impl Book {
         records: &[CardRecord],
     ) -> Result<(), Finding> {
         for record in records {
-            let key = Key::card(record);
+            let key = card_key(record);
             if record.expires <= now {
                 let late = now.since(record.expires);
                 let what = format!("shows card {} {late} ms after its end", record.id());
@@ -543,9 +547,9 @@ impl Book {
             }
         }
         let mut held = self
-            .at(Kind::Card, locator)
+            .at(ElementKind::Card, locator)
             .filter(|(key, entry)| entry.is_live(now) && !self.doubtful.contains_key(key));
-        let is_shown = |key: &Key| records.iter().any(|record| Key::card(record) == *key);
+        let is_shown = |key: &Key| records.iter().any(|record| card_key(record) == *key);
         match held.find(|(key, _)| !is_shown(key)) {
             Some((key, _)) => Err(lost(key)),
             None => Ok(()),
@@ -566,9 +570,9 @@ impl Book {
 /// Returns the finding that a store has lost what it gave a receipt for.
 pub(super) fn lost(key: &Key) -> Finding {
     let what = match key.kind {
-        Kind::Mail => format!("has lost {}", key.item()),
-        Kind::Card => format!("has lost a card at {}", key.address),
-        Kind::Chunk => format!("has lost chunk {}", key.address),
+        ElementKind::Envelope | ElementKind::Ack => format!("has lost {}", item_of(key)),
+        ElementKind::Card => format!("has lost a card at {}", key.address),
+        ElementKind::Chunk | ElementKind::Deletion => format!("has lost chunk {}", key.address),
     };
     ("durable-receipt", what)
 }

@@ -1,10 +1,9 @@
-//! Whose turn it is: work of many sources, shared out by source (SPEC 8.5).
+//! A fair queue: work of many sources, shared out by source (SPEC 8.5).
 //!
-//! Deficit round-robin: the sources that wait for something stand in a ring; the one in front is
-//! given a share of work, does what its share pays for, and goes to the end. However much one of
-//! them sends, another waits for one share of each, and while only one has work it has all of the
-//! machine. What waits is bounded for each source and in sum; where the sum is reached, it is the
-//! source with the most waiting that loses its last.
+//! Deficit round-robin: the sources that wait for something stand in a ring; the one in front gets a credit of
+//! [`ROUND_COST`], does what the credit pays for, and goes to the end. However much one of them sends, another waits for
+//! one round, and while only one has work it has all of the machine. What waits is bounded for each source and in sum;
+//! where the sum is reached, the source with the most waiting loses its last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,11 +13,11 @@ use super::Source;
 mod tests;
 
 /// Work that a source is given in each round, in units of cost: about one small deposit.
-pub const TURN_COST: u64 = 4_096;
+pub const ROUND_COST: u64 = 4_096;
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TurnBounds {
+pub struct QueueBounds {
     /// Things of all sources.
     pub count: usize,
     /// Cost of all things.
@@ -31,7 +30,7 @@ pub struct TurnBounds {
 
 /// What waits, in sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TurnUsage {
+pub struct QueueUsage {
     /// Things.
     pub count: usize,
     /// Their cost.
@@ -40,10 +39,10 @@ pub struct TurnUsage {
     pub sources: usize,
 }
 
-/// Things that wait for their turn.
+/// Things that wait, by source.
 #[derive(Debug)]
-pub struct Turns<T> {
-    bounds: TurnBounds,
+pub struct FairQueue<T> {
+    bounds: QueueBounds,
     lines: BTreeMap<Source, Line<T>>,
     /// Every source with a line, the next one in front.
     ring: VecDeque<Source>,
@@ -58,13 +57,13 @@ pub struct Turns<T> {
 struct Line<T> {
     waiting: VecDeque<(u64, T)>,
     cost: u64,
-    /// What is left of its share in this round.
-    share: u64,
+    /// What is left of what it was given in this round.
+    credit: u64,
 }
 
-impl<T> Turns<T> {
-    /// Makes a ring without anybody in it.
-    pub const fn new(bounds: TurnBounds) -> Self {
+impl<T> FairQueue<T> {
+    /// Makes an empty queue.
+    pub const fn new(bounds: QueueBounds) -> Self {
         Self {
             bounds,
             lines: BTreeMap::new(),
@@ -89,8 +88,8 @@ impl<T> Turns<T> {
         if count >= self.bounds.source_count || own > self.bounds.source_cost {
             return Err(thing);
         }
-        let fits = |turns: &Self| {
-            turns.count < turns.bounds.count && turns.cost.saturating_add(cost) <= turns.bounds.cost
+        let fits = |queue: &Self| {
+            queue.count < queue.bounds.count && queue.cost.saturating_add(cost) <= queue.bounds.cost
         };
         if fits(self) {
             self.add(source, cost, thing);
@@ -110,9 +109,9 @@ impl<T> Turns<T> {
         Err(last)
     }
 
-    /// Returns the thing whose turn it is, of a source that is `ready`; nothing if none is.
+    /// Returns the next thing of a source that is `ready`, if any is.
     ///
-    /// A source that is not ready keeps its place and is given no share.
+    /// A source that is not ready keeps its place and gets no credit.
     pub fn pop(&mut self, mut ready: impl FnMut(Source) -> bool) -> Option<(Source, T)> {
         let mut passed = 0;
         while passed < self.ring.len() {
@@ -125,18 +124,18 @@ impl<T> Turns<T> {
             passed = 0;
             let line = self.lines.get_mut(&source)?;
             let (cost, _) = line.waiting.front()?;
-            if line.share < *cost {
-                line.share += TURN_COST;
+            if line.credit < *cost {
+                line.credit += ROUND_COST;
             }
-            if line.share < *cost {
+            if line.credit < *cost {
                 self.ring.rotate_left(1);
                 continue;
             }
-            line.share -= *cost;
+            line.credit -= *cost;
             let goes_on = line
                 .waiting
                 .get(1)
-                .is_some_and(|(next, _)| *next <= line.share);
+                .is_some_and(|(next, _)| *next <= line.credit);
             let (_, _, thing) = self.take(source, false)?;
             if !goes_on && self.ring.front() == Some(&source) {
                 self.ring.rotate_left(1);
@@ -169,8 +168,8 @@ impl<T> Turns<T> {
     }
 
     /// Returns what waits, in sum.
-    pub fn usage(&self) -> TurnUsage {
-        TurnUsage {
+    pub fn usage(&self) -> QueueUsage {
+        QueueUsage {
             count: self.count,
             cost: self.cost,
             sources: self.lines.len(),
@@ -184,7 +183,7 @@ impl<T> Turns<T> {
         let line = self.lines.entry(source).or_insert_with(|| Line {
             waiting: VecDeque::new(),
             cost: 0,
-            share: 0,
+            credit: 0,
         });
         self.by_cost.remove(&(line.cost, source));
         line.waiting.push_back((cost, thing));

@@ -1,19 +1,18 @@
-//! Where requests wait until it is their source's turn.
+//! The requests that wait for the keeper.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use restante_proto::keeper::{Source, TurnBounds, TurnUsage, Turns};
+use restante_proto::keeper::{Source, QueueBounds, QueueUsage, FairQueue};
 use tokio::sync::Notify;
 
-use super::handle::KeeperRequest;
-use super::port::KeeperPort;
+use super::port::{KeeperPort, KeeperRequest};
 
 /// What may wait. A source has as much room as a few of its connections may leave unanswered
 /// (64 requests each), so that it is their bound that holds it back, not a refusal that costs both
 /// sides more than waiting does.
-pub(super) const WAITING: TurnBounds = TurnBounds {
+pub(super) const WAITING: QueueBounds = QueueBounds {
     count: 4_096,
     cost: 32 << 20,
     source_count: 512,
@@ -22,7 +21,7 @@ pub(super) const WAITING: TurnBounds = TurnBounds {
 /// What a request costs beside its bytes: two signatures to check take as long as handling this many
 /// bytes.
 const REQUEST_COST: u64 = 2_048;
-/// How long those who asked too often are let be before they are looked at again.
+/// How long the requests of sources that asked too often wait before they are looked at again.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Returns what a request costs: about as much work as handling this many bytes.
@@ -32,7 +31,7 @@ pub(super) const fn cost_of(payload: &Bytes) -> u64 {
 
 /// A request that waits, without its source.
 #[derive(Debug)]
-pub(super) struct Visitor<P: KeeperPort> {
+pub(super) struct QueuedRequest<P: KeeperPort> {
     pub(super) conn: P::Conn,
     pub(super) token: P::Token,
     pub(super) payload: Bytes,
@@ -40,22 +39,22 @@ pub(super) struct Visitor<P: KeeperPort> {
 
 /// Requests of all sources, shared out by source, between the network that brings them and the
 /// keeper that takes them.
-pub(super) struct Lobby<P: KeeperPort> {
+pub(super) struct RequestQueue<P: KeeperPort> {
     inside: Mutex<Inside<P>>,
     changed: Notify,
 }
 
 struct Inside<P: KeeperPort> {
-    turns: Turns<Visitor<P>>,
+    queue: FairQueue<QueuedRequest<P>>,
     is_closed: bool,
     /// Requests that found no room.
     refused: u64,
 }
 
-impl<P: KeeperPort> Lobby<P> {
+impl<P: KeeperPort> RequestQueue<P> {
     pub(super) const fn new() -> Self {
         let inside = Inside {
-            turns: Turns::new(WAITING),
+            queue: FairQueue::new(WAITING),
             is_closed: false,
             refused: 0,
         };
@@ -66,7 +65,7 @@ impl<P: KeeperPort> Lobby<P> {
     }
 
     /// Lets a request wait; hands back the token of the one that found no room, this or another.
-    pub(super) fn enter(&self, request: KeeperRequest<P>) -> Result<(), P::Token> {
+    pub(super) fn push(&self, request: KeeperRequest<P>) -> Result<(), P::Token> {
         let KeeperRequest {
             conn,
             source,
@@ -74,35 +73,35 @@ impl<P: KeeperPort> Lobby<P> {
             payload,
         } = request;
         let cost = cost_of(&payload);
-        let visitor = Visitor {
+        let request = QueuedRequest {
             conn,
             token,
             payload,
         };
         let mut inside = self.lock();
         if inside.is_closed {
-            return Err(visitor.token);
+            return Err(request.token);
         }
-        let entered = inside.turns.push(P::source(source), cost, visitor);
-        inside.refused += u64::from(entered.is_err());
+        let pushed = inside.queue.push(P::source(source), cost, request);
+        inside.refused += u64::from(pushed.is_err());
         drop(inside);
         self.changed.notify_one();
-        entered.map_err(|refused| refused.token)
+        pushed.map_err(|refused| refused.token)
     }
 
-    /// Returns the request whose turn it is, of a source that is `ready`, as soon as there is one.
+    /// Returns the next request of a source that is `ready`, as soon as there is one.
     ///
     /// # Cancel safety
     ///
     /// Nothing is taken when the future is dropped.
-    pub(super) async fn next(&self, mut ready: impl FnMut(Source) -> bool) -> (Source, Visitor<P>) {
+    pub(super) async fn next(&self, mut ready: impl FnMut(Source) -> bool) -> (Source, QueuedRequest<P>) {
         loop {
             let is_empty = {
                 let mut inside = self.lock();
-                if let Some(taken) = inside.turns.pop(&mut ready) {
+                if let Some(taken) = inside.queue.pop(&mut ready) {
                     return taken;
                 }
-                inside.turns.is_empty()
+                inside.queue.is_empty()
             };
             if is_empty {
                 self.changed.notified().await;
@@ -117,19 +116,18 @@ impl<P: KeeperPort> Lobby<P> {
 
     /// Drops the requests of substreams that are gone.
     pub(super) fn discard(&self, gone: impl Fn(&P::Conn) -> bool) {
-        self.lock().turns.discard(|visitor| gone(&visitor.conn));
+        self.lock().queue.discard(|request| gone(&request.conn));
     }
 
-    /// Lets nobody in any more, and drops those who wait.
+    /// Refuses whatever comes from now on, and drops what waits.
     pub(super) fn close(&self) {
         let mut inside = self.lock();
         inside.is_closed = true;
-        inside.turns.discard(|_| true);
+        inside.queue.discard(|_| true);
     }
 
-    /// Tells whether nobody waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().turns.is_empty()
+        pub(super) fn is_empty(&self) -> bool {
+        self.lock().queue.is_empty()
     }
 
     /// Returns how many requests found no room.
@@ -137,9 +135,8 @@ impl<P: KeeperPort> Lobby<P> {
         self.lock().refused
     }
 
-    /// Returns how much waits.
-    pub(super) fn usage(&self) -> TurnUsage {
-        self.lock().turns.usage()
+        pub(super) fn usage(&self) -> QueueUsage {
+        self.lock().queue.usage()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside<P>> {

@@ -2,7 +2,7 @@
 
 use super::{
     Source, Usage,
-    allowance::Allowances,
+    leaky_bucket::LeakyBuckets,
     budget::{price_factor, source_bytes_max},
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     limits::{DAY_MS, HOUR_MS, SEALED_CARD_BYTES, STRANGER_SHARE_MAX},
     mailbox::Rule,
     request::Request,
-    time::UnixMillis,
+    time::MonoMillis,
 };
 
 /// Sources whose stored bytes are remembered, at most.
@@ -47,16 +47,16 @@ impl Charge {
 
 /// Who has had how much stored, and how full the store is.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(super) struct Quotas {
     /// Bytes that each source had stored.
-    stored: Allowances<Source>,
+    stored: LeakyBuckets<Source>,
     /// Envelopes that each source had stored in mailboxes that take stamps.
-    strangers: Allowances<(Address, Source)>,
+    strangers: LeakyBuckets<(Address, Source)>,
     usage: Usage,
 }
 
-impl Shares {
-    /// Makes the shares of a store of unknown size: endless, and empty.
+impl Quotas {
+    /// Makes the quotas of a store of unknown size: endless, and empty.
     pub(super) fn new() -> Self {
         let usage = Usage {
             cap_bytes: u64::MAX,
@@ -64,8 +64,8 @@ impl Shares {
         };
         let bytes_max = source_bytes_max(usage.cap_bytes);
         Self {
-            stored: Allowances::new(bytes_max, HOUR_MS, SOURCES_REMEMBERED_MAX),
-            strangers: Allowances::new(STRANGER_SHARE_MAX, DAY_MS, STRANGERS_REMEMBERED_MAX),
+            stored: LeakyBuckets::new(bytes_max, HOUR_MS, SOURCES_REMEMBERED_MAX),
+            strangers: LeakyBuckets::new(STRANGER_SHARE_MAX, DAY_MS, STRANGERS_REMEMBERED_MAX),
             usage,
         }
     }
@@ -81,15 +81,15 @@ impl Shares {
         price_factor(self.usage.counted_bytes(), self.usage.cap_bytes)
     }
 
-    /// Tells whether a deposit is within its source's shares.
-    pub(super) fn allow(&mut self, now: UnixMillis, source: Source, charge: Charge) -> bool {
+    /// Tells whether a deposit is within its source's quotas.
+    pub(super) fn allow(&mut self, now: MonoMillis, source: Source, charge: Charge) -> bool {
         let Charge { bytes, stranger } = charge;
         stranger.is_none_or(|at| self.strangers.allows(now, (at, source), 1))
             && self.stored.allows(now, source, bytes)
     }
 
     /// Writes a deposit down.
-    pub(super) fn take(&mut self, now: UnixMillis, source: Source, charge: Charge) {
+    pub(super) fn take(&mut self, now: MonoMillis, source: Source, charge: Charge) {
         self.stored.take(now, source, charge.bytes);
         if let Some(at) = charge.stranger {
             self.strangers.take(now, (at, source), 1);
@@ -104,8 +104,8 @@ impl Shares {
         }
     }
 
-    /// Forgets those who may take all of their shares again.
-    pub(super) fn forget_idle(&mut self, now: UnixMillis) {
+    /// Forgets those who may take all of their quotas again.
+    pub(super) fn forget_idle(&mut self, now: MonoMillis) {
         self.stored.forget_idle(now);
         self.strangers.forget_idle(now);
     }

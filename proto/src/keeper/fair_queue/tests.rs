@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{TURN_COST, TurnBounds, Turns};
+use super::{ROUND_COST, QueueBounds, FairQueue};
 use crate::keeper::Source;
 
-const BOUNDS: TurnBounds = TurnBounds {
+const BOUNDS: QueueBounds = QueueBounds {
     count: 24,
-    cost: 20 * TURN_COST,
+    cost: 20 * ROUND_COST,
     source_count: 12,
-    source_cost: 16 * TURN_COST,
+    source_cost: 16 * ROUND_COST,
 };
 /// The dearest thing that the tests push.
-const COST_MAX: u64 = 5 * TURN_COST;
+const COST_MAX: u64 = 5 * ROUND_COST;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -48,7 +48,7 @@ fn forget(model: &mut Model, number: u64) -> u64 {
 proptest! {
     #[test]
     fn everything_is_bounded_and_nothing_is_lost_or_turned_around(steps in steps()) {
-        let (mut turns, mut model) = (Turns::new(BOUNDS), Model::new());
+        let (mut turns, mut model) = (FairQueue::new(BOUNDS), Model::new());
         for (number, step) in (0..).zip(steps) {
             match step {
                 Step::Push(source, cost) => {
@@ -110,13 +110,13 @@ proptest! {
         costs in prop::collection::vec(1..=COST_MAX, 2..6),
         pops in 1_usize..400,
     ) {
-        let bounds = TurnBounds {
+        let bounds = QueueBounds {
             count: 1_000,
             cost: u64::MAX,
             source_count: 1_000,
             source_cost: u64::MAX,
         };
-        let mut turns = Turns::new(bounds);
+        let mut turns = FairQueue::new(bounds);
         let mut given = vec![0; costs.len()];
         for (source, cost) in (0..).zip(&costs) {
             turns.push(Source(source), *cost, ()).unwrap();
@@ -129,17 +129,17 @@ proptest! {
             turns.push(source, costs[which], ()).unwrap();
         }
         let (least, most) = (given.iter().min().unwrap(), given.iter().max().unwrap());
-        prop_assert!(most - least <= TURN_COST + 2 * COST_MAX, "{given:?}");
+        prop_assert!(most - least <= ROUND_COST + 2 * COST_MAX, "{given:?}");
     }
 
     #[test]
     fn one_that_asks_little_waits_for_one_round_at_most(
         loud in prop::collection::vec(1..=COST_MAX, 1..12),
         before in 0_usize..60,
-        cost in 1..=TURN_COST,
+        cost in 1..=ROUND_COST,
     ) {
-        let bounds = TurnBounds { count: 10_000, ..BOUNDS };
-        let mut turns = Turns::new(TurnBounds { cost: u64::MAX, source_cost: u64::MAX, ..bounds });
+        let bounds = QueueBounds { count: 10_000, ..BOUNDS };
+        let mut turns = FairQueue::new(QueueBounds { cost: u64::MAX, source_cost: u64::MAX, ..bounds });
         for (source, each) in (1..).zip(&loud) {
             for _ in 0..BOUNDS.source_count {
                 turns.push(Source(source), *each, ()).unwrap();
@@ -158,20 +158,20 @@ proptest! {
         }
         // Each was given one share, and what it had saved for a thing that is dearer than that.
         for (which, given) in given {
-            prop_assert!(given <= TURN_COST + loud[which], "{which} was given {given}");
+            prop_assert!(given <= ROUND_COST + loud[which], "{which} was given {given}");
         }
     }
 }
 
 #[test]
 fn a_full_room_takes_a_newcomer_and_the_loudest_loses_its_last() {
-    let bounds = TurnBounds {
+    let bounds = QueueBounds {
         count: 4,
         cost: 1_000,
         source_count: 4,
         source_cost: 1_000,
     };
-    let mut turns = Turns::new(bounds);
+    let mut turns = FairQueue::new(bounds);
     for number in 0..4 {
         turns.push(Source(1), 10, number).unwrap();
     }

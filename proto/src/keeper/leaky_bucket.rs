@@ -1,20 +1,20 @@
-//! What each of many may still take of something, given back evenly over a period.
+//! Leaky buckets: what each of many may still take of something, given back evenly over a period.
 
 use std::collections::BTreeMap;
 
-use crate::time::UnixMillis;
+use crate::time::MonoMillis;
 
 #[cfg(test)]
 mod tests;
 
-/// Leaky buckets of one size; whoever is not remembered has taken nothing.
+/// Leaky buckets of one size; a key that is not remembered has taken nothing.
 #[derive(Debug)]
-pub(super) struct Allowances<K> {
+pub(super) struct LeakyBuckets<K> {
     /// What one may take at once, and in a period.
     size: u64,
     period_ms: u64,
-    /// How many are remembered, at most. Beyond that newcomers are not counted: what bounds all
-    /// together holds without this, and a newcomer is not to suffer for others.
+    /// How many are remembered, at most. Beyond that newcomers are not counted: the bounds of all
+    /// together hold without this, and a newcomer must not suffer for others.
     keys_max: usize,
     taken: BTreeMap<K, Taken>,
 }
@@ -25,10 +25,10 @@ struct Taken {
     /// In parts of a unit, as many as the period has milliseconds: a millisecond then gives back
     /// `size` of them, a whole number.
     parts: u128,
-    updated: UnixMillis,
+    updated: MonoMillis,
 }
 
-impl<K: Copy + Ord> Allowances<K> {
+impl<K: Copy + Ord> LeakyBuckets<K> {
     pub(super) const fn new(size: u64, period_ms: u64, keys_max: usize) -> Self {
         Self {
             size,
@@ -44,7 +44,7 @@ impl<K: Copy + Ord> Allowances<K> {
     }
 
     /// Tells whether `key` may take `amount`.
-    pub(super) fn allows(&mut self, now: UnixMillis, key: K, amount: u64) -> bool {
+    pub(super) fn allows(&mut self, now: MonoMillis, key: K, amount: u64) -> bool {
         let (size, period_ms) = (self.size, self.period_ms);
         let parts = self.taken.get_mut(&key).map_or(0, |taken| {
             taken.give_back(now, size);
@@ -54,7 +54,7 @@ impl<K: Copy + Ord> Allowances<K> {
     }
 
     /// Writes down that `key` takes `amount`.
-    pub(super) fn take(&mut self, now: UnixMillis, key: K, amount: u64) {
+    pub(super) fn take(&mut self, now: MonoMillis, key: K, amount: u64) {
         if self.taken.len() >= self.keys_max && !self.taken.contains_key(&key) {
             self.forget_idle(now);
             if self.taken.len() >= self.keys_max {
@@ -79,7 +79,7 @@ impl<K: Copy + Ord> Allowances<K> {
     }
 
     /// Forgets those to whom all was given back.
-    pub(super) fn forget_idle(&mut self, now: UnixMillis) {
+    pub(super) fn forget_idle(&mut self, now: MonoMillis) {
         let size = self.size;
         self.taken.retain(|_, taken| {
             taken.give_back(now, size);
@@ -98,10 +98,9 @@ fn in_parts(amount: u64, period_ms: u64) -> u128 {
 }
 
 impl Taken {
-    fn give_back(&mut self, now: UnixMillis, size: u64) {
+    fn give_back(&mut self, now: MonoMillis, size: u64) {
         let gained = in_parts(size, now.since(self.updated));
         self.parts = self.parts.saturating_sub(gained);
-        // After the clock was set back, time passes from there.
         self.updated = now;
     }
 }
