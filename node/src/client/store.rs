@@ -19,7 +19,7 @@ use super::rows::{
 };
 use super::sending::Letters;
 use crate::vault::{
-    BodyFault, DbFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
+    BodyError, DbError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
 };
 
 const ACCOUNT: Table = Table::new("account");
@@ -41,13 +41,13 @@ const WORDS: Table = Table::new("words");
 pub enum StoreFault {
     /// The vault could not be opened.
     #[error(transparent)]
-    Vault(#[from] VaultFault),
+    Vault(#[from] VaultError),
     /// The database refused.
     #[error(transparent)]
-    Db(#[from] DbFault),
+    Db(#[from] DbError),
     /// The key file refused.
     #[error(transparent)]
-    Keys(#[from] KeyFault),
+    Keys(#[from] KeyError),
     /// A row does not decode.
     #[error(transparent)]
     Row(#[from] BadRow),
@@ -56,13 +56,13 @@ pub enum StoreFault {
     NoAccount,
     /// A body could not be sealed or opened.
     #[error(transparent)]
-    Body(#[from] BodyFault),
+    Body(#[from] BodyError),
 }
 
 impl StoreFault {
     /// Tells whether nothing can be written any more before the node is started again.
     pub(super) const fn is_final(&self) -> bool {
-        let keys = matches!(self, Self::Keys(KeyFault::Disk(_) | KeyFault::NeedsReopen));
+        let keys = matches!(self, Self::Keys(KeyError::Disk(_) | KeyError::NeedsReopen));
         keys || self.is_in_doubt()
     }
 
@@ -70,7 +70,7 @@ impl StoreFault {
     const fn is_in_doubt(&self) -> bool {
         matches!(
             self,
-            Self::Db(DbFault::Disk(_) | DbFault::Damaged { .. } | DbFault::NeedsReopen)
+            Self::Db(DbError::Disk(_) | DbError::Damaged { .. } | DbError::NeedsReopen)
         )
     }
 }
@@ -258,7 +258,7 @@ impl MailStore {
                     due.push((PREKEYS, row.key));
                 }
             }
-            Ok::<_, DbFault>(due)
+            Ok::<_, DbError>(due)
         })?;
         if due.is_empty() {
             return Ok(());
@@ -436,7 +436,7 @@ impl MailStore {
         };
         match self.0.keys().open_body(slot, &place, &sealed) {
             Ok(body) => Ok(Some(body.to_vec())),
-            Err(BodyFault::Burnt) => Ok(None),
+            Err(BodyError::Burnt) => Ok(None),
             Err(fault) => Err(fault.into()),
         }
     }
@@ -499,7 +499,7 @@ fn put_word(
     tx: &mut WriteTx<'_>,
     ended: &[ItemId],
     sent: &[(MessageId, Sent)],
-) -> Result<(), DbFault> {
+) -> Result<(), DbError> {
     for id in ended {
         tx.remove(OUTBOX, id.as_bytes())?;
     }

@@ -52,7 +52,7 @@ impl RunningNode {
     pub(super) async fn ask(&self, request: ControlRequest) -> Result<ControlReply, DemoError> {
         let outcome = tokio::time::timeout(PATIENCE, call(&self.calls, request)).await;
         let reply = outcome.map_err(|_| broken("a node does not answer"))?;
-        reply.map_err(|fault| broken(format!("a node refuses: {}; {}", fault.message, fault.hint)))
+        reply.map_err(|error| broken(format!("a node refuses: {}; {}", error.message, error.hint)))
     }
 
     /// Returns how the node is doing.
@@ -247,5 +247,5 @@ impl Nodes {
 }
 
 fn passphrase() -> Result<Passphrase, DemoError> {
-    Passphrase::new(PASSPHRASE.to_vec()).map_err(|fault| broken(fault.to_string()))
+    Passphrase::new(PASSPHRASE.to_vec()).map_err(|error| broken(error.to_string()))
 }
