@@ -68,6 +68,8 @@ pub const FILE_NAME_BYTES_MAX: usize = 255;
 pub const SEALED_CARD_BYTES: usize = 8_192;
 /// Devices of one account, at most: what fits into a sealed card.
 pub const DEVICES_MAX: usize = 5;
+/// Protocol versions that a card names, at most.
+pub const VERSIONS_MAX: usize = 16;
 /// Largest chunk, in bytes.
 pub const CHUNK_BYTES_MAX: usize = 65_536;
 /// Largest payload of one frame, in bytes: the largest item with its admission proof, rounded up.
@@ -82,7 +84,7 @@ pub const GET_COUNT_MAX: usize = ENVELOPES_BYTES_MAX / ENVELOPE_BYTES[0];
 pub const ACK_COUNT_MAX: usize = 256;
 /// Identifiers in one end-to-end acknowledgement, at most.
 pub const DELIVERED_COUNT_MAX: usize = 32;
-/// Epochs one grant covers, at most.
+/// Epochs one grant covers, at most; at least one.
 pub const GRANT_EPOCHS_MAX: usize = 16;
 
 // ---- Routing ----

@@ -108,7 +108,8 @@ pub struct Reconciled {
     /// How many keys were burnt because no row names them.
     pub burnt_count: u32,
     /// The slots that a row names and whose key is gone: burnt before the row could be removed, or
-    /// damaged. Their bodies cannot be opened any more; the rows are to be removed.
+    /// damaged. Their bodies cannot be opened any more. They are to be burnt again before their rows
+    /// are removed: when the sync of the burning failed, it may have reached the memory alone.
     pub absent: Vec<SlotId>,
 }
 

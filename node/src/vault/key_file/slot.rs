@@ -243,9 +243,6 @@ impl Slots {
             }
             Ok(())
         })?;
-        // What reads as burnt may be so in memory alone, when the sync of its burning failed before this start.
-        let free = absent.iter().map(|slot| slot.index);
-        orphans.extend(free.filter(|index| !self.is_marked(*index)));
         self.overwrite(&orphans)?;
         Ok(Reconciled {
             burnt_count,
@@ -384,10 +381,6 @@ impl Slots {
         let bit = 1 << (index % 64);
         let word = &mut self.used[index as usize / 64];
         *word = if used { *word | bit } else { *word & !bit };
-    }
-
-    fn is_marked(&self, index: u32) -> bool {
-        self.used[index as usize / 64] & 1 << (index % 64) != 0
     }
 
     fn slot_count(&self) -> u32 {

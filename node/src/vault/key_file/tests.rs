@@ -277,20 +277,6 @@ fn a_burn_that_failed_is_done_when_it_is_repeated() {
 }
 
 #[test]
-fn reconciling_finishes_a_burn_that_failed() {
-    for (seed, gives_up) in (0..20).flat_map(|seed| [(seed, false), (seed, true)]) {
-        let disk = Disk::instant(seed);
-        let (keys, message) = burnt_in_memory_alone(&disk, (gives_up, true));
-        let found = keys.reconcile(&BTreeSet::from([message.slot()])).unwrap();
-        assert_eq!(found.absent, [message.slot()]);
-        drop(keys);
-        disk.crash();
-        let is_there = contains(&bytes(&disk), message.as_bytes());
-        assert!(!is_there, "seed {seed}, gives up: {gives_up}");
-    }
-}
-
-#[test]
 fn files_that_are_no_key_files_are_refused() {
     let disk = Disk::instant(1);
     let key = store_key();

@@ -1,0 +1,152 @@
+//! Why a request is not carried out: codes with their facts. The words are the asker's to find.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The text is neither an ID nor a link.
+    InvalidId {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The life asked for is none that a message can have.
+    InvalidLifetime {
+        /// The longest one, in milliseconds.
+        max_ms: u64,
+    },
+    /// The message is longer than the largest envelope.
+    TooLong {
+        /// Bytes that fit.
+        max_bytes: u64,
+    },
+    /// The ID is the account's own.
+    OwnId,
+    /// The node has no account.
+    NoAccount,
+    /// The cursor or the parameter of a request does not decode.
+    InvalidParameter {
+        /// Which one.
+        name: String,
+    },
+    /// The command speaks another version of this interface.
+    Version {
+        /// The node's.
+        node: u32,
+        /// The command's.
+        command: u32,
+    },
+    /// The request is not JSON of this interface.
+    Malformed {
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// Keepers answered, and none has a valid card of this ID.
+    UnknownId {
+        /// The ID.
+        id: String,
+    },
+    /// The account found under the ID is not the one that the link names.
+    LinkMismatch {
+        /// The ID.
+        id: String,
+    },
+    /// No contact has this ID.
+    NotAContact {
+        /// The ID.
+        id: String,
+    },
+    /// The account was terminated by its owner.
+    Terminated {
+        /// The ID.
+        id: String,
+    },
+    /// The contact is blocked here.
+    Blocked {
+        /// The ID.
+        id: String,
+    },
+    /// The recipient's card holds no key that a message can be sealed to.
+    StaleKeys {
+        /// The ID.
+        id: String,
+    },
+    /// The message is not known here any more.
+    MessageGone,
+    /// No keeper can be reached.
+    Offline,
+
+    /// As many messages are under way as the outbox holds.
+    OutboxFull {
+        /// How many.
+        waiting: u32,
+    },
+    /// There are as many contacts as there may be.
+    ContactsFull {
+        /// How many.
+        max: u32,
+    },
+    /// As many commands are being answered as may be.
+    Busy {
+        /// How many.
+        max: u32,
+    },
+
+    /// The disk did not take what was to be stored; whether some of it is there shows at the next start.
+    NotStored {
+        /// What it was.
+        what: Stored,
+    },
+    /// The disk did not give what is stored.
+    NotRead {
+        /// What it was.
+        what: Stored,
+    },
+    /// It took too long.
+    TimedOut,
+    /// The node is ending.
+    Stopping,
+    /// A defect of the node.
+    Internal {
+        /// What is known of it.
+        why: String,
+    },
+}
+
+impl Refusal {
+    /// Tells whether the request itself is wrong and will be wrong again.
+    pub const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidId { .. }
+                | Self::InvalidLifetime { .. }
+                | Self::TooLong { .. }
+                | Self::OwnId
+                | Self::NoAccount
+                | Self::InvalidParameter { .. }
+                | Self::Version { .. }
+                | Self::Malformed { .. }
+        )
+    }
+}
+
+/// What a disk holds for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stored {
+    /// A message that leaves.
+    Message,
+    /// A contact.
+    Contact,
+    /// Marks of what was read.
+    ReadMarks,
+    /// Messages that have arrived.
+    Inbox,
+    /// What is kept for others.
+    Holdings,
+}

@@ -1,0 +1,195 @@
+//! What a running node answers.
+//!
+//! Field names are a contract with scripts: they may be added to, never renamed or removed within one
+//! [`VERSION`](crate::VERSION). Times are milliseconds since 1970-01-01T00:00:00Z, durations are milliseconds, hashes are
+//! lower-case hexadecimal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Body, DoctorReport, HoldingsPage, Redacted, StatusInfo};
+
+/// Messages in one [`InboxPage`], at most; a page is cut further when it does not fit one answer.
+pub const INBOX_PAGE_COUNT_MAX: usize = 64;
+/// Contacts in one [`ContactPage`], at most.
+pub const CONTACT_PAGE_COUNT_MAX: usize = 500;
+
+/// The answer of the node to one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Reply {
+    /// It was done, and there is nothing to say about it.
+    Done,
+    /// Who this account is.
+    Id(IdInfo),
+    /// What became of a message so far.
+    Sent(SendResult),
+    /// One page of messages, oldest first.
+    Inbox(InboxPage),
+    /// One contact as it is now.
+    Contact(ContactInfo),
+    /// One page of contacts, ordered by ID.
+    Contacts(ContactPage),
+    /// The code two people compare.
+    Verify(VerifyInfo),
+    /// How the node is doing.
+    Status(Box<StatusInfo>),
+    /// One page of what the node keeps for others.
+    Holdings(HoldingsPage),
+    /// What the node found when it examined itself.
+    Doctor(DoctorReport),
+}
+
+/// Who this account is: the output of `restante id --json` and `restante init --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdInfo {
+    /// The ID, for example `alice.7kq2-m9xw-3fhd`.
+    pub id: String,
+    /// The link that also carries the hash of the account key,
+    /// `restante:alice.7kq2-m9xw-3fhd?k=...`.
+    pub link: String,
+    /// The hash of the account key, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// What became of a message so far: the output of `restante send --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendResult {
+    /// The message, in hexadecimal.
+    pub message_id: String,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// How many keepers have given a receipt.
+    pub stored_with: u32,
+    /// How many keepers it is deposited at.
+    pub stored_of: u32,
+    /// When it expires.
+    pub until_ms: u64,
+    /// What else a person should know about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<SendNote>,
+}
+
+/// What a person should know about a message beside its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendNote {
+    /// No keeper could be asked yet; the node keeps trying while it runs.
+    NoKeeperYet,
+    /// Too few keepers have it yet; the node keeps trying while it runs.
+    TooFewKeepers,
+    /// Fewer keepers are in reach than the protocol asks for.
+    SmallNetwork,
+}
+
+/// Where a message is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// In this node's outbox; too few keepers have given a receipt.
+    Waiting,
+    /// Durably stored at enough keepers; this node may go away.
+    Stored,
+    /// The recipient's own device has confirmed it.
+    Delivered,
+    /// Its time ran out before the recipient confirmed it.
+    Expired,
+}
+
+/// One page of messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxPage {
+    /// The messages, oldest first, at most [`INBOX_PAGE_COUNT_MAX`].
+    pub messages: Vec<InboxMessage>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+/// One received message: one line of the output of `restante inbox --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxMessage {
+    /// The message, in hexadecimal.
+    pub id: String,
+    /// The sender's ID.
+    pub from: String,
+    /// Whether the sender is a contact; `false` is a request from a stranger.
+    pub contact: bool,
+    /// Whether it was read before.
+    pub read: bool,
+    /// When this node received it.
+    pub received_ms: u64,
+    /// When the sender says it was sent.
+    pub sent_ms: u64,
+    /// When it expires and is destroyed.
+    pub expires_ms: u64,
+    /// How long it lives once it was read, if its sender asked for that.
+    pub burn_ms: Option<u64>,
+    /// The body, exactly, when it is UTF-8; otherwise `null`.
+    pub text: Option<Redacted<String>>,
+    /// The body as base64 when it is not UTF-8; otherwise `null`.
+    pub base64: Option<Body>,
+    /// The name of the file, when the body is one.
+    pub file_name: Option<String>,
+}
+
+impl InboxMessage {
+    /// Returns the fields `text` and `base64` for a body: exactly one of them is set.
+    pub fn body(bytes: Vec<u8>) -> (Option<Redacted<String>>, Option<Body>) {
+        match String::from_utf8(bytes) {
+            Ok(text) => (Some(Redacted(text)), None),
+            Err(error) => (None, Some(Body::new(error.into_bytes()))),
+        }
+    }
+}
+
+/// One page of contacts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactPage {
+    /// The contacts, ordered by ID, at most [`CONTACT_PAGE_COUNT_MAX`].
+    pub contacts: Vec<ContactInfo>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// One contact: one line of the output of `restante contact list --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactInfo {
+    /// The ID.
+    pub id: String,
+    /// The private name given to it.
+    pub petname: Option<String>,
+    /// How the two stand.
+    pub state: ContactState,
+    /// Whether the short codes were compared.
+    pub verified: bool,
+    /// The hash of the account key, in hexadecimal, once a card was seen.
+    pub fingerprint: Option<String>,
+    /// When the contact was added.
+    pub added_ms: u64,
+    /// When something from the contact was last received.
+    pub last_seen_ms: Option<u64>,
+}
+
+/// How this account and another stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactState {
+    /// Somebody who wrote without being known.
+    Request,
+    /// Added here, or accepted.
+    Accepted,
+    /// Nothing from them is taken.
+    Blocked,
+    /// They have terminated their account.
+    Terminated,
+}
+
+/// The code two people compare: the output of `restante contact verify --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyInfo {
+    /// The contact's ID.
+    pub id: String,
+    /// The code, the same on both sides.
+    pub code: String,
+    /// Whether the codes were compared before.
+    pub verified: bool,
+}

@@ -1,0 +1,110 @@
+//! What is asked of a running node.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Body;
+
+/// Messages one [`Request::MarkRead`] names, at most.
+pub const MARK_READ_COUNT_MAX: usize = 256;
+/// How long the node tries before it answers a [`Request::Send`] that does not wait, in milliseconds.
+pub const SEND_ANSWER_MS: u64 = 20_000;
+
+/// One request, answered with one [`Reply`](crate::Reply) or [`Refusal`](crate::Refusal).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Asks who this node's account is; answered with [`crate::Reply::Id`].
+    Id,
+    /// Sends one message; answered with [`crate::Reply::Sent`], after any number of progress
+    /// reports.
+    Send(SendRequest),
+    /// Asks for messages; answered with [`crate::Reply::Inbox`].
+    Inbox(InboxRequest),
+    /// Marks messages as read, after the command has shown them; answered with
+    /// [`crate::Reply::Done`].
+    ///
+    /// A message that is to be burnt after reading is burnt counting from here. Unknown identifiers
+    /// are ignored.
+    MarkRead {
+        /// The messages, as in [`InboxMessage::id`](crate::InboxMessage::id).
+        ids: Vec<String>,
+    },
+    /// Adds a contact by ID or link; answered with [`crate::Reply::Contact`].
+    ContactAdd {
+        /// An ID or a `restante:` link.
+        who: String,
+        /// A private name for the contact.
+        petname: Option<String>,
+    },
+    /// Asks for one page of the contacts; answered with [`crate::Reply::Contacts`].
+    ContactList {
+        /// The page starts after this cursor, as in [`crate::ContactPage::next`].
+        after: Option<String>,
+    },
+    /// Accepts a stranger who wrote; answered with [`crate::Reply::Contact`].
+    ContactAccept {
+        /// The stranger's ID.
+        who: String,
+    },
+    /// Refuses everything from somebody from now on; answered with [`crate::Reply::Contact`].
+    ContactBlock {
+        /// The ID of whoever is blocked.
+        who: String,
+    },
+    /// Asks for the short code two people compare; answered with [`crate::Reply::Verify`].
+    ContactVerify {
+        /// The contact's ID.
+        who: String,
+    },
+    /// Records that the codes were compared and match; answered with [`crate::Reply::Contact`].
+    ContactVerified {
+        /// The contact's ID.
+        who: String,
+    },
+    /// Asks how the node is doing; answered with [`crate::Reply::Status`].
+    Status,
+    /// Asks for one page of what this node keeps for others; answered with
+    /// [`crate::Reply::Holdings`].
+    Holdings {
+        /// The page starts after this cursor, as in [`crate::HoldingsPage::next`].
+        after: Option<String>,
+    },
+    /// Asks the running node to examine itself; answered with [`crate::Reply::Doctor`].
+    Doctor,
+    /// Asks the node to end in good order; the server answers this itself with
+    /// [`crate::Reply::Done`].
+    Stop,
+}
+
+/// One message to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendRequest {
+    /// The recipient: an ID or a `restante:` link.
+    pub to: String,
+    /// The text, or the content of the file, byte for byte.
+    pub body: Body,
+    /// How long the message may live, in milliseconds.
+    pub ttl_ms: u64,
+    /// How long the message lives once it was read, in milliseconds.
+    pub burn_ms: Option<u64>,
+    /// The name of the file, when the body is one; no folder, at most 255 bytes.
+    pub file_name: Option<String>,
+    /// Whether to answer only once the message is stored or has expired; otherwise the node answers
+    /// within [`SEND_ANSWER_MS`], with whatever has been reached by then.
+    pub wait: bool,
+}
+
+/// Which messages to return.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxRequest {
+    /// How long to wait for a message when there is none to return, in milliseconds; 0 answers at
+    /// once.
+    pub wait_ms: u64,
+    /// Whether to return messages that were read as well.
+    pub all: bool,
+    /// Return what comes after this message only, as in
+    /// [`InboxMessage::id`](crate::InboxMessage::id).
+    pub after: Option<String>,
+}

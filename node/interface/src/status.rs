@@ -1,0 +1,193 @@
+//! How a node is doing, and what it keeps for others.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::DeliveryState;
+
+/// Entries of the outbox in one [`StatusInfo`], at most.
+pub const OUTBOX_COUNT_MAX: usize = 200;
+/// Items in one [`HoldingsPage`], at most.
+pub const HOLDINGS_PAGE_COUNT_MAX: usize = 1_000;
+
+/// How the node is doing: the output of `restante status --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusInfo {
+    /// The account's ID; empty on a node without an account.
+    pub id: String,
+    /// The network it belongs to.
+    pub network: String,
+    /// Whether it serves others.
+    pub mode: NodeMode,
+    /// How many peers it is connected to.
+    pub peers: u32,
+    /// How many peers its routing table holds.
+    pub routing_table: u32,
+    /// The addresses it listens at, peer identity included, ready for another node's `bootstrap`.
+    pub listen: Vec<String>,
+    /// What the network layer refused or gave up since the start, by reason; reasons that never
+    /// happened are not in it.
+    pub faults: BTreeMap<String, u64>,
+    /// What it keeps for others.
+    pub keeper: KeeperStatus,
+    /// Messages that were sent, at most [`OUTBOX_COUNT_MAX`]: those under way, oldest first, then for a
+    /// week those that were delivered or have expired, newest first.
+    pub outbox: Vec<OutboxEntry>,
+    /// How many messages are under way in all.
+    pub outbox_count: u32,
+    /// Its own mailboxes.
+    pub mailboxes: MailboxStatus,
+    /// How many messages were not read.
+    pub unread: u32,
+    /// When its card was last published with enough receipts, if ever in this run.
+    pub card_published_ms: Option<u64>,
+    /// Why the account's own store takes nothing in any more, if it does not: until the node is started again nothing
+    /// can be sent, and nothing that arrives is taken from its keepers.
+    #[serde(default)]
+    pub account_read_only: Option<String>,
+    /// What its network layer holds in memory for others.
+    #[serde(default)]
+    pub network_load: NetworkLoad,
+    /// How long it has been running.
+    pub uptime_ms: u64,
+}
+
+/// What a node's network layer holds in memory for others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkLoad {
+    /// Established connections.
+    pub connections: u64,
+    /// Bytes of answers and pushes that wait for their readers.
+    pub queued_bytes: u64,
+    /// How many such bytes there may be; a reader whose next answer does not fit is cut off.
+    pub queued_bytes_max: u64,
+}
+
+/// Whether a node serves others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeMode {
+    /// It asks, and keeps nothing for others: not confirmed reachable, or told not to.
+    Client,
+    /// It is confirmed reachable and keeps items for others.
+    Server,
+}
+
+/// What a node keeps for others, in sum.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeeperStatus {
+    /// How many items.
+    pub items: u64,
+    /// Bytes of these items.
+    pub bytes: u64,
+    /// Bytes it is willing to keep.
+    pub cap_bytes: u64,
+    /// Why it takes no new items at the moment, if it does not.
+    pub read_only: Option<String>,
+    /// Requests it refused since the start, by reason; reasons that never happened are not in it.
+    pub refusals: BTreeMap<String, u64>,
+    /// What it has under way and remembers of those who ask.
+    #[serde(default)]
+    pub load: KeeperLoad,
+    /// How it keeps items together with other keepers.
+    #[serde(default)]
+    pub repair: RepairStatus,
+}
+
+/// What a keeper has under way, and remembers of those who ask; all of it is bounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeeperLoad {
+    /// Requests that wait for their turn.
+    pub waiting: u64,
+    /// Their bytes, and 2 KiB for each.
+    pub waiting_bytes: u64,
+    /// Groups of addresses they came from.
+    pub waiting_sources: u64,
+    /// Operations that wait for the disk.
+    pub ready: u64,
+    /// Operations under way, those that wait for the disk included.
+    pub store_ops: u64,
+    /// Mailboxes that somebody is told of.
+    pub subscriptions: u64,
+    /// Groups of addresses whose rate of requests is remembered.
+    pub rates: u64,
+    /// Groups of addresses whose stored bytes are remembered, for an hour.
+    pub depositors: u64,
+    /// Pairs of a first-contact mailbox and a group of addresses that deposited there, for a day.
+    pub strangers: u64,
+}
+
+/// What a keeper does together with others, since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairStatus {
+    /// Keepers with whom it shares items.
+    pub partners: u64,
+    /// Comparisons with them that came to their end.
+    pub compared: u64,
+    /// Comparisons that did not.
+    pub failed: u64,
+    /// Items copied from others, acks included.
+    pub copied: u64,
+    /// Bytes of these items.
+    pub copied_bytes: u64,
+    /// Items handed over to others, acks included.
+    pub handed_over: u64,
+}
+
+/// One message under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// The message, in hexadecimal.
+    pub message_id: String,
+    /// The recipient's ID.
+    pub to: String,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// How many keepers have given a receipt.
+    pub stored_with: u32,
+    /// How many keepers it is deposited at.
+    pub stored_of: u32,
+    /// When it expires.
+    pub until_ms: u64,
+    /// How often it was offered.
+    pub attempts: u32,
+    /// When it is offered again, if it will be.
+    pub next_try_ms: Option<u64>,
+}
+
+/// A node's own mailboxes, in sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxStatus {
+    /// How many mailboxes it watches.
+    pub watched: u32,
+    /// How many of them have at least one keeper subscribed to.
+    pub subscribed: u32,
+}
+
+/// One page of what a node keeps for others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldingsPage {
+    /// The items, at most [`HOLDINGS_PAGE_COUNT_MAX`], ordered by address.
+    pub items: Vec<HoldingItem>,
+    /// How many items there are in all.
+    pub total_items: u64,
+    /// Bytes of these items.
+    pub total_bytes: u64,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// One item kept for others, and all that is known of it: one line of the output of `restante
+/// holdings --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldingItem {
+    /// The address it is kept at, in hexadecimal.
+    pub address: String,
+    /// What it is: `card`, `envelope` or `chunk`.
+    pub kind: String,
+    /// Its padded size, in bytes.
+    pub size_class: u64,
+    /// When it expires.
+    pub expires_ms: u64,
+}
