@@ -10,8 +10,8 @@ mod boxed;
 mod bucket;
 mod config;
 mod connection_limiter;
+mod error;
 mod event;
-mod fault;
 mod handle;
 mod item;
 pub mod limits;
@@ -35,8 +35,8 @@ use tokio::sync::mpsc;
 
 pub use address::IpGroup;
 pub use config::{NetConfig, Serve};
+pub use error::{NetError, RequestError, SpawnError};
 pub use event::{ConnToken, InboundToken, NetEvent};
-pub use fault::{NetFault, RequestFault, SpawnFault};
 pub use handle::{Heard, NetHandle, Search};
 pub use libp2p::Multiaddr;
 pub use libp2p::identity::Keypair;
@@ -63,7 +63,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`SpawnFault`] when the configuration is unusable or an address cannot be listened on.
+    /// [`SpawnError`] when the configuration is unusable or an address cannot be listened on.
     ///
     /// # Panics
     ///
@@ -72,13 +72,13 @@ impl Network {
         config: &NetConfig,
         keypair: &Keypair,
         transport: Transport,
-    ) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), SpawnFault> {
+    ) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), SpawnError> {
         let names = Names::new(&config.network)?;
         let local_peer = keypair.public().to_peer_id();
-        let node = node_of(&local_peer).ok_or(SpawnFault::KeyKind)?;
+        let node = node_of(&local_peer).ok_or(SpawnError::KeyKind)?;
         for external in &config.external {
             if !address::is_dialable(external, config.local) {
-                return Err(SpawnFault::External(external.clone()));
+                return Err(SpawnError::External(external.clone()));
             }
         }
         let counters = Arc::new(Counters::new());
@@ -94,7 +94,7 @@ impl Network {
             let _listener: ListenerId =
                 swarm
                     .listen_on(address.clone())
-                    .map_err(|source| SpawnFault::Listen {
+                    .map_err(|source| SpawnError::Listen {
                         address: address.clone(),
                         source: Box::new(source),
                     })?;

@@ -22,9 +22,9 @@ use crate::control::ControlCall;
 use crate::home::Home;
 use crate::keeper::store::RedbStore;
 use crate::lane::{Lane, LaneClosed};
-use crate::net::{self, SpawnFault};
+use crate::net::{self, SpawnError};
 use crate::passphrase::Passphrase;
-use crate::vault::{PassCost, Vault, VaultFault};
+use crate::vault::{PassCost, Vault, VaultError};
 
 pub mod assembly;
 mod control_loop;
@@ -42,7 +42,7 @@ pub use self::known::{PeerFile, PeerList};
 pub enum NodeFault {
     /// The vault of the home.
     #[error(transparent)]
-    Vault(#[from] VaultFault),
+    Vault(#[from] VaultError),
     /// What is in the vault.
     #[error(transparent)]
     Store(#[from] AccountStoreError),
@@ -59,7 +59,7 @@ pub enum NodeFault {
     },
     /// The network.
     #[error("the network cannot be started")]
-    Net(#[from] SpawnFault),
+    Net(#[from] SpawnError),
     /// The operating system refuses a thread.
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),

@@ -20,7 +20,7 @@ use crate::control::ControlCall;
 use crate::keeper::store::KeeperStore;
 use crate::keeper::{self, KeeperHandle};
 use crate::net::transport::Transport;
-use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnFault};
+use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnError};
 use crate::vault::Vault;
 
 pub use super::known::PeerList;
@@ -32,7 +32,7 @@ const ACCOUNT_EVENTS_MAX: usize = 1_024;
 
 /// Makes the transport of the node with this key, under these limits.
 pub type MakeTransport =
-    Box<dyn FnOnce(&Keypair, &NetLimits) -> Result<Transport, SpawnFault> + Send>;
+    Box<dyn FnOnce(&Keypair, &NetLimits) -> Result<Transport, SpawnError> + Send>;
 
 /// What a node runs in, beside its vault and its store: the machine, or a simulated one.
 pub struct Environment {
@@ -176,7 +176,7 @@ impl Running {
         store: Option<S>,
     ) -> Result<Self, NodeFault> {
         let mut seed = key.seed();
-        let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnFault::KeyKind)?;
+        let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnError::KeyKind)?;
         let transport = (environment.transport)(&keypair, &limits)?;
         let policy = policy_of(&config);
         let known = known::read(&*environment.peers);

@@ -5,7 +5,7 @@ use super::limits;
 /// Why a request to another node got no answer.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RequestFault {
+pub enum RequestError {
     #[error("the node cannot be reached")]
     NotReachable,
     #[error("no answer before the deadline")]
@@ -32,7 +32,7 @@ pub enum RequestFault {
 /// Why the network layer did not do what a handle asked for.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NetFault {
+pub enum NetError {
     #[error("the network is shut down")]
     Closed,
     #[error("there are too many lookups or connections already")]
@@ -48,7 +48,7 @@ pub enum NetFault {
 /// Why the network layer did not start.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
-pub enum SpawnFault {
+pub enum SpawnError {
     #[error("network name `{0}` is not 1 to 32 of a-z, 0-9 and -")]
     NetworkName(String),
     #[error("the node key is not an Ed25519 key")]
