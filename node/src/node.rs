@@ -250,16 +250,6 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _guard = stop.wait_for(|stop| *stop).await;
 }
 
-/// Waits until the node is to stop.
-///
-/// # Cancel safety
-///
-/// Cancel safe: a later call sees the same stop.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that no sender is left, and with it no other way to stop the node.
-    let _guard = stop.wait_for(|stop| *stop).await;
-}
-
 /// What a node on this machine stands on.
 fn environment(home: &Home, costs: Costs, lanes: Lanes) -> Environment {
     Environment {
