@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-mod calibrate;
 mod completions;
 mod durability;
 mod list;
@@ -22,7 +21,6 @@ mod stopwatch;
 mod table;
 mod words;
 
-use self::calibrate::{CalibrateArgs, compare};
 use self::completions::{CompletionsArgs, completions};
 use self::durability::{DurabilityArgs, durability};
 use self::list::list;
@@ -62,10 +60,6 @@ enum Command {
         restante-sim soak --swarm --seeds 2000\n  \
         restante-sim soak --each --seeds 20 upkeep upkeep-thousand=1")]
     Soak(SoakArgs),
-    /// Runs one scenario on whole nodes, on the model and on real processes, and compares.
-    #[command(after_help = "Example:\n  \
-        restante-sim calibrate --seeds 10 --batches 3 --html calibration.html")]
-    Calibrate(CalibrateArgs),
     /// Says what becomes of messages to people who are away for an hour, a day, five days.
     #[command(after_help = "Example:\n  restante-sim table --seeds 20 --html delivery.html")]
     Table(TableArgs),
@@ -113,7 +107,6 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run_one(&mut out, &run),
         Command::List => list(&mut out),
         Command::Ci => ci(&mut out),
-        Command::Calibrate(args) => compare(&mut out, &args),
         Command::Table(args) => table(&mut out, &args),
         Command::Durability(args) => durability(&mut out, &args),
         Command::PowerCuts(args) => power_cuts(&mut out, &args),

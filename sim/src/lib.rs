@@ -5,7 +5,6 @@
 //! scenario and seed give the same events in the same order, and so the same trace hash, in any
 //! process on any machine. Checkers look at every step; the first thing they find ends the run.
 
-mod calibration;
 mod checker;
 pub mod cli;
 mod clock;
@@ -14,7 +13,6 @@ mod durability;
 mod fault;
 pub mod full;
 mod host;
-mod model_tier;
 mod network;
 pub mod observed;
 mod options;

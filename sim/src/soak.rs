@@ -56,7 +56,7 @@ impl<'a> Job<'a> {
     pub(crate) fn run(&self) -> Report {
         let ended = match self.tier {
             Tier::Protocol => self.run_here(),
-            Tier::Full | Tier::Model => child::run(self),
+            Tier::Full => child::run(self),
         };
         ended.unwrap_or_else(|violation| self.without_report(violation))
     }
@@ -84,7 +84,6 @@ impl<'a> Job<'a> {
             counts: Counts::default(),
             effects: Vec::new(),
             observed: None,
-            model: None,
         }
     }
 }

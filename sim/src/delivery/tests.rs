@@ -38,7 +38,6 @@ fn report(seed: u64, written: u64, sent: &[(u64, u64)]) -> Report {
             }],
             ..Observed::default()
         }),
-        model: None,
     }
 }
 

@@ -550,7 +550,6 @@ impl Director<'_> {
             counts,
             effects,
             observed: Some(self.observed),
-            model: None,
         })
     }
 }
