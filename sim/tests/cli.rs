@@ -82,20 +82,6 @@ fn exit_codes_say_what_happened() {
 }
 
 #[test]
-fn durability_tells_how_long_repair_may_take() {
-    let quick = ["durability", "--lasts", "12h", "--messages", "0"];
-    let of = |more: &[&'static str]| [&quick[..], more].concat();
-    let said = "at most 1e-4 within";
-    check(&of(&["--life", "8h", "--repair", "10m"]), 0, said);
-    check(
-        &of(&["--repair", "0s"]),
-        2,
-        "a delay from 0 to 0 ms has no length",
-    );
-    check(&of(&["--below", "0"]), 2, "repaired below 0");
-}
-
-#[test]
 fn a_bad_scenario_is_one_line_with_its_place() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join("bad.toml");
