@@ -2,14 +2,12 @@
 
 mod expect;
 mod fault;
-mod model;
 mod population;
 
 pub(crate) use self::expect::{Bound, Expectations, Outturn, Quantity, Side, Unit};
 pub(crate) use self::fault::{
     AdversaryKind, AdversaryOptions, DiskTrouble, FaultKind, FaultOptions, Near, Target, Worse,
 };
-pub(crate) use self::model::{ModelOptions, RecipientOptions, RepairOptions, SenderOptions};
 pub(crate) use self::population::{
     Amount, ClassOptions, ENTRIES, Ends, Group, Kind, PopulationOptions,
 };

@@ -1,7 +1,5 @@
 //! A run as a page of pictures.
 
-mod model;
-
 use restante_sim_pictures::{
     Axis, Bins, Cdf, Cell, Column, Curve, Histogram, Kind, Line, Page, Plot, Replay, Row, Samples,
     Section, Span, Stacking, Table, TimeSeries, Timeline, Tone, Unit, Verdict,
@@ -15,9 +13,6 @@ const ROWS_MAX: usize = 40;
 
 /// Returns the page of a run, with the text of its scenario and the command that runs it again.
 pub(crate) fn page(report: &Report, scenario: String, command: String) -> Page {
-    if let Some(found) = &report.model {
-        return model::page(report, found, scenario, command);
-    }
     let nothing = Observed::default();
     let seen = report.observed.as_ref().unwrap_or(&nothing);
     Page {

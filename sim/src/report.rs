@@ -37,9 +37,6 @@ pub struct Report {
     /// What else was seen, on whole nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
-    /// What else was found out, on the model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<Box<restante_sim_model::Report>>,
 }
 
 /// How much of a node a run consists of.
@@ -51,24 +48,17 @@ pub enum Tier {
     Full,
     /// The state machines of the protocol alone.
     Protocol,
-    /// The state machines of senders and recipients alone; nodes are counted.
-    Model,
 }
 
 impl Tier {
     /// All tiers with their names.
-    pub const ALL: [(&'static str, Self); 3] = [
-        ("full", Self::Full),
-        ("protocol", Self::Protocol),
-        ("model", Self::Model),
-    ];
+    pub const ALL: [(&'static str, Self); 2] = [("full", Self::Full), ("protocol", Self::Protocol)];
 
     /// Returns the tier's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Protocol => "protocol",
-            Self::Model => "model",
         }
     }
 
@@ -81,7 +71,7 @@ impl Tier {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, tier)| *tier)
-            .ok_or_else(|| format!("{name:?} is none of: full, protocol, model"))
+            .ok_or_else(|| format!("{name:?} is none of: full, protocol"))
     }
 }
 

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use crate::options::{
     AdversaryOptions, AwayOptions, DiskOptions, Expectations, FaultKind, FaultOptions,
-    ModelOptions, NetworkOptions, PopulationOptions, WorkloadOptions,
+    NetworkOptions, PopulationOptions, WorkloadOptions,
 };
 
-use crate::model_tier;
 use crate::report::Tier;
 use restante_sim_population::Churn;
 
@@ -57,7 +56,6 @@ pub struct Scenario {
     pub(crate) away: Vec<AwayOptions>,
     pub(crate) faults: Vec<FaultOptions>,
     pub(crate) adversaries: Vec<AdversaryOptions>,
-    pub(crate) model: Option<ModelOptions>,
     pub(crate) expect: Expectations,
 }
 
@@ -108,7 +106,7 @@ impl Scenario {
     ///
     /// A sentence that says how many there must be.
     pub fn set_nodes(&mut self, nodes: usize) -> Result<(), String> {
-        let (least, most) = (self.people + 1, raw::nodes_max(self.tier));
+        let (least, most) = (self.people + 1, raw::NODES_MAX);
         if !(least..=most).contains(&nodes) {
             return Err(format!(
                 "{nodes} nodes: this scenario takes {least} to {most}"
@@ -123,20 +121,8 @@ impl Scenario {
 
     /// Returns what of the scenario the given tier does not have, if there is something.
     pub fn missing_on(&self, tier: Tier) -> Option<&'static str> {
-        if tier == Tier::Model {
-            return model_tier::missing(self);
-        }
-        if self.model.is_some() {
-            return Some("[model]");
-        }
-        if self.nodes > raw::NODES_MAX {
-            return Some("room for so many nodes");
-        }
-        if self.workload.messages > raw::workload::MESSAGES_MAX {
-            return Some("room for so many messages");
-        }
         match tier {
-            Tier::Full | Tier::Model => None,
+            Tier::Full => None,
             Tier::Protocol if self.population.churn != Churn::Always => Some("churn"),
             Tier::Protocol if !self.population.classes.is_empty() => Some("classes"),
             Tier::Protocol if self.population.regions.is_some() => Some("regions"),

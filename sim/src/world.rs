@@ -332,7 +332,6 @@ impl<'a> World<'a> {
             counts,
             effects,
             observed: None,
-            model: None,
         })
     }
 }

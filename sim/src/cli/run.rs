@@ -13,7 +13,7 @@ use crate::report::{Report, Tier};
 use crate::scenario::Scenario;
 use crate::trace::{Filter, Filtered};
 use crate::world::simulate;
-use crate::{full, model_tier, page};
+use crate::{full, page};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
@@ -188,9 +188,5 @@ fn run_on(
     match tier {
         Tier::Full => full::simulate(scenario, seed, sink, told),
         Tier::Protocol => simulate(scenario, seed, sink.map(|sink| sink as &mut dyn Write)),
-        Tier::Model => {
-            let sink = sink.map(|sink| sink as &mut dyn Write);
-            model_tier::simulate(scenario, seed, sink, told)
-        }
     }
 }

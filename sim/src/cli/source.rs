@@ -62,7 +62,6 @@ pub(super) fn load_with_seeds(words: &str, overrides: &[String]) -> Result<Sourc
 
 /// Draws the scenario of a swarm seed and sets keys in it.
 pub(super) fn draw(seed: u64, tier: Option<Tier>, overrides: &[String]) -> Result<Source, Failure> {
-    let tier = tier.map(swarm_tier).transpose()?;
     let name = swarm::name(seed);
     let heading = format!(
         "Drawn by version {} of the generator: restante-sim run --swarm {seed}{}",
@@ -77,15 +76,4 @@ pub(super) fn draw(seed: u64, tier: Option<Tier>, overrides: &[String]) -> Resul
         text,
         seeds: None,
     })
-}
-
-/// Refuses tiers that scenarios are not drawn for.
-fn swarm_tier(tier: Tier) -> Result<Tier, Failure> {
-    match tier {
-        Tier::Full | Tier::Protocol => Ok(tier),
-        Tier::Model => {
-            let message = "--tier model: scenarios are drawn for full and protocol";
-            Err(Failure::Usage(message.to_owned()))
-        }
-    }
 }

@@ -549,7 +549,6 @@ impl Director<'_> {
             counts,
             effects,
             observed: Some(self.observed),
-            model: None,
         })
     }
 }

@@ -15,7 +15,6 @@ use self::adversary::Adversary;
 use self::class::Class;
 use self::expect::Expect;
 use self::fault::Fault;
-use self::model::Model;
 use self::network::{Disk, Network};
 use self::overrides::Override;
 use self::population::Population;
@@ -28,7 +27,6 @@ mod churn;
 mod class;
 mod expect;
 mod fault;
-mod model;
 mod network;
 mod overrides;
 mod population;
@@ -36,12 +34,10 @@ mod region;
 #[cfg(test)]
 mod tests;
 mod time;
-pub(super) mod workload;
+mod workload;
 
 /// Nodes of one run, at most.
 pub(super) const NODES_MAX: usize = 10_000;
-/// Nodes of one run on the model tier, at most.
-const MODEL_NODES_MAX: usize = 10_000_000;
 /// People of one run, at most.
 const PEOPLE_MAX: u64 = 1_000;
 /// Longest time anything takes, in milliseconds.
@@ -78,17 +74,8 @@ struct Raw {
     fault: Vec<Spanned<Fault>>,
     #[serde(default)]
     adversary: Vec<Adversary>,
-    model: Option<Model>,
     #[serde(default)]
     expect: Expect,
-}
-
-/// Returns how many nodes a run on a tier has at most.
-pub(super) const fn nodes_max(tier: Tier) -> usize {
-    match tier {
-        Tier::Full | Tier::Protocol => NODES_MAX,
-        Tier::Model => MODEL_NODES_MAX,
-    }
 }
 
 /// A scenario as it comes, with what the command line says of it.
@@ -120,10 +107,10 @@ pub(super) fn parse(typed: Typed<'_>) -> Result<Scenario, ScenarioFault> {
         None => Tier::default(),
     };
     let people = file.number(&raw.population.people, 2..=PEOPLE_MAX)?;
-    let nodes = file.number(&raw.population.nodes, people + 1..=nodes_max(tier) as u64)?;
+    let nodes = file.number(&raw.population.nodes, people + 1..=NODES_MAX as u64)?;
     let times = file.times(&raw.time)?;
     let within = 0..=times.latest_ms();
-    let workload = file.workload(&raw.workload, tier, &within)?;
+    let workload = file.workload(&raw.workload, &within)?;
     let away = raw.away.iter().map(|away| file.away(away, &within));
     let away = away.collect::<Result<Vec<_>, _>>()?;
     let faults = raw.fault.iter();
@@ -157,7 +144,6 @@ pub(super) fn parse(typed: Typed<'_>) -> Result<Scenario, ScenarioFault> {
             .map(|one| file.adversary(one, people as u64))
             .collect::<Result<_, _>>()?,
         faults,
-        model: raw.model.as_ref().map(|raw| file.model(raw)).transpose()?,
         expect: file.expectations(&raw.expect)?,
         about: raw.about,
     })

@@ -1,7 +1,7 @@
 //! The scenarios that come with the simulator.
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 25] = [
+pub const SHIPPED: [(&str, &str); 23] = [
     ("hello", include_str!("../../scenarios/hello.toml")),
     (
         "offline-recipient",
@@ -59,8 +59,6 @@ pub const SHIPPED: [(&str, &str); 25] = [
         include_str!("../../scenarios/sybil-locator.toml"),
     ),
     ("storms", include_str!("../../scenarios/storms.toml")),
-    ("million", include_str!("../../scenarios/million.toml")),
-    ("latency", include_str!("../../scenarios/latency.toml")),
     (
         "bumpy-return",
         include_str!("../../scenarios/bumpy-return.toml"),

@@ -7,20 +7,9 @@ use serde::Deserialize;
 
 use super::{File, Number, ScenarioFault, Text};
 use crate::options::{AwayOptions, Pattern, Who, WorkloadOptions};
-use crate::report::Tier;
 
 /// Messages of one run, at most.
-pub(in crate::scenario) const MESSAGES_MAX: u64 = 100_000;
-/// Messages of one run on the model tier, at most.
-const MODEL_MESSAGES_MAX: u64 = 10_000_000;
-
-/// Returns how many messages a run on a tier has at most.
-const fn messages_max(tier: Tier) -> u64 {
-    match tier {
-        Tier::Full | Tier::Protocol => MESSAGES_MAX,
-        Tier::Model => MODEL_MESSAGES_MAX,
-    }
-}
+const MESSAGES_MAX: u64 = 100_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +34,6 @@ impl File<'_> {
     pub(super) fn workload(
         &self,
         raw: &Workload,
-        tier: Tier,
         within: &RangeInclusive<u64>,
     ) -> Result<WorkloadOptions, ScenarioFault> {
         let [bytes_low, bytes_high] = &raw.bytes;
@@ -53,7 +41,7 @@ impl File<'_> {
         let shortest = self.number(bytes_low, 1..=BODY_BYTES_MAX as u64)?;
         let ttl = self.time(ttl_low, MESSAGE_TTL_MIN_MS..=MESSAGE_TTL_MAX_MS)?;
         Ok(WorkloadOptions {
-            messages: self.number(&raw.messages, 0..=messages_max(tier))?,
+            messages: self.number(&raw.messages, 0..=MESSAGES_MAX)?,
             from_ms: self.time(&raw.from, within.clone())?,
             over_ms: self.time(&raw.over, within.clone())?,
             bytes: (
