@@ -11,7 +11,6 @@ use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
 use restante_sim_population::Habit;
 use tokio::sync::mpsc;
-use restante_interface::{IdInfo, Refusal, Reply, Request, SendResult};
 
 use super::ledger::{Ledger, Standing};
 use super::machine::Machine;

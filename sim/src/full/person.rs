@@ -12,7 +12,6 @@ use restante_proto::limits::HOUR_MS;
 use restante_proto::time::UnixMillis;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use restante_interface::{Body, ContactInfo, ContactState, InboxMessage, InboxRequest, OutboxEntry, Refusal, Reply, Request, SendRequest, SendResult};
 
 /// How long somebody waits before trying again what the node could not do.
 const AGAIN: Duration = Duration::from_secs(20);
