@@ -12,6 +12,7 @@ pub mod keeper;
 pub mod lane;
 pub mod net;
 pub mod node;
+pub mod parts;
 pub mod passphrase;
 pub mod telemetry;
 pub mod vault;

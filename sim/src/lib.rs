@@ -15,7 +15,7 @@ pub mod full;
 mod host;
 mod network;
 pub mod observed;
-mod options;
+mod outturn;
 mod page;
 mod person;
 mod power_cuts;

@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
             scenario: self.scenario.name.clone(),
             tier: self.tier,
             seed: self.seed,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             outcome: Outcome::Violated(violation),
             trace_hash: String::new(),
             trace_lines: 0,
@@ -131,7 +131,7 @@ pub(crate) fn known_seeds(text: &str) -> Result<Vec<(Tier, &str, u64)>, String> 
     Ok(seeds)
 }
 
-/// Returns how many runs are made at once if nobody says otherwise.
+/// Returns how many runs are made at once unless it is said.
 pub(crate) fn cores() -> NonZero<usize> {
     thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }

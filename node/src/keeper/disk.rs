@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::store::{KeeperStore, StoreCounters};
 use crate::clock::Clock;
 use crate::lane::Lane;
+use crate::parts::part;
 
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
 /// waits for the last.
@@ -96,7 +97,7 @@ pub(super) fn spawn<S: KeeperStore>(
     (
         DiskQueue { batches, chores },
         reports_waiting,
-        tokio::spawn(disk.run()),
+        tokio::spawn(part(disk.run())),
     )
 }
 
