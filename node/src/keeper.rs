@@ -45,6 +45,7 @@ pub use self::{
 };
 use crate::clock::Clock;
 use crate::lane::Lane;
+use crate::parts::part;
 
 /// Starts a keeper with the node's key that keeps items in `store`, whose worker runs in `lane`, and answers over `port`.
 ///
@@ -65,7 +66,8 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
         counters: store.counters(),
     };
     let disk = disk::spawn(store, lane, clock);
-    tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state, clock).run());
+    let task = KeeperTask::new(keeper, port, inlets, disk, disk_state, clock);
+    tokio::spawn(part(task.run()));
     handle
 }
 

@@ -23,3 +23,4 @@ pub mod engine_panic;
 #[cfg(test)]
 mod fixture;
 pub mod lane;
+pub mod parts;

@@ -52,6 +52,9 @@ use status::Counters;
 use task::{Parts, Task};
 use transport::Transport;
 
+use crate::parts::part;
+
+/// The network layer, before it is started.
 #[derive(Debug)]
 pub struct Network;
 
@@ -84,7 +87,9 @@ impl Network {
         let counters = Arc::new(Counters::new());
         let behaviour = Behaviour::new(config, &names, (node, keypair), &counters);
         let limits = &config.limits;
-        let swarm_config = swarm::Config::with_tokio_executor()
+        let swarm_config = swarm::Config::with_executor(|part_of_swarm| {
+            tokio::spawn(part(part_of_swarm));
+        })
             .with_idle_connection_timeout(limits.idle_timeout)
             // A request goes out along with the name of its protocol: one round trip less for each new substream.
             .with_substream_upgrade_protocol_override(Version::V1Lazy)
@@ -109,7 +114,7 @@ impl Network {
             events,
             counters,
         };
-        tokio::spawn(Task::new(config, parts).run());
+        tokio::spawn(part(Task::new(config, parts).run()));
         Ok((NetHandle::new(commands), events_end))
     }
 }

@@ -20,7 +20,7 @@ use restante_proto::{
 
 use crate::{
     clock::{Clock, Instant},
-    options::DiskOptions,
+    scenario::Disk as DiskOptions,
     random::Random,
 };
 
@@ -82,7 +82,7 @@ impl Host {
             dead: false,
             key,
             keeper: None,
-            store: MemoryStore::new(options.cap_bytes),
+            store: MemoryStore::new(options.cap.0),
             options,
             random,
             writes: VecDeque::new(),
@@ -186,7 +186,7 @@ impl Host {
 
     /// Starts an operation, and returns when it will be durable.
     pub(crate) fn write(&mut self, now: Instant, ticket: Ticket, op: StoreOp) -> Instant {
-        let soonest = now.plus(self.random.between(1, self.options.latency_ms));
+        let soonest = now.plus(self.random.between(1, self.options.latency.get()));
         // The log is written in order: nothing overtakes.
         let at = self
             .writes

@@ -13,7 +13,7 @@ pub mod full;
 mod host;
 mod network;
 pub mod observed;
-mod options;
+mod outturn;
 mod page;
 mod parallel;
 mod person;

@@ -109,6 +109,9 @@ pub struct Counts {
     pub delivered: u64,
     /// Messages whose life ended before they were shown.
     pub expired: u64,
+    /// Messages that were read and then destroyed at the time their sender had asked for.
+    #[serde(default)]
+    pub burnt: u64,
     /// Messages that live, were taken by their sender's node, and are not shown to a recipient who is there.
     #[serde(default)]
     pub lost: u64,
@@ -136,12 +139,18 @@ pub struct Counts {
 }
 
 /// What one fault changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// The fault.
     pub fault: String,
     /// How often it changed something; a run in which this is 0 fails.
     pub changed: u64,
+    /// How many machines it hit, where it hits single ones.
+    #[serde(default)]
+    pub machines: u64,
+    /// How often it was under way when all faults ended, sooner than it would have.
+    #[serde(default)]
+    pub cut_short: u64,
 }
 
 impl Report {

@@ -70,7 +70,7 @@ impl<'a> Job<'a> {
             scenario: self.scenario.name.clone(),
             tier: self.tier,
             seed: self.seed,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             outcome: Outcome::Violated(violation),
             trace_hash: String::new(),
             trace_lines: 0,

@@ -60,7 +60,7 @@ fn exit_codes_say_what_happened() {
     check(
         &["run", "hello", "--nodes", "4"],
         2,
-        "population.nodes=4:1:18: 4 is not between 5 and 10000",
+        "--set population.nodes=4: 4 is not between 5 and 10000",
     );
     check(&["soak"], 2, "--seeds");
     check(
@@ -226,7 +226,7 @@ fn keys_are_set_and_traces_filtered_from_the_command_line() {
     let said = "`shown` is 12, expected was at least 13";
     check(&[&run[..], &wanted].concat(), 1, said);
     let wrong = ["--set", "workload.over=-1m"];
-    let said = "--set workload.over=-1m:1:15: \"-1m\" is not a duration";
+    let said = "--set workload.over=-1m: \"-1m\" is not a duration";
     check(&[&run[..], &wrong].concat(), 2, said);
     let trace = ["--trace", file.to_str().unwrap(), "--trace-only"];
     check(

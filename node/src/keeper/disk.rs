@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::store::{KeeperStore, StoreCounters};
 use crate::clock::Clock;
 use crate::lane::Lane;
+use crate::parts::part;
 
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
 /// waits for the last.
@@ -97,7 +98,7 @@ pub(super) fn spawn<S: KeeperStore>(
     (
         DiskQueue { batches, chores },
         reports_waiting,
-        lane.host(disk.run()),
+        lane.host(part(disk.run())),
     )
 }
 

@@ -21,6 +21,7 @@ use crate::keeper::store::KeeperStore;
 use crate::keeper::{self, KeeperHandle};
 use crate::net::transport::Transport;
 use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnError};
+use crate::parts::part;
 use crate::vault::Vault;
 
 pub use super::known::PeerList;
@@ -213,12 +214,12 @@ impl Running {
             let (changes, changes_waiting) = mpsc::channel(CHANGES_MAX);
             if let Some(keeper) = keeper.clone() {
                 let neighbours = Neighbours::new(net.clone(), keeper);
-                self.routing.spawn(neighbours.watch(changes_waiting));
+                self.routing.spawn(part(neighbours.watch(changes_waiting)));
             }
-            self.routing
-                .spawn(router::route(events, net, keeper, client, changes));
+            let route = router::route(events, net, keeper, client, changes);
+            self.routing.spawn(part(route));
             let (peers, net) = (Arc::clone(&self.peers), self.net.clone());
-            self.saving.spawn(known::keep(peers, net));
+            self.saving.spawn(part(known::keep(peers, net)));
         }
     }
 

@@ -80,7 +80,7 @@ impl RunArgs {
 pub(super) fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
     let source = args.source()?;
     if let Some(path) = &args.save {
-        fs::write(path, &source.text).map_err(|error| unwritten(path, &error))?;
+        fs::write(path, source.as_run().as_bytes()).map_err(|error| unwritten(path, &error))?;
     }
     let tier = args.tier.unwrap_or(source.scenario.tier);
     check_tier(&source.scenario, tier)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::memory::peak_bytes;
 use crate::observed::{Observed, Upkeep};
-use crate::report::{Outcome, Report};
+use crate::report::{Effect, Outcome, Report};
 use crate::swarm;
 
 /// Tells what a run has shown.
@@ -63,7 +63,7 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
         )?;
     }
     for effect in &report.effects {
-        writeln!(out, "  {}: changed {} things", effect.fault, effect.changed)?;
+        writeln!(out, "  {}", changed(effect))?;
     }
     writeln!(
         out,
@@ -72,6 +72,23 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
     )?;
     let verdict = if report.passed() { "passed" } else { "FAILED" };
     writeln!(out, "  {verdict}")
+}
+
+/// Tells what a fault changed, at how many machines, and how often the end came before its own.
+fn changed(effect: &Effect) -> String {
+    let Effect {
+        fault, changed, ..
+    } = effect;
+    let at = match effect.machines {
+        0 => String::new(),
+        1 => " at 1 machine".to_owned(),
+        machines => format!(" at {machines} machines"),
+    };
+    let short = match effect.cut_short {
+        0 => String::new(),
+        times => format!("; cut short {times} times, by the end of all faults"),
+    };
+    format!("{fault}: changed {changed} things{at}{short}")
 }
 
 /// Returns a time of a run as people read it.

@@ -1,6 +1,7 @@
-use super::{Bound, Expectations, Outturn, Quantity, Side};
+use super::Outturn;
 use crate::observed::Upkeep;
 use crate::report::Counts;
+use crate::scenario::{Bound, Expectations, Quantity, Side};
 
 #[track_caller]
 fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
@@ -28,11 +29,11 @@ fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
         side,
         limit,
     }];
-    let got = Expectations {
+    let expected = Expectations {
         bounds,
         ..Expectations::default()
-    }
-    .missed(&outturn);
+    };
+    let got = outturn.missed(&expected);
     assert_eq!(got.as_deref(), missed);
 }
 
@@ -85,6 +86,6 @@ fn what_cannot_be_said_is_not_as_wanted() {
         Quantity::SettledAfter,
         Side::Most,
         60_000,
-        Some("`settled_after` is nothing, expected was at most 1m"),
+        Some("`settled_after` is unknown, expected was at most 1m"),
     );
 }
