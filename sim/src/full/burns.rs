@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restante::control::report::InboxMessage;
+use restante_interface::InboxMessage;
 use restante_proto::limits::MINUTE_MS;
 use restante_proto::time::UnixMillis;
 

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use restante::node::NodeFault;
-use restante_interface::{IdInfo, Refusal, Reply, Request, SendResult};
+use restante_interface::{IdInfo, InboxMessage, Refusal, Reply, Request, SendResult};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
