@@ -1,8 +1,8 @@
 //! What was found out, as a page of pictures.
 
 use restante_sim_pictures::{
-    Axis, Bar, Bars, Cell, Column, Kind, Line, Page, Plot, Replay, Section, Stacking, Table,
-    TimeSeries, Unit, Verdict,
+    Axis, Bar, Bars, Cell, Column, Kind, Line, Page, Plot, Replay, Section, Table, TimeSeries,
+    Unit, Verdict,
 };
 
 use super::text::{lives, odds, time};
@@ -102,8 +102,6 @@ fn curves(found: &Durability, life_s: u64, reached: &str, of: fn(&Loss) -> f64) 
             .log(),
             y: Axis::new("probability of loss", Unit::Number).log(),
             lines: COPIES.into_iter().map(line).collect(),
-            stacking: Stacking::Lines,
-            bands: Vec::new(),
             marks: Vec::new(),
         }),
     )

@@ -5,7 +5,7 @@ use restante_sim_model::{
 };
 use restante_sim_pictures::{
     Axis, Bar, Bars, Cdf, Cell, Column, Curve, Kind, Line, Page, Plot, Replay, Samples, Section,
-    Stacking, Table, TimeSeries, Unit,
+    Table, TimeSeries, Unit,
 };
 
 use super::{number, seconds, verdict};
@@ -413,8 +413,6 @@ fn over_time(title: &str, answer: String, found: &Findings, y: Axis, lines: Vec<
             x: Axis::new("virtual time", Unit::Seconds).between(0.0, seconds(found.duration_ms)),
             y,
             lines,
-            stacking: Stacking::Lines,
-            bands: Vec::new(),
             marks: Vec::new(),
         }),
     )
