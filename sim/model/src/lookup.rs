@@ -173,7 +173,9 @@ impl Walker {
 
     /// Notes who is near so far, if that has changed.
     fn note_near(&mut self, ground: &Ground<'_>, lookup: &Lookup<u32, u64>, now_ms: u64) {
-        let near: Vec<u32> = lookup.near(MonoMillis::new(now_ms), ground.within).collect();
+        let near: Vec<u32> = lookup
+            .near(MonoMillis::new(now_ms), ground.within)
+            .collect();
         let last = self.near_ms.last().map(|(_, near)| near);
         if !near.is_empty() && last != Some(&near) {
             self.near_ms.push((now_ms, near));

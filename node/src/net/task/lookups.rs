@@ -213,11 +213,7 @@ impl Lookups {
                 Some(_) => LOOKUP_NODES_MIN,
                 None => 1,
             };
-            let lookup = Lookup::new(
-                now,
-                wanted.count.max(least),
-                seeds.into_iter().map(place),
-            );
+            let lookup = Lookup::new(now, wanted.count.max(least), seeds.into_iter().map(place));
             self.running.push(Running {
                 number: self.count,
                 point: wanted.point,
