@@ -309,7 +309,7 @@ impl Host {
                 bytes,
                 expires,
                 budget,
-                warrant: Bytes::new(),
+                proof: Bytes::new(),
             },
         );
     }

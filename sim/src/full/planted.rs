@@ -7,9 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 use restante::keeper::store::{KeeperStore, StoreCounters};
 use restante_proto::envelope::id_of;
-use restante_proto::keeper::{
-    Expired, ItemStore as _, StoreError, StoreLayer, StoreOp, StoreOutcome, Usage,
-};
+use restante_proto::keeper::{Expired, StoreError, StoreLayer, StoreOp, StoreOutcome, Usage};
 use restante_proto::limits::HOUR_MS;
 use restante_proto::planted::Planted;
 use restante_proto::request::{Listed, Waiting};

@@ -328,7 +328,7 @@ impl Upkeep {
             self.acks += 1;
         } else {
             self.made += 1;
-            self.made_bytes += (replica.item.len() + replica.warrant.len()) as u64;
+            self.made_bytes += (replica.item.len() + replica.proof.len()) as u64;
         }
     }
 }

@@ -108,7 +108,7 @@ fn put(bytes: &Bytes) -> StoreOp {
             effort: 0,
             shared: true,
         },
-        warrant: Bytes::new(),
+        proof: Bytes::new(),
     }
 }
 

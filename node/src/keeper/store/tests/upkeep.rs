@@ -104,7 +104,7 @@ fn what_ends_during_a_pass_is_left_to_the_next_one() {
             bytes: bytes::Bytes::from_static(b"chunk"),
             expires,
             deletion_key: restante_proto::keys::PublicKey::new([1; 32]),
-            warrant: bytes::Bytes::new(),
+            proof: bytes::Bytes::new(),
         }
     };
     let (soon, later) = (START.plus(MINUTE_MS), START.plus(2 * MINUTE_MS));
@@ -118,7 +118,10 @@ fn what_ends_during_a_pass_is_left_to_the_next_one() {
     let ending = ending.chain((10..17).map(|number| chunk(number, later)));
     store.apply(START, ending.collect()).unwrap();
 
-    assert!(store.sweep(soon.plus(MINUTE_MS / 2), 1_000).unwrap().more, "a slice of two");
+    assert!(
+        store.sweep(soon.plus(MINUTE_MS / 2), 1_000).unwrap().more,
+        "a slice of two"
+    );
     sweep_all(&mut store, later.plus(MINUTE_MS), 1_000);
     assert_eq!(store.usage().items, u64::from(staying));
     assert_eq!(store.sums.stale, 7);
@@ -127,7 +130,10 @@ fn what_ends_during_a_pass_is_left_to_the_next_one() {
     for _ in 0..SWEEPS_PER_PASS {
         sweep_all(&mut store, later.plus(MINUTE_MS), 1_000);
     }
-    assert_eq!((store.sums.lines, store.sums.stale), (u64::from(staying), 0));
+    assert_eq!(
+        (store.sums.lines, store.sums.stale),
+        (u64::from(staying), 0)
+    );
     assert_eq!(store.recount().unwrap(), store.usage());
 }
 
