@@ -18,7 +18,8 @@ fn the_home_is_taken_before_and_behind_the_command() {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         assert_eq!(arguments.home.as_deref(), Some(Path::new("/h")));
         let Command::Run(args) = arguments.command;
-        assert_eq!(args.settings.listen, ["/ip4/127.0.0.1/tcp/1"]);
+        let set = args.settings.to_raw().to_toml();
+        assert_eq!(set, "listen = [\"/ip4/127.0.0.1/tcp/1\"]\n");
     }
 }
 

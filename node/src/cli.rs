@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, DemoArgs};
 use output::Output;
 use session::Session;
 
@@ -39,8 +39,8 @@ pub use failure::{Exit, Failure};
 
 use crate::engine_panic;
 
-/// Runs the command this process was started with and returns its exit code.
-pub fn main() -> ExitCode {
+/// Runs the command this process was started with and returns its exit code; `demo` is the command of that name.
+pub fn main(demo: fn(&DemoArgs) -> Result<(), Failure>) -> ExitCode {
     engine_panic::silence_caught_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -56,18 +56,21 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    match dispatch(arguments) {
+    match dispatch(arguments, demo) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => failure.report("restante"),
     }
 }
 
-fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+fn dispatch(
+    arguments: Arguments,
+    demo: fn(&DemoArgs) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
     let mut out = Output::stdout();
     let open = || Session::open(common.home.as_deref());
     match command {
-        Command::Demo(args) => run::demo(&args),
+        Command::Demo(args) => demo(&args),
         Command::Init(args) => run::init(&common, &args, &mut out),
         Command::Run(args) => run::run(&common, &args, &mut out),
         Command::Id(args) => identity::id(&open()?, &args, &mut out),

@@ -1,14 +1,17 @@
-//! The one place that reads the wall clock.
+//! The one place that reads clocks: the date, and the clock that timers run on.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use restante_proto::time::UnixMillis;
+use restante_proto::time::{MonoMillis, Now, UnixMillis};
+use tokio::time::Instant;
 
-/// A node's wall clock: the machine's, or one that is wrong by so much, for nodes that share a machine's.
+/// A node's clocks: the machine's, or with a date that is wrong by so much, for nodes that share a machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     ahead_ms: Ahead,
+    /// Where [`MonoMillis`] begin; tokio's clock, which tests and the simulator let run in virtual time.
+    started: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -21,22 +24,20 @@ enum Ahead {
 impl Clock {
     /// Returns this machine's clock.
     #[must_use]
-    pub const fn system() -> Self {
+    pub fn system() -> Self {
         Self::ahead(0)
     }
 
     /// Returns a clock that is ahead of this machine's, or behind it when `ahead_ms` is negative.
     #[must_use]
-    pub const fn ahead(ahead_ms: i64) -> Self {
-        let ahead_ms = Ahead::Fixed(ahead_ms);
-        Self { ahead_ms }
+    pub fn ahead(ahead_ms: i64) -> Self {
+        Self::starting_now(Ahead::Fixed(ahead_ms))
     }
 
     /// Returns a clock that is ahead of this machine's by as many milliseconds as `ahead_ms` says at the time.
     #[must_use]
-    pub const fn set_by(ahead_ms: &'static AtomicI64) -> Self {
-        let ahead_ms = Ahead::Set(ahead_ms);
-        Self { ahead_ms }
+    pub fn set_by(ahead_ms: &'static AtomicI64) -> Self {
+        Self::starting_now(Ahead::Set(ahead_ms))
     }
 
     /// Returns the time by this clock; one that shows a time before 1970 says 1970.
@@ -51,6 +52,25 @@ impl Clock {
             Ahead::Set(ahead_ms) => ahead_ms.load(Ordering::Relaxed),
         };
         UnixMillis::new(machine.saturating_add_signed(ahead_ms))
+    }
+
+    /// Returns the reading of the clock that only goes forward; it counts from when this clock was made, so that readings
+    /// of two clocks do not compare, except of copies of one.
+    #[must_use]
+    pub fn mono(&self) -> MonoMillis {
+        let elapsed = self.started.elapsed().as_millis();
+        MonoMillis::new(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    /// Returns both times of this moment.
+    #[must_use]
+    pub fn both(&self) -> Now {
+        Now::new(self.mono(), self.now())
+    }
+
+    fn starting_now(ahead_ms: Ahead) -> Self {
+        let started = Instant::now();
+        Self { ahead_ms, started }
     }
 }
 

@@ -1,64 +1,76 @@
 //! What can be set about a node, and where a setting comes from: flag, environment, file, default,
 //! in this order.
 //!
-//! Every key exists once, in [`keys`]: its name, how it is read and how it is written. The name is
-//! the same everywhere: `disk_cap` in `config.toml`, `RESTANTE_DISK_CAP` in the environment,
-//! `--disk-cap` on the command line. A source that sets a list replaces it as a whole.
+//! A key is a field of [`Config`], and a paragraph of `example.toml`, which has its default and its
+//! description. Its name is the same everywhere: `disk_cap` in `config.toml`, `RESTANTE_DISK_CAP` in
+//! the environment, `--disk-cap` on the command line. A source that sets a list replaces it as a
+//! whole.
 //!
 //! All that is wrong is reported together, so that a configuration is put right in one go.
 
 pub mod keys;
 mod source;
 pub mod units;
+mod values;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use serde::{Deserialize, Serialize};
 
-use restante_proto::limits::{DAY_MS, MESSAGE_TTL_DEFAULT_MS};
+pub use crate::net::Serve;
+pub use crate::telemetry::LogFormat;
+use keys::KEYS;
+pub use source::{Origin, RawConfig};
+pub use values::ttl_ms;
 
-pub use source::{Origin, Raw, RawConfig};
-
-/// The settings of a node, all of them valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The settings of a node, all of them valid; `example.toml` says what each means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Name of the network, part of every protocol string; default `main`.
+    #[serde(deserialize_with = "values::network")]
     pub network: String,
-    /// What counts as reachable; default [`Profile::Internet`].
     pub profile: Profile,
-    /// Whether to keep items for others; default [`Serve::Auto`].
     pub serve: Serve,
-    /// Addresses to listen at; default any address of the machine, any free port, QUIC and TCP,
-    /// IPv4 and IPv6.
-    ///
-    /// With [`Profile::Local`] the default is loopback only.
+    #[serde(deserialize_with = "values::listen")]
     pub listen: Vec<Multiaddr>,
-    /// Addresses others reach this node at for certain, taken for confirmed; default none.
+    #[serde(deserialize_with = "values::addresses")]
     pub external: Vec<Multiaddr>,
-    /// Nodes to join the network through, each with its peer identity; default none.
+    #[serde(deserialize_with = "values::bootstrap")]
     pub bootstrap: Vec<Multiaddr>,
-    /// Bytes of disk that the file with other people's items may take; default 1 GiB.
+    #[serde(
+        rename = "disk_cap",
+        deserialize_with = "values::disk_cap",
+        serialize_with = "values::write_size"
+    )]
     pub disk_cap_bytes: u64,
-    /// How long a message may live unless `send --ttl` says otherwise, in milliseconds; default 6
-    /// days.
+    #[serde(
+        rename = "ttl",
+        deserialize_with = "values::ttl",
+        serialize_with = "values::write_duration"
+    )]
     pub ttl_ms: u64,
-    /// How long received messages are kept at most, in milliseconds; default 30 days.
-    ///
-    /// A sender's own expiry ends a message earlier, never later.
+    #[serde(
+        rename = "retention",
+        deserialize_with = "values::retention",
+        serialize_with = "values::write_duration"
+    )]
     pub retention_ms: u64,
-    /// What is logged: `off`, `error`, `warn`, `info`, `debug`, `trace`, or directives; default
-    /// `info`.
+    #[serde(deserialize_with = "values::log")]
     pub log: String,
-    /// How log lines are written; default [`LogFormat::Text`].
     pub log_format: LogFormat,
 }
 
 /// What counts as reachable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// Only what other nodes have confirmed.
     Internet,
@@ -67,88 +79,68 @@ pub enum Profile {
     Local,
 }
 
-/// Whether a node keeps items for others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serve {
-    /// Once other nodes have confirmed that it is reachable.
-    Auto,
-    /// Not at all.
-    Never,
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Default for Config {
+    /// Returns the settings of `example.toml`.
     fn default() -> Self {
-        Self {
-            network: "main".to_owned(),
-            profile: Profile::Internet,
-            serve: Serve::Auto,
-            listen: default_listen(Profile::Internet, 0),
-            external: Vec::new(),
-            bootstrap: Vec::new(),
-            disk_cap_bytes: 1 << 30,
-            ttl_ms: MESSAGE_TTL_DEFAULT_MS,
-            retention_ms: 30 * DAY_MS,
-            log: "info".to_owned(),
-            log_format: LogFormat::Text,
-        }
+        static DEFAULT: LazyLock<Config> =
+            LazyLock::new(|| toml::from_str(keys::EXAMPLE).expect("the example is valid"));
+        DEFAULT.clone()
     }
 }
 
 impl Config {
     /// Returns the defaults of a node on one machine with its peers: loopback counts as reachable.
     pub fn local() -> Self {
-        Self {
+        let mut config = Self {
             profile: Profile::Local,
-            listen: default_listen(Profile::Local, 0),
             ..Self::default()
-        }
+        };
+        config.listen_on_loopback();
+        config
     }
 
     /// Returns the defaults of a community server: a port of its own, and more disk.
     pub fn community() -> Self {
-        Self {
-            listen: default_listen(Profile::Internet, COMMUNITY_PORT),
+        let mut config = Self {
             disk_cap_bytes: 20 << 30,
             ..Self::default()
+        };
+        config.map_listen(|part| match part {
+            Protocol::Udp(0) => Protocol::Udp(COMMUNITY_PORT),
+            Protocol::Tcp(0) => Protocol::Tcp(COMMUNITY_PORT),
+            other => other,
+        });
+        config
+    }
+
+    /// Turns "any host" in the addresses to listen at into this machine alone.
+    fn listen_on_loopback(&mut self) {
+        self.map_listen(|part| match part {
+            Protocol::Ip4(Ipv4Addr::UNSPECIFIED) => Protocol::Ip4(Ipv4Addr::LOCALHOST),
+            Protocol::Ip6(Ipv6Addr::UNSPECIFIED) => Protocol::Ip6(Ipv6Addr::LOCALHOST),
+            other => other,
+        });
+    }
+
+    fn map_listen(&mut self, change: impl Fn(Protocol<'_>) -> Protocol<'_>) {
+        for address in &mut self.listen {
+            *address = address.iter().map(&change).collect();
         }
+    }
+
+    fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("settings are texts and lists of texts")
     }
 }
 
 /// The port a community server listens at unless told otherwise, for QUIC and for TCP.
 pub const COMMUNITY_PORT: u16 = 4_717;
 
-/// Returns the addresses to listen at when none are set.
-fn default_listen(profile: Profile, port: u16) -> Vec<Multiaddr> {
-    use libp2p::multiaddr::Protocol;
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-    let hosts: [IpAddr; 2] = match profile {
-        Profile::Internet => [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
-        Profile::Local => [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-    };
-    let quic = hosts.map(|host| {
-        Multiaddr::from(host)
-            .with(Protocol::Udp(port))
-            .with(Protocol::QuicV1)
-    });
-    let tcp = hosts.map(|host| Multiaddr::from(host).with(Protocol::Tcp(port)));
-    quic.into_iter().chain(tcp).collect()
-}
-
 /// A valid configuration, and where each key of it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// The settings.
     pub config: Config,
-    /// Where each key of [`keys::KEYS`] comes from, in that order.
+    /// Where each key of [`KEYS`] comes from, in that order.
     pub origins: Vec<Origin>,
     /// What was passed over, for a person to look at.
     pub warnings: Vec<String>,
@@ -173,22 +165,17 @@ impl Loaded {
 
     /// Returns the settings as a `config.toml`, each with a comment on where it comes from.
     pub fn to_toml(&self) -> String {
-        use std::fmt::Write;
-        let mut text = String::new();
-        for (key, origin) in keys::KEYS.iter().zip(&self.origins) {
-            let value = keys::to_toml(&(key.get)(&self.config));
-            let _infallible = writeln!(text, "# {origin}\n{} = {value}", key.name);
-        }
-        text
+        let table = self.config.to_table();
+        let keys = KEYS.iter().zip(&self.origins);
+        keys.map(|(key, origin)| format!("# {origin}\n{} = {}\n", key.name, table[key.name]))
+            .collect()
     }
 }
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Where it is written.
     pub origin: Origin,
-    /// What is wrong, in one line.
     pub message: String,
 }
 

@@ -1,7 +1,7 @@
 //! The home folder: everything a node has on disk, and the lock that keeps it to one node.
 //!
 //! The folder is `--home`, else `RESTANTE_HOME`, else `~/.restante`: one rule on every system, and
-//! one folder to back up or to destroy. Nobody but its owner may enter it (mode 0700), which is
+//! one folder to back up or to destroy. Only its owner may enter it (mode 0700), which is
 //! also what guards the control socket.
 //!
 //! A home comes into being as a whole: [`Home::create`] fills a staging folder inside it and moves
@@ -38,53 +38,26 @@ const SOCKET_PATH_BYTES_MAX: usize = 103;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HomeError {
-    /// There is no home at this path.
     #[error("no Restante home at {}", .0.display())]
     Missing(PathBuf),
-    /// There is one already.
     #[error("{} is a Restante home already", .0.display())]
     Exists(PathBuf),
-    /// What is at this path cannot become a home.
     #[error("{} is not an empty folder", .0.display())]
     Occupied(PathBuf),
-    /// Another process has this home.
     #[error("a node is running on {} already{}", .path.display(), process(*.pid))]
-    InUse {
-        /// The home.
-        path: PathBuf,
-        /// The process, if it said who it is.
-        pid: Option<u32>,
-    },
-    /// It is a home for another program.
+    InUse { path: PathBuf, pid: Option<u32> },
     #[error("{} is the home of {}", .path.display(), .found.owner())]
-    OtherKind {
-        /// The home.
-        path: PathBuf,
-        /// Whose it is.
-        found: HomeKind,
-    },
-    /// Others than the owner can enter.
+    OtherKind { path: PathBuf, found: HomeKind },
     #[error("{} is open to other users (mode {mode:03o})", .path.display())]
-    Open {
-        /// The home.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The home's path is too long for the control socket, and this system knows no way round it.
+    Open { path: PathBuf, mode: u32 },
     #[error("the path {} is too long for a socket", .0.display())]
     SocketPath(PathBuf),
-    /// Neither `--home` nor `RESTANTE_HOME` nor `HOME` says where the home is.
     #[error("there is no telling where the home folder is")]
     Nowhere,
-    /// The file system refused.
     #[error("cannot {doing} {}", .path.display())]
     Io {
-        /// What was tried: a verb.
         doing: &'static str,
-        /// With what.
         path: PathBuf,
-        /// What the system says.
         source: io::Error,
     },
 }
@@ -178,7 +151,7 @@ impl Home {
         std::path::absolute(&path).map_err(at("find", &path))
     }
 
-    /// Opens the home at `path`, whoever's it is.
+    /// Opens the home at `path`, of a person or of a community.
     ///
     /// # Errors
     ///
@@ -247,7 +220,6 @@ impl Home {
         Ok(metadata.mode() & 0o777)
     }
 
-    /// Returns the folder itself.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -298,7 +270,6 @@ impl Home {
         self.path.join("control.sock")
     }
 
-    /// Returns the path of the lock file.
     pub fn lock_file(&self) -> PathBuf {
         self.path.join("lock")
     }
@@ -368,7 +339,6 @@ pub struct HomeLock {
 }
 
 impl HomeLock {
-    /// Returns the home that is locked.
     pub const fn home(&self) -> &Home {
         &self.home
     }
@@ -384,7 +354,6 @@ pub struct SocketAddress {
 }
 
 impl SocketAddress {
-    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }

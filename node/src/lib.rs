@@ -1,17 +1,25 @@
 //! A Restante node: the protocol of `restante-proto` with libp2p, redb and people around it.
+//!
+//! The library is what the binaries, the simulator and the benchmarks share; it promises nothing to other programs.
 
+// What a command line needs.
 pub mod cli;
-pub mod client;
-pub mod clock;
 pub mod config;
 pub mod control;
-pub mod demo;
-pub mod engine_panic;
 pub mod home;
+pub mod passphrase;
+mod telemetry;
+
+// A node, and its parts.
+pub mod client;
 pub mod keeper;
-pub mod lane;
 pub mod net;
 pub mod node;
-pub mod passphrase;
-pub mod telemetry;
 pub mod vault;
+
+// What the parts run on.
+pub mod clock;
+pub mod engine_panic;
+#[cfg(test)]
+mod fixture;
+pub mod lane;

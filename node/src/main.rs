@@ -1,7 +1,9 @@
 //! The binary `restante`.
 
+mod demo;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    restante::cli::main()
+    restante::cli::main(demo::demo)
 }

@@ -1,43 +1,17 @@
 //! The network layer: libp2p under one task, and a handle for everybody else.
 //!
-//! One task owns the swarm and waits for nobody but the swarm and its queue of commands. Nodes find
-//! each other as in Kademlia, with questions that a node's routing table answers and no records
-//! (SPEC 9.4). These, and what nodes say to each other about items, go over the item protocol,
-//! `/restante/<network>/item/1`, described here.
-//!
-//! # Layout
-//!
-//! On each connection each side may open one substream, which stays open as long as it is needed; a
-//! second one replaces the first. The opener sends requests and questions, any number of them before
-//! the first answer; the acceptor sends the responses, in any order, and pushes, which answer
-//! nothing. Both directions are a sequence of frames:
-//!
-//! | offset | bytes | field                                                               |
-//! |--------|-------|---------------------------------------------------------------------|
-//! | 0      | 4     | length of the rest of the frame, big-endian: 9 to 73,728            |
-//! | 4      | 1     | kind: 0 request, 1 response, 2 push, 3 question for nodes           |
-//! | 5      | 8     | request id, big-endian: not 0, the same in a request and its        |
-//! |        |       | response; 0 in a push                                               |
-//! | 13     | n     | payload: length - 9 bytes, 0 to 73,719                              |
-//!
-//! The opener chooses ids; none may be used again before its response came. An acceptor that has
-//! 64 requests without a written response stops reading. A response that comes after the opener
-//! stopped waiting is dropped.
-//!
-//! Broken rules close the connection: a length outside its range, an unknown kind, an id of 0 in a
-//! request, question or response or another in a push, a question that does not decode, a response to
-//! no request, a request whose id is in use, a response or push from the opener, a request or question
-//! from the acceptor, a frame not complete 30 s after its first byte. A reader that takes nothing for
-//! 30 s, or lets pushes pile up beyond 1 MiB, loses the substream.
+//! One task owns the swarm and waits for nothing but the swarm and its queue of commands. Nodes find each other as in
+//! Kademlia, with questions that a node's routing table answers and no records (SPEC 9.4). These, and what nodes say to
+//! each other about items, travel in the frames of the item protocol (SPEC 9.5).
 
 mod address;
 mod behaviour;
 mod boxed;
 mod bucket;
 mod config;
+mod connection_limiter;
 mod event;
 mod fault;
-mod gate;
 mod handle;
 mod item;
 pub mod limits;
@@ -78,7 +52,6 @@ use status::Counters;
 use task::{Parts, Task};
 use transport::Transport;
 
-/// The network layer, before it is started.
 #[derive(Debug)]
 pub struct Network;
 

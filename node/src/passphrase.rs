@@ -14,7 +14,6 @@ mod tests;
 /// Environment variable with the pass phrase; every process of the same user can read it, so a file
 /// is better.
 pub const VARIABLE: &str = "RESTANTE_PASSPHRASE";
-/// Longest pass phrase, in bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
 
 /// A pass phrase, wiped from memory with its last copy.
@@ -25,35 +24,18 @@ pub struct Passphrase(Zeroizing<Vec<u8>>);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassphraseError {
-    /// The file cannot be read.
     #[error("cannot read the pass phrase file {}", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Others can read the file.
+    File { path: PathBuf, source: io::Error },
     #[error("others can read the pass phrase file {} (mode {mode:03o})", .path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// There is nothing in it.
+    Open { path: PathBuf, mode: u32 },
     #[error("the pass phrase is empty")]
     Empty,
-    /// There is too much in it.
     #[error("the pass phrase is longer than {PASSPHRASE_BYTES_MAX} bytes")]
     TooLong,
-    /// What was typed twice differs.
     #[error("the two pass phrases differ")]
     Differ,
-    /// Nobody is there to type it.
     #[error("no pass phrase was given and there is no terminal to ask at")]
     NoTerminal,
-    /// The terminal failed.
     #[error("cannot read the pass phrase from the terminal")]
     Terminal(#[source] io::Error),
 }
@@ -149,7 +131,6 @@ impl Passphrase {
         Self::new(std::mem::take(&mut *bytes))
     }
 
-    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -6,10 +6,19 @@
 
 use std::io::{self, IsTerminal};
 
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{Config, LogFormat};
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// The log filter is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,14 +26,14 @@ use crate::config::{Config, LogFormat};
     "{0:?} is not a log filter; \
      write off, error, warn, info, debug, trace or directives like restante=debug"
 )]
-pub struct FilterError(String);
+pub(crate) struct FilterError(String);
 
 /// Parses a log filter.
 ///
 /// # Errors
 ///
 /// [`FilterError`] when it is neither a level nor a list of directives.
-pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, FilterError> {
     let wrong = || FilterError(text.to_owned());
     // A lone word would be taken for a target, of which everything is logged: a slip, most likely.
     let meant = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
@@ -39,20 +48,20 @@ pub fn filter(text: &str) -> Result<EnvFilter, FilterError> {
     EnvFilter::builder().parse(directives).map_err(|_| wrong())
 }
 
-/// Logs to standard error as `config` says, from now to the end of the process.
+/// Logs to standard error from now to the end of the process.
 ///
 /// A process that logs already goes on as it does.
 ///
 /// # Errors
 ///
 /// [`FilterError`] when the filter is not understood.
-pub fn init(config: &Config) -> Result<(), FilterError> {
+pub(crate) fn init(directives: &str, format: LogFormat) -> Result<(), FilterError> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(&config.log)?)
+        .with_env_filter(filter(directives)?)
         .with_writer(io::stderr)
         .with_ansi(colour);
-    let _already = match config.log_format {
+    let _already = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };

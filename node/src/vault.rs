@@ -16,12 +16,12 @@
 //!
 //! # What can be seen
 //!
-//! By somebody who has the disk and not the pass phrase: that this is a Restante home; the sizes
+//! By an attacker who has the disk and not the pass phrase: that this is a Restante home; the sizes
 //! of the files; how many tables there are (not which) and how many rows each has; the length of
 //! each row in steps of 64 bytes; how many message keys are in use and in which slots; what
 //! changed between two copies of the files, and when the files were last written. The strength of
 //! all else is that of the pass phrase: one guess costs [`PassCost::Production`]. Nothing here
-//! hides anything from somebody who reads the memory of a running node.
+//! hides anything from an attacker who reads the memory of a running node.
 //!
 //! Damage is found when the database is opened, forgery when a row is read. Putting the files back
 //! to an older state, or removing rows, is not found. One flipped bit of redb's header, in a file
@@ -31,7 +31,7 @@
 //!
 //! [`KeyFile::burn`] overwrites the message's key where it lies and syncs. From then on neither the
 //! files of this home nor the pass phrase open the body, and its ciphertext, which redb leaves in
-//! the database file, is of no use to anybody.
+//! the database file, is useless.
 //!
 //! It does not reach what is outside these files. An SSD or a flash card writes the zeros somewhere
 //! else and keeps the old bytes for a time; so does a file system that copies on write or takes
@@ -44,8 +44,8 @@
 //!
 //! # In which order to write
 //!
-//! - A new message: [`KeyFile::allocate_batch`], [`KeyFile::seal_body`], then one
-//!   [`SealedDb::write`] with the rows, each naming its [`SlotId`]. If that fails, burn the keys.
+//! - A new message: [`Vault::write_with_keys`], which makes keys, and in it [`KeyFile::seal_body`]
+//!   and the rows, each naming its [`SlotId`].
 //! - Burning: [`KeyFile::burn`] first, which works on a full disk too, then remove the rows. A
 //!   crash in between leaves rows whose body is [`BodyFault::Burnt`].
 //! - At start: [`KeyFile::reconcile`] with the slots of all rows, before anything else. It burns
@@ -56,8 +56,6 @@ mod disk;
 mod key_file;
 mod sealed_db;
 mod store_key;
-#[cfg(test)]
-mod test_disk;
 pub mod unlock;
 
 use std::io::ErrorKind;
@@ -66,7 +64,7 @@ use std::path::{Path, PathBuf};
 use rand::CryptoRng;
 use redb::StorageBackend;
 
-pub use self::disk::{BlockFile, DiskFault, FsFile};
+pub use self::disk::DiskFault;
 pub use self::key_file::{
     ALLOCATE_COUNT_MAX, BODY_BYTES_MAX, BodyFault, KeyFault, KeyFile, MessageKey, Reconciled,
     SLOT_COUNT_MAX, SLOT_ID_BYTES, SlotId,
@@ -86,7 +84,6 @@ pub const DATABASE_FILE: &str = "client.redb";
 /// The name of the key file in a home.
 pub const KEY_FILE: &str = "message-keys";
 
-/// An open home: its database and its message keys.
 #[derive(Debug)]
 pub struct Vault {
     db: SealedDb,
@@ -97,19 +94,12 @@ pub struct Vault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultFault {
-    /// The home has files of a vault and no unlock file; they may be somebody's messages.
     #[error("{file:?} is there without an unlock file")]
-    Leftover {
-        /// The file that is in the way.
-        file: &'static str,
-    },
-    /// The unlock file.
+    Leftover { file: &'static str },
     #[error(transparent)]
     Unlock(#[from] UnlockFault),
-    /// The database.
     #[error(transparent)]
     Db(#[from] DbFault),
-    /// The key file.
     #[error(transparent)]
     Keys(#[from] KeyFault),
 }
@@ -167,7 +157,7 @@ impl Vault {
     /// Those of [`SealedDb::create_with_backend`] and [`KeyFile::create_on`].
     pub fn create_on<R: CryptoRng + ?Sized>(
         database: impl StorageBackend,
-        keys: Box<dyn BlockFile>,
+        keys: Box<dyn StorageBackend>,
         key: &StoreKey,
         rng: &mut R,
     ) -> Result<Self, VaultFault> {
@@ -183,7 +173,7 @@ impl Vault {
     /// Those of [`SealedDb::open_with_backend`] and [`KeyFile::open_on`].
     pub fn open_on<R: CryptoRng + ?Sized>(
         database: impl StorageBackend,
-        keys: Box<dyn BlockFile>,
+        keys: Box<dyn StorageBackend>,
         key: &StoreKey,
         rng: &mut R,
     ) -> Result<Self, VaultFault> {
@@ -192,16 +182,42 @@ impl Vault {
         Ok(Self { db, keys })
     }
 
-    /// Returns the database.
     #[must_use]
     pub const fn db(&self) -> &SealedDb {
         &self.db
     }
 
-    /// Returns the message keys.
     #[must_use]
     pub const fn keys(&self) -> &KeyFile {
         &self.keys
+    }
+
+    /// Makes `count` message keys and commits the rows that name them.
+    ///
+    /// When that fails the keys are destroyed, unless the commit is in doubt: then its rows may be on the disk, and
+    /// [`KeyFile::reconcile`] at the next start burns the keys that no row names.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`KeyFile::allocate_batch`] and [`SealedDb::write`].
+    pub fn write_with_keys<T, E, R>(
+        &self,
+        count: usize,
+        rng: &mut R,
+        work: impl FnOnce(&mut WriteTx<'_>, &[MessageKey]) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbFault> + From<KeyFault>,
+        R: CryptoRng + ?Sized,
+    {
+        let keys = self.keys.allocate_batch(count, rng)?;
+        let done = self.db.write(|tx| work(tx, &keys));
+        if done.is_err() && !self.db.needs_reopen() {
+            let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
+            // Should this fail too, the next start burns them.
+            let _first_error_counts = self.keys.burn(&slots);
+        }
+        done
     }
 
     /// Closes both files and lets go of their locks.

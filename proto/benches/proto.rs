@@ -149,8 +149,8 @@ fn record(identity: &Identity, id: &PersonId, at: usize, cost: IdCost) -> CardRe
         devices: vec![CardDevice {
             certificate: identity.certificate(),
             prekey: prekey.public().clone(),
+            first_contact: identity.first_contact().public(),
         }],
-        first_contact: identity.first_contact().public(),
         avatar: None,
     };
     let (locator, key) = (locators.addresses[at], &locators.record_key);

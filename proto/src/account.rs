@@ -74,16 +74,18 @@ impl Identity {
         self.account.derive(context::WRITER, &[locator.as_bytes()])
     }
 
-    /// Returns the key that owns the first-contact mailbox, the one predictable mailbox.
+    /// Returns the key that owns this device's first-contact mailbox, its one predictable mailbox.
+    ///
+    /// Each device has its own: an ack destroys an envelope for every reader of a mailbox.
     ///
     /// # References
     ///
     /// SPEC 5.1.
     pub fn first_contact(&self) -> SecretKey {
-        self.account.derive(context::FIRST_CONTACT, &[])
+        self.device.derive(context::FIRST_CONTACT, &[])
     }
 
-    /// Returns the first-contact mailbox of one epoch.
+    /// Returns this device's first-contact mailbox of one epoch.
     pub fn first_contact_mailbox(&self, epoch: Epoch) -> Mailbox {
         Mailbox {
             owner: self.first_contact().public(),

@@ -1,6 +1,9 @@
 //! Cards: the signed, sealed records that IDs lead to (SPEC 4).
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use bytes::Bytes;
 use chacha20poly1305::{
@@ -15,7 +18,9 @@ use crate::{
     account::{DeviceCertificate, Identity},
     context,
     keys::{BadSignature, PublicKey, SecretKey, Signature},
-    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DEVICES_MAX, SEALED_CARD_BYTES, TOMBSTONE_TTL_MS},
+    limits::{
+        CARD_TTL_MS, CLOCK_SKEW_MS, DEVICES_MAX, SEALED_CARD_BYTES, TOMBSTONE_TTL_MS, VERSIONS_MAX,
+    },
     person::{Handle, IdCost, PersonId, RecordKey},
     prekey::Prekey,
     time::UnixMillis,
@@ -64,8 +69,10 @@ pub enum CardFault {
 pub struct CardDevice {
     /// The device's key with the account's word for it.
     pub certificate: DeviceCertificate,
-    /// What first messages to it are sealed to.
+    /// What messages to it are sealed to.
     pub prekey: Prekey,
+    /// Owner of its first-contact mailbox.
+    pub first_contact: PublicKey,
 }
 
 /// What an ID leads to, before signing and after verifying.
@@ -83,10 +90,8 @@ pub struct Card {
     pub expires: UnixMillis,
     /// The account has ended; everybody who meets this card drops it.
     pub terminated: bool,
-    /// The account's devices, at most [`DEVICES_MAX`]; none if terminated.
+    /// The account's devices: 1 to [`DEVICES_MAX`], each once; none if terminated.
     pub devices: Vec<CardDevice>,
-    /// Who owns the first-contact mailbox.
-    pub first_contact: PublicKey,
     /// The chunk with the avatar, if there is one.
     pub avatar: Option<Address>,
 }
@@ -122,6 +127,7 @@ impl Card {
             key: device.certificate.device.as_bytes().to_vec().into(),
             certificate: device.certificate.signature.as_bytes().to_vec().into(),
             prekey: Some(device.prekey.to_wire()),
+            first_contact: device.first_contact.as_bytes().to_vec().into(),
         };
         g::Card {
             versions: vec![PROTOCOL_VERSION],
@@ -132,7 +138,6 @@ impl Card {
             expires_ms: self.expires.get(),
             terminated: self.terminated,
             devices: self.devices.iter().map(device).collect(),
-            first_contact: self.first_contact.as_bytes().to_vec().into(),
             avatar: self
                 .avatar
                 .map_or_else(Bytes::new, |at| at.as_bytes().to_vec().into()),
@@ -140,9 +145,8 @@ impl Card {
     }
 
     fn from_wire(card: &g::Card) -> Result<Self, WireFault> {
-        if card.devices.len() > DEVICES_MAX {
-            return Err(WireFault::TooMany("devices"));
-        }
+        check_versions(&card.versions)?;
+        check_devices(card)?;
         let device = |device: &g::Device| {
             let prekey = device.prekey.as_ref().ok_or(WireFault::Missing("prekey"))?;
             Ok(CardDevice {
@@ -151,6 +155,7 @@ impl Card {
                     signature: wire::signature(&device.certificate, "certificate")?,
                 },
                 prekey: Prekey::from_wire(prekey)?,
+                first_contact: wire::public_key(&device.first_contact, "first_contact")?,
             })
         };
         let avatar = match card.avatar.len() {
@@ -172,10 +177,37 @@ impl Card {
                 .iter()
                 .map(device)
                 .collect::<Result<_, WireFault>>()?,
-            first_contact: wire::public_key(&card.first_contact, "first_contact")?,
             avatar,
         })
     }
+}
+
+/// Checks how many versions a card names, and that none is named twice.
+fn check_versions(versions: &[u32]) -> Result<(), WireFault> {
+    match versions.len() {
+        0 => return Err(WireFault::Missing("versions")),
+        1..=VERSIONS_MAX => {}
+        _ => return Err(WireFault::TooMany("versions")),
+    }
+    if versions.iter().collect::<BTreeSet<_>>().len() < versions.len() {
+        return Err(WireFault::Repeated("versions"));
+    }
+    Ok(())
+}
+
+/// Checks how many devices a card has, and that none stands in it twice.
+fn check_devices(card: &g::Card) -> Result<(), WireFault> {
+    match (card.terminated, card.devices.len()) {
+        (true, 0) => return Ok(()),
+        (false, 0) => return Err(WireFault::Missing("devices")),
+        (false, 1..=DEVICES_MAX) => {}
+        (true, _) | (false, _) => return Err(WireFault::TooMany("devices")),
+    }
+    let keys: BTreeSet<&Bytes> = card.devices.iter().map(|device| &device.key).collect();
+    if keys.len() < card.devices.len() {
+        return Err(WireFault::Repeated("devices"));
+    }
+    Ok(())
 }
 
 /// A card that was opened, and whose signature, ID and dates were verified; nothing else makes one.

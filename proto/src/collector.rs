@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     Address, ItemId, NodeId,
-    limits::{ACK_COUNT_MAX, CLOCK_SKEW_MS, EPOCHS_PAST_MAX, GET_COUNT_MAX, MINUTE_MS},
+    limits::{ACK_COUNT_MAX, CLOCK_SKEW_MS, DAY_MS, EPOCHS_PAST_MAX, GET_COUNT_MAX, MINUTE_MS},
     mailbox::Mailbox,
     placement::{CANDIDATES, jittered},
     request::{Listed, Waiting},
-    time::{Epoch, UnixMillis},
+    time::{Epoch, MonoMillis, Now, UnixMillis},
 };
 
 #[cfg(test)]
@@ -32,6 +32,10 @@ const OPENING_MAX: usize = 256;
 /// Envelopes remembered as taken, at most, each under its mailbox, since a keeper may hand over one mailbox's envelope
 /// as another's, where it does not open; one that is forgotten is opened again and dropped by its message's name.
 pub const TAKEN_MAX: usize = 131_072;
+
+/// How long after its end an envelope is still remembered as taken, in milliseconds: a clock that was ahead for a while
+/// must not make an envelope new again.
+const TAKEN_AFTER_MS: u64 = 7 * DAY_MS;
 
 /// What enters a collector.
 #[derive(Clone, Debug)]
@@ -84,6 +88,8 @@ pub enum Input {
     Lost(NodeId),
     /// The network has just come up.
     NetworkUp,
+    /// The process did not run for a while, or its clock was set: what keepers had promised to push may have lapsed.
+    Resumed,
     /// The time asked for by [`Collector::next_timeout`] has come.
     Timer,
 }
@@ -141,7 +147,7 @@ impl Collector {
     }
 
     /// Takes an input and returns what is to be done.
-    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Watch(mailboxes) => self.on_watch(now, mailboxes),
             Input::Found(at, keepers) => self.on_found(now, at, keepers),
@@ -150,7 +156,7 @@ impl Collector {
                 let Some(watch) = self.watches.get_mut(&at) else {
                     return Vec::new();
                 };
-                watch.subscribed.insert(keeper, until);
+                watch.on_subscribed(now, keeper, until);
                 vec![Output::List(watch.mailbox, keeper, None)]
             }
             Input::NotSubscribed(at, keeper) => {
@@ -205,7 +211,18 @@ impl Collector {
                     .values_mut()
                     .filter(|w| !w.finding && (w.failures > 0 || !w.compared))
                 {
-                    watch.hasten(now);
+                    watch.hasten(now.mono);
+                }
+                self.on_timer(now)
+            }
+            Input::Resumed => {
+                for watch in self.watches.values_mut() {
+                    watch.subscribed.clear();
+                    // What failed may have failed for a date that was wrong.
+                    watch.failures = 0;
+                    if !watch.finding {
+                        watch.hasten(now.mono);
+                    }
                 }
                 self.on_timer(now)
             }
@@ -214,7 +231,7 @@ impl Collector {
     }
 
     /// Returns when [`Input::Timer`] is due.
-    pub fn next_timeout(&self) -> Option<UnixMillis> {
+    pub fn next_timeout(&self) -> Option<MonoMillis> {
         self.watches
             .values()
             .filter(|watch| !watch.finding)
@@ -223,8 +240,8 @@ impl Collector {
     }
 
     /// Returns how many mailboxes are watched, and at how many of them somebody pushes.
-    pub fn watched(&self, now: UnixMillis) -> (usize, usize) {
-        let pushed = |watch: &&Watch| watch.subscribed.values().any(|until| *until > now);
+    pub fn watched(&self, now: Now) -> (usize, usize) {
+        let pushed = |watch: &&Watch| watch.subscribed.values().any(|until| *until > now.mono);
         (
             self.watches.len(),
             self.watches.values().filter(pushed).count(),
@@ -245,7 +262,7 @@ impl Collector {
         self.watches.values().all(|watch| watch.compared)
     }
 
-    fn on_watch(&mut self, now: UnixMillis, mailboxes: Vec<Mailbox>) -> Vec<Output> {
+    fn on_watch(&mut self, now: Now, mailboxes: Vec<Mailbox>) -> Vec<Output> {
         let wanted: BTreeMap<Address, Mailbox> = mailboxes
             .into_iter()
             .map(|mailbox| (mailbox.address(), mailbox))
@@ -254,19 +271,20 @@ impl Collector {
         for (at, mailbox) in wanted {
             self.watches
                 .entry(at)
-                .or_insert_with(|| Watch::new(mailbox, now));
+                .or_insert_with(|| Watch::new(mailbox, now.mono));
         }
         self.queue.retain(|at| self.watches.contains_key(at));
         self.on_timer(now)
     }
 
-    fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
-        self.taken.retain(|_, until| *until > now);
-        let present = now.epoch();
+    fn on_timer(&mut self, now: Now) -> Vec<Output> {
+        self.taken
+            .retain(|_, until| until.plus(TAKEN_AFTER_MS) > now.date);
+        let present = now.date.epoch();
         let mut due: Vec<(bool, Address)> = self
             .watches
             .iter()
-            .filter(|(_, watch)| !watch.finding && watch.due <= now)
+            .filter(|(_, watch)| !watch.finding && watch.due <= now.mono)
             .map(|(at, watch)| (is_past(&watch.mailbox, present), *at))
             .collect();
         // Mail of the present epochs first.
@@ -277,7 +295,7 @@ impl Collector {
                 let neighbour = watch.neighbour(now).filter(|_| !past);
                 watch.finding = true;
                 watch.hastened = None;
-                watch.due = now.plus(compare_ms(&watch.mailbox, present));
+                watch.due = now.mono.plus(compare_ms(&watch.mailbox, present));
                 match neighbour {
                     Some(keeper) => outputs.push(Output::AskNeighbours(watch.mailbox, keeper)),
                     None => self.queue.push_back(at),
@@ -291,7 +309,7 @@ impl Collector {
     /// Begins a brief round if the keepers are still those that were found last, and a whole one otherwise.
     fn on_neighbours(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         at: Address,
         keeper: NodeId,
         nodes: &[NodeId],
@@ -302,7 +320,7 @@ impl Collector {
         let pushes = watch.subscribed.contains_key(&keeper);
         if pushes && !nodes.is_empty() && watch.knows(nodes) {
             watch.finding = false;
-            watch.due = now.plus(ROUND_MS);
+            watch.due = now.mono.plus(ROUND_MS);
             return watch.ask_some(now);
         }
         self.queue.push_back(at);
@@ -323,9 +341,9 @@ impl Collector {
         outputs
     }
 
-    fn on_found(&mut self, now: UnixMillis, at: Address, keepers: Vec<NodeId>) -> Vec<Output> {
+    fn on_found(&mut self, now: Now, at: Address, keepers: Vec<NodeId>) -> Vec<Output> {
         self.finding.remove(&at);
-        let present = now.epoch();
+        let present = now.date.epoch();
         let mut outputs = Vec::new();
         if let Some(watch) = self.watches.get_mut(&at) {
             watch.finding = false;
@@ -334,9 +352,9 @@ impl Collector {
                 watch.awaited.clear();
                 let pause = RETRY_MS << watch.failures.min(7);
                 watch.failures = watch.failures.saturating_add(1);
-                watch.due = now.plus(jittered(pause, &at, watch.failures));
+                watch.due = now.mono.plus(jittered(pause, &at, watch.failures));
             } else {
-                watch.due = now.plus(ROUND_MS);
+                watch.due = now.mono.plus(ROUND_MS);
                 watch.keepers = keepers.into_iter().take(CANDIDATES).collect();
                 outputs = watch.ask_all(now, present);
             }
@@ -347,7 +365,7 @@ impl Collector {
 
     fn on_listed(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         at: Address,
         keeper: NodeId,
         items: &[Listed],
@@ -393,7 +411,7 @@ impl Collector {
 
     fn on_got(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         at: Address,
         keeper: NodeId,
         asked: &[ItemId],
@@ -422,7 +440,7 @@ impl Collector {
     }
 
     /// Gives up getting envelopes from a keeper; another one is asked soon.
-    fn release(&mut self, now: UnixMillis, at: Address, keeper: NodeId, asked: &[ItemId]) {
+    fn release(&mut self, now: Now, at: Address, keeper: NodeId, asked: &[ItemId]) {
         for id in asked {
             self.getting.remove(&(at, *id));
         }
@@ -433,7 +451,7 @@ impl Collector {
         if let Some(watch) = self.watches.get_mut(&at).filter(|_| missing) {
             watch.unhelpful.insert(keeper);
             if !watch.finding {
-                watch.hasten(now.plus(RETRY_MS));
+                watch.hasten(now.mono.plus(RETRY_MS));
             }
         }
     }
@@ -470,12 +488,7 @@ impl Collector {
         Some(Output::Open(watch.mailbox, id, item))
     }
 
-    fn on_taken(
-        &mut self,
-        now: UnixMillis,
-        at: Address,
-        ids: Vec<(ItemId, UnixMillis)>,
-    ) -> Vec<Output> {
+    fn on_taken(&mut self, now: Now, at: Address, ids: Vec<(ItemId, UnixMillis)>) -> Vec<Output> {
         for (id, until) in &ids {
             self.opening.remove(&(at, *id));
             if self.taken.len() < TAKEN_MAX {
@@ -488,7 +501,7 @@ impl Collector {
             .filter(|watch| watch.again && !watch.finding)
         {
             watch.again = false;
-            watch.hasten(now);
+            watch.hasten(now.mono);
         }
         let Some(watch) = self.watches.get(&at) else {
             return Vec::new();
@@ -503,10 +516,10 @@ impl Collector {
         outputs
     }
 
-    fn on_lost(&mut self, now: UnixMillis, keeper: NodeId) {
+    fn on_lost(&mut self, now: Now, keeper: NodeId) {
         for watch in self.watches.values_mut() {
             if watch.subscribed.remove(&keeper).is_some() && !watch.finding {
-                watch.hasten(now.plus(RETRY_MS));
+                watch.hasten(now.mono.plus(RETRY_MS));
             }
         }
     }

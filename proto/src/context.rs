@@ -19,11 +19,11 @@ pub const ACCOUNT_HASH: &str = "restante/v1/account-hash";
 pub const VERIFY_CODE: &str = "restante/v1/verification-code";
 /// Derivation of a mailbox address.
 pub const MAILBOX: &str = "restante/v1/mailbox-address";
-/// Derivation of the owner key of the first-contact mailbox.
+/// Derivation of the owner key of a device's first-contact mailbox.
 pub const FIRST_CONTACT: &str = "restante/v1/first-contact-owner";
 /// Derivation of the owner key of a device mailbox of one epoch.
 pub const DEVICE_MAILBOX: &str = "restante/v1/device-mailbox-owner";
-/// Derivation of the secret a contact's deposit capabilities come from.
+/// Derivation of the secret that the deposit capabilities of one device of a contact come from.
 pub const GRANT: &str = "restante/v1/grant-secret";
 /// Derivation of the holder key of a deposit capability of one epoch.
 pub const CAPABILITY_HOLDER: &str = "restante/v1/capability-holder";

@@ -80,10 +80,27 @@ pub(crate) fn person(handle: &str) -> Identity {
     }
 }
 
+/// Returns the same person on a second device.
+pub(crate) fn second_device(first: &Identity) -> Identity {
+    Identity {
+        device: key(&format!("{} second device", first.handle)),
+        ..first.clone()
+    }
+}
+
 /// Returns the prekey of a label, issued at `issued`.
 pub(crate) fn prekey(label: &str, issued: UnixMillis) -> PrekeySecret {
     let seed = Zeroizing::new(bytes(&format!("{label} prekey")));
     PrekeySecret::from_seed(seed, issued, issued.plus(CARD_TTL_MS)).unwrap()
+}
+
+/// Returns a device as a card shows it.
+pub(crate) fn card_device(identity: &Identity, prekey: &PrekeySecret) -> CardDevice {
+    CardDevice {
+        certificate: identity.certificate(),
+        prekey: prekey.public().clone(),
+        first_contact: identity.first_contact().public(),
+    }
 }
 
 /// Returns a card of `identity` with one device.
@@ -96,11 +113,7 @@ pub(crate) fn card(identity: &Identity, prekey: &PrekeySecret, sequence: u64) ->
         issued,
         expires: issued.plus(CARD_TTL_MS),
         terminated: false,
-        devices: vec![CardDevice {
-            certificate: identity.certificate(),
-            prekey: prekey.public().clone(),
-        }],
-        first_contact: identity.first_contact().public(),
+        devices: vec![card_device(identity, prekey)],
         avatar: None,
     }
 }

@@ -1,6 +1,10 @@
 //! The Restante protocol, without socket, disk or clock.
 
-#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![warn(
+    missing_docs,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 pub mod account;
 pub mod card;

@@ -68,6 +68,8 @@ pub const FILE_NAME_BYTES_MAX: usize = 255;
 pub const SEALED_CARD_BYTES: usize = 8_192;
 /// Devices of one account, at most: what fits into a sealed card.
 pub const DEVICES_MAX: usize = 5;
+/// Protocol versions that a card names, at most.
+pub const VERSIONS_MAX: usize = 16;
 /// Largest chunk, in bytes.
 pub const CHUNK_BYTES_MAX: usize = 65_536;
 /// Largest payload of one frame, in bytes: the largest item with its admission proof, rounded up.
@@ -82,7 +84,7 @@ pub const GET_COUNT_MAX: usize = ENVELOPES_BYTES_MAX / ENVELOPE_BYTES[0];
 pub const ACK_COUNT_MAX: usize = 256;
 /// Identifiers in one end-to-end acknowledgement, at most.
 pub const DELIVERED_COUNT_MAX: usize = 32;
-/// Epochs one grant covers, at most.
+/// Epochs one grant covers, at most; at least one.
 pub const GRANT_EPOCHS_MAX: usize = 16;
 
 // ---- Routing ----
@@ -91,8 +93,17 @@ pub const GRANT_EPOCHS_MAX: usize = 16;
 pub const FOUND_NODES_MAX: usize = 20;
 /// Addresses with which an answer names a node, at most.
 pub const NODE_ADDRESSES_MAX: usize = 8;
-/// Largest binary multiaddress in an answer, in bytes: an IPv6 address with port, transport and peer ID.
-pub const NODE_ADDRESS_BYTES_MAX: usize = 64;
+/// Largest binary multiaddress in an answer, in bytes: a relay circuit over IPv6 and QUIC that names both its relay
+/// and its destination, `/ip6/…/udp/…/quic-v1/p2p/…/p2p-circuit/p2p/…`. One over WebTransport, with the hash of the
+/// relay's certificate and without the destination, has 105 bytes. A name of the DNS has no place in an answer.
+pub const NODE_ADDRESS_BYTES_MAX: usize = {
+    const IP6: usize = 1 + 16;
+    const UDP: usize = 2 + 2;
+    const QUIC_V1: usize = 2;
+    const P2P: usize = 2 + 1 + 38;
+    const P2P_CIRCUIT: usize = 2;
+    IP6 + UDP + QUIC_V1 + P2P + P2P_CIRCUIT + P2P
+};
 
 // ---- Keepers ----
 
@@ -157,4 +168,8 @@ const _: () = assert!(receipts_wanted(1) == 1);
 const _: () = assert!(BODY_BYTES_MAX < ENVELOPE_BYTES_MAX);
 const _: () = assert!(ENVELOPES_BYTES_MAX >= ENVELOPE_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX > ENVELOPE_BYTES_MAX + 4_096);
+const _: () = assert!(
+    NODE_ADDRESS_BYTES_MAX < 1 << 7,
+    "the length of an address is one byte"
+);
 const _: () = assert!(TAG_BITS as usize == 5 * TAG_CHARS);

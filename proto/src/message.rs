@@ -86,7 +86,7 @@ impl fmt::Debug for Content {
     }
 }
 
-/// The right of one contact to deposit into one device's mailboxes for some epochs (SPEC 6.4).
+/// The right of one device of a contact to deposit into one device's mailboxes for some epochs (SPEC 6.4).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     secret: Zeroizing<[u8; 32]>,
@@ -95,21 +95,24 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Issues a grant to the account `contact` for `epochs` epochs from `first` on.
+    /// Issues a grant to one device of the account `contact` for `epochs` epochs from `first` on, 1 to
+    /// [`GRANT_EPOCHS_MAX`].
     ///
-    /// `index` says which of the device's mailboxes this contact uses.
+    /// `index` says which of the issuing device's mailboxes it uses. The holder keys of each device of a contact are
+    /// its own, so that a device that is lost is shut out by granting it no more.
     pub fn issue(
         identity: &Identity,
         contact: &PublicKey,
+        device: &PublicKey,
         index: u8,
         first: Epoch,
         epochs: usize,
     ) -> Self {
         let secret = identity
             .device
-            .derive(context::GRANT, &[contact.as_bytes()])
+            .derive(context::GRANT, &[contact.as_bytes(), device.as_bytes()])
             .seed();
-        let epochs = u32::try_from(epochs.min(GRANT_EPOCHS_MAX)).unwrap_or(0);
+        let epochs = u32::try_from(epochs.clamp(1, GRANT_EPOCHS_MAX)).unwrap_or(1);
         let mailboxes = (0..epochs)
             .map(|ahead| {
                 let epoch = first.plus(ahead);
@@ -167,10 +170,34 @@ impl Grant {
             })
     }
 
+    /// Returns the first epoch the grant covers.
+    pub const fn first_epoch(&self) -> Epoch {
+        self.first_epoch
+    }
+
     /// Returns the last epoch the grant covers.
     pub fn last_epoch(&self) -> Epoch {
         let count = u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX);
         self.first_epoch.plus(count.saturating_sub(1))
+    }
+
+    /// Tells whether this grant, just received, takes the place of the one held from the same device.
+    ///
+    /// One that covers today comes before one that does not; of two alike the later last epoch counts, and then the
+    /// later arrival. A grant that begins after tomorrow is never taken: no honest clock is so far ahead, and it would
+    /// keep out those in between.
+    ///
+    /// # References
+    ///
+    /// SPEC 6.4.
+    pub fn replaces(&self, held: Option<&Self>, today: Epoch) -> bool {
+        let rank = |grant: &Self| (grant.covers(today), grant.last_epoch());
+        let is_newer = |held: &Self| self != held && rank(self) >= rank(held);
+        self.first_epoch <= today.plus(1) && held.is_none_or(is_newer)
+    }
+
+    fn covers(&self, epoch: Epoch) -> bool {
+        (self.first_epoch..=self.last_epoch()).contains(&epoch)
     }
 
     /// Encodes the grant, to be stored under encryption.
@@ -200,8 +227,10 @@ impl Grant {
     }
 
     fn from_wire(grant: &g::Grant) -> Result<Self, WireFault> {
-        if grant.mailboxes.len() > GRANT_EPOCHS_MAX {
-            return Err(WireFault::TooMany("mailboxes"));
+        match grant.mailboxes.len() {
+            0 => return Err(WireFault::Missing("mailboxes")),
+            1..=GRANT_EPOCHS_MAX => {}
+            _ => return Err(WireFault::TooMany("mailboxes")),
         }
         let mailbox = |granted: &g::GrantedMailbox| {
             let owner = wire::public_key(&granted.owner, "owner")?;
@@ -216,6 +245,16 @@ impl Grant {
                 .map(mailbox)
                 .collect::<Result<_, WireFault>>()?,
         })
+    }
+}
+
+#[cfg(test)]
+impl Grant {
+    /// Returns the grant with so many mailboxes, whether it may have them or not.
+    pub(crate) fn resized(mut self, count: usize) -> Self {
+        let filler = (PublicKey::new([7; 32]), Signature::new([7; 64]));
+        self.mailboxes.resize(count, filler);
+        self
     }
 }
 
@@ -271,7 +310,7 @@ pub struct Message {
     pub sent: UnixMillis,
     /// What it says.
     pub content: Content,
-    /// The right to deposit without stamps from now on.
+    /// The right to deposit into mailboxes of the sending device without stamps.
     pub grant: Option<Grant>,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     mailbox::Mailbox,
     message::MessageId,
     placement::{Placement, Standing, Step},
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ impl Outbox {
     /// # Errors
     ///
     /// [`OutboxFull`] at [`OUTBOX_COUNT_MAX`] envelopes.
-    pub fn add(&mut self, now: UnixMillis, outgoing: Outgoing) -> Result<Vec<Output>, OutboxFull> {
+    pub fn add(&mut self, now: Now, outgoing: Outgoing) -> Result<Vec<Output>, OutboxFull> {
         if self.entries.len() >= OUTBOX_COUNT_MAX && !self.entries.contains_key(&outgoing.envelope)
         {
             return Err(OutboxFull);
@@ -124,7 +124,7 @@ impl Outbox {
     }
 
     /// Takes an input and returns what is to be done.
-    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Near(id, keepers) => {
                 self.advance(now, id, |placement| placement.on_near(now, &keepers))
@@ -152,25 +152,27 @@ impl Outbox {
         }
     }
 
-    /// Returns when [`Input::Timer`] is due.
-    pub fn next_timeout(&self) -> Option<UnixMillis> {
+    /// Returns when [`Input::Timer`] is due; an expiry comes when the date says so, which may be earlier after the
+    /// clock was set.
+    pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
         let due = |entry: &Entry| {
+            let expiry = now.when(entry.expires);
             entry
                 .placement
                 .next_timeout()
-                .map_or(entry.expires, |due| due.min(entry.expires))
+                .map_or(expiry, |due| due.min(expiry))
         };
         self.entries.values().map(due).min()
     }
 
     /// Returns how well an envelope is placed, with the number of failed tries.
-    pub fn standing(&self, now: UnixMillis, id: &ItemId) -> Option<(Standing, u32)> {
+    pub fn standing(&self, now: Now, id: &ItemId) -> Option<(Standing, u32)> {
         let placement = &self.entries.get(id)?.placement;
         Some((placement.standing(now), placement.failures()))
     }
 
     /// Returns when an envelope is tried next.
-    pub fn next_try(&self, id: &ItemId) -> Option<UnixMillis> {
+    pub fn next_try(&self, id: &ItemId) -> Option<MonoMillis> {
         self.entries.get(id)?.placement.next_timeout()
     }
 
@@ -196,7 +198,7 @@ impl Outbox {
 
     fn advance(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         id: ItemId,
         step: impl FnOnce(&mut Placement) -> Vec<Step>,
     ) -> Vec<Output> {
@@ -213,17 +215,17 @@ impl Outbox {
         outputs
     }
 
-    fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
+    fn on_timer(&mut self, now: Now) -> Vec<Output> {
         let mut outputs = Vec::new();
         for (id, entry) in &mut self.entries {
-            if entry.expires <= now {
+            if entry.expires <= now.date {
                 outputs.push(Output::Expired(*id, entry.message));
                 continue;
             }
             let steps = entry.placement.on_timer(now);
             outputs.extend(outputs_of(*id, entry, steps));
         }
-        self.entries.retain(|_, entry| entry.expires > now);
+        self.entries.retain(|_, entry| entry.expires > now.date);
         outputs
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     Address, NodeId, context,
     limits::{DAY_MS, HOUR_MS, MINUTE_MS, REPLICAS, SECOND_MS, receipts_wanted},
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 #[cfg(test)]
@@ -80,14 +80,14 @@ pub struct Placement {
     offered: BTreeSet<NodeId>,
     /// Keepers that this try deposited at before its lookup had ended.
     early: BTreeSet<NodeId>,
-    avoided: BTreeMap<NodeId, UnixMillis>,
+    avoided: BTreeMap<NodeId, MonoMillis>,
     candidates: Vec<NodeId>,
     wanted: usize,
     finding: bool,
     failures: u32,
     pauses: u32,
     complete: bool,
-    next_try: UnixMillis,
+    next_try: MonoMillis,
 }
 
 impl Placement {
@@ -106,7 +106,7 @@ impl Placement {
             failures: 0,
             pauses: 0,
             complete: false,
-            next_try: UnixMillis::new(0),
+            next_try: MonoMillis::new(0),
         }
     }
 
@@ -116,8 +116,8 @@ impl Placement {
     }
 
     /// Returns how well the item is placed.
-    pub fn standing(&self, now: UnixMillis) -> Standing {
-        let live = || self.held.values().filter(|until| **until > now);
+    pub fn standing(&self, now: Now) -> Standing {
+        let live = || self.held.values().filter(|until| **until > now.date);
         let with = live().count();
         #[cfg(feature = "planted")]
         let with = with << u32::from(crate::planted::Planted::ReceiptsTwice.is_here());
@@ -139,7 +139,7 @@ impl Placement {
     }
 
     /// Returns when [`Placement::on_timer`] is due; nothing while answers are awaited.
-    pub fn next_timeout(&self) -> Option<UnixMillis> {
+    pub fn next_timeout(&self) -> Option<MonoMillis> {
         let idle = !self.finding && self.asked.is_empty();
         idle.then_some(self.next_try)
     }
@@ -149,8 +149,8 @@ impl Placement {
     ///
     /// Nothing when the review has to be a whole one. What they say goes to [`Placement::knows`]; the review ends with
     /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
-    pub fn brief(&self, now: UnixMillis) -> Vec<NodeId> {
-        let due = self.next_timeout().is_some_and(|due| due <= now);
+    pub fn brief(&self, now: Now) -> Vec<NodeId> {
+        let due = self.next_timeout().is_some_and(|due| due <= now.mono);
         let young = self.complete && self.wanted >= REPLICAS && self.pauses <= BRIEF_REVIEWS;
         if !(due && young) {
             return Vec::new();
@@ -163,26 +163,26 @@ impl Placement {
     }
 
     /// Tells whether those whom a holder knows nearest to the address beside itself hold the item.
-    pub fn knows(&self, now: UnixMillis, nearest: &[NodeId]) -> bool {
+    pub fn knows(&self, now: Now, nearest: &[NodeId]) -> bool {
         let mut nearest = nearest.iter().take(REPLICAS - 1);
         nearest.len() > 0 && nearest.all(|node| self.holds(now, node))
     }
 
     /// Ends a review: all is still in place.
-    pub fn confirm(&mut self, now: UnixMillis) {
+    pub fn confirm(&mut self, now: Now) {
         self.pause(now, true);
     }
 
     /// Makes the next try due now: the network has just come up.
-    pub fn hurry(&mut self, now: UnixMillis) {
+    pub fn hurry(&mut self, now: Now) {
         if self.failures > 0 || self.wanted < REPLICAS {
-            self.next_try = self.next_try.min(now);
+            self.next_try = self.next_try.min(now.mono);
         }
     }
 
     /// Starts a try if one is due.
-    pub fn on_timer(&mut self, now: UnixMillis) -> Vec<Step> {
-        if self.next_timeout().is_none_or(|due| due > now) {
+    pub fn on_timer(&mut self, now: Now) -> Vec<Step> {
+        if self.next_timeout().is_none_or(|due| due > now.mono) {
             return Vec::new();
         }
         self.finding = true;
@@ -198,7 +198,7 @@ impl Placement {
     ///
     /// An item that is not stored yet is deposited there at once. The lookup has the last word: who it does not find
     /// among the nearest no longer counts.
-    pub fn on_near(&mut self, now: UnixMillis, keepers: &[NodeId]) -> Vec<Step> {
+    pub fn on_near(&mut self, now: Now, keepers: &[NodeId]) -> Vec<Step> {
         if !self.finding || keepers.is_empty() || self.standing(now).is_stored() {
             return Vec::new();
         }
@@ -219,9 +219,9 @@ impl Placement {
     }
 
     /// Takes the closest keepers, nearest first; none when the lookup failed.
-    pub fn on_found(&mut self, now: UnixMillis, keepers: &[NodeId]) -> Vec<Step> {
+    pub fn on_found(&mut self, now: Now, keepers: &[NodeId]) -> Vec<Step> {
         self.finding = false;
-        self.avoided.retain(|_, until| *until > now);
+        self.avoided.retain(|_, until| *until > now.mono);
         self.candidates = keepers.iter().take(CANDIDATES).copied().collect();
         if self.candidates.is_empty() {
             self.pause(now, false);
@@ -249,7 +249,7 @@ impl Placement {
             }
             self.asked.insert(keeper);
             steps.push(match self.held.get(&keeper) {
-                Some(until) if *until > now => {
+                Some(until) if *until > now.date => {
                     self.offered.insert(keeper);
                     Step::Offer(keeper)
                 }
@@ -261,7 +261,7 @@ impl Placement {
     }
 
     /// Takes a verified receipt.
-    pub fn on_receipt(&mut self, now: UnixMillis, keeper: NodeId, until: UnixMillis) -> Vec<Step> {
+    pub fn on_receipt(&mut self, now: Now, keeper: NodeId, until: UnixMillis) -> Vec<Step> {
         self.offered.remove(&keeper);
         let is_far =
             !self.finding && self.early.contains(&keeper) && !self.candidates.contains(&keeper);
@@ -272,7 +272,7 @@ impl Placement {
     }
 
     /// Learns that a keeper no longer holds the item it was offered; whoever was sent it and says so has failed.
-    pub fn on_unknown(&mut self, now: UnixMillis, keeper: NodeId) -> Vec<Step> {
+    pub fn on_unknown(&mut self, now: Now, keeper: NodeId) -> Vec<Step> {
         if !self.offered.remove(&keeper) {
             return self.on_failed(now, keeper);
         }
@@ -281,15 +281,15 @@ impl Placement {
     }
 
     /// Learns that a keeper refused, lied or could not be reached.
-    pub fn on_failed(&mut self, now: UnixMillis, keeper: NodeId) -> Vec<Step> {
+    pub fn on_failed(&mut self, now: Now, keeper: NodeId) -> Vec<Step> {
         self.asked.remove(&keeper);
         self.offered.remove(&keeper);
-        self.avoided.insert(keeper, now.plus(AVOID_MS));
+        self.avoided.insert(keeper, now.mono.plus(AVOID_MS));
         self.fill(now)
     }
 
     /// Asks further candidates for what is still missing; ends the try when there is nothing to wait for.
-    fn fill(&mut self, now: UnixMillis) -> Vec<Step> {
+    fn fill(&mut self, now: Now) -> Vec<Step> {
         let mut steps = Vec::new();
         let asked = self.asked.iter();
         let asked = asked.filter(|keeper| self.candidates.contains(keeper));
@@ -313,18 +313,18 @@ impl Placement {
         steps
     }
 
-    fn is_untried(&self, now: UnixMillis, keeper: &NodeId) -> bool {
+    fn is_untried(&self, now: Now, keeper: &NodeId) -> bool {
         !self.asked.contains(keeper)
             && !self.avoided.contains_key(keeper)
             && !self.holds(now, keeper)
     }
 
-    fn holds(&self, now: UnixMillis, keeper: &NodeId) -> bool {
-        self.held.get(keeper).is_some_and(|until| *until > now)
+    fn holds(&self, now: Now, keeper: &NodeId) -> bool {
+        self.held.get(keeper).is_some_and(|until| *until > now.date)
     }
 
     /// Counts the candidates that hold the item and are not being asked.
-    fn placed(&self, now: UnixMillis) -> usize {
+    fn placed(&self, now: Now) -> usize {
         let holds = |keeper: &&NodeId| {
             !self.asked.contains(*keeper)
                 && !self.avoided.contains_key(*keeper)
@@ -337,7 +337,7 @@ impl Placement {
     ///
     /// Fewer keepers than wanted may be all there are, or all that a node that has just started can see, so that it
     /// looks again soon, and less and less often.
-    fn pause(&mut self, now: UnixMillis, complete: bool) {
+    fn pause(&mut self, now: Now, complete: bool) {
         let (first, longest, doublings) = match (complete, self.wanted >= REPLICAS) {
             (true, true) => (REVIEW_MIN_MS, REVIEW_MS, 2),
             (true, false) => (FEW_MS, REVIEW_MS, 1),
@@ -355,7 +355,7 @@ impl Placement {
         let doublings = self.pauses.saturating_mul(doublings).min(20);
         let pause = first.saturating_mul(1 << doublings).min(longest);
         self.pauses = self.pauses.saturating_add(1);
-        self.next_try = now.plus(jittered(pause, &self.address, self.pauses));
+        self.next_try = now.mono.plus(jittered(pause, &self.address, self.pauses));
     }
 }
 

@@ -54,10 +54,16 @@ impl Prekey {
         let public: [u8; PREKEY_BYTES] = wire::array(&prekey.public, "public")?;
         <XWing as hpke::Kem>::PublicKey::from_bytes(&public)
             .map_err(|_| WireFault::Length("public"))?;
+        let issued = wire::moment(prekey.issued_ms, "issued_ms")?;
+        let expires = wire::moment(prekey.expires_ms, "expires_ms")?;
+        // A longer life would keep the private half from being destroyed in time.
+        if expires <= issued || expires > issued.plus(CARD_TTL_MS) {
+            return Err(WireFault::Contradiction("expires_ms"));
+        }
         Ok(Self {
             public: Box::new(public),
-            issued: wire::moment(prekey.issued_ms, "issued_ms")?,
-            expires: wire::moment(prekey.expires_ms, "expires_ms")?,
+            issued,
+            expires,
         })
     }
 }

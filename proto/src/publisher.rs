@@ -6,7 +6,7 @@ use crate::{
     Address, NodeId,
     limits::{CARD_TTL_MS, CLOCK_SKEW_MS, MINUTE_MS, PREKEY_ROTATION_MS},
     placement::{Placement, Standing, Step},
-    time::{SaltEpoch, UnixMillis},
+    time::{MonoMillis, Now, SaltEpoch, UnixMillis},
 };
 
 #[cfg(test)]
@@ -14,6 +14,9 @@ mod tests;
 
 /// The pause after a card could not be made, in milliseconds.
 const MAKE_AGAIN_MS: u64 = 10 * MINUTE_MS;
+
+/// The shortest time between two cards, in milliseconds.
+const MAKE_MIN_MS: u64 = MINUTE_MS;
 
 /// What enters a publisher.
 #[derive(Clone, Debug)]
@@ -75,13 +78,16 @@ pub struct Publisher {
     asked: BTreeMap<Address, BTreeSet<NodeId>>,
     present: Vec<Address>,
     wanted: Vec<Address>,
-    renew_at: UnixMillis,
+    /// When the present card was made, by the date; none before the first.
+    issued: Option<UnixMillis>,
+    /// No card is made before.
+    make_after: MonoMillis,
     making: bool,
 }
 
 impl Publisher {
     /// Takes an input and returns what is to be done.
-    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Made {
                 issued,
@@ -89,13 +95,7 @@ impl Publisher {
                 next,
             } => {
                 self.making = false;
-                // A card from ahead of time is refused everywhere: the clock was wrong when it was made.
-                let ahead = issued > now.plus(CLOCK_SKEW_MS);
-                self.renew_at = if ahead {
-                    now
-                } else {
-                    issued.plus(PREKEY_ROTATION_MS)
-                };
+                self.issued = Some(issued);
                 self.placements.clear();
                 self.asked.clear();
                 self.wanted = present.iter().chain(&next).copied().collect();
@@ -104,7 +104,7 @@ impl Publisher {
             }
             Input::MakeFailed => {
                 self.making = false;
-                self.renew_at = now.plus(MAKE_AGAIN_MS);
+                self.make_after = now.mono.plus(MAKE_AGAIN_MS);
                 Vec::new()
             }
             Input::Stamped(at) => {
@@ -132,33 +132,46 @@ impl Publisher {
     }
 
     /// Returns when [`Input::Timer`] is due.
-    pub fn next_timeout(&self) -> Option<UnixMillis> {
+    pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
         let idle = |(at, _): &(&Address, &Placement)| !self.asked.contains_key(*at);
         let placements = self.placements.iter().filter(idle);
         let placements = placements.filter_map(|(_, placement)| placement.next_timeout());
-        let renewal = (!self.making).then_some(self.renew_at);
+        let renewal = (!self.making).then(|| now.when(self.renewal(now)).max(self.make_after));
         placements.chain(renewal).min()
     }
 
+    /// Returns the date from which a new card is wanted. A card from ahead of time, made while the clock was wrong, is
+    /// refused everywhere: it is renewed at once.
+    fn renewal(&self, now: Now) -> UnixMillis {
+        match self.issued {
+            Some(issued) if issued <= now.date.plus(CLOCK_SKEW_MS) => {
+                issued.plus(PREKEY_ROTATION_MS)
+            }
+            _ => now.date,
+        }
+    }
+
     /// Returns how many present locators have the card stored, and how many there are.
-    pub fn published(&self, now: UnixMillis) -> (usize, usize) {
+    pub fn published(&self, now: Now) -> (usize, usize) {
         let placed = self.present.iter().filter_map(|at| self.placements.get(at));
         let stored = placed.filter(|placement| placement.standing(now).is_stored());
         (stored.count(), self.present.len())
     }
 
     /// Returns how well the card is placed at each locator.
-    pub fn standings(&self, now: UnixMillis) -> Vec<Standing> {
+    pub fn standings(&self, now: Now) -> Vec<Standing> {
         self.placements
             .values()
             .map(|placement| placement.standing(now))
             .collect()
     }
 
-    fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
+    fn on_timer(&mut self, now: Now) -> Vec<Output> {
         let mut outputs = Vec::new();
-        if self.renew_at <= now && !self.making {
+        if !self.making && self.renewal(now) <= now.date && self.make_after <= now.mono {
             self.making = true;
+            // However often the clock is set, one card a while.
+            self.make_after = now.mono.plus(MAKE_MIN_MS);
             outputs.push(Output::Make);
         }
         for (at, placement) in &mut self.placements {
@@ -180,7 +193,7 @@ impl Publisher {
     /// Ends a brief review, or makes it a whole one when somebody knows nodes that have no record or does not answer.
     fn on_neighbours(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         at: Address,
         keeper: NodeId,
         nodes: &[NodeId],
@@ -207,7 +220,7 @@ impl Publisher {
 
     fn advance(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         at: Address,
         step: impl FnOnce(&mut Placement) -> Vec<Step>,
     ) -> Vec<Output> {

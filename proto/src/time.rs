@@ -93,6 +93,12 @@ impl Now {
         Self { mono, date }
     }
 
+    /// Returns both times `ms` later.
+    #[must_use]
+    pub const fn plus(self, ms: u64) -> Self {
+        Self::new(self.mono.plus(ms), self.date.plus(ms))
+    }
+
     /// Returns the moment at which the date will be `date`, now if it is past; only as good as the date is now, so that
     /// it is asked for again at every wake-up rather than kept.
     pub const fn when(self, date: UnixMillis) -> MonoMillis {

@@ -51,6 +51,9 @@ pub enum WireFault {
     /// A repeated field has too many entries.
     #[error("field {0} has too many entries")]
     TooMany(&'static str),
+    /// A repeated field has an entry twice.
+    #[error("field {0} has an entry twice")]
+    Repeated(&'static str),
 }
 
 /// Decodes `bytes` as an `M` of at most `limit` bytes, in canonical encoding only.

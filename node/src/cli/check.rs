@@ -9,7 +9,7 @@ use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
 use restante_proto::person::PersonId;
 
 use super::Failure;
-use crate::config::keys;
+use crate::config;
 use crate::config::units::{approximate_size_bytes, parse_duration_ms};
 
 /// What a link to a person begins with.
@@ -38,7 +38,7 @@ pub(super) fn who(text: &str) -> Result<String, Failure> {
 
 /// Returns how long a message may live, in milliseconds.
 pub(super) fn ttl_ms(text: &str) -> Result<u64, Failure> {
-    keys::ttl_ms(text).map_err(|message| {
+    config::ttl_ms(text).map_err(|message| {
         Failure::usage(format!("--ttl {message}"), "give a time such as --ttl 6d")
     })
 }

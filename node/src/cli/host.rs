@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::{Exit, Failure};
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
 use crate::control::server::ControlServer;
 use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall};
 use crate::home::HomeLock;
@@ -24,7 +24,10 @@ use crate::telemetry;
 ///
 /// A usage failure when the filter is not understood.
 pub fn start_logging(loaded: &Loaded) -> Result<(), Failure> {
-    telemetry::init(&loaded.config).map_err(|error| Failure::usage(error.to_string(), ""))?;
+    let Config {
+        log, log_format, ..
+    } = &loaded.config;
+    telemetry::init(log, *log_format).map_err(|error| Failure::usage(error.to_string(), ""))?;
     for warning in &loaded.warnings {
         warn!(%warning, "a setting is passed over");
     }

@@ -1,19 +1,17 @@
-//! `restante init`, `run` and `demo`: the commands that own a node.
+//! `restante init` and `run`: the commands that own a node.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use restante_interface::IdInfo;
 use restante_proto::person::Handle;
 
-use super::args::{Common, DemoArgs, InitArgs, RunArgs};
+use super::args::{Common, InitArgs, RunArgs};
 use super::host::{host, runtime, start_logging};
-use super::settings::Settings;
 use super::terminal::escape_line;
 use super::{Failure, Output};
 use crate::config::{Config, Loaded};
-use crate::demo;
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::{self, Costs};
 use crate::passphrase::{Passphrase, Purpose};
@@ -86,20 +84,6 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
         node::run(lock.home(), loaded.config, passphrase, costs, calls, stop).await?;
         Ok(())
     }))
-}
-
-/// Shows the whole way of a message.
-pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
-    let settings = Settings {
-        log: Some(args.log.clone().unwrap_or_else(|| "off".to_owned())),
-        log_format: args.log_format.clone(),
-        ..Settings::default()
-    };
-    let loaded = settings.to_raw().resolve(&Config::local())?;
-    start_logging(&loaded)?;
-    runtime()?
-        .block_on(demo::run(&mut io::stdout()))
-        .map_err(|fault| Failure::failed(fault.to_string(), "run it with `--log debug` to see why"))
 }
 
 fn handle(text: &str) -> Result<Handle, Failure> {

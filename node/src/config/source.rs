@@ -4,63 +4,30 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
+use toml::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::KEYS;
+use super::keys::{self, KEYS, Key};
 use super::{Config, ConfigError, ConfigErrors, Loaded, Profile};
 
-/// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// How the name of every variable begins.
 const VARIABLE_PREFIX: &str = "RESTANTE_";
 /// Variables with this beginning that are not settings.
 const OTHER_VARIABLES: [&str; 2] = [crate::home::HOME_VARIABLE, crate::passphrase::VARIABLE];
 
-/// A value as it is written, before anybody knows whether it is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Raw {
-    /// One text.
-    Text(String),
-    /// Several.
-    List(Vec<String>),
-}
-
-impl Raw {
-    pub(super) fn text(&self) -> Result<&str, String> {
-        match self {
-            Self::Text(text) => Ok(text),
-            Self::List(_) => Err("is one text, not a list".to_owned()),
-        }
-    }
-
-    pub(super) fn list(&self) -> Result<&[String], String> {
-        match self {
-            Self::List(items) => Ok(items),
-            Self::Text(_) => Err("is a list; write [\"...\"]".to_owned()),
-        }
-    }
-}
-
 /// Where a setting is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere.
     Default,
-    /// A file.
     File {
-        /// The file.
         path: PathBuf,
         /// Line and column, from 1; `None` for the file as a whole.
         place: Option<(usize, usize)>,
     },
-    /// A variable of the environment.
     Environment(String),
-    /// A flag.
     Flag(String),
 }
 
@@ -82,33 +49,29 @@ impl fmt::Display for Origin {
 }
 
 /// Settings as they are written, those that win behind those they win over.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RawConfig {
-    entries: Vec<(&'static str, Raw, Origin)>,
+    entries: Vec<(&'static Key, Value, Origin)>,
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
 }
 
 impl RawConfig {
-    /// Adds what one flag says, named as its key is; nothing if the flag was not given.
+    /// Adds what the flag of a key says; nothing if it was not given.
     ///
     /// # Panics
     ///
     /// When there is no key of this name, which is a defect of the caller.
-    pub fn flag(&mut self, key: &'static str, values: &[String]) {
-        let list = KEYS
-            .iter()
-            .find(|known| known.name == key)
-            .map(|known| known.list);
-        let list = list.expect("flags are named after keys");
+    pub fn flag(&mut self, name: &str, values: &[String]) {
+        let key = keys::find(name).expect("flags are named after keys");
         let Some(last) = values.last() else { return };
-        let raw = if list {
-            Raw::List(values.to_vec())
+        let value = if key.is_list {
+            Value::from(values.to_vec())
         } else {
-            Raw::Text(last.clone())
+            Value::from(last.as_str())
         };
-        let origin = Origin::Flag(format!("--{}", key.replace('_', "-")));
-        self.entries.push((key, raw, origin));
+        let origin = Origin::Flag(format!("--{}", key.flag));
+        self.entries.push((key, value, origin));
     }
 
     /// Adds what a file says; a file that does not exist says nothing.
@@ -134,12 +97,12 @@ impl RawConfig {
         }
         for (name, value) in table.get_ref() {
             let origin = in_file(path, Some(place(text, name.span().start)));
-            let Some(key) = KEYS.iter().find(|key| key.name == name.get_ref()) else {
+            let Some(key) = keys::find(name.get_ref()) else {
                 self.wrong(origin, unknown(name.get_ref()));
                 continue;
             };
-            match raw(value.get_ref()) {
-                Some(raw) => self.entries.push((key.name, raw, origin)),
+            match written(value.get_ref()) {
+                Some(value) => self.entries.push((key, value, origin)),
                 None => self.wrong(origin, format!("{}: write the value in quotes", key.name)),
             }
         }
@@ -160,7 +123,7 @@ impl RawConfig {
                 continue;
             }
             let stem = name[VARIABLE_PREFIX.len()..].to_ascii_lowercase();
-            let Some(key) = KEYS.iter().find(|key| key.name == stem) else {
+            let Some(key) = keys::find(&stem) else {
                 self.warnings
                     .push(format!("environment {name}: {}", unknown(&stem)));
                 continue;
@@ -170,16 +133,14 @@ impl RawConfig {
                 self.wrong(origin, "is not UTF-8".to_owned());
                 continue;
             };
-            let raw = if key.list {
-                let items = value
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty());
-                Raw::List(items.map(str::to_owned).collect())
+            let value = if key.is_list {
+                let items = value.split(',').map(str::trim);
+                let items = items.filter(|item| !item.is_empty());
+                Value::from(items.collect::<Vec<_>>())
             } else {
-                Raw::Text(value)
+                Value::from(value)
             };
-            self.entries.push((key.name, raw, origin));
+            self.entries.push((key, value, origin));
         }
     }
 
@@ -194,7 +155,7 @@ impl RawConfig {
     pub fn to_toml(&self) -> String {
         let lines = self.entries.iter();
         lines
-            .map(|(key, raw, _)| format!("{key} = {}\n", super::keys::to_toml(raw)))
+            .map(|(key, value, _)| format!("{} = {value}\n", key.name))
             .collect()
     }
 
@@ -207,30 +168,28 @@ impl RawConfig {
         let mut config = defaults.clone();
         let mut origins = vec![Origin::Default; KEYS.len()];
         let mut errors = self.errors;
-        for (name, raw, origin) in self.entries {
-            for (key, place) in KEYS.iter().zip(&mut origins) {
-                if key.name != name {
-                    continue;
+        for (key, value, origin) in self.entries {
+            match with(&config, key, value) {
+                Ok(changed) => {
+                    config = changed;
+                    let places = KEYS.iter().zip(&mut origins);
+                    for (_, place) in places.filter(|(known, _)| *known == key) {
+                        *place = origin.clone();
+                    }
                 }
-                match (key.set)(&mut config, &raw) {
-                    Ok(()) => *place = origin.clone(),
-                    Err(message) => errors.push(ConfigError {
-                        origin: origin.clone(),
-                        message: format!("{name}: {message}"),
-                    }),
-                }
+                Err(message) => errors.push(ConfigError {
+                    message: format!("{}: {message}", key.name),
+                    origin,
+                }),
             }
-        }
-        let listen = KEYS
-            .iter()
-            .zip(&origins)
-            .find(|(key, _)| key.name == "listen");
-        let unset = listen.is_some_and(|(_, origin)| *origin == Origin::Default);
-        if unset && config.profile == Profile::Local {
-            config.listen = config.listen.iter().map(loopback).collect();
         }
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
+        }
+        let is_unset =
+            |(key, origin): (&Key, &Origin)| key.name == "listen" && *origin == Origin::Default;
+        if config.profile == Profile::Local && KEYS.iter().zip(&origins).any(is_unset) {
+            config.listen_on_loopback();
         }
         let warnings = self.warnings;
         Ok(Loaded {
@@ -245,14 +204,17 @@ impl RawConfig {
     }
 }
 
-/// Returns the address with "any host" turned into this machine alone.
-fn loopback(address: &Multiaddr) -> Multiaddr {
-    let parts = address.iter().map(|part| match part {
-        Protocol::Ip4(Ipv4Addr::UNSPECIFIED) => Protocol::Ip4(Ipv4Addr::LOCALHOST),
-        Protocol::Ip6(Ipv6Addr::UNSPECIFIED) => Protocol::Ip6(Ipv6Addr::LOCALHOST),
-        other => other,
-    });
-    parts.collect()
+/// Returns the settings with another value for one key, or what is wrong with it.
+fn with(config: &Config, key: &Key, value: Value) -> Result<Config, String> {
+    match (key.is_list, value.is_array()) {
+        (true, false) => return Err("is a list; write [\"...\"]".to_owned()),
+        (false, true) => return Err("is one text, not a list".to_owned()),
+        _ => {}
+    }
+    let mut table = config.to_table();
+    table.insert(key.name.to_owned(), value);
+    // All other values are valid: what is wrong is about this one.
+    table.try_into().map_err(|error| error.message().to_owned())
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
@@ -277,14 +239,13 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
     (line, before[start..].chars().count() + 1)
 }
 
-fn raw(value: &DeValue<'_>) -> Option<Raw> {
+/// Returns a text or a list of texts as it is written, and nothing for any other value.
+fn written(value: &DeValue<'_>) -> Option<Value> {
     match value {
-        DeValue::String(text) => Some(Raw::Text(text.clone().into_owned())),
+        DeValue::String(text) => Some(Value::from(text.as_ref())),
         DeValue::Array(items) => {
-            let items = items
-                .iter()
-                .map(|item| item.get_ref().as_str().map(str::to_owned));
-            items.collect::<Option<_>>().map(Raw::List)
+            let items = items.iter().map(|item| item.get_ref().as_str());
+            items.collect::<Option<Vec<_>>>().map(Value::from)
         }
         _ => None,
     }
@@ -292,30 +253,15 @@ fn raw(value: &DeValue<'_>) -> Option<Raw> {
 
 /// Returns what to say about a key that does not exist, with the one that was probably meant.
 fn unknown(name: &str) -> String {
-    let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-    let near = names.iter().find(|known| distance(known, name) <= 2);
-    match near {
-        Some(near) => format!("there is no key {name:?}; did you mean {near:?}?"),
-        None => format!(
-            "there is no key {name:?}; the keys are {}",
-            names.join(", ")
-        ),
-    }
-}
-
-/// Returns how many characters have to be changed, put in or taken out to get from one name to the
-/// other.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<_> = right.chars().take(64).collect();
-    let mut row: Vec<_> = (0..=right.len()).collect();
-    for (above, character) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (index, other) in right.iter().enumerate() {
-            let change = diagonal + usize::from(character != *other);
-            diagonal = row[index + 1];
-            row[index + 1] = change.min(diagonal + 1).min(row[index] + 1);
+    let distance = |key: &&Key| strsim::levenshtein(key.name, name);
+    match KEYS.iter().min_by_key(distance) {
+        Some(near) if distance(&near) <= 2 => {
+            format!("there is no key {name:?}; did you mean {:?}?", near.name)
+        }
+        _ => {
+            let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            let names = names.join(", ");
+            format!("there is no key {name:?}; the keys are {names}")
         }
     }
-    row[right.len()]
 }

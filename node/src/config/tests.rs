@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use proptest::prelude::*;
+use restante_proto::limits::MESSAGE_TTL_DEFAULT_MS;
 
 use super::units::*;
 use super::*;
@@ -13,7 +14,7 @@ const FILE: &str = "config.toml";
 fn resolve(
     file: &str,
     environment: &[(&str, &str)],
-    flags: &[(&'static str, &str)],
+    flags: &[(&str, &str)],
 ) -> Result<Loaded, ConfigErrors> {
     let mut raw = RawConfig::default();
     raw.read_toml(Path::new(FILE), file);
@@ -39,7 +40,7 @@ fn refused(file: &str, environment: &[(&str, &str)], expected: &[&str]) {
 }
 
 fn origin_of<'a>(loaded: &'a Loaded, name: &str) -> &'a Origin {
-    let keys = keys::KEYS.iter().zip(&loaded.origins);
+    let keys = KEYS.iter().zip(&loaded.origins);
     let mut found = keys.filter(|(key, _)| key.name == name);
     found.next().expect("the key exists").1
 }
@@ -89,10 +90,15 @@ fn every_key_can_be_set_from_every_source() {
         ("log", "debug"),
         ("log_format", "json"),
     ];
-    assert_eq!(values.map(|(key, _)| key), keys::KEYS.map(|key| key.name));
+    assert!(
+        values
+            .iter()
+            .map(|(key, _)| *key)
+            .eq(KEYS.iter().map(|key| key.name))
+    );
     for (name, value) in values {
-        let key = keys::KEYS.into_iter().find(|key| key.name == name).unwrap();
-        let in_file = if key.list {
+        let key = keys::find(name).unwrap();
+        let in_file = if key.is_list {
             format!("[{value:?}]")
         } else {
             format!("{value:?}")
@@ -103,11 +109,8 @@ fn every_key_can_be_set_from_every_source() {
             resolve("", &[(&variable, value)], &[]).unwrap(),
             resolve("", &[], &[(name, value)]).unwrap(),
         ];
-        assert_ne!(
-            (key.get)(&loaded[0].config),
-            (key.get)(&Config::default()),
-            "{name}"
-        );
+        let [set, default] = [&loaded[0].config, &Config::default()].map(Config::to_table);
+        assert_ne!(set[name], default[name], "{name}");
         assert_eq!(loaded[0].config, loaded[1].config, "{name}");
         assert_eq!(loaded[0].config, loaded[2].config, "{name}");
     }
@@ -132,17 +135,31 @@ fn lists_in_the_environment_are_separated_by_commas() {
 }
 
 #[test]
-fn the_example_has_every_key_with_its_default() {
-    let example = include_str!("../../example.toml");
-    let loaded = resolve(example, &[], &[]).unwrap();
-    assert_eq!(loaded.config, Config::default());
-    for (key, origin) in keys::KEYS.iter().zip(&loaded.origins) {
-        assert!(
-            matches!(origin, Origin::File { .. }),
-            "{} is missing",
-            key.name
-        );
+fn the_example_documents_every_setting() {
+    let table = Config::default().to_table();
+    let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    names.sort_unstable();
+    assert!(table.keys().eq(&names));
+    for key in KEYS.iter() {
+        assert!(key.help.len() > 20, "{key:?}");
+        assert_eq!(key.is_list, table[key.name].is_array(), "{key:?}");
     }
+    let loaded = resolve(keys::EXAMPLE, &[], &[]).unwrap();
+    assert_eq!(loaded.config, Config::default());
+}
+
+#[test]
+fn the_defaults_are_those_that_people_were_told() {
+    let config = Config::default();
+    assert_eq!(config.disk_cap_bytes, 1 << 30);
+    assert_eq!(config.ttl_ms, MESSAGE_TTL_DEFAULT_MS);
+    assert_eq!(config.listen.len(), 4);
+    let community = Config::community();
+    assert_eq!(
+        community.listen[0].to_string(),
+        "/ip4/0.0.0.0/udp/4717/quic-v1"
+    );
+    assert_eq!(community.disk_cap_bytes, 20 << 30);
 }
 
 #[test]
@@ -150,8 +167,8 @@ fn the_help_text_names_every_key() {
     let mut help = <crate::cli::args::Arguments as clap::CommandFactory>::command();
     let run = help.find_subcommand_mut("run").unwrap();
     let help = run.render_long_help().to_string();
-    for key in &keys::KEYS {
-        let flag = format!("--{} ", key.name.replace('_', "-"));
+    for key in KEYS.iter() {
+        let flag = format!("--{} ", key.flag);
         assert!(help.contains(&flag), "{flag} is missing");
     }
 }
@@ -206,7 +223,7 @@ fn everything_wrong_is_reported_at_once_with_its_place() {
             "config.toml:4:1: listen: is a list",
             "config.toml:5:1: network: is one text, not a list",
             "config.toml:3:3: ttl: \"31d\" is out of range; from 1s to 30d",
-            "environment RESTANTE_SERVE: serve: \"always\" is not one of \"auto\", \"never\"",
+            "environment RESTANTE_SERVE: serve: unknown variant `always`, expected `auto` or `never`",
         ],
     );
 }

@@ -4,10 +4,8 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitError {
-    /// Not a duration.
     #[error("{0:?} is not a duration; write for example \"30s\", \"90m\" or \"6d\"")]
     Duration(String),
-    /// Not a size.
     #[error("{0:?} is not a size; write for example \"500 MiB\" or \"2 GiB\"")]
     Size(String),
 }

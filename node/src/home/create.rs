@@ -70,7 +70,7 @@ impl Home {
         }
         let names = names(path)?;
         // A creation that was killed while it moved files up has its marker in the staging folder
-        // still. Files without that proof may be somebody's account whose marker was lost: they are
+        // still. Files without that proof may be an account whose marker was lost: they are
         // never touched.
         let interrupted = names
             .iter()

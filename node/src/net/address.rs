@@ -79,7 +79,7 @@ pub(super) fn is_loopback(address: &Multiaddr) -> bool {
     }
 }
 
-/// Returns whether an address learned from somebody else may be dialled and put in the table.
+/// Returns whether an address learned from another node may be dialled and put in the table.
 ///
 /// It must be exactly an IP address, a port and TCP or QUIC, with or without `/p2p`; a name could
 /// resolve to anything. In production the IP address must be public; the local profile takes any.

@@ -10,8 +10,8 @@ use libp2p::{StreamProtocol, identify, ping};
 use restante_proto::NodeId;
 
 use super::config::{NetConfig, Serve};
+use super::connection_limiter::ConnectionLimiter;
 use super::fault::SpawnFault;
-use super::gate::Gate;
 use super::item;
 use super::limits::{
     DIALS_RESERVED, IDENTIFY_INTERVAL, NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT,
@@ -50,11 +50,11 @@ impl Names {
     }
 }
 
-/// Everything a node speaks. The order matters: the gate is asked first, and what identify says of
+/// Everything a node speaks. The order matters: the connection limiter is asked first, and what identify says of
 /// our addresses goes out before the change of mode that makes others look at them.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
-    pub(super) gate: Gate,
+    pub(super) limiter: ConnectionLimiter,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: TcpPing,
     pub(super) reach: Toggle<Reach>,
@@ -81,7 +81,7 @@ impl Behaviour {
         let reach = (config.serve == Serve::Auto).then(|| Reach::new(config.local));
         let limits = config.limits;
         Self {
-            gate: Gate::new(limits.connections, config.local, Arc::clone(counters)),
+            limiter: ConnectionLimiter::new(limits.connections, config.local, Arc::clone(counters)),
             identify: identify::Behaviour::new(identify),
             ping: TcpPing::new(ping),
             reach: Toggle::from(reach),

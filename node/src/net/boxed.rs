@@ -104,7 +104,6 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Boxed<B> {
     }
 }
 
-/// A handler in a box.
 pub(super) struct BoxedHandler<H>(Box<H>);
 
 impl<H: ConnectionHandler> ConnectionHandler for BoxedHandler<H> {

@@ -2,24 +2,24 @@
 
 use libp2p::Multiaddr;
 use restante_proto::NodeId;
+use serde::{Deserialize, Serialize};
 
 use super::limits::NetLimits;
 
-/// Whether a node may serve others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a node keeps items for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Serve {
-    /// It serves as soon as it is known to be reachable.
+    /// Once other nodes have confirmed that it is reachable.
     Auto,
-    /// It never serves: it does not offer the item protocol and is in no routing table.
+    /// It does not offer the item protocol and is in no routing table.
     Never,
 }
 
-/// The configuration of the network layer.
 #[derive(Debug, Clone)]
 pub struct NetConfig {
     /// Name of the network, 1 to 32 of `a-z 0-9 -`; it is part of every protocol name.
     pub network: String,
-    /// Addresses to listen on.
     pub listen: Vec<Multiaddr>,
     /// Public addresses that the operator vouches for; with one of them the node serves from its
     /// start, without waiting for AutoNAT. The first node of a network needs one.
@@ -28,11 +28,9 @@ pub struct NetConfig {
     pub bootstrap: Vec<Multiaddr>,
     /// Nodes known from earlier, tried beside the entry points.
     pub known: Vec<(NodeId, Vec<Multiaddr>)>,
-    /// Whether to serve.
     pub serve: Serve,
     /// The local profile, for demonstrations and tests on one machine: loopback addresses count as
     /// reachable and as unrelated to each other. Production never sets it.
     pub local: bool,
-    /// The limits.
     pub limits: NetLimits,
 }

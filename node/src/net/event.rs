@@ -29,33 +29,24 @@ pub struct InboundToken {
 /// they came on; the other events wait for it.
 #[derive(Debug)]
 pub enum NetEvent {
-    /// A node asks something.
     Request {
-        /// Who asks.
         from: NodeId,
         /// The substream it came on, for pushes and [`keep`](super::NetHandle::keep).
         via: ConnToken,
         /// The neighbourhood it comes from, for quotas.
         source: IpGroup,
-        /// Where the answer goes.
         token: InboundToken,
-        /// What is asked.
         payload: Bytes,
     },
     /// Another keeper compares what it keeps with what is kept here.
     Repair {
-        /// Who asks.
         from: NodeId,
-        /// Where the answer goes.
         token: InboundToken,
-        /// What is asked.
         payload: Bytes,
     },
     /// A node sends something unasked, on the substream that this node opened.
     Push {
-        /// Who sends.
         from: NodeId,
-        /// What is sent.
         payload: Bytes,
     },
     /// The first connection with a node is established.
@@ -66,9 +57,7 @@ pub enum NetEvent {
     ViaClosed(ConnToken),
     /// The substream to a node is over: what this node subscribed to there must be asked for again.
     OutboundClosed(NodeId),
-    /// The node began or ceased to serve.
     Mode(Mode),
-    /// The node listens on an address.
     Listening(Multiaddr),
     /// The routing table changed; several changes may make one event.
     RoutingChanged,

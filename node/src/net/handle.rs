@@ -70,12 +70,14 @@ pub(super) enum Command {
 type Reply<T> = oneshot::Sender<T>;
 
 /// A handle to the network task; when the last one is dropped, the task ends.
+///
+/// What a call has asked the task for goes on when its future is dropped, and only its result is lost. A future that is
+/// dropped before the task took what it asks for has asked for nothing.
 #[derive(Debug, Clone)]
 pub struct NetHandle {
     commands: mpsc::Sender<Command>,
 }
 
-/// A lookup that goes on.
 #[derive(Debug)]
 pub struct Search {
     near: watch::Receiver<Vec<NodeId>>,
@@ -93,10 +95,6 @@ pub enum Heard {
 
 impl Search {
     /// Returns what the lookup says next.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Heard {
         tokio::select! {
             biased;
@@ -113,17 +111,13 @@ impl NetHandle {
 
     /// Looks up the serving nodes closest to an address, nearest first, at most 20.
     ///
-    /// Only nodes that answered in this lookup are returned, and never this node. A network of
-    /// which this node knows nobody gives an empty list.
+    /// Only nodes that answered in this lookup are returned, and never this node. When this node knows no
+    /// other, the list is empty.
     ///
     /// # Errors
     ///
-    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when nobody who was asked answered,
+    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when no node that was asked answered,
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// The lookup runs on when the future is dropped; its result is lost.
     pub async fn closest(&self, address: Address, count: usize) -> Result<Vec<NodeId>, NetFault> {
         self.ask(|reply| Command::Closest {
             address,
@@ -139,10 +133,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// The lookup runs on when the future is dropped; its result is lost.
     pub async fn search(&self, address: Address, count: usize) -> Result<Search, NetFault> {
         let (near, heard) = watch::channel(Vec::new());
         let (reply, found) = oneshot::channel();
@@ -158,15 +148,11 @@ impl NetHandle {
     }
 
     /// Returns the nodes of the routing table closest to an address, nearest first, without asking
-    /// anybody.
+    /// any node.
     ///
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses the answer alone.
     pub async fn closest_known(
         &self,
         address: Address,
@@ -187,10 +173,6 @@ impl NetHandle {
     /// See [`RequestFault`]; all of it, dialling included, ends at the deadline. After
     /// [`RequestFault::TimedOut`] and [`RequestFault::Disconnected`] the request may have been
     /// carried out all the same.
-    ///
-    /// # Cancel safety
-    ///
-    /// The request runs on when the future is dropped; its answer is lost.
     pub async fn request(
         &self,
         to: NodeId,
@@ -208,10 +190,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// See [`request`](Self::request).
-    ///
-    /// # Cancel safety
-    ///
-    /// The request runs on when the future is dropped; its answer is lost.
     pub async fn repair(
         &self,
         of: NodeId,
@@ -226,10 +204,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses the answer alone.
     pub async fn fellow_keepers(&self, count: usize) -> Result<Vec<NodeId>, NetFault> {
         self.ask(|reply| Command::Neighbours { count, reply }).await
     }
@@ -240,10 +214,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// See [`request`](Self::request).
-    ///
-    /// # Cancel safety
-    ///
-    /// The question runs on when the future is dropped; its answer is lost.
     pub async fn neighbours(
         &self,
         of: NodeId,
@@ -296,10 +266,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::TooLong`], [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may leave the request without an answer.
     pub async fn respond(&self, token: InboundToken, payload: Bytes) -> Result<(), NetFault> {
         check_length(&payload)?;
         self.send(Command::Respond {
@@ -318,10 +284,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::TooLong`], [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may drop the push.
     pub async fn push(&self, to: ConnToken, payload: Bytes) -> Result<(), NetFault> {
         check_length(&payload)?;
         self.send(Command::Push { via: to.0, payload }).await
@@ -335,10 +297,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may leave things as they were.
     pub async fn keep(&self, via: ConnToken, kept: bool) -> Result<(), NetFault> {
         self.send(Command::Keep { via: via.0, kept }).await
     }
@@ -351,10 +309,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may leave things as they were.
     pub async fn hold(&self, node: NodeId) -> Result<(), NetFault> {
         let Some(peer) = peer_of(&node) else {
             return Ok(());
@@ -367,10 +321,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may leave things as they were.
     pub async fn release(&self, node: NodeId) -> Result<(), NetFault> {
         let Some(peer) = peer_of(&node) else {
             return Ok(());
@@ -383,10 +333,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may leave things as they were.
     pub async fn learn(&self, node: NodeId, addresses: Vec<Multiaddr>) -> Result<(), NetFault> {
         let Some(peer) = peer_of(&node) else {
             return Ok(());
@@ -399,10 +345,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Undialable`], [`NetFault::Closed`]. Success says that the dial has begun.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future before it is ready may or may not dial.
     pub async fn dial(&self, address: Multiaddr) -> Result<(), NetFault> {
         self.ask(|reply| Command::Dial { address, reply }).await?
     }
@@ -412,10 +354,6 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses the answer alone.
     pub async fn known_peers(&self) -> Result<Vec<(NodeId, Vec<Multiaddr>)>, NetFault> {
         self.ask(Command::KnownPeers).await
     }
@@ -425,19 +363,11 @@ impl NetHandle {
     /// # Errors
     ///
     /// [`NetFault::Closed`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses the answer alone.
     pub async fn status(&self) -> Result<NetStatus, NetFault> {
         self.ask(Command::Status).await
     }
 
     /// Closes every connection and ends the network task; returns when it has ended.
-    ///
-    /// # Cancel safety
-    ///
-    /// The task ends all the same when the future is dropped after its first poll.
     pub async fn shutdown(&self) {
         // A task that has ended already is what the caller wants.
         let _ended = self.ask(Command::Shutdown).await;

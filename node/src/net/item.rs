@@ -24,8 +24,8 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::time::Instant;
 
 use super::address::IpGroup;
+use super::connection_limiter::Refused;
 use super::fault::RequestFault;
-use super::gate::Refused;
 use super::limits::{
     DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
 };
@@ -47,24 +47,28 @@ pub(super) struct Via {
 /// What the behaviour tells the network task.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A peer asked something.
     Request {
         via: Via,
         source: IpGroup,
         id: u64,
         payload: Bytes,
     },
-    /// A peer asked for nodes.
-    Question { via: Via, id: u64, payload: Bytes },
+    Question {
+        via: Via,
+        id: u64,
+        payload: Bytes,
+    },
     /// Another keeper compares what it keeps with what is kept here.
-    Repair { via: Via, id: u64, payload: Bytes },
-    /// A peer pushed something.
+    Repair {
+        via: Via,
+        id: u64,
+        payload: Bytes,
+    },
     Push {
         peer: PeerId,
         connection: ConnectionId,
         payload: Bytes,
     },
-    /// An inbound substream is over.
     ViaClosed(Via),
     /// A peer broke the protocol, and its connection is to be closed.
     Broken(ConnectionId),
@@ -79,9 +83,7 @@ pub(super) struct Behaviour {
     peers: BTreeMap<PeerId, BTreeMap<ConnectionId, Connection>>,
     /// Calls to peers that are being dialled, or wait for it.
     dialled: BTreeMap<PeerId, Vec<Call>>,
-    /// Who is being dialled for a call.
     dialling: BTreeSet<PeerId>,
-    /// Who waits to be dialled.
     undialled: VecDeque<PeerId>,
     /// How many peers may be dialled at a time.
     dials_max: usize,
@@ -104,7 +106,6 @@ struct Connection {
     outgoing: bool,
     /// Since when it is idle: a number that grows; nothing while it has work.
     idle: Option<u64>,
-    /// Calls that were given to it.
     calls: u64,
     /// Whether it is about to be closed, and takes no calls any more.
     closing: bool,
@@ -117,7 +118,7 @@ impl Connection {
         match kind {
             Kind::Question => Event::Question { via, id, payload },
             Kind::Repair => Event::Repair { via, id, payload },
-            // Whoever reads frames lets no other kind through.
+            // The decoder lets no other kind through.
             Kind::Request | Kind::Response | Kind::Push => {
                 self.inbound = Some(via.serial);
                 Event::Request {
@@ -199,7 +200,7 @@ impl Behaviour {
         self.dials_max.saturating_sub(dials)
     }
 
-    /// Returns the connection of this direction that has been idle for longest and that nobody holds, which takes no
+    /// Returns the connection of this direction that has been idle for longest and is not held, which takes no
     /// calls from now on. One with a subscription is not idle.
     pub(super) fn close_longest_idle(&mut self, outgoing: bool) -> Option<ConnectionId> {
         let held = &self.held;
@@ -272,7 +273,6 @@ impl Behaviour {
         self.order(via.peer, via.connection, Order::Keep { serial, kept });
     }
 
-    /// Closes an inbound substream.
     pub(super) fn close_inbound(&mut self, via: Via) {
         self.order(
             via.peer,
@@ -416,7 +416,7 @@ impl Behaviour {
         if closed.outbound {
             self.emit(ToSwarm::GenerateEvent(Event::OutboundClosed(peer)));
         }
-        // Whoever was called while its last connection was being closed is dialled now.
+        // A peer that was called while its last connection was being closed is dialled now.
         if !self.peers.contains_key(&peer) {
             self.dialling.remove(&peer);
             if self.dialled.contains_key(&peer) && !self.undialled.contains(&peer) {
@@ -429,7 +429,7 @@ impl Behaviour {
     fn on_dial_failure(&mut self, peer: PeerId, error: &DialError) {
         self.dialling.remove(&peer);
         let denied = match error {
-            // Somebody else is dialling the peer already, or its connection is just being closed; that decides.
+            // Another behaviour is dialling the peer already, or its connection is just being closed; that decides.
             DialError::DialPeerConditionFalse(_) => return self.dial_next(),
             DialError::Denied { cause } => cause.downcast_ref::<Refused>().map(|refused| refused.0),
             _ => None,
@@ -474,7 +474,7 @@ impl Behaviour {
                 connection: id,
                 payload,
             },
-            // Nobody knows of a substream on which nothing was asked.
+            // A substream without a request was never announced.
             Report::InboundClosed { serial } if connection.inbound == Some(serial) => {
                 connection.inbound = None;
                 Event::ViaClosed(via(serial))

@@ -29,14 +29,13 @@ pub struct NetLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Incoming connections whose handshake is not finished: more than any few groups of addresses may have, so that
-    /// those who begin one and say nothing keep nobody out.
+    /// silent ones from there keep no other address out.
     pub pending_in_max: usize,
     /// Outgoing connections whose handshake is not finished.
     pub pending_out_max: usize,
     /// Established incoming connections; fewer than the total, so that strangers cannot take every
     /// place.
     pub established_in_max: usize,
-    /// Established outgoing connections.
     pub established_out_max: usize,
     /// Established connections in both directions.
     pub established_max: usize,
@@ -61,7 +60,7 @@ pub struct TransportLimits {
     /// Bytes that may be in flight on one QUIC stream: more than the largest frame, so that one can be read whole.
     pub quic_stream_bytes_max: u32,
     /// Bytes that may be in flight on one QUIC connection: little more than one stream's, since all that is long
-    /// comes on one, and what strangers send and nobody reads waits in memory.
+    /// comes on one, and what strangers send and no task reads waits in memory.
     pub quic_connection_bytes_max: u32,
     /// Incoming streams of one connection whose protocol is not yet agreed on.
     pub negotiating_max: usize,
@@ -129,7 +128,7 @@ pub const FRAME_HEAD_BYTES: usize = 1 + 8;
 pub const FRAME_LENGTH_BYTES: usize = 4;
 /// Bytes of payload that fit a frame.
 pub const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_HEAD_BYTES;
-/// Time from a frame's first byte to its last: whoever needs longer holds a buffer for nothing.
+/// Time from a frame's first byte to its last: a slower sender holds a buffer for nothing.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time in which a reader must take at least one byte of what waits for it.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -181,7 +180,7 @@ pub const EVENTS_RESERVED: usize = 64;
 pub const EVENTS_KEPT_MAX: usize = 4096;
 /// What the item behaviour may hold for the swarm before the task stops taking commands.
 pub const ITEM_EVENTS_MAX: usize = 256;
-/// Lookups that somebody waits for and that have not begun; one more is refused.
+/// Lookups with a caller that have not begun; one more is refused.
 pub const LOOKUPS_MAX: usize = 64;
 
 /// Length of a network's name.
@@ -206,7 +205,7 @@ pub const CANDIDATE_INTERVAL: Duration = Duration::from_secs(10);
 pub const TABLE_GROUP_PER_BUCKET_MAX: usize = 2;
 /// Routing-table entries that may share a /16 (IPv4) or /32 (IPv6).
 pub const TABLE_GROUP_MAX: usize = 3;
-/// Nodes a lookup for somebody wants, at least: as many as may hold an item.
+/// Nodes a lookup for a caller wants, at least: as many as may hold an item.
 pub const LOOKUP_NODES_MIN: usize = CANDIDATES;
 /// Lookups that run at the same time; the others wait for their turn.
 pub const LOOKUPS_AT_ONCE: usize = 8;
@@ -251,7 +250,7 @@ pub const JOIN_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Pause between two attempts of a node that knows others: it may be on one side of a partition that
 /// has healed.
 pub const JOIN_REVIEW: Duration = Duration::from_secs(600);
-/// Known peers dialled in one attempt of a node that knows nobody, beside all configured entry points.
+/// Known peers dialled in one attempt of a node that knows no other, beside all configured entry points.
 pub const JOIN_KNOWN_MAX: usize = 8;
 /// Entry points, and known peers, dialled in one attempt of a node that knows others: it is there in case a partition
 /// has healed, and any of them will do.

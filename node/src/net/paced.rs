@@ -1,6 +1,6 @@
 //! Connections whose peers open streams no faster than they may.
 //!
-//! A stream costs its opener nothing, and whoever accepts it a negotiation and a task. Those beyond the pace are not
+//! A stream costs its opener nothing, and its acceptor a negotiation and a task. Those beyond the pace are not
 //! refused: they wait, and since a peer may have few open at a time, so does the peer.
 
 use std::pin::Pin;

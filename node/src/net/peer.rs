@@ -9,7 +9,7 @@ const PEER_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
 /// Returns the node's libp2p name.
 ///
-/// That its bytes are a key is not checked here: nobody can prove to have the name of one that is none, and the check
+/// That its bytes are a key is not checked here: no peer can prove to have the name of one that is none, and the check
 /// takes as long as half a signature. Nothing is returned only if libp2p's names change.
 pub fn peer_of(node: &NodeId) -> Option<PeerId> {
     let mut name = [0; PEER_PREFIX.len() + 32];

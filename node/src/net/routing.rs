@@ -30,7 +30,7 @@ use super::status::{Count, Counters};
 use book::Book;
 use table::Table;
 
-/// The routing table, and the addresses of whoever is not in it.
+/// The routing table, and the addresses of nodes that are not in it.
 pub(super) struct Routing {
     own: Point,
     table: Table,
@@ -42,11 +42,8 @@ pub(super) struct Routing {
 /// What became of a peer that was offered to the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offered {
-    /// It is in the table from now on.
     New,
-    /// It was in the table before.
     Known,
-    /// It is not in the table.
     Left,
 }
 
@@ -100,7 +97,7 @@ impl Routing {
     }
 
     /// Returns within what distance of a point as many nodes are to be expected as are near to it: so far from this
-    /// node are those that it knows. Whoever knows fewer takes all for near.
+    /// node are those that it knows. A node that knows fewer takes all for near.
     pub(super) fn reach(&self) -> Distance {
         let nearest = self.nearest(&self.own, REACH_NODES);
         match nearest.get(REACH_NODES - 1) {
@@ -109,7 +106,7 @@ impl Routing {
         }
     }
 
-    /// Returns whether an address that somebody named may be dialled.
+    /// Returns whether an address that a peer named may be dialled.
     pub(super) fn is_usable(&self, address: &Multiaddr) -> bool {
         is_dialable(address, self.local)
     }
@@ -184,7 +181,6 @@ impl Routing {
         self.remove(peer)
     }
 
-    /// Returns how many nodes the table has.
     pub(super) fn table_count(&self) -> usize {
         self.table.len()
     }

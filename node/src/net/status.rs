@@ -9,7 +9,7 @@ use restante_proto::NodeId;
 /// Whether this node serves others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The node asks others and is in nobody's routing table.
+    /// The node asks others and is in no routing table.
     Client,
     /// The node is reachable, routes lookups and offers the item protocol.
     Server,
@@ -18,21 +18,16 @@ pub enum Mode {
 /// A picture of the network layer at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetStatus {
-    /// This node.
     pub node: NodeId,
-    /// Whether it serves.
     pub mode: Mode,
     /// Nodes with at least one connection.
     pub connected: Vec<NodeId>,
-    /// Established connections.
     pub connection_count: usize,
     /// Bytes of answers and pushes that wait to be written.
     pub queued_bytes: usize,
     /// How many of them there may be.
     pub queued_bytes_max: usize,
-    /// Nodes in the routing table.
     pub table_count: usize,
-    /// Addresses it listens on.
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach it.
     pub external: Vec<Multiaddr>,
@@ -80,7 +75,7 @@ counts! {
     PerIp = "connection_per_ip",
     /// A connection above the limit for one /24 or /48.
     PerGroup = "connection_per_group",
-    /// A connection from an address where somebody has just broken the protocol.
+    /// A connection from an address whose peer has just broken the protocol.
     Shunned = "connection_shunned",
     /// A connection above the limit for TCP.
     Tcp = "connection_tcp",
@@ -88,7 +83,7 @@ counts! {
     KeyKind = "peer_key_kind",
     /// A peer of another network or protocol version.
     OtherNetwork = "peer_other_network",
-    /// A dial to an address that somebody named and that is not public.
+    /// A dial to an address that a stranger named and that is not public.
     NotPublic = "dial_not_public",
     /// A connection that answered no ping.
     PingLost = "connection_ping_lost",
@@ -163,7 +158,6 @@ impl Counters {
         Self(Count::ALL.iter().map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// Adds one to a reason.
     pub(super) fn add(&self, count: Count) {
         if let Some(value) = self.0.get(count as usize) {
             value.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,5 @@
 //! The task that owns the swarm: it waits for the swarm, for commands and for a timer, and for
-//! nobody else.
+//! nothing else.
 
 mod commands;
 mod identified;
@@ -29,7 +29,7 @@ use super::boxed::Boxed;
 use super::config::{NetConfig, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::handle::Command;
-use super::item;
+use super::item::{self, Via};
 use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
 use super::peer::{node_of, peer_of};
 #[cfg(target_os = "linux")]
@@ -40,7 +40,6 @@ use lookups::{Answered, Lookups};
 use outlet::Outlet;
 use refresh::{Refresh, Scope};
 
-/// The network task.
 pub(super) struct Task {
     node: NodeId,
     names: Names,
@@ -73,7 +72,6 @@ enum Input {
     Swarm(SwarmEvent<BehaviourEvent>),
     Answered(Answered),
     Timer,
-    /// Every handle is gone.
     NoHandles,
 }
 
@@ -117,7 +115,7 @@ impl Task {
             alone: true,
         };
         for address in &config.bootstrap {
-            task.swarm.behaviour_mut().gate.trust(address.clone());
+            task.swarm.behaviour_mut().limiter.trust(address.clone());
         }
         if config.serve == Serve::Auto {
             for address in &config.external {
@@ -166,7 +164,7 @@ impl Task {
         }
     }
 
-    /// Looks whether anybody is left in the routing table.
+    /// Checks whether the routing table has become empty.
     fn check_alone(&mut self) {
         let alone = self.swarm.behaviour_mut().routing.table_count() == 0;
         if alone && !self.alone {
@@ -306,11 +304,11 @@ impl Task {
         }
     }
 
-    /// Closes the connection of a direction that has been idle for longest, if places for them become scarce: whoever
-    /// connects and says nothing gives way to the next.
+    /// Closes the connection of a direction that has been idle for longest, if places for them become scarce: a
+    /// silent connection gives way to the next one.
     fn make_room(&mut self, outgoing: bool) {
         let behaviour = self.swarm.behaviour_mut();
-        if behaviour.gate.is_crowded(outgoing)
+        if behaviour.limiter.is_crowded(outgoing)
             && let Some(idle) = behaviour.item.close_longest_idle(outgoing)
         {
             self.swarm.close_connection(idle);
@@ -355,9 +353,20 @@ impl Task {
                 }
             }
             BehaviourEvent::Ping(_)
-            | BehaviourEvent::Gate(_)
+            | BehaviourEvent::Limiter(_)
             | BehaviourEvent::Reach(_)
             | BehaviourEvent::DialBack(_) => {}
+        }
+    }
+
+    /// Hands the consumer an inbound request; when it cannot keep up, the substream is closed.
+    fn offer_inbound(&mut self, via: Via, request: impl FnOnce(NodeId) -> NetEvent) {
+        let Some(from) = node_of(&via.peer) else {
+            return;
+        };
+        if !self.outlet.offer(request(from)) {
+            self.counters.add(Count::RequestDropped);
+            self.swarm.behaviour_mut().item.close_inbound(via);
         }
     }
 
@@ -368,37 +377,19 @@ impl Task {
                 source,
                 id,
                 payload,
-            } => {
-                let Some(from) = node_of(&via.peer) else {
-                    return;
-                };
-                let token = InboundToken { via, id };
-                let request = NetEvent::Request {
-                    from,
-                    via: ConnToken(via),
-                    source,
-                    token,
-                    payload,
-                };
-                if !self.outlet.offer(request) {
-                    self.counters.add(Count::RequestDropped);
-                    self.swarm.behaviour_mut().item.close_inbound(via);
-                }
-            }
+            } => self.offer_inbound(via, |from| NetEvent::Request {
+                from,
+                via: ConnToken(via),
+                source,
+                token: InboundToken { via, id },
+                payload,
+            }),
             item::Event::Repair { via, id, payload } => {
-                let Some(from) = node_of(&via.peer) else {
-                    return;
-                };
-                let token = InboundToken { via, id };
-                let request = NetEvent::Repair {
+                self.offer_inbound(via, |from| NetEvent::Repair {
                     from,
-                    token,
+                    token: InboundToken { via, id },
                     payload,
-                };
-                if !self.outlet.offer(request) {
-                    self.counters.add(Count::RequestDropped);
-                    self.swarm.behaviour_mut().item.close_inbound(via);
-                }
+                });
             }
             item::Event::Question { via, id, payload } => self.on_question(via, id, &payload),
             item::Event::Push {
@@ -418,8 +409,8 @@ impl Task {
                 }
             }
             item::Event::Broken(connection) => {
-                let gate = &mut self.swarm.behaviour_mut().gate;
-                gate.shun(connection, Instant::now());
+                let limiter = &mut self.swarm.behaviour_mut().limiter;
+                limiter.shun(connection, Instant::now());
             }
             item::Event::ViaClosed(via) => self.outlet.tell(NetEvent::ViaClosed(ConnToken(via))),
             item::Event::OutboundClosed(peer) => {

@@ -1,6 +1,6 @@
 //! Pings on the connections whose transport does not notice that the other end is gone.
 //!
-//! QUIC sends keep-alives of its own and gives a silent connection up. On TCP nobody says anything until somebody
+//! QUIC sends keep-alives of its own and gives a silent connection up. On TCP neither end says anything until one
 //! writes, so that a ping has to. Pinging over both costs every short connection of a lookup two streams more.
 
 use std::task::{Context, Poll};

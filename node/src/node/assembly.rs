@@ -249,10 +249,7 @@ fn net_config(
         external: config.external,
         bootstrap: config.bootstrap,
         known,
-        serve: match config.serve {
-            Serve::Auto => net::Serve::Auto,
-            Serve::Never => net::Serve::Never,
-        },
+        serve: config.serve,
         local: config.profile == Profile::Local,
         limits,
     }

@@ -1,12 +1,14 @@
 //! The vault's view of a disk: files of bytes at offsets, and replacing a small file at once.
 //!
-//! The key file writes through [`BlockFile`], so that a simulated disk can take the place of the
-//! real one and lose unsynced writes, tear them or fill up.
+//! The key file writes through redb's [`StorageBackend`], as the database does, so that a simulated
+//! disk can take the place of the real one and lose unsynced writes, tear them or fill up.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+
+use redb::StorageBackend;
 
 /// The permissions of every file of the vault: its owner alone reads and writes it.
 const FILE_MODE: u32 = 0o600;
@@ -15,15 +17,10 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiskFault {
-    /// There is no space left, or the user's quota is used up.
     #[error("the disk is full")]
     Full,
-    /// Any other failure.
     #[error("the disk failed: {kind}")]
-    Io {
-        /// What the operating system called it.
-        kind: ErrorKind,
-    },
+    Io { kind: ErrorKind },
 }
 
 impl From<&io::Error> for DiskFault {
@@ -41,56 +38,9 @@ impl From<io::Error> for DiskFault {
     }
 }
 
-/// A file of bytes that is read and written at offsets and made durable on request.
-pub trait BlockFile: Send {
-    /// Returns the file's length in bytes.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says.
-    fn len(&self) -> io::Result<u64>;
-
-    /// Returns whether the file has no bytes.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says.
-    fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
-
-    /// Fills `out` from the bytes at `offset`.
-    ///
-    /// # Errors
-    ///
-    /// `UnexpectedEof` when the file ends earlier, else what the disk says.
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
-
-    /// Writes all of `bytes` at `offset`, making the file longer when needed.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says; some of the bytes may have been written.
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-
-    /// Cuts the file or makes it longer with zeros.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says.
-    fn set_len(&mut self, len: u64) -> io::Result<()>;
-
-    /// Returns once everything written before is durable.
-    ///
-    /// # Errors
-    ///
-    /// What the disk says; then nothing written since the last success is known to be durable.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-/// A [`BlockFile`] on a file of the operating system, locked against other processes.
+/// A file of the operating system, locked against other processes.
 #[derive(Debug)]
-pub struct FsFile(File);
+pub(super) struct FsFile(File);
 
 impl FsFile {
     /// Creates the file, which must not exist, for its owner alone.
@@ -98,7 +48,7 @@ impl FsFile {
     /// # Errors
     ///
     /// `AlreadyExists`, else what the operating system says.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
         Self::locked(create_new(path)?)
     }
 
@@ -108,7 +58,7 @@ impl FsFile {
     ///
     /// `NotFound`; `WouldBlock` when another holder has it open; else what the operating system
     /// says.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::locked(OpenOptions::new().read(true).write(true).open(path)?)
     }
 
@@ -121,25 +71,25 @@ impl FsFile {
     }
 }
 
-impl BlockFile for FsFile {
+impl StorageBackend for FsFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
 
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(out, offset)
     }
 
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-
-    fn set_len(&mut self, len: u64) -> io::Result<()> {
+    fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
     }
 }
 

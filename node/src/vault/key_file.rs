@@ -36,11 +36,12 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use rand::CryptoRng;
+use redb::StorageBackend;
 use zeroize::Zeroizing;
 
 use self::slot::Slots;
 use super::aead::SealKey;
-use super::disk::{self, BlockFile, DiskFault, FsFile};
+use super::disk::{self, DiskFault, FsFile};
 use super::store_key::{Purpose, StoreKey};
 
 pub use self::slot::{MessageKey, SLOT_ID_BYTES, SlotId};
@@ -58,7 +59,6 @@ pub const ALLOCATE_COUNT_MAX: usize = 4096;
 /// Bytes. Longer content travels and lies in chunks.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The file of message keys.
 pub struct KeyFile {
     slots: Mutex<Slots>,
     key: StoreKey,
@@ -68,42 +68,22 @@ pub struct KeyFile {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFault {
-    /// There is no such file.
     #[error("there is no key file")]
     Missing,
-    /// A file is there already.
     #[error("a key file is there already")]
     AlreadyThere,
-    /// Another holder has the file open.
     #[error("the key file is in use by another process")]
     InUse,
-    /// The file is not one that this program wrote, was damaged since, or is of another home.
     #[error("the key file is damaged: {why}")]
-    Damaged {
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// Every slot holds a key.
+    Damaged { why: &'static str },
     #[error("all {limit} message keys are in use")]
-    Full {
-        /// [`SLOT_COUNT_MAX`].
-        limit: u32,
-    },
-    /// More keys were asked for at once than one call makes.
+    Full { limit: u32 },
     #[error("{got} message keys were asked for at once, the limit is {limit}")]
-    TooMany {
-        /// How many.
-        got: usize,
-        /// [`ALLOCATE_COUNT_MAX`].
-        limit: usize,
-    },
-    /// Reconciling comes before the first allocation, or it would burn new keys.
+    TooMany { got: usize, limit: usize },
     #[error("keys were made since the key file was opened, so it cannot be reconciled")]
     TooLateToReconcile,
-    /// The disk refused or failed.
     #[error(transparent)]
     Disk(#[from] DiskFault),
-    /// An earlier failure stopped the making of keys; burning goes on.
     #[error("the key file stopped at an earlier failure and must be opened again")]
     NeedsReopen,
 }
@@ -112,21 +92,12 @@ pub enum KeyFault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyFault {
-    /// The message's key is gone.
     #[error("the message was burnt")]
     Burnt,
-    /// The body was changed, or belongs to another message.
     #[error("the message is damaged")]
     Damaged,
-    /// The body is over its limit.
     #[error("the message has {got} bytes, the limit is {limit}")]
-    TooLong {
-        /// Its length.
-        got: usize,
-        /// [`BODY_BYTES_MAX`].
-        limit: usize,
-    },
-    /// The key file could not be read.
+    TooLong { got: usize, limit: usize },
     #[error(transparent)]
     Keys(#[from] KeyFault),
 }
@@ -173,7 +144,7 @@ impl KeyFile {
     ///
     /// [`KeyFault::AlreadyThere`] when the file is not empty, or [`KeyFault::Disk`].
     pub fn create_on<R: CryptoRng + ?Sized>(
-        file: Box<dyn BlockFile>,
+        file: Box<dyn StorageBackend>,
         key: &StoreKey,
         rng: &mut R,
     ) -> Result<Self, KeyFault> {
@@ -189,7 +160,7 @@ impl KeyFile {
     /// # Errors
     ///
     /// As [`KeyFile::open`].
-    pub fn open_on(file: Box<dyn BlockFile>, key: &StoreKey) -> Result<Self, KeyFault> {
+    pub fn open_on(file: Box<dyn StorageBackend>, key: &StoreKey) -> Result<Self, KeyFault> {
         let mac_key = key.derive(Purpose::KeyFileHeader, &[]);
         Ok(Self::with_slots(
             Slots::open(file, &mac_key, tag_key(key))?,

@@ -1,6 +1,6 @@
 //! A redb database in which every row is encrypted.
 //!
-//! Somebody who reads the file sees tables under names that are keyed hashes, rows under keys that
+//! A reader of the file sees tables under names that are keyed hashes, rows under keys that
 //! are keyed hashes, and values of random-looking bytes whose length is a multiple of 64 plus a
 //! constant. Rows cannot be changed, moved to another key or moved to another table unnoticed; a
 //! row can be removed, and the whole file can be put back to an older state, and neither shows.
@@ -51,10 +51,6 @@ pub const ROW_VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes. A personal store has tens of MiB; redb's own default is 1 GiB.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// The same for a storage that is no file: it lies in memory, or sees to its own speed.
-///
-/// # Units
-///
-/// Bytes.
 const BACKEND_CACHE_BYTES: usize = 128 * 1024;
 
 /// The table of the database's own rows.
@@ -66,7 +62,6 @@ const FORMAT_KEY: &[u8] = b"format";
 /// The value of the format row: version 1.
 const FORMAT: &[u8] = &[1];
 
-/// An encrypted database.
 pub struct SealedDb {
     /// Taken when it is closed or dropped, which can panic too.
     database: Option<Database>,
@@ -79,36 +74,21 @@ pub struct SealedDb {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DbFault {
-    /// There is no such file.
     #[error("there is no database file")]
     Missing,
-    /// A file is there already.
     #[error("a database file is there already")]
     AlreadyThere,
-    /// Another process, or another part of this one, has the database open.
     #[error("the database is in use by another process")]
     InUse,
-    /// The file is sound and was made under another store key.
     #[error("the database belongs to another unlock file")]
     WrongKey,
-    /// The file is not one that this program wrote, or it was damaged since.
     #[error("the database file is damaged: {why}")]
-    Damaged {
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A row was changed outside this program.
+    Damaged { why: &'static str },
     #[error("a row of the table {table:?} is damaged")]
-    DamagedRow {
-        /// The table it lies in.
-        table: &'static str,
-    },
-    /// A natural key or a value is over its limit.
+    DamagedRow { table: &'static str },
     #[error("a row of the table {table:?} has {got} bytes where the limit is {limit}")]
     TooLong {
-        /// The table it was meant for.
         table: &'static str,
-        /// Its length.
         got: usize,
         /// [`ROW_KEY_BYTES_MAX`] or [`ROW_VALUE_BYTES_MAX`].
         limit: usize,
@@ -117,7 +97,6 @@ pub enum DbFault {
     /// when the database is opened again.
     #[error(transparent)]
     Disk(#[from] DiskFault),
-    /// An earlier failure stopped the database; it works again once it has been opened again.
     #[error("the database stopped at an earlier failure and must be opened again")]
     NeedsReopen,
 }
@@ -279,6 +258,12 @@ impl SealedDb {
         work(&ReadTx::new(self, tx))
     }
 
+    /// Returns whether a failure has stopped the database; if it was a commit that failed, opening it again shows
+    /// whether that took place.
+    pub fn needs_reopen(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
     /// Closes the database, so that the next open finds it cleanly shut down.
     ///
     /// # Errors
@@ -319,7 +304,7 @@ impl SealedDb {
     }
 
     fn check_usable(&self) -> Result<(), DbFault> {
-        if self.broken.load(Ordering::Acquire) {
+        if self.needs_reopen() {
             Err(DbFault::NeedsReopen)
         } else {
             Ok(())

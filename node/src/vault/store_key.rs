@@ -9,10 +9,6 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 /// The length of every key in the vault.
-///
-/// # Units
-///
-/// Bytes.
 pub const KEY_BYTES: usize = 32;
 
 /// The random key of one home; wiped from memory when dropped.
@@ -60,7 +56,6 @@ impl Purpose {
 }
 
 impl StoreKey {
-    /// Makes a new store key.
     #[must_use]
     pub fn random<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);

@@ -1,9 +1,13 @@
+mod crashes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::test_disk::{TestDisk, contains, seeded};
+use restante_sim_disk::Disk;
+
 use super::*;
+use crate::fixture::{bytes, contains, file, seeded};
 
 const PASSPHRASE: &[u8] = b"a pass phrase that is planted";
 const MESSAGES: Table = Table::new("messages-planted-table-name");
@@ -177,16 +181,17 @@ fn a_missing_file_is_named() {
 
 #[test]
 fn a_crash_between_key_and_row_leaves_no_key_and_no_row_without_one() {
-    let (database, keys) = (TestDisk::default(), TestDisk::default());
+    let (database, keys) = (Disk::instant(1), Disk::instant(1));
     let key = StoreKey::random(&mut seeded(1));
     let rng = &mut seeded(2);
-    let vault = Vault::create_on(database.clone(), Box::new(keys.clone()), &key, rng).unwrap();
+    let vault = Vault::create_on(file(&database), Box::new(file(&keys)), &key, rng).unwrap();
     let kept = store(&vault, b"kept");
     let burnt = store(&vault, b"burnt");
     let orphan = vault.keys().allocate(rng).unwrap();
     vault.keys().burn(&[burnt]).unwrap();
-    let (database, keys) = (database.after_power_cut(rng), keys.after_power_cut(rng));
-    let vault = Vault::open_on(database, Box::new(keys.clone()), &key, rng).unwrap();
+    drop(vault);
+    (database.crash(), keys.crash());
+    let vault = Vault::open_on(file(&database), Box::new(file(&keys)), &key, rng).unwrap();
     let rows = vault.db().read(|tx| tx.iter(MESSAGES)).unwrap();
     let live = rows.iter().map(|row| slot_of(&row.value)).collect();
     let found = vault.keys().reconcile(&live).unwrap();
@@ -197,7 +202,7 @@ fn a_crash_between_key_and_row_leaves_no_key_and_no_row_without_one() {
             absent: vec![burnt]
         }
     );
-    assert!(!contains(&keys.bytes(), orphan.as_bytes()));
+    assert!(!contains(&bytes(&keys), orphan.as_bytes()));
     assert!(vault.keys().read(kept).unwrap().is_some());
 }
 

@@ -16,10 +16,6 @@ use super::disk::{self, DiskFault};
 use super::store_key::{KEY_BYTES, StoreKey};
 
 /// The length of an unlock file.
-///
-/// # Units
-///
-/// Bytes.
 pub const UNLOCK_FILE_BYTES: usize = CHECKSUM_AT + CHECKSUM_BYTES;
 
 /// The most memory a file may ask of Argon2id.
@@ -51,28 +47,16 @@ pub enum PassCost {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnlockFault {
-    /// The file is sound and the pass phrase is another one.
     #[error("the pass phrase is wrong")]
     WrongPassphrase,
-    /// There is no such file.
     #[error("there is no unlock file")]
     Missing,
-    /// A file is there already, and it may be the only way to somebody's messages.
     #[error("an unlock file is there already")]
     AlreadyThere,
-    /// The file is not one that this program wrote, or it was damaged since.
     #[error("the unlock file is damaged: {why}")]
-    Damaged {
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// Argon2id needs more memory than the machine gives.
+    Damaged { why: &'static str },
     #[error("checking the pass phrase needs {kib} KiB of memory, and there is not enough")]
-    OutOfMemory {
-        /// How much it needs.
-        kib: u32,
-    },
-    /// The disk refused or failed.
+    OutOfMemory { kib: u32 },
     #[error(transparent)]
     Disk(#[from] DiskFault),
 }
@@ -109,7 +93,7 @@ pub fn open(path: &Path, passphrase: &[u8]) -> Result<StoreKey, UnlockFault> {
 /// Wraps the same store key under another pass phrase; the file is replaced at once.
 ///
 /// The old file's bytes may stay on the disk, where the old pass phrase still opens them. Against
-/// somebody who kept a copy of the old file, a new pass phrase does not help.
+/// an attacker who kept a copy of the old file, a new pass phrase does not help.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 use super::{DeviceCertificate, Identity, account_hash, verification_code};
 use crate::{
     Address,
-    fixture::{each_flip, key, person},
+    fixture::{NOW, each_flip, key, person, second_device},
     keys::{BadSignature, Signature},
 };
 
@@ -61,6 +61,25 @@ fn writers_of_different_locators_are_unrelated_keys() {
     for (place, key) in keys.iter().enumerate() {
         assert!(!keys[..place].contains(key));
     }
+}
+
+#[test]
+fn two_devices_of_an_account_share_no_mailbox() {
+    let first = person("alice");
+    let second = second_device(&first);
+    let (today, mut seen) = (NOW.epoch(), Vec::new());
+    for device in [&first, &second] {
+        seen.push(device.first_contact_mailbox(today).address());
+        seen.extend([0, 1].map(|index| device.device_mailbox(today, index).address()));
+    }
+    for (place, address) in seen.iter().enumerate() {
+        assert!(!seen[..place].contains(address));
+    }
+    let locator = Address::new([1; 32]);
+    assert_eq!(
+        first.writer(&locator).public(),
+        second.writer(&locator).public()
+    );
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305,
     aead::{Aead as _, Payload},
@@ -5,14 +6,17 @@ use chacha20poly1305::{
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::{Card, CardFault, CardRecord, Known, PLAIN_BYTES, RecordKind, choose, seal_data};
+use super::{
+    Card, CardFault, CardRecord, Known, PLAIN_BYTES, PROTOCOL_VERSION, RecordKind, choose,
+    seal_data,
+};
 use crate::{
     Address,
     account::{DeviceCertificate, Identity},
     context,
-    fixture::{NOW, bytes, card, key, person, prekey, rng, tombstone},
+    fixture::{NOW, bytes, card, card_device, key, person, prekey, rng, tombstone},
     keys::{BadSignature, SecretKey, Signature},
-    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DAY_MS, DEVICES_MAX, SEALED_CARD_BYTES},
+    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DAY_MS, DEVICES_MAX, SEALED_CARD_BYTES, VERSIONS_MAX},
     person::{IdCost, Locators, PersonId},
     wire::{WireFault, generated as g},
 };
@@ -113,21 +117,113 @@ fn a_card_opens_under_its_id() {
     }
 }
 
+/// Returns the card of an account with so many devices, as large as it can be.
+fn card_of_devices(identity: &Identity, count: usize) -> Card {
+    let prekey = prekey("alice", NOW);
+    let device = |number| Identity {
+        device: key(&format!("device {number}")),
+        ..identity.clone()
+    };
+    Card {
+        avatar: Some(Address::new([9; 32])),
+        devices: (0..count)
+            .map(|number| card_device(&device(number), &prekey))
+            .collect(),
+        ..card(identity, &prekey, u64::MAX)
+    }
+}
+
 #[test]
-fn five_devices_and_the_longest_handle_fit_and_a_sixth_device_does_not_count() {
+fn the_most_devices_with_the_longest_handle_and_the_most_versions_fit() {
     let mut identity = person("alice");
     identity.handle = "z".repeat(32).parse().unwrap();
-    let mut card = card(&identity, &prekey("alice", NOW), u64::MAX);
-    card.avatar = Some(Address::new([9; 32]));
-    card.devices = vec![card.devices[0].clone(); DEVICES_MAX];
-    assert!(card.sign(&identity.account).len() <= PLAIN_BYTES - 4);
-    assert_eq!(Card::open(&card.sign(&identity.account)).unwrap(), card);
-    card.devices.push(card.devices[0].clone());
-    let six = g::SignedCard::decode(card.sign(&identity.account))
-        .unwrap()
-        .card;
-    let six = g::Card::decode(six).unwrap();
-    assert_eq!(Card::from_wire(&six), Err(WireFault::TooMany("devices")));
+    let card = card_of_devices(&identity, DEVICES_MAX);
+    let versions: u32 = VERSIONS_MAX.try_into().unwrap();
+    let mut wire = card.to_wire();
+    wire.versions = (u32::MAX - versions + 2..=u32::MAX)
+        .chain([PROTOCOL_VERSION])
+        .collect();
+    let signed = sign_wire(&wire, &identity.account);
+    assert!(signed.len() <= PLAIN_BYTES - 4);
+    assert_eq!(Card::open(&signed), Ok(card));
+}
+
+#[test]
+fn counts_below_and_above_their_bounds_and_repetitions_are_refused() {
+    let alice = alice();
+    let good = card_of_devices(&alice.identity, 2).to_wire();
+    let most = card_of_devices(&alice.identity, DEVICES_MAX + 1).to_wire();
+    let check = |change: &dyn Fn(&mut g::Card), expected: Result<(), WireFault>| {
+        let mut wire = good.clone();
+        change(&mut wire);
+        assert_eq!(Card::from_wire(&wire).map(drop), expected);
+    };
+    check(&|_| {}, Ok(()));
+    check(
+        &|card| card.devices.clear(),
+        Err(WireFault::Missing("devices")),
+    );
+    check(
+        &|card| card.devices.clone_from(&most.devices),
+        Err(WireFault::TooMany("devices")),
+    );
+    check(
+        &|card| card.devices[1].key = card.devices[0].key.clone(),
+        Err(WireFault::Repeated("devices")),
+    );
+    check(
+        &|card| card.terminated = true,
+        Err(WireFault::TooMany("devices")),
+    );
+    check(
+        &|card| {
+            card.terminated = true;
+            card.devices.clear();
+        },
+        Ok(()),
+    );
+    check(
+        &|card| card.versions.clear(),
+        Err(WireFault::Missing("versions")),
+    );
+    check(
+        &|card| card.versions.push(PROTOCOL_VERSION),
+        Err(WireFault::Repeated("versions")),
+    );
+    check(&|card| card.versions.extend(2..=16), Ok(()));
+    check(
+        &|card| card.versions.extend(2..=17),
+        Err(WireFault::TooMany("versions")),
+    );
+    check(
+        &|card| card.devices[0].first_contact = Bytes::new(),
+        Err(WireFault::Length("first_contact")),
+    );
+}
+
+#[test]
+fn a_prekey_that_lives_longer_than_a_card_is_refused() {
+    let alice = alice();
+    let check = |life_ms: u64, expected: Result<(), WireFault>| {
+        let mut card = alice.card(7);
+        card.devices[0].prekey.expires = NOW.plus(life_ms);
+        assert_eq!(Card::from_wire(&card.to_wire()).map(drop), expected);
+    };
+    check(CARD_TTL_MS, Ok(()));
+    check(1, Ok(()));
+    for wrong in [0, CARD_TTL_MS + 1] {
+        check(wrong, Err(WireFault::Contradiction("expires_ms")));
+    }
+}
+
+fn sign_wire(card: &g::Card, account: &SecretKey) -> Vec<u8> {
+    let card = card.encode_to_vec();
+    let signature = account.sign(context::SIGN_CARD, &[&card]);
+    let signed = g::SignedCard {
+        card: card.into(),
+        signature: signature.as_bytes().to_vec().into(),
+    };
+    signed.encode_to_vec()
 }
 
 #[test]
@@ -225,13 +321,7 @@ fn a_card_for_later_versions_alone_is_told_apart() {
     let alice = alice();
     let mut wire = alice.card(7).to_wire();
     wire.versions = vec![2, 3];
-    let encoded = wire.encode_to_vec();
-    let signature = alice.identity.account.sign(context::SIGN_CARD, &[&encoded]);
-    let signed = g::SignedCard {
-        card: encoded.into(),
-        signature: signature.as_bytes().to_vec().into(),
-    };
-    let signed = signed.encode_to_vec();
+    let signed = sign_wire(&wire, &alice.identity.account);
     let record = alice.record_of(
         &signed,
         u32::try_from(signed.len()).unwrap(),

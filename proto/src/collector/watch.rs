@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Output;
 use crate::{
     NodeId,
-    limits::{HOUR_MS, MINUTE_MS, REPLICAS, SECOND_MS, receipts_wanted},
+    limits::{HOUR_MS, MINUTE_MS, REPLICAS, SECOND_MS, SUBSCRIPTION_MS, receipts_wanted},
     mailbox::Mailbox,
     placement::jittered,
-    time::{Epoch, UnixMillis},
+    time::{Epoch, MonoMillis, Now, UnixMillis},
 };
 
 /// Keepers of one mailbox that are asked to push.
@@ -31,10 +31,10 @@ const RENEW_BEFORE_MS: u64 = 5 * MINUTE_MS;
 pub(super) struct Watch {
     pub(super) mailbox: Mailbox,
     pub(super) keepers: Vec<NodeId>,
-    pub(super) subscribed: BTreeMap<NodeId, UnixMillis>,
+    pub(super) subscribed: BTreeMap<NodeId, MonoMillis>,
     pub(super) finding: bool,
     pub(super) failures: u32,
-    pub(super) due: UnixMillis,
+    pub(super) due: MonoMillis,
     pub(super) compared: bool,
     /// Keepers whose list is awaited in this round.
     pub(super) awaited: BTreeSet<NodeId>,
@@ -47,12 +47,12 @@ pub(super) struct Watch {
     /// More waits than could be asked for.
     pub(super) again: bool,
     /// A round that ends puts the next one off no further than this.
-    pub(super) hastened: Option<UnixMillis>,
+    pub(super) hastened: Option<MonoMillis>,
     pub(super) pages: BTreeMap<NodeId, u32>,
     /// How many of the nearest, counted from the first that does not push, were compared in brief rounds.
     turn: usize,
     /// When the keepers were last looked up and enough of them answered; nothing if they have to be looked up.
-    looked_up: Option<UnixMillis>,
+    looked_up: Option<MonoMillis>,
     /// Whether the round under way is a brief one.
     brief: bool,
     /// Whether an ack was lost since the round under way began.
@@ -61,7 +61,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches a mailbox, which is due at once.
-    pub(super) const fn new(mailbox: Mailbox, now: UnixMillis) -> Self {
+    pub(super) const fn new(mailbox: Mailbox, now: MonoMillis) -> Self {
         Self {
             mailbox,
             keepers: Vec::new(),
@@ -84,14 +84,27 @@ impl Watch {
         }
     }
 
+    /// Notes that a keeper pushes until `until` by its own clock; how long that is counts here, whatever the date.
+    pub(super) fn on_subscribed(&mut self, now: Now, keeper: NodeId, until: UnixMillis) {
+        let granted = until.since(now.date);
+        let lasts = if granted == 0 {
+            SUBSCRIPTION_MS
+        } else {
+            granted.min(SUBSCRIPTION_MS)
+        };
+        self.subscribed.insert(keeper, now.mono.plus(lasts));
+    }
+
     /// Returns a keeper that can say whether a brief round will do: one of the nearest two, which push, so that it is
     /// connected; they take turns.
-    pub(super) fn neighbour(&self, now: UnixMillis) -> Option<NodeId> {
-        let recent = self.looked_up.is_some_and(|at| now.since(at) < LOOK_UP_MS);
+    pub(super) fn neighbour(&self, now: Now) -> Option<NodeId> {
+        let recent = self
+            .looked_up
+            .is_some_and(|at| now.mono.since(at) < LOOK_UP_MS);
         let pushes = |keeper: &NodeId| {
             self.subscribed
                 .get(keeper)
-                .is_some_and(|until| *until > now)
+                .is_some_and(|until| *until > now.mono)
         };
         let nearest = self.keepers.get(..SUBSCRIBED)?;
         let calm = recent && self.hastened.is_none() && !self.again;
@@ -107,7 +120,7 @@ impl Watch {
     }
 
     /// Asks one of the keepers that do not push, each in its turn, what waits, and renews what is about to end.
-    pub(super) fn ask_some(&mut self, now: UnixMillis) -> Vec<Output> {
+    pub(super) fn ask_some(&mut self, now: Now) -> Vec<Output> {
         self.pages.clear();
         self.listed.clear();
         self.passed_over = std::mem::take(&mut self.unhelpful);
@@ -126,20 +139,20 @@ impl Watch {
     }
 
     /// Tells whether a keeper does not push, or not until long after the next round.
-    fn is_ending(&self, now: UnixMillis, keeper: &NodeId) -> bool {
+    fn is_ending(&self, now: Now, keeper: &NodeId) -> bool {
         let until = self.subscribed.get(keeper);
-        until.is_none_or(|until| until.since(now) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
+        until.is_none_or(|until| until.since(now.mono) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
     }
 
     /// Asks all keepers what waits, and the nearest to push from now on.
-    pub(super) fn ask_all(&mut self, now: UnixMillis, present: Epoch) -> Vec<Output> {
+    pub(super) fn ask_all(&mut self, now: Now, present: Epoch) -> Vec<Output> {
         let (mailbox, past) = (self.mailbox, is_past(&self.mailbox, present));
         self.pages.clear();
         self.listed.clear();
         self.passed_over = std::mem::take(&mut self.unhelpful);
         self.awaited = self.keepers.iter().copied().collect();
         self.subscribed
-            .retain(|keeper, until| *until > now && self.keepers.contains(keeper));
+            .retain(|keeper, until| *until > now.mono && self.keepers.contains(keeper));
         self.brief = false;
         self.owes_acks = false;
         self.looked_up = None;
@@ -154,7 +167,7 @@ impl Watch {
     }
 
     /// Notes that a keeper listed the mailbox or did not; the last one of a round decides about the next.
-    pub(super) fn on_answer(&mut self, now: UnixMillis, keeper: NodeId, listed: bool) {
+    pub(super) fn on_answer(&mut self, now: Now, keeper: NodeId, listed: bool) {
         if listed {
             self.listed.insert(keeper);
         } else {
@@ -178,28 +191,30 @@ impl Watch {
         // What W keepers hold, the nearest or those that stood in for them, is at one that answered
         // as long as fewer than W did not.
         let enough = silent < receipts_wanted(count.min(REPLICAS));
-        let compare = compare_ms(&self.mailbox, now.epoch());
+        let compare = compare_ms(&self.mailbox, now.date.epoch());
         if enough && count >= REPLICAS {
-            self.looked_up = (!self.owes_acks).then_some(now);
+            self.looked_up = (!self.owes_acks).then_some(now.mono);
             self.failures = 0;
-            self.due = now.plus(jittered(
+            self.due = now.mono.plus(jittered(
                 compare,
                 &self.mailbox.address(),
-                now.epoch().get(),
+                now.date.epoch().get(),
             ));
         } else {
             // Too few answered, or were there to be asked: what waits may be elsewhere.
             let first = if enough { FEW_MS } else { RETRY_MS };
             let pause = (first << self.failures.min(10)).min(compare);
             self.failures = self.failures.saturating_add(1);
-            self.due = now.plus(jittered(pause, &self.mailbox.address(), self.failures));
+            self.due = now
+                .mono
+                .plus(jittered(pause, &self.mailbox.address(), self.failures));
         }
         self.due = self.due.min(self.hastened.unwrap_or(self.due));
         self.compared |= enough;
     }
 
     /// Decides after a brief round: when one of those that were asked was silent, all are.
-    fn end_brief(&mut self, now: UnixMillis) {
+    fn end_brief(&mut self, now: Now) {
         let answered = self
             .keepers
             .iter()
@@ -210,10 +225,10 @@ impl Watch {
             self.looked_up = None;
             RETRY_MS
         };
-        let due = now.plus(jittered(
+        let due = now.mono.plus(jittered(
             wait_ms,
             &self.mailbox.address(),
-            now.epoch().get(),
+            now.date.epoch().get(),
         ));
         self.due = due.min(self.hastened.unwrap_or(due));
     }
@@ -230,13 +245,13 @@ impl Watch {
     }
 
     /// Has the keepers looked up soon, because those that are known are not to be relied on.
-    pub(super) fn distrust(&mut self, now: UnixMillis) {
+    pub(super) fn distrust(&mut self, now: Now) {
         self.looked_up = None;
-        self.hasten(now.plus(RETRY_MS));
+        self.hasten(now.mono.plus(RETRY_MS));
     }
 
     /// Makes the next round due at `at` if it is not before, whatever a round under way decides.
-    pub(super) fn hasten(&mut self, at: UnixMillis) {
+    pub(super) fn hasten(&mut self, at: MonoMillis) {
         self.hastened = Some(self.hastened.map_or(at, |sooner| sooner.min(at)));
         self.due = self.due.min(at);
     }

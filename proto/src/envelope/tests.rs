@@ -93,8 +93,9 @@ fn a_text_of_500_bytes_with_the_longest_handle_fits_the_smallest_envelope() {
 fn a_grant_goes_with_a_text_unless_the_largest_envelope_were_needed_for_it() {
     let mut alice = person("alice");
     alice.handle = "z".repeat(32).parse().unwrap();
-    let bob = person("bob").account.public();
-    let grant = Grant::issue(&alice, &bob, 0, NOW.epoch(), GRANT_EPOCHS_MAX);
+    let bob = person("bob");
+    let (account, device) = (bob.account.public(), bob.device.public());
+    let grant = Grant::issue(&alice, &account, &device, 0, NOW.epoch(), GRANT_EPOCHS_MAX);
     let goes = |length: usize| {
         let message = with_grant(text(&alice, &vec![b'x'; length]), grant.clone());
         message.grant.is_some()

@@ -5,7 +5,8 @@ use prost::Message as _;
 use super::{Binding, Content, Grant, Message, MessageFault, MessageId};
 use crate::{
     Address, ItemId,
-    fixture::{NOW, bytes, key, person, text},
+    account::Identity,
+    fixture::{NOW, bytes, key, person, second_device, text},
     keys::BadSignature,
     limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
     mailbox::Rule,
@@ -24,8 +25,13 @@ fn binding() -> Binding {
 }
 
 fn grant(epochs: usize) -> Grant {
-    let contact = person("alice").account.public();
-    Grant::issue(&person("bob"), &contact, 1, Epoch::new(20_601), epochs)
+    grant_to(&person("alice"), Epoch::new(20_601), epochs)
+}
+
+/// Returns what Bob grants one device of a contact.
+fn grant_to(contact: &Identity, first: Epoch, epochs: usize) -> Grant {
+    let (account, device) = (contact.account.public(), contact.device.public());
+    Grant::issue(&person("bob"), &account, &device, 1, first, epochs)
 }
 
 fn delivered(count: usize, grant: Option<Grant>) -> Message {
@@ -94,14 +100,20 @@ fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageFault> {
 #[test]
 fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
     type Change = fn(&mut g::Message);
-    let cases: [(Change, WireFault); 12] = [
+    let cases: [(Change, WireFault); 13] = [
         (|m| m.text = None, WireFault::Missing("content")),
         (
             |m| m.delivered = Some(g::Delivered::default()),
             WireFault::Missing("content"),
         ),
         (
-            |m| m.grant = Some(g::Grant::default()),
+            |m| {
+                m.grant = Some(g::Grant {
+                    secret: Bytes::from_static(&[1; 31]),
+                    first_epoch: 1,
+                    mailboxes: vec![g::GrantedMailbox::default()],
+                });
+            },
             WireFault::Length("secret"),
         ),
         (
@@ -151,6 +163,16 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
             WireFault::TooMany("mailboxes"),
         ),
         (
+            |m| {
+                m.grant = Some(g::Grant {
+                    secret: Bytes::from_static(&[1; 32]),
+                    first_epoch: 1,
+                    mailboxes: Vec::new(),
+                });
+            },
+            WireFault::Missing("mailboxes"),
+        ),
+        (
             |m| m.handle = "4915112345678".to_owned(),
             WireFault::Missing("handle"),
         ),
@@ -191,11 +213,16 @@ fn a_grant_opens_the_mailboxes_of_its_epochs_and_no_others() {
 }
 
 #[test]
-fn a_contact_shows_another_key_in_every_epoch_and_two_contacts_never_the_same() {
+fn a_device_of_a_contact_shows_another_key_in_every_epoch_and_two_devices_never_the_same() {
     let mut holders = Vec::new();
-    for contact in ["alice", "carol"] {
-        let contact = person(contact).account.public();
-        let grant = Grant::issue(&person("bob"), &contact, 1, Epoch::new(20_601), 3);
+    let (alice, carol) = (person("alice"), person("carol"));
+    // One device key under two accounts is two contacts all the same.
+    let alice_as_carol = Identity {
+        device: alice.device.clone(),
+        ..carol.clone()
+    };
+    for contact in [&alice, &second_device(&alice), &carol, &alice_as_carol] {
+        let grant = grant_to(contact, Epoch::new(20_601), 3);
         for epoch in 20_601..=20_603 {
             let (_, capability) = grant.mailbox(Epoch::new(epoch)).unwrap();
             holders.push(capability.holder.public());
@@ -210,7 +237,52 @@ fn a_contact_shows_another_key_in_every_epoch_and_two_contacts_never_the_same() 
 fn a_grant_covers_no_more_epochs_than_it_may() {
     let grant = grant(GRANT_EPOCHS_MAX + 5);
     assert_eq!(grant.last_epoch(), Epoch::new(20_601 + 15));
-    assert_eq!(Grant::decode(&grant.encode()), Ok(grant));
+    assert_eq!(Grant::decode(&grant.encode()), Ok(grant.clone()));
+    let encode = |count| grant.clone().resized(count).encode();
+    assert!(Grant::decode(&encode(1)).is_ok());
+    assert_eq!(
+        Grant::decode(&encode(0)),
+        Err(WireFault::Missing("mailboxes"))
+    );
+    assert_eq!(
+        Grant::decode(&encode(GRANT_EPOCHS_MAX + 1)),
+        Err(WireFault::TooMany("mailboxes"))
+    );
+}
+
+/// Returns a grant from `first` to `last`.
+fn spanning(first: u32, last: u32) -> Grant {
+    let epochs = usize::try_from(last - first + 1).unwrap();
+    grant_to(&person("alice"), Epoch::new(first), epochs)
+}
+
+#[test]
+fn a_grant_that_covers_today_comes_first_and_then_the_one_that_lasts_longer() {
+    let today = Epoch::new(100);
+    let check = |new: (u32, u32), held: Option<(u32, u32)>, expected: bool| {
+        let held_grant = held.map(|(first, last)| spanning(first, last));
+        let replaces = spanning(new.0, new.1).replaces(held_grant.as_ref(), today);
+        assert_eq!(replaces, expected, "{new:?} for {held:?}");
+    };
+    // Nothing held: all but what begins after tomorrow.
+    check((90, 95), None, true);
+    check((100, 110), None, true);
+    check((101, 110), None, true);
+    check((102, 110), None, false);
+    // Both cover today, or neither does: the later last epoch.
+    check((100, 111), Some((95, 110)), true);
+    check((95, 110), Some((100, 111)), false);
+    check((95, 110), Some((95, 110)), false);
+    check((100, 110), Some((95, 110)), true);
+    check((90, 96), Some((90, 95)), true);
+    check((90, 95), Some((90, 96)), false);
+    check((101, 116), Some((90, 99)), true);
+    // One covers today: it stays, or comes.
+    check((101, 116), Some((100, 100)), false);
+    check((90, 99), Some((100, 100)), false);
+    check((100, 100), Some((101, 116)), true);
+    check((100, 100), Some((90, 99)), true);
+    check((102, 117), Some((90, 99)), false);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 mod tests;
 
 use crate::limits::SECOND_MS;
+use crate::time::MonoMillis;
 
 /// Paths of a lookup that share no question.
 pub const PATHS: usize = 3;
@@ -28,14 +29,12 @@ const SLOW_MS: [u64; 3] = [300, SECOND_MS, 3 * SECOND_MS];
 const PATIENCE_MS: [u64; 2] = [SECOND_MS, 10 * SECOND_MS];
 
 /// A lookup of the nodes nearest to a point: `N` names a node, `D` is how far it is from there.
-///
-/// Times are milliseconds of any clock that only goes forward.
 #[derive(Clone, Debug)]
 pub struct Lookup<N, D> {
     /// Nearest first; no two have the same distance.
     known: Vec<Known<N, D>>,
     wanted: usize,
-    began_ms: u64,
+    began: MonoMillis,
     /// The path that asks next; they take turns.
     turn: usize,
     /// Whether the last answer on each path brought nobody nearer.
@@ -43,7 +42,7 @@ pub struct Lookup<N, D> {
     /// Longest time that an answer took.
     slowest_ms: Option<u64>,
     /// Since when all paths but one have ended.
-    most_ended_ms: Option<u64>,
+    most_ended: Option<MonoMillis>,
     refused: bool,
 }
 
@@ -59,7 +58,7 @@ struct Known<N, D> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     New,
-    Asked { at_ms: u64, path: usize },
+    Asked { at: MonoMillis, path: usize },
     Answered,
     Failed,
 }
@@ -77,15 +76,15 @@ enum Look {
 
 impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     /// Begins a lookup of `wanted` nodes with those that are known already, dealt out to the paths in turn.
-    pub fn new(now_ms: u64, wanted: usize, seeds: impl IntoIterator<Item = (N, D)>) -> Self {
+    pub fn new(now: MonoMillis, wanted: usize, seeds: impl IntoIterator<Item = (N, D)>) -> Self {
         let mut lookup = Self {
             known: Vec::new(),
             wanted,
-            began_ms: now_ms,
+            began: now,
             turn: 0,
             stalled: [false; PATHS],
             slowest_ms: None,
-            most_ended_ms: None,
+            most_ended: None,
             refused: false,
         };
         let mut seeds: Vec<(N, D)> = seeds.into_iter().collect();
@@ -101,16 +100,13 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     ///
     /// Of each the lookup is told what came of it: [`on_answer`](Self::on_answer), [`on_failed`](Self::on_failed) or
     /// [`on_refused`](Self::on_refused).
-    pub fn ask(&mut self, now_ms: u64) -> Option<N> {
+    pub fn ask(&mut self, now: MonoMillis) -> Option<N> {
         for step in 0..PATHS {
             let path = (self.turn + step) % PATHS;
-            if let Look::Ask(place) = self.look(path, now_ms)
+            if let Look::Ask(place) = self.look(path, now)
                 && let Some(known) = self.known.get_mut(place)
             {
-                known.state = State::Asked {
-                    at_ms: now_ms,
-                    path,
-                };
+                known.state = State::Asked { at: now, path };
                 self.turn = (path + 1) % PATHS;
                 return Some(known.node);
             }
@@ -119,15 +115,15 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     }
 
     /// Takes the answer of the node at `distance`, which names these nodes.
-    pub fn on_answer(&mut self, now_ms: u64, distance: D, named: impl IntoIterator<Item = (N, D)>) {
+    pub fn on_answer(&mut self, now: MonoMillis, distance: D, named: impl IntoIterator<Item = (N, D)>) {
         let Some(known) = self.asked(distance) else {
             return;
         };
-        let State::Asked { at_ms, path } = known.state else {
+        let State::Asked { at, path } = known.state else {
             return;
         };
         known.state = State::Answered;
-        let took_ms = now_ms.saturating_sub(at_ms);
+        let took_ms = now.since(at);
         self.slowest_ms = self.slowest_ms.max(Some(took_ms));
         let before = self.nearest(path);
         for (node, distance) in named {
@@ -154,38 +150,35 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     }
 
     /// Tells whether the lookup is done.
-    pub fn is_done(&mut self, now_ms: u64) -> bool {
+    pub fn is_done(&mut self, now: MonoMillis) -> bool {
         let begun = (0..PATHS).filter(|path| self.nearest(*path).is_some());
         let begun = begun.count();
         let ended =
-            |path: &usize| self.nearest(*path).is_some() && self.look(*path, now_ms) == Look::Ended;
+            |path: &usize| self.nearest(*path).is_some() && self.look(*path, now) == Look::Ended;
         let ended = (0..PATHS).filter(ended).count();
-        if ended == begun || now_ms.saturating_sub(self.began_ms) >= LOOKUP_MS {
+        if ended == begun || now.since(self.began) >= LOOKUP_MS {
             return true;
         }
         if ended == 0 || ended + 1 < begun {
-            self.most_ended_ms = None;
+            self.most_ended = None;
             return false;
         }
-        let since_ms = *self.most_ended_ms.get_or_insert(now_ms);
-        now_ms.saturating_sub(since_ms) >= self.patience_ms()
+        let since = *self.most_ended.get_or_insert(now);
+        now.since(since) >= self.patience_ms()
     }
 
-    /// Returns when [`ask`](Self::ask) and [`is_done`](Self::is_done) may say something else although nothing came, in
-    /// milliseconds.
-    pub fn next_timeout(&self, now_ms: u64) -> u64 {
+    /// Returns when [`ask`](Self::ask) and [`is_done`](Self::is_done) may say something else although nothing came.
+    pub fn next_timeout(&self, now: MonoMillis) -> MonoMillis {
         let (slow_ms, patience_ms) = (self.slow_ms(), self.patience_ms());
-        let end_ms = self.began_ms.saturating_add(LOOKUP_MS);
-        let ended_ms = self
-            .most_ended_ms
-            .map(|since_ms| since_ms.saturating_add(patience_ms));
+        let end = self.began.plus(LOOKUP_MS);
+        let ended = self.most_ended.map(|since| since.plus(patience_ms));
         let asked = self.known.iter().filter_map(|known| match known.state {
-            State::Asked { at_ms, .. } => Some(at_ms),
+            State::Asked { at, .. } => Some(at),
             _ => None,
         });
-        let changes = asked.flat_map(|at_ms| [at_ms + slow_ms, at_ms + patience_ms]);
-        let changes = changes.chain(ended_ms).filter(|at_ms| *at_ms > now_ms);
-        changes.chain([end_ms]).min().unwrap_or(end_ms)
+        let changes = asked.flat_map(|at| [at.plus(slow_ms), at.plus(patience_ms)]);
+        let changes = changes.chain(ended).filter(|at| *at > now);
+        changes.chain([end]).min().unwrap_or(end)
     }
 
     /// Returns the nearest nodes that have answered, nearest first, as many as are wanted.
@@ -200,7 +193,7 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     ///
     /// A distance within which as many nodes are to be expected as are wanted makes these the right ones more often
     /// than not, long before the lookup is done.
-    pub fn near(&self, now_ms: u64, within: D) -> impl Iterator<Item = N> + '_ {
+    pub fn near(&self, now: MonoMillis, within: D) -> impl Iterator<Item = N> + '_ {
         let slow_ms = self.slow_ms();
         let near = self
             .known
@@ -208,7 +201,7 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
             .take_while(move |known| known.distance <= within);
         let may_be_there = move |known: &&Known<N, D>| match known.state {
             State::New | State::Answered => true,
-            State::Asked { at_ms, .. } => now_ms.saturating_sub(at_ms) < slow_ms,
+            State::Asked { at, .. } => now.since(at) < slow_ms,
             State::Failed => false,
         };
         near.filter(may_be_there)
@@ -275,7 +268,7 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     }
 
     /// Decides what a path wants.
-    fn look(&self, path: usize, now_ms: u64) -> Look {
+    fn look(&self, path: usize, now: MonoMillis) -> Look {
         let (slow_ms, patience_ms) = (self.slow_ms(), self.patience_ms());
         let at_once = if self.is_stalled(path) {
             self.wanted
@@ -292,8 +285,8 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
             match known.state {
                 State::Answered => answered += 1,
                 State::Failed => {}
-                State::Asked { at_ms, path: by } => {
-                    let silent_ms = now_ms.saturating_sub(at_ms);
+                State::Asked { at, path: by } => {
+                    let silent_ms = now.since(at);
                     awaited += usize::from(silent_ms < patience_ms);
                     if silent_ms < slow_ms {
                         soon += 1;

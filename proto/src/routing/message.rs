@@ -6,7 +6,7 @@ use prost::Message as _;
 use super::Point;
 use crate::{
     NodeId,
-    limits::{FOUND_NODES_MAX, NODE_ADDRESS_BYTES_MAX, NODE_ADDRESSES_MAX},
+    limits::{FOUND_NODES_MAX, NODE_ADDRESS_BYTES_MAX, NODE_ADDRESSES_MAX, PAYLOAD_BYTES_MAX},
     wire::{self, WireFault, array, generated as g},
 };
 
@@ -16,6 +16,11 @@ const ANSWER_BYTES_MAX: usize =
 /// Largest encoded question, in bytes.
 const QUESTION_BYTES_MAX: usize = 34;
 
+const _: () = assert!(
+    ANSWER_BYTES_MAX <= PAYLOAD_BYTES_MAX / 4,
+    "an answer is a small frame"
+);
+
 /// Asks for the nodes nearest to a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -23,7 +28,7 @@ pub struct Question {
     pub point: Point,
 }
 
-/// A node that somebody names.
+/// A node in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// Who.
@@ -121,6 +126,47 @@ mod tests {
                 addresses,
             }
         })
+    }
+
+    /// `/ip6/2001:db8::7/udp/4717/quic-v1/p2p/…/p2p-circuit` and what may follow or stand inside.
+    fn circuits() -> [Bytes; 3] {
+        let relay = [&[0xa5, 0x03, 38, 0, 36, 8, 1, 0x12, 32][..], &[9; 32]].concat();
+        let ip6 = [&[0x29, 0x20, 0x01, 0x0d, 0xb8][..], &[0; 11], &[7]].concat();
+        let quic = [0x91, 0x02, 0x12, 0x6d, 0xcd, 0x03];
+        let web = [&[0xd1, 0x03, 0xd2, 0x03, 34, 0x12, 32][..], &[5; 32]].concat();
+        let circuit = [0xa2, 0x02];
+        [
+            [&ip6[..], &quic, &relay, &circuit].concat(),
+            [&ip6[..], &quic, &web, &relay, &circuit].concat(),
+            [&ip6[..], &quic, &relay, &circuit, &relay].concat(),
+        ]
+        .map(Bytes::from)
+    }
+
+    #[test]
+    fn a_circuit_over_ip6_passes_and_the_longest_fills_its_room() {
+        let addresses = circuits();
+        let lengths = addresses.each_ref().map(Bytes::len);
+        assert_eq!(lengths, [66, 105, NODE_ADDRESS_BYTES_MAX]);
+        let answer = Answer {
+            nodes: vec![Named {
+                node: NodeId::new([1; 32]),
+                addresses: addresses.to_vec(),
+            }],
+        };
+        assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
+    }
+
+    #[test]
+    fn the_largest_answer_is_within_its_bound() {
+        let named = Named {
+            node: NodeId::new([1; 32]),
+            addresses: vec![vec![7; NODE_ADDRESS_BYTES_MAX].into(); NODE_ADDRESSES_MAX],
+        };
+        let answer = Answer {
+            nodes: vec![named; FOUND_NODES_MAX],
+        };
+        assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
     }
 
     proptest! {

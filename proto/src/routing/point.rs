@@ -29,7 +29,7 @@ impl Point {
 
     /// Returns where an address lies.
     ///
-    /// Whoever is asked for it learns this point alone, and not the address: only the nodes that are then found do.
+    /// A node that is asked for it learns this point alone, and not the address: only the nodes that are then found do.
     pub fn of_address(address: &Address) -> Self {
         Self(context::derive(
             context::ADDRESS_POINT,

@@ -109,8 +109,10 @@ pub(super) fn keys() -> Value {
     };
     let epoch = NOW.epoch();
     let epoch_bytes = epoch.get().to_be_bytes();
-    let contact = person("bob").account.public();
-    let grant = alice.device.derive(context::GRANT, &[contact.as_bytes()]);
+    let bob = person("bob");
+    let (contact, contact_device) = (bob.account.public(), bob.device.public());
+    let grant_parts: [&[u8]; 2] = [contact.as_bytes(), contact_device.as_bytes()];
+    let grant = alice.device.derive(context::GRANT, &grant_parts);
     let derived = vec![
         derived(
             "writer",
@@ -121,7 +123,7 @@ pub(super) fn keys() -> Value {
         ),
         derived(
             "first-contact owner",
-            &alice.account,
+            &alice.device,
             context::FIRST_CONTACT,
             &[],
             alice.first_contact(),
@@ -137,7 +139,7 @@ pub(super) fn keys() -> Value {
             "grant secret",
             &alice.device,
             context::GRANT,
-            &[contact.as_bytes()],
+            &grant_parts,
             grant.clone(),
         ),
         derived(

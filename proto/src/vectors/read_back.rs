@@ -269,6 +269,41 @@ fn cards_open_under_their_ids() {
         assert_eq!(card.sequence, number(&case, "sequence"));
         let account = SecretKey::from_seed(&array(&case, "account_seed"));
         assert_eq!(card.sign(&account), bytes(&case, "signed_card"));
+        let listed = case["devices"].as_array().unwrap();
+        assert_eq!(card.devices.len(), listed.len());
+        for (device, listed) in card.devices.iter().zip(listed) {
+            assert_eq!(device.certificate.device, public(listed, "key"));
+            assert_eq!(device.first_contact, public(listed, "first_contact"));
+            assert_eq!(device.prekey.public[..], bytes(listed, "prekey"));
+        }
+    }
+    for case in read("cards", "refused") {
+        let record = CardRecord::decode(&bytes(&case, "record")).unwrap();
+        assert_eq!(record.verify(), Ok(()));
+        let id: PersonId = text(&case, "id_with_cheap_cost").parse().unwrap();
+        let key = RecordKey::new(array(&case, "record_key"));
+        let opened = record.open(&id, &key, moment(&case, "now_ms"), IdCost::CheapForTests);
+        assert_eq!(opened.unwrap_err().to_string(), text(&case, "error"));
+    }
+}
+
+#[test]
+fn messages_that_break_a_rule_do_not_open_although_they_are_sealed_well() {
+    for case in read("envelopes", "refused_messages") {
+        let lifetime = Lifetime {
+            now: moment(&case, "now_ms"),
+            expires: moment(&case, "expires_ms"),
+        };
+        let recipient = OpenerIdentity {
+            account: public(&case, "recipient_account"),
+            device: public(&case, "recipient_device"),
+        };
+        let (at, key) = (mailbox(&case["mailbox"]), prekey(&case, "prekey_seed"));
+        let sealed = bytes(&case, "envelope");
+        let opened = envelope::open(&sealed, &at, lifetime, &recipient, [&key]);
+        let error = opened.unwrap_err();
+        assert!(matches!(error, OpenFault::Message(_)), "{error}");
+        assert_eq!(error.to_string(), text(&case, "error"));
     }
 }
 

@@ -9,6 +9,17 @@ use crate::{
     routing::{Answer, Named, Point, Question, distance},
 };
 
+/// `/ip6/2001:db8::7/udp/4717/quic-v1/p2p/12D3Koo…/p2p-circuit`, whose relay is the third node.
+fn circuit() -> Vec<u8> {
+    let mut address = vec![0x29, 0x20, 0x01, 0x0d, 0xb8];
+    address.extend([0; 11]);
+    address.extend([7, 0x91, 0x02, 0x12, 0x6d, 0xcd, 0x03]);
+    address.extend([0xa5, 0x03, 38, 0x00, 36, 0x08, 0x01, 0x12, 32]);
+    address.extend(node("third node").as_bytes());
+    address.extend([0xa2, 0x02]);
+    address
+}
+
 /// Binary multiaddresses of documentation: `/ip4/192.0.2.7/udp/4717/quic-v1` and `/ip6/2001:db8::7/tcp/4717`.
 const ADDRESSES: [&[u8]; 2] = [
     &[0x04, 192, 0, 2, 7, 0x91, 0x02, 0x12, 0x6d, 0xcd, 0x03],
@@ -44,9 +55,10 @@ pub(super) fn routing() -> Value {
             .collect(),
     };
     let [quic, tcp] = ADDRESSES;
+    let circuit = circuit();
     let nodes = [
         ("first node", &[quic, tcp][..]),
-        ("second node", &[tcp][..]),
+        ("second node", &[tcp, &circuit][..]),
     ]
     .map(named);
     let listed = nodes.iter().map(|named| {

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{hex, post::mailbox_json};
 use crate::{
     account::Identity,
-    card::{Card, CardRecord},
+    card::{Card, CardDevice, CardRecord},
     context,
     envelope::{self, Envelope, Lifetime, Recipient},
-    fixture::{NOW, bytes, card, person, prekey, rng, text, tombstone},
+    fixture::{NOW, bytes, card, card_device, person, prekey, rng, second_device, text, tombstone},
     limits::DAY_MS,
     mailbox::Mailbox,
     message::{Binding, Content, Grant, Message, MessageId},
@@ -67,8 +67,8 @@ fn card_json(name: &str, identity: &Identity, card: &Card) -> Value {
             "key": hex(device.certificate.device.as_bytes()),
             "certificate": hex(device.certificate.signature.as_bytes()),
             "prekey": hex(&device.prekey.public[..]),
+            "first_contact": hex(device.first_contact.as_bytes()),
         })).collect::<Vec<_>>(),
-        "first_contact": hex(card.first_contact.as_bytes()),
         "signed_card": hex(card.sign(&identity.account)),
         "nonce": hex(bytes::<24>(name)),
         "seal_data": hex(seal_data),
@@ -78,13 +78,54 @@ fn card_json(name: &str, identity: &Identity, card: &Card) -> Value {
     })
 }
 
+/// Returns a card that breaks a rule, sealed and signed like a good one, with the error of this crate.
+fn refused_card(name: &str, identity: &Identity, card: &Card) -> Value {
+    let cost = IdCost::CheapForTests;
+    let id = identity.person_id(cost);
+    let locators = id.locators(NOW.salt_epoch(), cost);
+    let (locator, key) = (locators.addresses[0], &locators.record_key);
+    let record = CardRecord::seal(card, identity, locator, key, &mut rng(name)).unwrap();
+    let error = record.open(&id, key, NOW, cost).unwrap_err().to_string();
+    json!({
+        "name": name,
+        "id_with_cheap_cost": id.to_string(),
+        "now_ms": NOW.get(),
+        "record_key": hex(key.as_bytes()),
+        "record": hex(record.encode()),
+        "error": error,
+    })
+}
+
 pub(super) fn cards() -> Value {
     let alice = person("alice");
+    let key = prekey("alice", NOW);
+    let one = card(&alice, &key, 7);
+    let second = card_device(&second_device(&alice), &prekey("alice second", NOW));
+    let with = |devices: Vec<CardDevice>| Card {
+        devices,
+        ..one.clone()
+    };
+    let first = one.devices[0].clone();
+    let two = with(vec![first.clone(), second]);
+    let mut long_lived = first.clone();
+    long_lived.prekey.expires = long_lived.prekey.expires.plus(1);
+    let end = tombstone(&alice, 8, NOW);
+    let end_with_a_device = Card {
+        devices: vec![first.clone()],
+        ..end.clone()
+    };
     json!({
         "about": "SPEC 4: signed cards, sealed and as records",
         "cards": [
-            card_json("card", &alice, &card(&alice, &prekey("alice", NOW), 7)),
-            card_json("tombstone", &alice, &tombstone(&alice, 8, NOW)),
+            card_json("card", &alice, &one),
+            card_json("card with two devices", &alice, &two),
+            card_json("tombstone", &alice, &end),
+        ],
+        "refused": [
+            refused_card("no device", &alice, &with(vec![])),
+            refused_card("a device twice", &alice, &with(vec![first.clone(), first])),
+            refused_card("a tombstone with a device", &alice, &end_with_a_device),
+            refused_card("a prekey of more than 30 days", &alice, &with(vec![long_lived])),
         ],
     })
 }
@@ -148,10 +189,27 @@ fn refused(sealed: &Envelope, name: &str, byte: usize, xor: u8) -> Value {
     json!({ "of": "text", "name": name, "byte": byte, "xor": xor, "error": error })
 }
 
+/// Returns an envelope that is sealed and signed well around a message that breaks a rule.
+fn refused_message(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
+    let mut case = envelope_json(name, message, mailbox);
+    let bytes = data_encoding::HEXLOWER
+        .decode(case["envelope"].as_str().unwrap().as_bytes())
+        .unwrap();
+    let (bob, key) = (person("bob"), prekey("bob", NOW));
+    let lifetime = Lifetime {
+        now: NOW,
+        expires: EXPIRES,
+    };
+    let opened = envelope::open(&bytes, mailbox, lifetime, &(&bob).into(), [&key]);
+    case["error"] = opened.unwrap_err().to_string().into();
+    case
+}
+
 pub(super) fn envelopes() -> Value {
     let (alice, bob) = (person("alice"), person("bob"));
     let epoch = NOW.epoch();
-    let grant = Grant::issue(&alice, &bob.account.public(), 1, epoch, 8);
+    let (account, device) = (bob.account.public(), bob.device.public());
+    let grant = Grant::issue(&alice, &account, &device, 1, epoch, 8);
     let ids = vec![
         MessageId::new(bytes("delivered one")),
         MessageId::new(bytes("delivered two")),
@@ -172,11 +230,19 @@ pub(super) fn envelopes() -> Value {
     };
     let text = text(&alice, "Gr\u{fc}\u{df}e \u{1f600}\0".as_bytes());
     let sealed = envelope::seal(&text, &alice, &recipient, open, times, &mut rng("text")).unwrap();
+    let granting = |count| {
+        let grant = grant.clone().resized(count);
+        text.clone().granting(Some(grant))
+    };
     json!({
         "about": "SPEC 6: envelopes with everything that made them",
+        "refused_messages": [
+            refused_message("a grant of no mailbox", &granting(0), &open),
+            refused_message("a grant of 17 mailboxes", &granting(17), &open),
+        ],
         "envelopes": [
             envelope_json("text", &text, &open),
-            envelope_json("text with a grant", &text.clone().granting(Some(grant)), &open),
+            envelope_json("text with a grant", &granting(8), &open),
             envelope_json("delivered with a grant", &delivered, &bob.device_mailbox(epoch, 0)),
         ],
         "refused": [

@@ -53,6 +53,7 @@ fn limits_of_the_code() -> Vec<(&'static str, String)> {
         FILE_NAME_BYTES_MAX,
         SEALED_CARD_BYTES,
         DEVICES_MAX,
+        VERSIONS_MAX,
         CHUNK_BYTES_MAX,
         PAYLOAD_BYTES_MAX,
         ENVELOPES_BYTES_MAX,

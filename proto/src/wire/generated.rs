@@ -356,11 +356,8 @@ pub struct Card {
     pub terminated: bool,
     #[prost(message, repeated, tag = "8")]
     pub devices: ::prost::alloc::vec::Vec<Device>,
-    /// 32 bytes, owner of the first-contact mailbox
-    #[prost(bytes = "bytes", tag = "9")]
-    pub first_contact: ::prost::bytes::Bytes,
     /// empty or 32 bytes
-    #[prost(bytes = "bytes", tag = "10")]
+    #[prost(bytes = "bytes", tag = "9")]
     pub avatar: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -373,6 +370,9 @@ pub struct Device {
     pub certificate: ::prost::bytes::Bytes,
     #[prost(message, optional, tag = "3")]
     pub prekey: ::core::option::Option<Prekey>,
+    /// 32 bytes, owner of the device's first-contact mailbox
+    #[prost(bytes = "bytes", tag = "4")]
+    pub first_contact: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Prekey {
@@ -470,7 +470,7 @@ pub struct FoundNode {
     /// 32 bytes, Ed25519
     #[prost(bytes = "bytes", tag = "1")]
     pub node: ::prost::bytes::Bytes,
-    /// 1 to 8, binary multiaddresses of at most 64 bytes
+    /// 1 to 8, binary multiaddresses of at most 107 bytes
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }

@@ -73,6 +73,20 @@ impl Default for DiskOptions {
     }
 }
 
+impl DiskOptions {
+    /// Returns a disk of 64 GiB on which nothing takes time, for tests that have no clock.
+    #[must_use]
+    pub fn instant() -> Self {
+        Self {
+            read_us: 0..=0,
+            write_us: 0..=0,
+            sync_us: 0..=0,
+            bytes_per_s: 0,
+            ..Self::default()
+        }
+    }
+}
+
 impl Image {
     /// Returns how much memory the image takes beside what disks share with it.
     #[must_use]
@@ -91,6 +105,12 @@ impl Disk {
         now: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Self {
         Self::from_image(&Image::default(), seed, options, now)
+    }
+
+    /// Makes an empty disk on which nothing takes time, for tests that have no clock.
+    #[must_use]
+    pub fn instant(seed: u64) -> Self {
+        Self::new(seed, DiskOptions::instant(), || Duration::ZERO)
     }
 
     /// Makes a disk with the files of an image, all durable.
@@ -207,6 +227,23 @@ impl Disk {
     /// Makes the next `count` operations of a kind fail.
     pub fn fail_next(&self, operation: Operation, count: u64) {
         self.lock().fail_next(operation, count);
+    }
+
+    /// Lets `count` more writes, changes of length or name, and syncs succeed; from then on each of
+    /// them fails until [`Disk::mend`].
+    pub fn fail_after(&self, count: u64) {
+        self.lock().fail_after(count);
+    }
+
+    /// Ends what [`Disk::fail_after`] and [`Disk::fail_next`] asked for.
+    pub fn mend(&self) {
+        self.lock().mend();
+    }
+
+    /// Returns how many syncs succeeded since the disk was made, those that lied included.
+    #[must_use]
+    pub fn sync_count(&self) -> u64 {
+        self.lock().sync_count()
     }
 
     /// Sets how much fits; what is there already stays.

@@ -1,10 +1,9 @@
-//! An open file, as redb and the vault want it.
+//! An open file, as redb wants it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
-use restante::vault::BlockFile;
 
 use crate::disk::Disk;
 use crate::names::FileId;
@@ -67,27 +66,5 @@ impl StorageBackend for DiskFile {
     fn close(&self) -> io::Result<()> {
         self.unlock();
         Ok(())
-    }
-}
-
-impl BlockFile for DiskFile {
-    fn len(&self) -> io::Result<u64> {
-        StorageBackend::len(self)
-    }
-
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        StorageBackend::read(self, offset, out)
-    }
-
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        StorageBackend::write(self, offset, bytes)
-    }
-
-    fn set_len(&mut self, len: u64) -> io::Result<()> {
-        StorageBackend::set_len(self, len)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        StorageBackend::sync_data(self)
     }
 }

@@ -14,7 +14,6 @@ mod fault;
 mod footprint;
 mod keeper;
 mod model;
-mod vault;
 
 /// A clock that goes when it is told to.
 #[derive(Clone, Debug, Default)]

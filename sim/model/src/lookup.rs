@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use restante_proto::routing::Lookup;
+use restante_proto::time::MonoMillis;
 use restante_sim_population::Regions;
 
 use crate::{
@@ -102,13 +103,13 @@ impl Walker {
         let mut now_ms = 0;
         loop {
             self.note_near(ground, &lookup, now_ms);
-            while let Some(node) = lookup.ask(now_ms) {
+            while let Some(node) = lookup.ask(MonoMillis::new(now_ms)) {
                 self.contact(ground, origin, node, now_ms);
             }
-            if lookup.is_done(now_ms) {
+            if lookup.is_done(MonoMillis::new(now_ms)) {
                 break;
             }
-            let timeout_ms = lookup.next_timeout(now_ms);
+            let timeout_ms = lookup.next_timeout(MonoMillis::new(now_ms)).get();
             match self.awaited.peek() {
                 Some(Reverse((at_ms, node))) if *at_ms <= timeout_ms => {
                     let (at_ms, node) = (*at_ms, *node);
@@ -167,12 +168,12 @@ impl Walker {
             .answer
             .iter()
             .map(|(distance, node)| (*node, *distance));
-        Lookup::new(0, ground.rules.wanted, seeds)
+        Lookup::new(MonoMillis::default(), ground.rules.wanted, seeds)
     }
 
     /// Notes who is near so far, if that has changed.
     fn note_near(&mut self, ground: &Ground<'_>, lookup: &Lookup<u32, u64>, now_ms: u64) {
-        let near: Vec<u32> = lookup.near(now_ms, ground.within).collect();
+        let near: Vec<u32> = lookup.near(MonoMillis::new(now_ms), ground.within).collect();
         let last = self.near_ms.last().map(|(_, near)| near);
         if !near.is_empty() && last != Some(&near) {
             self.near_ms.push((now_ms, near));
@@ -244,7 +245,7 @@ impl Walker {
             .answer
             .iter()
             .map(|(distance, node)| (*node, *distance));
-        lookup.on_answer(now_ms, distance, named);
+        lookup.on_answer(MonoMillis::new(now_ms), distance, named);
     }
 }
 

@@ -104,8 +104,8 @@ impl Person {
             devices: vec![CardDevice {
                 certificate: identity.certificate(),
                 prekey: prekey.public().clone(),
+                first_contact: identity.first_contact().public(),
             }],
-            first_contact: identity.first_contact().public(),
             avatar: None,
         };
         let mut records = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use restante_proto::{
     ItemId, NodeId,
-    card::VerifiedCard,
+    card::{Card, VerifiedCard},
     envelope::{self, Lifetime, Recipient},
     keys::PublicKey,
     limits::{DAY_MS, HOUR_MS, MESSAGE_TTL_MAX_MS, REPLICAS, SECOND_MS},
@@ -96,19 +96,23 @@ impl Person {
             self.disk.sent.insert(draft.message, to);
             let expires = now.plus(draft.ttl_ms);
             let message = Message::new(&self.disk.identity, draft.message, now, content);
-            let message = self.introduce(now, to, message);
+            let message = self.introduce(now, card.card(), message);
             self.send(now, &card, message, expires);
         }
     }
 
     /// Puts a grant beside a text to somebody who has never been heard from, as the node does.
-    fn introduce(&mut self, now: UnixMillis, to: PublicKey, message: Message) -> Message {
+    fn introduce(&mut self, now: UnixMillis, card: &Card, message: Message) -> Message {
+        let to = card.account;
         let contact = self.disk.contacts.get(&to);
         let granted = contact.and_then(|contact| contact.grant.as_ref());
         if granted.is_some_and(|grant| grant.mailbox(now.epoch()).is_some()) {
             return message;
         }
-        let message = envelope::with_grant(message, self.grant_to(now, &to));
+        let Some(grant) = self.grant_to(now, card) else {
+            return message;
+        };
+        let message = envelope::with_grant(message, grant);
         if let (Some(grant), Some(contact)) = (&message.grant, self.disk.contacts.get_mut(&to)) {
             contact.granted = Some(grant.last_epoch());
         }
@@ -138,7 +142,7 @@ impl Person {
         let contact = self.disk.contacts.get(&card.account);
         let granted = contact.and_then(|contact| contact.grant.as_ref()?.mailbox(now.epoch()));
         let first = Mailbox {
-            owner: card.first_contact,
+            owner: device.first_contact,
             rule: Rule::Stamp,
             epoch: now.epoch(),
         };

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use restante_proto::{
+    card::Card,
     keys::PublicKey,
     limits::{DELIVERED_COUNT_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS},
     message::{Content, Grant, MessageId},
@@ -52,7 +53,7 @@ impl Person {
         if words.is_empty() {
             return;
         }
-        let grant = self.grant_due(now, &account, contact.granted);
+        let grant = self.grant_due(now, card.card(), contact.granted);
         if let (Some(grant), Some(contact)) = (&grant, self.disk.contacts.get_mut(&account)) {
             contact.granted = Some(grant.last_epoch());
         }
@@ -72,28 +73,27 @@ impl Person {
         }
     }
 
-    /// Returns a grant for `account` when it has none, or one that ends soon.
-    fn grant_due(
-        &self,
-        now: UnixMillis,
-        account: &PublicKey,
-        granted: Option<Epoch>,
-    ) -> Option<Grant> {
+    /// Returns a grant for the account of `card` when it has none, or one that ends soon.
+    fn grant_due(&self, now: UnixMillis, card: &Card, granted: Option<Epoch>) -> Option<Grant> {
         let present = now.epoch();
         let lasts = granted.is_some_and(|last| last > present.plus(RENEW_EPOCHS));
-        (!lasts).then(|| self.grant_to(now, account))
+        if lasts {
+            return None;
+        }
+        self.grant_to(now, card)
     }
 
-    /// Returns a grant for `account` from today on.
-    pub(super) fn grant_to(&self, now: UnixMillis, account: &PublicKey) -> Grant {
-        let index = account.as_bytes()[0] % DEVICE_MAILBOXES;
-        Grant::issue(
+    /// Returns a grant for the one device of `card` from today on.
+    pub(super) fn grant_to(&self, now: UnixMillis, card: &Card) -> Option<Grant> {
+        let index = card.account.as_bytes()[0] % DEVICE_MAILBOXES;
+        Some(Grant::issue(
             &self.disk.identity,
-            account,
+            &card.account,
+            &card.devices.first()?.certificate.device,
             index,
             now.epoch(),
             GRANT_EPOCHS_MAX,
-        )
+        ))
     }
 
     /// Takes what a contact grants beside a message, unless an older one comes late.

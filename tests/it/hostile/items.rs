@@ -355,8 +355,8 @@ fn card(identity: &Identity, sequence: u64) -> Card {
         devices: vec![CardDevice {
             certificate: identity.certificate(),
             prekey: prekey.public().clone(),
+            first_contact: identity.first_contact().public(),
         }],
-        first_contact: identity.first_contact().public(),
         avatar: None,
     }
 }

@@ -1,4 +1,8 @@
+use libp2p::identity::Keypair;
+use restante_proto::routing::{Answer, Named};
+
 use super::*;
+use crate::net::node_of;
 
 fn at(text: &str) -> Multiaddr {
     text.parse().unwrap()
@@ -123,4 +127,24 @@ fn groups_are_prefixes() {
     );
     assert_eq!(near("/memory/1"), IpGroup::Other);
     assert_eq!(format!("{:?}", near("/ip4/1.2.3.4/tcp/1")), "IpGroup(v4)");
+}
+
+#[test]
+fn a_circuit_over_ip6_travels_in_an_answer_although_this_node_does_not_dial_it() {
+    let relay = Keypair::generate_ed25519().public().to_peer_id();
+    let node = node_of(&Keypair::generate_ed25519().public().to_peer_id()).unwrap();
+    let circuit = at(&format!(
+        "/ip6/2606:4700::1111/udp/4717/quic-v1/p2p/{relay}/p2p-circuit"
+    ));
+    assert_eq!(circuit.len(), 66);
+    let named = Named {
+        node,
+        addresses: vec![circuit.to_vec().into()],
+    };
+    let answer = Answer { nodes: vec![named] };
+    let read = Answer::decode(&answer.encode()).unwrap();
+    assert_eq!(read, answer);
+    let read = Multiaddr::try_from(read.nodes[0].addresses[0].to_vec()).unwrap();
+    assert_eq!(read, circuit);
+    assert!(!is_dialable(&read, false) && !is_dialable(&read, true));
 }

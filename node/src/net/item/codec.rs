@@ -27,14 +27,11 @@ impl Kind {
     }
 }
 
-/// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// What the frame is.
     pub(crate) kind: Kind,
     /// The request it belongs to; 0 for a push alone.
     pub(crate) id: u64,
-    /// What it carries.
     pub(crate) payload: Bytes,
 }
 
@@ -62,7 +59,7 @@ impl From<FrameFault> for Count {
     }
 }
 
-/// Writes one frame; the payload must fit, which whoever accepted it from the caller has checked.
+/// Writes one frame; the payload must fit, which the handle has checked.
 pub(crate) fn encode(kind: Kind, id: u64, payload: &[u8]) -> Bytes {
     let length = FRAME_HEAD_BYTES + payload.len();
     debug_assert!(
@@ -85,7 +82,6 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Adds bytes that arrived.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

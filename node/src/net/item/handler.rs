@@ -40,7 +40,6 @@ pub(crate) struct Shared {
 /// What the behaviour tells one connection.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Send a request.
     Call(Call),
     /// Answer a request of the inbound substream with this serial number.
     Respond {
@@ -49,13 +48,20 @@ pub(crate) enum Order {
         payload: Bytes,
     },
     /// Push on the inbound substream with this serial number.
-    Push { serial: u64, payload: Bytes },
+    Push {
+        serial: u64,
+        payload: Bytes,
+    },
     /// Close the inbound substream with this serial number.
-    CloseInbound { serial: u64 },
-    /// Close the outbound substream.
+    CloseInbound {
+        serial: u64,
+    },
     CloseOutbound,
     /// Keep the connection while the inbound substream with this serial number is open, or not.
-    Keep { serial: u64, kept: bool },
+    Keep {
+        serial: u64,
+        kept: bool,
+    },
     /// Keep the connection although nothing is asked, or not.
     Hold(bool),
     /// Offer the protocol to the peer, or not.
@@ -65,23 +71,25 @@ pub(crate) enum Order {
 /// What one connection tells the behaviour.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// The peer asked something.
     Request {
         kind: Kind,
         serial: u64,
         id: u64,
         payload: Bytes,
     },
-    /// The peer pushed something.
-    Push { payload: Bytes },
-    /// An inbound substream is over.
-    InboundClosed { serial: u64 },
-    /// The outbound substream is over.
+    Push {
+        payload: Bytes,
+    },
+    InboundClosed {
+        serial: u64,
+    },
     OutboundClosed,
     /// The connection has work.
     Busy,
     /// The connection has no work, after so many calls.
-    Idle { calls: u64 },
+    Idle {
+        calls: u64,
+    },
     /// The peer broke the protocol: the connection is to be closed.
     Fault,
 }

@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inbound<S> {
         Ok(())
     }
 
-    /// Sends something nobody asked for; a reader who is too slow for it is cut off.
+    /// Sends a push; a reader who is too slow for it is cut off.
     pub(crate) fn push(&mut self, payload: &[u8]) -> Result<(), End> {
         let bytes = FRAME_LENGTH_BYTES + FRAME_HEAD_BYTES + payload.len();
         let frames = self.link.queued_frames();

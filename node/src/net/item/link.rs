@@ -49,7 +49,6 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Returns how many bytes wait.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
@@ -65,7 +64,6 @@ impl Budget {
 pub(crate) struct Link<S> {
     stream: S,
     decoder: Decoder,
-    /// What is being written now.
     chunk: Bytes,
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
@@ -114,7 +112,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.queue.len() + usize::from(!self.chunk.is_empty())
     }
 
-    /// Returns how many bytes wait.
     pub(crate) const fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }
@@ -240,7 +237,6 @@ impl<S> Drop for Link<S> {
 pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Stops the timer.
     pub(crate) fn clear(&mut self) {
         self.0 = None;
     }

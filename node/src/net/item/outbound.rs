@@ -34,9 +34,7 @@ impl Call {
 /// What the opener's half reports.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// A substream is wanted.
     Open,
-    /// The peer pushed something.
     Push(Bytes),
     /// The substream is over, and with it whatever it carried.
     Ended(End),

@@ -8,7 +8,6 @@ use restante_proto::routing::{Distance, Point};
 use super::super::address::IpGroup;
 use super::super::peer::node_of;
 
-/// A node of the table.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) peer: PeerId,
@@ -21,12 +20,12 @@ pub(super) struct Entry {
 
 /// Up to k nodes that share so and so many leading bits with this one.
 ///
-/// A bucket that is full takes nobody in: whoever has been there for long is likely to stay, and a node that is gone
+/// A full bucket takes no new node: one that has been there for long is likely to stay, and a node that is gone
 /// leaves when it cannot be dialled.
 #[derive(Debug)]
 pub(super) struct Table {
     own: Point,
-    /// By the number of leading bits shared, those that nobody shares at the end left out.
+    /// By the number of leading bits shared, without the empty ones at the end.
     buckets: Vec<Vec<Entry>>,
 }
 
@@ -63,7 +62,7 @@ impl Table {
         self.place(peer).map(|(index, _)| index)
     }
 
-    /// Enters a node, or renews where it is; says whether it was not there before. A full bucket takes nobody.
+    /// Enters a node or renews its addresses; returns whether it is new. A full bucket takes no new node.
     pub(super) fn insert(
         &mut self,
         peer: PeerId,

@@ -62,7 +62,7 @@ impl Task {
     }
 
     fn dial(&mut self, address: &Multiaddr) -> Result<(), NetFault> {
-        self.swarm.behaviour_mut().gate.trust(address.clone());
+        self.swarm.behaviour_mut().limiter.trust(address.clone());
         self.swarm.dial(address.clone()).map_err(|error| {
             debug!(%error, "dial refused");
             NetFault::Undialable

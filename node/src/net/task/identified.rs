@@ -60,7 +60,7 @@ impl Task {
 
 /// Returns the addresses that are believed of a peer.
 ///
-/// It is believed about the IP address it is connected from, so that nobody can enter addresses of
+/// It is believed about the IP address it is connected from, so that no node can enter addresses of
 /// others; the address that was dialled is known to work. When the user's own entry point was
 /// dialled by name, there is no IP address to compare, and all it says is taken.
 fn believed(endpoint: &ConnectedPoint, claimed: &[Multiaddr]) -> Vec<Multiaddr> {

@@ -12,7 +12,6 @@ use super::super::limits::{
     KNOWN_PEERS_MAX,
 };
 
-/// One entry point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Who it is; learned at the first connection when the configuration does not say.
@@ -23,7 +22,7 @@ pub(super) struct Entry {
     fixed: bool,
 }
 
-/// Decides when the entry points are dialled: at once when nobody is known, then after pauses that
+/// Decides when the entry points are dialled: at once when no node is known, then after pauses that
 /// double.
 #[derive(Debug)]
 pub(super) struct Join {
@@ -75,7 +74,7 @@ impl Join {
     /// Returns whom to dial now. `alone` says that the routing table is empty, `jitter` is between
     /// 0 and 1.
     ///
-    /// In company it is rarely, but for ever: after a partition both sides know nobody of the other, and only those
+    /// In company it is rarely, but for ever: after a partition neither side knows a node of the other, and only those
     /// whom they remember bring them together again.
     pub(super) fn due(&mut self, now: Instant, alone: bool, jitter: f64) -> Vec<Entry> {
         if self.entries.is_empty() && self.known.is_empty() {
@@ -134,7 +133,7 @@ impl Join {
         }
     }
 
-    /// Forgets who answered at an entry point, because somebody else does now.
+    /// Forgets who answered at an entry point, because another node does now.
     pub(super) fn mistaken(&mut self, peer: PeerId) {
         for entry in &mut self.entries {
             if !entry.fixed && entry.peer == Some(peer) {

@@ -17,6 +17,7 @@ use libp2p::Multiaddr;
 use restante_proto::NodeId;
 use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::routing::{Answer, Distance, Lookup, Point, Question};
+use restante_proto::time::MonoMillis;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -33,13 +34,11 @@ use super::super::routing::Routing;
 use super::super::status::Count;
 use super::Task;
 
-/// Where the result of a lookup goes.
 pub(super) type Reply = oneshot::Sender<Result<Vec<NodeId>, NetFault>>;
 
 /// A question that is under way: whose it is and what came of it.
 type Pending = futures::future::BoxFuture<'static, Answered>;
 
-/// What came of a question.
 #[derive(Debug)]
 pub(super) struct Answered {
     lookup: u64,
@@ -47,7 +46,6 @@ pub(super) struct Answered {
     result: Result<Bytes, RequestFault>,
 }
 
-/// A lookup that is wanted.
 #[derive(Debug)]
 struct Wanted {
     point: Point,
@@ -62,19 +60,18 @@ struct Running {
     number: u64,
     point: Point,
     lookup: Lookup<NodeId, Distance>,
-    /// Where those are whom nobody was asked about yet.
+    /// The addresses of nodes that were heard of and not asked yet.
     addresses: BTreeMap<NodeId, Vec<Multiaddr>>,
     /// Who hears of the nearest while it goes on, and within what distance they have to be.
     near: Option<(watch::Sender<Vec<NodeId>>, Distance)>,
     reply: Option<(usize, Reply)>,
 }
 
-/// All lookups of a node.
 pub(super) struct Lookups {
     own: NodeId,
     began: Instant,
     running: Vec<Running>,
-    /// Those that somebody waits for; they go first.
+    /// Those with a caller that waits; they go first.
     waiting: VecDeque<Wanted>,
     refreshes: VecDeque<Wanted>,
     questions: FuturesUnordered<Pending>,
@@ -100,7 +97,7 @@ impl Lookups {
         }
     }
 
-    /// Takes a lookup that somebody waits for, or refuses it; `near` hears of the nearest while it goes on.
+    /// Takes a lookup for a caller, or refuses it; `near` hears of the nearest while it goes on.
     pub(super) fn want(
         &mut self,
         point: Point,
@@ -140,7 +137,6 @@ impl Lookups {
         self.due
     }
 
-    /// Returns the next answer.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answered> {
         match self.questions.poll_next_unpin(cx) {
             Poll::Ready(Some(answered)) => Poll::Ready(answered),
@@ -150,38 +146,38 @@ impl Lookups {
 
     /// Begins lookups, asks whom they want to ask while there is room, and ends those that are done.
     fn drive(&mut self, now: Instant, routing: &mut Routing, item: &mut item::Behaviour) {
-        let now_ms = self.ms(now);
+        let now = self.mono(now);
         loop {
-            self.begin(now_ms, routing);
-            self.ask(now_ms, routing, item);
+            self.begin(now, routing);
+            self.ask(now, routing, item);
             for running in &self.running {
-                running.tell_near(now_ms, routing);
+                running.tell_near(now, routing);
             }
             let crowded = item.dial_room() == 0;
             let done =
-                |running: &mut Running| running.is_abandoned() || running.lookup.is_done(now_ms);
+                |running: &mut Running| running.is_abandoned() || running.lookup.is_done(now);
             let ended: Vec<Running> = self.running.extract_if(.., done).collect();
             if ended.is_empty() {
-                // Whoever could not ask for want of room asks as soon as there is some.
+                // A lookup that could not ask for want of room asks as soon as there is some.
                 self.changed = crowded;
                 break;
             }
             for mut running in ended {
-                let unasked = crowded && running.lookup.ask(now_ms).is_some();
+                let unasked = crowded && running.lookup.ask(now).is_some();
                 running.end(unasked);
             }
         }
-        let next = |running: &Running| running.lookup.next_timeout(now_ms);
-        let at_ms = self.running.iter().map(next).min();
-        self.due = at_ms.map(|at_ms| self.began + Duration::from_millis(at_ms));
+        let next = |running: &Running| running.lookup.next_timeout(now);
+        let at = self.running.iter().map(next).min();
+        self.due = at.map(|at| self.began + Duration::from_millis(at.get()));
     }
 
     /// Asks whom the lookups want to ask, while there is room; each time another one begins.
-    fn ask(&mut self, now_ms: u64, routing: &mut Routing, item: &mut item::Behaviour) {
+    fn ask(&mut self, now: MonoMillis, routing: &mut Routing, item: &mut item::Behaviour) {
         let mut room = item.dial_room();
         for running in &mut self.running {
             while room > 0
-                && let Some(node) = running.lookup.ask(now_ms)
+                && let Some(node) = running.lookup.ask(now)
             {
                 room -= 1;
                 self.questions.push(running.ask(node, routing, item));
@@ -193,7 +189,7 @@ impl Lookups {
     }
 
     /// Begins as many of those that wait as may run.
-    fn begin(&mut self, now_ms: u64, routing: &Routing) {
+    fn begin(&mut self, now: MonoMillis, routing: &Routing) {
         while self.running.len() < LOOKUPS_AT_ONCE {
             let Some(wanted) = self
                 .waiting
@@ -213,7 +209,7 @@ impl Lookups {
                 None => 1,
             };
             let lookup = Lookup::new(
-                now_ms,
+                now,
                 wanted.count.max(least),
                 seeds.into_iter().map(place),
             );
@@ -235,7 +231,7 @@ impl Lookups {
             node,
             result,
         } = answered;
-        let now_ms = self.ms(now);
+        let now = self.mono(now);
         let result = result.map(|bytes| Answer::decode(&bytes));
         let is_broken = matches!(result, Ok(Err(_)));
         let Some(running) = self
@@ -250,7 +246,7 @@ impl Lookups {
         match result {
             Ok(Ok(answer)) => {
                 let named = running.believe(answer, &self.own, routing);
-                running.lookup.on_answer(now_ms, distance, named);
+                running.lookup.on_answer(now, distance, named);
             }
             Err(RequestFault::NoRoom) => running.lookup.on_refused(distance),
             Ok(Err(_)) | Err(_) => running.lookup.on_failed(distance),
@@ -258,9 +254,9 @@ impl Lookups {
         is_broken
     }
 
-    fn ms(&self, now: Instant) -> u64 {
+    fn mono(&self, now: Instant) -> MonoMillis {
         let passed = now.saturating_duration_since(self.began).as_millis();
-        u64::try_from(passed).unwrap_or(u64::MAX)
+        MonoMillis::new(u64::try_from(passed).unwrap_or(u64::MAX))
     }
 
     /// Tells whether it has to be looked whom to ask.
@@ -333,7 +329,7 @@ impl Running {
         named
     }
 
-    /// Adds where somebody says that a node is to what others say: whoever lies about it hides nobody.
+    /// Adds the addresses that one node gives for another to those that others gave: a liar cannot hide a node.
     fn note(&mut self, node: NodeId, said: Vec<Multiaddr>) {
         if self.addresses.len() >= HEARD_NODES_MAX && !self.addresses.contains_key(&node) {
             return;
@@ -348,11 +344,11 @@ impl Running {
 
     /// Tells who waits for it whom the lookup takes for the nearest, if that has changed, and remembers where those
     /// are: they may be called before they have been asked.
-    fn tell_near(&self, now_ms: u64, routing: &mut Routing) {
+    fn tell_near(&self, now: MonoMillis, routing: &mut Routing) {
         let Some((near, within)) = &self.near else {
             return;
         };
-        let nodes: Vec<NodeId> = self.lookup.near(now_ms, *within).collect();
+        let nodes: Vec<NodeId> = self.lookup.near(now, *within).collect();
         if nodes.is_empty() || *near.borrow() == nodes {
             return;
         }
@@ -369,7 +365,7 @@ impl Running {
         reply.is_some_and(|(_, reply)| reply.is_closed())
     }
 
-    /// Tells whoever waits for it what was found; `unasked` says that somebody was still to be asked and could not be.
+    /// Sends the result to its caller; `unasked` says that a node was still to be asked and could not be.
     fn end(self, unasked: bool) {
         let Some((count, reply)) = self.reply else {
             return;
@@ -409,7 +405,7 @@ impl Task {
         }
     }
 
-    /// Answers somebody else's question, or parts from whoever asks nonsense.
+    /// Answers a peer's question, or disconnects a peer whose question does not decode.
     pub(super) fn on_question(&mut self, via: item::Via, id: u64, payload: &[u8]) {
         let behaviour = self.swarm.behaviour_mut();
         match Question::decode(payload) {

@@ -54,7 +54,6 @@ impl Outlet {
         }
     }
 
-    /// Tells something about a peer.
     pub(super) fn tell_of(&mut self, peer: &PeerId, event: impl FnOnce(NodeId) -> NetEvent) {
         if let Some(node) = node_of(peer) {
             self.tell(event(node));

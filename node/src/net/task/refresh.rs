@@ -17,7 +17,7 @@ use super::super::limits::{
 /// How much longer a pause is than the one before when the neighbourhood has changed meanwhile, as it does while a
 /// network grows.
 const NEAR_GROWTH: u32 = 6;
-/// How much longer it is when nothing has changed: whoever joins a grown network knows its neighbours after one look.
+/// How much longer it is when nothing has changed: a node that joins a grown network knows its neighbours after one look.
 const NEAR_GROWTH_STILL: u32 = 12;
 const WHOLE_GROWTH: u32 = 8;
 
@@ -32,7 +32,7 @@ pub(super) enum Scope {
     Whole,
 }
 
-/// The plan of a node's refreshes; nothing while it knows nobody.
+/// The plan of a node's refreshes; empty while it knows no other node.
 #[derive(Debug, Default)]
 pub(super) struct Refresh(Option<Plan>);
 
@@ -53,7 +53,7 @@ struct Turn {
 }
 
 impl Refresh {
-    /// Begins anew: this node knows somebody after it knew nobody, or others may find it from now on, because it
+    /// Begins anew: this node has met its first other node, or others may find it from now on, because it
     /// serves. `jitter` is between 0 and 1.
     pub(super) fn restart(&mut self, now: Instant, jitter: f64, serves: bool) {
         let first = |pause| Turn {
@@ -68,7 +68,7 @@ impl Refresh {
         });
     }
 
-    /// Stops until the next restart: there is nobody to ask.
+    /// Stops until the next restart: there is no node to ask.
     pub(super) fn stop(&mut self) {
         self.0 = None;
     }
@@ -122,7 +122,7 @@ impl Plan {
         let new = now.iter().filter(|node| !before.contains(node)).count();
         match new {
             0 => (Scope::Near, NEAR_GROWTH_STILL),
-            // Whoever comes makes itself known to its neighbours; many at once may have missed each other.
+            // A node that comes makes itself known to its neighbours; many at once may have missed each other.
             _ if self.serves && new * 2 > LOOKUP_NODES_MIN => (Scope::Neighbourhood, NEAR_GROWTH),
             _ => (Scope::Near, NEAR_GROWTH),
         }

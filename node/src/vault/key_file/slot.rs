@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use rand::CryptoRng;
+use redb::StorageBackend;
 use zeroize::Zeroizing;
 
-use super::super::disk::{BlockFile, DiskFault};
+use super::super::disk::DiskFault;
 use super::super::store_key::SubKey;
 use super::{ALLOCATE_COUNT_MAX, KeyFault, Reconciled, SLOT_COUNT_MAX};
 
 /// The length of a slot's ID in a row.
-///
-/// # Units
-///
-/// Bytes.
 pub const SLOT_ID_BYTES: usize = 4 + TAG_BYTES;
 
 /// The name of one message key; never names another one, even when the place is used again.
@@ -84,7 +81,7 @@ impl fmt::Debug for MessageKey {
 
 /// The open file and what is known of it.
 pub(super) struct Slots {
-    file: Box<dyn BlockFile>,
+    file: Box<dyn StorageBackend>,
     tag_key: SubKey,
     /// One bit for each slot of the file: set when it is not known to be free and durable so.
     used: Vec<u64>,
@@ -99,7 +96,7 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn create<R: CryptoRng + ?Sized>(
-        mut file: Box<dyn BlockFile>,
+        file: Box<dyn StorageBackend>,
         mac_key: &SubKey,
         tag_key: SubKey,
         rng: &mut R,
@@ -112,13 +109,13 @@ impl Slots {
         rng.fill_bytes(&mut header[IDENTITY_AT..MAC_AT]);
         let mac = blake3::keyed_hash(mac_key, &header[..MAC_AT]);
         header[MAC_AT..MAC_AT + 32].copy_from_slice(mac.as_bytes());
-        file.write_at(0, &header).map_err(DiskFault::from)?;
-        file.sync().map_err(DiskFault::from)?;
+        file.write(0, &header).map_err(DiskFault::from)?;
+        file.sync_data().map_err(DiskFault::from)?;
         Ok(Self::new(file, tag_key))
     }
 
     pub(super) fn open(
-        mut file: Box<dyn BlockFile>,
+        file: Box<dyn StorageBackend>,
         mac_key: &SubKey,
         tag_key: SubKey,
     ) -> Result<Self, KeyFault> {
@@ -140,7 +137,7 @@ impl Slots {
         Ok(slots)
     }
 
-    fn new(file: Box<dyn BlockFile>, tag_key: SubKey) -> Self {
+    fn new(file: Box<dyn StorageBackend>, tag_key: SubKey) -> Self {
         Self {
             file,
             tag_key,
@@ -221,7 +218,7 @@ impl Slots {
         if self.allocated {
             return Err(KeyFault::TooLateToReconcile);
         }
-        // A key is on disk before the row that names it, and the file never shrinks: whoever goes on
+        // A key is on disk before the row that names it, and the file never shrinks: going on
         // from here would destroy messages that a copy of the file still opens.
         if live.iter().any(|slot| slot.index >= self.slot_count()) {
             return Err(KeyFault::Damaged {
@@ -246,6 +243,9 @@ impl Slots {
             }
             Ok(())
         })?;
+        // What reads as burnt may be so in memory alone, when the sync of its burning failed before this start.
+        let free = absent.iter().map(|slot| slot.index);
+        orphans.extend(free.filter(|index| !self.is_marked(*index)));
         self.overwrite(&orphans)?;
         Ok(Reconciled {
             burnt_count,
@@ -286,7 +286,7 @@ impl Slots {
     fn grow(&mut self) -> Result<(), DiskFault> {
         let end = slot_offset(self.slot_count());
         // Written, not only made longer, so that the disk gives the space now.
-        self.file.write_at(end, &[0; PAGE_BYTES])?;
+        self.file.write(end, &[0; PAGE_BYTES])?;
         self.used.resize(self.used.len() + WORDS_PER_PAGE, 0);
         Ok(())
     }
@@ -309,9 +309,9 @@ impl Slots {
     fn write_keys(&mut self, keys: &[MessageKey]) -> Result<(), DiskFault> {
         for key in keys {
             self.file
-                .write_at(slot_offset(key.slot.index), key.as_bytes())?;
+                .write(slot_offset(key.slot.index), key.as_bytes())?;
         }
-        Ok(self.file.sync()?)
+        Ok(self.file.sync_data()?)
     }
 
     /// Burns slots whatever they hold, durably.
@@ -336,9 +336,9 @@ impl Slots {
 
     fn write_zeros(&mut self, indexes: &BTreeSet<u32>) -> Result<(), DiskFault> {
         for &index in indexes {
-            self.file.write_at(slot_offset(index), &[0; SLOT_BYTES])?;
+            self.file.write(slot_offset(index), &[0; SLOT_BYTES])?;
         }
-        Ok(self.file.sync()?)
+        Ok(self.file.sync_data()?)
     }
 
     /// Calls `visitor` with every slot that is not free, reading the file in pieces.
@@ -352,7 +352,7 @@ impl Slots {
             let count = (self.slot_count() - first).min(SLOTS_PER_PIECE);
             let piece = &mut piece[..count as usize * SLOT_BYTES];
             self.file
-                .read_at(slot_offset(first), piece)
+                .read(slot_offset(first), piece)
                 .map_err(DiskFault::from)?;
             let (slots, _) = piece.as_chunks::<SLOT_BYTES>();
             for (index, bytes) in (first..).zip(slots) {
@@ -368,8 +368,7 @@ impl Slots {
 
     fn read_slot(&self, index: u32) -> Result<SlotBytes, DiskFault> {
         let mut bytes = Zeroizing::new([0; SLOT_BYTES]);
-        self.file
-            .read_at(slot_offset(index), bytes.as_mut_slice())?;
+        self.file.read(slot_offset(index), bytes.as_mut_slice())?;
         Ok(bytes)
     }
 
@@ -385,6 +384,10 @@ impl Slots {
         let bit = 1 << (index % 64);
         let word = &mut self.used[index as usize / 64];
         *word = if used { *word | bit } else { *word & !bit };
+    }
+
+    fn is_marked(&self, index: u32) -> bool {
+        self.used[index as usize / 64] & 1 << (index % 64) != 0
     }
 
     fn slot_count(&self) -> u32 {
@@ -413,7 +416,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 const SLOTS_PER_PIECE: u32 = (PIECE_BYTES / SLOT_BYTES) as u32;
 
 /// How many keys without a row are collected before they are burnt with one sync.
-const ORPHAN_COUNT_MAX: usize = 4096;
+pub(super) const ORPHAN_COUNT_MAX: usize = 4096;
 
 const MAGIC: &[u8; 8] = b"RSTKEYS1";
 const IDENTITY_AT: usize = MAGIC.len();
@@ -422,7 +425,7 @@ const MAC_AT: usize = IDENTITY_AT + 32;
 /// The longest file there can be.
 const FILE_BYTES_MAX: u64 = PAGE_BYTES as u64 + SLOT_COUNT_MAX as u64 * SLOT_BYTES as u64;
 
-fn check_header(file: &dyn BlockFile, length: u64, mac_key: &SubKey) -> Result<(), KeyFault> {
+fn check_header(file: &dyn StorageBackend, length: u64, mac_key: &SubKey) -> Result<(), KeyFault> {
     let damaged = |why| Err(KeyFault::Damaged { why });
     if length < PAGE_BYTES as u64 {
         return damaged("it is cut short");
@@ -431,7 +434,7 @@ fn check_header(file: &dyn BlockFile, length: u64, mac_key: &SubKey) -> Result<(
         return damaged("it is longer than any version of this program made it");
     }
     let mut header = [0; PAGE_BYTES];
-    file.read_at(0, &mut header).map_err(DiskFault::from)?;
+    file.read(0, &mut header).map_err(DiskFault::from)?;
     if &header[..IDENTITY_AT] != MAGIC {
         return damaged("it does not start as a key file does");
     }

@@ -3,13 +3,15 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
+use restante_sim_disk::{Disk, Faults, Operation};
 
-use super::super::test_disk::{TestDisk, contains, seeded};
+use super::slot::ORPHAN_COUNT_MAX;
 use super::*;
+use crate::fixture::{bytes, contains, disk_with, file, leave_room, seeded};
 
 #[test]
 fn a_body_opens_with_its_key_and_context_and_nothing_else() {
-    let (disk, key) = (TestDisk::default(), store_key());
+    let (disk, key) = (Disk::instant(1), store_key());
     let keys = created(&disk, &key);
     let rng = &mut seeded(7);
     let one = keys.allocate(rng).unwrap();
@@ -41,8 +43,9 @@ fn a_body_opens_with_its_key_and_context_and_nothing_else() {
         damaged(one.slot(), b"id 1", &flipped);
     }
     // The key file alone, under another store key, is not even a key file.
+    drop(keys);
     let other = StoreKey::random(&mut seeded(99));
-    let fault = KeyFile::open_on(Box::new(disk), &other).unwrap_err();
+    let fault = KeyFile::open_on(Box::new(file(&disk)), &other).unwrap_err();
     let why = "its header does not belong to this home";
     assert_eq!(fault, KeyFault::Damaged { why });
 }
@@ -50,9 +53,9 @@ fn a_body_opens_with_its_key_and_context_and_nothing_else() {
 #[test]
 fn a_key_alone_without_the_store_key_does_not_open_a_body() {
     let rng = &mut seeded(1);
-    let (one, other) = (created(&TestDisk::default(), &store_key()), {
+    let (one, other) = (created(&Disk::instant(1), &store_key()), {
         let key = StoreKey::random(&mut seeded(98));
-        created(&TestDisk::default(), &key)
+        created(&Disk::instant(1), &key)
     });
     let key = one.allocate(rng).unwrap();
     let sealed = one.seal_body(&key, b"", b"text", rng).unwrap();
@@ -65,14 +68,14 @@ fn a_key_alone_without_the_store_key_does_not_open_a_body() {
 
 #[test]
 fn a_burnt_slot_is_used_again_and_its_old_name_is_dead() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let keys = created(&disk, &store_key());
     let rng = &mut seeded(3);
     let old = keys.allocate(rng).unwrap();
     let sealed = keys.seal_body(&old, b"", b"old", rng).unwrap();
     assert_eq!(keys.burn(&[old.slot()]).unwrap(), 1);
     assert_eq!(keys.burn(&[old.slot()]).unwrap(), 0);
-    assert!(!contains(&disk.bytes(), old.as_bytes()));
+    assert!(!contains(&bytes(&disk), old.as_bytes()));
     let new = keys.allocate(rng).unwrap();
     assert_eq!(
         new.slot().to_bytes()[..4],
@@ -96,7 +99,7 @@ fn a_burnt_slot_is_used_again_and_its_old_name_is_dead() {
 
 #[test]
 fn names_of_no_slot_are_burnt_ones() {
-    let keys = created(&TestDisk::default(), &store_key());
+    let keys = created(&Disk::instant(1), &store_key());
     for bytes in [
         [0; SLOT_ID_BYTES],
         [0xff; SLOT_ID_BYTES],
@@ -111,7 +114,7 @@ fn names_of_no_slot_are_burnt_ones() {
 
 #[test]
 fn a_batch_of_keys_costs_one_sync() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let keys = created(&disk, &store_key());
     let before = disk.sync_count();
     let made = keys.allocate_batch(64, &mut seeded(4)).unwrap();
@@ -125,7 +128,7 @@ fn a_batch_of_keys_costs_one_sync() {
 
 #[test]
 fn reconciling_burns_what_no_row_names_and_reports_what_is_gone() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let key = store_key();
     let rng = &mut seeded(5);
     let keys = created(&disk, &key);
@@ -149,7 +152,7 @@ fn reconciling_burns_what_no_row_names_and_reports_what_is_gone() {
         let there = keys.read(message.slot()).unwrap().is_some();
         assert_eq!(there, at < 100 && at != 7, "key {at}");
         assert_eq!(
-            contains(&disk.bytes(), message.as_bytes()),
+            contains(&bytes(&disk), message.as_bytes()),
             there,
             "key {at}"
         );
@@ -157,26 +160,31 @@ fn reconciling_burns_what_no_row_names_and_reports_what_is_gone() {
 }
 
 #[test]
-fn more_orphans_than_one_sync_takes_are_all_burnt() {
-    let disk = full_of_garbage();
+fn a_full_file_takes_no_more_keys() {
+    let disk = with_garbage(SLOT_COUNT_MAX);
     let keys = opened(&disk, &store_key());
     assert_eq!(keys.count().unwrap(), SLOT_COUNT_MAX);
     let full = keys.allocate(&mut seeded(1)).unwrap_err();
-    assert_eq!(
-        full,
-        KeyFault::Full {
-            limit: SLOT_COUNT_MAX
-        }
-    );
+    let limit = SLOT_COUNT_MAX;
+    assert_eq!(full, KeyFault::Full { limit });
+}
+
+#[test]
+fn more_orphans_than_one_sync_takes_are_all_burnt() {
+    let count = 3 * ORPHAN_COUNT_MAX as u32 + 128;
+    let disk = with_garbage(count);
+    let keys = opened(&disk, &store_key());
+    let before = disk.sync_count();
     let found = keys.reconcile(&BTreeSet::new()).unwrap();
-    assert_eq!(found.burnt_count, SLOT_COUNT_MAX);
-    assert!(disk.bytes()[4096..].iter().all(|&byte| byte == 0));
+    assert_eq!(found.burnt_count, count);
+    assert_eq!(disk.sync_count() - before, 4);
+    assert!(bytes(&disk)[4096..].iter().all(|&byte| byte == 0));
     keys.allocate(&mut seeded(1)).unwrap();
 }
 
 #[test]
 fn one_call_makes_a_bounded_number_of_keys() {
-    let keys = created(&TestDisk::default(), &store_key());
+    let keys = created(&Disk::instant(1), &store_key());
     let (got, limit) = (ALLOCATE_COUNT_MAX + 1, ALLOCATE_COUNT_MAX);
     let fault = keys.allocate_batch(got, &mut seeded(1)).unwrap_err();
     assert_eq!(fault, KeyFault::TooMany { got, limit });
@@ -200,12 +208,12 @@ fn one_call_makes_a_bounded_number_of_keys() {
 
 #[test]
 fn a_full_disk_loses_no_key_and_burning_goes_on() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let key = store_key();
     let keys = created(&disk, &key);
     let rng = &mut seeded(6);
     let mut made = keys.allocate_batch(100, rng).unwrap();
-    disk.leave_room(1);
+    leave_room(&disk, 1);
     let fault = loop {
         match keys.allocate_batch(50, rng) {
             Ok(more) => made.extend(more),
@@ -217,50 +225,83 @@ fn a_full_disk_loses_no_key_and_burning_goes_on() {
     assert_eq!(made.len(), 250, "two pages were there to fill");
     let burnt = made.pop().unwrap();
     assert_eq!(keys.burn(&[burnt.slot()]).unwrap(), 1);
-    for keys in [keys, opened(&disk, &key)] {
+    let check = |keys: &KeyFile| {
         assert!(keys.read(burnt.slot()).unwrap().is_none());
         for message in &made {
             let read = keys.read(message.slot()).unwrap().unwrap();
             assert_eq!(read.as_bytes(), message.as_bytes());
         }
+    };
+    check(&keys);
+    drop(keys);
+    check(&opened(&disk, &key));
+}
+
+/// The ways in which the sync of a burning fails: whether the kernel gives up what it should have written, and whether
+/// the process then starts again.
+const FAILED_SYNCS: [(bool, bool); 4] =
+    [(false, false), (false, true), (true, false), (true, true)];
+
+/// Burns a key with a sync that fails, and perhaps restarts the process; returns the key.
+fn burnt_in_memory_alone(disk: &Disk, (gives_up, restarts): (bool, bool)) -> (KeyFile, MessageKey) {
+    let keys = created(disk, &store_key());
+    let message = keys.allocate(&mut seeded(1)).unwrap();
+    disk.set_faults(Faults {
+        sync_error_drops: gives_up,
+        ..Faults::default()
+    });
+    disk.fail_next(Operation::Sync, 1);
+    let burnt = keys.burn(&[message.slot()]);
+    assert!(matches!(burnt, Err(KeyFault::Disk(_))));
+    if !restarts {
+        return (keys, message);
     }
+    drop(keys);
+    disk.kill();
+    (opened(disk, &store_key()), message)
 }
 
 #[test]
 fn a_burn_that_failed_is_done_when_it_is_repeated() {
-    let disk = TestDisk::default();
-    let key = store_key();
-    let keys = created(&disk, &key);
-    let message = keys.allocate(&mut seeded(1)).unwrap();
-    // The write goes through and the sync fails: the zeros may be in memory alone.
-    disk.fail_after(1);
-    assert!(matches!(
-        keys.burn(&[message.slot()]),
-        Err(KeyFault::Disk(_))
-    ));
-    disk.heal();
-    let before = disk.sync_count();
-    keys.burn(&[message.slot()]).unwrap();
-    assert_eq!(disk.sync_count() - before, 1);
-    for seed in 0..20 {
-        let left = disk.after_power_cut(&mut seeded(seed));
-        assert!(!contains(&left.bytes(), message.as_bytes()));
+    for (seed, how) in (0..20).flat_map(|seed| FAILED_SYNCS.map(|how| (seed, how))) {
+        let disk = Disk::instant(seed);
+        let (keys, message) = burnt_in_memory_alone(&disk, how);
+        let before = disk.sync_count();
+        keys.burn(&[message.slot()]).unwrap();
+        assert_eq!(disk.sync_count() - before, 1);
+        drop(keys);
+        disk.crash();
+        let is_there = contains(&bytes(&disk), message.as_bytes());
+        assert!(!is_there, "seed {seed}, {how:?}");
+    }
+}
+
+#[test]
+fn reconciling_finishes_a_burn_that_failed() {
+    for (seed, gives_up) in (0..20).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let disk = Disk::instant(seed);
+        let (keys, message) = burnt_in_memory_alone(&disk, (gives_up, true));
+        let found = keys.reconcile(&BTreeSet::from([message.slot()])).unwrap();
+        assert_eq!(found.absent, [message.slot()]);
+        drop(keys);
+        disk.crash();
+        let is_there = contains(&bytes(&disk), message.as_bytes());
+        assert!(!is_there, "seed {seed}, gives up: {gives_up}");
     }
 }
 
 #[test]
 fn files_that_are_no_key_files_are_refused() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let key = store_key();
     created(&disk, &key).allocate(&mut seeded(1)).unwrap();
-    let sound = disk.bytes();
-    let why_of =
-        |bytes: Vec<u8>| match KeyFile::open_on(Box::new(TestDisk::with_bytes(bytes)), &key)
-            .unwrap_err()
-        {
-            KeyFault::Damaged { why } => why,
-            other => panic!("{other}"),
-        };
+    let sound = bytes(&disk);
+    let why_of = |bytes: Vec<u8>| match KeyFile::open_on(Box::new(file(&disk_with(&bytes))), &key)
+        .unwrap_err()
+    {
+        KeyFault::Damaged { why } => why,
+        other => panic!("{other}"),
+    };
     assert_eq!(why_of(vec![]), "it is cut short");
     assert_eq!(why_of(sound[..4095].to_vec()), "it is cut short");
     assert_eq!(
@@ -278,19 +319,19 @@ fn files_that_are_no_key_files_are_refused() {
         flipped[at] ^= 1;
         assert_eq!(why_of(flipped), "its header does not belong to this home");
     }
-    let there = KeyFile::create_on(Box::new(disk), &key, &mut seeded(1)).unwrap_err();
+    let there = KeyFile::create_on(Box::new(file(&disk)), &key, &mut seeded(1)).unwrap_err();
     assert_eq!(there, KeyFault::AlreadyThere);
 }
 
 #[test]
 fn a_file_cut_in_the_middle_keeps_the_keys_before_the_cut() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let key = store_key();
     let made = created(&disk, &key)
         .allocate_batch(200, &mut seeded(1))
         .unwrap();
     let cut = 4096 + 32 * 150 + 7;
-    let cut = TestDisk::with_bytes(disk.bytes()[..cut].to_vec());
+    let cut = disk_with(&bytes(&disk)[..cut]);
     let keys = opened(&cut, &key);
     let live: BTreeSet<SlotId> = made.iter().map(MessageKey::slot).collect();
     let found = keys.reconcile(&live).unwrap();
@@ -302,12 +343,12 @@ fn a_file_cut_in_the_middle_keeps_the_keys_before_the_cut() {
 
 #[test]
 fn a_file_that_lost_whole_pages_with_keys_of_rows_is_not_reconciled() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let key = store_key();
     let made = created(&disk, &key)
         .allocate_batch(200, &mut seeded(1))
         .unwrap();
-    let keys = opened(&TestDisk::with_bytes(disk.bytes()[..8192].to_vec()), &key);
+    let keys = opened(&disk_with(&bytes(&disk)[..8192]), &key);
     let live: BTreeSet<SlotId> = made.iter().map(MessageKey::slot).collect();
     let cut = keys.reconcile(&live).unwrap_err();
     assert!(matches!(cut, KeyFault::Damaged { .. }), "{cut}");
@@ -340,7 +381,7 @@ fn a_real_file_is_created_once_opened_once_and_kept() {
 
 #[test]
 fn debug_output_shows_no_key() {
-    let keys = created(&TestDisk::default(), &store_key());
+    let keys = created(&Disk::instant(1), &store_key());
     let key = keys.allocate(&mut seeded(1)).unwrap();
     assert_eq!(
         format!("{keys:?} {key:?}"),
@@ -369,12 +410,12 @@ proptest! {
         at in 4096..8192_usize,
         flip in 1..=255_u8,
     ) {
-        let disk = TestDisk::default();
+        let disk = Disk::instant(1);
         let key = store_key();
         let made = created(&disk, &key).allocate_batch(100, &mut seeded(1)).unwrap();
-        let mut bytes = disk.bytes();
+        let mut bytes = bytes(&disk);
         bytes[at] ^= flip;
-        let keys = opened(&TestDisk::with_bytes(bytes), &key);
+        let keys = opened(&disk_with(&bytes), &key);
         let hit = (at - 4096) / 32;
         for (index, message) in made.iter().enumerate() {
             prop_assert_eq!(keys.read(message.slot()).unwrap().is_none(), index == hit);
@@ -391,13 +432,16 @@ proptest! {
 fn power_cuts(seed: u64, lying: bool) -> Result<(), String> {
     let rng = &mut seeded(seed);
     let key = store_key();
-    let mut disk = TestDisk::default();
+    let disk = Disk::instant(seed);
     let mut keys = created(&disk, &key);
     let mut live: BTreeMap<SlotId, [u8; 32]> = BTreeMap::new();
     let mut burnt: Vec<[u8; 32]> = Vec::new();
     for _ in 0..12 {
         if lying {
-            disk.lie_about_sync();
+            disk.set_faults(Faults {
+                lying_sync: 1.0,
+                ..Faults::default()
+            });
         }
         if rng.random_range(0..2) == 0 {
             disk.fail_after(rng.random_range(0..60));
@@ -406,7 +450,8 @@ fn power_cuts(seed: u64, lying: bool) -> Result<(), String> {
             work(&keys, rng, &mut live, &mut burnt);
         }
         drop(keys);
-        disk = disk.after_power_cut(rng);
+        disk.mend();
+        disk.crash();
         keys = opened(&disk, &key);
         let found = keys
             .reconcile(&live.keys().copied().collect())
@@ -414,7 +459,7 @@ fn power_cuts(seed: u64, lying: bool) -> Result<(), String> {
         if !found.absent.is_empty() {
             return Err(format!("{} keys were lost", found.absent.len()));
         }
-        let bytes = disk.bytes();
+        let bytes = bytes(&disk);
         let (slots, _) = bytes[4096..].as_chunks::<32>();
         let there: BTreeSet<&[u8; 32]> = slots.iter().filter(|slot| **slot != [0; 32]).collect();
         if there != live.values().collect() {
@@ -459,18 +504,19 @@ fn store_key() -> StoreKey {
     StoreKey::random(&mut seeded(42))
 }
 
-fn created(disk: &TestDisk, key: &StoreKey) -> KeyFile {
-    KeyFile::create_on(Box::new(disk.clone()), key, &mut seeded(43)).unwrap()
+fn created(disk: &Disk, key: &StoreKey) -> KeyFile {
+    KeyFile::create_on(Box::new(file(disk)), key, &mut seeded(43)).unwrap()
 }
 
-fn opened(disk: &TestDisk, key: &StoreKey) -> KeyFile {
-    KeyFile::open_on(Box::new(disk.clone()), key).unwrap()
+fn opened(disk: &Disk, key: &StoreKey) -> KeyFile {
+    KeyFile::open_on(Box::new(file(disk)), key).unwrap()
 }
 
-fn full_of_garbage() -> TestDisk {
-    let disk = TestDisk::default();
+/// A key file with so many slots that no row names.
+fn with_garbage(slots: u32) -> Disk {
+    let disk = Disk::instant(1);
     created(&disk, &store_key());
-    let mut bytes = disk.bytes();
-    bytes.resize(4096 + 32 * SLOT_COUNT_MAX as usize, 0xab);
-    TestDisk::with_bytes(bytes)
+    let mut bytes = bytes(&disk);
+    bytes.resize(4096 + 32 * slots as usize, 0xab);
+    disk_with(&bytes)
 }

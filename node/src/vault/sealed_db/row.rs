@@ -18,7 +18,6 @@ impl Table {
         Self(name)
     }
 
-    /// Returns the name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.0
@@ -28,7 +27,6 @@ impl Table {
 /// A decrypted row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The natural key it was put under.
     pub key: Vec<u8>,
     /// Its value; wiped from memory when dropped.
     pub value: Zeroizing<Vec<u8>>,
@@ -46,12 +44,10 @@ pub(super) const ROW_HASH_BYTES: usize = 32;
 /// The keyed hash a row lies under.
 pub(super) type RowHash = [u8; ROW_HASH_BYTES];
 
-/// The keys of one table.
 pub(super) struct TableKeys {
     table: Table,
     index: SubKey,
     seal: SealKey,
-    /// The table's name on the disk.
     pub(super) disk_name: String,
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use restante_sim_disk::Disk;
 
 use crate::engine_panic::panic_is_caught;
 
-use super::super::test_disk::{TestDisk, seeded};
 use super::*;
+use crate::fixture::{disk_with, file, leave_room, seeded};
 
 const CONTACTS: Table = Table::new("contacts");
 const MESSAGES: Table = Table::new("messages");
@@ -18,7 +19,7 @@ type Model = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 #[test]
 fn what_was_put_is_there_in_natural_order_after_opening_again() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let db = created(&disk);
     assert!(iter(&db, CONTACTS).is_empty());
     put(
@@ -66,7 +67,7 @@ fn an_error_rolls_everything_back() {
             Self::Db(fault)
         }
     }
-    let db = created(&TestDisk::default());
+    let db = created(&Disk::instant(1));
     let refused = db.write(|tx| {
         tx.put(CONTACTS, b"a", b"1")?;
         assert_eq!(
@@ -96,7 +97,7 @@ fn an_error_rolls_everything_back() {
 
 #[test]
 fn the_longest_row_fits_and_one_byte_more_does_not() {
-    let db = created(&TestDisk::default());
+    let db = created(&Disk::instant(1));
     let (key, value) = (vec![1; ROW_KEY_BYTES_MAX], vec![2; ROW_VALUE_BYTES_MAX]);
     put(&db, CONTACTS, &[(&key, &value)]);
     assert_eq!(
@@ -121,16 +122,16 @@ fn the_longest_row_fits_and_one_byte_more_does_not() {
 
 #[test]
 fn another_store_key_and_other_files_are_refused() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     put(&created(&disk), CONTACTS, &[(b"a", b"1")]);
     let other = StoreKey::random(&mut seeded(77));
-    let opened = SealedDb::open_with_backend(disk.clone(), &other, &mut seeded(1));
+    let opened = SealedDb::open_with_backend(file(&disk), &other, &mut seeded(1));
     assert_eq!(opened.unwrap_err(), DbFault::WrongKey);
     assert_eq!(
-        SealedDb::create_with_backend(disk, &key(), &mut seeded(1)).unwrap_err(),
+        SealedDb::create_with_backend(file(&disk), &key(), &mut seeded(1)).unwrap_err(),
         DbFault::AlreadyThere
     );
-    let empty = open(&TestDisk::default()).unwrap_err();
+    let empty = open(&Disk::instant(1)).unwrap_err();
     assert_eq!(empty, DbFault::Damaged { why: "it is empty" });
     for bytes in [
         vec![0; 1],
@@ -138,7 +139,7 @@ fn another_store_key_and_other_files_are_refused() {
         vec![0xff; 100_000],
         b"SQLite format 3\0".repeat(999),
     ] {
-        let fault = open(&TestDisk::with_bytes(bytes)).unwrap_err();
+        let fault = open(&disk_with(&bytes)).unwrap_err();
         assert!(matches!(fault, DbFault::Damaged { .. }), "{fault}");
     }
 }
@@ -191,9 +192,9 @@ fn a_panic_of_the_engine_is_caught_and_known_to_be() {
 #[test]
 fn a_full_disk_loses_nothing_that_was_committed() {
     for room in [0, 1, 2, 3, 5, 8, 13, 40] {
-        let disk = TestDisk::default();
+        let disk = Disk::instant(1);
         let db = created(&disk);
-        disk.leave_room(room);
+        leave_room(&disk, room);
         let mut committed = 0_u32;
         let fault = loop {
             match put_numbered(&db, committed) {
@@ -210,7 +211,7 @@ fn a_full_disk_loses_nothing_that_was_committed() {
             Ok(db) => check_numbered(&db, committed),
             Err(fault) => assert_eq!(fault, DbFault::Disk(DiskFault::Full)),
         }
-        disk.heal();
+        disk.set_capacity(u64::MAX);
         let db = reopened(&disk);
         check_numbered(&db, committed);
         put(&db, CONTACTS, &[(b"a", b"it works again")]);
@@ -219,8 +220,9 @@ fn a_full_disk_loses_nothing_that_was_committed() {
 
 #[test]
 fn a_failing_disk_never_looks_like_success() {
-    for calls in 0..60 {
-        let disk = TestDisk::default();
+    // What a restarted process finds is what the page cache had, or what had reached the disk.
+    for (calls, power_cut) in (0..60).flat_map(|calls| [(calls, false), (calls, true)]) {
+        let disk = Disk::instant(calls);
         let db = created(&disk);
         for number in 0..3 {
             put_numbered(&db, number).unwrap();
@@ -239,12 +241,11 @@ fn a_failing_disk_never_looks_like_success() {
         );
         assert_eq!(put_numbered(&db, 1000), Err(DbFault::NeedsReopen));
         drop(db);
-        disk.heal();
-        // Both with what the page cache had and with what had reached the disk.
-        check_numbered(
-            &reopened(&disk.after_power_cut(&mut seeded(calls))),
-            committed,
-        );
+        disk.mend();
+        match power_cut {
+            true => disk.crash(),
+            false => disk.kill(),
+        };
         check_numbered(&reopened(&disk), committed);
     }
 }
@@ -253,7 +254,7 @@ fn a_failing_disk_never_looks_like_success() {
 fn power_cuts_lose_nothing_that_was_committed() {
     for seed in 0..60 {
         let rng = &mut seeded(seed);
-        let mut disk = TestDisk::default();
+        let disk = Disk::instant(seed);
         let mut model = Model::new();
         let mut db = created(&disk);
         for _ in 0..5 {
@@ -272,7 +273,8 @@ fn power_cuts_lose_nothing_that_was_committed() {
                 }
             }
             drop(db);
-            disk = disk.after_power_cut(rng);
+            disk.mend();
+            disk.crash();
             db = reopened(&disk);
             let found = contents(&db);
             if doubtful.as_ref() == Some(&found) {
@@ -288,7 +290,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn behaves_as_a_sorted_map(steps in prop::collection::vec(step(), 1..40)) {
-        let disk = TestDisk::default();
+        let disk = Disk::instant(1);
         let mut db = created(&disk);
         let mut model = Model::new();
         for step in steps {
@@ -368,16 +370,16 @@ fn key() -> StoreKey {
     StoreKey::random(&mut seeded(42))
 }
 
-fn created(disk: &TestDisk) -> SealedDb {
-    SealedDb::create_with_backend(disk.clone(), &key(), &mut seeded(43)).unwrap()
+fn created(disk: &Disk) -> SealedDb {
+    SealedDb::create_with_backend(file(disk), &key(), &mut seeded(43)).unwrap()
 }
 
-fn open(disk: &TestDisk) -> Result<SealedDb, DbFault> {
-    SealedDb::open_with_backend(disk.clone(), &key(), &mut seeded(44))
+fn open(disk: &Disk) -> Result<SealedDb, DbFault> {
+    SealedDb::open_with_backend(file(disk), &key(), &mut seeded(44))
 }
 
 #[track_caller]
-fn reopened(disk: &TestDisk) -> SealedDb {
+fn reopened(disk: &Disk) -> SealedDb {
     open(disk).unwrap()
 }
 

@@ -2,8 +2,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 
-use super::super::test_disk::seeded;
 use super::*;
+use crate::fixture::seeded;
 
 const PASSPHRASE: &[u8] = b"correct horse battery staple";
 

@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{LOOKUP_MS, Lookup, PATHS, QUESTION_MS};
+use super::{KNOWN_MAX, LOOKUP_MS, Lookup, PATHS, QUESTION_MS};
 use crate::limits::FOUND_NODES_MAX;
+use crate::time::MonoMillis;
 
 const WANTED: usize = 8;
+
+const fn at(ms: u64) -> MonoMillis {
+    MonoMillis::new(ms)
+}
 
 /// How a node behaves when it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +107,12 @@ impl Network {
     fn look_up(&self, from: u64, point: u64) -> Outcome {
         let seeds = self.nearest(self.table(from), point);
         let seeds = seeds.into_iter().map(|node| (node, node ^ point));
-        let mut lookup = Lookup::new(0, WANTED, seeds);
+        let mut lookup = Lookup::new(at(0), WANTED, seeds);
         let (mut now_ms, mut questions) = (0, 0);
         // When a question ends, and whose it is.
         let mut open: BTreeSet<(u64, u64)> = BTreeSet::new();
-        while !lookup.is_done(now_ms) {
-            while let Some(node) = lookup.ask(now_ms) {
+        while !lookup.is_done(at(now_ms)) {
+            while let Some(node) = lookup.ask(at(now_ms)) {
                 questions += 1;
                 let gone = self.manner(node) == Manner::Gone;
                 let after_ms = if gone {
@@ -117,10 +122,10 @@ impl Network {
                 };
                 assert!(open.insert((now_ms + after_ms, node)));
             }
-            if lookup.is_done(now_ms) {
+            if lookup.is_done(at(now_ms)) {
                 break;
             }
-            let timeout_ms = lookup.next_timeout(now_ms);
+            let timeout_ms = lookup.next_timeout(at(now_ms)).get();
             assert!(
                 timeout_ms > now_ms,
                 "a lookup that waits for the past spins"
@@ -140,7 +145,7 @@ impl Network {
                         let named = self.answer(node, point).into_iter();
                         let named = named.filter(|named| *named != from);
                         let named = named.map(|named| (named, named ^ point));
-                        lookup.on_answer(now_ms, node ^ point, named);
+                        lookup.on_answer(at(now_ms), node ^ point, named);
                     }
                 }
             }
@@ -215,6 +220,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn of_more_than_can_be_known_the_farthest_give_way(
+        seeds in proptest::collection::btree_set(1_u64..100_000, 1..60),
+        named in proptest::collection::vec(1_u64..100_000, 300..900),
+    ) {
+        let mut lookup = Lookup::new(at(0), KNOWN_MAX, seeds.iter().map(|node| (*node, *node)));
+        let mut heard = seeds;
+        let asked: Vec<u64> = std::iter::from_fn(|| lookup.ask(at(0))).collect();
+        for (node, named) in asked.iter().zip(named.chunks(300)) {
+            heard.extend(named);
+            lookup.on_answer(at(1), *node, named.iter().map(|node| (*node, *node)));
+        }
+        let near: Vec<u64> = lookup.near(at(1), u64::MAX).collect();
+        let nearest: Vec<u64> = heard.into_iter().take(KNOWN_MAX).collect();
+        // Whoever was asked stays known, be it far.
+        let surely = KNOWN_MAX.min(nearest.len()) - asked.len();
+        prop_assert_eq!(&near[..surely], &nearest[..surely]);
+    }
+}
+
+#[test]
+fn among_three_hundred_nodes_the_nearest_is_asked_first() {
+    let seeds = (1..=300).map(|node: u64| (node, node));
+    let mut lookup = Lookup::new(at(0), WANTED, seeds);
+    assert_eq!(lookup.ask(at(0)), Some(1));
+}
+
 #[test]
 fn one_liar_on_the_way_hides_nobody() {
     let mut hidden = 0;
@@ -264,53 +297,53 @@ fn a_tenth_of_all_being_liars_hides_few() {
 
 #[test]
 fn with_nobody_to_ask_a_lookup_is_done_at_once() {
-    let mut lookup: Lookup<u64, u64> = Lookup::new(5, WANTED, []);
-    assert!(lookup.is_done(5));
-    assert_eq!(lookup.ask(5), None);
+    let mut lookup: Lookup<u64, u64> = Lookup::new(at(5), WANTED, []);
+    assert!(lookup.is_done(at(5)));
+    assert_eq!(lookup.ask(at(5)), None);
     assert_eq!(lookup.found().count(), 0);
 }
 
 #[test]
 fn a_refused_question_is_told() {
-    let mut lookup = Lookup::new(0, WANTED, [(1_u64, 1_u64), (2, 2)]);
-    let first = lookup.ask(0).unwrap();
+    let mut lookup = Lookup::new(at(0), WANTED, [(1_u64, 1_u64), (2, 2)]);
+    let first = lookup.ask(at(0)).unwrap();
     lookup.on_refused(first);
     assert!(lookup.was_refused());
-    let second = lookup.ask(0).unwrap();
-    lookup.on_answer(1, second, []);
-    assert!(lookup.is_done(1));
+    let second = lookup.ask(at(0)).unwrap();
+    lookup.on_answer(at(1), second, []);
+    assert!(lookup.is_done(at(1)));
     assert_eq!(lookup.found().collect::<Vec<_>>(), [second]);
 }
 
 #[test]
 fn paths_begin_apart_and_ask_nobody_twice() {
-    let mut lookup = Lookup::new(0, WANTED, (1..=9).map(|node: u64| (node, node)));
-    let asked: Vec<u64> = std::iter::from_fn(|| lookup.ask(0)).collect();
+    let mut lookup = Lookup::new(at(0), WANTED, (1..=9).map(|node: u64| (node, node)));
+    let asked: Vec<u64> = std::iter::from_fn(|| lookup.ask(at(0))).collect();
     assert_eq!(asked, [1, 2, 3]);
     assert_eq!(asked.len(), PATHS);
     // An answer counts on the path of its question alone, and once.
-    lookup.on_answer(10, 1, [(100, 100)]);
-    lookup.on_answer(11, 1, [(0, 0)]);
-    let more: Vec<u64> = std::iter::from_fn(|| lookup.ask(11)).collect();
+    lookup.on_answer(at(10), 1, [(100, 100)]);
+    lookup.on_answer(at(11), 1, [(0, 0)]);
+    let more: Vec<u64> = std::iter::from_fn(|| lookup.ask(at(11))).collect();
     assert_eq!(more, [4, 7, 100]);
-    assert!(!lookup.is_done(11));
+    assert!(!lookup.is_done(at(11)));
 }
 
 #[test]
 fn the_nearest_so_far_are_told_before_anybody_has_answered() {
     let near = |lookup: &Lookup<u64, u64>, now_ms, within| -> Vec<u64> {
-        lookup.near(now_ms, within).collect()
+        lookup.near(at(now_ms), within).collect()
     };
     let seeds = [40, 10, 30, 20, 50].map(|node| (node, node));
-    let mut lookup = Lookup::new(0, 3, seeds);
+    let mut lookup = Lookup::new(at(0), 3, seeds);
     assert_eq!(near(&lookup, 0, 100), [10, 20, 30]);
     assert_eq!(near(&lookup, 0, 20), [10, 20]);
-    assert_eq!(lookup.ask(0), Some(10));
-    assert_eq!(lookup.ask(0), Some(20));
+    assert_eq!(lookup.ask(at(0)), Some(10));
+    assert_eq!(lookup.ask(at(0)), Some(20));
     // Who is silent for a second may not be there, and who has failed is not.
     assert_eq!(near(&lookup, 999, 100), [10, 20, 30]);
     assert_eq!(near(&lookup, 1_000, 100), [30, 40, 50]);
     lookup.on_failed(20);
-    lookup.on_answer(1_100, 10, [(5, 5)]);
+    lookup.on_answer(at(1_100), 10, [(5, 5)]);
     assert_eq!(near(&lookup, 1_100, 100), [5, 10, 30]);
 }

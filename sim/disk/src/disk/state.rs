@@ -29,6 +29,7 @@ pub(crate) struct State {
     time: Time,
     trouble: Trouble,
     effects: Effects,
+    sync_count: u64,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +47,8 @@ struct Trouble {
     reads_to_fail: u64,
     writes_to_fail: u64,
     syncs_to_fail: u64,
-    changes_left: Option<u64>,
+    changes_before_cut: Option<u64>,
+    changes_before_failure: Option<u64>,
     /// When the power was cut.
     cut_at: Option<Duration>,
     /// Pages with flipped bits.
@@ -80,6 +82,7 @@ impl State {
             time: Time::default(),
             trouble: Trouble::default(),
             effects: Effects::default(),
+            sync_count: 0,
         }
     }
 
@@ -293,6 +296,7 @@ impl State {
             }
             return Err(Failure::Injected.into());
         }
+        self.sync_count += 1;
         if lies && !is_synced {
             self.effects.lies += 1;
             file.lie(turn.start);
@@ -366,6 +370,14 @@ impl State {
 
     fn draw_failure(&mut self, operation: Operation) -> bool {
         let trouble = &mut self.trouble;
+        if operation != Operation::Read
+            && let Some(left) = &mut trouble.changes_before_failure
+        {
+            if *left == 0 {
+                return true;
+            }
+            *left -= 1;
+        }
         let (left, chance) = match operation {
             Operation::Read => (&mut trouble.reads_to_fail, trouble.faults.read_error),
             Operation::Write => (&mut trouble.writes_to_fail, trouble.faults.write_error),
@@ -379,7 +391,7 @@ impl State {
     }
 
     fn count_change(&mut self) -> io::Result<()> {
-        match &mut self.trouble.changes_left {
+        match &mut self.trouble.changes_before_cut {
             Some(0) => {
                 self.trouble.cut_at = Some(self.time.now.max(self.time.free_at));
                 self.check_power()

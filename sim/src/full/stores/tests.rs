@@ -461,8 +461,8 @@ fn card(identity: &Identity, sequence: u64, prekey: &PrekeySecret) -> CardRecord
         devices: vec![CardDevice {
             certificate: identity.certificate(),
             prekey: prekey.public().clone(),
+            first_contact: identity.first_contact().public(),
         }],
-        first_contact: identity.first_contact().public(),
         avatar: None,
     };
     let (at, key) = (locators.addresses[0], &locators.record_key);

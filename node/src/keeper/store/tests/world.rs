@@ -290,7 +290,6 @@ pub(super) fn card(at: u8, writer: u8, sequence: u8, expires: UnixMillis) -> Car
         expires,
         terminated: sequence == 40_000,
         devices: Vec::new(),
-        first_contact: identity.first_contact().public(),
         avatar: None,
     };
     let key = RecordKey::new([7; 32]);

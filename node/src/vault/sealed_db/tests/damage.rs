@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rand::RngExt;
 use redb::{ReadableTable, TableDefinition, TableHandle};
+use restante_sim_disk::Disk;
 
-use super::super::super::test_disk::{TestDisk, seeded};
 use super::*;
+use crate::fixture::{bytes, disk_with, file, fill, rot};
 
 /// Where redb's header says which of its two commit slots is the last one.
 const PRIMARY_AT: usize = 9;
@@ -15,7 +15,7 @@ type RawRow = (Vec<u8>, Vec<u8>);
 
 #[test]
 fn every_flipped_byte_of_a_row_is_refused() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     put(
         &created(&disk),
         CONTACTS,
@@ -43,7 +43,7 @@ fn every_flipped_byte_of_a_row_is_refused() {
 
 #[test]
 fn a_row_moved_to_another_key_or_table_is_refused() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let db = created(&disk);
     put(&db, CONTACTS, &[(b"alice", b"trusted")]);
     drop(db);
@@ -79,7 +79,7 @@ fn a_row_moved_to_another_key_or_table_is_refused() {
 
 #[test]
 fn the_same_value_put_twice_looks_different() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     put(&created(&disk), CONTACTS, &[(b"a", b"1")]);
     let (_, (hash, first)) = contact_row(&disk);
     put(&reopened(&disk), CONTACTS, &[(b"a", b"1")]);
@@ -94,7 +94,7 @@ fn the_bit_that_names_the_last_commit_puts_back_one_transaction_at_most() {
     for closed_cleanly in [false, true] {
         let (mut bytes, expected) = sample_file(closed_cleanly);
         bytes[PRIMARY_AT] ^= 1;
-        let db = reopened(&TestDisk::with_bytes(bytes));
+        let db = reopened(&disk_with(&bytes));
         let mut found = contents(&db);
         if found != expected {
             let (last, value) = expected.last_key_value().unwrap();
@@ -133,14 +133,10 @@ proptest! {
         hit_count in 1..20_usize,
     ) {
         let (sound, expected) = sample_file(true);
-        let disk = TestDisk::with_bytes(sound);
-        let rows = row_pages(&disk);
+        let disk = Disk::instant(seed);
+        fill(&disk, &sound);
         let db = reopened(&disk);
-        let rng = &mut seeded(seed);
-        for _ in 0..hit_count {
-            let page = rows[rng.random_range(0..rows.len())];
-            disk.corrupt(page * 4096 + rng.random_range(0..4096), rng.random_range(1..=255));
-        }
+        prop_assert_eq!(rot(&disk, hit_count), hit_count);
         for table in [CONTACTS, MESSAGES] {
             match db.read(|tx| tx.iter(table)) {
                 Ok(found) => for row in found {
@@ -174,7 +170,7 @@ proptest! {
 
 /// A damaged file is refused, or what opens is all that was committed.
 fn check_damaged_file(bytes: Vec<u8>, expected: &Model) {
-    let Ok(db) = open(&TestDisk::with_bytes(bytes)) else {
+    let Ok(db) = open(&disk_with(&bytes)) else {
         return;
     };
     assert_eq!(contents(&db), *expected);
@@ -183,7 +179,7 @@ fn check_damaged_file(bytes: Vec<u8>, expected: &Model) {
 
 /// A file with some rows, closed or as a killed process leaves it, and what it holds or held.
 fn sample_file(closed_cleanly: bool) -> (Vec<u8>, Model) {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let db = created(&disk);
     let mut model = Model::new();
     for number in 0..30_u8 {
@@ -195,7 +191,7 @@ fn sample_file(closed_cleanly: bool) -> (Vec<u8>, Model) {
     if closed_cleanly {
         drop(db);
     }
-    (disk.bytes(), model)
+    (bytes(&disk), model)
 }
 
 /// The places worth hitting: whatever is not zero, and the bytes around it.
@@ -208,22 +204,8 @@ fn used_bytes(file: &[u8]) -> Vec<usize> {
     (0..file.len()).filter(|&at| near(at)).collect()
 }
 
-/// The pages of 4 KiB that hold rows.
-fn row_pages(disk: &TestDisk) -> Vec<usize> {
-    let bytes = disk.bytes();
-    let rows = raw_rows(disk).into_values().flatten();
-    let hashes: Vec<[u8; 32]> = rows.map(|(hash, _)| hash.try_into().unwrap()).collect();
-    (1..bytes.len() / 4096)
-        .filter(|page| {
-            let page = &bytes[page * 4096..][..4096];
-            page.windows(32)
-                .any(|window| hashes.iter().any(|hash| hash == window))
-        })
-        .collect()
-}
-
-fn raw(disk: &TestDisk) -> Database {
-    Builder::new().create_with_backend(disk.clone()).unwrap()
+fn raw(disk: &Disk) -> Database {
+    Builder::new().create_with_backend(file(disk)).unwrap()
 }
 
 const fn raw_table(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
@@ -231,7 +213,7 @@ const fn raw_table(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u
 }
 
 /// Everything in the file, by the names on the disk.
-fn raw_rows(disk: &TestDisk) -> BTreeMap<String, Vec<RawRow>> {
+fn raw_rows(disk: &Disk) -> BTreeMap<String, Vec<RawRow>> {
     let db = raw(disk);
     let tx = db.begin_read().unwrap();
     let names: Vec<String> = tx
@@ -254,13 +236,13 @@ fn raw_rows(disk: &TestDisk) -> BTreeMap<String, Vec<RawRow>> {
 
 /// The name on the disk of the table that holds the format row: known as the first ever made.
 fn own_table() -> String {
-    let fresh = TestDisk::default();
+    let fresh = Disk::instant(1);
     drop(created(&fresh));
     raw_rows(&fresh).into_keys().next().unwrap()
 }
 
 /// The table and the row of the only contact.
-fn contact_row(disk: &TestDisk) -> (String, RawRow) {
+fn contact_row(disk: &Disk) -> (String, RawRow) {
     let own = own_table();
     let mut others = raw_rows(disk)
         .into_iter()
@@ -270,7 +252,7 @@ fn contact_row(disk: &TestDisk) -> (String, RawRow) {
     (table, rows.into_iter().next().unwrap())
 }
 
-fn edit(disk: &TestDisk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
+fn edit(disk: &Disk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
     let tx = raw(disk).begin_write().unwrap();
     {
         let mut open = tx.open_table(raw_table(table)).unwrap();
@@ -286,8 +268,8 @@ fn edit(disk: &TestDisk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
 
 /// Edits a copy of the file with plain redb and expects the table to be refused, its name told.
 #[track_caller]
-fn check_damaged(disk: &TestDisk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
-    let copy = TestDisk::with_bytes(disk.bytes());
+fn check_damaged(disk: &Disk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
+    let copy = disk_with(&bytes(disk));
     edit(&copy, table, rows);
     let db = reopened(&copy);
     let damaged = DbFault::DamagedRow { table: "contacts" };

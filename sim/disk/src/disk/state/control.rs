@@ -76,6 +76,24 @@ impl State {
         }
     }
 
+    pub(in crate::disk) fn fail_after(&mut self, count: u64) {
+        self.trouble.changes_before_failure = Some(count);
+    }
+
+    pub(in crate::disk) fn mend(&mut self) {
+        let trouble = &mut self.trouble;
+        trouble.changes_before_failure = None;
+        (
+            trouble.reads_to_fail,
+            trouble.writes_to_fail,
+            trouble.syncs_to_fail,
+        ) = (0, 0, 0);
+    }
+
+    pub(in crate::disk) const fn sync_count(&self) -> u64 {
+        self.sync_count
+    }
+
     pub(in crate::disk) fn set_capacity(&mut self, bytes: u64) {
         self.options.capacity_bytes = bytes;
     }
@@ -86,7 +104,7 @@ impl State {
     }
 
     pub(in crate::disk) fn cut_power_after(&mut self, count: u64) {
-        self.trouble.changes_left = Some(count);
+        self.trouble.changes_before_cut = Some(count);
     }
 
     pub(in crate::disk) fn is_power_cut(&self) -> bool {
@@ -129,7 +147,7 @@ impl State {
 
     fn end_life(&mut self) -> Duration {
         self.life += 1;
-        self.trouble.changes_left = None;
+        self.trouble.changes_before_cut = None;
         let cut_at = self.trouble.cut_at.take().unwrap_or_default();
         self.time.now.max(cut_at)
     }

@@ -1,0 +1,543 @@
+//! From envelopes at keepers to committed messages (SPEC 10.4, 10.5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use restante_interface::ContactState;
+use restante_proto::account::PersonId;
+use restante_proto::collector::{self, Collector, watched_epochs};
+use restante_proto::envelope::{OpenFault, VerifiedMessage};
+use restante_proto::keys::{PublicKey, SecretKey};
+use restante_proto::mailbox::{AckEntry, Mailbox, OwnerProof, OwnerRequest, Rule};
+use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::request::{Push, Request, Response};
+use restante_proto::time::{Epoch, MonoMillis, UnixMillis};
+use restante_proto::{Address, ItemId, NodeId};
+use tracing::debug;
+
+use crate::contacts;
+use crate::cx::Cx;
+use crate::io::{Output, SEARCH_COUNT};
+use crate::job::{Job, JobDone, Opened, Opening, named};
+use crate::model::{Header, HeaderDraft, SLOT_BYTES, Slot};
+use crate::pending::Question;
+use crate::sealing::DEVICE_MAILBOXES;
+use crate::signal::Signal;
+use crate::then::{Arriving, Taken, Then};
+
+/// Messages kept at once; further ones stay at the keepers.
+const INBOX_COUNT_MAX: usize = 10_000;
+
+/// One's own mailboxes, and what is under way from them.
+#[derive(Debug)]
+pub(crate) struct Collecting {
+    collector: Collector,
+    /// The epochs whose mailboxes are watched, from and to, and whether contacts have mailboxes of their own.
+    watching: Option<(Epoch, Epoch, bool)>,
+    /// Keepers whose connections are kept open.
+    held: BTreeSet<NodeId>,
+    /// Messages that are staged and not in the inbox yet.
+    arriving: usize,
+    last_arrival: u64,
+}
+
+impl Collecting {
+    pub(crate) fn new(taken: BTreeMap<(Address, ItemId), UnixMillis>, last_arrival: u64) -> Self {
+        Self {
+            collector: Collector::new(taken),
+            watching: None,
+            held: BTreeSet::new(),
+            arriving: 0,
+            last_arrival,
+        }
+    }
+
+    /// Returns how many mailboxes are watched, and at how many of them a keeper pushes.
+    pub(crate) fn watched(&self, now: restante_proto::time::Now) -> (usize, usize) {
+        self.collector.watched(now)
+    }
+
+    /// Tells whether messages are on their way into the inbox.
+    pub(crate) const fn is_committing(&self) -> bool {
+        self.arriving > 0
+    }
+
+    /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait there.
+    pub(crate) fn watch(&mut self, cx: &mut Cx<'_>) {
+        let date = cx.date();
+        let mut contacts = cx.records.contacts().values();
+        let has_granted = contacts.any(|contact| !contact.granted.is_empty());
+        let last = watched_epochs(date, date.epoch()).next();
+        let wanted = last.map(|last| (date.epoch(), last, has_granted));
+        if self.watching == wanted {
+            return;
+        }
+        self.watching = wanted;
+        let account = cx.records.account();
+        let identity = &account.identity;
+        // A clock that was ahead when the account was made must not hide the present.
+        let since = account.created.epoch().min(date.epoch()).minus(1);
+        let mut mailboxes = Vec::new();
+        for epoch in watched_epochs(date, since) {
+            mailboxes.push(identity.first_contact_mailbox(epoch));
+            if has_granted {
+                let own = (0..DEVICE_MAILBOXES).map(|index| identity.device_mailbox(epoch, index));
+                mailboxes.extend(own);
+            }
+        }
+        self.handle(cx, collector::Input::Watch(mailboxes));
+    }
+
+    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
+        let due = self.collector.next_timeout();
+        if due.is_some_and(|due| due <= cx.mono()) {
+            self.handle(cx, collector::Input::Timer);
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
+        self.collector.next_timeout()
+    }
+
+    pub(crate) fn on_lost(&mut self, cx: &mut Cx<'_>, keeper: NodeId) {
+        self.handle(cx, collector::Input::Lost(keeper));
+    }
+
+    pub(crate) fn on_network_up(&mut self, cx: &mut Cx<'_>) {
+        self.handle(cx, collector::Input::NetworkUp);
+    }
+
+    /// The process did not run for a while: keepers may have forgotten their subscriptions.
+    pub(crate) fn on_resumed(&mut self, cx: &mut Cx<'_>) {
+        self.handle(cx, collector::Input::Resumed);
+    }
+
+    pub(crate) fn on_push(&mut self, cx: &mut Cx<'_>, keeper: NodeId, push: Push) {
+        let (id, item) = named(push.item);
+        self.handle(cx, collector::Input::Pushed(push.mailbox, keeper, id, item));
+    }
+
+    pub(crate) fn on_found(&mut self, cx: &mut Cx<'_>, at: Address, keepers: Vec<NodeId>) {
+        let own = cx.settings.own_keeper;
+        let keepers = crate::job::insert_by_distance(own, &at, keepers, SEARCH_COUNT);
+        self.handle(cx, collector::Input::Found(at, keepers));
+    }
+
+    pub(crate) fn on_neighbours(
+        &mut self,
+        cx: &mut Cx<'_>,
+        at: Address,
+        keeper: NodeId,
+        nodes: Vec<NodeId>,
+    ) {
+        self.handle(cx, collector::Input::Neighbours(at, keeper, nodes));
+    }
+
+    /// Takes a keeper's answer to a question about a mailbox.
+    pub(crate) fn on_answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        question: Question,
+        answer: Option<Response>,
+    ) {
+        let input = match (question, answer) {
+            (Question::Subscribe(at, keeper), Some(Response::Done { until: Some(until) })) => {
+                collector::Input::Subscribed(at, keeper, until)
+            }
+            (Question::Subscribe(at, keeper), _) => collector::Input::NotSubscribed(at, keeper),
+            (Question::List(mailbox, keeper), Some(Response::Listing { items, more })) => {
+                collector::Input::Listed {
+                    mailbox,
+                    keeper,
+                    items,
+                    more,
+                }
+            }
+            (Question::List(at, keeper), _) => collector::Input::NotListed(at, keeper),
+            (Question::Get(mailbox, keeper, asked), Some(Response::Envelopes(items))) => {
+                collector::Input::Got {
+                    mailbox,
+                    keeper,
+                    asked,
+                    items: items.into_iter().map(named).collect(),
+                }
+            }
+            (Question::Get(at, keeper, asked), _) => collector::Input::NotGot(at, keeper, asked),
+            (Question::Ack(..), Some(Response::Done { .. })) => return,
+            (Question::Ack(at, _), _) => {
+                debug!("a keeper did not take an ack");
+                collector::Input::NotAcked(at)
+            }
+            _ => return,
+        };
+        self.handle(cx, input);
+    }
+
+    /// Stages what was opened.
+    pub(crate) fn on_opened(
+        &mut self,
+        cx: &mut Cx<'_>,
+        mailbox: Address,
+        asked: Vec<ItemId>,
+        done: Option<JobDone>,
+    ) {
+        let Some(JobDone::Opened(mut opened)) = done else {
+            return self.defer(cx, mailbox, asked);
+        };
+        // Identifiers come in no order; what was written first is shown first.
+        opened.sort_by_key(|opened| opened.result.as_ref().ok().map(|(m, _)| m.message().sent));
+        let mut taken = Taken {
+            mailbox,
+            envelopes: Vec::new(),
+            messages: Vec::new(),
+            delivered: Vec::new(),
+        };
+        for item in opened {
+            let Opened {
+                id,
+                expires,
+                result,
+            } = item;
+            if self.take(cx, result, expires, &mut taken) {
+                cx.records.put_taken(mailbox, id, expires);
+                taken.envelopes.push((id, expires));
+            } else {
+                self.defer(cx, mailbox, vec![id]);
+            }
+        }
+        if !taken.envelopes.is_empty() {
+            cx.records.then(Then::Take(taken));
+        }
+    }
+
+    /// Shows what is committed, with the slots it got, and acks it; or leaves it where it is.
+    pub(crate) fn on_committed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        taken: Taken,
+        slots: &mut impl Iterator<Item = Slot>,
+        ok: bool,
+    ) {
+        self.arriving -= taken.messages.len();
+        if !ok {
+            let ids = taken.envelopes.into_iter().map(|(id, _)| id).collect();
+            return self.defer(cx, taken.mailbox, ids);
+        }
+        let arrived = !taken.messages.is_empty();
+        for message in taken.messages {
+            if let Some(slot) = slots.next() {
+                let header = message.header.finish(slot);
+                let id = header.shown_id();
+                // Its sender may have been accepted while it was on its way to the disk.
+                if !message.is_due && is_accepted(cx, &header.sender) {
+                    cx.records.put_due((header.sender, header.message));
+                }
+                cx.records.show(message.arrival, header);
+                cx.event(restante_interface::Event::Received { id });
+            }
+        }
+        for message in taken.delivered {
+            cx.signal(Signal::Delivered(message));
+        }
+        if arrived {
+            cx.signal(Signal::Arrived);
+            cx.signal(Signal::ReceiptsDue);
+        }
+        let input = collector::Input::Taken(taken.mailbox, taken.envelopes);
+        self.handle(cx, input);
+    }
+
+    /// Leaves envelopes where they are, to be tried again.
+    fn defer(&mut self, cx: &mut Cx<'_>, mailbox: Address, ids: Vec<ItemId>) {
+        for id in ids {
+            self.handle(cx, collector::Input::Deferred(mailbox, id));
+        }
+    }
+
+    /// Decides what an envelope changes and stages it; false if it must stay where it is for now.
+    fn take(
+        &mut self,
+        cx: &mut Cx<'_>,
+        result: Result<(VerifiedMessage, PersonId), OpenFault>,
+        until: UnixMillis,
+        taken: &mut Taken,
+    ) -> bool {
+        let (message, from) = match result {
+            Ok(opened) => opened,
+            Err(error) => {
+                debug!(%error, "an envelope does not open");
+                return is_worthless(&error);
+            }
+        };
+        let expires = message.expires();
+        let message = message.into_message();
+        let contact = cx.records.contacts().get(&message.sender);
+        let state = contact.map(|contact| contact.state);
+        match (&message.content, state) {
+            (_, Some(ContactState::Blocked)) => true,
+            (Content::Delivered { ids }, Some(ContactState::Accepted)) => {
+                on_delivered(cx, &message, ids, taken);
+                hear(cx, message, true);
+                true
+            }
+            (Content::Delivered { .. }, _) => true,
+            (Content::Text { .. }, _) => {
+                let named = (message.sender, message.id);
+                if cx.records.seen().contains_key(&named) {
+                    return true;
+                }
+                let room = cx.records.inbox().len() + self.arriving < INBOX_COUNT_MAX;
+                let is_new = room && contacts::ensure(cx, &from, named.0, ContactState::Request);
+                if is_new {
+                    let draft = self.draft(cx, &message, from, expires);
+                    let is_contact = state == Some(ContactState::Accepted);
+                    self.stage_text(cx, message, draft, is_contact, until, taken);
+                }
+                is_new
+            }
+        }
+    }
+
+    fn draft(
+        &mut self,
+        cx: &Cx<'_>,
+        message: &Message,
+        from: PersonId,
+        expires: UnixMillis,
+    ) -> HeaderDraft {
+        let (burn_ms, file_name) = match &message.content {
+            Content::Text {
+                burn_ms, file_name, ..
+            } => (*burn_ms, file_name.clone()),
+            Content::Delivered { .. } => (0, String::new()),
+        };
+        let date = cx.date();
+        HeaderDraft::new(Header {
+            sender: message.sender,
+            message: message.id,
+            from,
+            received: date,
+            sent: message.sent,
+            expires: expires.min(date.plus(cx.settings.retention_ms)),
+            burn_ms,
+            read: None,
+            file_name,
+            slot: Slot([0; SLOT_BYTES]),
+        })
+    }
+
+    fn stage_text(
+        &mut self,
+        cx: &mut Cx<'_>,
+        message: Message,
+        header: HeaderDraft,
+        is_contact: bool,
+        until: UnixMillis,
+        taken: &mut Taken,
+    ) {
+        let named = (message.sender, message.id);
+        // A place after all others, close to the date.
+        self.last_arrival = cx.date().get().max(self.last_arrival + 1);
+        let arrival = self.last_arrival;
+        if let Content::Text { body, .. } = &message.content {
+            // Lets go of the envelope's buffer around it.
+            let body = Bytes::copy_from_slice(body);
+            cx.records.put_message(arrival, header.clone(), body);
+        }
+        cx.records.put_seen(named, until);
+        if is_contact {
+            cx.records.put_due(named);
+        }
+        hear(cx, message, false);
+        self.arriving += 1;
+        taken.messages.push(Arriving {
+            arrival,
+            header,
+            is_due: is_contact,
+        });
+    }
+
+    /// Gives the collector an input and carries out what it says.
+    fn handle(&mut self, cx: &mut Cx<'_>, input: collector::Input) {
+        let mut opening: BTreeMap<Address, (Mailbox, Vec<_>)> = BTreeMap::new();
+        let mut acks = BTreeMap::new();
+        for output in self.collector.handle(cx.now, input) {
+            match output {
+                // Gathered, so that one batch is one commit.
+                collector::Output::Open(mailbox, id, item) => {
+                    let batch = opening.entry(mailbox.address());
+                    let (_, items) = batch.or_insert_with(|| (mailbox, Vec::new()));
+                    items.push((id, item));
+                }
+                other => ask(cx, other, &mut acks),
+            }
+        }
+        for (_, (mailbox, items)) in opening {
+            open(cx, mailbox, items);
+        }
+        self.hold(cx);
+    }
+
+    /// Keeps connections open to exactly those keepers that push.
+    fn hold(&mut self, cx: &mut Cx<'_>) {
+        let mut pushing = self.collector.pushing();
+        if let Some(own) = cx.settings.own_keeper {
+            pushing.remove(&own);
+        }
+        if pushing == self.held {
+            return;
+        }
+        let added = pushing
+            .difference(&self.held)
+            .map(|it| Output::Hold(*it, true));
+        let gone = self
+            .held
+            .difference(&pushing)
+            .map(|it| Output::Hold(*it, false));
+        cx.outputs.extend(added.chain(gone));
+        self.held = pushing;
+    }
+}
+
+/// Asks a keeper what the collector wants to know; `acks` keeps signatures that several keepers get.
+fn ask(
+    cx: &mut Cx<'_>,
+    output: collector::Output,
+    acks: &mut BTreeMap<(Address, ItemId), AckEntry>,
+) {
+    match output {
+        collector::Output::Find(mailbox) => {
+            let at = mailbox.address();
+            cx.search(Question::FindMailbox(at), at, SEARCH_COUNT);
+        }
+        collector::Output::AskNeighbours(mailbox, keeper) => {
+            let at = mailbox.address();
+            cx.ask_neighbours(Question::MailboxNeighbours(at, keeper), keeper, at);
+        }
+        collector::Output::Subscribe(mailbox, keeper) => {
+            let proof = prove(cx, &mailbox, &keeper, OwnerRequest::Subscribe);
+            let question = Question::Subscribe(mailbox.address(), keeper);
+            cx.ask(question, keeper, Request::Subscribe { mailbox, proof });
+        }
+        collector::Output::List(mailbox, keeper, after) => {
+            let proof = prove(cx, &mailbox, &keeper, OwnerRequest::List(after.as_ref()));
+            let request = Request::List {
+                mailbox,
+                proof,
+                after,
+            };
+            cx.ask(Question::List(mailbox.address(), keeper), keeper, request);
+        }
+        collector::Output::Get(mailbox, keeper, ids) => {
+            let proof = prove(cx, &mailbox, &keeper, OwnerRequest::Get(&ids));
+            let question = Question::Get(mailbox.address(), keeper, ids.clone());
+            let request = Request::Get {
+                mailbox,
+                proof,
+                ids,
+            };
+            cx.ask(question, keeper, request);
+        }
+        collector::Output::Ack(mailbox, keeper, ids) => {
+            let at = mailbox.address();
+            let owner = owner_of(cx, &mailbox);
+            let mut sign = |id| {
+                *acks
+                    .entry((at, id))
+                    .or_insert_with(|| AckEntry::sign(&owner, &at, id))
+            };
+            let entries = ids.into_iter().map(&mut sign).collect();
+            let request = Request::Ack { mailbox, entries };
+            cx.ask(Question::Ack(at, keeper), keeper, request);
+        }
+        collector::Output::Open(mailbox, id, item) => open(cx, mailbox, vec![(id, item)]),
+    }
+}
+
+fn open(cx: &mut Cx<'_>, mailbox: Mailbox, items: Vec<(ItemId, restante_proto::request::Waiting)>) {
+    let ids = items.iter().map(|(id, _)| *id).collect();
+    let opening = Opening {
+        account: Arc::clone(cx.records.account()),
+        prekeys: Arc::clone(cx.records.prekeys()),
+        known: Arc::clone(cx.records.known_ids()),
+        mailbox,
+        items,
+        date: cx.date(),
+    };
+    let question = Question::Open(mailbox.address(), ids);
+    cx.compute(question, Job::Open(Box::new(opening)));
+}
+
+fn prove(cx: &Cx<'_>, mailbox: &Mailbox, keeper: &NodeId, request: OwnerRequest<'_>) -> OwnerProof {
+    let owner = owner_of(cx, mailbox);
+    OwnerProof::sign(&owner, &mailbox.address(), keeper, cx.date(), request)
+}
+
+fn owner_of(cx: &Cx<'_>, mailbox: &Mailbox) -> SecretKey {
+    let identity = &cx.records.account().identity;
+    if mailbox.rule == Rule::Stamp {
+        return identity.first_contact();
+    }
+    (0..DEVICE_MAILBOXES)
+        .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
+        .find(|owner| owner.public() == mailbox.owner)
+        .unwrap_or_else(|| identity.first_contact())
+}
+
+/// Stages what a contact's delivery receipt says.
+fn on_delivered(cx: &mut Cx<'_>, message: &Message, ids: &[MessageId], taken: &mut Taken) {
+    let is_own = |id: &&MessageId| {
+        let sent = cx.records.sent().get(*id);
+        sent.is_some_and(|sent| sent.to == message.sender)
+    };
+    let delivered: BTreeSet<MessageId> = ids.iter().filter(is_own).copied().collect();
+    let outgoing = cx.records.outgoing().iter();
+    let ended = outgoing.filter(|(_, outgoing)| delivered.contains(&outgoing.message));
+    let ended: Vec<ItemId> = ended.map(|(id, _)| *id).collect();
+    for id in ended {
+        cx.records.drop_outgoing(id);
+    }
+    for id in delivered {
+        if let Some(sent) = cx.records.sent().get(&id) {
+            let mut sent = sent.clone();
+            sent.state = restante_interface::DeliveryState::Delivered;
+            cx.records.put_sent(id, sent);
+        }
+        taken.delivered.push(id);
+    }
+}
+
+fn is_accepted(cx: &Cx<'_>, account: &PublicKey) -> bool {
+    let contact = cx.records.contacts().get(account);
+    contact.is_some_and(|contact| contact.state == ContactState::Accepted)
+}
+
+/// Stages what a message says about its sender: what its device grants, and when it was heard of.
+fn hear(cx: &mut Cx<'_>, message: Message, is_seen: bool) {
+    let Some(contact) = cx.records.contacts().get(&message.sender) else {
+        return;
+    };
+    let mut contact = contact.clone();
+    let today = cx.date().epoch();
+    let device = message.certificate.device;
+    let grant = message.grant;
+    let is_new = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
+    if is_seen {
+        contact.last_seen = Some(cx.date());
+    }
+    if is_new || is_seen {
+        cx.records.put_contact(contact);
+    }
+}
+
+/// Tells whether an envelope that does not open may go: whatever it is, it will never open.
+///
+/// One that a keeper handed over with another expiry is as good as ever at the others, and one of a later version will
+/// open after an update.
+const fn is_worthless(error: &OpenFault) -> bool {
+    !matches!(
+        error,
+        OpenFault::OtherExpiry | OpenFault::Version(..) | OpenFault::Expired
+    )
+}

@@ -1,0 +1,309 @@
+//! Contacts: who they are, and how they and this account stand.
+
+use data_encoding::HEXLOWER;
+use restante_interface::{
+    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, Refusal, Reply, Stored,
+    VerifyInfo,
+};
+use restante_proto::account::{PersonId, account_hash, verification_code};
+use restante_proto::card::VerifiedCard;
+use restante_proto::keys::PublicKey;
+use restante_proto::time::UnixMillis;
+
+use crate::cx::Cx;
+use crate::io::CallId;
+use crate::job::Resolution;
+use crate::model::{Contact, InvalidWho, Who};
+use crate::records::{Records, SenderMessage};
+use crate::resolving::{Intent, ResolveError};
+use crate::signal::Signal;
+use crate::then::Then;
+
+/// Strangers that may wait for an answer at once; further ones stay at the keepers.
+const REQUESTS_MAX: usize = 256;
+/// Contacts of all kinds, at most.
+const CONTACTS_MAX: usize = 10_000;
+
+/// Begins to add a contact.
+pub(crate) fn on_add(cx: &mut Cx<'_>, call: CallId, text: &str, petname: Option<String>) {
+    match text.parse::<Who>() {
+        Err(error) => cx.refuse(call, invalid(text, &error)),
+        Ok(_) if cx.records.contacts().len() >= CONTACTS_MAX => {
+            let max = u32::try_from(CONTACTS_MAX).unwrap_or(u32::MAX);
+            cx.refuse(call, Refusal::ContactsFull { max });
+        }
+        Ok(who) => {
+            let intent = Intent::Add(call, Box::new((who, petname)));
+            cx.signal(Signal::Resolve(intent));
+        }
+    }
+}
+
+/// Adds a contact once it was looked up.
+pub(crate) fn on_resolved(
+    cx: &mut Cx<'_>,
+    call: CallId,
+    (who, petname): (Who, Option<String>),
+    result: Result<Box<Resolution>, ResolveError>,
+) {
+    let card = match usable_card(cx, &who, result) {
+        Ok(card) => card,
+        Err(refusal) => return cx.refuse(call, refusal),
+    };
+    let Some(contact) = cx.records.contacts().get(&card.card().account) else {
+        return cx.refuse(call, Refusal::OwnId);
+    };
+    let mut contact = contact.clone();
+    contact.petname = petname.or(contact.petname);
+    let account = contact.account;
+    accept(cx, contact);
+    cx.records.then(Then::AnswerContact(call, account));
+}
+
+/// Accepts a stranger, or lets a blocked contact in again.
+pub(crate) fn on_accept(cx: &mut Cx<'_>, call: CallId, text: &str) {
+    match living(cx.records, text) {
+        Err(refusal) => cx.refuse(call, refusal),
+        Ok(contact) => {
+            let account = contact.account;
+            accept(cx, contact);
+            cx.records.then(Then::AnswerContact(call, account));
+        }
+    }
+}
+
+/// Takes nothing from a contact from now on.
+pub(crate) fn on_block(cx: &mut Cx<'_>, call: CallId, text: &str) {
+    let contact = living(cx.records, text);
+    change(cx, call, contact, |contact| {
+        contact.state = ContactState::Blocked
+    });
+}
+
+/// Notes that the codes were compared.
+pub(crate) fn on_verified(cx: &mut Cx<'_>, call: CallId, text: &str) {
+    let contact = named(cx.records, text);
+    change(cx, call, contact, |contact| contact.verified = true);
+}
+
+/// Tells the code that two people compare.
+pub(crate) fn on_verify(cx: &mut Cx<'_>, call: CallId, text: &str) {
+    let reply = named(cx.records, text).map(|contact| {
+        let own = cx.records.account().identity.account.public();
+        Reply::Verify(VerifyInfo {
+            id: contact.id.to_string(),
+            code: verification_code(&own, &contact.account),
+            verified: contact.verified,
+        })
+    });
+    cx.reply(call, reply);
+}
+
+/// Tells one page of the contacts.
+pub(crate) fn on_list(cx: &mut Cx<'_>, call: CallId, after: Option<&str>) {
+    let mut contacts: Vec<&Contact> = cx.records.contacts().values().collect();
+    contacts.sort_by_cached_key(|contact| contact.id.to_string());
+    let mut rest = contacts
+        .into_iter()
+        .filter(|contact| after.is_none_or(|after| contact.id.to_string().as_str() > after));
+    let page = rest.by_ref().take(CONTACT_PAGE_COUNT_MAX);
+    let page: Vec<ContactInfo> = page.map(info_of).collect();
+    let last = page.last().map(|contact| contact.id.clone());
+    let next = rest.next().and(last);
+    let contacts = ContactPage {
+        contacts: page,
+        next,
+    };
+    cx.reply(call, Ok(Reply::Contacts(contacts)));
+}
+
+/// Answers somebody who changed a contact, once it is committed.
+pub(crate) fn on_committed(cx: &mut Cx<'_>, call: CallId, account: &PublicKey, ok: bool) {
+    let contact = cx.records.contacts().get(account).filter(|_| ok);
+    let reply = contact.map(|contact| Reply::Contact(info_of(contact)));
+    let refusal = Refusal::NotStored {
+        what: Stored::Contact,
+    };
+    cx.reply(call, reply.ok_or(refusal));
+}
+
+/// Stages a contact as accepted; the delivery receipts for what it wrote before are due now.
+pub(crate) fn accept(cx: &mut Cx<'_>, mut contact: Contact) {
+    contact.state = ContactState::Accepted;
+    let account = contact.account;
+    cx.records.put_contact(contact);
+    let date = cx.date();
+    let unheard = cx.records.inbox().values();
+    let unheard = unheard.filter(|header| header.sender == account && header.expires > date);
+    let unheard: Vec<SenderMessage> = unheard.map(|header| (account, header.message)).collect();
+    for named in unheard {
+        cx.records.put_due(named);
+    }
+    cx.signal(Signal::ReceiptsDue);
+}
+
+/// Stages somebody as a contact, unless they are one; tells whether they are now.
+pub(crate) fn ensure(
+    cx: &mut Cx<'_>,
+    id: &PersonId,
+    account: PublicKey,
+    state: ContactState,
+) -> bool {
+    let contacts = cx.records.contacts();
+    if contacts.contains_key(&account) {
+        return true;
+    }
+    let requests = contacts
+        .values()
+        .filter(|contact| contact.state == ContactState::Request);
+    let is_full = state == ContactState::Request && requests.count() >= REQUESTS_MAX;
+    if is_full || contacts.len() >= CONTACTS_MAX {
+        return false;
+    }
+    let contact = Contact::new(account, id.clone(), state, cx.date());
+    cx.records.put_contact(contact);
+    true
+}
+
+/// Stages what a lookup says: that its account exists, and its card.
+pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
+    let card = found.card.card();
+    if card.account == cx.records.account().identity.account.public() {
+        return;
+    }
+    if let Some(who) = who.filter(|who| !card.terminated && who.matches(&card.account)) {
+        ensure(cx, &who.id, card.account, ContactState::Accepted);
+    }
+    let Some(contact) = cx.records.contacts().get(&card.account) else {
+        return;
+    };
+    if contact.state == ContactState::Terminated {
+        return;
+    }
+    let mut contact = contact.clone();
+    contact.sequence = contact.sequence.max(Some(card.sequence));
+    contact.last_seen = contact.last_seen.max(Some(cx.date()));
+    if card.terminated {
+        contact.state = ContactState::Terminated;
+        contact.record = None;
+        contact.grants.clear();
+    } else {
+        contact.record = Some((found.record.clone(), found.key.clone()));
+        let devices: Vec<PublicKey> = card
+            .devices
+            .iter()
+            .map(|it| it.certificate.device)
+            .collect();
+        contact.grants.retain(|device, _| devices.contains(device));
+        contact.granted.retain(|device, _| devices.contains(device));
+    }
+    cx.records.put_contact(contact);
+}
+
+/// Returns the card to seal to: the one found, or the last one seen if the network is away.
+pub(crate) fn usable_card(
+    cx: &Cx<'_>,
+    who: &Who,
+    result: Result<Box<Resolution>, ResolveError>,
+) -> Result<VerifiedCard, Refusal> {
+    let id = who.id.to_string();
+    let card = match result {
+        Ok(resolution) => resolution.card,
+        Err(error) => {
+            let known = cx.records.contact_by_id(&who.id);
+            match (known.and_then(|contact| contact.card(cx.now.date)), error) {
+                (Some(card), _) => card,
+                (None, ResolveError::NotFound) => return Err(Refusal::UnknownId { id }),
+                (None, ResolveError::Offline) => return Err(Refusal::Offline),
+                (None, ResolveError::GivenUp) => return Err(Refusal::Stopping),
+            }
+        }
+    };
+    if card.card().terminated {
+        return Err(Refusal::Terminated { id });
+    }
+    if !who.matches(&card.card().account) {
+        return Err(Refusal::LinkMismatch { id });
+    }
+    Ok(card)
+}
+
+/// Drops strangers who wrote, were not answered, and of whom no message is left.
+pub(crate) fn forget_strangers(cx: &mut Cx<'_>) {
+    let inbox = cx.records.inbox();
+    let contacts = cx.records.contacts().values();
+    let gone: Vec<PublicKey> = contacts
+        .filter(|contact| contact.state == ContactState::Request)
+        .map(|contact| contact.account)
+        .filter(|account| inbox.values().all(|header| header.sender != *account))
+        .collect();
+    for account in gone {
+        cx.records.drop_contact(account);
+    }
+}
+
+/// Returns why a contact cannot be written to.
+pub(crate) fn refusal_of(contact: &Contact) -> Option<Refusal> {
+    let id = contact.id.to_string();
+    match contact.state {
+        ContactState::Blocked => Some(Refusal::Blocked { id }),
+        ContactState::Terminated => Some(Refusal::Terminated { id }),
+        ContactState::Request | ContactState::Accepted => None,
+    }
+}
+
+pub(crate) fn invalid(text: &str, error: &InvalidWho) -> Refusal {
+    Refusal::InvalidId {
+        text: text.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+fn change(
+    cx: &mut Cx<'_>,
+    call: CallId,
+    contact: Result<Contact, Refusal>,
+    change: impl FnOnce(&mut Contact),
+) {
+    match contact {
+        Err(refusal) => cx.refuse(call, refusal),
+        Ok(mut contact) => {
+            change(&mut contact);
+            let account = contact.account;
+            cx.records.put_contact(contact);
+            cx.records.then(Then::AnswerContact(call, account));
+        }
+    }
+}
+
+/// Finds the contact that a person typed.
+fn named(records: &Records, text: &str) -> Result<Contact, Refusal> {
+    let who: Who = text.parse().map_err(|error| invalid(text, &error))?;
+    let contact = records.contact_by_id(&who.id);
+    let contact = contact.filter(|contact| who.matches(&contact.account));
+    contact.cloned().ok_or_else(|| Refusal::NotAContact {
+        id: who.id.to_string(),
+    })
+}
+
+/// Finds a contact whose account was not terminated: that is for ever.
+fn living(records: &Records, text: &str) -> Result<Contact, Refusal> {
+    let contact = named(records, text)?;
+    if contact.state == ContactState::Terminated {
+        let id = contact.id.to_string();
+        return Err(Refusal::Terminated { id });
+    }
+    Ok(contact)
+}
+
+fn info_of(contact: &Contact) -> ContactInfo {
+    ContactInfo {
+        id: contact.id.to_string(),
+        petname: contact.petname.clone(),
+        state: contact.state,
+        verified: contact.verified,
+        fingerprint: Some(HEXLOWER.encode(&account_hash(&contact.account))),
+        added_ms: contact.added.get(),
+        last_seen_ms: contact.last_seen.map(UnixMillis::get),
+    }
+}

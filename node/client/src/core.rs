@@ -1,0 +1,510 @@
+//! The core: takes one input at a time, passes it to the subject it concerns, and collects what is to be done.
+
+use std::collections::VecDeque;
+
+use rand_core::CryptoRng;
+use restante_interface::{Refusal, Reply, Request};
+use restante_proto::collector::watched_until;
+use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::time::{MonoMillis, Now, UnixMillis};
+use restante_proto::{Address, NodeId, request};
+
+use crate::collecting::Collecting;
+use crate::contacts;
+use crate::cx::Cx;
+use crate::io::{CallId, CommitError, Input, Output, Token};
+use crate::job::JobDone;
+use crate::model::{Account, Slot};
+use crate::overview::{self, Overview};
+use crate::pending::{Pending, Question};
+use crate::placing::Placing;
+use crate::publishing::Publishing;
+use crate::reading::Reading;
+use crate::receipts::Receipts;
+use crate::records::{Loaded, REMEMBERED_MS, Records};
+use crate::resolving::{Intent, Resolving};
+use crate::sending::{self, Sending};
+use crate::settings::Settings;
+use crate::signal::Signal;
+use crate::stamps::{StampFor, Stamps};
+use crate::then::{Sealed, Then};
+
+/// How long changes of the network are passed over after one was acted on, in milliseconds: every retry has its own
+/// pause, and only the first change after a quiet time shortens it.
+const NETWORK_UP_MS: u64 = 10 * SECOND_MS;
+/// How long after its end a message that was sent is still shown with what became of it, in milliseconds.
+const SENT_SHOWN_MS: u64 = 7 * DAY_MS;
+/// How often records that only remember things are looked through, in milliseconds.
+const TIDY_MS: u64 = HOUR_MS;
+/// By how much the date may part from the timers between two inputs before the process counts as having slept or its
+/// clock as having been set, in milliseconds.
+const APART_MS: u64 = 2 * MINUTE_MS;
+
+/// The person's side of a node.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    records: Records,
+    pending: Pending,
+    resolving: Resolving,
+    sending: Sending,
+    placing: Placing,
+    collecting: Collecting,
+    receipts: Receipts,
+    stamps: Stamps,
+    publishing: Publishing,
+    reading: Reading,
+    upkeep: Upkeep,
+}
+
+/// When things are done that no subject asks for.
+#[derive(Debug)]
+struct Upkeep {
+    tidy_at: MonoMillis,
+    /// When failed lookups were last hurried because the network changed.
+    network_up: Option<MonoMillis>,
+    /// The last input's moment.
+    last: Now,
+}
+
+impl Core {
+    /// Makes a core of what was read from the disk.
+    pub fn new(now: Now, settings: Settings, mut loaded: Loaded) -> Self {
+        let taken = std::mem::take(&mut loaded.taken);
+        let last_arrival = loaded.inbox.keys().next_back().copied().unwrap_or(0);
+        Self {
+            settings,
+            records: Records::new(loaded),
+            pending: Pending::default(),
+            resolving: Resolving::default(),
+            sending: Sending::default(),
+            placing: Placing::default(),
+            collecting: Collecting::new(taken, last_arrival),
+            receipts: Receipts::default(),
+            stamps: Stamps::default(),
+            publishing: Publishing::default(),
+            reading: Reading::default(),
+            upkeep: Upkeep {
+                tidy_at: now.mono.plus(TIDY_MS),
+                network_up: None,
+                last: now,
+            },
+        }
+    }
+
+    /// Returns the account.
+    pub fn account(&self) -> &Account {
+        self.records.account()
+    }
+
+    /// Returns how the account is doing.
+    pub fn overview(&self, now: Now) -> Overview {
+        overview::of(
+            &self.records,
+            &self.placing,
+            &self.collecting,
+            &self.publishing,
+            now,
+        )
+    }
+
+    /// Takes an input and returns what is to be done, in order.
+    pub fn handle(&mut self, now: Now, rng: &mut dyn CryptoRng, input: Input) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let mut signals = VecDeque::new();
+        self.take(now, rng, &mut outputs, &mut signals, input);
+        self.pending.put_next(now.mono, &mut outputs);
+        let pending = &mut self.pending;
+        if let Some((token, changes)) = self.records.begin_commit(|| pending.token()) {
+            outputs.push(Output::Commit(token, changes));
+        }
+        outputs
+    }
+
+    /// Returns when [`Input::Timer`] is due. What is due by the date is worth asking for again now and then: a clock may
+    /// be set.
+    pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
+        [
+            self.pending.next_timeout(),
+            self.resolving.next_timeout(),
+            self.sending.next_timeout(),
+            self.placing.next_timeout(&self.records, now),
+            self.collecting.next_timeout(),
+            self.receipts.next_timeout(),
+            self.publishing.next_timeout(now),
+            self.reading.next_timeout(&self.records, now),
+            Some(self.upkeep.tidy_at),
+            Some(now.when(watched_until(now.date))),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn take(
+        &mut self,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        outputs: &mut Vec<Output>,
+        signals: &mut VecDeque<Signal>,
+        input: Input,
+    ) {
+        let Self {
+            settings,
+            records,
+            pending,
+            resolving,
+            sending,
+            placing,
+            collecting,
+            receipts,
+            stamps,
+            publishing,
+            reading,
+            upkeep,
+        } = self;
+        let mut subjects = Subjects {
+            resolving,
+            sending,
+            placing,
+            collecting,
+            receipts,
+            stamps,
+            publishing,
+            reading,
+            upkeep,
+        };
+        let mut cx = Cx {
+            now,
+            rng,
+            settings,
+            records,
+            pending,
+            signals,
+            outputs,
+        };
+        subjects.on_date(&mut cx);
+        subjects.on_input(&mut cx, input);
+        subjects.carry_out(&mut cx);
+        subjects.on_timer(&mut cx);
+        subjects.carry_out(&mut cx);
+        subjects.collecting.watch(&mut cx);
+        subjects.carry_out(&mut cx);
+    }
+}
+
+/// The subjects, apart from what they share.
+struct Subjects<'a> {
+    resolving: &'a mut Resolving,
+    sending: &'a mut Sending,
+    placing: &'a mut Placing,
+    collecting: &'a mut Collecting,
+    receipts: &'a mut Receipts,
+    stamps: &'a mut Stamps,
+    publishing: &'a mut Publishing,
+    reading: &'a mut Reading,
+    upkeep: &'a mut Upkeep,
+}
+
+impl Subjects<'_> {
+    fn on_input(&mut self, cx: &mut Cx<'_>, input: Input) {
+        match input {
+            Input::Start => {
+                self.placing.start(cx);
+                self.publishing.start(cx);
+                self.receipts.start(cx);
+            }
+            Input::Call(call, request) => self.on_call(cx, call, request),
+            Input::CallGone(call) => {
+                self.resolving.on_gone(call);
+                self.sending.on_gone(call);
+                self.reading.on_gone(call);
+            }
+            Input::Answer(token, answer) => {
+                if let Some(question) = cx.pending.end(token) {
+                    self.on_answer(cx, question, answer);
+                }
+            }
+            Input::Near(token, nodes) => match cx.pending.go_on(cx.mono(), token) {
+                Some(Question::FindKeepers(id)) => self.placing.on_near(cx, id, nodes),
+                Some(Question::FindLocator(lookup, at)) => {
+                    self.resolving.on_near(cx, lookup, at, nodes);
+                }
+                _ => {}
+            },
+            Input::Found(token, nodes) => {
+                if let Some(question) = cx.pending.end(token) {
+                    self.on_found(cx, question, nodes);
+                }
+            }
+            Input::Done(token, done) => {
+                if let Some(question) = cx.pending.end(token) {
+                    self.on_done(cx, question, done);
+                }
+            }
+            Input::Bodies(token, bodies) => {
+                if let Some(Question::Bodies(call, places)) = cx.pending.end(token) {
+                    self.reading.on_bodies(cx, call, places, bodies);
+                }
+            }
+            Input::Committed(token, result) => self.on_committed(cx, token, result),
+            Input::Push(keeper, push) => self.collecting.on_push(cx, keeper, push),
+            Input::Lost(keeper) => self.collecting.on_lost(cx, keeper),
+            Input::NetworkUp => self.on_network_up(cx),
+            Input::Timer => {}
+        }
+    }
+
+    fn on_call(&mut self, cx: &mut Cx<'_>, call: CallId, request: Request) {
+        match request {
+            Request::Id => cx.reply(call, Ok(Reply::Id(overview::id_info(cx.records.account())))),
+            Request::Send(request) => self.sending.on_request(cx, call, request),
+            Request::Inbox(request) => self.reading.on_request(cx, call, request),
+            Request::MarkRead { ids } => self.reading.on_mark_read(cx, call, &ids),
+            Request::ContactAdd { who, petname } => contacts::on_add(cx, call, &who, petname),
+            Request::ContactList { after } => contacts::on_list(cx, call, after.as_deref()),
+            Request::ContactAccept { who } => contacts::on_accept(cx, call, &who),
+            Request::ContactBlock { who } => contacts::on_block(cx, call, &who),
+            Request::ContactVerify { who } => contacts::on_verify(cx, call, &who),
+            Request::ContactVerified { who } => contacts::on_verified(cx, call, &who),
+            Request::Status | Request::Doctor | Request::Holdings { .. } | Request::Stop => {
+                let why = "this request is the driver's to answer".to_owned();
+                cx.refuse(call, Refusal::Internal { why });
+            }
+        }
+    }
+
+    fn on_answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        question: Question,
+        answer: Option<request::Response>,
+    ) {
+        match question {
+            Question::Deposit(id, asked) => self.placing.on_answer(cx, id, &asked, answer),
+            Question::DepositCard(at, asked) => self.publishing.on_answer(cx, at, &asked, answer),
+            Question::Cards(lookup, at, node) => {
+                self.resolving.on_cards(cx, lookup, (at, node), answer);
+            }
+            other => self.collecting.on_answer(cx, other, answer),
+        }
+    }
+
+    fn on_found(&mut self, cx: &mut Cx<'_>, question: Question, nodes: Vec<NodeId>) {
+        match question {
+            Question::FindKeepers(id) => self.placing.on_found(cx, id, nodes),
+            Question::FindMailbox(at) => self.collecting.on_found(cx, at, nodes),
+            Question::FindCard(at) => self.publishing.on_found(cx, at, nodes),
+            Question::FindLocator(lookup, at) => self.resolving.on_found(cx, lookup, at, nodes),
+            Question::MailboxNeighbours(at, keeper) => {
+                self.collecting.on_neighbours(cx, at, keeper, nodes);
+            }
+            Question::CardNeighbours(at, keeper) => {
+                self.publishing.on_neighbours(cx, at, keeper, nodes);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_done(&mut self, cx: &mut Cx<'_>, question: Question, done: Option<JobDone>) {
+        match question {
+            Question::Locate(lookup) => self.resolving.on_located(cx, lookup, done),
+            Question::Choose(lookup) => self.resolving.on_chosen(cx, lookup, done),
+            Question::MakeCard => self.publishing.on_made(cx, done),
+            Question::Stamp(what) => {
+                let stamp = match done {
+                    Some(JobDone::Stamped(stamp)) => Some(stamp),
+                    _ => None,
+                };
+                self.stamps.on_made(cx, what, stamp);
+            }
+            Question::Open(mailbox, ids) => self.collecting.on_opened(cx, mailbox, ids, done),
+            _ => {}
+        }
+    }
+
+    /// Ends a question whose answer is lost, as if it had failed.
+    fn on_no_answer(&mut self, cx: &mut Cx<'_>, question: Question) {
+        match question {
+            Question::Locate(_)
+            | Question::Choose(_)
+            | Question::MakeCard
+            | Question::Stamp(_)
+            | Question::Open(..) => self.on_done(cx, question, None),
+            Question::Bodies(call, places) => self.reading.on_bodies(cx, call, places, None),
+            Question::FindKeepers(_)
+            | Question::FindMailbox(_)
+            | Question::FindCard(_)
+            | Question::FindLocator(..)
+            | Question::MailboxNeighbours(..)
+            | Question::CardNeighbours(..) => self.on_found(cx, question, Vec::new()),
+            _ => self.on_answer(cx, question, None),
+        }
+    }
+
+    fn on_committed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        token: Token,
+        result: Result<Vec<Slot>, CommitError>,
+    ) {
+        let follows = cx.records.end_commit(token, &result);
+        let mut slots = result.unwrap_or_default().into_iter();
+        for (then, ok) in follows {
+            self.follow(cx, then, ok, &mut slots);
+        }
+    }
+
+    fn follow(
+        &mut self,
+        cx: &mut Cx<'_>,
+        then: Then,
+        ok: bool,
+        slots: &mut std::vec::IntoIter<Slot>,
+    ) {
+        match then {
+            Then::Send(sealed) => self.on_sealed(cx, sealed, ok),
+            Then::Take(taken) => self.collecting.on_committed(cx, taken, slots, ok),
+            Then::AnswerContact(call, account) => contacts::on_committed(cx, call, &account, ok),
+            Then::AnswerDone(call, what) => {
+                let refusal = Refusal::NotStored { what };
+                cx.reply(call, ok.then_some(Reply::Done).ok_or(refusal));
+            }
+            Then::PublishCard => self.publishing.on_committed(cx, ok),
+            // A stamp that is not on the disk is as good; it is made again after a restart.
+            Then::EnterOutbox(id) => self.placing.enter_outbox(cx, id),
+            Then::PublishAt(at) => self.publishing.on_stamped(cx, at),
+            Then::Destroyed(count) => self.reading.on_destroyed(cx, count, ok),
+        }
+    }
+
+    /// Lets committed envelopes leave, or tells who waits that they could not be stored.
+    fn on_sealed(&mut self, cx: &mut Cx<'_>, sealed: Sealed, ok: bool) {
+        match (&sealed.own, ok) {
+            (Some((message, own)), true) => self.sending.on_committed(cx, *message, own),
+            (Some((_, own)), false) => return sending::refuse_unstored(cx, own),
+            (None, true) => {}
+            (None, false) => return self.receipts.on_failed(cx),
+        }
+        for id in sealed.envelopes {
+            self.placing.begin(cx, id);
+        }
+    }
+
+    /// Carries out what subjects tell each other, until they have no more to say.
+    fn carry_out(&mut self, cx: &mut Cx<'_>) {
+        while let Some(signal) = cx.signals.pop_front() {
+            self.on_signal(cx, signal);
+        }
+    }
+
+    fn on_signal(&mut self, cx: &mut Cx<'_>, signal: Signal) {
+        match signal {
+            Signal::Resolve(intent) => self.resolve(cx, intent),
+            Signal::Resolved(intent, result) => {
+                let who = match &intent {
+                    Intent::Send(_, what) => Some(&what.0),
+                    Intent::Add(_, what) => Some(&what.0),
+                    Intent::Receipts(_) => None,
+                };
+                if let Ok(found) = &result {
+                    contacts::learn(cx, who, found);
+                }
+                match intent {
+                    Intent::Send(call, what) => self.sending.on_resolved(cx, call, *what, result),
+                    Intent::Add(call, what) => contacts::on_resolved(cx, call, *what, result),
+                    Intent::Receipts(account) => self.receipts.send(cx, account),
+                }
+            }
+            Signal::OrderStamp(what, effort) => self.stamps.order(cx, what, effort),
+            Signal::Stamped(StampFor::Envelope(id), stamp) => self.placing.on_stamp(cx, id, stamp),
+            Signal::Stamped(StampFor::Locator(at), stamp) => {
+                self.publishing.on_stamp(cx, at, stamp);
+            }
+            Signal::Progress(message) => self.sending.on_progress(cx, self.placing, message),
+            Signal::Delivered(message) => self.placing.on_delivered(cx, message),
+            Signal::ReceiptsDue => self.receipts.on_due(cx),
+            Signal::Arrived => self.reading.on_arrived(cx),
+        }
+    }
+
+    fn resolve(&mut self, cx: &mut Cx<'_>, intent: Intent) {
+        let id = match &intent {
+            Intent::Send(_, what) => what.0.id.clone(),
+            Intent::Add(_, what) => what.0.id.clone(),
+            Intent::Receipts(account) => match cx.records.contacts().get(account) {
+                Some(contact) => contact.id.clone(),
+                None => return,
+            },
+        };
+        self.resolving.begin(cx, id, intent);
+    }
+
+    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are gone, or
+    /// the clock was set, so that what failed before may work now.
+    fn on_date(&mut self, cx: &mut Cx<'_>) {
+        let last = std::mem::replace(&mut self.upkeep.last, cx.now);
+        let expected = last.date.plus(cx.mono().since(last.mono));
+        let apart = cx.date().since(expected).max(expected.since(cx.date()));
+        if apart > APART_MS {
+            self.collecting.on_resumed(cx);
+            self.upkeep.network_up = None;
+            self.on_network_up(cx);
+        }
+    }
+
+    fn on_network_up(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.mono();
+        let last = self.upkeep.network_up;
+        if last.is_some_and(|last| now.since(last) < NETWORK_UP_MS) {
+            return;
+        }
+        self.upkeep.network_up = Some(now);
+        self.collecting.on_network_up(cx);
+        self.publishing.on_network_up(cx);
+        self.placing.on_network_up(cx);
+    }
+
+    fn on_timer(&mut self, cx: &mut Cx<'_>) {
+        for question in cx.pending.lost(cx.now.mono) {
+            self.on_no_answer(cx, question);
+        }
+        self.resolving.on_timer(cx);
+        self.placing.on_timer(cx);
+        self.collecting.on_timer(cx);
+        self.publishing.on_timer(cx, self.stamps);
+        self.receipts.on_timer(cx);
+        self.reading.on_timer(cx);
+        self.sending.on_timer(cx, self.placing);
+        if self.upkeep.tidy_at <= cx.mono() {
+            self.tidy(cx);
+        }
+    }
+
+    /// Forgets what only had to be remembered for a while.
+    fn tidy(&mut self, cx: &mut Cx<'_>) {
+        self.upkeep.tidy_at = cx.mono().plus(TIDY_MS);
+        let date = cx.date();
+        let shown = |expires: UnixMillis| expires.plus(SENT_SHOWN_MS) > date;
+        let sent = cx.records.sent().iter();
+        let over = sent.filter(|(_, sent)| !shown(sent.expires));
+        let over: Vec<_> = over.map(|(message, _)| *message).collect();
+        for message in over {
+            cx.records.drop_sent(message);
+        }
+        cx.records
+            .drop_prekeys(|prekey| prekey.destroy_at() <= date);
+        cx.records.forget(date.minus(REMEMBERED_MS));
+        let card = cx.records.card().into_iter().flat_map(|card| &card.records);
+        let locators: Vec<Address> = card.map(|record| record.locator).collect();
+        let stale = cx.records.stamps().keys();
+        let stale = stale.filter(|at| !locators.is_empty() && !locators.contains(at));
+        let stale: Vec<Address> = stale.copied().collect();
+        for locator in stale {
+            cx.records.drop_stamp(locator);
+        }
+        if !self.collecting.is_committing() {
+            contacts::forget_strangers(cx);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Work that takes the processor long: the core hands it out, and whoever drives it runs it beside.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+use restante_proto::account::PersonId;
+use restante_proto::card::{Card, CardDevice, CardRecord, Known, VerifiedCard, choose};
+use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};
+use restante_proto::keys::PublicKey;
+use restante_proto::mailbox::Mailbox;
+use restante_proto::person::{IdCost, Locators, RecordKey};
+use restante_proto::prekey::PrekeySecret;
+use restante_proto::publisher::salt_epochs;
+use restante_proto::request::Waiting;
+use restante_proto::stamp::{Challenge, EFFORT_MAX, Stamp, StampScheme};
+use restante_proto::time::{SaltEpoch, UnixMillis};
+use restante_proto::{ItemId, NodeId};
+
+use crate::model::{Account, OwnCard};
+
+/// Tries of one stamp before it is given up, per unit of effort: that honest work fails so often has a chance below
+/// 10^-20.
+const ATTEMPTS_PER_EFFORT: u64 = 64;
+
+/// What IDs and stamps cost on a network.
+#[derive(Clone)]
+pub struct Costs {
+    /// The Argon2id of an ID.
+    pub id: IdCost,
+    /// The stamps.
+    pub stamps: Arc<dyn StampScheme>,
+}
+
+impl fmt::Debug for Costs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Costs")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which worker runs a job, so that a stamp never holds up anything quicker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// Argon2id and the opening of envelopes.
+    Processor,
+    /// Stamps.
+    Stamps,
+}
+
+/// One job.
+#[derive(Debug)]
+pub enum Job {
+    /// Computes where the card of an ID lies.
+    Locate(PersonId, SaltEpoch),
+    /// Chooses among the records found for an ID.
+    Choose(Box<Choice>),
+    /// Makes a prekey and a card with this sequence.
+    MakeCard {
+        /// Whose.
+        account: Arc<Account>,
+        /// Its sequence.
+        sequence: u64,
+        /// The date it shows.
+        date: UnixMillis,
+    },
+    /// Makes a stamp worth so much.
+    Stamp(Challenge, u32),
+    /// Opens envelopes of one mailbox.
+    Open(Box<Opening>),
+}
+
+/// Records to choose among.
+#[derive(Debug)]
+pub struct Choice {
+    /// The ID that was looked up.
+    pub id: PersonId,
+    /// What the records open under.
+    pub key: RecordKey,
+    /// The records.
+    pub records: Vec<CardRecord>,
+    /// What was known before.
+    pub before: Before,
+    /// The date.
+    pub date: UnixMillis,
+}
+
+/// What was known of an ID before looking it up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Before {
+    /// The account behind it.
+    pub account: Option<PublicKey>,
+    /// The highest sequence seen.
+    pub sequence: Option<u64>,
+}
+
+/// Envelopes to open.
+#[derive(Debug)]
+pub struct Opening {
+    /// For whom.
+    pub account: Arc<Account>,
+    /// With these.
+    pub prekeys: Arc<Vec<PrekeySecret>>,
+    /// From this mailbox.
+    pub mailbox: Mailbox,
+    /// These, with the identifiers their bytes have.
+    pub items: Vec<(ItemId, Waiting)>,
+    /// The date.
+    pub date: UnixMillis,
+    /// IDs of senders that need not be computed.
+    pub known: Arc<std::collections::BTreeMap<PublicKey, PersonId>>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum JobDone {
+    /// Of [`Job::Locate`].
+    Located(Locators),
+    /// Of [`Job::Choose`].
+    Chosen(Option<Box<Resolution>>),
+    /// Of [`Job::MakeCard`].
+    Made(Box<MadeCard>),
+    /// Of [`Job::Stamp`].
+    Stamped(Stamp),
+    /// Of [`Job::Open`].
+    Opened(Vec<Opened>),
+}
+
+/// What a lookup of an ID found.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// The card.
+    pub card: VerifiedCard,
+    /// The record it was in, to be opened again without a lookup.
+    pub record: CardRecord,
+    /// What the record opens under.
+    pub key: RecordKey,
+}
+
+/// A card that was made, before it is stored.
+#[derive(Debug)]
+pub struct MadeCard {
+    /// The card.
+    pub card: OwnCard,
+    /// The prekey it shows.
+    pub prekey: PrekeySecret,
+}
+
+/// An envelope after it was opened, or not.
+#[derive(Debug)]
+pub struct Opened {
+    /// Which one.
+    pub id: ItemId,
+    /// Its end, by the keeper that handed it over.
+    pub expires: UnixMillis,
+    /// The message and the ID of its sender.
+    pub result: Result<(VerifiedMessage, PersonId), OpenFault>,
+}
+
+impl Job {
+    /// Returns who runs it.
+    pub const fn worker(&self) -> Worker {
+        match self {
+            Self::Stamp(..) => Worker::Stamps,
+            _ => Worker::Processor,
+        }
+    }
+
+    /// Runs it; slow on purpose. None when it failed and may be tried again.
+    pub fn run(self, costs: &Costs, mut rng: &mut dyn CryptoRng) -> Option<JobDone> {
+        match self {
+            Self::Locate(id, epoch) => Some(JobDone::Located(id.locators(epoch, costs.id))),
+            Self::Choose(choice) => Some(JobDone::Chosen(choice.run(costs.id).map(Box::new))),
+            Self::MakeCard {
+                account,
+                sequence,
+                date,
+            } => {
+                let prekey = PrekeySecret::generate(date, &mut rng);
+                let made = make_card(&account, prekey, sequence, date, costs.id, rng)?;
+                Some(JobDone::Made(Box::new(made)))
+            }
+            Self::Stamp(challenge, effort) => {
+                let effort = effort.clamp(1, EFFORT_MAX);
+                let mut seed = [0; 24];
+                rng.fill_bytes(&mut seed);
+                let attempts = ATTEMPTS_PER_EFFORT * u64::from(effort);
+                let stamp = costs.stamps.solve(&challenge, &seed, effort, attempts)?;
+                Some(JobDone::Stamped(stamp))
+            }
+            Self::Open(opening) => Some(JobDone::Opened(opening.run(costs.id))),
+        }
+    }
+}
+
+impl Choice {
+    fn run(self, cost: IdCost) -> Option<Resolution> {
+        let Self {
+            id,
+            key,
+            records,
+            before,
+            date,
+        } = self;
+        let known = Known {
+            account: before.account.as_ref(),
+            sequence: before.sequence,
+        };
+        let card = choose(&records, &id, &key, date, known, cost)?;
+        // The same card opens from its own record, and from no other.
+        let account = card.card().account;
+        let known = Known {
+            account: Some(&account),
+            sequence: None,
+        };
+        let record = records.into_iter().find(|record| {
+            choose([record], &id, &key, date, known, cost).as_ref() == Some(&card)
+        })?;
+        Some(Resolution { card, record, key })
+    }
+}
+
+impl Opening {
+    fn run(self, cost: IdCost) -> Vec<Opened> {
+        let opener = OpenerIdentity::from(&self.account.identity);
+        let open = |(id, item): (ItemId, Waiting)| {
+            let lifetime = Lifetime {
+                now: self.date,
+                expires: item.expires,
+            };
+            let prekeys = self.prekeys.iter();
+            let opened = envelope::open(&item.envelope, &self.mailbox, lifetime, &opener, prekeys);
+            let result = opened.map(|message| {
+                let sender = message.message();
+                let known = self.known.get(&sender.sender).cloned();
+                // The tag of a stranger cannot be claimed, only computed.
+                let compute = || PersonId::of(&sender.sender, sender.handle.clone(), cost);
+                let from = known.unwrap_or_else(compute);
+                (message, from)
+            });
+            Opened {
+                id,
+                expires: item.expires,
+                result,
+            }
+        };
+        self.items.into_iter().map(open).collect()
+    }
+}
+
+/// Makes card and records, for the salt epochs that the date asks for.
+fn make_card(
+    account: &Account,
+    prekey: PrekeySecret,
+    sequence: u64,
+    date: UnixMillis,
+    cost: IdCost,
+    mut rng: &mut dyn CryptoRng,
+) -> Option<MadeCard> {
+    let identity = &account.identity;
+    let device = CardDevice {
+        certificate: identity.certificate(),
+        prekey: prekey.public().clone(),
+        first_contact: identity.first_contact().public(),
+    };
+    let card = Card {
+        account: identity.account.public(),
+        handle: account.handle().clone(),
+        sequence,
+        issued: date,
+        expires: prekey.public().expires,
+        terminated: false,
+        devices: vec![device],
+        avatar: None,
+    };
+    let mut records = Vec::new();
+    for epoch in salt_epochs(date) {
+        let locators = account.id.locators(epoch, cost);
+        for locator in locators.addresses {
+            let key = &locators.record_key;
+            let record = CardRecord::seal(&card, identity, locator, key, &mut rng);
+            records.push(record.ok()?);
+        }
+    }
+    let card = OwnCard {
+        sequence,
+        issued: date,
+        records,
+    };
+    Some(MadeCard { card, prekey })
+}
+
+/// Names an envelope by its bytes.
+pub(crate) fn named(item: Waiting) -> (ItemId, Waiting) {
+    (envelope::id_of(&item.envelope), item)
+}
+
+/// Puts a node in its place among others, nearest to an address first, at most `count` of them.
+pub(crate) fn insert_by_distance(
+    own: Option<NodeId>,
+    address: &restante_proto::Address,
+    mut nodes: Vec<NodeId>,
+    count: usize,
+) -> Vec<NodeId> {
+    use restante_proto::routing::distance;
+    if let Some(own) = own {
+        let nearer = |node: &NodeId| distance(node, address) < distance(&own, address);
+        let place = nodes.partition_point(nearer);
+        nodes.insert(place, own);
+        nodes.truncate(count);
+    }
+    nodes
+}

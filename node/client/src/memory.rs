@@ -1,0 +1,123 @@
+//! An account's disk in memory: what a real one must do, and what the simulator's fast tier and tests run on.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use restante_proto::time::UnixMillis;
+
+use crate::io::READ_BYTES_MAX;
+use crate::model::{Account, SLOT_BYTES, Slot};
+use crate::records::{Change, Loaded, REMEMBERED_MS};
+
+/// The disk of one account.
+#[derive(Clone, Debug)]
+pub struct MemoryDisk {
+    rows: Loaded,
+    bodies: BTreeMap<Slot, Bytes>,
+    next_slot: u64,
+}
+
+impl MemoryDisk {
+    /// Makes a disk that holds an account and nothing else.
+    pub fn new(account: Account) -> Self {
+        Self {
+            rows: Loaded::of(account),
+            bodies: BTreeMap::new(),
+            next_slot: 0,
+        }
+    }
+
+    /// Reads everything, and destroys what has expired.
+    pub fn load(&mut self, date: UnixMillis) -> Loaded {
+        let over = self.rows.inbox.iter();
+        let over = over.filter(|(_, header)| header.destroy_at() <= date);
+        let over: Vec<Change> = over
+            .map(|(place, header)| Change::Destroy(*place, header.slot))
+            .collect();
+        self.commit(&over);
+        self.commit(&[Change::Forget(date.minus(REMEMBERED_MS))]);
+        self.rows.clone()
+    }
+
+    /// Makes changes durable and returns the slots of new messages, in order.
+    pub fn commit(&mut self, changes: &[Change]) -> Vec<Slot> {
+        changes
+            .iter()
+            .filter_map(|change| self.apply(change))
+            .collect()
+    }
+
+    /// Reads bodies, in order, until [`READ_BYTES_MAX`] are read; those that were destroyed as none.
+    pub fn bodies(&self, places: &[(u64, Slot)]) -> Vec<Option<Vec<u8>>> {
+        let (mut bodies, mut bytes) = (Vec::new(), 0);
+        for (_, slot) in places {
+            let body = self.bodies.get(slot).map(|body| body.to_vec());
+            bytes += body.as_ref().map_or(0, Vec::len);
+            if bytes > READ_BYTES_MAX && !bodies.is_empty() {
+                break;
+            }
+            bodies.push(body);
+        }
+        bodies
+    }
+
+    /// Returns what is on the disk.
+    pub const fn rows(&self) -> &Loaded {
+        &self.rows
+    }
+
+    fn apply(&mut self, change: &Change) -> Option<Slot> {
+        let rows = &mut self.rows;
+        match change.clone() {
+            Change::PutContact(contact) => drop(rows.contacts.insert(contact.account, *contact)),
+            Change::DropContact(account) => drop(rows.contacts.remove(&account)),
+            Change::PutOutgoing(outgoing) => {
+                rows.outgoing.insert(outgoing.envelope.id(), *outgoing);
+            }
+            Change::DropOutgoing(id) => drop(rows.outgoing.remove(&id)),
+            Change::PutSent(message, sent) => drop(rows.sent.insert(message, sent)),
+            Change::DropSent(message) => drop(rows.sent.remove(&message)),
+            Change::PutMessage {
+                arrival,
+                header,
+                body,
+            } => {
+                let slot = self.new_slot();
+                self.bodies.insert(slot, body);
+                self.rows.inbox.insert(arrival, header.finish(slot));
+                return Some(slot);
+            }
+            Change::PutHeader(arrival, header) => drop(rows.inbox.insert(arrival, *header)),
+            Change::Destroy(arrival, slot) => {
+                rows.inbox.remove(&arrival);
+                self.bodies.remove(&slot);
+            }
+            Change::PutTaken(mailbox, id, until) => {
+                rows.taken.insert((mailbox, id), until);
+            }
+            Change::PutSeen(named, until) => drop(rows.seen.insert(named, until)),
+            Change::Forget(date) => {
+                rows.taken.retain(|_, until| *until > date);
+                rows.seen.retain(|_, until| *until > date);
+            }
+            Change::PutDue(named) => drop(rows.due.insert(named)),
+            Change::DropDue(named) => drop(rows.due.remove(&named)),
+            Change::PutCard(card) => rows.card = Some(*card),
+            Change::PutPrekey(prekey) => rows.prekeys.push(prekey),
+            Change::DropPrekey(issued) => {
+                rows.prekeys
+                    .retain(|prekey| prekey.public().issued != issued);
+            }
+            Change::PutStamp(locator, stamp) => drop(rows.stamps.insert(locator, stamp)),
+            Change::DropStamp(locator) => drop(rows.stamps.remove(&locator)),
+        }
+        None
+    }
+
+    fn new_slot(&mut self) -> Slot {
+        self.next_slot += 1;
+        let mut slot = [0; SLOT_BYTES];
+        slot[..8].copy_from_slice(&self.next_slot.to_be_bytes());
+        Slot(slot)
+    }
+}

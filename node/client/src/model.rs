@@ -1,0 +1,13 @@
+//! What a person's data is. How it lies on a disk, and how others are told of it, stands elsewhere.
+
+mod account;
+mod contact;
+mod inbox;
+mod outgoing;
+mod who;
+
+pub use self::account::{Account, OwnCard};
+pub use self::contact::{CARD_FRESH_MS, Contact};
+pub use self::inbox::{Header, HeaderDraft, SLOT_BYTES, Slot};
+pub use self::outgoing::{OutgoingEnvelope, Payment, Sent};
+pub use self::who::{InvalidWho, Who, link_of};

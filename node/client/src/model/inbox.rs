@@ -1,0 +1,82 @@
+//! Messages that have arrived.
+
+use restante_proto::account::PersonId;
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
+use restante_proto::message::MessageId;
+use restante_proto::time::UnixMillis;
+
+/// Length of a [`Slot`], in bytes.
+pub const SLOT_BYTES: usize = 12;
+
+/// The name of the key that a message's body is sealed under; the store that made it knows what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(pub [u8; SLOT_BYTES]);
+
+/// A received message without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The sender's account.
+    pub sender: PublicKey,
+    /// The name its sender gave it.
+    pub message: MessageId,
+    /// The sender's ID.
+    pub from: PersonId,
+    /// When it was committed here.
+    pub received: UnixMillis,
+    /// When its sender says it was written.
+    pub sent: UnixMillis,
+    /// Its end.
+    pub expires: UnixMillis,
+    /// How long it lives once read, in milliseconds; 0 if that does not end it.
+    pub burn_ms: u64,
+    /// When it was read.
+    pub read: Option<UnixMillis>,
+    /// The name of the file, if it is one.
+    pub file_name: String,
+    /// Where the key of its body is.
+    pub slot: Slot,
+}
+
+impl Header {
+    /// Returns the name the message is shown under: senders choose their own names, and two may choose the same.
+    pub fn shown_id(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.sender.as_bytes());
+        hasher.update(self.message.as_bytes());
+        let digest = hasher.finalize();
+        data_encoding::HEXLOWER.encode(digest.as_bytes().get(..16).unwrap_or_default())
+    }
+
+    /// Returns when the message is destroyed: at its expiry, or its time after reading if that is earlier.
+    pub fn destroy_at(&self) -> UnixMillis {
+        match self.read {
+            Some(read) if self.burn_ms > 0 => {
+                let burn = self.burn_ms.min(MESSAGE_TTL_MAX_MS);
+                self.expires.min(read.plus(burn))
+            }
+            _ => self.expires,
+        }
+    }
+}
+
+/// A header whose key does not exist yet: the store makes it as it commits the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderDraft(Header);
+
+impl HeaderDraft {
+    /// Takes a header whose slot means nothing yet.
+    pub fn new(header: Header) -> Self {
+        Self(header)
+    }
+
+    /// Returns the header, whose slot means nothing yet.
+    pub const fn header(&self) -> &Header {
+        &self.0
+    }
+
+    /// Puts the slot in.
+    pub fn finish(self, slot: Slot) -> Header {
+        Header { slot, ..self.0 }
+    }
+}

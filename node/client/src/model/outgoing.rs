@@ -1,0 +1,50 @@
+//! What leaves, and what became of it.
+
+use std::collections::BTreeMap;
+
+use restante_interface::DeliveryState;
+use restante_proto::NodeId;
+use restante_proto::envelope::Envelope;
+use restante_proto::keys::PublicKey;
+use restante_proto::message::MessageId;
+use restante_proto::request::Admission;
+use restante_proto::time::UnixMillis;
+
+/// What admits an envelope at keepers, once it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payment {
+    /// A stamp is still to be made.
+    Due,
+    /// The admission proof.
+    Ready(Box<Admission>),
+}
+
+/// One sealed envelope on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingEnvelope {
+    /// The message inside.
+    pub message: MessageId,
+    /// The recipient's account.
+    pub to: PublicKey,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// What admits it.
+    pub payment: Payment,
+    /// Keepers that hold it, and until when.
+    pub receipts: BTreeMap<NodeId, UnixMillis>,
+    /// The recipient's delivery receipt is awaited; not for a delivery receipt itself.
+    pub awaits_receipt: bool,
+}
+
+/// A message this account sent; kept for a while after its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The recipient's account.
+    pub to: PublicKey,
+    /// How far it has come.
+    pub state: DeliveryState,
+    /// When it was sent.
+    pub sent: UnixMillis,
+    /// Its end.
+    pub expires: UnixMillis,
+}

@@ -1,0 +1,194 @@
+//! Questions that were asked and not answered yet.
+//!
+//! Every question is answered exactly once: with what comes under its token, or, when that is lost, with a failure once
+//! its time is over. Whatever comes later, or again, finds no question.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use restante_proto::limits::{HOUR_MS, MINUTE_MS};
+use restante_proto::receipt::Claim;
+use restante_proto::request::Request;
+use restante_proto::time::{MonoMillis, UnixMillis};
+use restante_proto::{Address, ItemId, NodeId};
+
+use crate::io::{CallId, Output, Token};
+use crate::stamps::StampFor;
+
+/// Questions to others that are under way at once; more wait in line, bounded by what each subject asks at a time.
+const WINDOW: usize = 64;
+/// After how long an answer that did not come counts as lost, in milliseconds. Whoever drives the core bounds each
+/// question more tightly, so that this is for answers that went astray.
+const ANSWER_MS: u64 = MINUTE_MS;
+/// The same for jobs: stamps may wait for one another.
+const JOB_MS: u64 = HOUR_MS;
+
+/// What a question was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// A deposit or an offer of an envelope.
+    Deposit(ItemId, Asked),
+    /// The deposit of a card.
+    DepositCard(Address, Asked),
+    /// The cards at a locator, for a lookup of an ID.
+    Cards(u64, Address, NodeId),
+    Subscribe(Address, NodeId),
+    List(Address, NodeId),
+    Get(Address, NodeId, Vec<ItemId>),
+    Ack(Address, NodeId),
+    /// Keepers of an envelope's mailbox.
+    FindKeepers(ItemId),
+    /// Keepers of one's own mailbox.
+    FindMailbox(Address),
+    /// Keepers of one's own card.
+    FindCard(Address),
+    /// Keepers of a locator, for a lookup of an ID.
+    FindLocator(u64, Address),
+    MailboxNeighbours(Address, NodeId),
+    CardNeighbours(Address, NodeId),
+    Locate(u64),
+    Choose(u64),
+    MakeCard,
+    Stamp(StampFor),
+    Open(Address, Vec<ItemId>),
+    /// A page of the inbox for somebody, of messages in these places.
+    Bodies(CallId, Vec<u64>),
+}
+
+/// What a deposit must be answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) keeper: NodeId,
+    pub(crate) claim: Claim,
+    pub(crate) expires: UnixMillis,
+    /// It was only asked whether the keeper holds it.
+    pub(crate) offer: bool,
+}
+
+impl Question {
+    const fn patience_ms(&self) -> u64 {
+        match self {
+            Self::Locate(_)
+            | Self::Choose(_)
+            | Self::MakeCard
+            | Self::Stamp(_)
+            | Self::Open(..)
+            | Self::Bodies(..) => JOB_MS,
+            _ => ANSWER_MS,
+        }
+    }
+}
+
+/// A question to others that waits in line.
+#[derive(Debug)]
+pub(crate) enum ToAsk {
+    Keeper(NodeId, Box<Request>),
+    Search(Address, usize),
+    Neighbours(NodeId, Address),
+}
+
+/// All open questions.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    last: u64,
+    open: BTreeMap<Token, Open>,
+    /// Those that somebody waits for, before the others.
+    urgent: VecDeque<(Token, ToAsk)>,
+    line: VecDeque<(Token, ToAsk)>,
+    /// Questions to others under way.
+    asked: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    question: Question,
+    /// None while it waits in line.
+    lost_at: Option<MonoMillis>,
+    /// It takes a place of the window.
+    is_ask: bool,
+}
+
+impl Pending {
+    /// Puts a question to others in line.
+    pub(crate) fn ask(&mut self, question: Question, what: ToAsk) {
+        let token = self.token();
+        let line = match question {
+            Question::Cards(..) | Question::FindLocator(..) => &mut self.urgent,
+            _ => &mut self.line,
+        };
+        line.push_back((token, what));
+        let open = Open {
+            question,
+            lost_at: None,
+            is_ask: true,
+        };
+        self.open.insert(token, open);
+    }
+
+    /// Names a question that is put at once.
+    pub(crate) fn put(&mut self, now: MonoMillis, question: Question) -> Token {
+        let token = self.token();
+        let open = Open {
+            lost_at: Some(now.plus(question.patience_ms())),
+            question,
+            is_ask: false,
+        };
+        self.open.insert(token, open);
+        token
+    }
+
+    /// Returns a token that is no question's.
+    pub(crate) const fn token(&mut self) -> Token {
+        self.last += 1;
+        Token(self.last)
+    }
+
+    /// Puts the questions for which there is room.
+    pub(crate) fn put_next(&mut self, now: MonoMillis, outputs: &mut Vec<Output>) {
+        while self.asked < WINDOW {
+            let next = self.urgent.pop_front().or_else(|| self.line.pop_front());
+            let Some((token, what)) = next else {
+                return;
+            };
+            let Some(open) = self.open.get_mut(&token) else {
+                continue;
+            };
+            open.lost_at = Some(now.plus(open.question.patience_ms()));
+            self.asked += 1;
+            outputs.push(match what {
+                ToAsk::Keeper(keeper, request) => Output::Ask(token, keeper, *request),
+                ToAsk::Search(address, count) => Output::Search(token, address, count),
+                ToAsk::Neighbours(node, address) => Output::Neighbours(token, node, address),
+            });
+        }
+    }
+
+    /// Ends a question, if it is open.
+    pub(crate) fn end(&mut self, token: Token) -> Option<Question> {
+        let open = self.open.remove(&token)?;
+        self.asked -= usize::from(open.is_ask && open.lost_at.is_some());
+        Some(open.question)
+    }
+
+    /// Returns a question that stays open, and gives it more time.
+    pub(crate) fn go_on(&mut self, now: MonoMillis, token: Token) -> Option<Question> {
+        let open = self.open.get_mut(&token)?;
+        open.lost_at = Some(now.plus(open.question.patience_ms()));
+        Some(open.question.clone())
+    }
+
+    /// Ends the questions whose answers are lost.
+    pub(crate) fn lost(&mut self, now: MonoMillis) -> Vec<Question> {
+        let is_lost = |open: &Open| open.lost_at.is_some_and(|lost_at| lost_at <= now);
+        let lost = self.open.iter().filter(|(_, open)| is_lost(open));
+        let tokens: Vec<Token> = lost.map(|(token, _)| *token).collect();
+        tokens
+            .into_iter()
+            .filter_map(|token| self.end(token))
+            .collect()
+    }
+
+    /// Returns when the next answer counts as lost.
+    pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
+        self.open.values().filter_map(|open| open.lost_at).min()
+    }
+}

@@ -1,0 +1,201 @@
+//! Reading messages, and destroying them when their time has come.
+
+use restante_interface::{
+    ContactState, Event, INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage, InboxRequest, Refusal,
+    Reply, Stored,
+};
+use restante_proto::time::{MonoMillis, UnixMillis};
+use tracing::debug;
+
+use crate::cx::Cx;
+use crate::io::CallId;
+use crate::model::{Header, Slot};
+use crate::pending::Question;
+use crate::records::Records;
+use crate::then::Then;
+
+/// Those who wait for messages.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    waiters: Vec<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    call: CallId,
+    request: InboxRequest,
+    deadline: MonoMillis,
+}
+
+impl Reading {
+    /// Answers a request for messages, now or when there is one.
+    pub(crate) fn on_request(&mut self, cx: &mut Cx<'_>, call: CallId, request: InboxRequest) {
+        if request.wait_ms > 0 && wanted(cx.records, cx.date(), &request).next().is_none() {
+            let deadline = cx.mono().plus(request.wait_ms);
+            self.waiters.push(Waiter {
+                call,
+                request,
+                deadline,
+            });
+            return;
+        }
+        read(cx, call, &request);
+    }
+
+    /// Answers those who wait for messages, as far as there are some.
+    pub(crate) fn on_arrived(&mut self, cx: &mut Cx<'_>) {
+        self.waiters.retain(|waiter| {
+            let is_served = wanted(cx.records, cx.date(), &waiter.request)
+                .next()
+                .is_some();
+            if is_served {
+                read(cx, waiter.call, &waiter.request);
+            }
+            !is_served
+        });
+    }
+
+    /// Forgets somebody who has gone away.
+    pub(crate) fn on_gone(&mut self, call: CallId) {
+        self.waiters.retain(|waiter| waiter.call != call);
+    }
+
+    /// Makes a page of the bodies that were read.
+    pub(crate) fn on_bodies(
+        &self,
+        cx: &mut Cx<'_>,
+        call: CallId,
+        places: Vec<u64>,
+        bodies: Option<Vec<Option<Vec<u8>>>>,
+    ) {
+        let Some(bodies) = bodies else {
+            let what = Stored::Inbox;
+            return cx.refuse(call, Refusal::NotRead { what });
+        };
+        let more = bodies.len() < places.len() || places.len() > INBOX_PAGE_COUNT_MAX;
+        let date = cx.date();
+        let records = &cx.records;
+        let found = places.into_iter().zip(bodies).take(INBOX_PAGE_COUNT_MAX);
+        let messages = found
+            .filter_map(|(place, body)| {
+                // What ended while it was read is not shown any more.
+                let header = records.inbox().get(&place)?;
+                let is_alive = header.destroy_at() > date;
+                is_alive.then(|| Some(shown(records, header, body?)))?
+            })
+            .collect();
+        cx.reply(call, Ok(Reply::Inbox(InboxPage { messages, more })));
+    }
+
+    /// Marks messages as read; those that burn start to.
+    pub(crate) fn on_mark_read(&self, cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
+        let date = cx.date();
+        let unread = cx.records.inbox().iter();
+        let unread = unread.filter(|(_, header)| header.read.is_none());
+        let read: Vec<(u64, Header)> = unread
+            .filter(|(_, header)| ids.contains(&header.shown_id()))
+            .map(|(place, header)| (*place, header.clone()))
+            .collect();
+        for (place, header) in read {
+            let read = Some(date);
+            cx.records.put_header(place, Header { read, ..header });
+        }
+        cx.records.then(Then::AnswerDone(call, Stored::ReadMarks));
+    }
+
+    /// Answers those who have waited long enough, and destroys what has expired or burned.
+    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.mono();
+        self.waiters.retain(|waiter| {
+            let is_late = waiter.deadline <= now;
+            if is_late {
+                read(cx, waiter.call, &waiter.request);
+            }
+            !is_late
+        });
+        destroy_due(cx);
+    }
+
+    /// Tells that messages are destroyed.
+    pub(crate) fn on_destroyed(&self, cx: &mut Cx<'_>, count: usize, ok: bool) {
+        if ok {
+            debug!(count, "messages were destroyed");
+        } else {
+            tracing::warn!(count, "messages are over and not destroyed yet");
+        }
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        cx.event(Event::Destroyed { count });
+    }
+
+    pub(crate) fn next_timeout(
+        &self,
+        cx: &Records,
+        now: restante_proto::time::Now,
+    ) -> Option<MonoMillis> {
+        let waiters = self.waiters.iter().map(|waiter| waiter.deadline);
+        let ends = cx
+            .inbox()
+            .values()
+            .map(|header| now.when(header.destroy_at()));
+        waiters.chain(ends).min()
+    }
+}
+
+fn destroy_due(cx: &mut Cx<'_>) {
+    let date = cx.date();
+    let over = cx.records.inbox().iter();
+    let over = over.filter(|(_, header)| header.destroy_at() <= date);
+    let over: Vec<u64> = over.map(|(place, _)| *place).collect();
+    if over.is_empty() {
+        return;
+    }
+    let count = over.len();
+    for place in over {
+        cx.records.destroy(place);
+    }
+    cx.records.then(Then::Destroyed(count));
+}
+
+/// Returns the messages that a request asks for, oldest first.
+fn wanted<'a>(
+    records: &'a Records,
+    date: UnixMillis,
+    request: &'a InboxRequest,
+) -> impl Iterator<Item = (u64, &'a Header)> {
+    let after = request.after.as_ref().and_then(|after| {
+        let mut all = records.inbox().iter();
+        all.find(|(_, header)| header.shown_id() == *after)
+            .map(|(place, _)| *place)
+    });
+    let all = records.inbox().iter();
+    all.filter(move |(place, _)| after.is_none_or(|after| **place > after))
+        .filter(move |(_, header)| header.destroy_at() > date)
+        .filter(|(_, header)| request.all || header.read.is_none())
+        .map(|(place, header)| (*place, header))
+}
+
+/// Reads the bodies of a page.
+fn read(cx: &mut Cx<'_>, call: CallId, request: &InboxRequest) {
+    let found = wanted(cx.records, cx.now.date, request).take(INBOX_PAGE_COUNT_MAX + 1);
+    let places: Vec<(u64, Slot)> = found.map(|(place, header)| (place, header.slot)).collect();
+    let asked = places.iter().map(|(place, _)| *place).collect();
+    cx.read(Question::Bodies(call, asked), places);
+}
+
+fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
+    let (text, base64) = InboxMessage::body(body);
+    let contact = records.contacts().get(&header.sender);
+    InboxMessage {
+        id: header.shown_id(),
+        from: header.from.to_string(),
+        contact: contact.is_some_and(|contact| contact.state == ContactState::Accepted),
+        read: header.read.is_some(),
+        received_ms: header.received.get(),
+        sent_ms: header.sent.get(),
+        expires_ms: header.expires.get(),
+        burn_ms: (header.burn_ms > 0).then_some(header.burn_ms),
+        text,
+        base64,
+        file_name: (!header.file_name.is_empty()).then(|| header.file_name.clone()),
+    }
+}

@@ -1,0 +1,341 @@
+//! Finding people: from an ID to a verified card (SPEC 4.4, 10.1).
+//!
+//! A lookup asks the keepers of all four locators of an ID at once and chooses among what they have; a node that has
+//! just started waits a little for its network.
+
+mod asking;
+
+use std::collections::BTreeMap;
+
+use restante_interface::SendRequest;
+use restante_proto::account::PersonId;
+use restante_proto::card::CardRecord;
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS};
+use restante_proto::person::Locators;
+use restante_proto::request::{Request, Response};
+use restante_proto::time::MonoMillis;
+use restante_proto::{Address, NodeId};
+use tracing::debug;
+
+use self::asking::Asking;
+use crate::cx::Cx;
+use crate::io::CallId;
+use crate::job::{Before, Choice, Job, JobDone, Resolution, insert_by_distance};
+use crate::model::Who;
+use crate::pending::Question;
+use crate::signal::Signal;
+
+/// How long one locator may take, in milliseconds: keepers that are gone must not hold up those that answer.
+const LOCATOR_MS: u64 = 8 * SECOND_MS;
+/// Locators with records that are enough if a good card is among them, whatever the others have: no neighbourhood
+/// decides alone, and one locator whose keepers are gone does not hold up the others.
+const LOCATORS_ENOUGH: usize = LOCATORS - 1;
+/// How long a node that has just started waits for the network before it says that there is none, in milliseconds.
+const PATIENCE_MS: u64 = 12 * SECOND_MS;
+/// The pause between two tries of that, in milliseconds.
+const PATIENCE_STEP_MS: u64 = SECOND_MS / 2;
+
+/// What is to be done once an ID is resolved.
+#[derive(Debug, Clone)]
+pub(crate) enum Intent {
+    /// Send this.
+    Send(CallId, Box<(Who, SendRequest)>),
+    /// Make a contact, with this petname.
+    Add(CallId, Box<(Who, Option<String>)>),
+    /// Send the delivery receipts due to this contact.
+    Receipts(PublicKey),
+}
+
+/// Why an ID could not be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ResolveError {
+    /// No keeper could be asked.
+    #[error("no keeper can be reached")]
+    Offline,
+    /// Keepers answered, and none has a valid card of this ID.
+    #[error("no card is published under this ID")]
+    NotFound,
+    /// A job failed.
+    #[error("the lookup was given up")]
+    GivenUp,
+}
+
+/// All lookups under way.
+#[derive(Debug, Default)]
+pub(crate) struct Resolving {
+    last: u64,
+    lookups: BTreeMap<u64, Lookup>,
+}
+
+/// One lookup of an ID.
+#[derive(Debug)]
+struct Lookup {
+    id: PersonId,
+    before: Before,
+    intents: Vec<Intent>,
+    give_up_at: MonoMillis,
+    locators: Option<Locators>,
+    round: Round,
+}
+
+/// One round over all locators.
+#[derive(Debug, Default)]
+struct Round {
+    at: BTreeMap<Address, AtLocator>,
+    records: Vec<CardRecord>,
+    answers: usize,
+    with_records: usize,
+    /// How many records are being chosen among.
+    choosing: Option<usize>,
+    /// No keeper could be asked: the next round begins then.
+    again_at: Option<MonoMillis>,
+}
+
+#[derive(Debug)]
+struct AtLocator {
+    /// None once it is done.
+    asking: Option<Asking<CardRecord>>,
+    deadline: MonoMillis,
+}
+
+impl Resolving {
+    /// Begins a lookup, or joins one that is under way.
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, id: PersonId, intent: Intent) {
+        let under_way = self.lookups.values_mut().find(|lookup| lookup.id == id);
+        if let Some(lookup) = under_way {
+            lookup.intents.push(intent);
+            return;
+        }
+        let contact = cx.records.contact_by_id(&id);
+        let before = Before {
+            account: contact.map(|contact| contact.account),
+            sequence: contact.and_then(|contact| contact.sequence),
+        };
+        self.last += 1;
+        let lookup = Lookup {
+            id: id.clone(),
+            before,
+            intents: vec![intent],
+            give_up_at: cx.mono().plus(PATIENCE_MS),
+            locators: None,
+            round: Round::default(),
+        };
+        self.lookups.insert(self.last, lookup);
+        let job = Job::Locate(id, cx.date().salt_epoch());
+        cx.compute(Question::Locate(self.last), job);
+    }
+
+    /// Forgets what somebody who has gone away asked for.
+    pub(crate) fn on_gone(&mut self, call: CallId) {
+        for lookup in self.lookups.values_mut() {
+            lookup.intents.retain(|intent| match intent {
+                Intent::Send(asker, _) | Intent::Add(asker, _) => *asker != call,
+                Intent::Receipts(_) => true,
+            });
+        }
+    }
+
+    pub(crate) fn on_located(&mut self, cx: &mut Cx<'_>, number: u64, done: Option<JobDone>) {
+        let Some(lookup) = self.lookups.get_mut(&number) else {
+            return;
+        };
+        let Some(JobDone::Located(locators)) = done else {
+            return self.end(cx, number, Err(ResolveError::GivenUp));
+        };
+        lookup.locators = Some(locators);
+        lookup.begin_round(cx, number);
+    }
+
+    pub(crate) fn on_near(&mut self, cx: &mut Cx<'_>, number: u64, at: Address, near: Vec<NodeId>) {
+        if let Some(asking) = self.asking(number, &at) {
+            let new = asking.on_near(near);
+            ask(cx, number, at, new);
+            self.advance(cx, number, at);
+        }
+    }
+
+    pub(crate) fn on_found(
+        &mut self,
+        cx: &mut Cx<'_>,
+        number: u64,
+        at: Address,
+        found: Vec<NodeId>,
+    ) {
+        if let Some(asking) = self.asking(number, &at) {
+            let keepers = insert_by_distance(cx.settings.own_keeper, &at, found, REPLICAS);
+            let new = asking.on_keepers(keepers);
+            ask(cx, number, at, new);
+            self.advance(cx, number, at);
+        }
+    }
+
+    pub(crate) fn on_cards(
+        &mut self,
+        cx: &mut Cx<'_>,
+        number: u64,
+        (at, node): (Address, NodeId),
+        answer: Option<Response>,
+    ) {
+        let records = match answer {
+            Some(Response::Cards(mut records)) => {
+                records.retain(|record| record.locator == at);
+                Some(records)
+            }
+            _ => None,
+        };
+        if let Some(asking) = self.asking(number, &at) {
+            asking.on_answer(node, records);
+            self.advance(cx, number, at);
+        }
+    }
+
+    pub(crate) fn on_chosen(&mut self, cx: &mut Cx<'_>, number: u64, done: Option<JobDone>) {
+        let Some(lookup) = self.lookups.get_mut(&number) else {
+            return;
+        };
+        let among = lookup.round.choosing.take();
+        match done {
+            Some(JobDone::Chosen(Some(resolution))) => self.end(cx, number, Ok(resolution)),
+            Some(JobDone::Chosen(None)) => {
+                // What came meanwhile was not among them.
+                let is_all = among == Some(lookup.round.records.len());
+                match (lookup.round.is_over(), is_all) {
+                    (true, true) => self.end(cx, number, Err(ResolveError::NotFound)),
+                    (true, false) => lookup.choose(cx, number),
+                    (false, _) => {}
+                }
+            }
+            _ => self.end(cx, number, Err(ResolveError::GivenUp)),
+        }
+    }
+
+    /// Ends the locators whose time is over, and begins the rounds that are due.
+    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.mono();
+        let numbers: Vec<u64> = self.lookups.keys().copied().collect();
+        for number in numbers {
+            let Some(lookup) = self.lookups.get_mut(&number) else {
+                continue;
+            };
+            if lookup.round.again_at.is_some_and(|due| due <= now) {
+                lookup.begin_round(cx, number);
+                continue;
+            }
+            let is_late = |at: &AtLocator| at.asking.is_some() && at.deadline <= now;
+            let late = lookup.round.at.iter().filter(|(_, at)| is_late(at));
+            let late: Vec<Address> = late.map(|(at, _)| *at).collect();
+            for at in late {
+                debug!("a locator was slow");
+                self.finish(cx, number, at);
+            }
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
+        let due = |lookup: &Lookup| {
+            let at = lookup.round.at.values();
+            let deadlines = at.filter(|at| at.asking.is_some()).map(|at| at.deadline);
+            deadlines.chain(lookup.round.again_at).min()
+        };
+        self.lookups.values().filter_map(due).min()
+    }
+
+    fn asking(&mut self, number: u64, at: &Address) -> Option<&mut Asking<CardRecord>> {
+        let lookup = self.lookups.get_mut(&number)?;
+        lookup.round.at.get_mut(at)?.asking.as_mut()
+    }
+
+    /// Ends a locator once enough of its keepers have answered, or no answer is left to come.
+    fn advance(&mut self, cx: &mut Cx<'_>, number: u64, at: Address) {
+        let is_done = self
+            .asking(number, &at)
+            .is_some_and(|asking| asking.is_enough() || asking.is_exhausted());
+        if is_done {
+            self.finish(cx, number, at);
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Cx<'_>, number: u64, at: Address) {
+        let Some(lookup) = self.lookups.get_mut(&number) else {
+            return;
+        };
+        let round = &mut lookup.round;
+        let asking = round.at.get_mut(&at).and_then(|at| at.asking.take());
+        let Some(asking) = asking else { return };
+        let (found, answers) = asking.into_found();
+        round.with_records += usize::from(!found.is_empty());
+        round.records.extend(found);
+        round.answers += answers;
+        let is_over = round.is_over();
+        if !is_over && round.with_records < LOCATORS_ENOUGH {
+            return;
+        }
+        if is_over && round.answers == 0 {
+            let next = cx.mono().plus(PATIENCE_STEP_MS);
+            if next > lookup.give_up_at {
+                return self.end(cx, number, Err(ResolveError::Offline));
+            }
+            round.again_at = Some(next);
+        } else if round.choosing.is_none() {
+            lookup.choose(cx, number);
+        }
+    }
+
+    fn end(&mut self, cx: &mut Cx<'_>, number: u64, result: Result<Box<Resolution>, ResolveError>) {
+        let Some(lookup) = self.lookups.remove(&number) else {
+            return;
+        };
+        for intent in lookup.intents {
+            cx.signal(Signal::Resolved(intent, result.clone()));
+        }
+    }
+}
+
+impl Lookup {
+    fn begin_round(&mut self, cx: &mut Cx<'_>, number: u64) {
+        self.round = Round::default();
+        let Some(locators) = &self.locators else {
+            return;
+        };
+        for locator in locators.addresses {
+            let mut asking = Asking::new();
+            let near = asking.on_near(cx.settings.own_keeper.into_iter().collect());
+            let at = AtLocator {
+                asking: Some(asking),
+                deadline: cx.mono().plus(LOCATOR_MS),
+            };
+            self.round.at.insert(locator, at);
+            ask(cx, number, locator, near);
+            cx.search(Question::FindLocator(number, locator), locator, REPLICAS);
+        }
+    }
+
+    fn choose(&mut self, cx: &mut Cx<'_>, number: u64) {
+        let Some(locators) = &self.locators else {
+            return;
+        };
+        self.round.choosing = Some(self.round.records.len());
+        let choice = Choice {
+            id: self.id.clone(),
+            key: locators.record_key.clone(),
+            records: self.round.records.clone(),
+            before: self.before,
+            date: cx.date(),
+        };
+        cx.compute(Question::Choose(number), Job::Choose(Box::new(choice)));
+    }
+}
+
+impl Round {
+    fn is_over(&self) -> bool {
+        self.at.values().all(|at| at.asking.is_none())
+    }
+}
+
+fn ask(cx: &mut Cx<'_>, number: u64, locator: Address, nodes: Vec<NodeId>) {
+    for node in nodes {
+        let question = Question::Cards(number, locator, node);
+        cx.ask(question, node, Request::GetCards { locator });
+    }
+}

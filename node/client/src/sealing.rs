@@ -1,0 +1,153 @@
+//! Sealing a message for every device of its recipient (SPEC 6.2, 10.7).
+
+use std::collections::BTreeMap;
+
+use restante_interface::Refusal;
+use restante_proto::card::{CardDevice, VerifiedCard};
+use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::GRANT_EPOCHS_MAX;
+use restante_proto::mailbox::{Capability, Mailbox, Rule};
+use restante_proto::message::{Content, Grant, Message};
+use restante_proto::request::Admission;
+use restante_proto::time::{Epoch, UnixMillis};
+
+use crate::cx::Cx;
+use crate::model::{Contact, OutgoingEnvelope, Payment};
+
+/// Mailboxes of one device in one epoch that contacts deposit into.
+pub(crate) const DEVICE_MAILBOXES: u8 = 2;
+/// Epochs left of a grant at which it is renewed.
+const RENEW_EPOCHS: u32 = 6;
+
+/// When a grant goes with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granting {
+    /// To a device that granted nothing, so that its answer need not pay, if it costs no larger envelope than that.
+    WithFirst,
+    /// To a device that has none, or one that ends soon.
+    WhenDue,
+}
+
+/// Seals `message` for each device of `card` and stages the envelopes, with the contact as it is after what was granted
+/// in them: with the grant on the disk its mailboxes are watched, and only then does it leave.
+///
+/// # Errors
+///
+/// [`SealFault`] when a device's prekey or the message's length does not allow it; then nothing is staged.
+pub(crate) fn seal(
+    cx: &mut Cx<'_>,
+    card: &VerifiedCard,
+    message: &Message,
+    expires: UnixMillis,
+    granting: Granting,
+) -> Result<Vec<OutgoingEnvelope>, SealFault> {
+    let card = card.card();
+    let today = cx.date().epoch();
+    let contact = cx.records.contacts().get(&card.account).cloned();
+    let mut granted = BTreeMap::new();
+    let mut sealed = Vec::new();
+    for device in &card.devices {
+        let holder = device.certificate.device;
+        let theirs = contact
+            .as_ref()
+            .and_then(|contact| contact.grants.get(&holder));
+        let right = theirs.and_then(|grant| grant.mailbox(today));
+        let message = match granting {
+            Granting::WithFirst if right.is_none() => {
+                envelope::with_grant(message.clone(), issue(cx, &card.account, &holder))
+            }
+            Granting::WhenDue if is_due(contact.as_ref(), &holder, today) => {
+                let grant = issue(cx, &card.account, &holder);
+                message.clone().granting(Some(grant))
+            }
+            _ => message.clone(),
+        };
+        if let Some(grant) = &message.grant {
+            granted.insert(holder, grant.last_epoch());
+        }
+        sealed.push(seal_one(
+            cx,
+            card.account,
+            device,
+            right,
+            &message,
+            expires,
+        )?);
+    }
+    if let Some(mut contact) = contact.filter(|_| !granted.is_empty()) {
+        contact.granted.extend(granted);
+        cx.records.put_contact(contact);
+    }
+    for outgoing in &sealed {
+        cx.records.put_outgoing(outgoing.clone());
+    }
+    Ok(sealed)
+}
+
+fn seal_one(
+    cx: &mut Cx<'_>,
+    account: PublicKey,
+    device: &CardDevice,
+    right: Option<(Mailbox, Capability)>,
+    message: &Message,
+    expires: UnixMillis,
+) -> Result<OutgoingEnvelope, SealFault> {
+    let mailbox = right.as_ref().map_or(
+        Mailbox {
+            owner: device.first_contact,
+            rule: Rule::Stamp,
+            epoch: cx.date().epoch(),
+        },
+        |(mailbox, _)| *mailbox,
+    );
+    let recipient = Recipient {
+        account,
+        device: device.certificate.device,
+        prekey: &device.prekey,
+    };
+    let times = Lifetime {
+        now: cx.date(),
+        expires,
+    };
+    let identity = &cx.records.account().identity;
+    let envelope = envelope::seal(message, identity, &recipient, mailbox, times, &mut cx.rng)?;
+    let payment = right.map_or(Payment::Due, |(_, capability)| {
+        let proof = capability.prove(&mailbox.address(), &envelope.id(), expires);
+        Payment::Ready(Box::new(Admission::Capability(proof)))
+    });
+    Ok(OutgoingEnvelope {
+        message: message.id,
+        to: account,
+        envelope,
+        payment,
+        receipts: BTreeMap::new(),
+        awaits_receipt: matches!(message.content, Content::Text { .. }),
+    })
+}
+
+fn is_due(contact: Option<&Contact>, device: &PublicKey, today: Epoch) -> bool {
+    let granted = contact.and_then(|contact| contact.granted.get(device));
+    granted.is_none_or(|last| *last <= today.plus(RENEW_EPOCHS))
+}
+
+/// Grants a device of a contact deposits from today on.
+fn issue(cx: &Cx<'_>, account: &PublicKey, device: &PublicKey) -> Grant {
+    let identity = &cx.records.account().identity;
+    let index = account.as_bytes()[0] % DEVICE_MAILBOXES;
+    let today = cx.date().epoch();
+    Grant::issue(identity, account, device, index, today, GRANT_EPOCHS_MAX)
+}
+
+/// Returns what a person is told when a message cannot be sealed.
+pub(crate) fn refusal_of(error: SealFault, id: String) -> Refusal {
+    match error {
+        SealFault::TooLong { limit, .. } => Refusal::TooLong {
+            max_bytes: limit as u64,
+        },
+        SealFault::Lifetime => Refusal::InvalidLifetime {
+            max_ms: restante_proto::limits::MESSAGE_TTL_MAX_MS,
+        },
+        _ => Refusal::StaleKeys { id },
+    }
+}

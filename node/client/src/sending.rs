@@ -1,0 +1,217 @@
+//! From a person's words to staged envelopes, and back to who waits for them.
+
+use restante_interface::{
+    ContactState, DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest,
+    SendResult, Stored,
+};
+use restante_proto::card::VerifiedCard;
+use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::outbox::OUTBOX_COUNT_MAX;
+use restante_proto::time::MonoMillis;
+
+use crate::contacts;
+use crate::cx::Cx;
+use crate::io::CallId;
+use crate::job::Resolution;
+use crate::model::{Sent, Who};
+use crate::placing::Placing;
+use crate::resolving::{Intent, ResolveError};
+use crate::sealing::{self, Granting};
+use crate::signal::Signal;
+use crate::then::{OwnSend, Sealed, Then};
+
+/// How long a message that is stored waits for the last receipts before its sender is told, in milliseconds.
+const LAST_RECEIPTS_MS: u64 = 1_500;
+
+/// Those who wait for messages of theirs.
+#[derive(Debug, Default)]
+pub(crate) struct Sending {
+    waiters: Vec<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    call: CallId,
+    message: MessageId,
+    deadline: Option<MonoMillis>,
+}
+
+impl Sending {
+    /// Begins to send what somebody asks for.
+    pub(crate) fn on_request(&self, cx: &mut Cx<'_>, call: CallId, request: SendRequest) {
+        let who: Who = match request.to.parse() {
+            Ok(who) => who,
+            Err(error) => return cx.refuse(call, contacts::invalid(&request.to, &error)),
+        };
+        if request.ttl_ms == 0 || request.ttl_ms > MESSAGE_TTL_MAX_MS {
+            let max_ms = MESSAGE_TTL_MAX_MS;
+            return cx.refuse(call, Refusal::InvalidLifetime { max_ms });
+        }
+        let waiting = cx.records.outgoing().len();
+        if waiting >= OUTBOX_COUNT_MAX {
+            let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+            return cx.refuse(call, Refusal::OutboxFull { waiting });
+        }
+        if who.id == cx.records.account().id {
+            return cx.refuse(call, Refusal::OwnId);
+        }
+        let contact = cx.records.contact_by_id(&who.id);
+        if let Some(refusal) = contact.and_then(contacts::refusal_of) {
+            return cx.refuse(call, refusal);
+        }
+        let fresh = contact
+            .filter(|contact| who.matches(&contact.account))
+            .and_then(|contact| contact.fresh_card(cx.now.date));
+        match fresh {
+            Some(card) => send(cx, call, &who, &card, &request),
+            None => cx.signal(Signal::Resolve(Intent::Send(
+                call,
+                Box::new((who, request)),
+            ))),
+        }
+    }
+
+    /// Sends once the recipient was looked up.
+    pub(crate) fn on_resolved(
+        &self,
+        cx: &mut Cx<'_>,
+        call: CallId,
+        (who, request): (Who, SendRequest),
+        result: Result<Box<Resolution>, ResolveError>,
+    ) {
+        match contacts::usable_card(cx, &who, result) {
+            Ok(card) => send(cx, call, &who, &card, &request),
+            Err(refusal) => cx.refuse(call, refusal),
+        }
+    }
+
+    /// Notes who waits, once the message is committed.
+    pub(crate) fn on_committed(&mut self, cx: &Cx<'_>, message: MessageId, own: &OwnSend) {
+        let deadline = (!own.wait).then(|| cx.mono().plus(SEND_ANSWER_MS));
+        self.waiters.push(Waiter {
+            call: own.call,
+            message,
+            deadline,
+        });
+    }
+
+    /// Forgets somebody who has gone away.
+    pub(crate) fn on_gone(&mut self, call: CallId) {
+        self.waiters.retain(|waiter| waiter.call != call);
+    }
+
+    /// Tells how far a message has come.
+    pub(crate) fn on_progress(&mut self, cx: &mut Cx<'_>, placing: &Placing, message: MessageId) {
+        let Some(result) = result_of(cx, placing, message) else {
+            return;
+        };
+        let is_over = match result.state {
+            DeliveryState::Waiting => false,
+            DeliveryState::Stored => result.stored_with == result.stored_of,
+            DeliveryState::Delivered | DeliveryState::Expired => true,
+        };
+        let soon = cx.mono().plus(LAST_RECEIPTS_MS);
+        self.waiters.retain_mut(|waiter| {
+            if waiter.message != message {
+                return true;
+            }
+            if is_over {
+                cx.reply(waiter.call, Ok(Reply::Sent(result.clone())));
+                return false;
+            }
+            cx.progress(waiter.call, result.clone());
+            if result.state == DeliveryState::Stored {
+                waiter.deadline = Some(waiter.deadline.map_or(soon, |due| due.min(soon)));
+            }
+            true
+        });
+        cx.event(Event::Sent(result));
+    }
+
+    /// Answers those who have waited long enough.
+    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>, placing: &Placing) {
+        let now = cx.mono();
+        self.waiters.retain(|waiter| {
+            if waiter.deadline.is_none_or(|deadline| deadline > now) {
+                return true;
+            }
+            let result = result_of(cx, placing, waiter.message);
+            let reply = result.map(Reply::Sent).ok_or(Refusal::MessageGone);
+            cx.reply(waiter.call, reply);
+            false
+        });
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
+        self.waiters
+            .iter()
+            .filter_map(|waiter| waiter.deadline)
+            .min()
+    }
+}
+
+/// Seals and stages a message.
+fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: &SendRequest) {
+    let account = card.card().account;
+    let content = Content::Text {
+        body: request.body.as_bytes().to_vec().into(),
+        burn_ms: request.burn_ms.unwrap_or(0),
+        file_name: request.file_name.clone().unwrap_or_default(),
+    };
+    let id = MessageId::random(&mut cx.rng);
+    let identity = &cx.records.account().identity;
+    let message = Message::new(identity, id, cx.now.date, content);
+    let expires = cx.date().plus(request.ttl_ms);
+    let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst) {
+        Ok(sealed) => sealed,
+        Err(error) => return cx.refuse(call, sealing::refusal_of(error, who.id.to_string())),
+    };
+    // To write to a stranger is to want to hear back.
+    let contact = cx.records.contacts().get(&account);
+    if let Some(contact) = contact.filter(|contact| contact.state == ContactState::Request) {
+        contacts::accept(cx, contact.clone());
+    }
+    let sent = Sent {
+        to: account,
+        state: DeliveryState::Waiting,
+        sent: cx.date(),
+        expires,
+    };
+    cx.records.put_sent(id, sent);
+    let envelopes = sealed
+        .iter()
+        .map(|outgoing| outgoing.envelope.id())
+        .collect();
+    let wait = request.wait;
+    cx.records.then(Then::Send(Sealed {
+        envelopes,
+        own: Some((id, OwnSend { call, wait })),
+    }));
+}
+
+/// Returns what became of a message so far.
+pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
+    let sent = cx.records.sent().get(&message)?;
+    let standing = placing.standing_of(cx.records, cx.now, message);
+    let note = match (sent.state, standing.of) {
+        (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
+        (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
+        (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
+        _ => None,
+    };
+    Some(SendResult {
+        message_id: message.to_string(),
+        state: sent.state,
+        stored_with: u32::try_from(standing.with).unwrap_or(u32::MAX),
+        stored_of: u32::try_from(standing.of).unwrap_or(u32::MAX),
+        until_ms: sent.expires.get(),
+        note,
+    })
+}
+
+/// Tells who waits for a message that it could not be stored.
+pub(crate) fn refuse_unstored(cx: &mut Cx<'_>, own: &OwnSend) {
+    let what = Stored::Message;
+    cx.refuse(own.call, Refusal::NotStored { what });
+}

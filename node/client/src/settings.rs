@@ -1,0 +1,12 @@
+//! What the core is told once.
+
+use restante_proto::NodeId;
+
+/// What the person set, and where the core runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long received messages are kept at most, in milliseconds.
+    pub retention_ms: u64,
+    /// This node as a keeper, if it keeps items for others.
+    pub own_keeper: Option<NodeId>,
+}

@@ -1,0 +1,7 @@
+//! Whole cores among real keepers: answers in any order, lost and repeated, failed commits, restarts, clocks set.
+
+mod clocks;
+mod commits;
+mod liars;
+mod orders;
+mod world;

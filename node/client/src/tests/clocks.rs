@@ -1,0 +1,82 @@
+//! Clocks set back and forward, and processes that slept.
+
+use proptest::prelude::*;
+use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
+
+use super::world::{START, World};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// A clock that is set back or forward, by anything up to three days, and right again: mail comes within minutes,
+    /// and nobody spins.
+    #[test]
+    fn a_clock_that_was_wrong_for_a_while_stops_nothing(
+        seed: u64,
+        jumps in prop::collection::vec((-72_i64..72, 1_u64..180), 1..4),
+        person in 0_usize..2,
+    ) {
+        let mut world = World::new(seed, 2, 6);
+        world.warm_up();
+        for (hours, minutes) in jumps {
+            world.people[person].ahead_ms = hours * i64::try_from(HOUR_MS).unwrap();
+            world.run(minutes * MINUTE_MS);
+        }
+        world.people[person].ahead_ms = 0;
+        // The next card is a minute away at most, and the next round ten.
+        world.run(25 * MINUTE_MS);
+        world.send(0, 1, "to");
+        world.send(1, 0, "fro");
+        world.run(25 * MINUTE_MS);
+        prop_assert!(world.texts(1).contains("to"));
+        prop_assert!(world.texts(0).contains("fro"));
+        prop_assert_eq!(world.spins, 0);
+    }
+}
+
+#[test]
+fn an_account_made_with_its_clock_ahead_takes_mail_of_the_present() {
+    let mut world = World::new(7, 2, 6);
+    world.people[1].disk = {
+        let mut account = world.people[1].disk.rows().account.clone();
+        account.created = START.plus(40 * DAY_MS);
+        crate::memory::MemoryDisk::new(account)
+    };
+    world.restart(1);
+    world.warm_up();
+    world.send(0, 1, "now");
+    world.run(MINUTE_MS);
+    assert!(world.texts(1).contains("now"));
+}
+
+#[test]
+fn a_card_made_with_a_clock_set_back_is_taken_by_keepers() {
+    let mut world = World::new(8, 2, 6);
+    // Ten minutes ahead are within what clocks may differ.
+    world.people[1].ahead_ms = i64::try_from(9 * MINUTE_MS).unwrap();
+    world.warm_up();
+    let before = world.people[1].disk.rows().card.clone().unwrap();
+    world.run(DAY_MS - 30 * MINUTE_MS);
+    world.people[1].ahead_ms = 0;
+    world.run(2 * HOUR_MS);
+    let after = world.people[1].disk.rows().card.clone().unwrap();
+    assert!(after.sequence > before.sequence);
+    let published = world.people[1].core.overview(world.now(1)).card_published;
+    assert!(published.is_some_and(|at| at >= after.issued));
+    world.send(0, 1, "found");
+    world.run(MINUTE_MS);
+    assert!(world.texts(1).contains("found"));
+}
+
+#[test]
+fn a_month_asleep_ends_with_the_next_breath() {
+    let mut world = World::new(9, 2, 6);
+    world.warm_up();
+    // The timers stand still while the date goes on; keepers go by the date too.
+    world.sleep(1, 30 * DAY_MS);
+    world.run(5 * MINUTE_MS);
+    world.send(0, 1, "good morning");
+    world.run(2 * MINUTE_MS);
+    assert!(world.texts(1).contains("good morning"));
+    assert_eq!(world.spins, 0);
+}

@@ -1,0 +1,116 @@
+//! Keepers that lie.
+
+use restante_interface::DeliveryState;
+use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::request::{Request, Response, Waiting};
+
+use super::world::World;
+
+/// Gives receipts that end a second from now.
+fn short_receipt(request: &Request, response: Response) -> Response {
+    match (request, response) {
+        (Request::DepositEnvelope { .. }, Response::Receipt(mut receipt)) => {
+            receipt.until = receipt.until.minus(SECOND_MS);
+            Response::Receipt(receipt)
+        }
+        (_, response) => response,
+    }
+}
+
+/// Hands envelopes over with another end.
+fn other_expiry(_: &Request, response: Response) -> Response {
+    match response {
+        Response::Envelopes(items) => Response::Envelopes(
+            items
+                .into_iter()
+                .map(|item| Waiting {
+                    expires: item.expires.plus(1),
+                    ..item
+                })
+                .collect(),
+        ),
+        response => response,
+    }
+}
+
+#[test]
+fn receipts_that_end_before_the_item_make_nothing_stored() {
+    let mut world = World::new(10, 2, 6);
+    world.warm_up();
+    for keeper in &mut world.keepers {
+        keeper.lie = Some(short_receipt);
+    }
+    // The recipient does not collect meanwhile.
+    let gone = world.people.remove(1);
+    let call = world.send_to(0, &gone.core.account().id.to_string(), "who has it");
+    world.run(5 * MINUTE_MS);
+    let sent = world.sent(0, call).unwrap();
+    assert_eq!((sent.state, sent.stored_with), (DeliveryState::Waiting, 0));
+}
+
+#[test]
+fn one_keeper_that_serves_another_expiry_destroys_nothing() {
+    let mut world = World::new(11, 2, 6);
+    world.warm_up();
+    // Nobody pushes; the liar is asked first, and the truth is with the others.
+    for keeper in &mut world.keepers {
+        keeper.lie = Some(other_expiry);
+    }
+    world.lose_pushes = true;
+    world.send(0, 1, "still here");
+    world.run(12 * MINUTE_MS);
+    assert!(world.texts(1).is_empty());
+    for keeper in world.keepers.iter_mut().skip(1) {
+        keeper.lie = None;
+    }
+    world.run(HOUR_MS);
+    assert!(world.texts(1).contains("still here"));
+}
+
+#[test]
+fn an_older_card_than_the_one_seen_is_not_believed() {
+    let mut world = World::new(12, 2, 6);
+    world.warm_up();
+    world.send(0, 1, "first");
+    world.run(MINUTE_MS);
+    // Keepers go back to the card of today, while the sender has seen tomorrow's.
+    let old = world.stores();
+    world.run(26 * HOUR_MS);
+    world.send(0, 1, "second");
+    world.run(MINUTE_MS);
+    let seen = world.people[0]
+        .disk
+        .rows()
+        .contacts
+        .values()
+        .next()
+        .unwrap()
+        .sequence;
+    world.people[1]
+        .disk
+        .rows()
+        .card
+        .as_ref()
+        .map(|card| assert_eq!(Some(card.sequence), seen));
+    world.set_stores(old);
+    let gone = world.people.remove(1);
+    world.run(27 * HOUR_MS);
+    world.send_to(0, &gone.core.account().id.to_string(), "third");
+    world.run(MINUTE_MS);
+    let after = world.people[0]
+        .disk
+        .rows()
+        .contacts
+        .values()
+        .next()
+        .unwrap()
+        .clone();
+    assert!(after.sequence >= seen, "the sequence goes back");
+    let card = after
+        .card(world.now(0).date)
+        .map(|card| card.card().sequence);
+    assert!(
+        card.is_none_or(|sequence| Some(sequence) >= seen),
+        "an older card is kept"
+    );
+}

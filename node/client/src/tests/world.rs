@@ -1,0 +1,641 @@
+//! People with cores and disks, and keepers, in one hand; what is under way is delivered in whatever order a test says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rand_core::Rng as _;
+use restante_interface::{
+    Body, ContactState, InboxMessage, InboxRequest, Refusal, Reply, Request as Call, SendRequest,
+    SendResult,
+};
+use restante_proto::account::Identity;
+use restante_proto::keeper::{
+    self, CallId as KeeperCall, ConnId, ItemStore as _, Keeper, MemoryStore, Policy, Source,
+};
+use restante_proto::keys::SecretKey;
+use restante_proto::limits::{DAY_MS, HOUR_MS};
+use restante_proto::person::IdCost;
+use restante_proto::request::{Request, Response};
+use restante_proto::routing::distance;
+use restante_proto::stamp::CheapForTests;
+use restante_proto::time::{MonoMillis, Now, UnixMillis};
+use restante_proto::{Address, NodeId};
+
+use super::super::job::{Costs, Job};
+use super::super::memory::MemoryDisk;
+use super::super::model::{Account, Slot};
+use super::super::records::Change;
+use super::super::{CallId, CommitError, Core, Input, Output, Settings, Token};
+
+pub(super) const START: UnixMillis = UnixMillis::new(1_800_000_000_000);
+
+/// A source of numbers that a seed decides: good enough for keys that guard nothing.
+pub(super) struct Seeded(u64);
+
+impl Seeded {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl rand_core::TryRng for Seeded {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok((self.try_next_u64()? >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Ok(mixed ^ (mixed >> 31))
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
+        for chunk in dst.chunks_mut(8) {
+            let bytes = self.try_next_u64()?.to_be_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Seeded {}
+
+/// Something that was asked and is not answered yet.
+#[derive(Debug)]
+pub(super) enum Flying {
+    Ask(Token, NodeId, Request),
+    Search(Token, Address, usize),
+    Neighbours(Token, NodeId, Address),
+    Compute(Token, Box<Job>),
+    Commit(Token, Vec<Change>),
+    Read(Token, Vec<(u64, Slot)>),
+    Push(NodeId, restante_proto::request::Push),
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Delivered,
+    /// The request never arrives, and the core is told so, as a deadline does.
+    Failed,
+    /// It arrives, and its answer never does.
+    Lost,
+    /// The answer comes twice.
+    Twice,
+}
+
+pub(super) struct Person {
+    pub(super) core: Core,
+    pub(super) disk: MemoryDisk,
+    pub(super) flying: Vec<Flying>,
+    pub(super) replies: BTreeMap<CallId, Result<Reply, Refusal>>,
+    /// By how much the date is off, in milliseconds.
+    pub(super) ahead_ms: i64,
+    /// How long its timers have stood still, in milliseconds.
+    slept_ms: u64,
+    calls: u64,
+    /// The life of the process, so that late answers of an earlier one are void.
+    pub(super) lives: u64,
+}
+
+pub(super) struct TestKeeper {
+    pub(super) node: NodeId,
+    keeper: Keeper,
+    pub(super) store: MemoryStore,
+    calls: u64,
+    /// Answers instead of the keeper, if it has something to say.
+    pub(super) lie: Option<fn(&Request, Response) -> Response>,
+}
+
+pub(super) struct World {
+    pub(super) mono: MonoMillis,
+    pub(super) rng: Seeded,
+    pub(super) people: Vec<Person>,
+    pub(super) keepers: Vec<TestKeeper>,
+    pub(super) costs: Costs,
+    /// What every `inbox` showed, by person and by the name of the message.
+    pub(super) shown: BTreeMap<(usize, String), InboxMessage>,
+    /// Times at which a core wanted to be woken at once after it had just been woken.
+    pub(super) spins: u32,
+    pub(super) lose_pushes: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, people: usize, keepers: usize) -> Self {
+        let costs = Costs {
+            id: IdCost::CheapForTests,
+            stamps: Arc::new(CheapForTests),
+        };
+        let mut world = Self {
+            mono: MonoMillis::new(1_000),
+            rng: Seeded::new(seed),
+            people: Vec::new(),
+            keepers: Vec::new(),
+            costs,
+            shown: BTreeMap::new(),
+            spins: 0,
+            lose_pushes: false,
+        };
+        for _ in 0..keepers {
+            let key = SecretKey::generate(&mut world.rng);
+            let node = NodeId::new(*key.public().as_bytes());
+            let keeper = Keeper::new(key, Policy::default(), Arc::new(CheapForTests));
+            world.keepers.push(TestKeeper {
+                node,
+                keeper,
+                store: MemoryStore::new(u64::MAX),
+                calls: 0,
+                lie: None,
+            });
+        }
+        for number in 0..people {
+            let account = world.account(number);
+            world.people.push(Person::new(world.now_at(0), account));
+            world.input(number, Input::Start);
+        }
+        world
+    }
+
+    fn account(&mut self, number: usize) -> Account {
+        let identity = Identity {
+            account: SecretKey::generate(&mut self.rng),
+            device: SecretKey::generate(&mut self.rng),
+            handle: format!("person{number}").parse().unwrap(),
+        };
+        Account {
+            id: identity.person_id(IdCost::CheapForTests),
+            node: SecretKey::generate(&mut self.rng),
+            identity,
+            created: START,
+        }
+    }
+
+    fn now_at(&self, ahead_ms: i64) -> Now {
+        let date = START.plus(self.mono.get());
+        Now::new(
+            self.mono,
+            UnixMillis::new(date.get().saturating_add_signed(ahead_ms)),
+        )
+    }
+
+    pub(super) fn now(&self, person: usize) -> Now {
+        let one = &self.people[person];
+        let now = self.now_at(one.ahead_ms);
+        Now::new(MonoMillis::new(now.mono.get() - one.slept_ms), now.date)
+    }
+
+    /// Returns when a core wants to be woken, by the world's timers.
+    fn due(&self, person: usize) -> Option<MonoMillis> {
+        let one = &self.people[person];
+        let due = one.core.next_timeout(self.now(person))?;
+        Some(due.plus(one.slept_ms))
+    }
+
+    pub(super) fn id(&self, person: usize) -> String {
+        self.people[person].core.account().id.to_string()
+    }
+
+    /// Gives a core an input and takes what it wants done.
+    pub(super) fn input(&mut self, person: usize, input: Input) {
+        let now = self.now(person);
+        let one = &mut self.people[person];
+        let outputs = one.core.handle(now, &mut self.rng, input);
+        for output in outputs {
+            self.output(person, output);
+        }
+    }
+
+    fn output(&mut self, person: usize, output: Output) {
+        self.check_before(person, &output);
+        let one = &mut self.people[person];
+        match output {
+            Output::Ask(token, keeper, request) => {
+                one.flying.push(Flying::Ask(token, keeper, request))
+            }
+            Output::Search(token, at, count) => one.flying.push(Flying::Search(token, at, count)),
+            Output::Neighbours(token, node, at) => {
+                one.flying.push(Flying::Neighbours(token, node, at));
+            }
+            Output::Compute(token, job) => one.flying.push(Flying::Compute(token, job)),
+            Output::Commit(token, changes) => one.flying.push(Flying::Commit(token, changes)),
+            Output::Read(token, places) => one.flying.push(Flying::Read(token, places)),
+            Output::Reply(call, reply) => {
+                self.on_reply(person, &reply);
+                self.people[person].replies.insert(call, reply);
+            }
+            Output::Hold(..) | Output::Progress(..) | Output::Event(_) => {}
+        }
+    }
+
+    /// What must be on the disk before it leaves.
+    fn check_before(&self, person: usize, output: &Output) {
+        let rows = self.people[person].disk.rows();
+        match output {
+            Output::Ask(_, _, Request::DepositEnvelope { envelope, .. }) => {
+                let id = restante_proto::envelope::id_of(envelope);
+                assert!(
+                    rows.outgoing.contains_key(&id),
+                    "an envelope leaves before its commit"
+                );
+            }
+            Output::Ask(_, _, Request::DepositCard { record, .. }) => {
+                let card = rows
+                    .card
+                    .as_ref()
+                    .expect("a card is on the disk before it leaves");
+                assert!(
+                    card.sequence >= record.sequence,
+                    "a card leaves before its commit"
+                );
+            }
+            Output::Ask(_, _, Request::Ack { mailbox, entries }) => {
+                for entry in entries {
+                    let place = (mailbox.address(), entry.id);
+                    assert!(
+                        rows.taken.contains_key(&place),
+                        "an ack leaves before its commit"
+                    );
+                }
+            }
+            Output::Reply(_, Ok(Reply::Sent(sent))) => {
+                let known = rows.sent.keys().any(|id| id.to_string() == sent.message_id);
+                assert!(known, "a message is said to be sent before its commit");
+            }
+            _ => {}
+        }
+    }
+
+    /// What people are shown: nothing twice.
+    fn on_reply(&mut self, person: usize, reply: &Result<Reply, Refusal>) {
+        let Ok(Reply::Inbox(page)) = reply else {
+            return;
+        };
+        for message in &page.messages {
+            let key = (person, message.id.clone());
+            let before = self.shown.entry(key).or_insert_with(|| message.clone());
+            assert_eq!(
+                before.received_ms, message.received_ms,
+                "a message is taken twice"
+            );
+            assert!(
+                message.expires_ms > self.now(person).date.get(),
+                "shown after its end"
+            );
+        }
+    }
+
+    /// Answers one thing that is under way.
+    pub(super) fn deliver(&mut self, person: usize, place: usize, fate: Fate) {
+        let flying = self.people[person].flying.remove(place);
+        let twice = fate == Fate::Twice;
+        match flying {
+            Flying::Ask(token, ..) if fate == Fate::Failed => {
+                self.input(person, Input::Answer(token, None));
+            }
+            Flying::Ask(token, keeper, request) => {
+                let response = self.ask(person, keeper, &request);
+                if fate == Fate::Lost {
+                    return;
+                }
+                if twice {
+                    self.input(person, Input::Answer(token, response.clone()));
+                }
+                self.input(person, Input::Answer(token, response));
+            }
+            Flying::Search(token, at, count) => {
+                let nodes = match fate {
+                    Fate::Failed => Vec::new(),
+                    Fate::Lost => return,
+                    _ => self.nearest(&at, count),
+                };
+                if twice {
+                    self.input(person, Input::Near(token, nodes.clone()));
+                    self.input(person, Input::Found(token, nodes.clone()));
+                }
+                self.input(person, Input::Found(token, nodes));
+            }
+            Flying::Neighbours(token, node, at) => {
+                let mut nodes = self.nearest(&at, self.keepers.len());
+                nodes.retain(|other| *other != node);
+                match fate {
+                    Fate::Failed => self.input(person, Input::Found(token, Vec::new())),
+                    Fate::Lost => {}
+                    _ => self.input(person, Input::Found(token, nodes)),
+                }
+            }
+            Flying::Compute(token, job) => {
+                let done = match fate {
+                    Fate::Failed | Fate::Lost => None,
+                    _ => job.run(&self.costs, &mut self.rng),
+                };
+                self.input(person, Input::Done(token, done));
+                if twice {
+                    self.input(person, Input::Done(token, None));
+                }
+            }
+            Flying::Commit(token, changes) => self.commit(person, token, &changes, fate),
+            Flying::Read(token, places) => {
+                let bodies = match fate {
+                    Fate::Failed => None,
+                    _ => Some(self.people[person].disk.bodies(&places)),
+                };
+                self.input(person, Input::Bodies(token, bodies));
+            }
+            Flying::Push(keeper, push) => {
+                if matches!(fate, Fate::Delivered | Fate::Twice) {
+                    self.input(person, Input::Push(keeper, push.clone()));
+                }
+                if twice {
+                    self.input(person, Input::Push(keeper, push));
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, person: usize, token: Token, changes: &[Change], fate: Fate) {
+        let result = match fate {
+            Fate::Delivered | Fate::Twice => Ok(self.people[person].disk.commit(changes)),
+            Fate::Failed => Err(CommitError {
+                why: "the disk is full".to_owned(),
+                is_final: false,
+            }),
+            // In doubt: it is on the disk, and the core hears that it may not be; only a restart tells.
+            Fate::Lost => {
+                self.people[person].disk.commit(changes);
+                Err(CommitError {
+                    why: "the disk is gone".to_owned(),
+                    is_final: true,
+                })
+            }
+        };
+        self.input(person, Input::Committed(token, result.clone()));
+        if fate == Fate::Twice {
+            self.input(person, Input::Committed(token, result));
+        }
+        if fate == Fate::Lost {
+            self.restart(person);
+        }
+    }
+
+    fn nearest(&self, at: &Address, count: usize) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = self.keepers.iter().map(|keeper| keeper.node).collect();
+        nodes.sort_by_key(|node| distance(node, at));
+        nodes.truncate(count);
+        nodes
+    }
+
+    /// Hands a request to a keeper and takes its answer and pushes.
+    fn ask(&mut self, person: usize, node: NodeId, request: &Request) -> Option<Response> {
+        let now = self.now_at(0);
+        let keeper = self.keepers.iter_mut().find(|keeper| keeper.node == node)?;
+        let (response, pushes) = keeper.ask(now, person, request);
+        for (to, push) in pushes {
+            if let Some(person) = self.people.get_mut(to).filter(|_| !self.lose_pushes) {
+                person.flying.push(Flying::Push(node, push));
+            }
+        }
+        response
+    }
+
+    /// Ends a process in the middle of everything and starts it again on what is on its disk.
+    pub(super) fn restart(&mut self, person: usize) {
+        let now = self.now(person);
+        self.people[person].restart(now);
+        self.input(person, Input::Start);
+    }
+
+    /// Lets time pass, with every timer at its moment.
+    pub(super) fn wait(&mut self, ms: u64) {
+        let end = self.mono.plus(ms);
+        loop {
+            let due = (0..self.people.len()).filter_map(|it| Some((self.due(it)?, it)));
+            match due.min().filter(|(due, _)| *due <= end) {
+                Some((due, person)) => {
+                    self.mono = self.mono.max(due);
+                    self.input(person, Input::Timer);
+                    let next = self.due(person);
+                    self.spins += u32::from(next.is_some_and(|next| next <= self.mono));
+                }
+                None => break,
+            }
+        }
+        self.mono = end;
+    }
+
+    /// Answers everything in its order until nothing is under way.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let busy =
+                (0..self.people.len()).find(|person| !self.people[*person].flying.is_empty());
+            match busy {
+                Some(person) => self.deliver(person, 0, Fate::Delivered),
+                None => return,
+            }
+        }
+        panic!("it never settles");
+    }
+
+    /// Lets time pass in small steps, answering everything.
+    pub(super) fn run(&mut self, ms: u64) {
+        let end = self.mono.plus(ms);
+        while self.mono < end {
+            self.settle();
+            let due = (0..self.people.len()).filter_map(|person| self.due(person));
+            let next = due.min().unwrap_or(end).max(self.mono.plus(1)).min(end);
+            self.wait(next.since(self.mono));
+        }
+        self.settle();
+    }
+
+    /// Makes a request of the local interface.
+    pub(super) fn call(&mut self, person: usize, call: Call) -> CallId {
+        let one = &mut self.people[person];
+        one.calls += 1;
+        let id = CallId(one.calls);
+        self.input(person, Input::Call(id, call));
+        id
+    }
+
+    pub(super) fn send(&mut self, from: usize, to: usize, text: &str) -> CallId {
+        let to = self.id(to);
+        self.send_to(from, &to, text)
+    }
+
+    pub(super) fn send_to(&mut self, from: usize, to: &str, text: &str) -> CallId {
+        let request = SendRequest {
+            to: to.to_owned(),
+            body: Body::new(text.as_bytes().to_vec()),
+            ttl_ms: 6 * DAY_MS,
+            burn_ms: None,
+            file_name: None,
+            wait: false,
+        };
+        self.call(from, Call::Send(request))
+    }
+
+    pub(super) fn read(&mut self, person: usize) -> CallId {
+        let request = InboxRequest {
+            all: true,
+            ..InboxRequest::default()
+        };
+        self.call(person, Call::Inbox(request))
+    }
+
+    /// Returns the texts that a person has in the inbox.
+    pub(super) fn texts(&mut self, person: usize) -> BTreeSet<String> {
+        let call = self.read(person);
+        self.settle();
+        let Some(Ok(Reply::Inbox(page))) = self.people[person].replies.get(&call) else {
+            panic!("the inbox is not answered");
+        };
+        let texts = page
+            .messages
+            .iter()
+            .filter_map(|message| message.text.clone());
+        texts.map(|text| text.0).collect()
+    }
+
+    pub(super) fn sent(&self, person: usize, call: CallId) -> Option<&SendResult> {
+        match self.people[person].replies.get(&call) {
+            Some(Ok(Reply::Sent(sent))) => Some(sent),
+            _ => None,
+        }
+    }
+
+    /// Makes everybody known and published, and two people friends.
+    pub(super) fn warm_up(&mut self) {
+        self.run(2 * 60_000);
+        for person in 0..self.people.len() {
+            let card = self.people[person]
+                .disk
+                .rows()
+                .card
+                .clone()
+                .expect("a card is made");
+            assert!(card.records.len() >= 4);
+        }
+    }
+
+    pub(super) fn has_accepted(&self, person: usize, other: usize) -> bool {
+        let other = self.people[other].core.account().identity.account.public();
+        let contact = self.people[person].disk.rows().contacts.get(&other);
+        contact.is_some_and(|contact| contact.state == ContactState::Accepted)
+    }
+
+    pub(super) fn an_hour() -> u64 {
+        HOUR_MS
+    }
+
+    /// Answers the oldest thing under way of a person, if there is one; else a second passes.
+    pub(super) fn settle_one_of(&mut self, person: usize) {
+        if self.people[person].flying.is_empty() {
+            self.wait(1_000);
+        } else {
+            self.deliver(person, 0, Fate::Delivered);
+        }
+    }
+
+    /// Lets the date of everybody go on while the timers of one person stand still.
+    pub(super) fn sleep(&mut self, person: usize, ms: u64) {
+        let sleeper = self.people.remove(person);
+        self.run(ms);
+        self.people.insert(person, sleeper);
+        self.people[person].slept_ms += ms;
+    }
+
+    /// Copies what all keepers hold.
+    pub(super) fn stores(&self) -> Vec<MemoryStore> {
+        self.keepers
+            .iter()
+            .map(|keeper| keeper.store.clone())
+            .collect()
+    }
+
+    /// Puts back what all keepers held.
+    pub(super) fn set_stores(&mut self, stores: Vec<MemoryStore>) {
+        for (keeper, store) in self.keepers.iter_mut().zip(stores) {
+            keeper.store = store;
+        }
+    }
+}
+
+impl Person {
+    fn new(now: Now, account: Account) -> Self {
+        let mut disk = MemoryDisk::new(account);
+        let core = Core::new(now, SETTINGS, disk.load(now.date));
+        Self {
+            core,
+            disk,
+            flying: Vec::new(),
+            replies: BTreeMap::new(),
+            ahead_ms: 0,
+            slept_ms: 0,
+            calls: 0,
+            lives: 1,
+        }
+    }
+
+    fn restart(&mut self, now: Now) {
+        self.flying.clear();
+        let loaded = self.disk.load(now.date);
+        self.core = Core::new(now, SETTINGS, loaded);
+        self.lives += 1;
+    }
+}
+
+const SETTINGS: Settings = Settings {
+    retention_ms: 30 * DAY_MS,
+    own_keeper: None,
+};
+
+type Pushes = Vec<(usize, restante_proto::request::Push)>;
+
+impl TestKeeper {
+    fn ask(&mut self, now: Now, person: usize, request: &Request) -> (Option<Response>, Pushes) {
+        self.calls += 1;
+        let input = keeper::Input::Request {
+            conn: ConnId(person as u64),
+            call: KeeperCall(self.calls),
+            source: Source(person as u64),
+            payload: request.encode(),
+        };
+        let mut outputs = self.keeper.handle(now, input);
+        let (mut response, mut pushes) = (None, Vec::new());
+        while let Some(output) = outputs.pop() {
+            match output {
+                keeper::Output::Respond {
+                    response: answer, ..
+                } => response = Some(answer),
+                keeper::Output::Push { conn, push } => {
+                    pushes.push((usize::try_from(conn.0).unwrap(), push));
+                }
+                keeper::Output::Store { ticket, op } => {
+                    let result = self.store.apply(now.date, vec![op]);
+                    let result = result.map(|mut outcomes| outcomes.remove(0));
+                    let input = keeper::Input::Stored { ticket, result };
+                    outputs.extend(self.keeper.handle(now, input));
+                }
+                keeper::Output::Sweep => drop(self.store.sweep(now.date, 1_000)),
+                keeper::Output::Imported { .. } => {}
+            }
+        }
+        let lie = self.lie;
+        let response =
+            response.map(|answer| lie.map_or(answer.clone(), |lie| lie(request, answer)));
+        (response, pushes)
+    }
+
+    /// Returns whether it holds an envelope that was not acked.
+    pub(super) fn holds(&mut self, now: UnixMillis) -> usize {
+        let page = self.store.holdings(now, None, 1_000).unwrap();
+        let envelopes = page
+            .items
+            .iter()
+            .filter(|item| item.kind.name() == "envelope");
+        envelopes.count()
+    }
+}

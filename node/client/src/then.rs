@@ -1,0 +1,73 @@
+//! What follows once changes are durable, or have failed.
+
+use restante_interface::Stored;
+use restante_proto::keys::PublicKey;
+use restante_proto::message::MessageId;
+use restante_proto::time::UnixMillis;
+use restante_proto::{Address, ItemId};
+
+use crate::io::CallId;
+use crate::model::HeaderDraft;
+
+/// One continuation.
+#[derive(Debug)]
+pub enum Then {
+    /// Envelopes may leave.
+    Send(Sealed),
+    /// Envelopes were taken from a mailbox.
+    Take(Taken),
+    /// A contact is as somebody asked; answer with it.
+    AnswerContact(CallId, PublicKey),
+    /// Answer that it is done.
+    AnswerDone(CallId, Stored),
+    /// The card that was made may be published.
+    PublishCard,
+    /// A stamp is there: go on with the envelope.
+    EnterOutbox(ItemId),
+    /// A stamp is there: publish at the locator.
+    PublishAt(Address),
+    /// So many messages are destroyed.
+    Destroyed(usize),
+}
+
+/// Envelopes of one message, sealed and staged.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The envelopes.
+    pub envelopes: Vec<ItemId>,
+    /// The message and who waits for it, if it is a person's own.
+    pub own: Option<(MessageId, OwnSend)>,
+}
+
+/// Somebody who waits for a message of their own.
+#[derive(Debug)]
+pub struct OwnSend {
+    /// Whom to answer.
+    pub call: CallId,
+    /// Whether to wait until it is stored.
+    pub wait: bool,
+}
+
+/// Envelopes of one mailbox, their effects staged.
+#[derive(Debug)]
+pub struct Taken {
+    /// The mailbox.
+    pub mailbox: Address,
+    /// The envelopes, each with its end.
+    pub envelopes: Vec<(ItemId, UnixMillis)>,
+    /// Messages among them, in the order of their slots.
+    pub messages: Vec<Arriving>,
+    /// Messages of one's own that have arrived, by what they say.
+    pub delivered: Vec<MessageId>,
+}
+
+/// A message on its way into the inbox.
+#[derive(Debug)]
+pub struct Arriving {
+    /// Its place.
+    pub arrival: u64,
+    /// Its header.
+    pub header: HeaderDraft,
+    /// Its delivery receipt is staged with it.
+    pub is_due: bool,
+}

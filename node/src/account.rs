@@ -1,0 +1,14 @@
+//! The person's side of a node: the client core, driven with the network, workers and the vault.
+//!
+//! Everything is decided in [`restante_client`]; here its outputs are carried out, and what comes of them is brought
+//! back.
+
+mod driver;
+mod rows;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use self::driver::{AccountEvent, Driver, OpenError, Services, Settings};
+pub use self::store::AccountStoreError;
+pub(crate) use self::store::{create_account, read_account};

@@ -1,0 +1,549 @@
+//! How a person's data lies in the vault, row by row; the vault encrypts every one of them.
+
+use std::fmt;
+
+use prost::Message;
+use restante_client::model::{
+    Account, Contact, Header, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES, Sent, Slot,
+};
+use restante_interface::{ContactState, DeliveryState};
+use restante_proto::NodeId;
+use restante_proto::account::{Identity, PersonId};
+use restante_proto::card::CardRecord;
+use restante_proto::envelope::Envelope;
+use restante_proto::keys::{PublicKey, SecretKey};
+use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
+use restante_proto::message::{Grant, MessageId};
+use restante_proto::person::RecordKey;
+use restante_proto::prekey::PrekeySecret;
+use restante_proto::request::Admission;
+use restante_proto::stamp::Stamp;
+use restante_proto::time::{Epoch, UnixMillis};
+use zeroize::Zeroizing;
+
+/// A row that is not what this version writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("row of {0} does not decode")]
+pub struct RowError(pub &'static str);
+
+/// Gives wire rows a `Debug` that shows nothing of what is in them.
+macro_rules! redacted {
+    ($($row:ident),+ $(,)?) => {
+        $(impl fmt::Debug for $row {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($row), "(..)"))
+            }
+        })+
+    };
+}
+
+redacted!(
+    AccountRow,
+    PrekeyRow,
+    ContactRow,
+    OutgoingRow,
+    ReceiptRow,
+    GrantRow,
+    GrantedRow,
+    SentRow,
+    HeaderRow,
+    CardRow
+);
+
+/// Key of the one row in the tables that have one.
+pub(super) const SELF: &[u8] = b"self";
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct AccountRow {
+    #[prost(bytes = "vec", tag = "1")]
+    account: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    device: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    node: Vec<u8>,
+    #[prost(string, tag = "4")]
+    id: String,
+    #[prost(uint64, tag = "5")]
+    created_ms: u64,
+}
+
+pub(super) fn account_to_row(account: &Account) -> Zeroizing<Vec<u8>> {
+    let row = AccountRow {
+        account: account.identity.account.seed().to_vec(),
+        device: account.identity.device.seed().to_vec(),
+        node: account.node.seed().to_vec(),
+        id: account.id.to_string(),
+        created_ms: account.created.get(),
+    };
+    Zeroizing::new(row.encode_to_vec())
+}
+
+pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
+    let error = RowError("account");
+    let row = AccountRow::decode(bytes).map_err(|_| error)?;
+    let key = |seed: Vec<u8>| {
+        let seed = Zeroizing::new(seed);
+        <[u8; 32]>::try_from(seed.as_slice())
+            .map(|seed| SecretKey::from_seed(&Zeroizing::new(seed)))
+            .map_err(|_| error)
+    };
+    let id: PersonId = row.id.parse().map_err(|_| error)?;
+    let identity = Identity {
+        account: key(row.account)?,
+        device: key(row.device)?,
+        handle: id.handle.clone(),
+    };
+    let created = UnixMillis::new(row.created_ms);
+    Ok(Account {
+        identity,
+        node: key(row.node)?,
+        id,
+        created,
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct PrekeyRow {
+    #[prost(bytes = "vec", tag = "1")]
+    seed: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    issued_ms: u64,
+    #[prost(uint64, tag = "3")]
+    expires_ms: u64,
+}
+
+pub(super) fn prekey_to_row(prekey: &PrekeySecret) -> Zeroizing<Vec<u8>> {
+    let row = PrekeyRow {
+        seed: prekey.seed().to_vec(),
+        issued_ms: prekey.public().issued.get(),
+        expires_ms: prekey.public().expires.get(),
+    };
+    Zeroizing::new(row.encode_to_vec())
+}
+
+pub(super) fn prekey_from_row(bytes: &[u8]) -> Result<PrekeySecret, RowError> {
+    let error = RowError("prekeys");
+    let row = PrekeyRow::decode(bytes).map_err(|_| error)?;
+    let seed = Zeroizing::new(row.seed);
+    let seed = Zeroizing::new(<[u8; 32]>::try_from(seed.as_slice()).map_err(|_| error)?);
+    let (issued, expires) = (
+        UnixMillis::new(row.issued_ms),
+        UnixMillis::new(row.expires_ms),
+    );
+    PrekeySecret::from_seed(seed, issued, expires).map_err(|_| error)
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct CardRow {
+    #[prost(uint64, tag = "1")]
+    sequence: u64,
+    #[prost(uint64, tag = "2")]
+    issued_ms: u64,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    records: Vec<Vec<u8>>,
+}
+
+pub(super) fn card_to_row(card: &OwnCard) -> Vec<u8> {
+    let row = CardRow {
+        sequence: card.sequence,
+        issued_ms: card.issued.get(),
+        records: card.records.iter().map(CardRecord::encode).collect(),
+    };
+    row.encode_to_vec()
+}
+
+pub(super) fn card_from_row(bytes: &[u8]) -> Result<OwnCard, RowError> {
+    let error = RowError("card");
+    let row = CardRow::decode(bytes).map_err(|_| error)?;
+    let records = row.records.iter().map(|bytes| CardRecord::decode(bytes));
+    Ok(OwnCard {
+        sequence: row.sequence,
+        issued: UnixMillis::new(row.issued_ms),
+        records: records.collect::<Result<_, _>>().map_err(|_| error)?,
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct ContactRow {
+    #[prost(bytes = "vec", tag = "1")]
+    account: Vec<u8>,
+    #[prost(string, tag = "2")]
+    id: String,
+    #[prost(string, optional, tag = "3")]
+    petname: Option<String>,
+    #[prost(uint32, tag = "4")]
+    state: u32,
+    #[prost(bool, tag = "5")]
+    verified: bool,
+    #[prost(uint64, tag = "6")]
+    added_ms: u64,
+    #[prost(uint64, optional, tag = "7")]
+    last_seen_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "8")]
+    sequence: Option<u64>,
+    #[prost(bytes = "vec", tag = "9")]
+    record: Vec<u8>,
+    #[prost(bytes = "vec", tag = "10")]
+    record_key: Vec<u8>,
+    #[prost(message, repeated, tag = "11")]
+    grants: Vec<GrantRow>,
+    #[prost(message, repeated, tag = "12")]
+    granted: Vec<GrantedRow>,
+}
+
+/// What one of a contact's devices granted.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct GrantRow {
+    #[prost(bytes = "vec", tag = "1")]
+    device: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    grant: Vec<u8>,
+}
+
+/// Until when one of a contact's devices was granted something.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct GrantedRow {
+    #[prost(bytes = "vec", tag = "1")]
+    device: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    last_epoch: u32,
+}
+
+fn grant_to_row((device, grant): (&PublicKey, &Grant)) -> GrantRow {
+    GrantRow {
+        device: device.as_bytes().to_vec(),
+        grant: grant.encode(),
+    }
+}
+
+fn grant_from_row(row: &GrantRow) -> Result<(PublicKey, Grant), RowError> {
+    let error = RowError("contacts");
+    let device = PublicKey::try_from(row.device.as_slice()).map_err(|_| error)?;
+    Ok((device, Grant::decode(&row.grant).map_err(|_| error)?))
+}
+
+fn granted_to_row((device, last): (&PublicKey, &Epoch)) -> GrantedRow {
+    GrantedRow {
+        device: device.as_bytes().to_vec(),
+        last_epoch: last.get(),
+    }
+}
+
+fn granted_from_row(row: &GrantedRow) -> Result<(PublicKey, Epoch), RowError> {
+    let device = PublicKey::try_from(row.device.as_slice());
+    let device = device.map_err(|_| RowError("contacts"))?;
+    Ok((device, Epoch::new(row.last_epoch)))
+}
+
+const CONTACT_STATES: [ContactState; 4] = [
+    ContactState::Request,
+    ContactState::Accepted,
+    ContactState::Blocked,
+    ContactState::Terminated,
+];
+
+pub(super) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>> {
+    let state = CONTACT_STATES
+        .iter()
+        .position(|state| *state == contact.state);
+    let row = ContactRow {
+        account: contact.account.as_bytes().to_vec(),
+        id: contact.id.to_string(),
+        petname: contact.petname.clone(),
+        state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
+        verified: contact.verified,
+        added_ms: contact.added.get(),
+        last_seen_ms: contact.last_seen.map(UnixMillis::get),
+        sequence: contact.sequence,
+        record: contact
+            .record
+            .as_ref()
+            .map_or_else(Vec::new, |(record, _)| record.encode()),
+        record_key: contact
+            .record
+            .as_ref()
+            .map_or_else(Vec::new, |(_, key)| key.as_bytes().to_vec()),
+        grants: contact.grants.iter().map(grant_to_row).collect(),
+        granted: contact.granted.iter().map(granted_to_row).collect(),
+    };
+    Zeroizing::new(row.encode_to_vec())
+}
+
+pub(super) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowError> {
+    let error = RowError("contacts");
+    let row = ContactRow::decode(bytes).map_err(|_| error)?;
+    let state = usize::try_from(row.state).map_err(|_| error)?;
+    let record = if row.record.is_empty() {
+        None
+    } else {
+        let key = <[u8; 32]>::try_from(row.record_key.as_slice()).map_err(|_| error)?;
+        let record = CardRecord::decode(&row.record).map_err(|_| error)?;
+        Some((record, RecordKey::new(key)))
+    };
+    let grants = row.grants.iter().map(grant_from_row);
+    let granted = row.granted.iter().map(granted_from_row);
+    Ok(Contact {
+        account: PublicKey::try_from(row.account.as_slice()).map_err(|_| error)?,
+        id: row.id.parse().map_err(|_| error)?,
+        petname: row.petname,
+        state: *CONTACT_STATES.get(state).ok_or(error)?,
+        verified: row.verified,
+        added: UnixMillis::new(row.added_ms),
+        last_seen: row.last_seen_ms.map(UnixMillis::new),
+        sequence: row.sequence,
+        record,
+        grants: grants.collect::<Result<_, _>>()?,
+        granted: granted.collect::<Result<_, _>>()?,
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct OutgoingRow {
+    #[prost(bytes = "vec", tag = "1")]
+    message: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    to: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    owner: Vec<u8>,
+    #[prost(bool, tag = "4")]
+    by_capability: bool,
+    #[prost(uint32, tag = "5")]
+    epoch: u32,
+    #[prost(uint64, tag = "6")]
+    expires_ms: u64,
+    #[prost(bytes = "vec", tag = "7")]
+    envelope: Vec<u8>,
+    #[prost(bytes = "vec", tag = "8")]
+    stamp_nonce: Vec<u8>,
+    #[prost(bytes = "vec", tag = "9")]
+    stamp_solution: Vec<u8>,
+    #[prost(bytes = "vec", tag = "10")]
+    capability: Vec<u8>,
+    #[prost(message, repeated, tag = "11")]
+    receipts: Vec<ReceiptRow>,
+    #[prost(bool, tag = "12")]
+    awaits_receipt: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct ReceiptRow {
+    #[prost(bytes = "vec", tag = "1")]
+    keeper: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    until_ms: u64,
+}
+
+pub(super) fn outgoing_to_row(outgoing: &OutgoingEnvelope) -> Vec<u8> {
+    let mut row = OutgoingRow {
+        message: outgoing.message.as_bytes().to_vec(),
+        to: outgoing.to.as_bytes().to_vec(),
+        owner: outgoing.envelope.mailbox.owner.as_bytes().to_vec(),
+        by_capability: outgoing.envelope.mailbox.rule == Rule::Capability,
+        epoch: outgoing.envelope.mailbox.epoch.get(),
+        expires_ms: outgoing.envelope.expires.get(),
+        envelope: outgoing.envelope.bytes.to_vec(),
+        awaits_receipt: outgoing.awaits_receipt,
+        ..OutgoingRow::default()
+    };
+    match &outgoing.payment {
+        Payment::Due => {}
+        Payment::Ready(admission) => match &**admission {
+            Admission::Stamp(stamp) => {
+                row.stamp_nonce = stamp.nonce.to_vec();
+                row.stamp_solution = stamp.solution.to_vec();
+            }
+            Admission::Capability(proof) => {
+                row.capability.extend_from_slice(proof.holder.as_bytes());
+                row.capability
+                    .extend_from_slice(proof.certificate.as_bytes());
+                row.capability.extend_from_slice(proof.signature.as_bytes());
+            }
+        },
+    }
+    let receipts = outgoing.receipts.iter().map(|(keeper, until)| ReceiptRow {
+        keeper: keeper.as_bytes().to_vec(),
+        until_ms: until.get(),
+    });
+    row.receipts = receipts.collect();
+    row.encode_to_vec()
+}
+
+pub(super) fn outgoing_from_row(bytes: &[u8]) -> Result<OutgoingEnvelope, RowError> {
+    let error = RowError("outbox");
+    let row = OutgoingRow::decode(bytes).map_err(|_| error)?;
+    let rule = if row.by_capability {
+        Rule::Capability
+    } else {
+        Rule::Stamp
+    };
+    let owner = PublicKey::try_from(row.owner.as_slice()).map_err(|_| error)?;
+    let mailbox = Mailbox {
+        owner,
+        rule,
+        epoch: Epoch::new(row.epoch),
+    };
+    let payment = payment_of(&row)?;
+    let receipt = |receipt: &ReceiptRow| {
+        let keeper = NodeId::try_from(receipt.keeper.as_slice()).map_err(|_| error)?;
+        Ok((keeper, UnixMillis::new(receipt.until_ms)))
+    };
+    let message = <[u8; 16]>::try_from(row.message.as_slice()).map_err(|_| error)?;
+    Ok(OutgoingEnvelope {
+        message: MessageId::new(message),
+        to: PublicKey::try_from(row.to.as_slice()).map_err(|_| error)?,
+        receipts: row
+            .receipts
+            .iter()
+            .map(receipt)
+            .collect::<Result<_, RowError>>()?,
+        envelope: Envelope {
+            mailbox,
+            expires: UnixMillis::new(row.expires_ms),
+            bytes: row.envelope.into(),
+        },
+        payment,
+        awaits_receipt: row.awaits_receipt,
+    })
+}
+
+fn payment_of(row: &OutgoingRow) -> Result<Payment, RowError> {
+    let error = RowError("outbox");
+    if !row.capability.is_empty() {
+        let (holder, rest) = row.capability.split_at_checked(32).ok_or(error)?;
+        let (certificate, signature) = rest.split_at_checked(64).ok_or(error)?;
+        let proof = CapabilityProof {
+            holder: holder.try_into().map_err(|_| error)?,
+            certificate: certificate.try_into().map_err(|_| error)?,
+            signature: signature.try_into().map_err(|_| error)?,
+        };
+        return Ok(Payment::Ready(Box::new(Admission::Capability(proof))));
+    }
+    if row.stamp_nonce.is_empty() {
+        return Ok(Payment::Due);
+    }
+    let nonce = <[u8; 32]>::try_from(row.stamp_nonce.as_slice()).map_err(|_| error)?;
+    let solution = row.stamp_solution.clone().into();
+    Ok(Payment::Ready(Box::new(Admission::Stamp(Stamp {
+        nonce,
+        solution,
+    }))))
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct SentRow {
+    #[prost(bytes = "vec", tag = "1")]
+    to: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    state: u32,
+    #[prost(uint64, tag = "3")]
+    sent_ms: u64,
+    #[prost(uint64, tag = "4")]
+    expires_ms: u64,
+}
+
+const DELIVERY_STATES: [DeliveryState; 4] = [
+    DeliveryState::Waiting,
+    DeliveryState::Stored,
+    DeliveryState::Delivered,
+    DeliveryState::Expired,
+];
+
+pub(super) fn sent_to_row(sent: &Sent) -> Vec<u8> {
+    let state = DELIVERY_STATES
+        .iter()
+        .position(|state| *state == sent.state);
+    let row = SentRow {
+        to: sent.to.as_bytes().to_vec(),
+        state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
+        sent_ms: sent.sent.get(),
+        expires_ms: sent.expires.get(),
+    };
+    row.encode_to_vec()
+}
+
+pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
+    let error = RowError("sent");
+    let row = SentRow::decode(bytes).map_err(|_| error)?;
+    let state = usize::try_from(row.state).map_err(|_| error)?;
+    Ok(Sent {
+        to: PublicKey::try_from(row.to.as_slice()).map_err(|_| error)?,
+        state: *DELIVERY_STATES.get(state).ok_or(error)?,
+        sent: UnixMillis::new(row.sent_ms),
+        expires: UnixMillis::new(row.expires_ms),
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+pub(super) struct HeaderRow {
+    #[prost(bytes = "vec", tag = "1")]
+    sender: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    message: Vec<u8>,
+    #[prost(string, tag = "3")]
+    from: String,
+    #[prost(uint64, tag = "4")]
+    received_ms: u64,
+    #[prost(uint64, tag = "5")]
+    sent_ms: u64,
+    #[prost(uint64, tag = "6")]
+    expires_ms: u64,
+    #[prost(uint64, tag = "7")]
+    burn_ms: u64,
+    #[prost(uint64, optional, tag = "8")]
+    read_ms: Option<u64>,
+    #[prost(string, tag = "9")]
+    file_name: String,
+    #[prost(bytes = "vec", tag = "10")]
+    slot: Vec<u8>,
+}
+
+pub(super) fn header_to_row(header: &Header) -> Vec<u8> {
+    let row = HeaderRow {
+        sender: header.sender.as_bytes().to_vec(),
+        message: header.message.as_bytes().to_vec(),
+        from: header.from.to_string(),
+        received_ms: header.received.get(),
+        sent_ms: header.sent.get(),
+        expires_ms: header.expires.get(),
+        burn_ms: header.burn_ms,
+        read_ms: header.read.map(UnixMillis::get),
+        file_name: header.file_name.clone(),
+        slot: header.slot.0.to_vec(),
+    };
+    row.encode_to_vec()
+}
+
+pub(super) fn header_from_row(bytes: &[u8]) -> Result<Header, RowError> {
+    let error = RowError("inbox");
+    let row = HeaderRow::decode(bytes).map_err(|_| error)?;
+    let message = <[u8; 16]>::try_from(row.message.as_slice()).map_err(|_| error)?;
+    let slot = <[u8; SLOT_BYTES]>::try_from(row.slot.as_slice()).map_err(|_| error)?;
+    Ok(Header {
+        sender: PublicKey::try_from(row.sender.as_slice()).map_err(|_| error)?,
+        message: MessageId::new(message),
+        from: row.from.parse().map_err(|_| error)?,
+        received: UnixMillis::new(row.received_ms),
+        sent: UnixMillis::new(row.sent_ms),
+        expires: UnixMillis::new(row.expires_ms),
+        burn_ms: row.burn_ms,
+        read: row.read_ms.map(UnixMillis::new),
+        file_name: row.file_name,
+        slot: Slot(slot),
+    })
+}
+
+/// Reads a moment from a row of eight bytes.
+pub(super) fn moment_of(value: &[u8], table: &'static str) -> Result<UnixMillis, RowError> {
+    let bytes = <[u8; 8]>::try_from(value).map_err(|_| RowError(table))?;
+    Ok(UnixMillis::new(u64::from_be_bytes(bytes)))
+}

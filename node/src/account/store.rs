@@ -1,0 +1,433 @@
+//! The account's tables in the vault. Everything here blocks; it runs in a worker.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use restante_client::CommitError;
+use restante_client::READ_BYTES_MAX;
+use restante_client::model::{Account, Header, Slot};
+use restante_client::records::{Change, Loaded, REMEMBERED_MS, SenderMessage};
+use restante_proto::account::Identity;
+use restante_proto::keys::{PublicKey, SecretKey};
+use restante_proto::message::MessageId;
+use restante_proto::person::{Handle, IdCost};
+use restante_proto::stamp::Stamp;
+use restante_proto::time::UnixMillis;
+use restante_proto::{Address, ItemId};
+
+use super::rows::{self, RowError, SELF, moment_of};
+use crate::vault::{
+    BodyFault, DbFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
+};
+
+const ACCOUNT: Table = Table::new("account");
+const PREKEYS: Table = Table::new("prekeys");
+const CARD: Table = Table::new("card");
+const STAMPS: Table = Table::new("stamps");
+const CONTACTS: Table = Table::new("contacts");
+const OUTBOX: Table = Table::new("outbox");
+const SENT: Table = Table::new("sent");
+const INBOX: Table = Table::new("inbox");
+const BODIES: Table = Table::new("bodies");
+const TAKEN: Table = Table::new("taken");
+const SEEN: Table = Table::new("seen");
+const DUE: Table = Table::new("due");
+
+/// Why something could not be stored or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountStoreError {
+    /// The vault could not be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultFault),
+    /// The database refused.
+    #[error(transparent)]
+    Db(#[from] DbFault),
+    /// The key file refused.
+    #[error(transparent)]
+    Keys(#[from] KeyFault),
+    /// A row does not decode.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The home has no account in it.
+    #[error("the home holds no account")]
+    NoAccount,
+    /// A body could not be sealed or opened.
+    #[error(transparent)]
+    Body(#[from] BodyFault),
+}
+
+impl AccountStoreError {
+    /// Tells whether nothing can be written any more before the node is started again.
+    pub(super) const fn is_final(&self) -> bool {
+        let keys = matches!(self, Self::Keys(KeyFault::Disk(_) | KeyFault::NeedsReopen));
+        keys || self.is_in_doubt()
+    }
+
+    /// Tells whether what was to be committed may be on the disk all the same, which shows at the next start.
+    const fn is_in_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Db(DbFault::Disk(_) | DbFault::Damaged { .. } | DbFault::NeedsReopen)
+        )
+    }
+}
+
+impl From<AccountStoreError> for CommitError {
+    fn from(error: AccountStoreError) -> Self {
+        Self {
+            why: error.to_string(),
+            is_final: error.is_final(),
+        }
+    }
+}
+
+/// The tables, behind one handle that workers share.
+#[derive(Clone, Debug)]
+pub(super) struct AccountStore(Arc<Vault>);
+
+impl AccountStore {
+    pub(super) fn new(vault: Vault) -> Self {
+        Self(Arc::new(vault))
+    }
+
+    /// Reads everything, destroys what has expired, and burns message keys that no row names.
+    pub(super) fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
+        let mut loaded = self.0.db().read(|tx| {
+            let account = tx.get(ACCOUNT, SELF)?.ok_or(AccountStoreError::NoAccount)?;
+            let card = tx.get(CARD, SELF)?;
+            let rows = |table| tx.iter(table).map_err(AccountStoreError::from);
+            Ok::<_, AccountStoreError>(Loaded {
+                account: rows::account_from_row(&account)?,
+                prekeys: collect(rows(PREKEYS)?, |_, row| rows::prekey_from_row(row))?,
+                card: card.map(|row| rows::card_from_row(&row)).transpose()?,
+                stamps: collect(rows(STAMPS)?, stamp_of)?,
+                contacts: collect(rows(CONTACTS)?, |_, row| {
+                    let contact = rows::contact_from_row(row)?;
+                    Ok((contact.account, contact))
+                })?,
+                outgoing: collect(rows(OUTBOX)?, |_, row| {
+                    let outgoing = rows::outgoing_from_row(row)?;
+                    Ok((outgoing.envelope.id(), outgoing))
+                })?,
+                sent: collect(rows(SENT)?, |key, row| {
+                    Ok((message_of(key)?, rows::sent_from_row(row)?))
+                })?,
+                inbox: collect(rows(INBOX)?, |key, row| {
+                    Ok((arrival_of(key)?, rows::header_from_row(row)?))
+                })?,
+                taken: collect(rows(TAKEN)?, |key, row| {
+                    Ok((taken_of(key)?, moment_of(row, "taken")?))
+                })?,
+                seen: collect(rows(SEEN)?, |key, row| {
+                    Ok((named_of(key)?, moment_of(row, "seen")?))
+                })?,
+                due: collect(rows(DUE)?, |key, _| named_of(key))?,
+            })
+        })?;
+        self.tidy(date, &mut loaded)?;
+        Ok(loaded)
+    }
+
+    /// Brings key file and rows together after a crash, and drops what is over.
+    fn tidy(&self, date: UnixMillis, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
+        let slots = loaded.inbox.values().map(|header| slot_id(header.slot));
+        let live: BTreeSet<SlotId> = slots.collect();
+        let reconciled = self.0.keys().reconcile(&live)?;
+        let absent: BTreeSet<SlotId> = reconciled.absent.into_iter().collect();
+        let is_over =
+            |header: &Header| absent.contains(&slot_id(header.slot)) || header.destroy_at() <= date;
+        let gone = loaded.inbox.iter().filter(|(_, header)| is_over(header));
+        let gone: Vec<(u64, Slot)> = gone.map(|(place, header)| (*place, header.slot)).collect();
+        let remembered_after = date.minus(REMEMBERED_MS);
+        let mut changes = vec![Change::Forget(remembered_after)];
+        for (arrival, slot) in gone {
+            loaded.inbox.remove(&arrival);
+            changes.push(Change::Destroy(arrival, slot));
+        }
+        loaded.taken.retain(|_, until| *until > remembered_after);
+        loaded.seen.retain(|_, until| *until > remembered_after);
+        self.commit(&changes)?;
+        Ok(())
+    }
+
+    /// Makes changes durable, all or nothing, and returns the slots of new messages, in order.
+    ///
+    /// Keys of destroyed messages are burned first: were a row to go without its key, the key could be read for ever.
+    pub(super) fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, AccountStoreError> {
+        let burned: Vec<SlotId> = changes.iter().filter_map(burned).collect();
+        if !burned.is_empty() {
+            self.0.keys().burn(&burned)?;
+        }
+        let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
+        let messages = changes.iter().filter(is_message).count();
+        let keys = self.0.keys().allocate_batch(messages, &mut rand::rng())?;
+        let committed = self.commit_with_keys(changes, &keys);
+        if committed.as_ref().is_err_and(|error| !error.is_in_doubt()) {
+            let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
+            // Keys that stay are burned at the next start, since no row names them.
+            let _first_error_counts = self.0.keys().burn(&slots);
+        }
+        committed?;
+        Ok(keys.iter().map(|key| Slot(key.slot().to_bytes())).collect())
+    }
+
+    fn commit_with_keys(
+        &self,
+        changes: &[Change],
+        keys: &[MessageKey],
+    ) -> Result<(), AccountStoreError> {
+        let mut keys = keys.iter();
+        let forgotten = self.forgotten(changes)?;
+        self.0.db().write(|tx| {
+            for (table, key) in &forgotten {
+                tx.remove(*table, key)?;
+            }
+            for change in changes {
+                match change {
+                    Change::PutMessage {
+                        arrival,
+                        header,
+                        body,
+                    } => {
+                        let Some(key) = keys.next() else { continue };
+                        let slot = Slot(key.slot().to_bytes());
+                        let header = (**header).clone().finish(slot);
+                        self.put_message(tx, *arrival, &header, key, body)?;
+                    }
+                    change => apply(tx, change)?,
+                }
+            }
+            Ok::<_, AccountStoreError>(())
+        })
+    }
+
+    /// Returns the rows that are to be forgotten.
+    fn forgotten(&self, changes: &[Change]) -> Result<Vec<(Table, Vec<u8>)>, AccountStoreError> {
+        let dates = changes.iter().filter_map(|change| match change {
+            Change::Forget(date) => Some(*date),
+            _ => None,
+        });
+        let Some(date) = dates.max() else {
+            return Ok(Vec::new());
+        };
+        let is_over =
+            |value: &[u8], table| moment_of(value, table).is_ok_and(|until| until <= date);
+        let rows = self.0.db().read(|tx| {
+            let mut over = Vec::new();
+            for (table, name) in [(TAKEN, "taken"), (SEEN, "seen")] {
+                let rows = tx.iter(table)?.into_iter();
+                let rows = rows.filter(|row| is_over(&row.value, name));
+                over.extend(rows.map(|row| (table, row.key)));
+            }
+            Ok::<_, DbFault>(over)
+        })?;
+        Ok(rows)
+    }
+
+    fn put_message(
+        &self,
+        tx: &mut WriteTx<'_>,
+        arrival: u64,
+        header: &Header,
+        key: &MessageKey,
+        body: &[u8],
+    ) -> Result<(), AccountStoreError> {
+        let place = arrival.to_be_bytes();
+        let sealed = self
+            .0
+            .keys()
+            .seal_body(key, &place, body, &mut rand::rng())?;
+        tx.put(INBOX, &place, &rows::header_to_row(header))?;
+        tx.put(BODIES, &place, &sealed)?;
+        Ok(())
+    }
+
+    /// Reads bodies, in order, until [`READ_BYTES_MAX`] are read; those that were burned as none.
+    pub(super) fn bodies(
+        &self,
+        places: &[(u64, Slot)],
+    ) -> Result<Vec<Option<Vec<u8>>>, AccountStoreError> {
+        let (mut bodies, mut bytes) = (Vec::new(), 0);
+        for (place, slot) in places {
+            let body = self.body(*place, *slot)?;
+            bytes += body.as_ref().map_or(0, Vec::len);
+            if bytes > READ_BYTES_MAX && !bodies.is_empty() {
+                break;
+            }
+            bodies.push(body);
+        }
+        Ok(bodies)
+    }
+
+    /// Returns the body of a message; none if it was burned.
+    pub(super) fn body(
+        &self,
+        arrival: u64,
+        slot: Slot,
+    ) -> Result<Option<Vec<u8>>, AccountStoreError> {
+        let place = arrival.to_be_bytes();
+        let sealed = self.0.db().read(|tx| tx.get(BODIES, &place))?;
+        let Some(sealed) = sealed else {
+            return Ok(None);
+        };
+        match self.0.keys().open_body(slot_id(slot), &place, &sealed) {
+            Ok(body) => Ok(Some(body.to_vec())),
+            Err(BodyFault::Burnt) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Writes one change that needs no key.
+fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbFault> {
+    match change {
+        Change::PutContact(contact) => {
+            let row = rows::contact_to_row(contact);
+            tx.put(CONTACTS, contact.account.as_bytes(), &row)?;
+        }
+        Change::DropContact(account) => drop(tx.remove(CONTACTS, account.as_bytes())?),
+        Change::PutOutgoing(outgoing) => {
+            let id = outgoing.envelope.id();
+            tx.put(OUTBOX, id.as_bytes(), &rows::outgoing_to_row(outgoing))?;
+        }
+        Change::DropOutgoing(id) => drop(tx.remove(OUTBOX, id.as_bytes())?),
+        Change::PutSent(message, sent) => {
+            tx.put(SENT, message.as_bytes(), &rows::sent_to_row(sent))?;
+        }
+        Change::DropSent(message) => drop(tx.remove(SENT, message.as_bytes())?),
+        Change::PutHeader(arrival, header) => {
+            tx.put(INBOX, &arrival.to_be_bytes(), &rows::header_to_row(header))?;
+        }
+        Change::Destroy(arrival, _) => {
+            tx.remove(INBOX, &arrival.to_be_bytes())?;
+            tx.remove(BODIES, &arrival.to_be_bytes())?;
+        }
+        Change::PutTaken(mailbox, envelope, until) => {
+            let mut place = mailbox.as_bytes().to_vec();
+            place.extend_from_slice(envelope.as_bytes());
+            tx.put(TAKEN, &place, &until.get().to_be_bytes())?;
+        }
+        Change::PutSeen(named, until) => {
+            tx.put(SEEN, &named_key(named), &until.get().to_be_bytes())?;
+        }
+        Change::PutDue(named) => tx.put(DUE, &named_key(named), &[])?,
+        Change::DropDue(named) => drop(tx.remove(DUE, &named_key(named))?),
+        Change::PutCard(card) => tx.put(CARD, SELF, &rows::card_to_row(card))?,
+        Change::PutPrekey(prekey) => {
+            let issued = prekey.public().issued.get().to_be_bytes();
+            tx.put(PREKEYS, &issued, &rows::prekey_to_row(prekey))?;
+        }
+        Change::DropPrekey(issued) => drop(tx.remove(PREKEYS, &issued.get().to_be_bytes())?),
+        Change::PutStamp(locator, stamp) => {
+            let mut row = stamp.nonce.to_vec();
+            row.extend_from_slice(&stamp.solution);
+            tx.put(STAMPS, locator.as_bytes(), &row)?;
+        }
+        Change::DropStamp(locator) => drop(tx.remove(STAMPS, locator.as_bytes())?),
+        // Their keys and rows are found by the caller.
+        Change::PutMessage { .. } | Change::Forget(_) => {}
+    }
+    Ok(())
+}
+
+fn burned(change: &Change) -> Option<SlotId> {
+    match change {
+        Change::Destroy(_, slot) => Some(slot_id(*slot)),
+        _ => None,
+    }
+}
+
+fn slot_id(slot: Slot) -> SlotId {
+    SlotId::from_bytes(slot.0)
+}
+
+/// Makes an account in an empty vault; slow on purpose.
+pub(crate) fn create_account(
+    vault: &Vault,
+    handle: Handle,
+    date: UnixMillis,
+    cost: IdCost,
+) -> Result<Account, AccountStoreError> {
+    let mut rng = rand::rng();
+    let identity = Identity {
+        account: SecretKey::generate(&mut rng),
+        device: SecretKey::generate(&mut rng),
+        handle,
+    };
+    let id = identity.person_id(cost);
+    let node = SecretKey::generate(&mut rng);
+    let account = Account {
+        identity,
+        node,
+        id,
+        created: date,
+    };
+    vault
+        .db()
+        .write(|tx| tx.put(ACCOUNT, SELF, &rows::account_to_row(&account)))?;
+    Ok(account)
+}
+
+/// Reads the account of a vault.
+pub(crate) fn read_account(vault: &Vault) -> Result<Account, AccountStoreError> {
+    let row = vault.db().read(|tx| tx.get(ACCOUNT, SELF))?;
+    let row = row.ok_or(AccountStoreError::NoAccount)?;
+    Ok(rows::account_from_row(&row)?)
+}
+
+fn collect<T, C: FromIterator<T>>(
+    rows: Vec<crate::vault::Row>,
+    read: impl Fn(&[u8], &[u8]) -> Result<T, RowError>,
+) -> Result<C, AccountStoreError> {
+    let read = rows.iter().map(|row| read(&row.key, &row.value));
+    Ok(read.collect::<Result<C, RowError>>()?)
+}
+
+fn stamp_of(key: &[u8], row: &[u8]) -> Result<(Address, Stamp), RowError> {
+    let error = RowError("stamps");
+    let (nonce, solution) = row.split_first_chunk::<32>().ok_or(error)?;
+    let locator = Address::try_from(key).map_err(|_| error)?;
+    let solution = Bytes::copy_from_slice(solution);
+    Ok((
+        locator,
+        Stamp {
+            nonce: *nonce,
+            solution,
+        },
+    ))
+}
+
+fn message_of(key: &[u8]) -> Result<MessageId, RowError> {
+    <[u8; 16]>::try_from(key)
+        .map(MessageId::new)
+        .map_err(|_| RowError("sent"))
+}
+
+fn taken_of(key: &[u8]) -> Result<(Address, ItemId), RowError> {
+    let error = RowError("taken");
+    let (mailbox, envelope) = key.split_first_chunk::<32>().ok_or(error)?;
+    let envelope = ItemId::try_from(envelope).map_err(|_| error)?;
+    Ok((Address::new(*mailbox), envelope))
+}
+
+fn arrival_of(key: &[u8]) -> Result<u64, RowError> {
+    <[u8; 8]>::try_from(key)
+        .map(u64::from_be_bytes)
+        .map_err(|_| RowError("inbox"))
+}
+
+/// Returns the key of a row about one sender's message.
+fn named_key((sender, message): &SenderMessage) -> Vec<u8> {
+    let mut key = sender.as_bytes().to_vec();
+    key.extend_from_slice(message.as_bytes());
+    key
+}
+
+fn named_of(key: &[u8]) -> Result<(PublicKey, MessageId), RowError> {
+    let error = RowError("seen");
+    let (sender, message) = key.split_first_chunk::<32>().ok_or(error)?;
+    let message = <[u8; 16]>::try_from(message).map_err(|_| error)?;
+    Ok((PublicKey::new(*sender), MessageId::new(message)))
+}

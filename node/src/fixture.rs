@@ -1,0 +1,48 @@
+//! What the tests of the vault and of the keeper's store share: one file on a simulated disk on which nothing takes time.
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use restante_sim_disk::{Disk, DiskFile, PAGE_BYTES};
+
+const FILE: &str = "file";
+
+/// Opens the file, which must not be open.
+pub(crate) fn file(disk: &Disk) -> DiskFile {
+    disk.file(FILE).unwrap()
+}
+
+/// Puts these bytes in the place of the file, durably.
+pub(crate) fn fill(disk: &Disk, bytes: &[u8]) {
+    disk.write_small(FILE, bytes).unwrap();
+}
+
+pub(crate) fn disk_with(bytes: &[u8]) -> Disk {
+    let disk = Disk::instant(1);
+    fill(&disk, bytes);
+    disk
+}
+
+/// Returns what a program sees in the file now.
+pub(crate) fn bytes(disk: &Disk) -> Vec<u8> {
+    disk.read_small(FILE).unwrap().unwrap()
+}
+
+pub(crate) fn rot(disk: &Disk, bits: usize) -> usize {
+    disk.rot(FILE, bits)
+}
+
+/// Leaves room for so many more pages of 4 KiB than are in use now.
+pub(crate) fn leave_room(disk: &Disk, pages: u64) {
+    disk.set_capacity(disk.used_bytes() + pages * PAGE_BYTES as u64);
+}
+
+/// A generator for a test, the same on every run.
+pub(crate) fn seeded(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed)
+}
+
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
