@@ -2,18 +2,19 @@
 //! to the network.
 //!
 //! ```text
-//! network -> Lobby [4,096] -> KeeperTask -> ready [1,024] -> disk (a Lane) [64] -> [4] -> KeeperTask -> network
+//! network -> RequestQueue [4,096] -> KeeperTask -> ready [1,024] -> store's worker [64] -> [4] -> KeeperTask -> network
 //! ```
 //!
-//! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused.
-//! The keeper never waits for the disk: requests stay in the lobby while too much is under way.
+//! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused. The keeper never
+//! waits for the disk: requests stay in their queue while too much is under way. The worker owns the store, in a thread
+//! of its own.
 //!
-//! The two places where something waits share it out by source, so that whoever sends much waits
-//! for himself and not for others: the lobby the keeper's own work, which is mostly signatures, and
-//! the operations that are ready the room in the next commit.
+//! Both queues are fair between sources, so that a source that sends much waits for itself and not for others: the
+//! request queue shares out the keeper's own work, which is mostly signatures, and the operations that are ready share
+//! out the room in the next commit.
 //!
-//! The node's own person is served like anybody else, past the network: nobody finds himself among
-//! the nodes closest to an address, but others deposit with him.
+//! The node's own person is served like anybody else, past the network: a node does not find itself among the nodes
+//! closest to an address, but others deposit with it.
 
 use std::sync::Arc;
 
@@ -29,9 +30,9 @@ use restante_proto::{
 
 mod disk;
 mod handle;
-mod lobby;
 mod port;
 mod repair;
+mod request_queue;
 pub mod store;
 mod task;
 #[cfg(test)]
@@ -39,14 +40,14 @@ mod tests;
 
 use self::{disk::DiskState, store::KeeperStore, task::KeeperTask};
 pub use self::{
-    handle::{KeeperHandle, KeeperReport, KeeperRequest, RepairCall, cursor_of, parse_cursor},
-    port::KeeperPort,
+    handle::{KeeperHandle, KeeperReport, cursor_of, parse_cursor},
+    port::{KeeperPort, KeeperRequest, RepairCall},
 };
 use crate::clock::Clock;
 use crate::lane::Lane;
+use crate::parts::part;
 
-/// Starts a keeper with the node's key that keeps items in `store`, works in `lane` and answers
-/// over `port`; what has ended, `clock` says.
+/// Starts a keeper with the node's key that keeps items in `store`, whose worker runs in `lane`, and answers over `port`.
 ///
 /// It must be called within a tokio runtime.
 pub fn spawn<S: KeeperStore, P: KeeperPort>(
@@ -65,7 +66,8 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
         counters: store.counters(),
     };
     let disk = disk::spawn(store, lane, clock);
-    tokio::spawn(KeeperTask::new(keeper, port, inlets, disk, disk_state, clock).run());
+    let task = KeeperTask::new(keeper, port, inlets, disk, disk_state, clock);
+    tokio::spawn(part(task.run()));
     handle
 }
 

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 #[cfg(test)]
@@ -112,6 +113,39 @@ impl Lane {
                 });
                 jobs.send(job).await.map_err(|_| LaneClosed)?;
                 result.await.map_err(|_| LaneClosed)
+            }
+        }
+    }
+}
+
+impl Lane {
+    /// Runs a worker in this lane until it ends: on the lane's thread, which does nothing else meanwhile, or, where work
+    /// is inline, as a task. What the worker waits for must not need the runtime it was started from.
+    ///
+    /// It must be called within a tokio runtime.
+    pub fn host(&self, worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        match &self.0 {
+            Kind::Inline(_) => tokio::spawn(worker),
+            Kind::Thread(_) => {
+                let lane = self.clone();
+                tokio::spawn(async move {
+                    // A panic of the worker ends it, and whoever waits for it sees that.
+                    let _ended = lane.run(move || futures::executor::block_on(worker)).await;
+                })
+            }
+        }
+    }
+
+    /// Waits for as long as the work of a hosted worker since the last call takes, in virtual time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the wait.
+    pub async fn charge(&self) {
+        if let Kind::Inline(inline) = &self.0 {
+            let cost = (inline.cost)();
+            if !cost.is_zero() {
+                sleep(cost).await;
             }
         }
     }

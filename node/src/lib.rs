@@ -11,7 +11,7 @@ pub mod passphrase;
 mod telemetry;
 
 // A node, and its parts.
-pub mod client;
+pub mod account;
 pub mod keeper;
 pub mod net;
 pub mod node;
@@ -23,3 +23,4 @@ pub mod engine_panic;
 #[cfg(test)]
 mod fixture;
 pub mod lane;
+pub mod parts;

@@ -10,8 +10,8 @@ mod boxed;
 mod bucket;
 mod config;
 mod connection_limiter;
+mod error;
 mod event;
-mod fault;
 mod handle;
 mod item;
 pub mod limits;
@@ -35,8 +35,8 @@ use tokio::sync::mpsc;
 
 pub use address::IpGroup;
 pub use config::{NetConfig, Serve};
+pub use error::{NetError, RequestError, SpawnError};
 pub use event::{ConnToken, InboundToken, NetEvent};
-pub use fault::{NetFault, RequestFault, SpawnFault};
 pub use handle::{Heard, NetHandle, Search};
 pub use libp2p::Multiaddr;
 pub use libp2p::identity::Keypair;
@@ -52,6 +52,9 @@ use status::Counters;
 use task::{Parts, Task};
 use transport::Transport;
 
+use crate::parts::part;
+
+/// The network layer, before it is started.
 #[derive(Debug)]
 pub struct Network;
 
@@ -63,7 +66,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`SpawnFault`] when the configuration is unusable or an address cannot be listened on.
+    /// [`SpawnError`] when the configuration is unusable or an address cannot be listened on.
     ///
     /// # Panics
     ///
@@ -72,19 +75,21 @@ impl Network {
         config: &NetConfig,
         keypair: &Keypair,
         transport: Transport,
-    ) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), SpawnFault> {
+    ) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), SpawnError> {
         let names = Names::new(&config.network)?;
         let local_peer = keypair.public().to_peer_id();
-        let node = node_of(&local_peer).ok_or(SpawnFault::KeyKind)?;
+        let node = node_of(&local_peer).ok_or(SpawnError::KeyKind)?;
         for external in &config.external {
             if !address::is_dialable(external, config.local) {
-                return Err(SpawnFault::External(external.clone()));
+                return Err(SpawnError::External(external.clone()));
             }
         }
         let counters = Arc::new(Counters::new());
         let behaviour = Behaviour::new(config, &names, (node, keypair), &counters);
         let limits = &config.limits;
-        let swarm_config = swarm::Config::with_tokio_executor()
+        let swarm_config = swarm::Config::with_executor(|part_of_swarm| {
+            tokio::spawn(part(part_of_swarm));
+        })
             .with_idle_connection_timeout(limits.idle_timeout)
             // A request goes out along with the name of its protocol: one round trip less for each new substream.
             .with_substream_upgrade_protocol_override(Version::V1Lazy)
@@ -94,7 +99,7 @@ impl Network {
             let _listener: ListenerId =
                 swarm
                     .listen_on(address.clone())
-                    .map_err(|source| SpawnFault::Listen {
+                    .map_err(|source| SpawnError::Listen {
                         address: address.clone(),
                         source: Box::new(source),
                     })?;
@@ -109,7 +114,7 @@ impl Network {
             events,
             counters,
         };
-        tokio::spawn(Task::new(config, parts).run());
+        tokio::spawn(part(Task::new(config, parts).run()));
         Ok((NetHandle::new(commands), events_end))
     }
 }

@@ -15,16 +15,16 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::client::{OpenFault, StoreFault};
+use crate::account::{AccountStoreError, OpenError};
 use crate::clock::Clock;
 use crate::config::{Config, Serve};
 use crate::control::ControlCall;
 use crate::home::Home;
 use crate::keeper::store::RedbStore;
 use crate::lane::{Lane, LaneClosed};
-use crate::net::{self, SpawnFault};
+use crate::net::{self, SpawnError};
 use crate::passphrase::Passphrase;
-use crate::vault::{PassCost, Vault, VaultFault};
+use crate::vault::{PassCost, Vault, VaultError};
 
 pub mod assembly;
 mod control_loop;
@@ -33,7 +33,7 @@ mod neighbours;
 mod router;
 pub(crate) mod status;
 
-use self::assembly::Ground;
+use self::assembly::Environment;
 pub use self::known::{PeerFile, PeerList};
 
 /// Why a node could not be made or run.
@@ -42,10 +42,10 @@ pub use self::known::{PeerFile, PeerList};
 pub enum NodeFault {
     /// The vault of the home.
     #[error(transparent)]
-    Vault(#[from] VaultFault),
+    Vault(#[from] VaultError),
     /// What is in the vault.
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(#[from] AccountStoreError),
     /// The keeper's store.
     #[error("the keeper's store cannot be opened: {0}")]
     Keeper(String),
@@ -59,7 +59,7 @@ pub enum NodeFault {
     },
     /// The network.
     #[error("the network cannot be started")]
-    Net(#[from] SpawnFault),
+    Net(#[from] SpawnError),
     /// The operating system refuses a thread.
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
@@ -68,11 +68,11 @@ pub enum NodeFault {
     Lane(#[from] LaneClosed),
 }
 
-impl From<OpenFault> for NodeFault {
-    fn from(fault: OpenFault) -> Self {
+impl From<OpenError> for NodeFault {
+    fn from(fault: OpenError) -> Self {
         match fault {
-            OpenFault::Store(fault) => Self::Store(fault),
-            OpenFault::Lane(fault) => Self::Lane(fault),
+            OpenError::Store(fault) => Self::Store(fault),
+            OpenError::Worker(fault) => Self::Lane(fault),
         }
     }
 }
@@ -213,8 +213,8 @@ pub async fn run(
         Serve::Never => None,
         Serve::Auto => Some(open_store(home, &config, &lanes).await?),
     };
-    let ground = ground(home, costs, lanes);
-    assembly::run_person(ground, config, vault, store, calls, stop).await
+    let environment = environment(home, costs, lanes);
+    assembly::run_person(environment, config, vault, store, calls, stop).await
 }
 
 /// Runs a community server, a node without a person, until `stop` holds `true`.
@@ -236,8 +236,8 @@ pub async fn run_community(
     let lanes = Lanes::threads().map_err(NodeFault::Thread)?;
     let key = read_node_key(&home.node_key_file())?;
     let store = open_store(home, &config, &lanes).await?;
-    let ground = ground(home, costs, lanes);
-    assembly::run_server(ground, config, key, store, calls, stop).await
+    let environment = environment(home, costs, lanes);
+    assembly::run_server(environment, config, key, store, calls, stop).await
 }
 
 /// Waits until the node is to stop.
@@ -251,8 +251,8 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// What a node on this machine stands on.
-fn ground(home: &Home, costs: Costs, lanes: Lanes) -> Ground {
-    Ground {
+fn environment(home: &Home, costs: Costs, lanes: Lanes) -> Environment {
+    Environment {
         clock: Clock::system(),
         lanes,
         costs,

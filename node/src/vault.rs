@@ -47,7 +47,7 @@
 //! - A new message: [`Vault::write_with_keys`], which makes keys, and in it [`KeyFile::seal_body`]
 //!   and the rows, each naming its [`SlotId`].
 //! - Burning: [`KeyFile::burn`] first, which works on a full disk too, then remove the rows. A
-//!   crash in between leaves rows whose body is [`BodyFault::Burnt`].
+//!   crash in between leaves rows whose body is [`BodyError::Burnt`].
 //! - At start: [`KeyFile::reconcile`] with the slots of all rows, before anything else. It burns
 //!   the keys that a crash left without a row and names the rows that lost their key.
 
@@ -64,16 +64,16 @@ use std::path::{Path, PathBuf};
 use rand::CryptoRng;
 use redb::StorageBackend;
 
-pub use self::disk::DiskFault;
+pub use self::disk::DiskError;
 pub use self::key_file::{
-    ALLOCATE_COUNT_MAX, BODY_BYTES_MAX, BodyFault, KeyFault, KeyFile, MessageKey, Reconciled,
+    ALLOCATE_COUNT_MAX, BODY_BYTES_MAX, BodyError, KeyError, KeyFile, MessageKey, Reconciled,
     SLOT_COUNT_MAX, SLOT_ID_BYTES, SlotId,
 };
 pub use self::sealed_db::{
-    DbFault, ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX, ReadTx, Row, SealedDb, Table, WriteTx,
+    DbError, ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX, ReadTx, Row, SealedDb, Table, WriteTx,
 };
 pub use self::store_key::{KEY_BYTES, StoreKey};
-pub use self::unlock::{PassCost, UnlockFault};
+pub use self::unlock::{PassCost, UnlockError};
 
 /// The name of the unlock file in a home.
 pub const UNLOCK_FILE: &str = "unlock";
@@ -93,15 +93,15 @@ pub struct Vault {
 /// A home could not be created or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum VaultFault {
+pub enum VaultError {
     #[error("{file:?} is there without an unlock file")]
     Leftover { file: &'static str },
     #[error(transparent)]
-    Unlock(#[from] UnlockFault),
+    Unlock(#[from] UnlockError),
     #[error(transparent)]
-    Db(#[from] DbFault),
+    Db(#[from] DbError),
     #[error(transparent)]
-    Keys(#[from] KeyFault),
+    Keys(#[from] KeyError),
 }
 
 impl Vault {
@@ -112,19 +112,19 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`VaultFault::Unlock`] with [`UnlockFault::AlreadyThere`] when the home has a vault,
-    /// [`VaultFault::Leftover`] when it has part of one; else what the disk says.
+    /// [`VaultError::Unlock`] with [`UnlockError::AlreadyThere`] when the home has a vault,
+    /// [`VaultError::Leftover`] when it has part of one; else what the disk says.
     pub fn create<R: CryptoRng + ?Sized>(
         home: &Path,
         passphrase: &[u8],
         cost: PassCost,
         rng: &mut R,
-    ) -> Result<Self, VaultFault> {
+    ) -> Result<Self, VaultError> {
         let unlock = home.join(UNLOCK_FILE);
         clear_unfinished(home, &unlock)?;
         let key = StoreKey::random(rng);
         let wrapped = unlock::wrap(&key, passphrase, cost, rng)?;
-        let staged = unlock::stage(&unlock, &wrapped).map_err(UnlockFault::from)?;
+        let staged = unlock::stage(&unlock, &wrapped).map_err(UnlockError::from)?;
         let db = SealedDb::create(&home.join(DATABASE_FILE), &key, rng)?;
         let keys = KeyFile::create(&home.join(KEY_FILE), &key, rng)?;
         unlock::publish(&staged, &unlock)?;
@@ -137,12 +137,12 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Each part's own; [`DbFault::InUse`] when another process has it open.
+    /// Each part's own; [`DbError::InUse`] when another process has it open.
     pub fn open<R: CryptoRng + ?Sized>(
         home: &Path,
         passphrase: &[u8],
         rng: &mut R,
-    ) -> Result<Self, VaultFault> {
+    ) -> Result<Self, VaultError> {
         let key = unlock::open(&home.join(UNLOCK_FILE), passphrase)?;
         // The database first: its lock keeps a second opener away from the key file too.
         let db = SealedDb::open(&home.join(DATABASE_FILE), &key, rng)?;
@@ -160,7 +160,7 @@ impl Vault {
         keys: Box<dyn StorageBackend>,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, VaultFault> {
+    ) -> Result<Self, VaultError> {
         let db = SealedDb::create_with_backend(database, key, rng)?;
         let keys = KeyFile::create_on(keys, key, rng)?;
         Ok(Self { db, keys })
@@ -176,7 +176,7 @@ impl Vault {
         keys: Box<dyn StorageBackend>,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, VaultFault> {
+    ) -> Result<Self, VaultError> {
         let db = SealedDb::open_with_backend(database, key, rng)?;
         let keys = KeyFile::open_on(keys, key)?;
         Ok(Self { db, keys })
@@ -207,7 +207,7 @@ impl Vault {
         work: impl FnOnce(&mut WriteTx<'_>, &[MessageKey]) -> Result<T, E>,
     ) -> Result<T, E>
     where
-        E: From<DbFault> + From<KeyFault>,
+        E: From<DbError> + From<KeyError>,
         R: CryptoRng + ?Sized,
     {
         let keys = self.keys.allocate_batch(count, rng)?;
@@ -224,8 +224,8 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`VaultFault::Db`]; whatever was committed stays committed.
-    pub fn close(self) -> Result<(), VaultFault> {
+    /// [`VaultError::Db`]; whatever was committed stays committed.
+    pub fn close(self) -> Result<(), VaultError> {
         Ok(self.db.close()?)
     }
 }
@@ -241,7 +241,7 @@ pub fn change_passphrase<R: CryptoRng + ?Sized>(
     new: &[u8],
     cost: PassCost,
     rng: &mut R,
-) -> Result<(), UnlockFault> {
+) -> Result<(), UnlockError> {
     unlock::change_passphrase(&home.join(UNLOCK_FILE), old, new, cost, rng)
 }
 
@@ -249,9 +249,9 @@ pub fn change_passphrase<R: CryptoRng + ?Sized>(
 ///
 /// The staged unlock file is written before the other two and renamed after them. While it is
 /// there, no pass phrase ever opened what lies beside it.
-fn clear_unfinished(home: &Path, unlock: &Path) -> Result<(), VaultFault> {
+fn clear_unfinished(home: &Path, unlock: &Path) -> Result<(), VaultError> {
     if is_there(unlock)? {
-        return Err(UnlockFault::AlreadyThere.into());
+        return Err(UnlockError::AlreadyThere.into());
     }
     let unfinished = is_there(&unlock::staged_path(unlock))?;
     for file in [DATABASE_FILE, KEY_FILE] {
@@ -260,23 +260,23 @@ fn clear_unfinished(home: &Path, unlock: &Path) -> Result<(), VaultFault> {
             continue;
         }
         if !unfinished {
-            return Err(VaultFault::Leftover { file });
+            return Err(VaultError::Leftover { file });
         }
-        disk::remove_if_there(&path).map_err(disk_fault)?;
+        disk::remove_if_there(&path).map_err(disk_error)?;
     }
     Ok(())
 }
 
-fn is_there(path: &Path) -> Result<bool, VaultFault> {
+fn is_there(path: &Path) -> Result<bool, VaultError> {
     match std::fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(disk_fault(error)),
+        Err(error) => Err(disk_error(error)),
     }
 }
 
-fn disk_fault(error: std::io::Error) -> VaultFault {
-    UnlockFault::from(DiskFault::from(error)).into()
+fn disk_error(error: std::io::Error) -> VaultError {
+    UnlockError::from(DiskError::from(error)).into()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod tests;
 
 pub use crate::person::{Handle, PersonId};
 
-/// A device's key with the account's word for it.
+/// A device's key, certified by its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceCertificate {
     /// The device's key.
@@ -43,7 +43,7 @@ impl DeviceCertificate {
     }
 }
 
-/// The private side of one person on one device.
+/// The keys of one person on one device.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The account's key.
@@ -60,7 +60,7 @@ impl Identity {
         PersonId::of(&self.account.public(), self.handle.clone(), cost)
     }
 
-    /// Returns the account's word for this device.
+    /// Returns the certificate of this device.
     pub fn certificate(&self) -> DeviceCertificate {
         DeviceCertificate::sign(&self.account, self.device.public())
     }
@@ -123,8 +123,8 @@ pub fn account_hash(account: &PublicKey) -> [u8; 16] {
     short
 }
 
-/// Returns the code two people compare to know that nobody stands between them: thirty digits in groups of five, the
-/// same for both.
+/// Returns the code that two people compare to rule out a man in the middle: thirty digits in groups of five, the same
+/// on both sides.
 ///
 /// # References
 ///

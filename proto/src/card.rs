@@ -67,7 +67,7 @@ pub enum CardFault {
 /// One device as a card shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardDevice {
-    /// The device's key with the account's word for it.
+    /// The device's key, certified by the account.
     pub certificate: DeviceCertificate,
     /// What messages to it are sealed to.
     pub prekey: Prekey,
@@ -88,7 +88,7 @@ pub struct Card {
     pub issued: UnixMillis,
     /// When it stops being good.
     pub expires: UnixMillis,
-    /// The account has ended; everybody who meets this card drops it.
+    /// The account has ended: this is its tombstone.
     pub terminated: bool,
     /// The account's devices: 1 to [`DEVICES_MAX`], each once; none if terminated.
     pub devices: Vec<CardDevice>,
@@ -210,7 +210,7 @@ fn check_devices(card: &g::Card) -> Result<(), WireFault> {
     Ok(())
 }
 
-/// A card that was opened, and whose signature, ID and dates were verified; nothing else makes one.
+/// A card whose signature, ID and dates were verified; only [`CardRecord::open`] and [`choose`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCard(Card);
 
@@ -237,7 +237,7 @@ pub struct CardRecord {
     pub kind: RecordKind,
     /// Where it is kept.
     pub locator: Address,
-    /// Who may replace it.
+    /// The only key that may replace it.
     pub writer: PublicKey,
     /// Only a higher one replaces it.
     pub sequence: u64,
@@ -487,8 +487,8 @@ fn card_is_current(card: &Card, now: UnixMillis) -> bool {
 /// everything.
 ///
 /// Records of other writers, however many, change nothing but the time this takes. Those that do not open under the
-/// ID's key cost a signature and an AEAD tag each. Who knows the ID can make records that do open; then one Argon2id
-/// runs for each account that they claim, until the right one is found, and none at all when the account is `known`.
+/// ID's key cost a signature and an AEAD tag each. Somebody who knows the ID can make records that do open; then one
+/// Argon2id runs for each account that they claim, until the right one is found, and none when the account is `known`.
 ///
 /// A sequence below the highest this reader ever saw is a rollback and not chosen.
 ///

@@ -71,7 +71,7 @@ pub enum OpenFault {
     /// The version or the suite is unknown.
     #[error("envelope version {0} or suite {1} is unknown")]
     Version(u8, u8),
-    /// Whoever handed the envelope over named another expiry than its bytes do.
+    /// The keeper named another expiry than the envelope's own bytes.
     #[error("envelope was handed over with a false expiry")]
     OtherExpiry,
     /// None of the device's prekeys fits.
@@ -114,7 +114,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Returns the name keepers and recipients know it by.
+    /// Returns its identifier.
     pub fn id(&self) -> ItemId {
         id_of(&self.bytes)
     }
@@ -125,11 +125,10 @@ pub fn id_of(bytes: &[u8]) -> ItemId {
     ItemId::new(*blake3::hash(bytes).as_bytes())
 }
 
-/// Returns the end of life that an envelope's own bytes name, and its identifier thereby covers.
+/// Returns the expiry in an envelope's own bytes, which its identifier covers.
 ///
-/// Whoever hands an envelope on says its expiry beside it; where that word differs from these bytes,
-/// it is a lie or a mistake, and the recipient must not take the envelope for a broken one and ack
-/// it.
+/// A keeper names the expiry beside the envelope. Where the two differ, the keeper is wrong, and the recipient must not
+/// ack the envelope as a broken one.
 ///
 /// # References
 ///
@@ -139,7 +138,7 @@ pub fn expires_of(envelope: &[u8]) -> Option<UnixMillis> {
     Some(UnixMillis::new(u64::from_be_bytes(*bytes)))
 }
 
-/// A message that was opened, whose signatures were verified and whose binding is right; nothing else makes one.
+/// An opened message whose signatures and binding were verified; only [`open`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedMessage {
     message: Message,
@@ -157,7 +156,7 @@ impl VerifiedMessage {
         self.expires
     }
 
-    /// Takes the message out.
+    /// Gives up the message.
     pub fn into_message(self) -> Message {
         self.message
     }
@@ -234,10 +233,10 @@ pub fn seal(
     })
 }
 
-/// From when to when a message lives.
+/// The present, and the end of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// The sender's clock.
+    /// The date by the clock of the one who seals or opens.
     pub now: UnixMillis,
     /// The end.
     pub expires: UnixMillis,
@@ -247,8 +246,8 @@ pub struct Lifetime {
 ///
 /// # Errors
 ///
-/// [`OpenFault`]. After [`OpenFault::OtherExpiry`] the envelope may open when another keeper hands it
-/// over; after anything else it is worth nothing in this mailbox and may be acked there.
+/// [`OpenFault`]. After [`OpenFault::OtherExpiry`] the envelope may open when another keeper hands it over; after
+/// anything else it is worth nothing in this mailbox and may be acked there.
 ///
 /// # References
 ///
@@ -261,24 +260,7 @@ pub fn open<'a>(
     prekeys: impl IntoIterator<Item = &'a PrekeySecret>,
 ) -> Result<VerifiedMessage, OpenFault> {
     let Lifetime { now, expires } = lifetime;
-    if !ENVELOPE_BYTES.contains(&bytes.len()) {
-        return Err(OpenFault::Size(bytes.len()));
-    }
-    let (head, rest) = bytes
-        .split_at_checked(HEAD_BYTES)
-        .ok_or(OpenFault::Padding)?;
-    let (encapsulated, ciphertext) = rest
-        .split_at_checked(ENCAPSULATED_BYTES)
-        .ok_or(OpenFault::Padding)?;
-    let [version, suite, rest_of_head @ ..] = head else {
-        return Err(OpenFault::Padding);
-    };
-    let hint = rest_of_head
-        .get(EXPIRES_BYTES..)
-        .ok_or(OpenFault::Padding)?;
-    if (*version, *suite) != (VERSION, SUITE) {
-        return Err(OpenFault::Version(*version, *suite));
-    }
+    let parts = Parts::of(bytes)?;
     if expires_of(bytes) != Some(expires) {
         return Err(OpenFault::OtherExpiry);
     }
@@ -288,10 +270,10 @@ pub fn open<'a>(
     let address = mailbox.address();
     let prekey = prekeys
         .into_iter()
-        .find(|prekey| prekey.public().hint(&address) == hint)
+        .find(|prekey| prekey.public().hint(&address) == parts.hint)
         .ok_or(OpenFault::NoPrekey)?;
-    let encapsulated =
-        <XWing as Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| OpenFault::Sealed)?;
+    let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(parts.encapsulated)
+        .map_err(|_| OpenFault::Sealed)?;
     let mut opener = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
         &OpModeR::Base,
         &prekey.private().ok_or(OpenFault::NoPrekey)?,
@@ -299,10 +281,10 @@ pub fn open<'a>(
         &info(&identity.account, &identity.device),
     )
     .map_err(|_| OpenFault::Sealed)?;
-    let data = associated_data(head, &address);
+    let data = associated_data(parts.head, &address);
     let plain = Zeroizing::new(
         opener
-            .open(ciphertext, &data)
+            .open(parts.ciphertext, &data)
             .map_err(|_| OpenFault::Sealed)?,
     );
     let binding = Binding {
@@ -316,7 +298,41 @@ pub fn open<'a>(
     Ok(VerifiedMessage { message, expires })
 }
 
-/// Whom an envelope must be for.
+/// An envelope in its parts.
+struct Parts<'a> {
+    head: &'a [u8],
+    hint: &'a [u8],
+    encapsulated: &'a [u8],
+    ciphertext: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// Checks size, version and suite, and takes an envelope apart.
+    fn of(bytes: &'a [u8]) -> Result<Self, OpenFault> {
+        if !ENVELOPE_BYTES.contains(&bytes.len()) {
+            return Err(OpenFault::Size(bytes.len()));
+        }
+        let too_short = OpenFault::Size(bytes.len());
+        let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or(too_short)?;
+        let (encapsulated, ciphertext) =
+            rest.split_at_checked(ENCAPSULATED_BYTES).ok_or(too_short)?;
+        let [version, suite, dated @ ..] = head else {
+            return Err(too_short);
+        };
+        if (*version, *suite) != (VERSION, SUITE) {
+            return Err(OpenFault::Version(*version, *suite));
+        }
+        let hint = dated.get(EXPIRES_BYTES..).ok_or(too_short)?;
+        Ok(Self {
+            head,
+            hint,
+            encapsulated,
+            ciphertext,
+        })
+    }
+}
+
+/// The device that opens an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenerIdentity {
     /// The recipient's account.
@@ -334,7 +350,7 @@ impl From<&Identity> for OpenerIdentity {
     }
 }
 
-/// Puts `grant` beside what a message says, unless it would take the largest envelope because of it (SPEC 10.6).
+/// Adds `grant` to a message, unless the message would need the largest envelope because of it (SPEC 10.6).
 pub fn with_grant(message: Message, grant: Grant) -> Message {
     let alone = size_for(message.signed_bytes());
     let granting = message.clone().granting(Some(grant));

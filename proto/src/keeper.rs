@@ -17,40 +17,40 @@ use crate::{
     receipt::{Claim, Receipt},
     request::{Push, Reason, Refusal, Request, Response, Waiting},
     stamp::{EFFORT_DEFAULT, StampScheme},
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 mod admission;
-mod allowance;
+mod leaky_bucket;
 mod budget;
 mod certificates;
 mod element;
 mod import;
 mod memory;
-#[cfg(feature = "planted")]
-mod planted;
+mod quotas;
 mod rate;
-mod shares;
+pub mod rules;
 mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod turns;
+mod fair_queue;
 
 pub use self::{
-    budget::{Budget, MailboxUse, mailbox_budget, place_envelope, price_factor},
+    budget::{Budget, mailbox_budget, price_factor},
     element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
     memory::MemoryStore,
     store::{
-        Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, SlotDecision,
-        StoreFault, StoreOp, StoreOutcome, Usage, place_card,
+        Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, StoreError, StoreLayer,
+        StoreOp, StoreOutcome, Usage,
     },
-    turns::{TURN_COST, TurnBounds, TurnUsage, Turns},
+    fair_queue::{FairQueue, QueueBounds, QueueUsage, ROUND_COST},
 };
 use self::{
+    admission::Admission,
     certificates::Certificates,
     rate::RateLimiter,
-    shares::{Charge, Shares},
+    quotas::{Charge, Quotas},
     subscriptions::Subscriptions,
 };
 
@@ -127,7 +127,7 @@ pub enum Input {
         /// Which one.
         ticket: Ticket,
         /// What came of it.
-        result: Result<StoreOutcome, StoreFault>,
+        result: Result<StoreOutcome, StoreError>,
     },
     /// A stream has closed.
     Closed(ConnId),
@@ -234,7 +234,7 @@ pub struct Keeper {
     policy: Policy,
     scheme: Arc<dyn StampScheme>,
     rates: RateLimiter,
-    shares: Shares,
+    quotas: Quotas,
     subscriptions: Subscriptions,
     certificates: Certificates,
     pending: BTreeMap<Ticket, Pending>,
@@ -242,8 +242,8 @@ pub struct Keeper {
     pending_of: BTreeMap<Source, usize>,
     imports: import::Imports,
     next_ticket: u64,
-    next_sweep: UnixMillis,
-    read_only: Option<StoreFault>,
+    next_sweep: MonoMillis,
+    read_only: Option<StoreError>,
     counters: Counters,
 }
 
@@ -257,21 +257,21 @@ impl Keeper {
             policy,
             scheme,
             rates: RateLimiter::new(policy.requests_per_second, policy.requests_burst),
-            shares: Shares::new(),
+            quotas: Quotas::new(),
             subscriptions: Subscriptions::default(),
             certificates: Certificates::default(),
             pending: BTreeMap::new(),
             pending_of: BTreeMap::new(),
             imports: import::Imports::default(),
             next_ticket: 0,
-            next_sweep: UnixMillis::default(),
+            next_sweep: MonoMillis::default(),
             read_only: None,
             counters: Counters::default(),
         }
     }
 
     /// Takes an input and returns what is to be done.
-    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Request {
                 conn,
@@ -291,7 +291,7 @@ impl Keeper {
                 Vec::new()
             }
             Input::Import { call, replicas } => self.import(now, call, replicas),
-            Input::Timer => self.on_timer(now),
+            Input::Timer => self.on_timer(now.mono),
         }
     }
 
@@ -301,7 +301,7 @@ impl Keeper {
     }
 
     /// Returns when [`Input::Timer`] is due.
-    pub const fn next_timeout(&self) -> UnixMillis {
+    pub const fn next_timeout(&self) -> MonoMillis {
         self.next_sweep
     }
 
@@ -311,7 +311,7 @@ impl Keeper {
     }
 
     /// Returns why nothing is stored any more, if that is so.
-    pub const fn read_only(&self) -> Option<&StoreFault> {
+    pub const fn read_only(&self) -> Option<&StoreError> {
         self.read_only.as_ref()
     }
 
@@ -322,7 +322,7 @@ impl Keeper {
 
     /// Returns how much is under way and remembered.
     pub fn load(&self) -> Load {
-        let (depositors, strangers) = self.shares.remembered();
+        let (depositors, strangers) = self.quotas.remembered();
         Load {
             store_ops: self.pending.len(),
             subscriptions: self.subscriptions.len(),
@@ -332,14 +332,14 @@ impl Keeper {
         }
     }
 
-    /// Tells a keeper how full its store is: prices and shares follow it.
+    /// Tells a keeper how full its store is: prices and quotas follow it.
     pub const fn on_usage(&mut self, usage: Usage) {
-        self.shares.on_usage(usage);
+        self.quotas.on_usage(usage);
     }
 
     /// Tells whether a request of `source` would be looked at now, and not refused because too much
     /// is under way: whoever has a queue lets it wait there until then.
-    pub fn is_ready_for(&mut self, now: UnixMillis, source: Source) -> bool {
+    pub fn is_ready_for(&mut self, now: MonoMillis, source: Source) -> bool {
         let own = self.pending_of.get(&source).copied().unwrap_or(0);
         self.pending.len() < STORE_OPS_MAX
             && own < SOURCE_OPS_MAX
@@ -351,34 +351,33 @@ impl Keeper {
         self.subscriptions.is_subscribed(conn)
     }
 
-    fn on_timer(&mut self, now: UnixMillis) -> Vec<Output> {
-        // Further ahead than that, the date was set by a clock that has been set back since.
-        if now < self.next_sweep && self.next_sweep.since(now) <= SWEEP_INTERVAL_MS {
+    fn on_timer(&mut self, now: MonoMillis) -> Vec<Output> {
+        if now < self.next_sweep {
             return Vec::new();
         }
         self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
         self.subscriptions.expire(now);
         self.rates.forget_idle(now);
-        self.shares.forget_idle(now);
+        self.quotas.forget_idle(now);
         vec![Output::Sweep]
     }
 
     fn on_request(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         conn: ConnId,
         call: CallId,
         source: Source,
         payload: &[u8],
     ) -> Result<Vec<Output>, Refusal> {
-        if !self.rates.admit(now, source, 1) {
+        if !self.rates.admit(now.mono, source, 1) {
             return Err(Refusal::until(Reason::Busy, SECOND_MS));
         }
         // What arrived was carried, whatever it is.
         self.rates
             .charge(source, payload.len() as u64 / BYTES_PER_TOKEN);
         let request = Request::decode(payload).map_err(|_| Refusal::of(Reason::Malformed))?;
-        if !self.rates.admit(now, source, weight_of(&request)) {
+        if !self.rates.admit(now.mono, source, weight_of(&request)) {
             return Err(Refusal::until(Reason::Busy, SECOND_MS));
         }
         if self.pending.len() >= STORE_OPS_MAX {
@@ -389,7 +388,7 @@ impl Keeper {
         }
         if let Request::Subscribe { mailbox, proof } = &request {
             admission::owner(
-                now,
+                now.date,
                 &self.node,
                 mailbox,
                 proof,
@@ -403,32 +402,27 @@ impl Keeper {
         }
         let then = then_of(&request);
         let charge = Charge::of(&request);
-        if charge.is_some_and(|charge| !self.shares.allow(now, source, charge)) {
+        if charge.is_some_and(|charge| !self.quotas.allow(now.mono, source, charge)) {
             return Err(Refusal::until(Reason::Full, RETRY_FULL_MS));
         }
-        let op = self.desk(now).admit(request)?;
+        let op = self.admission(now.date).admit(request)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        #[cfg(feature = "planted")]
-        let early = planted::early_receipt(&self.key, call, &then, &op);
         let pending = Pending {
             call,
             source,
             then,
             charge,
         };
-        self.begin(now, ticket, pending);
-        let outputs = vec![Output::Store { ticket, op }];
-        #[cfg(feature = "planted")]
-        let outputs = early.into_iter().chain(outputs).collect();
-        Ok(outputs)
+        self.begin(now.mono, ticket, pending);
+        Ok(vec![Output::Store { ticket, op }])
     }
 
     /// Writes down what is under way; what is deposited counts from now on, so that no source can
     /// have more under way than its share.
-    fn begin(&mut self, now: UnixMillis, ticket: Ticket, pending: Pending) {
+    fn begin(&mut self, now: MonoMillis, ticket: Ticket, pending: Pending) {
         if let Some(charge) = pending.charge {
-            self.shares.take(now, pending.source, charge);
+            self.quotas.take(now, pending.source, charge);
         }
         *self.pending_of.entry(pending.source).or_default() += 1;
         self.pending.insert(ticket, pending);
@@ -449,53 +443,49 @@ impl Keeper {
             }
         }
         if let Some(charge) = charge.filter(|_| !is_new) {
-            self.shares.undo(source, charge);
+            self.quotas.undo(source, charge);
         }
         Some((call, then))
     }
 
-    fn desk(&mut self, now: UnixMillis) -> admission::Desk<'_> {
-        admission::Desk {
+    fn admission(&mut self, now: UnixMillis) -> Admission<'_> {
+        Admission {
             now,
             node: &self.node,
             policy: &self.policy,
             scheme: &*self.scheme,
-            price_factor: self.shares.price_factor(),
+            price_factor: self.quotas.price_factor(),
             certificates: &mut self.certificates,
         }
     }
 
     fn on_stored(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         ticket: Ticket,
-        result: Result<StoreOutcome, StoreFault>,
+        result: Result<StoreOutcome, StoreError>,
     ) -> Vec<Output> {
         let is_new = matches!(result, Ok(StoreOutcome::Held { new: true, .. }));
         let Some((call, then)) = self.end(ticket, is_new) else {
             return Vec::new();
         };
-        #[cfg(feature = "planted")]
-        let now = crate::planted::keepers_date(now);
         if let Then::Import { push } = then {
-            return self.on_imported(now, call, push, result);
+            return self.on_imported(now.mono, call, push, result);
         }
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(fault) => {
-                if fault.is_lasting() {
-                    self.read_only = Some(fault);
-                }
+                self.read_only = Some(fault);
                 return vec![self.refuse(call, Refusal::until(Reason::Unavailable, RETRY_FULL_MS))];
             }
         };
         let response = match outcome {
-            StoreOutcome::Held { until, new } => return self.on_held(now, call, then, until, new),
+            StoreOutcome::Held { until, new } => return self.on_held(now.mono, call, then, until, new),
             StoreOutcome::Refused(Reason::Stamp) => {
                 let effort = self
                     .policy
                     .card_effort
-                    .saturating_mul(self.shares.price_factor());
+                    .saturating_mul(self.quotas.price_factor());
                 return vec![self.refuse(call, Refusal::stamp(effort))];
             }
             StoreOutcome::Unpaid { effort } => {
@@ -509,18 +499,18 @@ impl Keeper {
             StoreOutcome::Unknown => Response::Unknown,
             // The disk took its time: what has expired since is not served.
             StoreOutcome::Listing { mut items, more } => {
-                items.retain(|item| item.expires > now);
+                items.retain(|item| item.expires > now.date);
                 Response::Listing { items, more }
             }
             StoreOutcome::Envelopes(mut items) => {
-                items.retain(|item| item.expires > now);
+                items.retain(|item| item.expires > now.date);
                 Response::Envelopes(items)
             }
             StoreOutcome::Cards(mut records) => {
-                records.retain(|record| record.expires > now);
+                records.retain(|record| record.expires > now.date);
                 Response::Cards(records)
             }
-            StoreOutcome::Chunk { expires, .. } if expires <= now => Response::Unknown,
+            StoreOutcome::Chunk { expires, .. } if expires <= now.date => Response::Unknown,
             StoreOutcome::Chunk { chunk, expires } => Response::Chunk { chunk, expires },
             // No request asks for them.
             StoreOutcome::Replicas(_) | StoreOutcome::Lacking(_) => Response::Unknown,
@@ -530,7 +520,7 @@ impl Keeper {
 
     fn on_held(
         &mut self,
-        now: UnixMillis,
+        now: MonoMillis,
         call: CallId,
         then: Then,
         until: UnixMillis,
@@ -556,19 +546,17 @@ impl Keeper {
 
     fn on_imported(
         &mut self,
-        now: UnixMillis,
+        now: MonoMillis,
         call: CallId,
         push: Option<Push>,
-        result: Result<StoreOutcome, StoreFault>,
+        result: Result<StoreOutcome, StoreError>,
     ) -> Vec<Output> {
         let mut outputs = Vec::new();
         let is_taken = matches!(result, Ok(StoreOutcome::Held { .. } | StoreOutcome::Done));
         if let (Some(push), Ok(StoreOutcome::Held { new: true, .. })) = (&push, &result) {
             outputs.extend(self.push(now, push));
         }
-        if let Err(fault) = result
-            && fault.is_lasting()
-        {
+        if let Err(fault) = result {
             self.read_only = Some(fault);
         }
         let taken = self.imports.on_done(call, is_taken);
@@ -577,7 +565,7 @@ impl Keeper {
     }
 
     /// Sends an envelope to those who wait for it.
-    fn push(&mut self, now: UnixMillis, push: &Push) -> Vec<Output> {
+    fn push(&mut self, now: MonoMillis, push: &Push) -> Vec<Output> {
         let conns = self.subscriptions.of(now, &push.mailbox);
         self.counters.pushes += conns.len() as u64;
         let push_to = |conn| Output::Push {

@@ -31,7 +31,7 @@ impl Rule {
 /// What a mailbox address is the hash of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mailbox {
-    /// Who may read and delete.
+    /// The key that may read and delete.
     pub owner: PublicKey,
     /// Who may write.
     pub rule: Rule,
@@ -264,7 +264,7 @@ impl OwnerProof {
         }
     }
 
-    /// Checks that the owner of `mailbox` asked `keeper` for `request`; the age is the caller's to judge.
+    /// Checks that the owner of `mailbox` asked `keeper` for `request`; the caller checks its age.
     ///
     /// # Errors
     ///
@@ -303,7 +303,7 @@ impl OwnerProof {
     }
 }
 
-/// The owner's word that one envelope may be deleted: good at every keeper, for ever.
+/// The owner's permission to delete one envelope: valid at every keeper, without end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckEntry {
     /// The envelope.

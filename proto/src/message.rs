@@ -22,7 +22,7 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// The name a message keeps through all its envelopes; what recipients drop duplicates by, next to the envelope's own.
+/// Identifies a message in all its envelopes; recipients drop duplicates by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId([u8; 16]);
 
@@ -60,16 +60,16 @@ impl fmt::Display for MessageId {
 /// What a message says.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Words or a small file.
+    /// A text or a small file.
     Text {
-        /// The bytes, as they were given.
+        /// The bytes, unchanged.
         body: Bytes,
         /// How long the message may be read once it was opened, in milliseconds; 0 for as long as it lives.
         burn_ms: u64,
-        /// The file's name, empty for words.
+        /// The file's name, empty for a text.
         file_name: String,
     },
-    /// The recipient's own word that it holds these messages.
+    /// A delivery receipt: the recipient holds these messages.
     Delivered {
         /// The messages.
         ids: Vec<MessageId>,
@@ -77,7 +77,7 @@ pub enum Content {
 }
 
 impl fmt::Debug for Content {
-    /// Says which kind it is and nothing of what it says.
+    /// Prints the kind and nothing of the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { .. } => f.write_str("Text(..)"),
@@ -268,14 +268,14 @@ fn holder_key(secret: &[u8; 32], epoch: Epoch) -> SecretKey {
     SecretKey::from_seed(secret).derive(context::CAPABILITY_HOLDER, &[&epoch.get().to_be_bytes()])
 }
 
-/// Everything outside a message that its sender vouches for by signing it (SPEC 6.3).
+/// What a sender signs besides the message itself (SPEC 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The recipient's account.
     pub recipient: PublicKey,
     /// The recipient's device.
     pub device: PublicKey,
-    /// The mailbox, and with it the epoch, the envelope is for.
+    /// The address of the mailbox.
     pub address: Address,
     /// The epoch of that mailbox.
     pub epoch: Epoch,
@@ -300,11 +300,11 @@ impl Binding {
 pub struct Message {
     /// The sender's account.
     pub sender: PublicKey,
-    /// The handle the sender goes by; worth nothing until the ID it makes was looked up or computed.
+    /// The sender's handle: makes the sender's ID together with `sender`, and proves nothing else.
     pub handle: Handle,
     /// The sending device.
     pub certificate: DeviceCertificate,
-    /// The message's name.
+    /// The same in all envelopes of this message.
     pub id: MessageId,
     /// When it was written, by the sender's clock.
     pub sent: UnixMillis,
@@ -328,7 +328,7 @@ impl Message {
         }
     }
 
-    /// Puts a grant beside what the message says.
+    /// Sets the grant that goes with the message.
     #[must_use]
     pub fn granting(self, grant: Option<Grant>) -> Self {
         Self { grant, ..self }
@@ -350,7 +350,7 @@ impl Message {
         message.encoded_len()
     }
 
-    /// Decodes a message and checks the device's signature and the account's word for the device.
+    /// Decodes a message and checks the device's signature and its certificate.
     pub(crate) fn open(bytes: &[u8], binding: &Binding) -> Result<Self, MessageFault> {
         let mut signed: g::Message = wire::decode(bytes, crate::limits::ENVELOPE_BYTES_MAX)?;
         let signature = wire::signature(&signed.signature, "signature")?;
@@ -448,7 +448,7 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
     }
 }
 
-/// Why what was inside an envelope is no message.
+/// Why the content of an envelope is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageFault {
     /// It does not decode.

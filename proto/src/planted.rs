@@ -5,9 +5,7 @@
 
 use std::sync::OnceLock;
 
-use crate::limits::HOUR_MS;
 use crate::prekey::PrekeySecret;
-use crate::time::UnixMillis;
 
 /// The environment variable that names the bug.
 pub const VARIABLE: &str = "RESTANTE_PLANTED";
@@ -71,15 +69,6 @@ impl Planted {
             Self::ALL.into_iter().find(|bug| name == bug.name())
         };
         *HERE.get_or_init(here) == Some(self)
-    }
-}
-
-/// Returns the date by which a keeper serves and drops.
-pub fn keepers_date(now: UnixMillis) -> UnixMillis {
-    if Planted::LateExpiry.is_here() {
-        now.minus(HOUR_MS)
-    } else {
-        now
     }
 }
 

@@ -39,7 +39,7 @@ mod people;
 mod tests;
 
 pub(crate) use self::cards::Cards;
-pub(crate) use self::end::{End, at_last};
+pub(crate) use self::end::End;
 
 /// How long an expired item may stay on a disk, in milliseconds.
 const LINGER_MS: u64 = 60_000;

@@ -7,9 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-mod calibrate;
 mod completions;
-mod durability;
 mod list;
 mod memory;
 mod power_cuts;
@@ -19,17 +17,13 @@ mod shrink;
 mod soak;
 mod source;
 mod stopwatch;
-mod table;
 mod words;
 
-use self::calibrate::{CalibrateArgs, compare};
 use self::completions::{CompletionsArgs, completions};
-use self::durability::{DurabilityArgs, durability};
 use self::list::list;
 use self::power_cuts::{PowerCutsArgs, power_cuts};
 use self::run::{RunArgs, run_one};
 use self::soak::{SoakArgs, ci, soak_all};
-use self::table::{TableArgs, table};
 
 /// Runs Restante in virtual time, replayable by seed.
 #[derive(Debug, Parser)]
@@ -62,21 +56,9 @@ enum Command {
         restante-sim soak --swarm --seeds 2000\n  \
         restante-sim soak --each --seeds 20 upkeep upkeep-thousand=1")]
     Soak(SoakArgs),
-    /// Runs one scenario on whole nodes, on the model and on real processes, and compares.
-    #[command(after_help = "Example:\n  \
-        restante-sim calibrate --seeds 10 --batches 3 --html calibration.html")]
-    Calibrate(CalibrateArgs),
-    /// Says what becomes of messages to people who are away for an hour, a day, five days.
-    #[command(after_help = "Example:\n  restante-sim table --seeds 20 --html delivery.html")]
-    Table(TableArgs),
-    /// Says how likely all copies of a message are lost, and how long repair may take.
-    #[command(
-        after_help = "Example:\n  restante-sim durability --life 8h --life 24h --html durability.html"
-    )]
-    Durability(DurabilityArgs),
     /// Cuts the power under a keeper's store, on a simulated disk, and looks whether it keeps what it promised.
     #[command(after_help = "Example:\n  \
-        restante-sim power-cuts --cuts 100000 --json power-cuts.json\n  \
+        restante-sim power-cuts --cuts 100000\n  \
         restante-sim power-cuts --skip-sync 3")]
     PowerCuts(PowerCutsArgs),
     /// Prints a completion script for a shell.
@@ -113,9 +95,6 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run_one(&mut out, &run),
         Command::List => list(&mut out),
         Command::Ci => ci(&mut out),
-        Command::Calibrate(args) => compare(&mut out, &args),
-        Command::Table(args) => table(&mut out, &args),
-        Command::Durability(args) => durability(&mut out, &args),
         Command::PowerCuts(args) => power_cuts(&mut out, &args),
         Command::Completions(args) => completions(&mut out, args),
         Command::Soak(args) => soak_all(&mut out, &args),

@@ -19,11 +19,14 @@ use crate::report::Report;
 use crate::scenario::Scenario;
 
 mod adversary;
+mod burns;
 mod director;
 mod ledger;
 mod machine;
 mod panics;
 mod person;
+#[cfg(feature = "planted")]
+mod planted;
 mod stores;
 
 /// What a run tells about itself while it goes on.
@@ -51,7 +54,7 @@ pub fn simulate(
     told: &(dyn Fn(Progress) + Sync),
 ) -> io::Result<Report> {
     let mut random = Random::of(seed, "full plan");
-    let start = crate::world::plan::start(&mut random);
+    let start = scenario.time.start(&mut random);
     let wall_start = Duration::from_millis(start.get());
     panics::note();
     let run = move || async move {

@@ -15,12 +15,12 @@ use restante_proto::{
     keys::SecretKey,
     request::Request,
     stamp::CheapForTests,
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 use crate::{
     clock::{Clock, Instant},
-    options::DiskOptions,
+    scenario::Disk as DiskOptions,
     random::Random,
 };
 
@@ -82,7 +82,7 @@ impl Host {
             dead: false,
             key,
             keeper: None,
-            store: MemoryStore::new(options.cap_bytes),
+            store: MemoryStore::new(options.cap.0),
             options,
             random,
             writes: VecDeque::new(),
@@ -153,6 +153,7 @@ impl Host {
         asked: Asked,
         payload: Bytes,
     ) -> Vec<Output> {
+        let both = self.both(now);
         let Some(keeper) = &mut self.keeper else {
             return Vec::new();
         };
@@ -166,15 +167,15 @@ impl Host {
             source,
             payload,
         };
-        keeper.handle(self.clock.read(now), input)
+        keeper.handle(both, input)
     }
 
     /// Gives the keeper any other input.
     pub(crate) fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
-        let date = self.clock.read(now);
+        let now = self.both(now);
         self.keeper
             .as_mut()
-            .map(|keeper| keeper.handle(date, input))
+            .map(|keeper| keeper.handle(now, input))
             .unwrap_or_default()
     }
 
@@ -185,7 +186,7 @@ impl Host {
 
     /// Starts an operation, and returns when it will be durable.
     pub(crate) fn write(&mut self, now: Instant, ticket: Ticket, op: StoreOp) -> Instant {
-        let soonest = now.plus(self.random.between(1, self.options.latency_ms));
+        let soonest = now.plus(self.random.between(1, self.options.latency.get()));
         // The log is written in order: nothing overtakes.
         let at = self
             .writes
@@ -233,8 +234,13 @@ impl Host {
     }
 
     /// Returns when the keeper wants to be woken.
-    pub(crate) fn next_timeout(&self) -> Option<UnixMillis> {
-        self.keeper.as_ref().map(Keeper::next_timeout)
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let due = self.keeper.as_ref().map(Keeper::next_timeout);
+        due.map(|due| Instant(due.get()))
+    }
+
+    const fn both(&self, now: Instant) -> Now {
+        Now::new(MonoMillis::new(now.0), self.clock.read(now))
     }
 
     /// Returns how many items are on the disk, and acks with them.

@@ -5,20 +5,17 @@
 //! scenario and seed give the same events in the same order, and so the same trace hash, in any
 //! process on any machine. Checkers look at every step; the first thing they find ends the run.
 
-mod calibration;
 mod checker;
 pub mod cli;
 mod clock;
-mod delivery;
-mod durability;
 mod fault;
 pub mod full;
 mod host;
-mod model_tier;
 mod network;
 pub mod observed;
-mod options;
+mod outturn;
 mod page;
+mod parallel;
 mod person;
 mod power_cuts;
 mod random;
@@ -27,7 +24,6 @@ mod routing;
 pub mod scenario;
 mod shrink;
 mod soak;
-mod statistics;
 mod swarm;
 mod trace;
 mod workload;

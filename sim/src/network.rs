@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{clock::Instant, options::NetworkOptions, random::Random};
+use crate::clock::Instant;
+use crate::random::Random;
+use crate::scenario::{Network as NetworkOptions, Share};
 
 #[cfg(test)]
 mod tests;
@@ -55,8 +57,8 @@ impl Network {
     /// Loses and doubles nothing from now on.
     pub(crate) fn heal(&mut self) {
         self.island.clear();
-        self.options.loss_ppm = 0;
-        self.options.duplicate_ppm = 0;
+        self.options.loss = Share::default();
+        self.options.duplicates = Share::default();
     }
 
     /// Tells whether two ends cannot reach each other.
@@ -78,11 +80,11 @@ impl Network {
             self.tally.cut += 1;
             return Vec::new();
         }
-        if self.random.chance(self.options.loss_ppm) {
+        if self.random.chance(self.options.loss.ppm()) {
             self.tally.lost += 1;
             return Vec::new();
         }
-        let copies = if self.random.chance(self.options.duplicate_ppm) {
+        let copies = if self.random.chance(self.options.duplicates.ppm()) {
             2
         } else {
             1
@@ -93,17 +95,17 @@ impl Network {
 
     /// Returns how long a lookup takes, in milliseconds.
     pub(crate) fn lookup_ms(&mut self) -> u64 {
-        let longest = self.options.lookup_ms;
+        let longest = self.options.lookup.get();
         self.random.between(longest / 4, longest)
     }
 
     /// Returns the time between a message and the word that nobody is there, in milliseconds.
     pub(crate) fn round_trip_ms(&mut self) -> u64 {
-        2 * (self.options.latency_ms + self.random.between(0, self.options.jitter_ms))
+        2 * (self.options.latency_ms() + self.random.between(0, self.options.jitter_ms(false)))
     }
 
     fn arrival(&mut self, now: Instant, from: End, to: End) -> Instant {
-        let delay = self.options.latency_ms + self.random.between(0, self.options.jitter_ms);
+        let delay = self.options.latency_ms() + self.random.between(0, self.options.jitter_ms(false));
         let at = now.plus(delay);
         let last = self.last.entry((from, to)).or_default();
         if *last > at {

@@ -5,10 +5,11 @@
 //! under way has happened as a whole or not at all. What it should hold comes from the model in memory, which gets the
 //! same operations.
 
+use std::io;
+use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use std::{io, thread};
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -17,13 +18,15 @@ use redb::StorageBackend;
 use restante::keeper::store::{Check, RedbStore};
 use restante_proto::envelope::id_of;
 use restante_proto::keeper::{
-    Budget, ItemStore, MemoryStore, StoreFault, StoreOp, StoreOutcome, Usage, Warrant,
+    Budget, ItemStore, MemoryStore, StoreError, StoreOp, StoreOutcome, Usage, Warrant,
 };
 use restante_proto::keys::{PublicKey, SecretKey, Signature};
 use restante_proto::mailbox::{AckEntry, Mailbox, Rule};
 use restante_proto::time::{Epoch, UnixMillis};
 use restante_proto::{Address, context};
 use restante_sim_disk::{Disk, DiskFile, DiskOptions};
+
+use crate::parallel::in_parallel;
 
 const FILE: &str = "keeper.redb";
 const START: UnixMillis = UnixMillis::new(1_780_000_000_000);
@@ -39,21 +42,8 @@ const SECOND_CUT_PERCENT: u32 = 30;
 const ADDRESSES: u8 = 5;
 const NAMES: u8 = 40;
 
-/// What to do.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    /// Cuts in all, second ones not counted.
-    pub(crate) cuts: u64,
-    /// The seed of the first disk.
-    pub(crate) from: u64,
-    /// One sync of the disk in this many does nothing, if that is wanted.
-    pub(crate) skip_sync: Option<u64>,
-    /// Threads.
-    pub(crate) jobs: usize,
-}
-
 /// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Power cuts.
     pub(crate) cuts: u64,
@@ -61,8 +51,6 @@ pub(crate) struct Tally {
     pub(crate) second_cuts: u64,
     /// Cuts that undid the batch under way; in the others it was there as a whole.
     pub(crate) undone: u64,
-    /// Batches committed.
-    pub(crate) batches: u64,
     /// Items and acks that were acknowledged and looked for after a cut.
     pub(crate) looked_for: u64,
     /// Disks whose store broke a promise.
@@ -76,45 +64,43 @@ impl Tally {
         self.cuts += other.cuts;
         self.second_cuts += other.second_cuts;
         self.undone += other.undone;
-        self.batches += other.batches;
         self.looked_for += other.looked_for;
         self.broken += other.broken;
         self.findings.extend(other.findings);
-        self.findings.sort();
         self.findings.truncate(10);
     }
 }
 
-/// Cuts the power as planned; `progress` hears now and then how many cuts there were.
-pub(crate) fn run(plan: Plan, progress: impl Fn(u64) + Sync) -> Tally {
-    let disks = plan.cuts.div_ceil(CUTS_PER_DISK);
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let workers = AtomicUsize::new(plan.jobs.max(1));
-    let work = || {
-        let mut tally = Tally::default();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= disks {
-                return tally;
-            }
-            let cuts = CUTS_PER_DISK.min(plan.cuts - number * CUTS_PER_DISK);
-            tally.add(Life::new(plan.from + number, plan.skip_sync).live(cuts));
-            progress(done.fetch_add(cuts, Ordering::Relaxed) + cuts);
-        }
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Cuts in all, second ones not counted.
+    pub(crate) cuts: u64,
+    /// The seed of the first disk.
+    pub(crate) from: u64,
+    /// One sync of the disk in this many does nothing, if that is wanted.
+    pub(crate) skip_sync: Option<u64>,
+    /// Disks at once.
+    pub(crate) jobs: Option<NonZero<usize>>,
+}
+
+/// Cuts the power as planned; `progress` hears of each disk's cuts.
+pub(crate) fn run(plan: Plan, progress: &(dyn Fn(u64) + Sync)) -> Tally {
+    let disk = |number| {
+        let cuts = CUTS_PER_DISK.min(plan.cuts - number * CUTS_PER_DISK);
+        (plan.from + number, cuts)
     };
-    let mut tally = Tally::default();
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.load(Ordering::Relaxed))
-            .map(|_| scope.spawn(work))
-            .collect();
-        for thread in threads {
-            match thread.join() {
-                Ok(part) => tally.add(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+    let disks: Vec<(u64, u64)> = (0..plan.cuts.div_ceil(CUTS_PER_DISK)).map(disk).collect();
+    let lives = in_parallel(&disks, plan.jobs, &|(seed, cuts)| {
+        let tally = Life::new(*seed, plan.skip_sync).live(*cuts);
+        progress(*cuts);
+        tally
     });
-    tally
+    let mut sum = Tally::default();
+    for life in lives {
+        sum.add(life);
+    }
+    sum
 }
 
 /// One disk through its cuts.
@@ -219,7 +205,6 @@ impl Life {
             if done.is_err() {
                 return Ok(next);
             }
-            self.tally.batches += 1;
             self.model = next;
         }
     }
@@ -233,7 +218,7 @@ impl Life {
         if store.recount().ok() != Some(store.usage()) {
             return Err("its sums are wrong".to_owned());
         }
-        let fault = |fault: StoreFault| fault.to_string();
+        let fault = |fault: StoreError| fault.to_string();
         let found = self.picture(store).map_err(fault)?;
         self.tally.looked_for += found.usage.items + found.usage.tombstones;
         let before = self.picture(&mut self.model.clone()).map_err(fault)?;
@@ -249,7 +234,7 @@ impl Life {
         Ok(())
     }
 
-    fn picture(&self, store: &mut dyn ItemStore) -> Result<Picture, StoreFault> {
+    fn picture(&self, store: &mut dyn ItemStore) -> Result<Picture, StoreError> {
         let page = store.elements(self.now, None, usize::MAX)?;
         let export = |element: &restante_proto::keeper::Element| StoreOp::Export {
             keys: vec![element.key],
@@ -332,7 +317,7 @@ impl Life {
     }
 }
 
-fn sweep(store: &mut dyn ItemStore, now: UnixMillis) -> Result<(), StoreFault> {
+fn sweep(store: &mut dyn ItemStore, now: UnixMillis) -> Result<(), StoreError> {
     while store.sweep(now, 1_000)?.more {}
     Ok(())
 }
@@ -406,12 +391,12 @@ mod tests {
         cuts: 300,
         from: 1,
         skip_sync: None,
-        jobs: 2,
+        jobs: None,
     };
 
     #[test]
     fn no_cut_breaks_a_promise() {
-        let tally = run(PLAN, |_| ());
+        let tally = run(PLAN, &|_| ());
         assert_eq!((tally.cuts, tally.broken), (300, 0), "{tally:?}");
         assert!(tally.second_cuts > 60 && tally.undone < 300, "{tally:?}");
     }
@@ -422,13 +407,17 @@ mod tests {
             skip_sync: Some(3),
             ..PLAN
         };
-        let tally = run(skipping, |_| ());
+        let tally = run(skipping, &|_| ());
         assert!(tally.broken > 5, "{tally:?}");
     }
 
     #[test]
     fn the_same_seeds_end_the_same() {
         let plan = Plan { cuts: 60, ..PLAN };
-        assert_eq!(run(plan, |_| ()), run(Plan { jobs: 1, ..plan }, |_| ()));
+        let alone = Plan {
+            jobs: NonZero::new(1),
+            ..plan
+        };
+        assert_eq!(run(plan, &|_| ()), run(alone, &|_| ()));
     }
 }

@@ -34,12 +34,9 @@ pub struct Report {
     pub counts: Counts,
     /// What each fault changed.
     pub effects: Vec<Effect>,
-    /// What else was seen, on whole nodes.
+    /// Only on whole nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
-    /// What else was found out, on the model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<Box<restante_sim_model::Report>>,
 }
 
 /// How much of a node a run consists of.
@@ -51,24 +48,17 @@ pub enum Tier {
     Full,
     /// The state machines of the protocol alone.
     Protocol,
-    /// The state machines of senders and recipients alone; nodes are counted.
-    Model,
 }
 
 impl Tier {
     /// All tiers with their names.
-    pub const ALL: [(&'static str, Self); 3] = [
-        ("full", Self::Full),
-        ("protocol", Self::Protocol),
-        ("model", Self::Model),
-    ];
+    pub const ALL: [(&'static str, Self); 2] = [("full", Self::Full), ("protocol", Self::Protocol)];
 
     /// Returns the tier's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Protocol => "protocol",
-            Self::Model => "model",
         }
     }
 
@@ -81,7 +71,7 @@ impl Tier {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, tier)| *tier)
-            .ok_or_else(|| format!("{name:?} is none of: full, protocol, model"))
+            .ok_or_else(|| format!("{name:?} is none of: full, protocol"))
     }
 }
 
@@ -89,9 +79,9 @@ impl Tier {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Nothing was wrong.
+    /// No rule was broken.
     Passed,
-    /// The first thing that was.
+    /// With the first broken rule.
     Violated(Violation),
 }
 
@@ -115,10 +105,13 @@ pub struct Counts {
     pub stored: u64,
     /// Messages shown.
     pub shown: u64,
-    /// Messages whose sender has the recipient's word.
+    /// Messages whose sender has the recipient's delivery receipt.
     pub delivered: u64,
     /// Messages whose life ended before they were shown.
     pub expired: u64,
+    /// Messages that were read and then destroyed at the time their sender had asked for.
+    #[serde(default)]
+    pub burnt: u64,
     /// Messages that live, were taken by their sender's node, and are not shown to a recipient who is there.
     #[serde(default)]
     pub lost: u64,
@@ -146,16 +139,22 @@ pub struct Counts {
 }
 
 /// What one fault changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// The fault.
     pub fault: String,
-    /// How often it changed something; a run in which this is 0 fails.
+    /// How many things it changed; a run in which this is 0 fails, unless the scenario allows it.
     pub changed: u64,
+    /// How many machines it hit, where it hits single ones.
+    #[serde(default)]
+    pub machines: u64,
+    /// How often it was under way when all faults ended, sooner than it would have.
+    #[serde(default)]
+    pub cut_short: u64,
 }
 
 impl Report {
-    /// Returns the first thing that was wrong, if something was.
+    /// Returns the first broken rule.
     pub const fn violation(&self) -> Option<&Violation> {
         match &self.outcome {
             Outcome::Passed => None,
@@ -163,7 +162,7 @@ impl Report {
         }
     }
 
-    /// Tells whether nothing was wrong.
+    /// Tells whether no rule was broken.
     pub const fn passed(&self) -> bool {
         matches!(self.outcome, Outcome::Passed)
     }

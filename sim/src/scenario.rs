@@ -1,63 +1,98 @@
-//! Scenarios: TOML files, read strictly (`README.md` lists every key).
+//! Scenarios: TOML files, read strictly (`README.md` lists every key). What a file says is what a run goes by: there is
+//! one type for each key, which knows its form, and a check of what it says together with others.
 
 use std::path::Path;
 
-use crate::options::{
-    AdversaryOptions, AwayOptions, DiskOptions, Expectations, FaultKind, FaultOptions,
-    ModelOptions, NetworkOptions, PopulationOptions, WorkloadOptions,
-};
+use restante_proto::limits::{DAY_MS, HOUR_MS};
+use restante_sim_population::Regions;
+use serde::{Deserialize, Serialize};
 
-use crate::model_tier;
 use crate::report::Tier;
-use restante_sim_population::Churn;
 
-mod raw;
+mod adversary;
+mod check;
+mod churn;
+mod expect;
+mod fault;
+mod network;
+mod overrides;
+mod population;
+mod read;
+mod region;
 mod shipped;
 #[cfg(test)]
 mod tests;
+mod time;
+mod units;
+mod workload;
 
+pub(crate) use self::adversary::{Adversary, AdversaryKind, Near};
+use self::check::{Checked, Invalid, refuse};
+pub(crate) use self::churn::Churn;
+pub(crate) use self::expect::{Bound, Expectations, Quantity, Side, Unit};
+pub(crate) use self::fault::{DiskTrouble, Fault, FaultKind, Target};
+pub(crate) use self::network::{Disk, Network};
+pub(crate) use self::population::{Class, ENTRIES, Ends, Group, Kind, Population};
+use self::read::Typed;
+use self::region::Region;
 pub use self::shipped::SHIPPED;
+pub(crate) use self::time::Time;
+#[cfg(test)]
+pub(crate) use self::units::Bytes;
+pub(crate) use self::units::{Date, Ms, ONE_PPM, Share};
+pub(crate) use self::workload::{Away, Pattern, Who, Workload};
 
-/// Why a scenario cannot be run, and where in its file the reason stands.
+/// Longest time anything takes.
+const TIME_MAX: Ms = Ms(60 * DAY_MS);
+/// How long faults go on after the last thing that is planned, unless it is said.
+const AFTERWARDS: Ms = Ms(HOUR_MS);
+
+/// Why a scenario cannot be run, and where the reason stands: in its file, by line and column, or in what sets a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}:{line}:{column}: {message}")]
-pub struct ScenarioFault {
-    /// The file or the shipped scenario.
-    pub name: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
+#[error("{place}: {message}")]
+pub struct ScenarioError {
+    /// `FILE:LINE:COLUMN`, or `--set PATH=VALUE`.
+    pub place: String,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
-/// One scenario, valid by construction.
-#[derive(Clone, Debug, PartialEq)]
+/// One scenario; those that were read are valid.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What it is called.
+    #[serde(skip)]
     pub name: String,
+    /// Keys that were set by hand, as `path=value`.
+    #[serde(skip)]
+    pub overrides: Vec<String>,
     /// What it is for.
     pub about: String,
-    /// What it runs on unless somebody wants otherwise.
+    /// What it runs on unless the command line says otherwise.
+    #[serde(default)]
     pub tier: Tier,
-    /// Whether it takes so long that nobody runs it who does not name it.
+    /// Whether it takes so long that it is run only when it is named.
+    #[serde(default)]
     pub heavy: bool,
-    /// Keys that were set by hand, as `path=value`.
-    pub overrides: Vec<String>,
-    pub(crate) nodes: usize,
-    pub(crate) people: usize,
-    pub(crate) population: PopulationOptions,
-    pub(crate) duration_ms: u64,
-    pub(crate) settle_ms: u64,
-    pub(crate) skew_ms: u64,
-    pub(crate) network: NetworkOptions,
-    pub(crate) disk: DiskOptions,
-    pub(crate) workload: WorkloadOptions,
-    pub(crate) away: Vec<AwayOptions>,
-    pub(crate) faults: Vec<FaultOptions>,
-    pub(crate) adversaries: Vec<AdversaryOptions>,
-    pub(crate) model: Option<ModelOptions>,
+    pub(crate) population: Population,
+    #[serde(default, rename = "class")]
+    pub(crate) classes: Vec<Class>,
+    #[serde(default, rename = "region")]
+    regions: Vec<Region>,
+    pub(crate) time: Time,
+    #[serde(default)]
+    pub(crate) network: Network,
+    #[serde(default)]
+    pub(crate) disk: Disk,
+    pub(crate) workload: Workload,
+    #[serde(default)]
+    pub(crate) away: Vec<Away>,
+    #[serde(default, rename = "fault")]
+    pub(crate) faults: Vec<Fault>,
+    #[serde(default, rename = "adversary")]
+    pub(crate) adversaries: Vec<Adversary>,
+    #[serde(default)]
     pub(crate) expect: Expectations,
 }
 
@@ -66,8 +101,8 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// [`ScenarioFault`] at the first thing that is unknown, missing or impossible.
-    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioFault> {
+    /// [`ScenarioError`] at the first thing that is unknown, missing or impossible.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
         Self::parse_with(name, text, None, &[])
     }
 
@@ -76,71 +111,47 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// As of [`Scenario::parse`]; a fault in an override is named after it.
+    /// As of [`Scenario::parse`]; an error in an override is named after it.
     pub fn parse_with(
         name: &str,
         text: &str,
         folder: Option<&Path>,
         overrides: &[String],
-    ) -> Result<Self, ScenarioFault> {
-        raw::parse(raw::Typed {
+    ) -> Result<Self, ScenarioError> {
+        let typed = Typed {
             name,
             text,
             folder,
             overrides,
-        })
+        };
+        typed.read()
     }
 
     /// Returns the shipped scenario of this name.
-    pub fn shipped(name: &str) -> Option<Result<Self, ScenarioFault>> {
+    pub fn shipped(name: &str) -> Option<Result<Self, ScenarioError>> {
         Self::shipped_with(name, &[])
     }
 
     /// Returns the shipped scenario of this name, after setting keys in it.
-    pub fn shipped_with(name: &str, overrides: &[String]) -> Option<Result<Self, ScenarioFault>> {
+    pub fn shipped_with(name: &str, overrides: &[String]) -> Option<Result<Self, ScenarioError>> {
         let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
         Some(Self::parse_with(name, text, None, overrides))
     }
 
-    /// Sets how many nodes there are, people's included.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that says how many there must be.
-    pub fn set_nodes(&mut self, nodes: usize) -> Result<(), String> {
-        let (least, most) = (self.people + 1, raw::nodes_max(self.tier));
-        if !(least..=most).contains(&nodes) {
-            return Err(format!(
-                "{nodes} nodes: this scenario takes {least} to {most}"
-            ));
-        }
-        let keepers = nodes - self.people;
-        let sizes = self.population.sizes(keepers, self.people);
-        sizes.map_err(|fault| format!("{nodes} nodes: {}", fault.what))?;
-        self.nodes = nodes;
-        Ok(())
+    /// Writes it as a file, with all that was set by hand.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
     }
 
-    /// Returns what of the scenario the given tier does not have, if there is something.
+    /// Returns what of the scenario the given tier does not have.
     pub fn missing_on(&self, tier: Tier) -> Option<&'static str> {
-        if tier == Tier::Model {
-            return model_tier::missing(self);
-        }
-        if self.model.is_some() {
-            return Some("[model]");
-        }
-        if self.nodes > raw::NODES_MAX {
-            return Some("room for so many nodes");
-        }
-        if self.workload.messages > raw::workload::MESSAGES_MAX {
-            return Some("room for so many messages");
-        }
         match tier {
-            Tier::Full | Tier::Model => None,
+            Tier::Full => None,
             Tier::Protocol if self.population.churn != Churn::Always => Some("churn"),
-            Tier::Protocol if !self.population.classes.is_empty() => Some("classes"),
-            Tier::Protocol if self.population.regions.is_some() => Some("regions"),
+            Tier::Protocol if !self.classes.is_empty() => Some("classes"),
+            Tier::Protocol if self.regions().is_some() => Some("regions"),
             Tier::Protocol if !self.adversaries.is_empty() => Some("adversaries"),
+            Tier::Protocol if self.workload.burn.is_some() => Some("messages that burn"),
             Tier::Protocol => {
                 let mut kinds = self.faults.iter().map(|fault| &fault.kind);
                 kinds.find_map(FaultKind::missing_on_protocol)
@@ -148,8 +159,77 @@ impl Scenario {
         }
     }
 
-    /// Returns how many keepers there are.
     pub(crate) const fn keepers(&self) -> usize {
-        self.nodes - self.people
+        self.population.keepers()
+    }
+
+    /// Returns how many machines each class has.
+    pub(crate) fn class_sizes(&self) -> Vec<usize> {
+        // A scenario that was read has sizes.
+        population::sizes(&self.population, &self.classes).unwrap_or_default()
+    }
+
+    /// Returns where machines are; `None` is a single place.
+    pub(crate) fn regions(&self) -> Option<Regions> {
+        let regions = region::regions(self.population.regions, &self.regions);
+        regions.unwrap_or_default()
+    }
+
+    /// Returns when the faults end.
+    pub(crate) fn duration_ms(&self) -> u64 {
+        let written = [Ms(self.workload.until_ms()), self.time.arrive];
+        let returns = self.away.iter().map(Away::over);
+        let over = self.faults.iter().map(Fault::over);
+        let last = written.into_iter().chain(returns).chain(over).max();
+        let planned = Ms(last.unwrap_or_default().get().saturating_add(AFTERWARDS.get()));
+        self.time.duration.unwrap_or(planned).min(TIME_MAX).get()
+    }
+
+    /// Reads what lies beside the scenario.
+    fn load(&mut self, folder: Option<&Path>) -> Result<(), Invalid> {
+        let common = self.population.churn.load(folder);
+        common.or_else(|what| refuse("population.churn", what))?;
+        for (number, class) in self.classes.iter_mut().enumerate() {
+            let loaded = class.own_churn().map_or(Ok(()), |churn| churn.load(folder));
+            loaded.or_else(|what| refuse(format_args!("class.{number}.churn"), what))?;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Checked {
+        self.population.check()?;
+        self.time.check()?;
+        let latest = self.time.latest();
+        self.workload.check(latest)?;
+        for (number, away) in self.away.iter().enumerate() {
+            away.check(&format!("away.{number}"), latest)?;
+        }
+        for (number, fault) in self.faults.iter().enumerate() {
+            fault.check(&format!("fault.{number}"), latest, &self.population)?;
+        }
+        for (number, adversary) in self.adversaries.iter().enumerate() {
+            adversary.check(&format!("adversary.{number}"), self.population.people)?;
+        }
+        self.check_classes()?;
+        self.disk.check("disk")
+    }
+
+    fn check_classes(&self) -> Checked {
+        let regions = region::regions(self.population.regions, &self.regions)?;
+        self.network.check(regions.is_some())?;
+        for (number, class) in self.classes.iter().enumerate() {
+            let path = format!("class.{number}");
+            class.check(&path, regions.is_some())?;
+            let others = self.classes.iter().take(number);
+            if others.into_iter().any(|other| other.name == class.name) {
+                let message = format!("there are two classes called {:?}", class.name);
+                return refuse(format_args!("{path}.name"), message);
+            }
+            if let (Some(regions), Some(name)) = (&regions, &class.region) {
+                let known = regions.named(name).map(|_| ());
+                known.or_else(|error| refuse(format_args!("{path}.region"), error))?;
+            }
+        }
+        population::sizes(&self.population, &self.classes).map(|_| ())
     }
 }

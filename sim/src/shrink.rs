@@ -2,7 +2,7 @@
 //! messages, less time, a simpler network.
 //!
 //! A smaller scenario is another run, in which chance falls otherwise; so each is tried with some seeds. The first step
-//! that helps is taken, and all begin again, until none helps or somebody says that it is enough.
+//! that helps is taken, and all begin again, until none helps or time is up.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -60,7 +60,7 @@ impl Shrinking<'_> {
         shrunk
     }
 
-    /// Returns a smaller case that breaks the rule; nothing when there is none or no time left.
+    /// Returns a smaller case that breaks the rule, if there is one and time is left.
     fn step(&self, shrunk: &mut Shrunk, seen: &mut BTreeSet<String>, rule: &str) -> Option<Case> {
         for table in steps::smaller(&shrunk.case.table) {
             if !seen.insert(table.to_string()) || !(self.allowed)(&table) {

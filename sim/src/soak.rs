@@ -1,11 +1,7 @@
 //! Many runs on all cores.
 
 use std::any::Any;
-use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crate::report::{Counts, Outcome, Report, Tier, Violation};
@@ -56,7 +52,7 @@ impl<'a> Job<'a> {
     pub(crate) fn run(&self) -> Report {
         let ended = match self.tier {
             Tier::Protocol => self.run_here(),
-            Tier::Full | Tier::Model => child::run(self),
+            Tier::Full => child::run(self),
         };
         ended.unwrap_or_else(|violation| self.without_report(violation))
     }
@@ -74,7 +70,7 @@ impl<'a> Job<'a> {
             scenario: self.scenario.name.clone(),
             tier: self.tier,
             seed: self.seed,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             outcome: Outcome::Violated(violation),
             trace_hash: String::new(),
             trace_lines: 0,
@@ -84,7 +80,6 @@ impl<'a> Job<'a> {
             counts: Counts::default(),
             effects: Vec::new(),
             observed: None,
-            model: None,
         }
     }
 }
@@ -130,38 +125,4 @@ pub(crate) fn known_seeds(text: &str) -> Result<Vec<(Tier, &str, u64)>, String> 
         seeds.push(parsed.ok_or_else(wrong)?);
     }
     Ok(seeds)
-}
-
-/// Returns how many runs are made at once if nobody says otherwise.
-pub(crate) fn cores() -> NonZero<usize> {
-    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
-}
-
-/// Makes all runs, in parallel, and returns the reports in the order of the jobs.
-pub(crate) fn soak(
-    jobs: &[Job<'_>],
-    threads: Option<NonZero<usize>>,
-    run: &(dyn Fn(&Job<'_>) -> Report + Sync),
-) -> Vec<Report> {
-    let threads = threads.unwrap_or_else(cores).get().min(jobs.len());
-    let next = AtomicUsize::new(0);
-    let reports: Mutex<Vec<(usize, Report)>> = Mutex::new(Vec::with_capacity(jobs.len()));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(place) else { break };
-                    let report = run(job);
-                    reports
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((place, report));
-                }
-            });
-        }
-    });
-    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reports.sort_by_key(|(place, _)| *place);
-    reports.into_iter().map(|(_, report)| report).collect()
 }

@@ -9,14 +9,11 @@
 //!
 //! Groce, Zhang, Eide, Chen and Regehr, "Swarm testing", ISSTA 2012.
 
-use std::time::Duration;
-
-use restante_proto::limits::SECOND_MS;
 use toml::{Table, Value};
 
 use crate::random::Random;
 use crate::report::Tier;
-use crate::scenario::Scenario;
+use crate::scenario::{Ms, Scenario};
 
 mod fair;
 mod faults;
@@ -30,7 +27,7 @@ pub(crate) use self::fair::unfair;
 use self::frame::Frame;
 
 /// Goes up when a seed comes to mean another scenario.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// What drawn scenarios are called among the seeds that once failed.
 pub(crate) const SEEDS_NAME: &str = "swarm";
 /// Faults of a scenario, at most.
@@ -56,7 +53,7 @@ pub(crate) fn seed_of(name: &str) -> Option<u64> {
     name.strip_prefix("swarm-")?.parse().ok()
 }
 
-/// Draws the scenario of a seed, on a tier if somebody wants it so; otherwise the tier is drawn as well.
+/// Draws the scenario of a seed, on a given tier; otherwise the tier is drawn as well.
 pub(crate) fn draw(seed: u64, tier: Option<Tier>) -> Table {
     let random = |what: &str| Random::of(seed, &format!("swarm {what}"));
     let tier = tier.unwrap_or_else(|| {
@@ -136,16 +133,9 @@ fn spread(random: &mut Random, low: u64, high: u64) -> u64 {
     random.between(from, from.saturating_mul(2).min(high).max(from))
 }
 
-/// Returns a time as scenarios have it, in whole seconds if it is longer than one.
+/// Returns a time as scenarios have it.
 fn time(ms: u64) -> Value {
-    let ms = if ms > SECOND_MS {
-        ms / SECOND_MS * SECOND_MS
-    } else {
-        ms
-    };
-    humantime::format_duration(Duration::from_millis(ms))
-        .to_string()
-        .into()
+    Ms(ms).rounded().to_string().into()
 }
 
 /// Returns a number as scenarios have it.
@@ -153,7 +143,7 @@ fn whole(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-/// Draws a share from nothing to `high`, both in a thousand.
+/// Draws a share from one to `high`, both in a thousand.
 fn share(random: &mut Random, high: u32) -> Value {
     let high = u64::from(high);
     let parts = u32::try_from(random.between(1, high)).unwrap_or(1);

@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use crate::{
     clock::Instant,
-    options::{Pattern, Who, WorkloadOptions},
     random::Random,
-    scenario::Scenario,
+    scenario::{Ms, ONE_PPM, Pattern, Scenario, Who, Workload},
 };
 
 /// Spread of the moment at which each of a group leaves or returns, in milliseconds.
@@ -19,6 +18,8 @@ pub(crate) struct Letter {
     pub(crate) to: usize,
     pub(crate) body: Bytes,
     pub(crate) ttl_ms: u64,
+    /// How long it lives once it was read, if that is limited.
+    pub(crate) burn_ms: Option<u64>,
 }
 
 /// One absence of one person.
@@ -33,7 +34,7 @@ pub(crate) struct Absence {
 
 /// Draws all messages.
 pub(crate) fn letters(
-    options: &WorkloadOptions,
+    options: &Workload,
     people: usize,
     random: &mut Random,
 ) -> Vec<Letter> {
@@ -53,33 +54,41 @@ pub(crate) fn letters(
             *byte ^= mark;
         }
         Letter {
-            at: Instant(options.from_ms + random.between(0, options.over_ms)),
+            at: Instant(options.from.get() + random.between(0, options.over.get())),
             from,
             to,
             body: body.into(),
-            ttl_ms: random.between(options.ttl_ms.0, options.ttl_ms.1),
+            ttl_ms: random.between(options.ttl.0.get(), options.ttl.1.get()),
+            burn_ms: burning(options, random),
         }
     };
     (0..options.messages).map(&mut letter).collect()
 }
 
+/// Draws whether a message burns, and how long after it was read.
+fn burning(options: &Workload, random: &mut Random) -> Option<u64> {
+    let (shortest, longest) = options.burn?;
+    let burns = random.chance(ONE_PPM / 2);
+    burns.then(|| random.between(shortest.get(), longest.get()))
+}
+
 /// Draws all absences.
 pub(crate) fn absences(scenario: &Scenario, random: &mut Random) -> Vec<Absence> {
-    let half = scenario.people / 2;
+    let half = scenario.population.people / 2;
     let mut all = Vec::new();
     for (plan, away) in scenario.away.iter().enumerate() {
         let group = match away.who {
             Who::Senders => 0..half,
-            Who::Recipients => half..scenario.people,
-            Who::Everybody => 0..scenario.people,
+            Who::Recipients => half..scenario.population.people,
+            Who::Everybody => 0..scenario.population.people,
         };
         for person in group {
-            let leaves = Instant(away.from_ms + random.below(SPREAD_MS));
-            let end = |lasts| leaves.plus(lasts).plus(random.below(SPREAD_MS));
+            let leaves = Instant(away.from.get() + random.below(SPREAD_MS));
+            let end = |lasts: Ms| leaves.plus(lasts.get()).plus(random.below(SPREAD_MS));
             let returns = away
-                .lasts_ms
+                .lasts
                 .map(end)
-                .map(|at| at.min(Instant(scenario.duration_ms)));
+                .map(|at| at.min(Instant(scenario.duration_ms())));
             all.push(Absence {
                 plan,
                 person,

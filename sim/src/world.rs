@@ -12,7 +12,7 @@ use crate::{
     host::Host,
     network::{End as Place, Network},
     observed::Upkeep,
-    options::Outturn,
+    outturn::Outturn,
     person::Person,
     random::Random,
     report::{Effect, Outcome, Report, Tier},
@@ -25,7 +25,7 @@ mod event;
 mod faults;
 mod keepers;
 mod people;
-pub(crate) mod plan;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -93,7 +93,7 @@ pub fn simulate<'a>(
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario, seed: u64, sink: Option<&'a mut dyn Write>) -> Self {
         let mut random = Random::of(seed, "world");
-        let start = plan::start(&mut random);
+        let start = scenario.time.start(&mut random);
         let hosts = plan::hosts(scenario, seed, start, &mut random);
         let people = plan::people(scenario, seed, start, &mut random);
         let nodes: Vec<NodeId> = hosts.iter().map(|host| host.node).collect();
@@ -278,18 +278,19 @@ impl<'a> World<'a> {
     fn all_effects(&self) -> Vec<Effect> {
         let (tally, scenario) = (&self.network.tally, self.scenario);
         let ambient = [
-            ("loss", scenario.network.loss_ppm, tally.lost),
+            ("loss", scenario.network.loss.ppm(), tally.lost),
             (
                 "duplicates",
-                scenario.network.duplicate_ppm,
+                scenario.network.duplicates.ppm(),
                 tally.duplicated,
             ),
-            ("clock skew", scenario.skew_ms, self.injected.skewed),
+            ("clock skew", scenario.time.skew.get(), self.injected.skewed),
         ];
         let injected = ambient.into_iter().filter(|(_, wanted, _)| *wanted > 0);
         let named = injected.map(|(fault, _, changed)| Effect {
             fault: fault.to_owned(),
             changed,
+            ..Effect::default()
         });
         named.chain(self.effects.all()).collect()
     }
@@ -300,10 +301,10 @@ impl<'a> World<'a> {
             .checker
             .counts(self.now, &self.people, &self.network.tally);
         counts.held_bytes = self.hosts.iter().map(Host::held_bytes).sum();
-        let settled_after_ms = self.settled.map(|at| at.0 - self.scenario.duration_ms);
+        let settled_after_ms = self.settled.map(|at| at.0 - self.scenario.duration_ms());
         let outturn = Outturn {
             counts: &counts,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             virtual_ms: self.now.0,
             settled_after_ms,
             upkeep: Upkeep::default(),
@@ -322,7 +323,7 @@ impl<'a> World<'a> {
             scenario: self.scenario.name.clone(),
             tier: Tier::Protocol,
             seed,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             outcome: violation.map_or(Outcome::Passed, Outcome::Violated),
             trace_hash,
             trace_lines,
@@ -332,7 +333,6 @@ impl<'a> World<'a> {
             counts,
             effects,
             observed: None,
-            model: None,
         })
     }
 }

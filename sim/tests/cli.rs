@@ -33,11 +33,7 @@ fn check(arguments: &[&str], code: i32, said: &str) {
 
 #[test]
 fn the_same_seed_leaves_the_same_trace_in_another_process() {
-    for (scenario, tier) in [
-        ("hello", "full"),
-        ("lossy", "protocol"),
-        ("calibration", "model"),
-    ] {
+    for (scenario, tier) in [("hello", "full"), ("lossy", "protocol")] {
         let first = report(scenario, tier, "7");
         assert_eq!(first, report(scenario, tier, "7"), "{scenario}");
         let other = report(scenario, tier, "8");
@@ -64,7 +60,7 @@ fn exit_codes_say_what_happened() {
     check(
         &["run", "hello", "--nodes", "4"],
         2,
-        "population.nodes=4:1:18: 4 is not between 5 and 10000",
+        "--set population.nodes=4: 4 is not between 5 and 10000",
     );
     check(&["soak"], 2, "--seeds");
     check(
@@ -83,20 +79,6 @@ fn exit_codes_say_what_happened() {
     let counted: Vec<&str> = ["soak"].into_iter().chain(counted.split(' ')).collect();
     check(&counted, 0, "4 runs");
     check(&counted, 0, "written  stored   shown  lost");
-}
-
-#[test]
-fn durability_tells_how_long_repair_may_take() {
-    let quick = ["durability", "--lasts", "12h", "--messages", "0"];
-    let of = |more: &[&'static str]| [&quick[..], more].concat();
-    let said = "at most 1e-4 within";
-    check(&of(&["--life", "8h", "--repair", "10m"]), 0, said);
-    check(
-        &of(&["--repair", "0s"]),
-        2,
-        "a delay from 0 to 0 ms has no length",
-    );
-    check(&of(&["--below", "0"]), 2, "repaired below 0");
 }
 
 #[test]
@@ -153,7 +135,7 @@ fn a_page_of_pictures_stands_alone() {
     ] {
         assert!(page.contains(part), "{part}");
     }
-    let outside = ["<script", "src=", "href=\"http", "@import", "url(http"];
+    let outside = ["http:", "https:", " src=", "@import", "<link"];
     assert!(outside.iter().all(|part| !page.contains(part)));
 }
 
@@ -171,11 +153,6 @@ fn a_drawn_scenario_is_the_same_from_its_seed_and_from_its_file() {
     );
     let soak = ["soak", "--swarm", "--seeds", "3", "--tier", "protocol"];
     check(&soak, 0, "3 runs, 0 of them from seeds.txt");
-    check(
-        &["run", "--swarm", "1", "--tier", "model"],
-        2,
-        "scenarios are drawn for full and protocol",
-    );
 }
 
 #[test]
@@ -249,7 +226,7 @@ fn keys_are_set_and_traces_filtered_from_the_command_line() {
     let said = "`shown` is 12, expected was at least 13";
     check(&[&run[..], &wanted].concat(), 1, said);
     let wrong = ["--set", "workload.over=-1m"];
-    let said = "--set workload.over=-1m:1:15: \"-1m\" is not a duration";
+    let said = "--set workload.over=-1m: \"-1m\" is not a duration";
     check(&[&run[..], &wrong].concat(), 2, said);
     let trace = ["--trace", file.to_str().unwrap(), "--trace-only"];
     check(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use libp2p::multiaddr::Protocol;
 use restante::net::{
-    Keypair, Multiaddr, NetConfig, NetEvent, NetHandle, NetLimits, Network, RequestFault, Serve,
+    Keypair, Multiaddr, NetConfig, NetEvent, NetHandle, NetLimits, Network, RequestError, Serve,
     node_of, transport,
 };
 use restante_proto::NodeId;
@@ -133,8 +133,8 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`RequestFault`].
-    pub fn try_raw(&self, node: NodeId, payload: Bytes) -> Result<Bytes, RequestFault> {
+    /// [`RequestError`].
+    pub fn try_raw(&self, node: NodeId, payload: Bytes) -> Result<Bytes, RequestError> {
         self.runtime
             .block_on(self.net.request(node, payload, DEADLINE))
     }

@@ -109,7 +109,10 @@ fn the_protocol_is_built_without_sockets_disks_and_clocks() {
     assert!(foreign.is_empty(), "proto depends on {foreign:?}");
     // The node's tests depend on the simulated disk: no test of its own may depend on the node.
     let disk = fs::read_to_string(root().join("sim/disk/Cargo.toml")).unwrap();
-    assert!(!disk.contains("restante.workspace"), "sim/disk depends on the node");
+    assert!(
+        !disk.contains("restante.workspace"),
+        "sim/disk depends on the node"
+    );
     for (package, above) in [
         (
             "proto",

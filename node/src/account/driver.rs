@@ -26,6 +26,7 @@ use crate::lane::{Lane, LaneClosed};
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::status::{holdings_page, keeper_status, network_finding, network_status};
 use crate::node::stopped;
+use crate::parts::part;
 use crate::vault::Vault;
 
 /// How long a keeper may take to answer, connecting to it included.
@@ -166,6 +167,11 @@ impl Driver {
         info!("the account's side has stopped");
     }
 
+    /// Carries something out beside.
+    fn spawn(&mut self, work: impl Future<Output = Came> + Send + 'static) {
+        self.work.spawn(part(work));
+    }
+
     fn handle(&mut self, input: Input) {
         let now = self.services.clock.both();
         for output in self.core.handle(now, &mut rand::rng(), input) {
@@ -188,7 +194,7 @@ impl Driver {
             Request::Doctor => self.examine(answer),
             Request::Holdings { after } => {
                 let keeper = self.services.keeper.clone();
-                self.work.spawn(async move {
+                self.spawn(async move {
                     answer.finish(
                         holdings_page(keeper.as_ref(), after)
                             .await
@@ -243,7 +249,7 @@ impl Driver {
             }
             Came::Input(input) => self.handle(input),
             Came::Near(token, nodes, search) => {
-                self.work.spawn(hear(token, search));
+                self.spawn(hear(token, search));
                 self.handle(Input::Near(token, nodes));
             }
             Came::Nothing => {}
@@ -254,12 +260,12 @@ impl Driver {
         let services = self.services.clone();
         match output {
             Output::Ask(token, keeper, request) => {
-                self.work.spawn(async move {
+                self.spawn(async move {
                     Came::Input(Input::Answer(token, ask(&services, keeper, &request).await))
                 });
             }
             Output::Search(token, address, count) => {
-                self.work.spawn(async move {
+                self.spawn(async move {
                     match services.net.search(address, count).await {
                         Ok(search) => hear(token, search).await,
                         Err(_) => Came::Input(Input::Found(token, Vec::new())),
@@ -267,7 +273,7 @@ impl Driver {
                 });
             }
             Output::Neighbours(token, node, address) => {
-                self.work.spawn(async move {
+                self.spawn(async move {
                     let nodes = neighbours(&services, node, address).await;
                     Came::Input(Input::Found(token, nodes))
                 });
@@ -275,7 +281,7 @@ impl Driver {
             Output::Compute(token, job) => self.compute(token, *job),
             Output::Commit(token, changes) => {
                 let store = self.store.clone();
-                self.work.spawn(async move {
+                self.spawn(async move {
                     let done = services.disk.run(move || store.commit(&changes)).await;
                     let result = match done {
                         Ok(result) => result.map_err(CommitError::from),
@@ -286,14 +292,14 @@ impl Driver {
             }
             Output::Read(token, places) => {
                 let store = self.store.clone();
-                self.work.spawn(async move {
+                self.spawn(async move {
                     let done = services.disk.run(move || store.bodies(&places)).await;
                     let bodies = done.ok().and_then(Result::ok);
                     Came::Input(Input::Bodies(token, bodies))
                 });
             }
             Output::Hold(node, held) => {
-                self.work.spawn(async move {
+                self.spawn(async move {
                     let _stopping = match held {
                         true => services.net.hold(node).await,
                         false => services.net.release(node).await,
@@ -321,7 +327,7 @@ impl Driver {
             Worker::Stamps => self.services.stamps.clone(),
         };
         let costs = self.services.costs.clone();
-        self.work.spawn(async move {
+        self.spawn(async move {
             let done = lane.run(move || job.run(&costs, &mut rand::rng())).await;
             Came::Input(Input::Done(token, done.ok().flatten()))
         });
@@ -330,7 +336,7 @@ impl Driver {
     /// Tells how the node is doing, beside: network and keeper are asked.
     fn tell_status(&mut self, answer: Answer) {
         let status = self.status();
-        self.work.spawn(async move {
+        self.spawn(async move {
             answer.finish(Ok(Reply::Status(Box::new(status.await))));
             Came::Nothing
         });
@@ -338,7 +344,7 @@ impl Driver {
 
     fn examine(&mut self, answer: Answer) {
         let status = self.status();
-        self.work.spawn(async move {
+        self.spawn(async move {
             answer.finish(Ok(Reply::Doctor(findings(&status.await))));
             Came::Nothing
         });
@@ -412,15 +418,12 @@ async fn neighbours(services: &Services, node: NodeId, address: Address) -> Vec<
         .keeper
         .as_ref()
         .is_some_and(|own| own.node() == node);
-    let known = if is_own {
-        services.net.closest_known(address, CANDIDATES).await
-    } else {
-        services
-            .net
-            .neighbours(node, address, ANSWER_DEADLINE)
-            .await
-    };
-    known.unwrap_or_default()
+    if is_own {
+        let known = services.net.closest_known(address, CANDIDATES).await;
+        return known.unwrap_or_default();
+    }
+    let named = services.net.neighbours(node, address, ANSWER_DEADLINE);
+    named.await.unwrap_or_default()
 }
 
 /// Waits for a push of one's own keeper; none if there is no such keeper.

@@ -18,7 +18,7 @@ use restante_proto::{Address, ItemId};
 
 use super::rows::{self, RowError, SELF, moment_of};
 use crate::vault::{
-    BodyFault, DbFault, KeyFault, MessageKey, SlotId, Table, Vault, VaultFault, WriteTx,
+    BodyError, DbError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
 };
 
 const ACCOUNT: Table = Table::new("account");
@@ -40,13 +40,13 @@ const DUE: Table = Table::new("due");
 pub enum AccountStoreError {
     /// The vault could not be opened.
     #[error(transparent)]
-    Vault(#[from] VaultFault),
+    Vault(#[from] VaultError),
     /// The database refused.
     #[error(transparent)]
-    Db(#[from] DbFault),
+    Db(#[from] DbError),
     /// The key file refused.
     #[error(transparent)]
-    Keys(#[from] KeyFault),
+    Keys(#[from] KeyError),
     /// A row does not decode.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -55,22 +55,18 @@ pub enum AccountStoreError {
     NoAccount,
     /// A body could not be sealed or opened.
     #[error(transparent)]
-    Body(#[from] BodyFault),
+    Body(#[from] BodyError),
 }
 
 impl AccountStoreError {
     /// Tells whether nothing can be written any more before the node is started again.
     pub(super) const fn is_final(&self) -> bool {
-        let keys = matches!(self, Self::Keys(KeyFault::Disk(_) | KeyFault::NeedsReopen));
-        keys || self.is_in_doubt()
-    }
-
-    /// Tells whether what was to be committed may be on the disk all the same, which shows at the next start.
-    const fn is_in_doubt(&self) -> bool {
-        matches!(
+        let keys = matches!(self, Self::Keys(KeyError::Disk(_) | KeyError::NeedsReopen));
+        let database = matches!(
             self,
-            Self::Db(DbFault::Disk(_) | DbFault::Damaged { .. } | DbFault::NeedsReopen)
-        )
+            Self::Db(DbError::Disk(_) | DbError::Damaged { .. } | DbError::NeedsReopen)
+        );
+        keys || database
     }
 }
 
@@ -162,45 +158,40 @@ impl AccountStore {
         }
         let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
         let messages = changes.iter().filter(is_message).count();
-        let keys = self.0.keys().allocate_batch(messages, &mut rand::rng())?;
-        let committed = self.commit_with_keys(changes, &keys);
-        if committed.as_ref().is_err_and(|error| !error.is_in_doubt()) {
-            let slots: Vec<SlotId> = keys.iter().map(MessageKey::slot).collect();
-            // Keys that stay are burned at the next start, since no row names them.
-            let _first_error_counts = self.0.keys().burn(&slots);
-        }
-        committed?;
-        Ok(keys.iter().map(|key| Slot(key.slot().to_bytes())).collect())
+        let forgotten = self.forgotten(changes)?;
+        self.0
+            .write_with_keys(messages, &mut rand::rng(), |tx, keys| {
+                for (table, key) in &forgotten {
+                    tx.remove(*table, key)?;
+                }
+                self.apply_all(tx, changes, keys)?;
+                Ok(keys.iter().map(slot_of).collect())
+            })
     }
 
-    fn commit_with_keys(
+    /// Applies the changes, giving each new message one of the keys.
+    fn apply_all(
         &self,
+        tx: &mut WriteTx<'_>,
         changes: &[Change],
         keys: &[MessageKey],
     ) -> Result<(), AccountStoreError> {
         let mut keys = keys.iter();
-        let forgotten = self.forgotten(changes)?;
-        self.0.db().write(|tx| {
-            for (table, key) in &forgotten {
-                tx.remove(*table, key)?;
-            }
-            for change in changes {
-                match change {
-                    Change::PutMessage {
-                        arrival,
-                        header,
-                        body,
-                    } => {
-                        let Some(key) = keys.next() else { continue };
-                        let slot = Slot(key.slot().to_bytes());
-                        let header = (**header).clone().finish(slot);
-                        self.put_message(tx, *arrival, &header, key, body)?;
-                    }
-                    change => apply(tx, change)?,
+        for change in changes {
+            match change {
+                Change::PutMessage {
+                    arrival,
+                    header,
+                    body,
+                } => {
+                    let Some(key) = keys.next() else { continue };
+                    let header = (**header).clone().finish(slot_of(key));
+                    self.put_message(tx, *arrival, &header, key, body)?;
                 }
+                change => apply(tx, change)?,
             }
-            Ok::<_, AccountStoreError>(())
-        })
+        }
+        Ok(())
     }
 
     /// Returns the rows that are to be forgotten.
@@ -221,7 +212,7 @@ impl AccountStore {
                 let rows = rows.filter(|row| is_over(&row.value, name));
                 over.extend(rows.map(|row| (table, row.key)));
             }
-            Ok::<_, DbFault>(over)
+            Ok::<_, DbError>(over)
         })?;
         Ok(rows)
     }
@@ -274,14 +265,14 @@ impl AccountStore {
         };
         match self.0.keys().open_body(slot_id(slot), &place, &sealed) {
             Ok(body) => Ok(Some(body.to_vec())),
-            Err(BodyFault::Burnt) => Ok(None),
+            Err(BodyError::Burnt) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 }
 
 /// Writes one change that needs no key.
-fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbFault> {
+fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
     match change {
         Change::PutContact(contact) => {
             let row = rows::contact_to_row(contact);
@@ -337,6 +328,10 @@ fn burned(change: &Change) -> Option<SlotId> {
         Change::Destroy(_, slot) => Some(slot_id(*slot)),
         _ => None,
     }
+}
+
+fn slot_of(key: &MessageKey) -> Slot {
+    Slot(key.slot().to_bytes())
 }
 
 fn slot_id(slot: Slot) -> SlotId {

@@ -4,10 +4,10 @@ use std::error::Error;
 
 use super::Failure;
 use super::failure::chain;
-use crate::client::StoreFault;
-use crate::net::SpawnFault;
+use crate::account::AccountStoreError;
+use crate::net::SpawnError;
 use crate::node::NodeFault;
-use crate::vault::{BodyFault, DbFault, DiskFault, KeyFault, UnlockFault, VaultFault};
+use crate::vault::{BodyError, DbError, DiskError, KeyError, UnlockError, VaultError};
 
 const FREE_SPACE: &str = "free some disk space and start it again; nothing that was stored is lost";
 const RESTORE: &str = "put back a copy of the home folder made while the node was stopped";
@@ -24,7 +24,7 @@ impl From<NodeFault> for Failure {
                  from a newer version, use that version",
             ),
             NodeFault::NodeKey { .. } => Self::usage(message, RESTORE),
-            NodeFault::Net(SpawnFault::Listen { address, source }) => Self::failed(
+            NodeFault::Net(SpawnError::Listen { address, source }) => Self::failed(
                 format!("cannot listen on {address}: {}", root(&**source)),
                 "see which program uses that port, or choose another address with --listen",
             ),
@@ -47,59 +47,59 @@ fn root<'a>(mut fault: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     fault
 }
 
-fn of_vault(message: String, fault: &VaultFault) -> Failure {
+fn of_vault(message: String, fault: &VaultError) -> Failure {
     match fault {
-        VaultFault::Leftover { .. } => Failure::usage(message, RESTORE),
-        VaultFault::Unlock(fault) => of_unlock(message, fault),
-        VaultFault::Db(fault) => of_db(message, fault),
-        VaultFault::Keys(fault) => of_keys(message, fault),
+        VaultError::Leftover { .. } => Failure::usage(message, RESTORE),
+        VaultError::Unlock(fault) => of_unlock(message, fault),
+        VaultError::Db(fault) => of_db(message, fault),
+        VaultError::Keys(fault) => of_keys(message, fault),
     }
 }
 
-fn of_unlock(message: String, fault: &UnlockFault) -> Failure {
+fn of_unlock(message: String, fault: &UnlockError) -> Failure {
     match fault {
-        UnlockFault::WrongPassphrase => Failure::usage(
+        UnlockError::WrongPassphrase => Failure::usage(
             message,
             "try again; nobody can bring back a forgotten pass phrase",
         ),
-        UnlockFault::Missing | UnlockFault::Damaged { .. } => Failure::failed(message, RESTORE),
-        UnlockFault::Disk(fault) => of_disk(message, fault),
+        UnlockError::Missing | UnlockError::Damaged { .. } => Failure::failed(message, RESTORE),
+        UnlockError::Disk(fault) => of_disk(message, fault),
         _ => Failure::failed(message, "close other programs and try again"),
     }
 }
 
-fn of_store(message: String, fault: &StoreFault) -> Failure {
+fn of_store(message: String, fault: &AccountStoreError) -> Failure {
     match fault {
-        StoreFault::Vault(fault) => of_vault(message, fault),
-        StoreFault::Db(fault) => of_db(message, fault),
-        StoreFault::Keys(fault) | StoreFault::Body(BodyFault::Keys(fault)) => {
+        AccountStoreError::Vault(fault) => of_vault(message, fault),
+        AccountStoreError::Db(fault) => of_db(message, fault),
+        AccountStoreError::Keys(fault) | AccountStoreError::Body(BodyError::Keys(fault)) => {
             of_keys(message, fault)
         }
-        StoreFault::Row(_) | StoreFault::NoAccount | StoreFault::Body(_) => {
+        AccountStoreError::Row(_) | AccountStoreError::NoAccount | AccountStoreError::Body(_) => {
             Failure::failed(message, RESTORE)
         }
     }
 }
 
-fn of_db(message: String, fault: &DbFault) -> Failure {
+fn of_db(message: String, fault: &DbError) -> Failure {
     match fault {
-        DbFault::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
-        DbFault::Disk(fault) => of_disk(message, fault),
+        DbError::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
+        DbError::Disk(fault) => of_disk(message, fault),
         _ => Failure::failed(message, RESTORE),
     }
 }
 
-fn of_keys(message: String, fault: &KeyFault) -> Failure {
+fn of_keys(message: String, fault: &KeyError) -> Failure {
     match fault {
-        KeyFault::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
-        KeyFault::Disk(fault) => of_disk(message, fault),
+        KeyError::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
+        KeyError::Disk(fault) => of_disk(message, fault),
         _ => Failure::failed(message, RESTORE),
     }
 }
 
-fn of_disk(message: String, fault: &DiskFault) -> Failure {
+fn of_disk(message: String, fault: &DiskError) -> Failure {
     match fault {
-        DiskFault::Full => Failure::failed(message, FREE_SPACE),
-        DiskFault::Io { .. } => Failure::failed(message, "check the disk, then start it again"),
+        DiskError::Full => Failure::failed(message, FREE_SPACE),
+        DiskError::Io { .. } => Failure::failed(message, "check the disk, then start it again"),
     }
 }

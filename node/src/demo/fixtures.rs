@@ -252,5 +252,5 @@ impl Nodes {
 }
 
 fn passphrase() -> Result<Passphrase, DemoError> {
-    Passphrase::new(PASSPHRASE.to_vec()).map_err(|fault| broken(fault.to_string()))
+    Passphrase::new(PASSPHRASE.to_vec()).map_err(|error| broken(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Group commit: operations that wait together go to the disk together.
+//! The worker that owns the store, and group commit: operations that wait together go to the disk together.
 //!
 //! A commit costs two fsyncs, whatever it holds. So while one runs, whatever arrives waits for the
 //! next, and nothing ever waits for company: a lone deposit is committed at once, and under load
@@ -6,9 +6,10 @@
 //! nothing, since the disk is busy exactly when there is more.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use restante_proto::keeper::{
-    Expired, HoldingKey, HoldingsPage, StoreFault, StoreOp, StoreOutcome, Ticket, Usage,
+    Expired, HoldingKey, HoldingsPage, StoreError, StoreOp, StoreOutcome, Ticket, Usage,
 };
 use restante_proto::repair::Scan;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::store::{KeeperStore, StoreCounters};
 use crate::clock::Clock;
 use crate::lane::Lane;
+use crate::parts::part;
 
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
 /// waits for the last.
@@ -40,7 +42,7 @@ pub(super) enum Chore {
     Holdings {
         after: Option<HoldingKey>,
         limit: usize,
-        reply: oneshot::Sender<Result<HoldingsPage, StoreFault>>,
+        reply: oneshot::Sender<Result<HoldingsPage, StoreError>>,
     },
 }
 
@@ -48,11 +50,11 @@ pub(super) enum Chore {
 #[derive(Debug)]
 pub(super) enum DiskReport {
     /// These operations are done, and durable if they changed something.
-    Stored(Vec<(Ticket, Result<StoreOutcome, StoreFault>)>, DiskState),
+    Stored(Vec<(Ticket, Result<StoreOutcome, StoreError>)>, DiskState),
     /// A slice of what was due is gone.
-    Swept(Result<Expired, StoreFault>, DiskState),
+    Swept(Result<Expired, StoreError>, DiskState),
     /// Some ranges are added up.
-    Scanned(Ticket, Result<Box<Scan>, StoreFault>),
+    Scanned(Ticket, Result<Box<Scan>, StoreError>),
 }
 
 /// How the store stands after a report.
@@ -71,7 +73,7 @@ pub(super) struct DiskQueue {
     pub(super) chores: mpsc::Sender<Chore>,
 }
 
-/// Starts the task that owns `store` and works in `lane`.
+/// Starts the worker that owns `store`: in the thread of `lane`, or as a task in virtual time.
 pub(super) fn spawn<S: KeeperStore>(
     store: S,
     lane: Lane,
@@ -86,7 +88,7 @@ pub(super) fn spawn<S: KeeperStore>(
             counters: store.counters(),
         },
         store: Some(store),
-        lane,
+        lane: lane.clone(),
         clock,
         batches: batches_waiting,
         chores: chores_waiting,
@@ -96,12 +98,12 @@ pub(super) fn spawn<S: KeeperStore>(
     (
         DiskQueue { batches, chores },
         reports_waiting,
-        tokio::spawn(disk.run()),
+        lane.host(part(disk.run())),
     )
 }
 
 struct Disk<S> {
-    /// `None` while the lane has it, and for good when it did not come back.
+    /// `None` once work on it has panicked.
     store: Option<S>,
     state: DiskState,
     lane: Lane,
@@ -142,26 +144,23 @@ impl<S: KeeperStore> Disk<S> {
                 Next::Chore(chore) => self.run_chore(chore).await,
             }
         }
-        if let Some(store) = self.store.take() {
-            // Closing writes and syncs; without the lane there is nothing left to close.
-            let _closed = self.lane.run(move || drop(store)).await;
-        }
+        // Closing writes and syncs.
+        drop(self.store.take());
+        self.lane.charge().await;
     }
 
     async fn commit(&mut self, batch: Vec<(Ticket, StoreOp)>) {
         let (tickets, batch): (Vec<Ticket>, Vec<StoreOp>) = batch.into_iter().unzip();
-        let clock = self.clock;
-        let done = self
-            .with_store(move |store| store.apply(clock.now(), batch))
-            .await;
+        let date = self.clock.now();
+        let done = self.with_store(|store| store.apply(date, batch)).await;
         let results = match done {
             Ok(outcomes) => tickets
                 .into_iter()
                 .zip(outcomes.into_iter().map(Ok))
                 .collect(),
-            Err(fault) => tickets
+            Err(error) => tickets
                 .into_iter()
-                .map(|ticket| (ticket, Err(fault.clone())))
+                .map(|ticket| (ticket, Err(error.clone())))
                 .collect(),
         };
         // Nobody waits for it once the keeper is gone; what was committed is committed.
@@ -172,10 +171,10 @@ impl<S: KeeperStore> Disk<S> {
     }
 
     async fn run_chore(&mut self, chore: Chore) {
-        let clock = self.clock;
+        let date = self.clock.now();
         match chore {
             Chore::Sweep => {
-                let sweep = move |store: &mut S| store.sweep(clock.now(), SWEEP_ITEMS_MAX);
+                let sweep = |store: &mut S| store.sweep(date, SWEEP_ITEMS_MAX);
                 let done = self.with_store(sweep).await;
                 // As above.
                 let _unwanted = self.reports.send(DiskReport::Swept(done, self.state)).await;
@@ -186,7 +185,7 @@ impl<S: KeeperStore> Disk<S> {
                 limit,
                 reply,
             } => {
-                let list = move |store: &mut S| store.holdings(clock.now(), after, limit);
+                let list = |store: &mut S| store.holdings(date, after, limit);
                 // Whoever asked may have gone away.
                 let _unwanted = reply.send(self.with_store(list).await);
             }
@@ -198,41 +197,34 @@ impl<S: KeeperStore> Disk<S> {
         let Some((ticket, mut scan)) = self.scans.pop_front() else {
             return;
         };
-        let clock = self.clock;
-        let done = self
-            .with_store(move |store| {
-                let is_over = scan.slice(store, clock.now())?;
-                Ok((scan, is_over))
-            })
-            .await;
+        let date = self.clock.now();
+        let done = self.with_store(|store| scan.slice(store, date)).await;
         let result = match done {
-            Ok((scan, false)) => return self.scans.push_back((ticket, scan)),
-            Ok((scan, true)) => Ok(scan),
-            Err(fault) => Err(fault),
+            Ok(false) => return self.scans.push_back((ticket, scan)),
+            Ok(true) => Ok(scan),
+            Err(error) => Err(error),
         };
         // As above.
         let _unwanted = self.reports.send(DiskReport::Scanned(ticket, result)).await;
     }
 
-    /// Lends the store to the lane for `work`; when that panics or the lane has ended, the store is
-    /// lost.
-    async fn with_store<T: Send + 'static>(
+    /// Works on the store; when that panics, nothing of the store is trusted any more.
+    async fn with_store<T>(
         &mut self,
-        work: impl FnOnce(&mut S) -> Result<T, StoreFault> + Send + 'static,
-    ) -> Result<T, StoreFault> {
-        let worker_fault = || StoreFault::Io("the work on it was given up".into());
-        let mut store = self.store.take().ok_or_else(worker_fault)?;
-        let lent = self.lane.run(move || {
-            let done = work(&mut store);
-            let state = DiskState {
+        work: impl FnOnce(&mut S) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let given_up = || StoreError::Io("the work on it was given up".into());
+        let store = self.store.as_mut().ok_or_else(given_up)?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(store)));
+        if done.is_ok() {
+            self.state = DiskState {
                 usage: store.usage(),
                 counters: store.counters(),
             };
-            (store, state, done)
-        });
-        let (store, state, done) = lent.await.map_err(|_| worker_fault())?;
-        self.store = Some(store);
-        self.state = state;
-        done
+        } else {
+            self.store = None;
+        }
+        self.lane.charge().await;
+        done.unwrap_or_else(|_| Err(given_up()))
     }
 }

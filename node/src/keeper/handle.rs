@@ -8,12 +8,12 @@ use data_encoding::HEXLOWER;
 use restante_proto::repair::RepairCounters;
 use restante_proto::{
     Address, NodeId,
-    keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, Load, StoreFault, TurnUsage, Usage},
+    keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, Load, StoreError, QueueUsage, Usage},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::lobby::Lobby;
-use super::port::KeeperPort;
+use super::port::{KeeperPort, KeeperRequest, RepairCall};
+use super::request_queue::RequestQueue;
 use super::store::StoreCounters;
 use crate::net::NetHandle;
 
@@ -24,30 +24,6 @@ const REPAIRS_WAITING_MAX: usize = 32;
 
 /// Pushes that wait for the node's own person, at most: 4 MiB of the largest envelopes.
 pub(super) const LOCAL_PUSHES_WAITING_MAX: usize = 64;
-
-/// One request of a peer.
-#[derive(Debug)]
-pub struct KeeperRequest<P: KeeperPort = NetHandle> {
-    /// The substream it came on.
-    pub conn: P::Conn,
-    /// Whom its sender shares a quota with.
-    pub source: P::Source,
-    /// Where the answer goes.
-    pub token: P::Token,
-    /// Its bytes.
-    pub payload: Bytes,
-}
-
-/// One request of another keeper.
-#[derive(Debug)]
-pub struct RepairCall<P: KeeperPort = NetHandle> {
-    /// Who asks.
-    pub from: NodeId,
-    /// Where the answer goes.
-    pub token: P::Token,
-    /// Its bytes.
-    pub payload: Bytes,
-}
 
 /// What a keeper says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,9 +37,9 @@ pub struct KeeperReport {
     /// Subscriptions held.
     pub subscriptions: usize,
     /// Requests that wait for their turn; their cost is their bytes and 2 KiB each.
-    pub waiting: TurnUsage,
+    pub waiting: QueueUsage,
     /// Operations that were admitted and wait for the disk.
-    pub ready: TurnUsage,
+    pub ready: QueueUsage,
     /// What is under way and remembered.
     pub load: Load,
     /// Why nothing is stored any more, if that is so.
@@ -77,7 +53,7 @@ pub struct KeeperReport {
 /// A handle to a keeper's task; when the last one is dropped, it finishes what waits and ends.
 pub struct KeeperHandle<P: KeeperPort = NetHandle> {
     node: NodeId,
-    lobby: Arc<Lobby<P>>,
+    requests: Arc<RequestQueue<P>>,
     repairs: mpsc::Sender<RepairCall<P>>,
     queries: mpsc::Sender<Query>,
     closed: Arc<ClosedConns<P::Conn>>,
@@ -97,7 +73,7 @@ pub(super) enum Query {
     Holdings {
         after: Option<HoldingKey>,
         limit: usize,
-        reply: oneshot::Sender<Result<HoldingsPage, StoreFault>>,
+        reply: oneshot::Sender<Result<HoldingsPage, StoreError>>,
     },
     /// The keepers nearest to this one; answered by those with whom it shares items.
     Neighbours(Vec<NodeId>, oneshot::Sender<Vec<NodeId>>),
@@ -108,7 +84,7 @@ pub(super) enum Query {
 
 /// The task's ends of a handle.
 pub(super) struct Inlets<P: KeeperPort> {
-    pub(super) lobby: Arc<Lobby<P>>,
+    pub(super) requests: Arc<RequestQueue<P>>,
     pub(super) repairs: mpsc::Receiver<RepairCall<P>>,
     pub(super) queries: mpsc::Receiver<Query>,
     pub(super) closed: Arc<ClosedConns<P::Conn>>,
@@ -123,7 +99,7 @@ pub(super) struct ClosedConns<C> {
 
 impl<P: KeeperPort> KeeperHandle<P> {
     pub(super) fn new(node: NodeId) -> (Self, Inlets<P>) {
-        let lobby = Arc::new(Lobby::new());
+        let requests = Arc::new(RequestQueue::new());
         let (repairs, repairs_waiting) = mpsc::channel(REPAIRS_WAITING_MAX);
         let (queries, queries_waiting) = mpsc::channel(QUERIES_WAITING_MAX);
         let conns = Mutex::new(BTreeSet::new());
@@ -132,7 +108,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
             changed: Notify::new(),
         });
         let inlets = Inlets {
-            lobby: Arc::clone(&lobby),
+            requests: Arc::clone(&requests),
             repairs: repairs_waiting,
             queries: queries_waiting,
             closed: Arc::clone(&closed),
@@ -140,7 +116,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
         (
             Self {
                 node,
-                lobby,
+                requests,
                 repairs,
                 queries,
                 closed,
@@ -162,7 +138,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
     /// Where [`busy`](super::busy) is the answer, when too many wait or the keeper has ended: to this
     /// request, or to one of a source that has more waiting.
     pub fn try_request(&self, request: KeeperRequest<P>) -> Result<(), P::Token> {
-        self.lobby.enter(request)
+        self.requests.push(request)
     }
 
     /// Hands another keeper's request to the keeper, without waiting.
@@ -254,7 +230,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] when the disk fails.
+    /// [`StoreError`] when the disk fails.
     ///
     /// # Cancel safety
     ///
@@ -263,7 +239,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
         &self,
         after: Option<HoldingKey>,
         limit: usize,
-    ) -> Option<Result<HoldingsPage, StoreFault>> {
+    ) -> Option<Result<HoldingsPage, StoreError>> {
         let (reply, answer) = oneshot::channel();
         self.queries
             .send(Query::Holdings {
@@ -294,7 +270,7 @@ impl<P: KeeperPort> Clone for KeeperHandle<P> {
     fn clone(&self) -> Self {
         Self {
             node: self.node,
-            lobby: Arc::clone(&self.lobby),
+            requests: Arc::clone(&self.requests),
             repairs: self.repairs.clone(),
             queries: self.queries.clone(),
             closed: Arc::clone(&self.closed),

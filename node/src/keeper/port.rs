@@ -80,3 +80,27 @@ impl KeeperPort for NetHandle {
         let _closed = Self::keep(self, conn, kept).await;
     }
 }
+
+/// One request of a peer.
+#[derive(Debug)]
+pub struct KeeperRequest<P: KeeperPort = NetHandle> {
+    /// The substream it came on.
+    pub conn: P::Conn,
+    /// Whom its sender shares a quota with.
+    pub source: P::Source,
+    /// Where the answer goes.
+    pub token: P::Token,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// One request of another keeper.
+#[derive(Debug)]
+pub struct RepairCall<P: KeeperPort = NetHandle> {
+    /// Who asks.
+    pub from: NodeId,
+    /// Where the answer goes.
+    pub token: P::Token,
+    /// Its bytes.
+    pub payload: Bytes,
+}

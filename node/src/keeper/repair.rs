@@ -8,16 +8,15 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use restante_proto::{
     NodeId,
-    keeper::{self, CallId, Source, StoreFault, TURN_COST, Ticket},
+    keeper::{self, CallId, ROUND_COST, Source, StoreError, Ticket},
     repair::{Input, Output, Repair, RepairCounters, RepairResponse},
-    time::UnixMillis,
+    time::MonoMillis,
 };
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::disk::Chore;
-use super::handle::RepairCall;
-use super::port::KeeperPort;
+use super::port::{KeeperPort, RepairCall};
 use super::task::KeeperTask;
 
 /// Marks the tickets of repair among those of the keeper, which begin at 0.
@@ -49,8 +48,8 @@ impl<P: KeeperPort> Repairs<P> {
         }
     }
 
-    pub(super) fn next_timeout(&self) -> UnixMillis {
-        let never = UnixMillis::new(u64::MAX);
+    pub(super) fn next_timeout(&self) -> MonoMillis {
+        let never = MonoMillis::new(u64::MAX);
         self.engine.next_timeout().unwrap_or(never)
     }
 
@@ -80,7 +79,7 @@ impl<P: KeeperPort> Repairs<P> {
         }
     }
 
-    /// Returns the name that an operation has for repair; nothing when the keeper asked for it.
+    /// Returns the name that an operation has for repair, if repair asked for it.
     pub(super) fn own_ticket(ticket: Ticket) -> Option<Ticket> {
         ticket.0.checked_sub(REPAIR_TICKET).map(Ticket)
     }
@@ -110,7 +109,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let before = *self.repairs.counters();
-            let outputs = self.repairs.engine.handle(self.clock.now(), input);
+            let outputs = self.repairs.engine.handle(self.clock.both(), input);
             self.repairs.tell(&before);
             for output in outputs {
                 match output {
@@ -122,7 +121,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                     }
                     Output::Store(ticket, op) => {
                         let named = Ticket(ticket.0 | REPAIR_TICKET);
-                        self.store(REPAIR_SOURCE, TURN_COST, named, op);
+                        self.store(REPAIR_SOURCE, ROUND_COST, named, op);
                     }
                     Output::Import(ticket, replicas) => {
                         let call = CallId(ticket.0);
@@ -153,7 +152,7 @@ impl<P: KeeperPort> KeeperTask<P> {
 }
 
 /// The disk has more to do than it can; the comparison is made again later.
-fn no_room() -> StoreFault {
+fn no_room() -> StoreError {
     debug!("repair waits, since the disk is busy");
-    StoreFault::Io("the disk is busy".into())
+    StoreError::Io("the disk is busy".into())
 }

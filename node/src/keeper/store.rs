@@ -4,7 +4,7 @@
 //! batch of operations is one transaction, committed in two phases with an fsync each, so that
 //! whatever [`RedbStore::apply`] returned outlives a power cut.
 //!
-//! A fault closes the store for writing until it is opened again: after a failed fsync nobody knows
+//! An error closes the store for writing until it is opened again: after a failed fsync nobody knows
 //! what is on the disk, and the kernel will not say it twice.
 
 use std::collections::BTreeSet;
@@ -12,23 +12,21 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use redb::{
-    Builder, Database, Durability, Error, ReadOnlyTable, ReadableDatabase, ReadableTable as _,
+    Builder, Database, Durability, Error, ReadableDatabase, ReadableTable as _,
     ReadableTableMetadata as _, StorageBackend, TableHandle as _,
 };
 use restante_proto::{
     keeper::{
         ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore,
-        StoreFault, StoreOp, StoreOutcome, Usage,
+        StoreError, StoreOp, StoreOutcome, Usage, rules,
     },
     time::UnixMillis,
 };
 
 mod batch;
-mod fault;
+mod error;
 mod file;
 mod packs;
-#[cfg(feature = "planted")]
-mod planted;
 mod reader;
 mod room;
 mod salvage;
@@ -40,14 +38,14 @@ mod upkeep;
 pub use self::file::{OpenReport, Salvaged};
 use self::{
     batch::Batch,
-    fault::guarded,
+    error::guarded,
     packs::Sums,
-    reader::Reader,
+    reader::{Reader, Snapshot},
     room::{CappedFile, FreePages},
     tables::{
-        FORMAT, GRAVES, INDEX, ItemKey, KEY_BYTES, META, META_BYTES, META_FORMAT, META_FREE,
-        META_ITEMS, META_NEXT, META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS,
-        Pointer, PointerValue, TALLIES, TallyValue,
+        FORMAT, INDEX, KEY_BYTES, META, META_BYTES, META_FORMAT, META_FREE, META_ITEMS, META_NEXT,
+        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, TALLIES,
+        TOMBSTONES,
     },
     upkeep::Upkeep,
 };
@@ -72,7 +70,7 @@ const DAMAGED_COUNT_MAX: usize = 1_024;
 /// Why a store cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenFault {
+pub enum OpenError {
     /// Another process, or another part of this one, has it open.
     #[error("the keeper's store is in use by another process")]
     InUse,
@@ -84,7 +82,7 @@ pub enum OpenFault {
     },
     /// The disk refused, or what is on it is no sound store.
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(#[from] StoreError),
 }
 
 /// Whether opening reads the whole file, about a second for each GiB.
@@ -121,8 +119,8 @@ pub struct RedbStore {
     /// `None` once closed.
     database: Option<Database>,
     sums: Sums,
-    fault: OnceLock<StoreFault>,
-    damaged: BTreeSet<ItemKey>,
+    fault: OnceLock<StoreError>,
+    damaged: BTreeSet<ElementKey>,
     counters: StoreCounters,
     upkeep: Upkeep,
     /// The file and how much it may take, if it is a file.
@@ -137,12 +135,12 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// [`OpenFault`]. Never panics, whatever the storage holds.
+    /// [`OpenError`]. Never panics, whatever the storage holds.
     pub fn open_with_backend(
         backend: impl StorageBackend,
         cap_bytes: u64,
         check: Check,
-    ) -> Result<Self, OpenFault> {
+    ) -> Result<Self, OpenError> {
         Self::open_cached(backend, BACKEND_CACHE_BYTES, cap_bytes, check)
     }
 
@@ -151,7 +149,7 @@ impl RedbStore {
         cache_bytes: usize,
         cap_bytes: u64,
         check: Check,
-    ) -> Result<Self, OpenFault> {
+    ) -> Result<Self, OpenError> {
         let opened = guarded(|| {
             let opened = Builder::new()
                 .set_cache_size(cache_bytes)
@@ -165,7 +163,7 @@ impl RedbStore {
                 Ok(database) => Ok(Some(database)),
             }
         })?;
-        let database = opened.ok_or(OpenFault::InUse)?;
+        let database = opened.ok_or(OpenError::InUse)?;
         let mut store = Self {
             database: Some(database),
             sums: Sums::default(),
@@ -182,16 +180,14 @@ impl RedbStore {
                 store.initialise()?;
                 Sums::default()
             }
-            Loaded::Format(found) => return Err(OpenFault::UnknownFormat { found }),
+            Loaded::Format(found) => return Err(OpenError::UnknownFormat { found }),
         };
         store.sums.usage.cap_bytes = cap_bytes;
-        #[cfg(feature = "planted")]
-        store.planted_repair()?;
         Ok(store)
     }
 
     /// Returns why nothing can be stored any more, if that is so.
-    pub fn fault(&self) -> Option<&StoreFault> {
+    pub fn fault(&self) -> Option<&StoreError> {
         self.fault.get()
     }
 
@@ -199,8 +195,8 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`]; whatever was committed stays so.
-    pub fn close(mut self) -> Result<(), StoreFault> {
+    /// [`StoreError`]; whatever was committed stays so.
+    pub fn close(mut self) -> Result<(), StoreError> {
         self.shut_down()
     }
 
@@ -208,8 +204,8 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] when the disk fails.
-    pub fn recount(&self) -> Result<Usage, StoreFault> {
+    /// [`StoreError`] when the disk fails.
+    pub fn recount(&self) -> Result<Usage, StoreError> {
         let mut sums = Sums::default();
         sums.usage.cap_bytes = self.sums.usage.cap_bytes;
         self.watch(|| {
@@ -218,17 +214,17 @@ impl RedbStore {
             for entry in tx.open_table(INDEX)?.iter()? {
                 let (key, value) = entry?;
                 let pointer = Pointer::from_value(value.value());
-                let key = ItemKey::from_bytes(key.value());
+                let key = ElementKey::from_bytes(key.value());
                 let is_left_over = self.sums.stale > 0 && tallies.get(pointer.pack())?.is_none();
                 if let Some(key) = key.filter(|_| !is_left_over) {
-                    sums.add(key.kind, pointer.size_bytes);
+                    sums.usage.add(key.kind, u64::from(pointer.size_bytes));
                 }
             }
             Ok(sums.usage)
         })
     }
 
-    fn load(&self) -> Result<Loaded, StoreFault> {
+    fn load(&self) -> Result<Loaded, StoreError> {
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
             let tables: BTreeSet<String> = tx
@@ -272,7 +268,7 @@ impl RedbStore {
         })
     }
 
-    fn initialise(&self) -> Result<(), StoreFault> {
+    fn initialise(&self) -> Result<(), StoreError> {
         self.watch(|| {
             let tx = begin_durable(self.database()?)?;
             tx.open_table(META)?.insert(META_FORMAT, FORMAT)?;
@@ -282,25 +278,25 @@ impl RedbStore {
         })
     }
 
-    /// Runs `work` on a snapshot.
+    /// Runs `work` on a snapshot; returns with it which items it found damaged.
     fn read<T>(
         &self,
-        now: UnixMillis,
-        damaged: &mut Vec<ItemKey>,
-        work: impl FnOnce(&mut SnapshotReader<'_>) -> Result<T, Error>,
-    ) -> Result<T, StoreFault> {
+        work: impl FnOnce(&mut Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<(T, Vec<ElementKey>), StoreError> {
         self.watch(|| {
             let tx = self.database()?.begin_read()?;
-            work(&mut Reader {
+            let reader = Reader {
                 packs: &tx.open_table(PACKS)?,
-                graves: &tx.open_table(GRAVES)?,
+                tombstones: &tx.open_table(TOMBSTONES)?,
                 tallies: &tx.open_table(TALLIES)?,
                 index: &tx.open_table(INDEX)?,
                 open: None,
-                now,
                 swept: self.sums.swept_if_stale(),
-                damaged,
-            })
+            };
+            let damaged = Vec::new();
+            let mut snapshot = Snapshot { reader, damaged };
+            let done = work(&mut snapshot)?;
+            Ok((done, snapshot.damaged))
         })
     }
 
@@ -309,7 +305,7 @@ impl RedbStore {
         &mut self,
         now: UnixMillis,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>,
-    ) -> Result<T, StoreFault> {
+    ) -> Result<T, StoreError> {
         if let Some(fault) = self.fault.get() {
             return Err(fault.clone());
         }
@@ -342,7 +338,7 @@ impl RedbStore {
     }
 
     /// Runs calls into redb; the first fault closes the store for writing.
-    fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreFault> {
+    fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
         guarded(calls).map_err(|fault| {
             let first = self.fault.get_or_init(|| {
                 if let Some(mark) = &self.mark {
@@ -354,11 +350,11 @@ impl RedbStore {
         })
     }
 
-    fn shut_down(&mut self) -> Result<(), StoreFault> {
+    fn shut_down(&mut self) -> Result<(), StoreError> {
         let Some(database) = self.database.take() else {
             return Ok(());
         };
-        if let Some(fault @ StoreFault::Damaged(_)) = self.fault.get() {
+        if let Some(fault @ StoreError::Damaged(_)) = self.fault.get() {
             // Closing writes, and on pages that contradict each other redb can panic while it
             // panics.
             std::mem::forget(database);
@@ -372,7 +368,7 @@ impl RedbStore {
         Ok(())
     }
 
-    fn note_damaged(&mut self, keys: Vec<ItemKey>) {
+    fn note_damaged(&mut self, keys: Vec<ElementKey>) {
         self.counters.damaged_items += keys.len() as u64;
         let room = DAMAGED_COUNT_MAX.saturating_sub(self.damaged.len());
         self.damaged.extend(keys.into_iter().take(room));
@@ -388,18 +384,16 @@ impl ItemStore for RedbStore {
         &mut self,
         now: UnixMillis,
         ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreFault> {
-        #[cfg(feature = "planted")]
-        let now = restante_proto::planted::keepers_date(now);
-        if ops.iter().any(changes) {
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
+        if ops.iter().any(StoreOp::may_change) {
             return self.write(now, |batch| {
-                ops.into_iter().map(|op| batch.apply(op)).collect()
+                let ops = ops.into_iter();
+                ops.map(|op| rules::apply(batch, now, op)).collect()
             });
         }
-        let mut damaged = Vec::new();
-        let outcomes = self.read(now, &mut damaged, |reader| {
-            // Each of them is one that the reader answers.
-            let answers = ops.iter().map(|op| reader.answer(op));
+        let (outcomes, damaged) = self.read(|rows| {
+            let answers = ops.iter().map(|op| rules::answer(rows, now, op));
+            // Each of them is answered, since none of them changes anything.
             answers
                 .map(|answer| Ok(answer?.unwrap_or(StoreOutcome::Unknown)))
                 .collect()
@@ -408,9 +402,7 @@ impl ItemStore for RedbStore {
         Ok(outcomes)
     }
 
-    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
-        #[cfg(feature = "planted")]
-        let now = restante_proto::planted::keepers_date(now);
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
         self.keep_up(now, limit)
     }
 
@@ -423,8 +415,9 @@ impl ItemStore for RedbStore {
         now: UnixMillis,
         after: Option<HoldingKey>,
         limit: usize,
-    ) -> Result<HoldingsPage, StoreFault> {
-        self.read(now, &mut Vec::new(), |reader| reader.holdings(after, limit))
+    ) -> Result<HoldingsPage, StoreError> {
+        let page = self.read(|rows| rules::holdings(rows, now, after, limit));
+        Ok(page?.0)
     }
 
     fn elements(
@@ -432,8 +425,9 @@ impl ItemStore for RedbStore {
         now: UnixMillis,
         after: Option<ElementKey>,
         limit: usize,
-    ) -> Result<ElementPage, StoreFault> {
-        self.read(now, &mut Vec::new(), |reader| reader.elements(after, limit))
+    ) -> Result<ElementPage, StoreError> {
+        let page = self.read(|rows| rules::elements(rows, now, after, limit));
+        Ok(page?.0)
     }
 }
 
@@ -459,13 +453,6 @@ impl std::fmt::Debug for RedbStore {
     }
 }
 
-type SnapshotReader<'a> = Reader<
-    'a,
-    ReadOnlyTable<(u64, u64), &'static [u8]>,
-    ReadOnlyTable<(u64, u64), TallyValue>,
-    ReadOnlyTable<&'static [u8; KEY_BYTES], PointerValue>,
->;
-
 /// What was found when a store was opened.
 enum Loaded {
     Sums(Sums),
@@ -477,30 +464,9 @@ enum Loaded {
 fn begin_durable(database: &Database) -> Result<redb::WriteTransaction, Error> {
     let mut tx = database.begin_write()?;
     tx.set_durability(Durability::Immediate)?;
-    #[cfg(feature = "planted")]
-    planted::spare_fsync(&mut tx)?;
     // Strangers choose what is written: one phase trusts a checksum that they could aim at.
     tx.set_two_phase_commit(true);
     Ok(tx)
-}
-
-/// Tells whether an operation may change what is stored.
-const fn changes(op: &StoreOp) -> bool {
-    match op {
-        StoreOp::PutEnvelope { .. }
-        | StoreOp::PutCard { .. }
-        | StoreOp::PutChunk { .. }
-        | StoreOp::Ack { .. }
-        | StoreOp::DeleteChunk { .. }
-        | StoreOp::Bury(_) => true,
-        StoreOp::Offer { .. }
-        | StoreOp::List { .. }
-        | StoreOp::Get { .. }
-        | StoreOp::Cards { .. }
-        | StoreOp::Chunk { .. }
-        | StoreOp::Export { .. }
-        | StoreOp::Lacking { .. } => false,
-    }
 }
 
 fn show(format: Option<u64>) -> String {

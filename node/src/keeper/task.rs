@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use restante_proto::{
     keeper::{
-        CallId, ConnId, Input, Keeper, Output, SWEEP_INTERVAL_MS, Source, StoreFault, StoreOp,
-        TURN_COST, Ticket, TurnBounds, Turns,
+        CallId, ConnId, FairQueue, Input, Keeper, Output, QueueBounds, ROUND_COST, Source,
+        StoreError, StoreOp, Ticket,
     },
     limits::STORE_OPS_MAX,
     repair,
@@ -19,16 +19,16 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::disk::{BATCH_OPS_MAX, Chore, DiskQueue, DiskReport, DiskState};
-use super::handle::{Inlets, KeeperReport, Query, RepairCall};
-use super::lobby::{Visitor, cost_of};
-use super::port::{KeeperPort, LOCAL_SOURCE};
+use super::handle::{Inlets, KeeperReport, Query};
+use super::port::{KeeperPort, LOCAL_SOURCE, RepairCall};
 use super::repair::{REPAIR_SOURCE, Repairs};
+use super::request_queue::{QueuedRequest, cost_of};
 use crate::clock::Clock;
 
 /// The stream of the node's own person; the names of peers' substreams begin at 1.
 const LOCAL_CONN: ConnId = ConnId(0);
 /// Operations that may wait for the disk: the state machines have no more under way.
-const READY: TurnBounds = TurnBounds {
+const READY: QueueBounds = QueueBounds {
     count: STORE_OPS_MAX + repair::OPS_MAX,
     cost: u64::MAX,
     source_count: STORE_OPS_MAX + repair::OPS_MAX,
@@ -41,7 +41,7 @@ pub(super) struct KeeperTask<P: KeeperPort> {
     pub(super) port: P,
     inlets: Inlets<P>,
     /// Operations that wait for the next commit.
-    ready: Turns<(Ticket, StoreOp)>,
+    ready: FairQueue<(Ticket, StoreOp)>,
     /// A commit is under way.
     committing: bool,
     /// Operations that the disk will not do.
@@ -88,7 +88,7 @@ enum Event<P: KeeperPort> {
     Report(DiskReport),
     Query(Query),
     Closed(BTreeSet<P::Conn>),
-    Request(Source, Visitor<P>),
+    Request(Source, QueuedRequest<P>),
     Orphaned,
     Repair(RepairCall<P>),
     /// Another keeper has answered, or not.
@@ -120,7 +120,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             keeper,
             port,
             inlets,
-            ready: Turns::new(READY),
+            ready: FairQueue::new(READY),
             committing: false,
             lost: Vec::new(),
             disk,
@@ -170,20 +170,19 @@ impl<P: KeeperPort> KeeperTask<P> {
         if let Some(report) = self.lost_report() {
             return Event::Report(report);
         }
-        // A clock that was set back must not put the timer off for as long.
         let due = self.keeper.next_timeout().min(self.repairs.next_timeout());
-        let wait = due.since(self.clock.now()).min(SWEEP_INTERVAL_MS);
+        let wait = due.since(self.clock.mono());
         let Inlets {
-            lobby,
+            requests,
             repairs,
             queries,
             closed,
         } = &mut self.inlets;
-        if self.orphaned && lobby.is_empty() {
+        if self.orphaned && requests.is_empty() {
             return Event::End;
         }
         let (keeper, clock) = (&mut self.keeper, &self.clock);
-        let ready = |source| keeper.is_ready_for(clock.now(), source);
+        let ready = |source| keeper.is_ready_for(clock.mono(), source);
         tokio::select! {
             biased;
             () = tokio::time::sleep(Duration::from_millis(wait)) => Event::Timer,
@@ -194,7 +193,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             conns = closed.next() => Event::Closed(conns),
             Some((ticket, answer)) = self.repairs.answers.next() => Event::Answered(ticket, answer),
             Some(call) = repairs.recv() => Event::Repair(call),
-            (source, request) = lobby.next(ready) => Event::Request(source, request),
+            (source, request) = requests.next(ready) => Event::Request(source, request),
         }
     }
 
@@ -240,8 +239,8 @@ impl<P: KeeperPort> KeeperTask<P> {
         None
     }
 
-    async fn on_request(&mut self, source: Source, request: Visitor<P>) {
-        let Visitor {
+    async fn on_request(&mut self, source: Source, request: QueuedRequest<P>) {
+        let QueuedRequest {
             conn,
             token,
             payload,
@@ -259,7 +258,7 @@ impl<P: KeeperPort> KeeperTask<P> {
     async fn on_closed(&mut self, closed: &BTreeSet<P::Conn>) {
         // Requests that came before may still be waiting; a subscription among them would outlive
         // its substream.
-        self.inlets.lobby.discard(|conn| closed.contains(conn));
+        self.inlets.requests.discard(|conn| closed.contains(conn));
         for conn in closed {
             if let Some(id) = self.peers.forget(conn) {
                 self.step(Input::Closed(id)).await;
@@ -321,7 +320,7 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Returns what the disk would say of operations it will not do, if there are any.
     fn lost_report(&mut self) -> Option<DiskReport> {
-        let fault = || StoreFault::Io("its task has ended".into());
+        let fault = || StoreError::Io("its task has ended".into());
         let lost = std::mem::take(&mut self.lost);
         let results: Vec<_> = lost.into_iter().map(|lost| (lost, Err(fault()))).collect();
         (!results.is_empty()).then_some(DiskReport::Stored(results, self.disk_state))
@@ -360,9 +359,9 @@ impl<P: KeeperPort> KeeperTask<P> {
                 source, payload, ..
             } => (*source, cost_of(payload)),
             // What is taken over from other keepers.
-            _ => (REPAIR_SOURCE, TURN_COST),
+            _ => (REPAIR_SOURCE, ROUND_COST),
         };
-        for output in self.keeper.handle(self.clock.now(), input) {
+        for output in self.keeper.handle(self.clock.both(), input) {
             match output {
                 Output::Respond { call, response } => self.respond(call, &response).await,
                 Output::Store { ticket, op } => {
@@ -438,7 +437,7 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     fn status(&self) -> KeeperReport {
         let mut counters = self.keeper.counters().clone();
-        let refused = self.inlets.lobby.refused();
+        let refused = self.inlets.requests.refused();
         if refused > 0 {
             *counters.refusals.entry(Reason::Busy).or_default() += refused;
         }
@@ -447,7 +446,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             counters,
             store: self.disk_state.counters,
             subscriptions: self.keeper.subscriptions(),
-            waiting: self.inlets.lobby.usage(),
+            waiting: self.inlets.requests.usage(),
             ready: self.ready.usage(),
             load: self.keeper.load(),
             read_only: self.keeper.read_only().map(ToString::to_string),
@@ -458,7 +457,7 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Answers what was stored in the meantime and closes the store.
     async fn finish(mut self, told: Option<oneshot::Sender<()>>) {
-        self.inlets.lobby.close();
+        self.inlets.requests.close();
         if let Some(report) = self.lost_report() {
             self.on_report(report).await;
         }

@@ -8,8 +8,8 @@ use restante_proto::{
     Address, ItemId, NodeId,
     envelope::id_of,
     keeper::{
-        ElementKey, ElementPage, Expired, Holding, HoldingKey, HoldingKind, HoldingsPage,
-        ItemStore, MemoryStore, Policy, Source, StoreFault, StoreOp, StoreOutcome, Usage,
+        Holding, HoldingKey, HoldingKind, ItemStore as _, MemoryStore, Policy, Source, StoreError,
+        StoreLayer, StoreOp, StoreOutcome,
     },
     keys::SecretKey,
     limits::{DAY_MS, MINUTE_MS, SOURCE_OPS_MAX},
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::handle::LOCAL_PUSHES_WAITING_MAX;
-use super::lobby::WAITING;
+use super::request_queue::WAITING;
 use super::store::{KeeperStore, RedbStore};
 use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
 use crate::clock::{self, Clock};
@@ -333,7 +333,7 @@ async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
         gate: gate.clone(),
     };
     let mut world = World::start(store, Lane::inline());
-    gate.fail(StoreFault::DiskFull);
+    gate.fail(StoreError::DiskFull);
     let (envelope, expires) = envelope(1, MINUTE_MS);
     for call in [1, 2] {
         world.ask(1, call, world.deposit(&envelope, expires));
@@ -620,7 +620,7 @@ struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 #[derive(Default)]
 struct GateState {
     is_open: bool,
-    fault: Option<StoreFault>,
+    fault: Option<StoreError>,
     panics: bool,
     batches: Vec<usize>,
 }
@@ -631,7 +631,7 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    fn fail(&self, fault: StoreFault) {
+    fn fail(&self, fault: StoreError) {
         self.0.0.lock().unwrap().fault = Some(fault);
     }
 
@@ -643,7 +643,7 @@ impl Gate {
         self.0.0.lock().unwrap().batches.clone()
     }
 
-    fn pass(&self, count: usize) -> Option<StoreFault> {
+    fn pass(&self, count: usize) -> Option<StoreError> {
         let state = self.0.0.lock().unwrap();
         let mut state = self.0.1.wait_while(state, |state| !state.is_open).unwrap();
         state.batches.push(count);
@@ -659,42 +659,26 @@ struct GatedStore {
     gate: Gate,
 }
 
-impl ItemStore for GatedStore {
+impl StoreLayer for GatedStore {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn inner_mut(&mut self) -> &mut MemoryStore {
+        &mut self.store
+    }
+
     fn apply(
         &mut self,
         now: UnixMillis,
         ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
         match self.gate.pass(ops.len()) {
-            Some(fault) => Err(fault),
+            Some(error) => Err(error),
             None => self.store.apply(now, ops),
         }
-    }
-
-    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
-        self.store.sweep(now, limit)
-    }
-
-    fn usage(&self) -> Usage {
-        self.store.usage()
-    }
-
-    fn holdings(
-        &self,
-        now: UnixMillis,
-        after: Option<HoldingKey>,
-        limit: usize,
-    ) -> Result<HoldingsPage, StoreFault> {
-        self.store.holdings(now, after, limit)
-    }
-
-    fn elements(
-        &self,
-        now: UnixMillis,
-        after: Option<ElementKey>,
-        limit: usize,
-    ) -> Result<ElementPage, StoreFault> {
-        self.store.elements(now, after, limit)
     }
 }
 

@@ -11,7 +11,7 @@ use restante_proto::NodeId;
 
 use super::config::{NetConfig, Serve};
 use super::connection_limiter::ConnectionLimiter;
-use super::fault::SpawnFault;
+use super::error::SpawnError;
 use super::item;
 use super::limits::{
     DIALS_RESERVED, IDENTIFY_INTERVAL, NETWORK_NAME_BYTES_MAX, PING_INTERVAL, PING_TIMEOUT,
@@ -32,16 +32,16 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(network: &str) -> Result<Self, SpawnFault> {
-        let fault = || SpawnFault::NetworkName(network.into());
+    pub(super) fn new(network: &str) -> Result<Self, SpawnError> {
+        let error = || SpawnError::NetworkName(network.into());
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let length = 1..=NETWORK_NAME_BYTES_MAX;
         if !length.contains(&network.len()) || !network.bytes().all(plain) {
-            return Err(fault());
+            return Err(error());
         }
         let protocol = |name: &str| {
             let name = format!("/restante/{network}/{name}/1");
-            StreamProtocol::try_from_owned(name).map_err(|_| fault())
+            StreamProtocol::try_from_owned(name).map_err(|_| error())
         };
         Ok(Self {
             id: format!("/restante/{network}/id/1"),

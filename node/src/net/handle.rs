@@ -9,8 +9,8 @@ use restante_proto::{Address, NodeId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::error::{NetError, RequestError};
 use super::event::{ConnToken, InboundToken};
-use super::fault::{NetFault, RequestFault};
 use super::item::{Call, Kind, Via};
 use super::limits::PAYLOAD_BYTES_MAX;
 use super::peer::peer_of;
@@ -24,7 +24,7 @@ pub(super) enum Command {
         count: usize,
         /// Hears of whom the lookup takes for the nearest while it goes on.
         near: Option<watch::Sender<Vec<NodeId>>>,
-        reply: Reply<Result<Vec<NodeId>, NetFault>>,
+        reply: Reply<Result<Vec<NodeId>, NetError>>,
     },
     ClosestKnown {
         address: Address,
@@ -60,7 +60,7 @@ pub(super) enum Command {
     },
     Dial {
         address: Multiaddr,
-        reply: Reply<Result<(), NetFault>>,
+        reply: Reply<Result<(), NetError>>,
     },
     KnownPeers(Reply<Vec<(NodeId, Vec<Multiaddr>)>>),
     Status(Reply<NetStatus>),
@@ -81,7 +81,7 @@ pub struct NetHandle {
 #[derive(Debug)]
 pub struct Search {
     near: watch::Receiver<Vec<NodeId>>,
-    found: oneshot::Receiver<Result<Vec<NodeId>, NetFault>>,
+    found: oneshot::Receiver<Result<Vec<NodeId>, NetError>>,
 }
 
 /// What a lookup says.
@@ -90,7 +90,7 @@ pub enum Heard {
     /// Nodes that it takes for the nearest so far, nearest first; most of them have not answered.
     Near(Vec<NodeId>),
     /// What it found, as [`NetHandle::closest`] says it; nothing comes after that.
-    Found(Result<Vec<NodeId>, NetFault>),
+    Found(Result<Vec<NodeId>, NetError>),
 }
 
 impl Search {
@@ -98,7 +98,7 @@ impl Search {
     pub async fn next(&mut self) -> Heard {
         tokio::select! {
             biased;
-            found = &mut self.found => Heard::Found(found.unwrap_or(Err(NetFault::Closed))),
+            found = &mut self.found => Heard::Found(found.unwrap_or(Err(NetError::Closed))),
             Ok(()) = self.near.changed() => Heard::Near(self.near.borrow_and_update().clone()),
         }
     }
@@ -116,9 +116,9 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Busy`], [`NetFault::TimedOut`] when no node that was asked answered,
-    /// [`NetFault::Closed`].
-    pub async fn closest(&self, address: Address, count: usize) -> Result<Vec<NodeId>, NetFault> {
+    /// [`NetError::Busy`], [`NetError::TimedOut`] when no node that was asked answered,
+    /// [`NetError::Closed`].
+    pub async fn closest(&self, address: Address, count: usize) -> Result<Vec<NodeId>, NetError> {
         self.ask(|reply| Command::Closest {
             address,
             count,
@@ -132,8 +132,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn search(&self, address: Address, count: usize) -> Result<Search, NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn search(&self, address: Address, count: usize) -> Result<Search, NetError> {
         let (near, heard) = watch::channel(Vec::new());
         let (reply, found) = oneshot::channel();
         let near = Some(near);
@@ -152,12 +152,12 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
+    /// [`NetError::Closed`].
     pub async fn closest_known(
         &self,
         address: Address,
         count: usize,
-    ) -> Result<Vec<NodeId>, NetFault> {
+    ) -> Result<Vec<NodeId>, NetError> {
         self.ask(|reply| Command::ClosestKnown {
             address,
             count,
@@ -170,17 +170,17 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// See [`RequestFault`]; all of it, dialling included, ends at the deadline. After
-    /// [`RequestFault::TimedOut`] and [`RequestFault::Disconnected`] the request may have been
+    /// See [`RequestError`]; all of it, dialling included, ends at the deadline. After
+    /// [`RequestError::TimedOut`] and [`RequestError::Disconnected`] the request may have been
     /// carried out all the same.
     pub async fn request(
         &self,
         to: NodeId,
         payload: Bytes,
         deadline: Duration,
-    ) -> Result<Bytes, RequestFault> {
+    ) -> Result<Bytes, RequestError> {
         if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(RequestFault::TooLong(payload.len()));
+            return Err(RequestError::TooLong(payload.len()));
         }
         self.call(to, Kind::Request, payload, deadline).await
     }
@@ -195,7 +195,7 @@ impl NetHandle {
         of: NodeId,
         payload: Bytes,
         deadline: Duration,
-    ) -> Result<Bytes, RequestFault> {
+    ) -> Result<Bytes, RequestError> {
         self.call(of, Kind::Repair, payload, deadline).await
     }
 
@@ -203,8 +203,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn fellow_keepers(&self, count: usize) -> Result<Vec<NodeId>, NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn fellow_keepers(&self, count: usize) -> Result<Vec<NodeId>, NetError> {
         self.ask(|reply| Command::Neighbours { count, reply }).await
     }
 
@@ -219,7 +219,7 @@ impl NetHandle {
         of: NodeId,
         address: Address,
         deadline: Duration,
-    ) -> Result<Vec<NodeId>, RequestFault> {
+    ) -> Result<Vec<NodeId>, RequestError> {
         let question = Question {
             point: Point::of_address(&address),
         };
@@ -236,8 +236,8 @@ impl NetHandle {
         kind: Kind,
         payload: Bytes,
         deadline: Duration,
-    ) -> Result<Bytes, RequestFault> {
-        let to = peer_of(&to).ok_or(RequestFault::NotReachable)?;
+    ) -> Result<Bytes, RequestError> {
+        let to = peer_of(&to).ok_or(RequestError::NotReachable)?;
         let deadline = Instant::now() + deadline;
         let (reply, answer) = oneshot::channel();
         let command = Command::Request {
@@ -253,20 +253,20 @@ impl NetHandle {
             self.commands
                 .send(command)
                 .await
-                .map_err(|_| RequestFault::Closed)?;
-            answer.await.unwrap_or(Err(RequestFault::Disconnected))
+                .map_err(|_| RequestError::Closed)?;
+            answer.await.unwrap_or(Err(RequestError::Disconnected))
         };
         timeout_at(deadline, exchange)
             .await
-            .unwrap_or(Err(RequestFault::TimedOut))
+            .unwrap_or(Err(RequestError::TimedOut))
     }
 
     /// Answers an inbound request; when its substream is gone, the answer is dropped.
     ///
     /// # Errors
     ///
-    /// [`NetFault::TooLong`], [`NetFault::Closed`].
-    pub async fn respond(&self, token: InboundToken, payload: Bytes) -> Result<(), NetFault> {
+    /// [`NetError::TooLong`], [`NetError::Closed`].
+    pub async fn respond(&self, token: InboundToken, payload: Bytes) -> Result<(), NetError> {
         check_length(&payload)?;
         self.send(Command::Respond {
             via: token.via,
@@ -283,8 +283,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::TooLong`], [`NetFault::Closed`].
-    pub async fn push(&self, to: ConnToken, payload: Bytes) -> Result<(), NetFault> {
+    /// [`NetError::TooLong`], [`NetError::Closed`].
+    pub async fn push(&self, to: ConnToken, payload: Bytes) -> Result<(), NetError> {
         check_length(&payload)?;
         self.send(Command::Push { via: to.0, payload }).await
     }
@@ -296,8 +296,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn keep(&self, via: ConnToken, kept: bool) -> Result<(), NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn keep(&self, via: ConnToken, kept: bool) -> Result<(), NetError> {
         self.send(Command::Keep { via: via.0, kept }).await
     }
 
@@ -308,8 +308,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn hold(&self, node: NodeId) -> Result<(), NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn hold(&self, node: NodeId) -> Result<(), NetError> {
         let Some(peer) = peer_of(&node) else {
             return Ok(());
         };
@@ -320,8 +320,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn release(&self, node: NodeId) -> Result<(), NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn release(&self, node: NodeId) -> Result<(), NetError> {
         let Some(peer) = peer_of(&node) else {
             return Ok(());
         };
@@ -332,8 +332,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn learn(&self, node: NodeId, addresses: Vec<Multiaddr>) -> Result<(), NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn learn(&self, node: NodeId, addresses: Vec<Multiaddr>) -> Result<(), NetError> {
         let Some(peer) = peer_of(&node) else {
             return Ok(());
         };
@@ -344,8 +344,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Undialable`], [`NetFault::Closed`]. Success says that the dial has begun.
-    pub async fn dial(&self, address: Multiaddr) -> Result<(), NetFault> {
+    /// [`NetError::Undialable`], [`NetError::Closed`]. Success says that the dial has begun.
+    pub async fn dial(&self, address: Multiaddr) -> Result<(), NetError> {
         self.ask(|reply| Command::Dial { address, reply }).await?
     }
 
@@ -353,8 +353,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn known_peers(&self) -> Result<Vec<(NodeId, Vec<Multiaddr>)>, NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn known_peers(&self) -> Result<Vec<(NodeId, Vec<Multiaddr>)>, NetError> {
         self.ask(Command::KnownPeers).await
     }
 
@@ -362,8 +362,8 @@ impl NetHandle {
     ///
     /// # Errors
     ///
-    /// [`NetFault::Closed`].
-    pub async fn status(&self) -> Result<NetStatus, NetFault> {
+    /// [`NetError::Closed`].
+    pub async fn status(&self) -> Result<NetStatus, NetError> {
         self.ask(Command::Status).await
     }
 
@@ -373,23 +373,23 @@ impl NetHandle {
         let _ended = self.ask(Command::Shutdown).await;
     }
 
-    async fn send(&self, command: Command) -> Result<(), NetFault> {
+    async fn send(&self, command: Command) -> Result<(), NetError> {
         self.commands
             .send(command)
             .await
-            .map_err(|_| NetFault::Closed)
+            .map_err(|_| NetError::Closed)
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, NetFault> {
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, NetError> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await?;
-        answer.await.map_err(|_| NetFault::Closed)
+        answer.await.map_err(|_| NetError::Closed)
     }
 }
 
-fn check_length(payload: &Bytes) -> Result<(), NetFault> {
+fn check_length(payload: &Bytes) -> Result<(), NetError> {
     if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(NetFault::TooLong(payload.len()));
+        return Err(NetError::TooLong(payload.len()));
     }
     Ok(())
 }

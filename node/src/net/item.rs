@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::address::IpGroup;
 use super::connection_limiter::Refused;
-use super::fault::RequestFault;
+use super::error::RequestError;
 use super::limits::{
     DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
 };
@@ -173,13 +173,13 @@ impl Behaviour {
         }
         let known = self.dialled.contains_key(&peer);
         if !known && self.dialled.len() >= DIALLED_PEERS_MAX {
-            call.finish(Err(RequestFault::QueueFull));
+            call.finish(Err(RequestError::QueueFull));
             return;
         }
         let calls = self.dialled.entry(peer).or_default();
         calls.retain(|call| !call.reply.is_closed());
         if calls.len() >= REQUESTS_IN_FLIGHT_MAX + REQUESTS_WAITING_MAX {
-            call.finish(Err(RequestFault::QueueFull));
+            call.finish(Err(RequestError::QueueFull));
             return;
         }
         calls.push(call);
@@ -235,7 +235,7 @@ impl Behaviour {
                 .partition(|call: &Call| call.deadline > now && !call.reply.is_closed());
             *calls = due;
             for call in late {
-                call.finish(Err(RequestFault::TimedOut));
+                call.finish(Err(RequestError::TimedOut));
             }
             if self.dialled.get(&peer).is_none_or(Vec::is_empty) {
                 self.dialled.remove(&peer);
@@ -441,13 +441,13 @@ impl Behaviour {
             }
             return;
         }
-        let fault = match denied {
-            Some(Count::EstablishedOut | Count::Established | Count::Tcp) => RequestFault::NoRoom,
-            _ => RequestFault::NotReachable,
+        let error = match denied {
+            Some(Count::EstablishedOut | Count::Established | Count::Tcp) => RequestError::NoRoom,
+            _ => RequestError::NotReachable,
         };
         self.undialled.retain(|other| *other != peer);
         for call in self.dialled.remove(&peer).unwrap_or_default() {
-            call.finish(Err(fault));
+            call.finish(Err(error));
         }
         self.dial_next();
     }
@@ -495,7 +495,7 @@ impl Behaviour {
                 connection.idle = None;
                 return;
             }
-            Report::Fault => {
+            Report::Violation => {
                 self.emit(ToSwarm::GenerateEvent(Event::Broken(id)));
                 let connection = CloseConnection::One(id);
                 self.emit(ToSwarm::CloseConnection {

@@ -31,7 +31,7 @@ pub struct NetStatus {
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach it.
     pub external: Vec<Multiaddr>,
-    /// Refusals and faults since the start, by reason; see [`Count`].
+    /// Refusals and errors since the start, by reason; see [`Count`].
     pub counters: BTreeMap<&'static str, u64>,
 }
 
@@ -133,7 +133,7 @@ counts! {
 
 impl Count {
     /// Returns whether only a broken or hostile peer causes this, so that the connection is closed.
-    pub(super) const fn is_protocol_fault(self) -> bool {
+    pub(super) const fn is_protocol_violation(self) -> bool {
         matches!(
             self,
             Self::FrameShort

@@ -8,7 +8,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport as _, dns, noise, quic, tcp, yamux};
 
-use super::fault::SpawnFault;
+use super::error::SpawnError;
 use super::limits::{HANDSHAKE_TIMEOUT, NetLimits, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE};
 use super::paced::Paced;
 
@@ -20,12 +20,12 @@ pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;
 ///
 /// # Errors
 ///
-/// [`SpawnFault::Noise`] when the key cannot sign, [`SpawnFault::Resolver`] when the operating
+/// [`SpawnError::Noise`] when the key cannot sign, [`SpawnError::Resolver`] when the operating
 /// system's resolver configuration cannot be read.
-pub fn real(keypair: &Keypair, limits: &NetLimits) -> Result<Transport, SpawnFault> {
+pub fn real(keypair: &Keypair, limits: &NetLimits) -> Result<Transport, SpawnError> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
-        .authenticate(noise::Config::new(keypair).map_err(SpawnFault::Noise)?)
+        .authenticate(noise::Config::new(keypair).map_err(SpawnError::Noise)?)
         .multiplex(yamux_config(limits))
         .timeout(HANDSHAKE_TIMEOUT)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(Paced::new(muxer))))
@@ -36,7 +36,7 @@ pub fn real(keypair: &Keypair, limits: &NetLimits) -> Result<Transport, SpawnFau
         .map_err(io::Error::other)
         .boxed();
     let both = quic.or_transport(tcp).map(|either, _| either.into_inner());
-    let named = dns::tokio::Transport::system(both).map_err(SpawnFault::Resolver)?;
+    let named = dns::tokio::Transport::system(both).map_err(SpawnError::Resolver)?;
     Ok(named.boxed())
 }
 

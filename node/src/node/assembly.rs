@@ -1,4 +1,4 @@
-//! Network, keeper and client put together, on whatever they are given to stand on.
+//! Network, keeper and account put together, in whatever environment they are given.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,29 +13,30 @@ use tracing::{debug, info};
 
 use super::neighbours::{CHANGES_MAX, Neighbours};
 use super::{Costs, Lanes, NodeFault, control_loop, known, router};
-use crate::client::{self, Client, ClientEvent, Services, Settings};
+use crate::account::{self, AccountEvent, Driver, Services, Settings};
 use crate::clock::Clock;
 use crate::config::{Config, Profile, Serve};
 use crate::control::ControlCall;
 use crate::keeper::store::KeeperStore;
 use crate::keeper::{self, KeeperHandle};
 use crate::net::transport::Transport;
-use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnFault};
+use crate::net::{self, Keypair, NetConfig, NetEvent, NetHandle, NetLimits, Network, SpawnError};
+use crate::parts::part;
 use crate::vault::Vault;
 
 pub use super::known::PeerList;
 
 /// How long a keeper that ends waits for others to take over what it has.
 const LEAVE_MAX: Duration = Duration::from_secs(10);
-/// Events of the network that may wait for the client.
-const CLIENT_EVENTS_MAX: usize = 1_024;
+/// Events of the network that may wait for the account.
+const ACCOUNT_EVENTS_MAX: usize = 1_024;
 
 /// Makes the transport of the node with this key, under these limits.
 pub type MakeTransport =
-    Box<dyn FnOnce(&Keypair, &NetLimits) -> Result<Transport, SpawnFault> + Send>;
+    Box<dyn FnOnce(&Keypair, &NetLimits) -> Result<Transport, SpawnError> + Send>;
 
-/// What a node stands on, beside its vault and its store: the machine, or a simulated one.
-pub struct Ground {
+/// What a node runs in, beside its vault and its store: the machine, or a simulated one.
+pub struct Environment {
     /// The wall clock.
     pub clock: Clock,
     /// Where blocking work runs.
@@ -48,9 +49,9 @@ pub struct Ground {
     pub transport: MakeTransport,
 }
 
-impl std::fmt::Debug for Ground {
+impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ground")
+        f.debug_struct("Environment")
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }
@@ -67,8 +68,8 @@ pub fn create_account(
     clock: Clock,
     cost: IdCost,
 ) -> Result<IdInfo, NodeFault> {
-    let account = client::create_account(vault, handle, clock.now(), cost)?;
-    Ok(client::id_info(&account))
+    let account = account::create_account(vault, handle, clock.now(), cost)?;
+    Ok(restante_client::id_info(&account))
 }
 
 /// Runs a person's node until `stop` holds `true`; with a store, it keeps items for others.
@@ -81,15 +82,15 @@ pub fn create_account(
 ///
 /// Dropping the future ends the node as a crash would: nothing acknowledged is lost.
 pub async fn run_person<S: KeeperStore>(
-    ground: Ground,
+    environment: Environment,
     config: Config,
     vault: Vault,
     store: Option<S>,
     calls: mpsc::Receiver<ControlCall>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), NodeFault> {
-    let read = ground.lanes.vault.run(move || {
-        let account = client::read_account(&vault)?;
+    let read = environment.lanes.vault.run(move || {
+        let account = account::read_account(&vault)?;
         Ok::<_, NodeFault>((vault, account))
     });
     let (vault, account) = read.await??;
@@ -102,7 +103,7 @@ pub async fn run_person<S: KeeperStore>(
         network: config.network.clone(),
         retention_ms: config.retention_ms,
     };
-    let mut running = Running::start(ground, config, NetLimits::personal(), &key, store)?;
+    let mut running = Running::start(environment, config, NetLimits::personal(), &key, store)?;
     let services = Services {
         clock: running.clock,
         net: running.net.clone(),
@@ -110,14 +111,16 @@ pub async fn run_person<S: KeeperStore>(
         disk: running.lanes.vault.clone(),
         cpu: running.lanes.cpu.clone(),
         stamps: running.lanes.stamps.clone(),
-        cost: running.costs.id,
-        scheme: Arc::clone(&running.costs.stamps),
+        costs: restante_client::job::Costs {
+            id: running.costs.id,
+            stamps: Arc::clone(&running.costs.stamps),
+        },
     };
-    let client = Client::open(vault, services, settings).await?;
-    let (events_in, client_events) = mpsc::channel::<ClientEvent>(CLIENT_EVENTS_MAX);
+    let driver = Driver::open(vault, services, settings).await?;
+    let (events_in, account_events) = mpsc::channel::<AccountEvent>(ACCOUNT_EVENTS_MAX);
     running.route(Some(events_in));
     info!("the node is running");
-    client.run(calls, client_events, stop).await;
+    driver.run(calls, account_events, stop).await;
     running.end().await;
     Ok(())
 }
@@ -132,7 +135,7 @@ pub async fn run_person<S: KeeperStore>(
 ///
 /// Dropping the future ends the server as a crash would: nothing acknowledged is lost.
 pub async fn run_server<S: KeeperStore>(
-    ground: Ground,
+    environment: Environment,
     config: Config,
     key: SecretKey,
     store: S,
@@ -141,7 +144,7 @@ pub async fn run_server<S: KeeperStore>(
 ) -> Result<(), NodeFault> {
     let network = config.network.clone();
     let limits = NetLimits::community();
-    let mut running = Running::start(ground, config, limits, &key, Some(store))?;
+    let mut running = Running::start(environment, config, limits, &key, Some(store))?;
     running.route(None);
     info!("the server is running");
     let (net, clock) = (running.net.clone(), running.clock);
@@ -167,17 +170,17 @@ struct Running {
 
 impl Running {
     fn start<S: KeeperStore>(
-        ground: Ground,
+        environment: Environment,
         config: Config,
         limits: NetLimits,
         key: &SecretKey,
         store: Option<S>,
     ) -> Result<Self, NodeFault> {
         let mut seed = key.seed();
-        let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnFault::KeyKind)?;
-        let transport = (ground.transport)(&keypair, &limits)?;
+        let keypair = Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| SpawnError::KeyKind)?;
+        let transport = (environment.transport)(&keypair, &limits)?;
         let policy = policy_of(&config);
-        let known = known::read(&*ground.peers);
+        let known = known::read(&*environment.peers);
         let net_config = net_config(config, known, limits);
         let (net, events) = Network::spawn(&net_config, &keypair, transport)?;
         let keeper = store.map(|store| {
@@ -185,17 +188,17 @@ impl Running {
                 store,
                 key.clone(),
                 policy,
-                Arc::clone(&ground.costs.stamps),
+                Arc::clone(&environment.costs.stamps),
                 net.clone(),
-                ground.lanes.keeper.clone(),
-                ground.clock,
+                environment.lanes.keeper.clone(),
+                environment.clock,
             )
         });
         Ok(Self {
-            clock: ground.clock,
-            lanes: ground.lanes,
-            costs: ground.costs,
-            peers: ground.peers,
+            clock: environment.clock,
+            lanes: environment.lanes,
+            costs: environment.costs,
+            peers: environment.peers,
             net,
             events: Some(events),
             keeper,
@@ -205,18 +208,18 @@ impl Running {
     }
 
     /// Hands what the network receives to keeper and client, and remembers peers, from now on.
-    fn route(&mut self, client: Option<mpsc::Sender<ClientEvent>>) {
+    fn route(&mut self, client: Option<mpsc::Sender<AccountEvent>>) {
         if let Some(events) = self.events.take() {
             let (net, keeper) = (self.net.clone(), self.keeper.clone());
             let (changes, changes_waiting) = mpsc::channel(CHANGES_MAX);
             if let Some(keeper) = keeper.clone() {
                 let neighbours = Neighbours::new(net.clone(), keeper);
-                self.routing.spawn(neighbours.watch(changes_waiting));
+                self.routing.spawn(part(neighbours.watch(changes_waiting)));
             }
-            self.routing
-                .spawn(router::route(events, net, keeper, client, changes));
+            let route = router::route(events, net, keeper, client, changes);
+            self.routing.spawn(part(route));
             let (peers, net) = (Arc::clone(&self.peers), self.net.clone());
-            self.saving.spawn(known::keep(peers, net));
+            self.saving.spawn(part(known::keep(peers, net)));
         }
     }
 

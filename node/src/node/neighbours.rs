@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::keeper::KeeperHandle;
-use crate::net::{NetFault, NetHandle};
+use crate::net::{NetError, NetHandle};
 
 /// How often it is looked whether they are still there, whatever happens.
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -78,19 +78,19 @@ impl Neighbours {
         }
     }
 
-    async fn look(&mut self) -> Result<(), NetFault> {
+    async fn look(&mut self) -> Result<(), NetError> {
         let nearest = self.net.fellow_keepers(COMPARED_POINTS_MAX - 1).await?;
         let silent = self.silent(&nearest).await?;
         let live = nearest.iter().copied();
         let live = live.filter(|node| !silent.contains(node)).collect();
-        let partners = self.keeper.neighbours(live).await.ok_or(NetFault::Closed)?;
+        let partners = self.keeper.neighbours(live).await.ok_or(NetError::Closed)?;
         let partners: BTreeSet<NodeId> = partners.into_iter().collect();
         let nearest = nearest.into_iter().filter(|node| partners.contains(node));
         self.hold(nearest.take(HELD_MAX).collect()).await
     }
 
     /// Returns those of the `nearest` to whom connections should be kept, and who do not answer.
-    async fn silent(&self, nearest: &[NodeId]) -> Result<BTreeSet<NodeId>, NetFault> {
+    async fn silent(&self, nearest: &[NodeId]) -> Result<BTreeSet<NodeId>, NetError> {
         let held = nearest.iter().filter(|node| self.held.contains(node));
         let mut unsure: BTreeSet<NodeId> = held.copied().collect();
         if unsure.is_empty() {
@@ -107,7 +107,7 @@ impl Neighbours {
     }
 
     /// Keeps connections to these, and to no others.
-    async fn hold(&mut self, wanted: BTreeSet<NodeId>) -> Result<(), NetFault> {
+    async fn hold(&mut self, wanted: BTreeSet<NodeId>) -> Result<(), NetError> {
         for node in self.held.difference(&wanted) {
             self.net.release(*node).await?;
         }

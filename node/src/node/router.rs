@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::neighbours::Change;
-use crate::client::ClientEvent;
+use crate::account::AccountEvent;
 use crate::keeper::{self, KeeperHandle, KeeperRequest, RepairCall};
 use crate::net::{InboundToken, NetEvent, NetHandle};
 
@@ -32,7 +32,7 @@ pub(super) async fn route(
     mut events: mpsc::Receiver<NetEvent>,
     net: NetHandle,
     keeper: Option<KeeperHandle>,
-    client: Option<mpsc::Sender<ClientEvent>>,
+    client: Option<mpsc::Sender<AccountEvent>>,
     neighbours: mpsc::Sender<Change>,
 ) {
     let mut router = Router {
@@ -57,7 +57,7 @@ pub(super) async fn route(
 struct Router {
     net: NetHandle,
     keeper: Option<KeeperHandle>,
-    client: Option<mpsc::Sender<ClientEvent>>,
+    client: Option<mpsc::Sender<AccountEvent>>,
     neighbours: mpsc::Sender<Change>,
     refused: Refused<InboundToken>,
 }
@@ -97,11 +97,11 @@ impl Router {
                     keeper.closed(conn);
                 }
             }
-            NetEvent::Push { from, payload } => self.tell(ClientEvent::Push(from, payload)),
-            NetEvent::OutboundClosed(node) => self.tell(ClientEvent::Lost(node)),
+            NetEvent::Push { from, payload } => self.tell(AccountEvent::Push(from, payload)),
+            NetEvent::OutboundClosed(node) => self.tell(AccountEvent::Lost(node)),
             NetEvent::RoutingChanged => {
                 let _seen_later = self.neighbours.try_send(Change::Routing);
-                self.tell(ClientEvent::NetworkUp);
+                self.tell(AccountEvent::NetworkUp);
             }
             NetEvent::Mode(mode) => {
                 let _seen_later = self.neighbours.try_send(Change::Routing);
@@ -115,7 +115,7 @@ impl Router {
         }
     }
 
-    fn tell(&self, event: ClientEvent) {
+    fn tell(&self, event: AccountEvent) {
         if let Some(client) = &self.client
             && client.try_send(event).is_err()
         {

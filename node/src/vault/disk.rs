@@ -16,14 +16,14 @@ const FILE_MODE: u32 = 0o600;
 /// The disk refused or failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DiskFault {
+pub enum DiskError {
     #[error("the disk is full")]
     Full,
     #[error("the disk failed: {kind}")]
     Io { kind: ErrorKind },
 }
 
-impl From<&io::Error> for DiskFault {
+impl From<&io::Error> for DiskError {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full,
@@ -32,7 +32,7 @@ impl From<&io::Error> for DiskFault {
     }
 }
 
-impl From<io::Error> for DiskFault {
+impl From<io::Error> for DiskError {
     fn from(error: io::Error) -> Self {
         Self::from(&error)
     }

@@ -41,7 +41,7 @@ use zeroize::Zeroizing;
 
 use self::slot::Slots;
 use super::aead::SealKey;
-use super::disk::{self, DiskFault, FsFile};
+use super::disk::{self, DiskError, FsFile};
 use super::store_key::{Purpose, StoreKey};
 
 pub use self::slot::{MessageKey, SLOT_ID_BYTES, SlotId};
@@ -67,7 +67,7 @@ pub struct KeyFile {
 /// The key file refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyFault {
+pub enum KeyError {
     #[error("there is no key file")]
     Missing,
     #[error("a key file is there already")]
@@ -83,7 +83,7 @@ pub enum KeyFault {
     #[error("keys were made since the key file was opened, so it cannot be reconciled")]
     TooLateToReconcile,
     #[error(transparent)]
-    Disk(#[from] DiskFault),
+    Disk(#[from] DiskError),
     #[error("the key file stopped at an earlier failure and must be opened again")]
     NeedsReopen,
 }
@@ -91,7 +91,7 @@ pub enum KeyFault {
 /// A message body could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BodyFault {
+pub enum BodyError {
     #[error("the message was burnt")]
     Burnt,
     #[error("the message is damaged")]
@@ -99,7 +99,7 @@ pub enum BodyFault {
     #[error("the message has {got} bytes, the limit is {limit}")]
     TooLong { got: usize, limit: usize },
     #[error(transparent)]
-    Keys(#[from] KeyFault),
+    Keys(#[from] KeyError),
 }
 
 /// What [`KeyFile::reconcile`] found.
@@ -108,7 +108,8 @@ pub struct Reconciled {
     /// How many keys were burnt because no row names them.
     pub burnt_count: u32,
     /// The slots that a row names and whose key is gone: burnt before the row could be removed, or
-    /// damaged. Their bodies cannot be opened any more; the rows are to be removed.
+    /// damaged. Their bodies cannot be opened any more. They are to be burnt again before their rows
+    /// are removed: when the sync of the burning failed, it may have reached the memory alone.
     pub absent: Vec<SlotId>,
 }
 
@@ -117,15 +118,15 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::AlreadyThere`] or [`KeyFault::Disk`].
+    /// [`KeyError::AlreadyThere`] or [`KeyError::Disk`].
     pub fn create<R: CryptoRng + ?Sized>(
         path: &Path,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, KeyFault> {
-        let file = FsFile::create(path).map_err(path_fault)?;
+    ) -> Result<Self, KeyError> {
+        let file = FsFile::create(path).map_err(path_error)?;
         let made = Self::create_on(Box::new(file), key, rng)?;
-        disk::sync_folder(path).map_err(DiskFault::from)?;
+        disk::sync_folder(path).map_err(DiskError::from)?;
         Ok(made)
     }
 
@@ -133,21 +134,21 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::Missing`], [`KeyFault::InUse`], [`KeyFault::Damaged`] or [`KeyFault::Disk`].
-    pub fn open(path: &Path, key: &StoreKey) -> Result<Self, KeyFault> {
-        Self::open_on(Box::new(FsFile::open(path).map_err(path_fault)?), key)
+    /// [`KeyError::Missing`], [`KeyError::InUse`], [`KeyError::Damaged`] or [`KeyError::Disk`].
+    pub fn open(path: &Path, key: &StoreKey) -> Result<Self, KeyError> {
+        Self::open_on(Box::new(FsFile::open(path).map_err(path_error)?), key)
     }
 
     /// Creates the key file on an empty file of any kind.
     ///
     /// # Errors
     ///
-    /// [`KeyFault::AlreadyThere`] when the file is not empty, or [`KeyFault::Disk`].
+    /// [`KeyError::AlreadyThere`] when the file is not empty, or [`KeyError::Disk`].
     pub fn create_on<R: CryptoRng + ?Sized>(
         file: Box<dyn StorageBackend>,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, KeyFault> {
+    ) -> Result<Self, KeyError> {
         let mac_key = key.derive(Purpose::KeyFileHeader, &[]);
         Ok(Self::with_slots(
             Slots::create(file, &mac_key, tag_key(key), rng)?,
@@ -160,7 +161,7 @@ impl KeyFile {
     /// # Errors
     ///
     /// As [`KeyFile::open`].
-    pub fn open_on(file: Box<dyn StorageBackend>, key: &StoreKey) -> Result<Self, KeyFault> {
+    pub fn open_on(file: Box<dyn StorageBackend>, key: &StoreKey) -> Result<Self, KeyError> {
         let mac_key = key.derive(Purpose::KeyFileHeader, &[]);
         Ok(Self::with_slots(
             Slots::open(file, &mac_key, tag_key(key))?,
@@ -172,10 +173,10 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::Full`], [`KeyFault::Disk`] or [`KeyFault::NeedsReopen`].
-    pub fn allocate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Result<MessageKey, KeyFault> {
+    /// [`KeyError::Full`], [`KeyError::Disk`] or [`KeyError::NeedsReopen`].
+    pub fn allocate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> Result<MessageKey, KeyError> {
         let mut made = self.allocate_batch(1, rng)?;
-        made.pop().ok_or(KeyFault::Full {
+        made.pop().ok_or(KeyError::Full {
             limit: SLOT_COUNT_MAX,
         })
     }
@@ -187,14 +188,14 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::TooMany`], [`KeyFault::Full`], [`KeyFault::Disk`] or [`KeyFault::NeedsReopen`];
-    /// then no key was made. After [`KeyFault::Disk`] no key is made until the file is opened
+    /// [`KeyError::TooMany`], [`KeyError::Full`], [`KeyError::Disk`] or [`KeyError::NeedsReopen`];
+    /// then no key was made. After [`KeyError::Disk`] no key is made until the file is opened
     /// again, because a failed sync says nothing about what is on the disk.
     pub fn allocate_batch<R: CryptoRng + ?Sized>(
         &self,
         count: usize,
         rng: &mut R,
-    ) -> Result<Vec<MessageKey>, KeyFault> {
+    ) -> Result<Vec<MessageKey>, KeyError> {
         self.lock()?.allocate(count, rng)
     }
 
@@ -202,8 +203,8 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::Disk`].
-    pub fn read(&self, slot: SlotId) -> Result<Option<MessageKey>, KeyFault> {
+    /// [`KeyError::Disk`].
+    pub fn read(&self, slot: SlotId) -> Result<Option<MessageKey>, KeyError> {
         self.lock()?.read(slot)
     }
 
@@ -215,8 +216,8 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::Disk`]; then some of the keys may be destroyed, and the call is to be repeated.
-    pub fn burn(&self, slots: &[SlotId]) -> Result<usize, KeyFault> {
+    /// [`KeyError::Disk`]; then some of the keys may be destroyed, and the call is to be repeated.
+    pub fn burn(&self, slots: &[SlotId]) -> Result<usize, KeyError> {
         self.lock()?.burn(slots)
     }
 
@@ -227,9 +228,9 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::TooLateToReconcile`], [`KeyFault::Damaged`] when a row names a slot behind the end
-    /// of the file, or [`KeyFault::Disk`].
-    pub fn reconcile(&self, live: &BTreeSet<SlotId>) -> Result<Reconciled, KeyFault> {
+    /// [`KeyError::TooLateToReconcile`], [`KeyError::Damaged`] when a row names a slot behind the end
+    /// of the file, or [`KeyError::Disk`].
+    pub fn reconcile(&self, live: &BTreeSet<SlotId>) -> Result<Reconciled, KeyError> {
         self.lock()?.reconcile(live)
     }
 
@@ -237,8 +238,8 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFault::NeedsReopen`].
-    pub fn count(&self) -> Result<u32, KeyFault> {
+    /// [`KeyError::NeedsReopen`].
+    pub fn count(&self) -> Result<u32, KeyError> {
         Ok(self.lock()?.used_count())
     }
 
@@ -250,16 +251,16 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`BodyFault::TooLong`].
+    /// [`BodyError::TooLong`].
     pub fn seal_body<R: CryptoRng + ?Sized>(
         &self,
         key: &MessageKey,
         context: &[u8],
         body: &[u8],
         rng: &mut R,
-    ) -> Result<Vec<u8>, BodyFault> {
+    ) -> Result<Vec<u8>, BodyError> {
         if body.len() > BODY_BYTES_MAX {
-            return Err(BodyFault::TooLong {
+            return Err(BodyError::TooLong {
                 got: body.len(),
                 limit: BODY_BYTES_MAX,
             });
@@ -273,16 +274,16 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`BodyFault::Burnt`], [`BodyFault::Damaged`] or [`BodyFault::Keys`].
+    /// [`BodyError::Burnt`], [`BodyError::Damaged`] or [`BodyError::Keys`].
     pub fn open_body(
         &self,
         slot: SlotId,
         context: &[u8],
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, BodyFault> {
-        let key = self.read(slot)?.ok_or(BodyFault::Burnt)?;
+    ) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+        let key = self.read(slot)?.ok_or(BodyError::Burnt)?;
         let opened = self.body_key(&key).open(&body_aad(slot, context), sealed);
-        opened.ok_or(BodyFault::Damaged)
+        opened.ok_or(BodyError::Damaged)
     }
 
     fn with_slots(slots: Slots, key: &StoreKey) -> Self {
@@ -300,9 +301,9 @@ impl KeyFile {
         }
     }
 
-    fn lock(&self) -> Result<MutexGuard<'_, Slots>, KeyFault> {
+    fn lock(&self) -> Result<MutexGuard<'_, Slots>, KeyError> {
         // A panic under the lock leaves the map of free slots in doubt.
-        self.slots.lock().map_err(|_| KeyFault::NeedsReopen)
+        self.slots.lock().map_err(|_| KeyError::NeedsReopen)
     }
 }
 
@@ -321,12 +322,12 @@ fn body_aad(slot: SlotId, context: &[u8]) -> Vec<u8> {
     [slot.to_bytes().as_slice(), context].concat()
 }
 
-fn path_fault(error: io::Error) -> KeyFault {
+fn path_error(error: io::Error) -> KeyError {
     match error.kind() {
-        ErrorKind::NotFound => KeyFault::Missing,
-        ErrorKind::AlreadyExists => KeyFault::AlreadyThere,
-        ErrorKind::WouldBlock => KeyFault::InUse,
-        _ => DiskFault::from(error).into(),
+        ErrorKind::NotFound => KeyError::Missing,
+        ErrorKind::AlreadyExists => KeyError::AlreadyThere,
+        ErrorKind::WouldBlock => KeyError::InUse,
+        _ => DiskError::from(error).into(),
     }
 }
 

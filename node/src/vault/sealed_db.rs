@@ -23,7 +23,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 use tracing::debug;
 
-use super::disk::{self, DiskFault};
+use super::disk::{self, DiskError};
 use super::store_key::StoreKey;
 use crate::engine_panic::guarded;
 
@@ -73,7 +73,7 @@ pub struct SealedDb {
 /// The database refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DbFault {
+pub enum DbError {
     #[error("there is no database file")]
     Missing,
     #[error("a database file is there already")]
@@ -96,7 +96,7 @@ pub enum DbFault {
     /// The disk refused or failed; the transaction is there entirely or not at all, which shows
     /// when the database is opened again.
     #[error(transparent)]
-    Disk(#[from] DiskFault),
+    Disk(#[from] DiskError),
     #[error("the database stopped at an earlier failure and must be opened again")]
     NeedsReopen,
 }
@@ -106,19 +106,19 @@ impl SealedDb {
     ///
     /// # Errors
     ///
-    /// [`DbFault::AlreadyThere`] or [`DbFault::Disk`].
+    /// [`DbError::AlreadyThere`] or [`DbError::Disk`].
     pub fn create<R: CryptoRng + ?Sized>(
         path: &Path,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
+    ) -> Result<Self, DbError> {
         let file = disk::create_new(path).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => DbFault::AlreadyThere,
-            _ => DiskFault::from(error).into(),
+            ErrorKind::AlreadyExists => DbError::AlreadyThere,
+            _ => DiskError::from(error).into(),
         })?;
-        let backend = FileBackend::new(file).map_err(open_fault)?;
+        let backend = FileBackend::new(file).map_err(open_error)?;
         let made = Self::create_cached(backend, CACHE_BYTES, key, rng)?;
-        disk::sync_folder(path).map_err(DiskFault::from)?;
+        disk::sync_folder(path).map_err(DiskError::from)?;
         Ok(made)
     }
 
@@ -129,22 +129,22 @@ impl SealedDb {
     ///
     /// # Errors
     ///
-    /// Every [`DbFault`] but `AlreadyThere`, `DamagedRow`, `TooLong` and `NeedsReopen`. Never
+    /// Every [`DbError`] but `AlreadyThere`, `DamagedRow`, `TooLong` and `NeedsReopen`. Never
     /// panics, whatever the file holds.
     pub fn open<R: CryptoRng + ?Sized>(
         path: &Path,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
+    ) -> Result<Self, DbError> {
         let open = std::fs::OpenOptions::new()
             .read(true)
             .write(true)
             .open(path);
         let file = open.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => DbFault::Missing,
-            _ => DiskFault::from(error).into(),
+            ErrorKind::NotFound => DbError::Missing,
+            _ => DiskError::from(error).into(),
         })?;
-        let backend = FileBackend::new(file).map_err(open_fault)?;
+        let backend = FileBackend::new(file).map_err(open_error)?;
         Self::open_cached(backend, CACHE_BYTES, key, rng)
     }
 
@@ -152,12 +152,12 @@ impl SealedDb {
     ///
     /// # Errors
     ///
-    /// [`DbFault::AlreadyThere`] when the storage is not empty, or [`DbFault::Disk`].
+    /// [`DbError::AlreadyThere`] when the storage is not empty, or [`DbError::Disk`].
     pub fn create_with_backend<R: CryptoRng + ?Sized>(
         backend: impl StorageBackend,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
+    ) -> Result<Self, DbError> {
         Self::create_cached(backend, BACKEND_CACHE_BYTES, key, rng)
     }
 
@@ -166,9 +166,9 @@ impl SealedDb {
         cache_bytes: usize,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
-        if backend.len().map_err(DiskFault::from)? != 0 {
-            return Err(DbFault::AlreadyThere);
+    ) -> Result<Self, DbError> {
+        if backend.len().map_err(DiskError::from)? != 0 {
+            return Err(DbError::AlreadyThere);
         }
         let made = Self::start(backend, cache_bytes, key, rng)?;
         made.write(|tx| tx.put(OWN_TABLE, FORMAT_KEY, FORMAT))?;
@@ -184,7 +184,7 @@ impl SealedDb {
         backend: impl StorageBackend,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
+    ) -> Result<Self, DbError> {
         Self::open_cached(backend, BACKEND_CACHE_BYTES, key, rng)
     }
 
@@ -193,48 +193,48 @@ impl SealedDb {
         cache_bytes: usize,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
-        if backend.len().map_err(DiskFault::from)? == 0 {
+    ) -> Result<Self, DbError> {
+        if backend.len().map_err(DiskError::from)? == 0 {
             // redb would make a new database of it, and everything would seem to be gone.
-            return Err(DbFault::Damaged { why: "it is empty" });
+            return Err(DbError::Damaged { why: "it is empty" });
         }
         let opened = Self::start(backend, cache_bytes, key, rng)?;
         match opened.read(|tx| tx.get(OWN_TABLE, FORMAT_KEY)) {
             Ok(Some(format)) if format.as_slice() == FORMAT => Ok(opened),
-            Ok(Some(_)) => Err(DbFault::Damaged {
+            Ok(Some(_)) => Err(DbError::Damaged {
                 why: "its format is of another version",
             }),
-            Ok(None) => Err(DbFault::WrongKey),
-            Err(fault) => Err(fault),
+            Ok(None) => Err(DbError::WrongKey),
+            Err(error) => Err(error),
         }
     }
 
     /// Runs `work` in a transaction and commits it: when this returns `Ok`, all of it is durable.
     ///
-    /// An error of `work` rolls everything back, as does any fault of an operation, even if `work`
+    /// An error of `work` rolls everything back, as does any error of an operation, even if `work`
     /// went on after it. Only one write runs at a time; a second one waits, and inside `work` it
     /// waits forever.
     ///
     /// # Errors
     ///
-    /// What `work` returned; else the [`DbFault`] of the commit. After [`DbFault::Disk`] and
-    /// [`DbFault::Damaged`] the database refuses everything until it is opened again, and only
+    /// What `work` returned; else the [`DbError`] of the commit. After [`DbError::Disk`] and
+    /// [`DbError::Damaged`] the database refuses everything until it is opened again, and only
     /// then does it show whether this transaction took place.
-    pub fn write<T, E: From<DbFault>>(
+    pub fn write<T, E: From<DbError>>(
         &self,
         work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.check_usable()?;
         let mut tx = WriteTx::begin(self, self.lock_rng())?;
         let done = work(&mut tx);
-        match (done, tx.fault()) {
+        match (done, tx.error()) {
             (Ok(value), None) => {
                 tx.commit()?;
                 Ok(value)
             }
-            (Ok(_), Some(fault)) => {
+            (Ok(_), Some(error)) => {
                 tx.abort();
-                Err(fault.into())
+                Err(error.into())
             }
             (Err(error), _) => {
                 tx.abort();
@@ -247,8 +247,8 @@ impl SealedDb {
     ///
     /// # Errors
     ///
-    /// What `work` returned, or the [`DbFault`] of taking the snapshot.
-    pub fn read<T, E: From<DbFault>>(
+    /// What `work` returned, or the [`DbError`] of taking the snapshot.
+    pub fn read<T, E: From<DbError>>(
         &self,
         work: impl FnOnce(&ReadTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -268,14 +268,14 @@ impl SealedDb {
     ///
     /// # Errors
     ///
-    /// [`DbFault::Disk`]; whatever was committed stays committed.
-    pub fn close(mut self) -> Result<(), DbFault> {
+    /// [`DbError::Disk`]; whatever was committed stays committed.
+    pub fn close(mut self) -> Result<(), DbError> {
         let Some(database) = self.database.take() else {
             return Ok(());
         };
         guarded(|| database.close())
             .unwrap_or(Ok(()))
-            .map_err(fault_of)
+            .map_err(error_of)
     }
 
     fn start<R: CryptoRng + ?Sized>(
@@ -283,7 +283,7 @@ impl SealedDb {
         cache_bytes: usize,
         key: &StoreKey,
         rng: &mut R,
-    ) -> Result<Self, DbFault> {
+    ) -> Result<Self, DbError> {
         let opened = guarded(|| {
             Builder::new()
                 .set_cache_size(cache_bytes)
@@ -292,8 +292,8 @@ impl SealedDb {
                 .create_with_backend(backend)
         });
         let database = match opened {
-            Some(opened) => opened.map_err(open_fault)?,
-            None => return Err(DbFault::Damaged { why: PANICKED }),
+            Some(opened) => opened.map_err(open_error)?,
+            None => return Err(DbError::Damaged { why: PANICKED }),
         };
         Ok(Self {
             database: Some(database),
@@ -303,31 +303,31 @@ impl SealedDb {
         })
     }
 
-    fn check_usable(&self) -> Result<(), DbFault> {
+    fn check_usable(&self) -> Result<(), DbError> {
         if self.needs_reopen() {
-            Err(DbFault::NeedsReopen)
+            Err(DbError::NeedsReopen)
         } else {
             Ok(())
         }
     }
 
-    fn database(&self) -> Result<&Database, DbFault> {
-        self.database.as_ref().ok_or(DbFault::NeedsReopen)
+    fn database(&self) -> Result<&Database, DbError> {
+        self.database.as_ref().ok_or(DbError::NeedsReopen)
     }
 
-    /// Runs one call into redb; after a fault that says that redb's state is in doubt, the
+    /// Runs one call into redb; after a error that says that redb's state is in doubt, the
     /// database takes no more calls.
     fn watched<T, E: Into<redb::Error>>(
         &self,
         call: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, DbFault> {
-        let fault = match guarded(call) {
+    ) -> Result<T, DbError> {
+        let error = match guarded(call) {
             Some(Ok(value)) => return Ok(value),
-            Some(Err(error)) => fault_of(error),
-            None => DbFault::Damaged { why: PANICKED },
+            Some(Err(error)) => error_of(error),
+            None => DbError::Damaged { why: PANICKED },
         };
         self.broken.store(true, Ordering::Release);
-        Err(fault)
+        Err(error)
     }
 
     fn lock_rng(&self) -> MutexGuard<'_, StdRng> {
@@ -357,7 +357,7 @@ impl std::fmt::Debug for SealedDb {
 const PANICKED: &str = "its pages contradict each other";
 
 /// Sorts a failure of opening: here a short read is the file's fault, not the disk's.
-fn open_fault(error: impl Into<redb::Error>) -> DbFault {
+fn open_error(error: impl Into<redb::Error>) -> DbError {
     match error.into() {
         redb::Error::Io(error)
             if matches!(
@@ -366,28 +366,28 @@ fn open_fault(error: impl Into<redb::Error>) -> DbFault {
             ) =>
         {
             debug!(%error, "the database file cannot be read as one");
-            DbFault::Damaged {
+            DbError::Damaged {
                 why: "it is cut short or is no database",
             }
         }
-        error => fault_of(error),
+        error => error_of(error),
     }
 }
 
-fn fault_of(error: impl Into<redb::Error>) -> DbFault {
+fn error_of(error: impl Into<redb::Error>) -> DbError {
     let error = error.into();
     debug!(%error, "the database failed");
     match error {
-        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => DbFault::InUse,
-        redb::Error::Io(error) => DiskFault::from(error).into(),
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => DbError::InUse,
+        redb::Error::Io(error) => DiskError::from(error).into(),
         redb::Error::PreviousIo
         | redb::Error::DatabaseClosed
         | redb::Error::LockPoisoned(_)
-        | redb::Error::TransactionPoisoned => DbFault::NeedsReopen,
-        redb::Error::UpgradeRequired(_) => DbFault::Damaged {
+        | redb::Error::TransactionPoisoned => DbError::NeedsReopen,
+        redb::Error::UpgradeRequired(_) => DbError::Damaged {
             why: "it is in a format that this program never wrote",
         },
-        _ => DbFault::Damaged {
+        _ => DbError::Damaged {
             why: "its checksums do not match",
         },
     }

@@ -43,10 +43,10 @@ fn a_burnt_message_cannot_be_opened_with_the_pass_phrase() {
     let message_key = *vault.keys().read(slot).unwrap().unwrap().as_bytes();
     assert_eq!(body(&vault, slot).unwrap(), PLANTED[2]);
     vault.keys().burn(&[slot]).unwrap();
-    assert_eq!(body(&vault, slot), Err(BodyFault::Burnt));
+    assert_eq!(body(&vault, slot), Err(BodyError::Burnt));
     vault.close().unwrap();
     let vault = opened_later(home.path());
-    assert_eq!(body(&vault, slot), Err(BodyFault::Burnt));
+    assert_eq!(body(&vault, slot), Err(BodyError::Burnt));
     for file in [DATABASE_FILE, KEY_FILE, UNLOCK_FILE] {
         let bytes = fs::read(home.path().join(file)).unwrap();
         assert!(!contains(&bytes, &message_key), "{file}");
@@ -59,9 +59,9 @@ fn a_home_opens_with_its_pass_phrase_alone_and_once_at_a_time() {
     let (vault, slot) = with_message(home.path());
     assert_eq!(
         open(home.path(), b"wrong"),
-        Err(UnlockFault::WrongPassphrase.into())
+        Err(UnlockError::WrongPassphrase.into())
     );
-    assert_eq!(open(home.path(), PASSPHRASE), Err(DbFault::InUse.into()));
+    assert_eq!(open(home.path(), PASSPHRASE), Err(DbError::InUse.into()));
     vault.close().unwrap();
     let vault = opened_later(home.path());
     assert_eq!(body(&vault, slot).unwrap(), PLANTED[2]);
@@ -70,7 +70,7 @@ fn a_home_opens_with_its_pass_phrase_alone_and_once_at_a_time() {
     change_passphrase(home.path(), PASSPHRASE, b"new", cost, rng).unwrap();
     assert_eq!(
         open(home.path(), PASSPHRASE),
-        Err(UnlockFault::WrongPassphrase.into())
+        Err(UnlockError::WrongPassphrase.into())
     );
     assert_eq!(open(home.path(), b"new"), Ok(()));
 }
@@ -96,25 +96,25 @@ fn every_file_is_its_owners_alone() {
 fn a_home_that_is_there_or_half_there_is_not_replaced() {
     let home = tempfile::tempdir().unwrap();
     let (vault, _) = with_message(home.path());
-    assert_eq!(create(home.path()), Err(UnlockFault::AlreadyThere.into()));
+    assert_eq!(create(home.path()), Err(UnlockError::AlreadyThere.into()));
     vault.close().unwrap();
     fs::remove_file(home.path().join(UNLOCK_FILE)).unwrap();
     let database = fs::read(home.path().join(DATABASE_FILE)).unwrap();
     assert_eq!(
         create(home.path()),
-        Err(VaultFault::Leftover {
+        Err(VaultError::Leftover {
             file: DATABASE_FILE
         })
     );
     assert_eq!(
         open(home.path(), PASSPHRASE),
-        Err(UnlockFault::Missing.into())
+        Err(UnlockError::Missing.into())
     );
     assert!(fs::read(home.path().join(DATABASE_FILE)).unwrap() == database);
     fs::remove_file(home.path().join(DATABASE_FILE)).unwrap();
     assert_eq!(
         create(home.path()),
-        Err(VaultFault::Leftover { file: KEY_FILE })
+        Err(VaultError::Leftover { file: KEY_FILE })
     );
 }
 
@@ -155,23 +155,23 @@ fn files_of_two_homes_do_not_mix() {
         }
         open(home.path(), PASSPHRASE)
     };
-    assert_eq!(mixed(UNLOCK_FILE), Err(DbFault::WrongKey.into()));
-    assert_eq!(mixed(DATABASE_FILE), Err(DbFault::WrongKey.into()));
+    assert_eq!(mixed(UNLOCK_FILE), Err(DbError::WrongKey.into()));
+    assert_eq!(mixed(DATABASE_FILE), Err(DbError::WrongKey.into()));
     let why = "its header does not belong to this home";
-    assert_eq!(mixed(KEY_FILE), Err(KeyFault::Damaged { why }.into()));
+    assert_eq!(mixed(KEY_FILE), Err(KeyError::Damaged { why }.into()));
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    for (file, fault) in [
-        (UNLOCK_FILE, UnlockFault::Missing.into()),
-        (DATABASE_FILE, DbFault::Missing.into()),
-        (KEY_FILE, VaultFault::from(KeyFault::Missing)),
+    for (file, error) in [
+        (UNLOCK_FILE, UnlockError::Missing.into()),
+        (DATABASE_FILE, DbError::Missing.into()),
+        (KEY_FILE, VaultError::from(KeyError::Missing)),
     ] {
         let home = tempfile::tempdir().unwrap();
         with_message(home.path());
         fs::remove_file(home.path().join(file)).unwrap();
-        assert_eq!(open(home.path(), PASSPHRASE), Err(fault));
+        assert_eq!(open(home.path(), PASSPHRASE), Err(error));
         assert!(
             !home.path().join(file).exists(),
             "opening makes nothing new"
@@ -243,7 +243,7 @@ fn slot_of(row: &[u8]) -> SlotId {
     SlotId::from_bytes(*row.first_chunk().unwrap())
 }
 
-fn body(vault: &Vault, slot: SlotId) -> Result<Vec<u8>, BodyFault> {
+fn body(vault: &Vault, slot: SlotId) -> Result<Vec<u8>, BodyError> {
     let row = planted_row(vault);
     assert_eq!(slot_of(&row), slot);
     let opened = vault
@@ -261,11 +261,11 @@ fn planted_row(vault: &Vault) -> Vec<u8> {
         .to_vec()
 }
 
-fn create(home: &Path) -> Result<(), VaultFault> {
+fn create(home: &Path) -> Result<(), VaultError> {
     Vault::create(home, PASSPHRASE, PassCost::CheapForTests, &mut seeded(9)).map(drop)
 }
 
-fn open(home: &Path, passphrase: &[u8]) -> Result<(), VaultFault> {
+fn open(home: &Path, passphrase: &[u8]) -> Result<(), VaultError> {
     Vault::open(home, passphrase, &mut seeded(9)).map(drop)
 }
 

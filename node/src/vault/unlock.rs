@@ -12,7 +12,7 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::aead::{OVERHEAD_BYTES, SealKey};
-use super::disk::{self, DiskFault};
+use super::disk::{self, DiskError};
 use super::store_key::{KEY_BYTES, StoreKey};
 
 /// The length of an unlock file.
@@ -46,7 +46,7 @@ pub enum PassCost {
 /// The unlock file gave no store key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum UnlockFault {
+pub enum UnlockError {
     #[error("the pass phrase is wrong")]
     WrongPassphrase,
     #[error("there is no unlock file")]
@@ -58,22 +58,22 @@ pub enum UnlockFault {
     #[error("checking the pass phrase needs {kib} KiB of memory, and there is not enough")]
     OutOfMemory { kib: u32 },
     #[error(transparent)]
-    Disk(#[from] DiskFault),
+    Disk(#[from] DiskError),
 }
 
 /// Makes a new store key and writes the unlock file for it.
 ///
 /// # Errors
 ///
-/// [`UnlockFault::AlreadyThere`], [`UnlockFault::OutOfMemory`] or [`UnlockFault::Disk`].
+/// [`UnlockError::AlreadyThere`], [`UnlockError::OutOfMemory`] or [`UnlockError::Disk`].
 pub fn create<R: CryptoRng + ?Sized>(
     path: &Path,
     passphrase: &[u8],
     cost: PassCost,
     rng: &mut R,
-) -> Result<StoreKey, UnlockFault> {
-    if path.try_exists().map_err(DiskFault::from)? {
-        return Err(UnlockFault::AlreadyThere);
+) -> Result<StoreKey, UnlockError> {
+    if path.try_exists().map_err(DiskError::from)? {
+        return Err(UnlockError::AlreadyThere);
     }
     let key = StoreKey::random(rng);
     let staged = stage(path, &wrap(&key, passphrase, cost, rng)?)?;
@@ -85,8 +85,8 @@ pub fn create<R: CryptoRng + ?Sized>(
 ///
 /// # Errors
 ///
-/// Every [`UnlockFault`] but [`UnlockFault::AlreadyThere`].
-pub fn open(path: &Path, passphrase: &[u8]) -> Result<StoreKey, UnlockFault> {
+/// Every [`UnlockError`] but [`UnlockError::AlreadyThere`].
+pub fn open(path: &Path, passphrase: &[u8]) -> Result<StoreKey, UnlockError> {
     unwrap(&read(path)?, passphrase)
 }
 
@@ -97,7 +97,7 @@ pub fn open(path: &Path, passphrase: &[u8]) -> Result<StoreKey, UnlockFault> {
 ///
 /// # Errors
 ///
-/// As [`open`] for the old pass phrase; afterwards [`UnlockFault::Disk`], with the old file still
+/// As [`open`] for the old pass phrase; afterwards [`UnlockError::Disk`], with the old file still
 /// in its place.
 pub fn change_passphrase<R: CryptoRng + ?Sized>(
     path: &Path,
@@ -105,10 +105,10 @@ pub fn change_passphrase<R: CryptoRng + ?Sized>(
     new: &[u8],
     cost: PassCost,
     rng: &mut R,
-) -> Result<(), UnlockFault> {
+) -> Result<(), UnlockError> {
     let key = open(path, old)?;
     let staged = with_suffix(path, ".change");
-    disk::write_new(&staged, &wrap(&key, new, cost, rng)?).map_err(DiskFault::from)?;
+    disk::write_new(&staged, &wrap(&key, new, cost, rng)?).map_err(DiskError::from)?;
     publish(&staged, path)
 }
 
@@ -132,13 +132,13 @@ pub fn change_passphrase<R: CryptoRng + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`UnlockFault::OutOfMemory`].
+/// [`UnlockError::OutOfMemory`].
 pub fn wrap<R: CryptoRng + ?Sized>(
     key: &StoreKey,
     passphrase: &[u8],
     cost: PassCost,
     rng: &mut R,
-) -> Result<[u8; UNLOCK_FILE_BYTES], UnlockFault> {
+) -> Result<[u8; UNLOCK_FILE_BYTES], UnlockError> {
     let (memory, passes, lanes) = cost.parameters();
     let mut file = [0; UNLOCK_FILE_BYTES];
     file[..COST_AT].copy_from_slice(MAGIC);
@@ -158,9 +158,9 @@ pub fn wrap<R: CryptoRng + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`UnlockFault::Damaged`], [`UnlockFault::WrongPassphrase`] or [`UnlockFault::OutOfMemory`].
-pub fn unwrap(file: &[u8], passphrase: &[u8]) -> Result<StoreKey, UnlockFault> {
-    let damaged = |why| UnlockFault::Damaged { why };
+/// [`UnlockError::Damaged`], [`UnlockError::WrongPassphrase`] or [`UnlockError::OutOfMemory`].
+pub fn unwrap(file: &[u8], passphrase: &[u8]) -> Result<StoreKey, UnlockError> {
+    let damaged = |why| UnlockError::Damaged { why };
     let file: &[u8; UNLOCK_FILE_BYTES] = file
         .try_into()
         .map_err(|_| damaged("it has the wrong length"))?;
@@ -184,7 +184,7 @@ pub fn unwrap(file: &[u8], passphrase: &[u8]) -> Result<StoreKey, UnlockFault> {
     let wrapping = stretch(passphrase, &file[SALT_AT..SEALED_AT], memory, passes, lanes)?;
     let opened = wrapping
         .open(&file[..SEALED_AT], &file[SEALED_AT..CHECKSUM_AT])
-        .ok_or(UnlockFault::WrongPassphrase)?;
+        .ok_or(UnlockError::WrongPassphrase)?;
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     key.copy_from_slice(&opened);
     Ok(StoreKey::from_bytes(key))
@@ -201,7 +201,7 @@ impl PassCost {
 }
 
 /// Writes the file beside its final place, under the name [`staged_path`] gives.
-pub(super) fn stage(path: &Path, file: &[u8]) -> Result<PathBuf, DiskFault> {
+pub(super) fn stage(path: &Path, file: &[u8]) -> Result<PathBuf, DiskError> {
     let staged = staged_path(path);
     disk::write_new(&staged, file)?;
     disk::sync_folder(&staged)?;
@@ -209,8 +209,8 @@ pub(super) fn stage(path: &Path, file: &[u8]) -> Result<PathBuf, DiskFault> {
 }
 
 /// Puts a staged file in its final place.
-pub(super) fn publish(staged: &Path, path: &Path) -> Result<(), UnlockFault> {
-    Ok(disk::rename(staged, path).map_err(DiskFault::from)?)
+pub(super) fn publish(staged: &Path, path: &Path) -> Result<(), UnlockError> {
+    Ok(disk::rename(staged, path).map_err(DiskError::from)?)
 }
 
 /// Where the file of an unfinished creation lies.
@@ -226,19 +226,19 @@ const SALT_AT: usize = COST_AT + 12;
 const SEALED_AT: usize = SALT_AT + SALT_BYTES;
 const CHECKSUM_AT: usize = SEALED_AT + KEY_BYTES + OVERHEAD_BYTES;
 
-fn read(path: &Path) -> Result<Vec<u8>, UnlockFault> {
-    let fault = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => UnlockFault::Missing,
-        _ => DiskFault::from(error).into(),
+fn read(path: &Path) -> Result<Vec<u8>, UnlockError> {
+    let error = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => UnlockError::Missing,
+        _ => DiskError::from(error).into(),
     };
     // Looked at before it is read, so that a huge file is not.
-    let length = std::fs::metadata(path).map_err(fault)?.len();
+    let length = std::fs::metadata(path).map_err(error)?.len();
     if length != UNLOCK_FILE_BYTES as u64 {
-        return Err(UnlockFault::Damaged {
+        return Err(UnlockError::Damaged {
             why: "it has the wrong length",
         });
     }
-    std::fs::read(path).map_err(fault)
+    std::fs::read(path).map_err(error)
 }
 
 /// Turns the pass phrase into the keys that wrap the store key.
@@ -248,8 +248,8 @@ fn stretch(
     memory: u32,
     passes: u32,
     lanes: u32,
-) -> Result<SealKey, UnlockFault> {
-    let refused = |_| UnlockFault::Damaged {
+) -> Result<SealKey, UnlockError> {
+    let refused = |_| UnlockError::Damaged {
         why: "its Argon2id cost makes no sense",
     };
     let params = Params::new(memory, passes, lanes, Some(2 * KEY_BYTES)).map_err(refused)?;
@@ -258,7 +258,7 @@ fn stretch(
     let mut scratch = Zeroizing::new(Vec::new());
     scratch
         .try_reserve_exact(blocks)
-        .map_err(|_| UnlockFault::OutOfMemory { kib: memory })?;
+        .map_err(|_| UnlockError::OutOfMemory { kib: memory })?;
     scratch.resize(blocks, Block::new());
     let mut keys = Zeroizing::new([0; 2 * KEY_BYTES]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -10,13 +10,13 @@ use crate::{
         EPOCHS_PAST_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS,
     },
     mailbox::{Mailbox, OwnerProof, OwnerRequest, Rule},
-    request::{Admission, Reason, Refusal, Request},
+    request::{self, Reason, Refusal, Request},
     stamp::{Challenge, Stamp, StampScheme},
     time::UnixMillis,
 };
 
 /// What a request is judged by.
-pub(super) struct Desk<'a> {
+pub(super) struct Admission<'a> {
     pub(super) now: UnixMillis,
     pub(super) node: &'a NodeId,
     pub(super) policy: &'a Policy,
@@ -26,7 +26,7 @@ pub(super) struct Desk<'a> {
     pub(super) certificates: &'a mut Certificates,
 }
 
-impl Desk<'_> {
+impl Admission<'_> {
     /// Turns an admissible request into the store operation it asks for.
     pub(super) fn admit(&mut self, request: Request) -> Result<StoreOp, Refusal> {
         match request {
@@ -93,7 +93,7 @@ impl Desk<'_> {
             Request::DeleteChunk { address, signature } => {
                 Ok(StoreOp::DeleteChunk { address, signature })
             }
-            // The engine answers subscriptions itself, before this desk.
+            // The engine answers subscriptions itself, before this.
             Request::Subscribe { .. } => Err(Refusal::of(Reason::Malformed)),
         }
     }
@@ -103,7 +103,7 @@ impl Desk<'_> {
         mailbox: Mailbox,
         expires: UnixMillis,
         bytes: bytes::Bytes,
-        admission: &Admission,
+        admission: &request::Admission,
     ) -> Result<StoreOp, Refusal> {
         if !ENVELOPE_BYTES.contains(&bytes.len()) {
             return Err(Refusal::of(Reason::TooLarge));
@@ -117,7 +117,7 @@ impl Desk<'_> {
         let id = id_of(&bytes);
         let mut budget = mailbox_budget(mailbox.rule);
         match (mailbox.rule, admission) {
-            (Rule::Stamp, Admission::Stamp(stamp)) => {
+            (Rule::Stamp, request::Admission::Stamp(stamp)) => {
                 let challenge = Challenge::envelope(&address, &id, expires);
                 self.stamp(&challenge, stamp, self.price(self.policy.envelope_effort))?;
                 // What the mailbox's own crowding adds to that, the store knows.
@@ -126,7 +126,7 @@ impl Desk<'_> {
                     ..budget
                 };
             }
-            (Rule::Capability, Admission::Capability(proof)) => {
+            (Rule::Capability, request::Admission::Capability(proof)) => {
                 let verified = self.certificates.verify(proof, &mailbox, &id, expires);
                 verified.map_err(|_| Refusal::of(Reason::Capability))?;
             }

@@ -1,13 +1,12 @@
 //! How much may wait, who may take how much of it, and what the last of it costs (SPEC 8.5).
 
-use super::{element::Warrant, store::StoreOutcome};
+use super::element::Warrant;
 use crate::{
     limits::{
         CAPABILITY_MAILBOX_BYTES_MAX, CAPABILITY_MAILBOX_COUNT_MAX, SOURCE_BYTES_MIN,
         SOURCE_CAP_PART, STAMP_MAILBOX_BYTES_MAX, STAMP_MAILBOX_COUNT_MAX,
     },
     mailbox::Rule,
-    request::Reason,
 };
 
 /// How much may wait in one mailbox, and what a stranger pays for a place.
@@ -40,20 +39,17 @@ pub const fn mailbox_budget(rule: Rule) -> Budget {
 
 /// What waits in a mailbox when an envelope comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MailboxUse {
-    /// Envelopes.
-    pub count: u32,
-    /// Their bytes.
-    pub bytes: u64,
+pub(super) struct MailboxUse {
+    pub(super) count: u32,
+    pub(super) bytes: u64,
     /// Envelopes of the holder whose envelope comes.
-    pub own_count: u32,
-    /// Their bytes.
-    pub own_bytes: u64,
+    pub(super) own_count: u32,
+    pub(super) own_bytes: u64,
 }
 
 impl MailboxUse {
     /// Adds an envelope that waits; `own` if its holder is the one whose envelope comes.
-    pub const fn add(&mut self, bytes: u64, own: bool) {
+    pub(super) const fn add(&mut self, bytes: u64, own: bool) {
         self.count += 1;
         self.bytes += bytes;
         if own {
@@ -76,37 +72,43 @@ pub const fn price_factor(used: u64, room: u64) -> u32 {
     }
 }
 
+/// Whether a new envelope has a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placement {
+    Fits,
+    Full,
+    /// The stamp is worth less than the place costs now.
+    Unpaid {
+        effort: u32,
+    },
+}
+
 /// Decides about a new envelope of `size` bytes, given what waits in its mailbox and what admitted
 /// it.
 ///
 /// The holder of a capability is never given more than it leaves to others: with n of them at their
 /// bound each has the (n + 1)th part, and one part is free.
-///
-/// # Errors
-///
-/// What the store says instead of taking it.
-pub fn place_envelope(
+pub(super) fn place_envelope(
     budget: Budget,
     held: MailboxUse,
     size: u64,
     warrant: &Warrant,
-) -> Result<(), StoreOutcome> {
-    let full = || StoreOutcome::Refused(Reason::Full);
+) -> Placement {
     let free_count = budget.count.saturating_sub(held.count);
     let free_bytes = budget.bytes.saturating_sub(held.bytes);
     if free_count == 0 || free_bytes < size {
-        return Err(full());
+        return Placement::Full;
     }
     let is_fair = held.own_count < free_count && held.own_bytes.saturating_add(size) <= free_bytes;
     if budget.shared && warrant.holder_tag() != 0 && !is_fair {
-        return Err(full());
+        return Placement::Full;
     }
     let factor = price_factor(u64::from(held.count), u64::from(budget.count));
     let effort = budget.effort.saturating_mul(factor);
     if warrant.worth() < u64::from(effort) {
-        return Err(StoreOutcome::Unpaid { effort });
+        return Placement::Unpaid { effort };
     }
-    Ok(())
+    Placement::Fits
 }
 
 /// Returns how many bytes one source may have stored in an hour at a keeper that takes `cap_bytes`.

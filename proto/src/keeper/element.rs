@@ -40,6 +40,11 @@ impl ElementKind {
         }
     }
 
+    /// Tells whether it is the memory of something that was deleted.
+    pub const fn is_tombstone(self) -> bool {
+        matches!(self, Self::Ack | Self::Deletion)
+    }
+
     /// Returns the kind of a number.
     pub const fn from_byte(byte: u8) -> Option<Self> {
         match byte {

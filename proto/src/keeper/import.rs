@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Budget, CallId, ElementKind, Keeper, Output, Pending, Replica, Source, StoreOp, Then, Ticket,
     Warrant,
-    admission::{Desk, card_terms},
+    admission::{Admission, card_terms},
     mailbox_budget,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     mailbox::{AckEntry, Rule},
     request::{Push, Reason, Refusal, Waiting},
     stamp::{Challenge, EFFORT_DEFAULT},
-    time::UnixMillis,
+    time::Now,
 };
 
 /// Whose operations these are: no source's share.
@@ -55,7 +55,7 @@ impl Keeper {
     /// Takes over what another keeper has handed over.
     pub(super) fn import(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         call: CallId,
         replicas: Vec<Replica>,
     ) -> Vec<Output> {
@@ -63,7 +63,7 @@ impl Keeper {
         let takes = has_room && self.read_only.is_none();
         let mut outputs = Vec::new();
         for replica in replicas.into_iter().filter(|_| takes) {
-            let Ok((op, push)) = self.desk(now).replica(replica) else {
+            let Ok((op, push)) = self.admission(now.date).replica(replica) else {
                 continue;
             };
             let ticket = Ticket(self.next_ticket);
@@ -75,7 +75,7 @@ impl Keeper {
                 then,
                 charge: None,
             };
-            self.begin(now, ticket, pending);
+            self.begin(now.mono, ticket, pending);
             outputs.push(Output::Store { ticket, op });
         }
         if outputs.is_empty() {
@@ -87,7 +87,7 @@ impl Keeper {
     }
 }
 
-impl Desk<'_> {
+impl Admission<'_> {
     /// Turns what another keeper hands over into the store operation it stands for.
     fn replica(&self, replica: Replica) -> Result<(StoreOp, Option<Push>), Refusal> {
         let malformed = Refusal::of(Reason::Malformed);
@@ -211,7 +211,7 @@ impl Desk<'_> {
         let id = ItemId::new(replica.key.name);
         let verified = AckEntry { id, signature }.verify(&mailbox);
         verified.map_err(|_| Refusal::of(Reason::Signature))?;
-        self.grave(replica)
+        self.tombstone(replica)
     }
 
     fn deletion_replica(&self, replica: Replica, warrant: &Warrant) -> Result<StoreOp, Refusal> {
@@ -220,14 +220,14 @@ impl Desk<'_> {
         let verified =
             PublicKey::new(replica.key.name).verify(context::SIGN_DELETE, &signed, &signature);
         verified.map_err(|_| Refusal::of(Reason::Signature))?;
-        self.grave(replica)
+        self.tombstone(replica)
     }
 
-    fn grave(&self, replica: Replica) -> Result<StoreOp, Refusal> {
+    fn tombstone(&self, replica: Replica) -> Result<StoreOp, Refusal> {
         self.life(replica.until, MESSAGE_TTL_MAX_MS)?;
         if !replica.item.is_empty() {
             return Err(Refusal::of(Reason::Malformed));
         }
-        Ok(StoreOp::Bury(Box::new(replica)))
+        Ok(StoreOp::ApplyTombstone(Box::new(replica)))
     }
 }

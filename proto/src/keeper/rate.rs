@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Source;
-use crate::time::UnixMillis;
+use crate::time::MonoMillis;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ pub(super) struct RateLimiter {
 struct Bucket {
     /// Below zero while it is in debt.
     tokens: i64,
-    updated: UnixMillis,
+    updated: MonoMillis,
 }
 
 impl RateLimiter {
@@ -38,7 +38,7 @@ impl RateLimiter {
     }
 
     /// Takes `tokens` tokens from the bucket of `source`, if they are there.
-    pub(super) fn admit(&mut self, now: UnixMillis, source: Source, tokens: u64) -> bool {
+    pub(super) fn admit(&mut self, now: MonoMillis, source: Source, tokens: u64) -> bool {
         let price = price_of(tokens);
         if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&source) {
             self.forget_idle(now);
@@ -69,7 +69,7 @@ impl RateLimiter {
     }
 
     /// Tells whether a single request of `source` would be let in.
-    pub(super) fn would_admit(&mut self, now: UnixMillis, source: Source) -> bool {
+    pub(super) fn would_admit(&mut self, now: MonoMillis, source: Source) -> bool {
         let (per_second, burst) = (self.per_second, self.burst);
         self.buckets.get_mut(&source).is_none_or(|bucket| {
             bucket.refill(now, per_second, burst);
@@ -84,7 +84,7 @@ impl RateLimiter {
     }
 
     /// Forgets the groups whose buckets are full again.
-    pub(super) fn forget_idle(&mut self, now: UnixMillis) {
+    pub(super) fn forget_idle(&mut self, now: MonoMillis) {
         let (per_second, burst) = (self.per_second, self.burst);
         self.buckets.retain(|_, bucket| {
             bucket.refill(now, per_second, burst);
@@ -101,12 +101,11 @@ fn price_of(tokens: u64) -> i64 {
 }
 
 impl Bucket {
-    fn refill(&mut self, now: UnixMillis, per_second: u64, burst: i64) {
+    fn refill(&mut self, now: MonoMillis, per_second: u64, burst: i64) {
         // `per_second` tokens a second are as many thousandths a millisecond.
         let gained = now.since(self.updated).saturating_mul(per_second);
         let gained = i64::try_from(gained).unwrap_or(i64::MAX);
         self.tokens = self.tokens.saturating_add(gained).min(burst);
-        // After the clock was set back, time passes from there.
         self.updated = now;
     }
 }

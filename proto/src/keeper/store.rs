@@ -1,17 +1,16 @@
-//! The keeper's store as the state machine sees it: operations, outcomes, and the rules they follow
-//! (SPEC 8.3).
+//! The keeper's store as the state machine sees it: operations and outcomes (SPEC 8.3).
 
 use bytes::Bytes;
 
 use super::{
     budget::Budget,
-    element::{Element, ElementKey, ElementPage, Replica},
+    element::{Element, ElementKey, ElementKind, ElementPage, Replica},
 };
 use crate::{
     Address, ItemId,
-    card::{CardRecord, RecordKind},
+    card::CardRecord,
     keys::{PublicKey, Signature},
-    limits::{CARD_SLOTS, TOMBSTONE_BYTES},
+    limits::TOMBSTONE_BYTES,
     mailbox::{AckEntry, Mailbox},
     request::{Listed, Reason, Waiting},
     time::UnixMillis,
@@ -36,7 +35,8 @@ pub enum StoreOp {
         /// What admitted it, an encoded [`Warrant`](super::Warrant).
         warrant: Bytes,
     },
-    /// Keep a card record as [`place_card`] decides.
+    /// Keep a card record: a writer's record gives way only to a higher sequence of the same writer, and the end of an
+    /// account to nothing; a new writer needs a stamp and a free slot.
     PutCard {
         /// The record, its signature verified.
         record: Box<CardRecord>,
@@ -112,18 +112,39 @@ pub enum StoreOp {
     },
     /// Take over the memory of an ack or a deletion from another keeper, its signature verified, and delete what it
     /// is about.
-    Bury(Box<Replica>),
+    ApplyTombstone(Box<Replica>),
     /// Return these elements with all that another keeper needs, as far as they are held, in this order, until
     /// `REPLICAS_BYTES_MAX` is reached.
     Export {
         /// Which ones.
         keys: Vec<ElementKey>,
     },
-    /// Return those of these elements that are worth taking: not held, or held in a lower version, and not buried.
+    /// Return those of these elements that are worth taking: not held, or held in a lower version, and not acked.
     Lacking {
         /// Which ones.
         elements: Vec<Element>,
     },
+}
+
+impl StoreOp {
+    /// Tells whether it may change what is stored.
+    pub const fn may_change(&self) -> bool {
+        match self {
+            Self::PutEnvelope { .. }
+            | Self::PutCard { .. }
+            | Self::PutChunk { .. }
+            | Self::Ack { .. }
+            | Self::DeleteChunk { .. }
+            | Self::ApplyTombstone(_) => true,
+            Self::Offer { .. }
+            | Self::List { .. }
+            | Self::Get { .. }
+            | Self::Cards { .. }
+            | Self::Chunk { .. }
+            | Self::Export { .. }
+            | Self::Lacking { .. } => false,
+        }
+    }
 }
 
 /// What came of an operation.
@@ -171,10 +192,11 @@ pub enum StoreOutcome {
     Lacking(Vec<Element>),
 }
 
-/// Why an operation could not be done; nothing of it has happened, or nothing that counts.
+/// Why an operation could not be done; nothing of it has happened, or nothing that counts. The store must not be written
+/// to again before a restart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreFault {
+pub enum StoreError {
     /// The disk has no room left, below the cap the operator set.
     #[error("the disk is full")]
     DiskFull,
@@ -184,13 +206,6 @@ pub enum StoreFault {
     /// What was read is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-}
-
-impl StoreFault {
-    /// Tells whether the store must not be written to again before a restart.
-    pub const fn is_lasting(&self) -> bool {
-        true
-    }
 }
 
 /// What a sweep dropped.
@@ -222,6 +237,26 @@ impl Usage {
     pub const fn counted_bytes(&self) -> u64 {
         self.bytes
             .saturating_add(self.tombstones.saturating_mul(TOMBSTONE_BYTES))
+    }
+
+    /// Counts a row with so long a payload.
+    pub const fn add(&mut self, kind: ElementKind, payload_bytes: u64) {
+        if kind.is_tombstone() {
+            self.tombstones += 1;
+        } else {
+            self.items += 1;
+            self.bytes += payload_bytes;
+        }
+    }
+
+    /// Counts it no more.
+    pub const fn subtract(&mut self, kind: ElementKind, payload_bytes: u64) {
+        if kind.is_tombstone() {
+            self.tombstones = self.tombstones.saturating_sub(1);
+        } else {
+            self.items = self.items.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(payload_bytes);
+        }
     }
 
     /// Tells whether `bytes` more would stay within the cap.
@@ -298,19 +333,19 @@ pub trait ItemStore {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] when nothing can be promised about any of them.
+    /// [`StoreError`] when nothing can be promised about any of them.
     fn apply(
         &mut self,
         now: UnixMillis,
         ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreFault>;
+    ) -> Result<Vec<StoreOutcome>, StoreError>;
 
     /// Drops about `limit` expired items; a store that keeps together what ends together may drop some more.
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] when the disk fails.
-    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault>;
+    /// [`StoreError`] when the disk fails.
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError>;
 
     /// Returns how full the store is.
     fn usage(&self) -> Usage;
@@ -320,51 +355,103 @@ pub trait ItemStore {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] when the disk fails.
+    /// [`StoreError`] when the disk fails.
     fn holdings(
         &self,
         now: UnixMillis,
         after: Option<HoldingKey>,
         limit: usize,
-    ) -> Result<HoldingsPage, StoreFault>;
+    ) -> Result<HoldingsPage, StoreError>;
 
     /// Returns at most `limit` live elements, those after `after` in the order of keys.
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] when the disk fails.
+    /// [`StoreError`] when the disk fails.
     fn elements(
         &self,
         now: UnixMillis,
         after: Option<ElementKey>,
         limit: usize,
-    ) -> Result<ElementPage, StoreFault>;
+    ) -> Result<ElementPage, StoreError>;
 }
 
-/// What is to happen with a card record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlotDecision {
-    /// It replaces its writer's record, or takes a free slot.
-    Store,
-    /// The very record is there.
-    Held,
-    /// No, and why.
-    Refuse(Reason),
+/// A store around another: what it does not define itself, the store inside does.
+pub trait StoreLayer {
+    /// The store inside.
+    type Inner: ItemStore;
+
+    /// Returns the store inside.
+    fn inner(&self) -> &Self::Inner;
+
+    /// Returns the store inside.
+    fn inner_mut(&mut self) -> &mut Self::Inner;
+
+    /// See [`ItemStore::apply`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn apply(
+        &mut self,
+        now: UnixMillis,
+        ops: Vec<StoreOp>,
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
+        self.inner_mut().apply(now, ops)
+    }
+
+    /// See [`ItemStore::sweep`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
+        self.inner_mut().sweep(now, limit)
+    }
+
+    /// See [`ItemStore::usage`].
+    fn usage(&self) -> Usage {
+        self.inner().usage()
+    }
+
+    /// Returns the date that the store inside goes by for its pages.
+    fn date(&self, now: UnixMillis) -> UnixMillis {
+        now
+    }
 }
 
-/// Decides about a card record, given the live records at its locator (SPEC 8.4).
-///
-/// A writer's record gives way only to a higher sequence of the same writer, and a tombstone to
-/// nothing. A new writer needs a stamp and a free slot; nobody's slot is ever given to another.
-pub fn place_card(live: &[CardRecord], record: &CardRecord, stamped: bool) -> SlotDecision {
-    let own = live.iter().find(|held| held.writer == record.writer);
-    match own {
-        Some(held) if held == record => SlotDecision::Held,
-        Some(held) if held.kind == RecordKind::Tombstone => SlotDecision::Refuse(Reason::Sequence),
-        Some(held) if record.sequence <= held.sequence => SlotDecision::Refuse(Reason::Sequence),
-        Some(_) => SlotDecision::Store,
-        None if !stamped => SlotDecision::Refuse(Reason::Stamp),
-        None if live.len() >= CARD_SLOTS => SlotDecision::Refuse(Reason::Full),
-        None => SlotDecision::Store,
+impl<L: StoreLayer> ItemStore for L {
+    fn apply(
+        &mut self,
+        now: UnixMillis,
+        ops: Vec<StoreOp>,
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
+        StoreLayer::apply(self, now, ops)
+    }
+
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
+        StoreLayer::sweep(self, now, limit)
+    }
+
+    fn usage(&self) -> Usage {
+        StoreLayer::usage(self)
+    }
+
+    fn holdings(
+        &self,
+        now: UnixMillis,
+        after: Option<HoldingKey>,
+        limit: usize,
+    ) -> Result<HoldingsPage, StoreError> {
+        self.inner().holdings(self.date(now), after, limit)
+    }
+
+    fn elements(
+        &self,
+        now: UnixMillis,
+        after: Option<ElementKey>,
+        limit: usize,
+    ) -> Result<ElementPage, StoreError> {
+        self.inner().elements(self.date(now), after, limit)
     }
 }

@@ -7,26 +7,25 @@ use crate::{
     Address,
     limits::{SECOND_MS, SUBSCRIPTION_MS, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_CONNECTION_MAX},
     request::{Reason, Refusal},
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 /// Subscriptions by mailbox and by stream; the two maps always hold the same pairs.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    by_mailbox: BTreeMap<Address, BTreeMap<ConnId, UnixMillis>>,
+    by_mailbox: BTreeMap<Address, BTreeMap<ConnId, MonoMillis>>,
     by_conn: BTreeMap<ConnId, BTreeSet<Address>>,
     count: usize,
 }
 
 impl Subscriptions {
-    /// Adds or renews a subscription and returns until when it holds.
+    /// Adds or renews a subscription and returns until when it holds, by the date as it is now.
     pub(super) fn add(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         conn: ConnId,
         mailbox: Address,
     ) -> Result<UnixMillis, Refusal> {
-        let until = now.plus(SUBSCRIPTION_MS);
         let known = self.by_conn.get(&conn);
         let held = known.map_or(0, BTreeSet::len);
         if !known.is_some_and(|mailboxes| mailboxes.contains(&mailbox)) {
@@ -39,12 +38,12 @@ impl Subscriptions {
         self.by_mailbox
             .entry(mailbox)
             .or_default()
-            .insert(conn, until);
-        Ok(until)
+            .insert(conn, now.mono.plus(SUBSCRIPTION_MS));
+        Ok(now.date.plus(SUBSCRIPTION_MS))
     }
 
     /// Returns the streams subscribed to `mailbox`.
-    pub(super) fn of(&self, now: UnixMillis, mailbox: &Address) -> Vec<ConnId> {
+    pub(super) fn of(&self, now: MonoMillis, mailbox: &Address) -> Vec<ConnId> {
         let Some(conns) = self.by_mailbox.get(mailbox) else {
             return Vec::new();
         };
@@ -63,7 +62,7 @@ impl Subscriptions {
     }
 
     /// Drops subscriptions that were not renewed.
-    pub(super) fn expire(&mut self, now: UnixMillis) {
+    pub(super) fn expire(&mut self, now: MonoMillis) {
         let mut over = Vec::new();
         for (mailbox, conns) in &self.by_mailbox {
             let ended = conns.iter().filter(|(_, until)| **until <= now);

@@ -16,16 +16,22 @@ use crate::{
     receipt::{Claim, NONCE_BYTES, Receipt},
     request::{Admission, Push, Reason, Refusal, Request, Response, Waiting},
     stamp::{Challenge, CheapForTests, Stamp, StampScheme as _},
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 mod cards;
+mod clocks;
 mod mail;
 mod model;
+mod quotas;
 mod refusals;
-mod shares;
 
 const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
+
+/// Returns both times of a moment, while nobody sets the clock.
+const fn both(date: UnixMillis) -> Now {
+    Now::new(MonoMillis::new(date.get()), date)
+}
 
 /// A keeper with its store.
 struct Office {
@@ -56,7 +62,7 @@ impl Office {
         self.calls += 1;
         let (call, conn) = (CallId(self.calls), ConnId(conn));
         self.keeper.handle(
-            now,
+            both(now),
             Input::Request {
                 conn,
                 call,
@@ -85,7 +91,7 @@ impl Office {
                     Output::Store { ticket, op } => {
                         let result = self.store.apply(now, vec![op]);
                         let result = result.map(|mut outcomes| outcomes.remove(0));
-                        outputs.extend(self.keeper.handle(then, Input::Stored { ticket, result }));
+                        outputs.extend(self.keeper.handle(both(then), Input::Stored { ticket, result }));
                     }
                     Output::Push { conn, push } => pushes.push((conn, push)),
                     Output::Imported { .. } => unreachable!("nothing was handed over"),
@@ -159,7 +165,7 @@ impl Office {
     }
 
     fn timer(&mut self, now: UnixMillis) {
-        let outputs = self.keeper.handle(now, Input::Timer);
+        let outputs = self.keeper.handle(both(now), Input::Timer);
         for output in outputs {
             assert_eq!(output, Output::Sweep);
             self.store.sweep(now, usize::MAX).unwrap();

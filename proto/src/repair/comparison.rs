@@ -27,10 +27,10 @@ pub(super) enum Step {
     Done,
 }
 
-/// The other keeper says what no honest one says.
+/// The other keeper's answer is one that no honest keeper gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the other keeper's answer contradicts itself, or leads nowhere")]
-pub(super) struct Nonsense;
+pub(super) struct ContradictionError;
 
 /// A comparison under way.
 #[derive(Debug)]
@@ -105,11 +105,11 @@ impl Comparison {
     }
 
     /// The partner has said what is in the ranges.
-    pub(super) fn on_compared(&mut self, answers: Vec<RangeAnswer>) -> Result<Step, Nonsense> {
+    pub(super) fn on_compared(&mut self, answers: Vec<RangeAnswer>) -> Result<Step, ContradictionError> {
         let asked = std::mem::take(&mut self.asked);
         self.fruitless += 1;
         if asked.is_empty() || answers.len() != asked.len() || self.fruitless > FRUITLESS_MAX {
-            return Err(Nonsense);
+            return Err(ContradictionError);
         }
         for (range, answer) in asked.iter().zip(answers) {
             match answer {
@@ -129,16 +129,16 @@ impl Comparison {
     }
 
     /// The partner has handed over replicas, of those that were asked for the first ones that it has.
-    pub(super) fn on_replicas(&mut self, replicas: Vec<Replica>) -> Result<Step, Nonsense> {
+    pub(super) fn on_replicas(&mut self, replicas: Vec<Replica>) -> Result<Step, ContradictionError> {
         let asked = self.wanted.len().min(COPY_COUNT_MAX);
         if asked == 0 || !self.asked.is_empty() {
-            return Err(Nonsense);
+            return Err(ContradictionError);
         }
         let mut at = 0;
         for replica in &replicas {
             let rest = self.wanted.get(at..asked).unwrap_or_default();
             let place = rest.iter().position(|key| *key == replica.key);
-            at += place.ok_or(Nonsense)? + 1;
+            at += place.ok_or(ContradictionError)? + 1;
         }
         // What the partner no longer has is not asked for again.
         let served = if replicas.is_empty() { asked } else { at };
@@ -156,7 +156,7 @@ impl Comparison {
         self.next()
     }
 
-    fn look_closer(&mut self, range: &Range, parts: &[Part]) -> Result<(), Nonsense> {
+    fn look_closer(&mut self, range: &Range, parts: &[Part]) -> Result<(), ContradictionError> {
         let mut after = range.after;
         let mut ranges = Vec::with_capacity(parts.len());
         for part in parts {
@@ -165,7 +165,7 @@ impl Comparison {
         }
         let ends = parts.last().map(|part| part.to);
         if !are_in_order(ranges.iter().map(|(range, _)| range)) || ends != Some(range.to) {
-            return Err(Nonsense);
+            return Err(ContradictionError);
         }
         let ranges = ranges.into_iter().map(|(range, sum)| (range, Some(sum)));
         self.ranges.extend(ranges);

@@ -6,17 +6,17 @@ use bytes::Bytes;
 
 use super::{
     RepairRequest, RepairResponse, SALT_BYTES, Scan, Terms,
-    comparison::{Comparison, Nonsense, Step},
+    comparison::{Comparison, ContradictionError, Step},
     neighbourhood::{Change, Neighbourhood},
     shared::{self, Shared},
 };
 use crate::{
     NodeId, context,
-    keeper::{CallId, Replica, StoreFault, StoreOp, StoreOutcome, Ticket},
+    keeper::{CallId, Replica, StoreError, StoreOp, StoreOutcome, Ticket},
     limits::{CLOCK_SKEW_MS, COMPARED_POINTS_MAX, MINUTE_MS, SECOND_MS},
     request::{Reason, Refusal},
     routing::Point,
-    time::UnixMillis,
+    time::{MonoMillis, Now},
 };
 
 /// How often a keeper compares itself with each partner although nothing has happened, in milliseconds.
@@ -49,9 +49,9 @@ pub enum Input {
         payload: Bytes,
     },
     /// A scan is over.
-    Scanned(Ticket, Result<Box<Scan>, StoreFault>),
+    Scanned(Ticket, Result<Box<Scan>, StoreError>),
     /// The store has done an operation, or failed to.
-    Stored(Ticket, Result<StoreOutcome, StoreFault>),
+    Stored(Ticket, Result<StoreOutcome, StoreError>),
     /// So many replicas were taken, or were there already.
     Imported(Ticket, u64),
     /// Another keeper has answered, or not.
@@ -115,7 +115,7 @@ pub struct Repair {
 
 #[derive(Debug, Default)]
 struct Partner {
-    due: UnixMillis,
+    due: MonoMillis,
     failures: u32,
 }
 
@@ -146,11 +146,11 @@ impl Repair {
     }
 
     /// Takes an input and returns what is to be done.
-    pub fn handle(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Neighbours(live) => {
-                let change = self.neighbours.update(now, &live);
-                self.on_change(now, change, SETTLE_MS);
+                let change = self.neighbours.update(now.mono, &live);
+                self.on_change(now.mono, change, SETTLE_MS);
             }
             Input::Request {
                 call,
@@ -160,29 +160,25 @@ impl Repair {
             Input::Scanned(ticket, result) => return self.on_scanned(now, ticket, result),
             Input::Stored(ticket, result) => return self.on_stored(now, ticket, result),
             Input::Imported(ticket, taken) => {
-                let Some(current) = self
-                    .current
-                    .as_mut()
-                    .filter(|current| current.ticket == ticket)
-                else {
+                let Some(current) = self.current(ticket) else {
                     return Vec::new();
                 };
-                self.counters.copied += taken;
                 let step = current.comparison.on_imported(taken);
+                self.counters.copied += taken;
                 return self.on_step(now, Some(step));
             }
             Input::Answered(ticket, answer) => return self.on_answered(now, ticket, answer),
             Input::Leave => return self.leave(),
             Input::Timer => {
-                let change = self.neighbours.expire(now);
-                self.on_change(now, change, 0);
+                let change = self.neighbours.expire(now.mono);
+                self.on_change(now.mono, change, 0);
             }
         }
         self.begin(now)
     }
 
     /// Returns when [`Input::Timer`] is due, if ever.
-    pub fn next_timeout(&self) -> Option<UnixMillis> {
+    pub fn next_timeout(&self) -> Option<MonoMillis> {
         let is_free = self.current.is_none() && !self.leaving;
         let due = self.partners.values().map(|partner| partner.due).min();
         let due = due.filter(|_| is_free);
@@ -200,7 +196,7 @@ impl Repair {
     }
 
     /// Tells whether a comparison is under way or due.
-    pub fn is_busy(&self, now: UnixMillis) -> bool {
+    pub fn is_busy(&self, now: MonoMillis) -> bool {
         self.current.is_some()
             || self
                 .partners
@@ -208,7 +204,7 @@ impl Repair {
                 .any(|partner| partner.due <= now.plus(SPREAD_MS))
     }
 
-    fn on_change(&mut self, now: UnixMillis, change: Option<Change>, settle_ms: u64) {
+    fn on_change(&mut self, now: MonoMillis, change: Option<Change>, settle_ms: u64) {
         let Some(Change { partners, gained }) = change else {
             return;
         };
@@ -231,17 +227,15 @@ impl Repair {
     }
 
     /// Begins the next comparison, if one is due and none is under way.
-    fn begin(&mut self, now: UnixMillis) -> Vec<Output> {
+    fn begin(&mut self, now: Now) -> Vec<Output> {
         if self.current.is_some() || self.leaving {
             return Vec::new();
         }
         let leaver = self.leavers.pop_front();
-        // Further ahead than that, the date was set by a clock that has been set back since.
-        let is_due = |due: UnixMillis| due <= now || due.since(now) > 2 * INTERVAL_MS;
         let due = self
             .partners
             .iter()
-            .filter(|(_, partner)| is_due(partner.due));
+            .filter(|(_, partner)| partner.due <= now.mono);
         let due = due
             .min_by_key(|(_, partner)| partner.due)
             .map(|(node, _)| *node);
@@ -260,7 +254,7 @@ impl Repair {
         let terms = Terms {
             salt: self.salt(),
             points,
-            alive: now.plus(MARGIN_MS),
+            alive: now.date.plus(MARGIN_MS),
             leaving: call.is_some(),
         };
         let mut comparison = Comparison::new(partner, terms, self.neighbours.point());
@@ -275,7 +269,7 @@ impl Repair {
     }
 
     /// Does what a comparison asks for; without a step it has failed.
-    fn on_step(&mut self, now: UnixMillis, step: Option<Step>) -> Vec<Output> {
+    fn on_step(&mut self, now: Now, step: Option<Step>) -> Vec<Output> {
         let Some(current) = &self.current else {
             return Vec::new();
         };
@@ -298,7 +292,7 @@ impl Repair {
         }
     }
 
-    fn end(&mut self, now: UnixMillis, is_whole: bool) -> Vec<Output> {
+    fn end(&mut self, now: Now, is_whole: bool) -> Vec<Output> {
         let Some(current) = self.current.take() else {
             return Vec::new();
         };
@@ -313,7 +307,7 @@ impl Repair {
                 let doubled = RETRY_MS.saturating_mul(1 << partner.failures.min(6));
                 (doubled / 2).min(INTERVAL_MS)
             };
-            partner.due = now.plus(pause);
+            partner.due = now.mono.plus(pause);
         }
         self.counters.compared += u64::from(is_whole);
         self.counters.failed += u64::from(!is_whole);
@@ -329,7 +323,7 @@ impl Repair {
 
     fn on_answered(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         ticket: Ticket,
         answer: Option<Bytes>,
     ) -> Vec<Output> {
@@ -340,25 +334,21 @@ impl Repair {
                 Vec::new()
             };
         }
-        let Some(current) = self
-            .current
-            .as_mut()
-            .filter(|current| current.ticket == ticket)
-        else {
+        let Some(current) = self.current(ticket) else {
             return Vec::new();
         };
         let response = answer.and_then(|bytes| RepairResponse::decode(&bytes).ok());
         let step = match response {
             Some(RepairResponse::Compared(answers)) => current.comparison.on_compared(answers),
             Some(RepairResponse::Replicas(replicas)) => current.comparison.on_replicas(replicas),
-            Some(RepairResponse::Done | RepairResponse::Refusal(_)) | None => Err(Nonsense),
+            Some(RepairResponse::Done | RepairResponse::Refusal(_)) | None => Err(ContradictionError),
         };
         self.on_step(now, step.ok())
     }
 
     fn on_request(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         call: CallId,
         from: NodeId,
         payload: &[u8],
@@ -384,7 +374,7 @@ impl Repair {
             RepairRequest::Compare { terms, ranges } => {
                 let shared = Shared::new(&terms, asker, me).guarded(self.neighbours.points());
                 let ranges = ranges.into_iter().map(|(range, sum)| (range, Some(sum)));
-                let scan = Scan::new(shared, terms.salt, terms.alive.max(now), ranges.collect());
+                let scan = Scan::new(shared, terms.salt, terms.alive.max(now.date), ranges.collect());
                 let ticket = self.serve(call);
                 vec![Output::Scan(ticket, Box::new(scan))]
             }
@@ -396,12 +386,12 @@ impl Repair {
                 vec![Output::Store(self.serve(call), StoreOp::Export { keys })]
             }
             RepairRequest::Leave => {
-                let change = self.neighbours.on_leave(now, from);
+                let change = self.neighbours.on_leave(now.mono, from);
                 let gains = change
                     .as_ref()
                     .is_some_and(|change| !change.gained.is_empty());
                 // What is taken from the leaver now need not be compared with the others at once.
-                self.on_change(now, change, 2 * SPREAD_MS);
+                self.on_change(now.mono, change, 2 * SPREAD_MS);
                 if !gains {
                     return vec![Output::Respond(call, RepairResponse::Done)];
                 }
@@ -413,19 +403,15 @@ impl Repair {
 
     fn on_scanned(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         ticket: Ticket,
-        result: Result<Box<Scan>, StoreFault>,
+        result: Result<Box<Scan>, StoreError>,
     ) -> Vec<Output> {
         if let Some(call) = self.served.remove(&ticket) {
             let answer = result.map(|scan| RepairResponse::Compared(scan.answers()));
             return vec![respond(call, answer)];
         }
-        let Some(current) = self
-            .current
-            .as_mut()
-            .filter(|current| current.ticket == ticket)
-        else {
+        let Some(current) = self.current(ticket) else {
             return Vec::new();
         };
         let step = result.map(|scan| current.comparison.on_scanned(&scan));
@@ -434,9 +420,9 @@ impl Repair {
 
     fn on_stored(
         &mut self,
-        now: UnixMillis,
+        now: Now,
         ticket: Ticket,
-        result: Result<StoreOutcome, StoreFault>,
+        result: Result<StoreOutcome, StoreError>,
     ) -> Vec<Output> {
         if let Some(call) = self.served.remove(&ticket) {
             let replicas = result.map(|outcome| match outcome {
@@ -446,11 +432,7 @@ impl Repair {
             self.counters.handed_over += replicas.as_ref().map_or(0, Vec::len) as u64;
             return vec![respond(call, replicas.map(RepairResponse::Replicas))];
         }
-        let Some(current) = self
-            .current
-            .as_mut()
-            .filter(|current| current.ticket == ticket)
-        else {
+        let Some(current) = self.current(ticket) else {
             return Vec::new();
         };
         let step = match result {
@@ -474,6 +456,13 @@ impl Repair {
             outputs.push(Output::Left);
         }
         outputs
+    }
+
+    /// Returns the comparison under way if this is its ticket.
+    fn current(&mut self, ticket: Ticket) -> Option<&mut Current> {
+        self.current
+            .as_mut()
+            .filter(|current| current.ticket == ticket)
     }
 
     fn serve(&mut self, call: CallId) -> Ticket {
@@ -515,7 +504,7 @@ impl Repair {
 }
 
 /// Answers with what the store said, or that it has failed.
-fn respond(call: CallId, answer: Result<RepairResponse, StoreFault>) -> Output {
+fn respond(call: CallId, answer: Result<RepairResponse, StoreError>) -> Output {
     let refusal = Refusal::until(Reason::Unavailable, 10 * MINUTE_MS);
     Output::Respond(call, answer.unwrap_or(RepairResponse::Refusal(refusal)))
 }

@@ -6,7 +6,7 @@ use crate::{
     NodeId, context,
     limits::{COMPARED_POINTS_MAX, MINUTE_MS, REPLICAS},
     routing::Point,
-    time::UnixMillis,
+    time::MonoMillis,
 };
 
 /// How long a neighbour that is gone still counts, in milliseconds: many come back, with all they had.
@@ -23,9 +23,9 @@ pub(super) struct Neighbourhood {
     point: Point,
     live: BTreeMap<NodeId, Point>,
     /// Those that are gone, and since when.
-    absent: BTreeMap<NodeId, (Point, UnixMillis)>,
+    absent: BTreeMap<NodeId, (Point, MonoMillis)>,
     /// Those that have said they leave, and until when that counts.
-    leaving: BTreeMap<NodeId, UnixMillis>,
+    leaving: BTreeMap<NodeId, MonoMillis>,
     view: View,
 }
 
@@ -58,7 +58,7 @@ impl Neighbourhood {
     }
 
     /// Takes who is there; nothing changes unless this returns something.
-    pub(super) fn update(&mut self, now: UnixMillis, live: &[NodeId]) -> Option<Change> {
+    pub(super) fn update(&mut self, now: MonoMillis, live: &[NodeId]) -> Option<Change> {
         let others = live.iter().filter(|node| **node != self.me);
         let live: BTreeMap<NodeId, Point> =
             others.map(|node| (*node, Point::of_node(node))).collect();
@@ -75,18 +75,18 @@ impl Neighbourhood {
     }
 
     /// Forgets those who are gone for too long.
-    pub(super) fn expire(&mut self, now: UnixMillis) -> Option<Change> {
+    pub(super) fn expire(&mut self, now: MonoMillis) -> Option<Change> {
         self.look_again(now)
     }
 
     /// A neighbour says that it leaves.
-    pub(super) fn on_leave(&mut self, now: UnixMillis, node: NodeId) -> Option<Change> {
+    pub(super) fn on_leave(&mut self, now: MonoMillis, node: NodeId) -> Option<Change> {
         self.leaving.insert(node, now.plus(LEAVING_MS));
         self.look_again(now)
     }
 
     /// Returns when [`expire`](Self::expire) is due.
-    pub(super) fn next_expiry(&self) -> Option<UnixMillis> {
+    pub(super) fn next_expiry(&self) -> Option<MonoMillis> {
         let absent = self.absent.values().map(|(_, since)| since.plus(GRACE_MS));
         absent.chain(self.leaving.values().copied()).min()
     }
@@ -101,12 +101,10 @@ impl Neighbourhood {
         std::iter::once(self.point).chain(others).collect()
     }
 
-    fn look_again(&mut self, now: UnixMillis) -> Option<Change> {
-        // A clock that was set back must not keep them for as long.
-        let is_recent = |since: &UnixMillis| *since <= now && now.since(*since) < GRACE_MS;
-        self.absent.retain(|_, (_, since)| is_recent(since));
-        self.leaving
-            .retain(|_, until| *until > now && until.since(now) <= LEAVING_MS);
+    fn look_again(&mut self, now: MonoMillis) -> Option<Change> {
+        self.absent
+            .retain(|_, (_, since)| now.since(*since) < GRACE_MS);
+        self.leaving.retain(|_, until| *until > now);
         let view = self.nearest();
         if view == self.view {
             return None;

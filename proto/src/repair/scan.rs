@@ -2,7 +2,7 @@
 
 use super::{Part, Range, RangeAnswer, Shared, Sum, message::SALT_BYTES};
 use crate::{
-    keeper::{Element, ElementKey, ItemStore, StoreFault},
+    keeper::{Element, ElementKey, ItemStore, StoreError},
     limits::{COMPARED_ELEMENTS_MAX, COMPARED_RANGES_MAX},
     time::UnixMillis,
 };
@@ -68,8 +68,8 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] of the store.
-    pub fn slice(&mut self, store: &impl ItemStore, now: UnixMillis) -> Result<bool, StoreFault> {
+    /// [`StoreError`] of the store.
+    pub fn slice(&mut self, store: &impl ItemStore, now: UnixMillis) -> Result<bool, StoreError> {
         if self.at >= self.ranges.len() {
             return Ok(true);
         }

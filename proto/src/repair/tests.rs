@@ -20,9 +20,10 @@ use crate::{
     request::{Admission, Request},
     routing::distance,
     stamp::CheapForTests,
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
+mod clocks;
 mod hostile;
 mod upkeep;
 
@@ -45,7 +46,7 @@ enum Post {
 }
 
 struct World {
-    now: UnixMillis,
+    now: Now,
     offices: Vec<Office>,
     post: VecDeque<Post>,
     /// Who waits for the answer to a call, at whose office it is.
@@ -97,7 +98,7 @@ fn deposit(number: usize, label: &str) -> (ElementKey, Request) {
 impl World {
     fn new(count: usize) -> Self {
         let mut world = Self {
-            now: NOW,
+            now: Now::new(MonoMillis::default(), NOW),
             offices: (0..count).map(office).collect(),
             post: VecDeque::new(),
             calls: Vec::new(),
@@ -133,7 +134,7 @@ impl World {
 
     /// Lets time pass.
     fn run(&mut self, ms: u64) {
-        let end = self.now.plus(ms);
+        let end = self.now.mono.plus(ms);
         loop {
             let up = self
                 .offices
@@ -146,11 +147,17 @@ impl World {
             let Some((due, at)) = due.filter(|(due, _)| *due <= end) else {
                 break;
             };
-            self.now = self.now.max(due);
+            self.pass(due.since(self.now.mono));
             self.post.push_back(Post::Repair(at, Input::Timer));
             self.deliver();
+            let next = self.offices[at].repair.next_timeout();
+            assert!(next.is_none_or(|next| next > self.now.mono), "it spins");
         }
-        self.now = end;
+        self.pass(end.since(self.now.mono));
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now = Now::new(self.now.mono.plus(ms), self.now.date.plus(ms));
     }
 
     fn deliver(&mut self) {
@@ -192,7 +199,7 @@ impl World {
                 return;
             }
             Output::Scan(ticket, mut scan) => {
-                while !scan.slice(&office.store, now).unwrap() {}
+                while !scan.slice(&office.store, now.date).unwrap() {}
                 Input::Scanned(ticket, Ok(scan))
             }
             Output::Store(ticket, op) => Input::Stored(ticket, Ok(office.one(now, op))),
@@ -250,7 +257,7 @@ impl World {
     fn holds(&self, at: usize, key: &ElementKey) -> bool {
         let page = self.offices[at]
             .store
-            .elements(self.now, None, usize::MAX)
+            .elements(self.now.date, None, usize::MAX)
             .unwrap();
         page.elements.iter().any(|element| element.key == *key)
     }
@@ -273,12 +280,12 @@ impl World {
 }
 
 impl Office {
-    fn one(&mut self, now: UnixMillis, op: StoreOp) -> keeper::StoreOutcome {
-        self.store.apply(now, vec![op]).unwrap().remove(0)
+    fn one(&mut self, now: Now, op: StoreOp) -> keeper::StoreOutcome {
+        self.store.apply(now.date, vec![op]).unwrap().remove(0)
     }
 
     /// Hands an input to the keeper and does all that it wants done; returns the rest.
-    fn ask(&mut self, now: UnixMillis, input: keeper::Input) -> Vec<keeper::Output> {
+    fn ask(&mut self, now: Now, input: keeper::Input) -> Vec<keeper::Output> {
         let mut rest = Vec::new();
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -295,7 +302,7 @@ impl Office {
         rest
     }
 
-    fn deposit(&mut self, now: UnixMillis, request: &Request) {
+    fn deposit(&mut self, now: Now, request: &Request) {
         let outputs = self.ask(
             now,
             keeper::Input::Request {

@@ -115,7 +115,12 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
     }
 
     /// Takes the answer of the node at `distance`, which names these nodes.
-    pub fn on_answer(&mut self, now: MonoMillis, distance: D, named: impl IntoIterator<Item = (N, D)>) {
+    pub fn on_answer(
+        &mut self,
+        now: MonoMillis,
+        distance: D,
+        named: impl IntoIterator<Item = (N, D)>,
+    ) {
         let Some(known) = self.asked(distance) else {
             return;
         };

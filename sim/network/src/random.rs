@@ -1,5 +1,7 @@
 //! What chance decides, from the seed.
 
+use restante_sim_population::draw::mix;
+
 /// SplitMix64: small, fast, and the same everywhere.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
@@ -27,13 +29,4 @@ impl Random {
     pub(crate) const fn ppm(&mut self) -> u32 {
         self.up_to(999_999) as u32
     }
-}
-
-/// The output function of SplitMix64.
-pub(crate) const fn mix(mut bits: u64) -> u64 {
-    bits ^= bits >> 30;
-    bits = bits.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits ^= bits >> 27;
-    bits = bits.wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use libp2p::PeerId;
+use restante_sim_population::draw::mix;
 use tokio::time::Instant;
 
 use crate::connection::Conn;
@@ -14,7 +15,7 @@ use crate::event::{EventQueue, Kind};
 use crate::flow::Segment;
 use crate::host::Host;
 use crate::options::{Options, Weather};
-use crate::random::{Random, mix};
+use crate::random::Random;
 use crate::slab::Slab;
 use crate::stats::{Stats, WeatherEffect};
 use crate::stream::Stream;

@@ -5,6 +5,15 @@ use rand::Rng;
 #[cfg(test)]
 mod tests;
 
+/// Spreads the bits of a number over all of another one: the output function of SplitMix64.
+pub const fn mix(mut bits: u64) -> u64 {
+    bits ^= bits >> 30;
+    bits = bits.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits ^= bits >> 27;
+    bits = bits.wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
 /// Draws from the half-open interval above 0 up to 1.
 pub fn uniform<R: Rng + ?Sized>(rng: &mut R) -> f64 {
     let bits = rng.next_u64() >> 11;

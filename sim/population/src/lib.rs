@@ -5,19 +5,15 @@
 //! population. The mathematics is `libm`'s and plain arithmetic: the same bits on every machine.
 //! All names are strict; an unknown one is answered with the names there are.
 
-mod addresses;
 mod churn;
 pub mod draw;
 mod links;
 mod regions;
-mod sessions;
 
 pub use self::{
-    addresses::Addresses,
     churn::{BadChurn, BadTrace, Churn, Diurnal, FOREVER_MS, Habit, Stay, Trace, Weibull},
     links::{Collapse, Link},
     regions::{BadRegions, Region, Regions},
-    sessions::Sessions,
 };
 
 /// A name that nothing has.

@@ -13,7 +13,7 @@ use crate::{
     clock::Instant,
     host::Host,
     network::Tally,
-    options::Outturn,
+    outturn::{self, Outturn},
     person::{Person, name_of},
     report::{Counts, Effect},
     routing::Routing,
@@ -30,21 +30,6 @@ pub(crate) struct End<'a> {
     pub(crate) people: &'a [Person],
     pub(crate) hosts: &'a mut [Host],
     pub(crate) routing: &'a mut Routing,
-}
-
-/// Looks for a fault that changed nothing, and for what the scenario wanted and did not get.
-pub(crate) fn at_last(
-    scenario: &Scenario,
-    outturn: &Outturn<'_>,
-    effects: &[Effect],
-) -> Option<(&'static str, String)> {
-    let mut idle = effects.iter().filter(|effect| effect.changed == 0);
-    if let Some(idle) = idle.next().filter(|_| !scenario.expect.idle_faults) {
-        let what = format!("{} changed nothing", idle.fault);
-        return Some(("fault-without-effect", what));
-    }
-    let missed = scenario.expect.missed(outturn);
-    missed.map(|what| ("expectation", what))
 }
 
 impl Checker {
@@ -143,7 +128,7 @@ impl Checker {
         outturn: &Outturn<'_>,
         effects: &[Effect],
     ) {
-        if let Some((rule, what)) = at_last(scenario, outturn, effects) {
+        if let Some((rule, what)) = outturn::at_last(scenario, outturn, effects) {
             self.violate(now, rule, what);
         }
     }
@@ -189,6 +174,7 @@ impl Checker {
                 .filter(|letter| Self::is_lost(now, people, letter))
                 .count() as u64,
             duplicates: self.duplicates,
+            burnt: 0,
             shown_after_p50_ms: part(50),
             shown_after_p99_ms: part(99),
             packets: tally.sent,

@@ -143,7 +143,7 @@ impl Checker {
             } => self
                 .acked
                 .extend(entries.iter().map(|entry| (number, *address, entry.id))),
-            StoreOp::Bury(replica) if replica.key.kind == ElementKind::Ack => {
+            StoreOp::ApplyTombstone(replica) if replica.key.kind == ElementKind::Ack => {
                 let id = ItemId::new(replica.key.name);
                 self.acked.insert((number, replica.key.address, id));
             }

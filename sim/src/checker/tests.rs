@@ -20,7 +20,7 @@ use super::Checker;
 use crate::{
     clock::{Clock, Instant},
     host::Host,
-    options::DiskOptions,
+    scenario::{self, Disk as DiskOptions, Ms},
     person::{Disk, Fact, Person},
     random::Random,
 };
@@ -57,8 +57,8 @@ impl Scene {
             })
             .into();
         let options = DiskOptions {
-            latency_ms: 1,
-            cap_bytes: 1 << 20,
+            latency: Ms(1),
+            cap: scenario::Bytes(1 << 20),
         };
         let host = Host::new(clock, options, Random::of(1, "host"));
         let envelope = sealed(&people[0], &people[1], &mut random);

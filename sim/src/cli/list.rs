@@ -10,7 +10,7 @@ use crate::scenario::SHIPPED;
 pub(super) fn list(out: &mut impl Write) -> Result<(), Failure> {
     for (name, _) in SHIPPED {
         let scenario = load(name, &[])?.scenario;
-        let (nodes, people) = (scenario.nodes, scenario.people);
+        let (nodes, people) = (scenario.population.nodes, scenario.population.people);
         let (about, tier) = (&scenario.about, scenario.tier.name());
         writeln!(
             out,

@@ -1,14 +1,12 @@
 //! `restante-sim power-cuts`.
 
-use std::fs;
 use std::io::Write;
 use std::num::NonZero;
-use std::path::PathBuf;
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::progress::Progress;
 use super::words::brief;
-use super::{Failure, closed, unwritten};
+use super::{Failure, closed};
 use crate::power_cuts::{Plan, run};
 
 #[derive(Debug, clap::Args)]
@@ -25,45 +23,34 @@ pub(super) struct PowerCutsArgs {
     /// How many disks at once; one on each core if it is not said.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
-    /// Where to write the figures as JSON; `-` is standard output.
-    #[arg(long, value_name = "OUT")]
-    json: Option<PathBuf>,
 }
 
 /// Cuts the power under the keeper's store, and says what became of its promises.
 pub(super) fn power_cuts(out: &mut impl Write, args: &PowerCutsArgs) -> Result<(), Failure> {
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     let plan = Plan {
         cuts: args.cuts,
         from: args.from,
         skip_sync: args.skip_sync,
-        jobs: args.jobs.map_or_else(cores, NonZero::get),
+        jobs: args.jobs,
     };
     let progress = Progress::start();
-    let tally = run(plan, |cuts| progress.on_cuts(cuts, plan.cuts));
+    let done = AtomicU64::new(0);
+    let tally = run(plan, &|cuts| {
+        let before = done.fetch_add(cuts, Ordering::Relaxed);
+        progress.on_cuts(before + cuts, plan.cuts);
+    });
     progress.clear();
-    let json =
-        serde_json::to_string_pretty(&tally).map_err(|error| Failure::Failed(error.to_string()))?;
-    match &args.json {
-        Some(path) if path.as_os_str() == "-" => writeln!(out, "{json}").map_err(closed)?,
-        path => {
-            if let Some(path) = path {
-                fs::write(path, json + "\n").map_err(|error| unwritten(path, &error))?;
-            }
-            let (cuts, second, undone) = (tally.cuts, tally.second_cuts, tally.undone);
-            let (batches, items, broken) = (tally.batches, tally.looked_for, tally.broken);
-            let took = brief(progress.elapsed());
-            writeln!(
-                out,
-                "{cuts} cuts, {second} of them with a second one in recovery, {undone} undid a batch; \
-                 {batches} batches were acknowledged, {items} items and acks were looked for; \
-                 {broken} stores broke a promise; {took}"
-            )
-            .map_err(closed)?;
-            for (seed, finding) in &tally.findings {
-                writeln!(out, "disk {seed}: {finding}").map_err(closed)?;
-            }
-        }
+    let (cuts, second, undone) = (tally.cuts, tally.second_cuts, tally.undone);
+    let (items, broken) = (tally.looked_for, tally.broken);
+    let took = brief(progress.elapsed());
+    writeln!(
+        out,
+        "{cuts} cuts, {second} of them with a second one in recovery, {undone} undid a batch; \
+         {items} items and acks were looked for; {broken} stores broke a promise; {took}"
+    )
+    .map_err(closed)?;
+    for (seed, finding) in &tally.findings {
+        writeln!(out, "disk {seed}: {finding}").map_err(closed)?;
     }
     if tally.broken > 0 {
         return Err(Failure::Broken);

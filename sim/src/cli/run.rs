@@ -13,7 +13,7 @@ use crate::report::{Report, Tier};
 use crate::scenario::Scenario;
 use crate::trace::{Filter, Filtered};
 use crate::world::simulate;
-use crate::{full, model_tier, page};
+use crate::{full, page};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
@@ -80,7 +80,7 @@ impl RunArgs {
 pub(super) fn run_one(out: &mut impl Write, args: &RunArgs) -> Result<(), Failure> {
     let source = args.source()?;
     if let Some(path) = &args.save {
-        fs::write(path, &source.text).map_err(|error| unwritten(path, &error))?;
+        fs::write(path, source.as_run().as_bytes()).map_err(|error| unwritten(path, &error))?;
     }
     let tier = args.tier.unwrap_or(source.scenario.tier);
     check_tier(&source.scenario, tier)?;
@@ -188,9 +188,5 @@ fn run_on(
     match tier {
         Tier::Full => full::simulate(scenario, seed, sink, told),
         Tier::Protocol => simulate(scenario, seed, sink.map(|sink| sink as &mut dyn Write)),
-        Tier::Model => {
-            let sink = sink.map(|sink| sink as &mut dyn Write);
-            model_tier::simulate(scenario, seed, sink, told)
-        }
     }
 }

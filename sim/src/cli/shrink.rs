@@ -10,10 +10,11 @@ use super::source::Source;
 use super::stopwatch::Stopwatch;
 use super::words::replay;
 use super::{Failure, unwritten};
+use crate::parallel::cores;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::shrink::{Case, Shrinking};
-use crate::soak::{Job, Origin, cores};
+use crate::soak::{Job, Origin};
 use crate::swarm;
 
 /// Runs for one failure, at most.

@@ -15,9 +15,10 @@ use super::stopwatch::Stopwatch;
 use super::words::{brief, broken};
 use super::{Failure, closed, complain};
 use crate::observed::{Observed, Upkeep};
+use crate::parallel::in_parallel;
 use crate::report::{Report, Tier};
 use crate::scenario::SHIPPED;
-use crate::soak::{self, Job, Origin, SEEDS, soak};
+use crate::soak::{self, Job, Origin, SEEDS};
 use crate::swarm;
 
 /// Seeds of each scenario that decide whether a change lands, on the state machines alone.
@@ -197,7 +198,7 @@ fn run_many(
     let progress = Progress::start();
     let longest: Mutex<(Duration, String)> = Mutex::default();
     let runs = batch.jobs.len();
-    let reports = soak(&batch.jobs, threads, &|job| {
+    let reports = in_parallel(&batch.jobs, threads, &|job| {
         let watch = Stopwatch::start();
         let mut report = job.run();
         // Pictures are for single runs, and many would be too much to remember.

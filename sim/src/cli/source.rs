@@ -1,5 +1,6 @@
 //! Where scenarios come from.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -20,6 +21,19 @@ pub(super) struct Source {
     pub(super) seeds: Option<u64>,
 }
 
+impl Source {
+    /// Returns the file of what is run: as it was written, unless keys were set by hand.
+    pub(super) fn as_run(&self) -> Cow<'_, str> {
+        if self.scenario.overrides.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let set = self.scenario.overrides.join(" --set ");
+        let heading = format!("{} --set {set}", self.scenario.name);
+        let heading: String = heading.lines().map(|line| format!("# {line}\n")).collect();
+        Cow::Owned(format!("{heading}{}", self.scenario.to_toml()))
+    }
+}
+
 /// Reads a scenario from a file, from those that are shipped, or, for `-`, from standard input, and sets keys in it.
 pub(super) fn load(name: &str, overrides: &[String]) -> Result<Source, Failure> {
     let shipped = SHIPPED.iter().find(|(known, _)| *known == name);
@@ -38,7 +52,7 @@ pub(super) fn load(name: &str, overrides: &[String]) -> Result<Source, Failure> 
     })?;
     let folder = Path::new(name).parent().filter(|_| shipped.is_none());
     let scenario = Scenario::parse_with(name, &text, folder, overrides);
-    let scenario = scenario.map_err(|fault| Failure::Usage(fault.to_string()))?;
+    let scenario = scenario.map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(Source {
         scenario,
         text,
@@ -62,7 +76,6 @@ pub(super) fn load_with_seeds(words: &str, overrides: &[String]) -> Result<Sourc
 
 /// Draws the scenario of a swarm seed and sets keys in it.
 pub(super) fn draw(seed: u64, tier: Option<Tier>, overrides: &[String]) -> Result<Source, Failure> {
-    let tier = tier.map(swarm_tier).transpose()?;
     let name = swarm::name(seed);
     let heading = format!(
         "Drawn by version {} of the generator: restante-sim run --swarm {seed}{}",
@@ -71,21 +84,10 @@ pub(super) fn draw(seed: u64, tier: Option<Tier>, overrides: &[String]) -> Resul
     );
     let text = swarm::text(&swarm::draw(seed, tier), &heading);
     let scenario = Scenario::parse_with(&name, &text, None, overrides);
-    let scenario = scenario.map_err(|fault| Failure::Usage(fault.to_string()))?;
+    let scenario = scenario.map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(Source {
         scenario,
         text,
         seeds: None,
     })
-}
-
-/// Refuses tiers that scenarios are not drawn for.
-fn swarm_tier(tier: Tier) -> Result<Tier, Failure> {
-    match tier {
-        Tier::Full | Tier::Protocol => Ok(tier),
-        Tier::Model => {
-            let message = "--tier model: scenarios are drawn for full and protocol";
-            Err(Failure::Usage(message.to_owned()))
-        }
-    }
 }

@@ -3,11 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use restante_sim_model::LatencyReport;
-
 use super::memory::peak_bytes;
 use crate::observed::{Observed, Upkeep};
-use crate::report::{Outcome, Report};
+use crate::report::{Effect, Outcome, Report};
 use crate::swarm;
 
 /// Tells what a run has shown.
@@ -57,9 +55,6 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
     if let Some(seen) = &report.observed {
         copies(out, seen)?;
     }
-    if let Some(found) = &report.model {
-        model(out, found)?;
-    }
     if let Some(ms) = report.settled_after_ms {
         writeln!(
             out,
@@ -68,7 +63,7 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
         )?;
     }
     for effect in &report.effects {
-        writeln!(out, "  {}: changed {} things", effect.fault, effect.changed)?;
+        writeln!(out, "  {}", changed(effect))?;
     }
     writeln!(
         out,
@@ -79,73 +74,21 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
     writeln!(out, "  {verdict}")
 }
 
-/// Tells what people waited for, and what the least possible is.
-fn latency(out: &mut impl Write, found: &LatencyReport) -> io::Result<()> {
-    writeln!(
-        out,
-        "  waiting (the least possible in brackets): half within, 95 of 100, 99 of 100"
-    )?;
-    let rows = [
-        ("a deposit at keepers not known before", &found.deposit),
-        ("another one to the same mailbox", &found.again),
-        ("from that one to its showing", &found.shown),
-        ("a card", &found.card),
-    ];
-    for (what, waiting) in rows {
-        let (took, least) = (&waiting.took_ms, &waiting.least_ms);
-        let pairs = [
-            (took.p50, least.p50),
-            (took.p95, least.p95),
-            (took.p99, least.p99),
-        ];
-        let pairs = pairs.map(|(took, least)| format!("{} ({})", seconds(took), seconds(least)));
-        writeln!(out, "    {what:<38} {}", pairs.join("  "))?;
-    }
-    Ok(())
-}
-
-/// Tells what only the model has found out.
-fn model(out: &mut impl Write, found: &restante_sim_model::Report) -> io::Result<()> {
-    let (messages, lookups, bytes) = (&found.messages, &found.lookups, &found.bytes);
-    writeln!(
-        out,
-        "  delivered: {:.3} % ({:.3} to {:.3}); {} lost, {} wait still; {} of {} visits were in vain",
-        100.0 * messages.delivery.share,
-        100.0 * messages.delivery.low,
-        100.0 * messages.delivery.high,
-        messages.lost,
-        messages.waiting,
-        messages.visits_in_vain,
-        messages.visits
-    )?;
-    writeln!(
-        out,
-        "  after the recipient's return: half within {}, 99 of 100 within {}",
-        seconds(found.after_return_ms.p50),
-        seconds(found.after_return_ms.p99)
-    )?;
-    if let Some(found) = &found.latency {
-        latency(out, found)?;
-    }
-    writeln!(
-        out,
-        "  lookups: {}, {:.3} % of them exact, {:.1} questions each; half end within {}, 99 of 100 within {}",
-        lookups.count,
-        100.0 * lookups.exact.share,
-        lookups.questions.mean,
-        seconds(lookups.end_ms.p50),
-        seconds(lookups.end_ms.p99)
-    )?;
-    writeln!(
-        out,
-        "  keepers: {:.2} copies at a time at most on average, {} at one of a hundred, {} at the busiest",
-        found.copies_per_keeper.mean, found.copies_per_keeper.p99, found.copies_per_keeper.max
-    )?;
-    writeln!(
-        out,
-        "  bytes: {:.0} for each message, {:.0} for each node on average; the run itself takes {} for each node",
-        bytes.per_message, bytes.per_node.mean, found.memory.per_node
-    )
+/// Tells what a fault changed, at how many machines, and how often the end came before its own.
+fn changed(effect: &Effect) -> String {
+    let Effect {
+        fault, changed, ..
+    } = effect;
+    let at = match effect.machines {
+        0 => String::new(),
+        1 => " at 1 machine".to_owned(),
+        machines => format!(" at {machines} machines"),
+    };
+    let short = match effect.cut_short {
+        0 => String::new(),
+        times => format!("; cut short {times} times, by the end of all faults"),
+    };
+    format!("{fault}: changed {changed} things{at}{short}")
 }
 
 /// Returns a time of a run as people read it.

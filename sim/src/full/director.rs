@@ -5,13 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use restante::node::NodeFault;
-use restante_interface::{IdInfo, Refusal, Reply, Request, SendResult};
+use restante_interface::{IdInfo, InboxMessage, Refusal, Reply, Request, SendResult};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
 use restante_sim_population::Habit;
 use tokio::sync::mpsc;
 
+use super::burns::Burns;
 use super::ledger::{Ledger, Standing};
 use super::machine::Machine;
 use super::panics;
@@ -21,7 +22,8 @@ use super::{Progress, moment, since};
 use crate::clock::Instant;
 use crate::fault::{Effects, Source};
 use crate::observed::Observed;
-use crate::options::{ENTRIES, Outturn};
+use crate::outturn::{self, Outturn};
+use crate::scenario::ENTRIES;
 use crate::random::Random;
 use crate::report::{Effect, Outcome, Report, Tier};
 use crate::scenario::Scenario;
@@ -30,6 +32,7 @@ use crate::workload::{self, Absence};
 
 mod adversaries;
 mod build;
+mod burning;
 mod churn;
 mod classes;
 mod faults;
@@ -44,7 +47,7 @@ use self::watching::AtKeepers;
 
 /// News that wait for the director, at most.
 const NEWS_MAX: usize = 1_024;
-/// How long somebody waits before handing a letter to the node again, in milliseconds.
+/// How long a person waits before handing a letter to the node again, in milliseconds.
 const AGAIN_MS: u64 = 30_000;
 /// How often it is looked whether all is settled, in milliseconds.
 const SETTLE_MS: u64 = MINUTE_MS;
@@ -58,9 +61,9 @@ type Sent = Result<SendResult, Refusal>;
 enum Event {
     StartKeeper(usize),
     StartPerson(usize),
-    /// A machine starts again after a fault.
-    Restart(Party),
-    /// A stay of somebody ends, in which they were up, or not.
+    /// A machine starts again, which a fault has ended, by its number.
+    Restart(Party, Option<usize>),
+    /// A stay ends in which a machine was up, or was not.
     Turn(Party, Habit, bool),
     /// Look whether the power of a person's node, which was to be cut, is cut.
     LookAtPower(usize),
@@ -73,6 +76,8 @@ enum Event {
     Fault(usize),
     /// What has lasted is over, by its serial number.
     Over(u64),
+    /// A clock that drifts is moved, by the same number.
+    Drift(u64),
     /// Look whether the power that was to be cut in the middle of a write is cut.
     Watch,
     /// Look whether a process has ended by itself.
@@ -107,6 +112,7 @@ pub(super) struct Director<'a> {
     /// People whose power is about to be cut, each with the latest moment.
     failing: BTreeMap<usize, Instant>,
     ledger: Ledger,
+    burns: Burns,
     /// What keepers' stores say.
     stores: Stores,
     effects: Effects,
@@ -175,9 +181,9 @@ impl Director<'_> {
 
     fn plan(&mut self) {
         let scenario = self.scenario;
-        let arrive_ms = scenario.population.arrive_ms;
+        let arrive_ms = scenario.time.arrive.get();
         for keeper in 0..self.keepers.len() {
-            // Entry points first, as in life: somebody has to be there.
+            // Entry points first, as in life: the others need them to join.
             let at = if keeper < ENTRIES {
                 Instant(0)
             } else {
@@ -207,14 +213,14 @@ impl Director<'_> {
             }
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
-            for at_ms in fault.moments(scenario.duration_ms) {
+            for at_ms in fault.moments(scenario.duration_ms()) {
                 self.at(Instant(at_ms), Event::Fault(number));
             }
         }
-        let healed = Instant(scenario.duration_ms);
+        let healed = Instant(scenario.duration_ms());
         self.at(healed, Event::Heal);
         self.at(healed.plus(SETTLE_MS), Event::Settle);
-        self.at(healed.plus(scenario.settle_ms), Event::Stop);
+        self.at(healed.plus(scenario.time.settle.get()), Event::Stop);
         self.at(Instant(TELL_MS), Event::Tell);
         self.at(Instant(self.pace_ms()), Event::Sample);
     }
@@ -223,7 +229,7 @@ impl Director<'_> {
         match event {
             Event::StartKeeper(keeper) => self.start_keeper(keeper),
             Event::StartPerson(person) => self.start_person(person),
-            Event::Restart(who) => self.restart(who),
+            Event::Restart(who, _) => self.restart(who),
             Event::Turn(who, habit, up) => self.turn(who, habit, up).await,
             Event::LookAtPower(person) => self.look_at_power(person).await,
             Event::Collapse(who) => self.collapse(who),
@@ -237,6 +243,7 @@ impl Director<'_> {
             Event::Compose(letter) => self.compose(letter),
             Event::Fault(number) => self.on_fault(number).await,
             Event::Over(serial) => self.over(serial).await,
+            Event::Drift(serial) => self.drift(serial),
             Event::Watch => self.watch().await,
             Event::Rounds => self.rounds().await,
             Event::Heal => self.heal().await,
@@ -272,8 +279,13 @@ impl Director<'_> {
                 date,
             } => {
                 let at = moment(self.base, at);
+                let shown = InboxMessage::clone(&message);
                 if let Some(letter) = self.ledger.on_shown(at, person, date, *message) {
                     self.line(format_args!("p{person} is shown m{letter}"));
+                    if self.is_far_off(person) {
+                        self.ledger.excuse(letter);
+                    }
+                    self.on_burning(person, letter, &shown);
                 }
             }
             News::Outbox {
@@ -284,7 +296,12 @@ impl Director<'_> {
                 self.ledger.on_outbox(now, person, (&outbox, under_way));
                 self.count_all_receipts(person, &outbox);
             }
-            News::Read { person, ids } => self.ledger.on_read(person, ids),
+            News::Read { person, ids } => {
+                if let Some(machine) = self.people.get(person) {
+                    self.burns.on_read(person, &ids, machine.clock.now());
+                }
+                self.ledger.on_read(person, ids);
+            }
         }
     }
 
@@ -342,6 +359,11 @@ impl Director<'_> {
         let ids = ids.map(|info| info.id.clone()).collect();
         tokio::spawn(desk.clone().befriend(ids));
         tokio::spawn(desk.read());
+        self.hand_over_drafts(person);
+    }
+
+    /// Hands over what was written while the node could not take it.
+    fn hand_over_drafts(&mut self, person: usize) {
         for letter in self.drafts.remove(&person).unwrap_or_default() {
             self.compose(letter);
         }
@@ -363,7 +385,7 @@ impl Director<'_> {
                 self.line(format_args!("{what}"));
                 if self.is_spoilt(who) {
                     self.try_again(who);
-                } else {
+                } else if !self.loses_power(who) {
                     self.ledger.violate(since(self.base), "start", what);
                 }
             }
@@ -383,6 +405,7 @@ impl Director<'_> {
             self.end_well(who, "leaves", "away").await;
         }
         self.effects.add(Source::Away(plan), 1);
+        self.effects.hit(Source::Away(plan), who.to_string());
     }
 
     fn compose(&mut self, number: usize) {
@@ -400,6 +423,9 @@ impl Director<'_> {
             return;
         };
         self.ledger.on_written(now, number);
+        if self.is_far_off(person) {
+            self.ledger.excuse(number);
+        }
         self.line(format_args!("p{person} writes m{number}"));
         let news = self.news.0.clone();
         let desk = Desk {
@@ -408,10 +434,11 @@ impl Director<'_> {
             news,
             clock,
         };
-        tokio::spawn(desk.send(number, to, body, ttl_ms));
+        let lives = (ttl_ms, self.burns.asked(number));
+        tokio::spawn(desk.send(number, to, body, lives));
     }
 
-    /// Looks at how somebody's messages stand.
+    /// Asks a person's node how its messages stand.
     async fn look(&mut self, person: usize) {
         let Some(machine) = self.people.get(person) else {
             return;
@@ -425,6 +452,7 @@ impl Director<'_> {
     }
 
     async fn settle(&mut self) {
+        self.look_at_burns().await;
         for person in 0..self.people.len() {
             self.look(person).await;
         }
@@ -439,6 +467,7 @@ impl Director<'_> {
     }
 
     async fn stop(&mut self) {
+        self.look_at_burns().await;
         for person in 0..self.people.len() {
             self.look(person).await;
         }
@@ -450,10 +479,8 @@ impl Director<'_> {
     }
 
     fn clocks(&self) -> Vec<UnixMillis> {
-        self.people
-            .iter()
-            .map(|machine| machine.clock.now())
-            .collect()
+        let clocks = self.people.iter().map(|machine| machine.clock.now());
+        clocks.collect()
     }
 
     fn unsettled(&self) -> Option<(&'static str, String)> {
@@ -463,8 +490,15 @@ impl Director<'_> {
     /// Asks the ledger something that depends on who is there.
     fn standing<T>(&self, ask: impl FnOnce(&Ledger, &Standing<'_>) -> T) -> T {
         let present: Vec<bool> = self.people.iter().map(Machine::is_up).collect();
+        // A message is over for a node whose clock has once shown its end.
+        let clocks = self.clocks().into_iter().enumerate();
+        let latest = |(person, clock): (usize, UnixMillis)| {
+            let shown = self.injected.latest.get(&person).copied();
+            clock.max(shown.unwrap_or_default())
+        };
+        let clocks: Vec<UnixMillis> = clocks.map(latest).collect();
         let standing = Standing {
-            clocks: &self.clocks(),
+            clocks: &clocks,
             present: &present,
             unsound: &self.injected.unsound,
             liars: self.adversaries.liars(),
@@ -478,10 +512,10 @@ impl Director<'_> {
         let machines = self.keepers.iter().chain(&self.people);
         let skewed = machines.filter(|machine| machine.ahead_ms() != 0);
         let ambient = [
-            ("loss", scenario.network.loss_ppm, self.weather.ambient.lost),
+            ("loss", scenario.network.loss.ppm(), self.weather.ambient.lost),
             (
                 "duplicates",
-                scenario.network.duplicate_ppm,
+                scenario.network.duplicates.ppm(),
                 self.weather.ambient.duplicated,
             ),
             (
@@ -493,7 +527,11 @@ impl Director<'_> {
         let injected = ambient.into_iter().filter(|(_, wanted, _)| *wanted > 0);
         let injected = injected.map(|(fault, _, changed)| (fault.to_owned(), changed));
         let all = injected.chain(self.classes.turns(scenario));
-        let named = all.map(|(fault, changed)| Effect { fault, changed });
+        let named = all.map(|(fault, changed)| Effect {
+            fault,
+            changed,
+            ..Effect::default()
+        });
         named.chain(self.effects.all()).collect()
     }
 
@@ -506,22 +544,23 @@ impl Director<'_> {
         self.observed.after_return_ms = self.ledger.after_return_ms();
         self.observed.machines = self.traffic();
         self.observed.upkeep = self.stores.upkeep();
-        self.observed.healed_ms = self.scenario.duration_ms;
+        self.observed.healed_ms = self.scenario.duration_ms();
+        counts.burnt = self.burns.count();
         counts.held_bytes = at_keepers.held_bytes;
         counts.refused_busy = at_keepers.refused_busy;
         counts.refused_clock = at_keepers.refused_clock;
         counts.packets = stats.segments;
         counts.bytes = stats.sent_bytes;
         counts.overtaken = stats.overtaken;
-        let settled_after_ms = self.settled.map(|at| at.0 - self.scenario.duration_ms);
+        let settled_after_ms = self.settled.map(|at| at.0 - self.scenario.duration_ms());
         let outturn = Outturn {
             counts: &counts,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             virtual_ms: now.0,
             settled_after_ms,
             upkeep: self.observed.upkeep,
         };
-        if let Some((rule, what)) = crate::checker::at_last(self.scenario, &outturn, &effects) {
+        if let Some((rule, what)) = outturn::at_last(self.scenario, &outturn, &effects) {
             self.ledger.violate(now, rule, what);
         }
         if let Some(violation) = self.ledger.violation().cloned() {
@@ -534,7 +573,7 @@ impl Director<'_> {
             scenario: self.scenario.name.clone(),
             tier: Tier::Full,
             seed: self.seed,
-            nodes: self.scenario.nodes,
+            nodes: self.scenario.population.nodes,
             outcome: self
                 .ledger
                 .violation()
@@ -548,7 +587,6 @@ impl Director<'_> {
             counts,
             effects,
             observed: Some(self.observed),
-            model: None,
         })
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Letter {
     expires: Option<UnixMillis>,
     stored: bool,
     delivered: bool,
-    /// The node ended while it was handed over: it may or may not have it.
+    /// The node ended while it was handed over, so that it may or may not have it, or could not tell the date.
     uncertain: bool,
     shown: Option<(Instant, String)>,
 }
@@ -151,6 +151,13 @@ impl Ledger {
     pub(super) fn on_written(&mut self, now: Instant, number: usize) {
         if let Some(letter) = self.letters.get_mut(number) {
             letter.written.get_or_insert(now);
+        }
+    }
+
+    /// A letter need not arrive any more.
+    pub(super) fn excuse(&mut self, number: usize) {
+        if let Some(letter) = self.letters.get_mut(number) {
+            letter.uncertain = true;
         }
     }
 
@@ -311,6 +318,7 @@ impl Ledger {
     pub(super) fn lost(&self, standing: &Standing<'_>) -> u64 {
         let is_lost = |letter: &&Letter| {
             standing.present.get(letter.to) == Some(&true)
+                && !letter.uncertain
                 && letter.shown.is_none()
                 && letter
                     .expires

@@ -13,7 +13,8 @@ use restante::config::{Config, Serve};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::lane::Lane;
 use restante::net::{Keypair, peer_of};
-use restante::node::assembly::{self, Ground};
+use restante::parts::Hold;
+use restante::node::assembly::{self, Environment};
 use restante::node::{Costs, Lanes, NodeFault, PeerList};
 use restante::vault::{PassCost, StoreKey, Vault};
 use restante_interface::{IdInfo, Refusal, Reply, Request};
@@ -87,6 +88,8 @@ struct Life {
     calls: mpsc::Sender<ControlCall>,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), NodeFault>>,
+    hold: Hold,
+    is_suspended: bool,
 }
 
 /// Where a machine stands in the network.
@@ -196,7 +199,7 @@ impl Machine {
         self.life.is_some()
     }
 
-    /// Starts a process; nothing if one runs.
+    /// Starts a process unless one runs.
     ///
     /// # Errors
     ///
@@ -208,30 +211,53 @@ impl Machine {
         let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, stopped) = watch::channel(false);
         let (ground, config) = (self.ground(), self.config.clone());
+        let hold = Hold::default();
         let store = self.open_store()?;
-        let store = Kept::new(self.observe(store), self.character.clone());
+        #[cfg(feature = "planted")]
+        let store = crate::full::planted::FaultyStore::new(store);
+        let store = self.observe(store);
+        #[cfg(feature = "planted")]
+        let store = crate::full::planted::HastyStore::new(store);
+        let store = Kept::new(store, self.character.clone());
         let running = match &self.role {
             Role::Server(key) => {
                 let key = key.clone();
-                tokio::spawn(async move {
-                    assembly::run_server(ground, config, key, store, waiting, stopped).await
-                })
+                let server = assembly::run_server(ground, config, key, store, waiting, stopped);
+                tokio::spawn(hold.clone().over(server))
             }
             Role::Person(key) => {
                 let database = self.file(DATABASE_FILE)?;
                 let keys = Box::new(self.file(KEYS_FILE)?);
                 let vault = Vault::open_on(database, keys, key, &mut chance())?;
-                tokio::spawn(async move {
-                    assembly::run_person(ground, config, vault, Some(store), waiting, stopped).await
-                })
+                let store = Some(store);
+                let node = assembly::run_person(ground, config, vault, store, waiting, stopped);
+                tokio::spawn(hold.clone().over(node))
             }
         };
         self.life = Some(Life {
             calls,
             stop,
             running,
+            hold,
+            is_suspended: false,
         });
         Ok(())
+    }
+
+    /// Holds the process until it is told to go on, or ends.
+    pub(super) fn suspend(&mut self) {
+        if let Some(life) = &mut self.life {
+            life.is_suspended = true;
+            life.hold.hold();
+        }
+    }
+
+    /// Lets the process go on.
+    pub(super) fn resume(&mut self) {
+        if let Some(life) = &mut self.life {
+            life.is_suspended = false;
+            life.hold.release();
+        }
     }
 
     /// Ends the process in good order.
@@ -243,6 +269,7 @@ impl Machine {
         let Some(life) = self.life.take() else {
             return Ok(());
         };
+        life.hold.release();
         life.stop.send_replace(true);
         let running = life.running.await;
         self.disk.close_all();
@@ -261,25 +288,33 @@ impl Machine {
         Some(self.stop().await)
     }
 
-    /// Ends the process as a power cut does: what is not on the disk is gone, and nobody is told.
+    /// Ends the process as a power cut does: what is not on the disk is gone, and no part is told.
     ///
     /// Returns what that did to the disk.
     pub(super) async fn crash(&mut self) -> CrashEffect {
         let Some(life) = self.life.take() else {
+            // A process may have ended by itself because its power was cut.
+            if self.disk.is_power_cut() {
+                self.watch.on_crash();
+                return self.disk.crash();
+            }
             return CrashEffect::default();
         };
         self.internet.crash(self.host);
         self.watch.on_crash();
         let effect = self.disk.crash();
         life.running.abort();
+        // Its other parts end when they find that it is gone.
+        life.hold.release();
         // It ends with having been aborted.
         let _aborted = life.running.await;
         effect
     }
 
-    /// Returns the way to ask the process things, as a command does.
+    /// Returns the way to ask the process things, as a command does, if it answers.
     pub(super) fn calls(&self) -> Option<mpsc::Sender<ControlCall>> {
-        self.life.as_ref().map(|life| life.calls.clone())
+        let life = self.life.as_ref().filter(|life| !life.is_suspended);
+        life.map(|life| life.calls.clone())
     }
 
     /// Asks the process something.
@@ -294,7 +329,7 @@ impl Machine {
             .map_err(|fault| NodeFault::Keeper(format!("{name}: {fault}")))
     }
 
-    fn ground(&self) -> Ground {
+    fn ground(&self) -> Environment {
         let (disk, watch) = (self.disk.clone(), self.watch.clone());
         let keeper = Lane::inline_costing(move || {
             let cost = disk.take_cost();
@@ -315,7 +350,7 @@ impl Machine {
         };
         let (internet, host) = (self.internet.clone(), self.host);
         let colluders = self.colluders.clone();
-        Ground {
+        Environment {
             clock: self.clock,
             lanes,
             costs,

@@ -1,6 +1,6 @@
 //! Panics of simulated nodes.
 //!
-//! A task that panics ends alone, and whoever waits for it may never know. Those that the node expects of its database
+//! A task that panics ends alone, and what waits for it may never know. Those that the node expects of its database
 //! engine, and catches, are no defects.
 
 use std::cell::RefCell;

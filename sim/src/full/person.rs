@@ -13,31 +13,31 @@ use restante_proto::time::UnixMillis;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// How long somebody waits before trying again what the node could not do.
+/// How long a person waits before trying again what the node could not do.
 const AGAIN: Duration = Duration::from_secs(20);
 
 /// What people tell the director.
 pub(super) enum News {
-    /// What became of a letter that somebody wanted to send.
+    /// What became of a letter that was handed over.
     Sent {
         letter: usize,
         outcome: Result<SendResult, Refusal>,
     },
-    /// Somebody was shown a message, at this moment, of this date by the own clock.
+    /// A person was shown a message, at this moment, of this date by the own clock.
     Shown {
         person: usize,
         message: Box<InboxMessage>,
         at: Instant,
         date: UnixMillis,
     },
-    /// How what somebody has sent stands.
+    /// How the messages that a person has sent stand.
     Outbox {
         person: usize,
         outbox: Vec<OutboxEntry>,
         /// Messages under way, listed or not.
         under_way: u32,
     },
-    /// Somebody's node knows that these were read.
+    /// A person's node knows that these were read.
     Read { person: usize, ids: Vec<String> },
 }
 
@@ -82,12 +82,12 @@ impl Desk {
     }
 
     /// Sends one letter.
-    pub(super) async fn send(self, letter: usize, to: String, body: Vec<u8>, ttl_ms: u64) {
+    pub(super) async fn send(self, letter: usize, to: String, body: Vec<u8>, (ttl_ms, burn_ms): (u64, Option<u64>)) {
         let request = SendRequest {
             to,
             body: Body::new(body),
             ttl_ms,
-            burn_ms: None,
+            burn_ms,
             file_name: None,
             wait: false,
         };

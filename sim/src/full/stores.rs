@@ -1,7 +1,7 @@
 //! What keepers' stores say, seen from outside, and what they must never say.
 //!
 //! Each store of a run is wrapped ([`Watch::observe`]), whatever it is; what it is told and what it answers is held
-//! against a [`Book`] of what it must hold. A run is broken, by the name of the rule, when a store
+//! against a [`Oracle`] of what it must hold. A run is broken, by the name of the rule, when a store
 //!
 //! - `durable-receipt`: says of something that it is durable and does not have it later, after a crash or without one;
 //! - `acked`: hands over, lists or takes anew what was acked at it, or forgets an ack before its time;
@@ -14,26 +14,26 @@
 //! have given (`receipts-counted`). Whose disk is damaged or lies is excused ([`Watch::excuse`]), and who means harm
 //! counts as having given every receipt ([`Watch::distrust`]).
 //!
-//! The books take about a twentieth of what the disks take.
+//! The oracles take about a twentieth of what the disks take.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use restante_proto::account::PersonId;
-use restante_proto::keeper::{ElementKind, Expired, Replica, StoreFault, StoreOutcome, Usage};
+use restante_proto::keeper::{ElementKind, Expired, Replica, StoreError, StoreOutcome, Usage};
 use restante_proto::time::UnixMillis;
 use tokio::sync::Notify;
 
 use self::asked::Asked;
-use self::book::{Book, Finding};
+use self::oracle::{Oracle, Finding};
 use super::since;
 use crate::checker::Cards;
 use crate::clock::Instant;
 use crate::observed::Upkeep;
 
 mod asked;
-mod book;
+mod oracle;
 mod observed;
 mod opening;
 #[cfg(test)]
@@ -69,7 +69,7 @@ pub(super) struct Watch {
 
 #[derive(Default)]
 struct State {
-    books: BTreeMap<Arc<str>, Book>,
+    oracles: BTreeMap<Arc<str>, Oracle>,
     lines: Vec<(Instant, String)>,
     broken: Option<(Instant, &'static str, String)>,
     cards: Cards,
@@ -149,9 +149,9 @@ impl Stores {
     pub(super) fn held(&self, name: &str) -> u64 {
         let state = self.lock();
         state
-            .books
+            .oracles
             .get(name)
-            .map_or(0, |book| book.items.len() as u64)
+            .map_or(0, |oracle| oracle.items.len() as u64)
     }
 
     /// Returns the names of all whose stores have ever taken an envelope that ends then.
@@ -172,7 +172,7 @@ impl Watch {
     pub(super) fn excuse(&self) {
         let mut state = self.stores.lock();
         if state.excused.insert(Arc::clone(&self.name)) {
-            state.books.remove(&self.name);
+            state.oracles.remove(&self.name);
         }
     }
 
@@ -189,8 +189,8 @@ impl Watch {
             return;
         }
         let mut state = self.stores.lock();
-        let book = state.books.get(&self.name);
-        let live = book.into_iter().flat_map(|book| book.items.values());
+        let oracle = state.oracles.get(&self.name);
+        let live = oracle.into_iter().flat_map(|oracle| oracle.items.values());
         let items = live
             .filter(|entry| entry.is_live(now) && !entry.is_ack())
             .count();
@@ -221,8 +221,8 @@ impl Watch {
         if state.takers.len() > ENDS_MAX {
             state.takers.pop_first();
         }
-        if let Some(book) = state.books.get_mut(&self.name) {
-            book.on_cost(done);
+        if let Some(oracle) = state.oracles.get_mut(&self.name) {
+            oracle.on_cost(done);
         }
     }
 
@@ -230,8 +230,8 @@ impl Watch {
     pub(super) fn on_crash(&self) {
         let now = self.stores.base.elapsed();
         let mut state = self.stores.lock();
-        let lost = state.books.get_mut(&self.name);
-        for end in lost.map(|book| book.on_crash(now)).unwrap_or_default() {
+        let lost = state.oracles.get_mut(&self.name);
+        for end in lost.map(|oracle| oracle.on_crash(now)).unwrap_or_default() {
             state.forget_taker(end, &self.name);
         }
     }
@@ -240,45 +240,45 @@ impl Watch {
         &self,
         now: UnixMillis,
         asked: Vec<Asked>,
-        done: &Result<Vec<StoreOutcome>, StoreFault>,
+        done: &Result<Vec<StoreOutcome>, StoreError>,
         usage: Usage,
     ) {
         let since = self.stores.base.elapsed();
         if let Ok(outcomes) = done {
             self.note(now, &asked, outcomes);
         }
-        self.judge(|book| {
-            book.forget_done(since);
-            book.on_time(now, since)?;
+        self.judge(|oracle| {
+            oracle.forget_done(since);
+            oracle.on_time(now, since)?;
             let Ok(outcomes) = done else {
-                asked.iter().for_each(|asked| book.on_failed(asked));
+                asked.iter().for_each(|asked| oracle.on_failed(asked));
                 return Ok(());
             };
             let mut all = asked.iter().zip(outcomes);
-            all.try_for_each(|(asked, outcome)| book.on_outcome(now, asked, outcome))?;
-            book.on_usage(usage)
+            all.try_for_each(|(asked, outcome)| oracle.on_outcome(now, asked, outcome))?;
+            oracle.on_usage(usage)
         });
     }
 
-    fn on_swept(&self, now: UnixMillis, done: &Result<Expired, StoreFault>, usage: Usage) {
+    fn on_swept(&self, now: UnixMillis, done: &Result<Expired, StoreError>, usage: Usage) {
         let since = self.stores.base.elapsed();
-        self.judge(|book| match done {
-            Ok(expired) => book.on_swept(now, since, expired.more, usage),
+        self.judge(|oracle| match done {
+            Ok(expired) => oracle.on_swept(now, since, expired.more, usage),
             Err(_) => {
-                book.on_not_swept(since);
+                oracle.on_not_swept(since);
                 Ok(())
             }
         });
     }
 
     /// Lets `rule` judge, and writes down the first thing it finds.
-    fn judge(&self, rule: impl FnOnce(&mut Book) -> Result<(), Finding>) {
+    fn judge(&self, rule: impl FnOnce(&mut Oracle) -> Result<(), Finding>) {
         let mut state = self.stores.lock();
         if state.excused.contains(&self.name) {
             return;
         }
-        let book = state.books.entry(Arc::clone(&self.name)).or_default();
-        if let Err((rule, what)) = rule(book) {
+        let oracle = state.oracles.entry(Arc::clone(&self.name)).or_default();
+        if let Err((rule, what)) = rule(oracle) {
             state.violate(
                 since(self.stores.base),
                 rule,

@@ -1,18 +1,20 @@
 use std::collections::BTreeSet;
 
 use super::{End, Network};
-use crate::{clock::Instant, options::NetworkOptions, random::Random};
+use crate::clock::Instant;
+use crate::random::Random;
+use crate::scenario::{Ms, Network as NetworkOptions, Share};
 
 const HERE: End = End::Person(0);
 const THERE: End = End::Keeper(0);
 
 fn network(loss_ppm: u64, duplicate_ppm: u64, jitter_ms: u64) -> Network {
     let options = NetworkOptions {
-        latency_ms: 20,
-        jitter_ms,
-        lookup_ms: 400,
-        loss_ppm,
-        duplicate_ppm,
+        jitter: Some(Ms(jitter_ms)),
+        lookup: Ms(400),
+        loss: Share(loss_ppm),
+        duplicates: Share(duplicate_ppm),
+        ..NetworkOptions::default()
     };
     Network::new(options, Random::of(7, "network"))
 }

@@ -1,33 +1,293 @@
-use super::{SHIPPED, Scenario};
-use crate::report::Tier;
+use std::path::Path;
 
-/// A scenario that is right, in which one line is replaced.
-const RIGHT: &str = r#"about = "a test"
-[population]
-nodes = 20
-people = 4
-[time]
-duration = "10m"
-settle = "30m"
-[workload]
-messages = 12
-from = "30s"
-over = "8m"
-bytes = [1, 500]
-ttl = ["1d", "6d"]
-pattern = "everybody"
-[[fault]]
-kind = "crash"
-at = "5m"
-down = "30s"
+use proptest::prelude::*;
+use restante_sim_network::Nat;
+use restante_sim_population::{self as population, Link};
+
+use super::{Churn, Ends, FaultKind, Group, Kind, Ms, Quantity, SHIPPED, Scenario, Side, Target};
+use crate::report::Tier;
+use crate::swarm;
+
+/// Four lines to begin with, and then whatever a test adds.
+const BASE: &str = r#"about = "a test"
+population = { nodes = 20, people = 4 }
+time = { duration = "10m", settle = "30m" }
+workload = { messages = 2, from = "1m", over = "5m", bytes = [1, 9], ttl = ["1d", "6d"], pattern = "everybody" }
 "#;
 
-#[track_caller]
-fn check(line: &str, typed: &str, message: &str) {
-    assert!(RIGHT.contains(line), "{line}");
-    let text = RIGHT.replace(line, typed);
-    let fault = Scenario::parse("test.toml", &text).unwrap_err();
-    assert_eq!(fault.to_string(), message);
+fn read(added: &str) -> Result<Scenario, String> {
+    let text = format!("{BASE}{added}\n");
+    Scenario::parse("t", &text).map_err(|error| error.to_string())
+}
+
+fn set(overrides: &[&str]) -> Result<Scenario, String> {
+    let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
+    let text = format!("{BASE}[[away]]\nwho = \"recipients\"\nfrom = \"1m\"\nlasts = \"2m\"\n");
+    Scenario::parse_with("t", &text, None, &overrides).map_err(|error| error.to_string())
+}
+
+/// What replaces a part of a scenario that is right, and what is said of it.
+const WRONG_BASE: [(&str, &str, &str); 12] = [
+    ("settle", "setle", "t:3:28: unknown field `setle`, expected one of `duration`"),
+    (", people = 4", "", "t:2:14: missing field `people`"),
+    ("people = 4", "people = 1", "t:2:38: 1 is not between 2 and 1000"),
+    ("nodes = 20", "nodes = 4", "t:2:24: 4 is not between 5 and 10000"),
+    ("nodes = 20", "nodes = -1", "t:2:24: invalid value: integer `-1`, expected usize"),
+    ("\"1m\"", "\"-1m\"", "t:4:35: \"-1m\" is not a duration such as \"40ms\", \"30s\" or \"6d\""),
+    ("\"5m\"", "\"11m\"", "t:4:48: 11m is not between 0s and 10m"),
+    ("[1, 9]", "[9, 1]", "t:4:67: 1 is not between 9 and 61440"),
+    ("\"6d\"", "\"31d\"", "t:4:85: 1month 13h 26m 24s is not between 1day and 30days"),
+    ("\"6d\"", "\"6\"", "t:4:85: \"6\" is not a duration"),
+    ("\"everybody\"", "\"nobody\"", "t:4:103: unknown variant `nobody`, expected `everybody` or `one-way`"),
+    ("settle = \"30m\"", "settle = \"30m\", start = \"today\"", "t:3:52: \"today\" is not a date such as"),
+];
+
+/// What is added to a scenario that is right, and what is said of it; the added text begins in line 5.
+const WRONG: &[(&str, &str)] = &[
+    ("heavy = 1", "t:5:9: invalid type: integer `1`, expected a boolean"),
+    ("nodes = 4", "t:5:1: unknown field `nodes`, expected one of"),
+    ("about = \"again\"", "t:5:1: duplicate key"),
+    ("[[fault", "t:5:8: unclosed array table, expected `]]`"),
+    ("[network]\nloss = 1.5", "t:6:8: 1.5 is not a share from 0.0 to 1.0"),
+    ("[network]\nloss = nan", "t:6:8: NaN is not a share from 0.0 to 1.0"),
+    ("[network]\nlatency = \"6s\"", "t:6:11: 6s is not between 0s and 5s"),
+    ("[network]\nlatency = 6", "t:6:11: invalid type: a number, expected a duration such as"),
+    ("[disk]\ncap = 0", "t:6:7: 0 is not between 1 and"),
+    ("[disk]\ncap = \"1GB\"", "t:6:7: \"1GB\" is not a size such as 4096, \"64KiB\" or \"16MiB\""),
+    (
+        "[[away]]\nwho = \"me\"\nfrom = \"1m\"",
+        "t:6:7: unknown variant `me`, expected one of `senders`, `recipients`, `everybody`",
+    ),
+    ("[[away]]\nwho = \"senders\"\nfrom = \"11m\"", "t:7:8: 11m is not between 0s and 10m"),
+    // Faults.
+    ("[[fault]]\nkind = \"crash\"\nat = \"5m\"", "t:5:1: crash: missing field `down`"),
+    ("[[fault]]\nkind = \"crash\"\ndown = \"5m\"", "t:5:1: crash: missing field `at`"),
+    ("[[fault]]\nat = \"5m\"", "t:5:1: missing field `kind`"),
+    (
+        "[[fault]]\nkind = \"flood\"\nat = \"5m\"",
+        "t:5:1: flood: unknown variant `flood`, expected one of `crash`, `kill`,",
+    ),
+    (
+        "[[fault]]\nkind = \"crash\"\nat = \"1m\"\ndown = \"1m\"\nlasts = \"1m\"",
+        "t:5:1: crash: unknown field `lasts`, expected one of `target`, `count`, `down`",
+    ),
+    (
+        "[[fault]]\nkind = \"kill\"\nat = \"1m\"\n[[fault]]\nkind = \"crash\"\nat = \"1m\"\ndown = \"1x\"",
+        "t:8:1: crash: \"1x\" is not a duration",
+    ),
+    (
+        "[[fault]]\nkind = \"crash\"\nat = \"5m\"\ndown = \"30s\"\ntarget = \"all\"",
+        "t:5:1: crash: unknown variant `all`, expected one of `any`, `holders`, `busy`, `people`",
+    ),
+    (
+        "[[fault]]\nkind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"full\"\ntarget = \"busy\"",
+        "t:10:10: \"busy\" is none of what disk takes: any, holders, people",
+    ),
+    (
+        "[[fault]]\nkind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"rot\"\ntarget = \"people\"",
+        "t:9:8: disks that lie or rot are for keepers alone",
+    ),
+    (
+        "[[fault]]\nkind = \"weather\"\nat = \"5m\"\nlasts = \"1m\"",
+        "t:5:1: weather needs `loss`, `duplicates` or `latency`",
+    ),
+    (
+        "[[fault]]\nkind = \"partition\"\nat = \"5m\"\nlasts = \"30s\"\nkeepers = 1.5",
+        "t:5:1: partition: 1.5 is not a share from 0.0 to 1.0",
+    ),
+    (
+        "[[fault]]\nkind = \"partition\"\nat = \"5m\"\nlasts = \"30s\"",
+        "t:5:1: partition needs a share of `keepers` or `people`",
+    ),
+    (
+        "[[fault]]\nkind = \"clock\"\nat = \"5m\"\nlasts = \"1m\"\nahead = \"1m\"\nbehind = \"1m\"",
+        "t:5:1: clock needs either `ahead` or `behind`",
+    ),
+    (
+        "[[fault]]\nkind = \"clock\"\nat = \"5m\"\nlasts = \"1m\"\nbehind = \"31d\"",
+        "t:9:10: 1month 13h 26m 24s is not between 1ms and 30days",
+    ),
+    // What would do nothing.
+    (
+        "[[fault]]\nkind = \"crash\"\nat = \"5m\"\ndown = \"1m\"\ncount = 17",
+        "t:9:9: 17 is not between 1 and 16",
+    ),
+    (
+        "[[fault]]\nkind = \"suspend\"\nat = \"5m\"\nlasts = \"1m\"\ncount = 5\ntarget = \"people\"",
+        "t:9:9: 5 is not between 1 and 4",
+    ),
+    (
+        "[[fault]]\nkind = \"kill\"\nat = \"5m\"\ncount = 6\ntimes = 3",
+        "t:9:9: 18 die, and there are 16 keepers",
+    ),
+    (
+        "[[fault]]\nkind = \"kill\"\nat = \"10m\"",
+        "t:7:6: the last of it comes at 10m, and the faults end at 10m",
+    ),
+    (
+        "[[fault]]\nkind = \"crash\"\nat = \"5m\"\ndown = \"5s\"\ntimes = 4\nevery = \"2m\"",
+        "t:9:9: the last of it comes at 11m, and the faults end at 10m",
+    ),
+    (
+        "[[fault]]\nkind = \"offline\"\nat = \"1m\"\nlasts = \"90s\"\ntimes = 2",
+        "t:5:1: it lasts 1m 30s and comes again after 1m, before it is over",
+    ),
+    // Adversaries.
+    ("[[adversary]]\nkind = \"drop\"", "t:5:1: drop: missing field `share`"),
+    (
+        "[[adversary]]\nkind = \"spy\"",
+        "t:5:1: spy: unknown variant `spy`, expected one of `drop`, `stale`, `route`, `sybil`",
+    ),
+    (
+        "[[adversary]]\nkind = \"drop\"\nshare = 0.2\ncount = 3",
+        "t:5:1: drop: unknown field `count`, expected `share`",
+    ),
+    ("[[adversary]]\nkind = \"drop\"\nshare = 0.0", "t:7:9: this is a share of nobody"),
+    (
+        "[[adversary]]\nkind = \"sybil\"\nnear = \"locator\"\nperson = 4",
+        "t:8:10: 4 is not between 0 and 3",
+    ),
+    // Classes.
+    ("[[class]]\nname = \"a\"", "t:5:1: missing field `kind`"),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"tablet\"\nshare = 1.0",
+        "t:7:8: unknown variant `tablet`, expected one of `server`, `home`, `phone`",
+    ),
+    ("[[class]]\nname = \"a\"\nkind = \"home\"", "t:6:8: a class needs `share` or `count`"),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\ncount = 1",
+        "t:9:9: a class takes `share` or `count`, not both",
+    ),
+    (
+        "[[class]]\nname = \"a b\"\nkind = \"home\"\nshare = 0.1",
+        "t:6:8: \"a b\" is not a name of 1 to 32 letters, digits, - and _",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\ncount = 15",
+        "t:8:9: class \"a\" takes 15 keepers, and only 14 are left",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.01",
+        "t:8:9: class \"a\" is nobody: there are 14 keepers",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"phone\"\nwho = \"keepers\"\nshare = 0.1",
+        "t:8:7: phones keep nothing for others, and cannot be keepers",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.7\n\
+         [[class]]\nname = \"b\"\nkind = \"server\"\nshare = 0.5",
+        "t:12:9: the shares of keepers come to 1.2, which is more than 1",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\n\
+         [[class]]\nname = \"a\"\nkind = \"server\"\nshare = 0.1",
+        "t:10:8: there are two classes called \"a\"",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nlink = \"modem\"",
+        "t:9:8: unknown variant `modem`, expected one of `fibre`, `home`, `mobile`,",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nskew = \"1h\"",
+        "t:9:8: 1h is not between 0s and 30m",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nregion = \"europe\"",
+        "t:9:10: there are no regions: `population.regions` or [[region]] make some",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\ndisk = { size = 1 }",
+        "t:9:10: unknown field `size`, expected `latency` or `cap`",
+    ),
+    // Churn.
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn = \"nightly\"",
+        "t:9:9: unknown variant `nightly`, expected one of `always`, `kad`, `ipfs`, `diurnal`, `exponential`,",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn = 3",
+        "t:9:9: wanted string or table",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn.exponential = { up = \"1h\" }",
+        "t:9:21: missing field `down`",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn.exponential = { up = \"1h\", down = \"-1h\" }",
+        "t:9:41: \"-1h\" is not a duration",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn.daily = { up = \"25h\" }",
+        "t:9:1: 90000000 ms up in a day of 86400000 ms leaves no time down",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\n\
+         churn.weibull = { up = \"1h\", down = \"1h\", up_shape = 99.0, down_shape = 1.0 }",
+        "t:9:1: a Weibull shape of 99 is not between 0.1 and 10",
+    ),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn.trace = { file = \"a.csv\" }",
+        "t:9:1: \"a.csv\" cannot be read: only a scenario that is a file of its own has others beside it",
+    ),
+    // Regions.
+    (
+        "[[region]]\nname = \"atlantis\"\nshare = 0.5",
+        "t:6:8: there is no region called \"atlantis\", only europe,",
+    ),
+    ("[[region]]\nname = \"europe\"\nshare = 0.0", "t:7:9: no region has a share"),
+    (
+        "[[region]]\nname = \"a\"\nshare = 0.5\nrtt = [\"9ms\", \"40ms\"]\n[[region]]\nname = \"b\"\nshare = 0.5",
+        "t:9:1: region \"b\" needs `rtt`, as the others have it",
+    ),
+    (
+        "[[region]]\nname = \"a\"\nshare = 0.5\nrtt = [\"9ms\"]\n\
+         [[region]]\nname = \"b\"\nshare = 0.5\nrtt = [\"9ms\"]",
+        "t:8:7: region \"a\" has 1 round trips for 2 regions",
+    ),
+    (
+        "[[region]]\nname = \"a\"\nshare = 0.5\nrtt = [\"9ms\", \"40ms\"]\n\
+         [[region]]\nname = \"b\"\nshare = 0.6\nrtt = [\"40ms\", \"9ms\"]",
+        "t:11:9: the shares of regions come to 1.1, which is more than 1",
+    ),
+    (
+        "[[region]]\nname = \"a\"\nshare = 0.5\nrtt = [\"9ms\", \"40ms\"]\n\
+         [[region]]\nname = \"b\"\nshare = 0.5\nrtt = [\"41ms\", \"9ms\"]",
+        "t:12:7: from \"b\" to \"a\" and back it takes 41ms, and 40ms the other way round",
+    ),
+    // Expectations.
+    (
+        "[expect]\nfound_min = 3",
+        "t:6:1: \"found_min\" is none of, with _min or _max behind it: written, stored,",
+    ),
+    ("[expect]\nlost = -1", "t:6:8: invalid value: integer `-1`, expected u64"),
+    (
+        "[expect]\nshown_after_p99_max = 2",
+        "t:6:23: invalid type: a number, expected a duration such as",
+    ),
+    (
+        "[expect]\nshown_after_p99 = \"2s\"",
+        "t:6:1: `shown_after_p99` is never exact: say `shown_after_p99_min` or `shown_after_p99_max`",
+    ),
+];
+
+#[test]
+fn every_mistake_gets_one_line_with_its_place() {
+    assert!(read("").is_ok());
+    let added = WRONG.iter().map(|(added, said)| (read(added), *said));
+    let replaced = WRONG_BASE.iter().map(|(part, wrong, said)| {
+        assert!(BASE.contains(part), "{part}");
+        let read = Scenario::parse("t", &BASE.replacen(part, wrong, 1));
+        (read.map_err(|error| error.to_string()), *said)
+    });
+    let mut others = Vec::new();
+    for (got, said) in added.chain(replaced) {
+        let error = got.map_or_else(|error| error, |_| "nothing".to_owned());
+        if !error.starts_with(said) || error.lines().count() != 1 {
+            others.push(format!("{error}, instead of {said}"));
+        }
+    }
+    assert!(others.is_empty(), "{others:#?}");
 }
 
 #[test]
@@ -39,181 +299,246 @@ fn every_shipped_scenario_is_valid() {
             "{name}"
         );
     }
-    assert!(Scenario::parse("test.toml", RIGHT).is_ok());
     assert!(Scenario::shipped("no-such").is_none());
 }
 
-#[test]
-fn what_is_wrong_is_named_with_its_line_and_column() {
-    check(
-        "settle",
-        "setle",
-        "test.toml:7:1: unknown field `setle`, expected one of `duration`, `settle`, `arrive`, `skew`",
-    );
-    check("people = 4\n", "", "test.toml:2:1: missing field `people`");
-    check(
-        "people = 4",
-        "people = 1",
-        "test.toml:4:10: 1 is not between 2 and 1000",
-    );
-    check(
-        "nodes = 20",
-        "nodes = 4",
-        "test.toml:3:9: 4 is not between 5 and 10000",
-    );
-    check(
-        "nodes = 20",
-        "nodes = -1",
-        "test.toml:3:9: invalid value: integer `-1`, expected u64",
-    );
-    check(
-        "from = \"30s\"",
-        "from = \"-30s\"",
-        "test.toml:10:8: \"-30s\" is not a duration such as \"40ms\", \"30s\" or \"6d\"",
-    );
-    check(
-        "over = \"8m\"",
-        "over = \"11m\"",
-        "test.toml:11:8: \"11m\" is not between 0s and 10m",
-    );
-    check(
-        "[1, 500]",
-        "[500, 1]",
-        "test.toml:12:15: 1 is not between 500 and 61440",
-    );
-    check(
-        "\"6d\"]",
-        "\"31d\"]",
-        "test.toml:13:14: \"31d\" is not between 1day and 30days",
-    );
-    check(
-        "\"everybody\"",
-        "\"nobody\"",
-        "test.toml:14:11: \"nobody\" is none of: everybody, one-way",
-    );
-    check(
-        "[[fault]]",
-        "[[fault",
-        "test.toml:15:8: unclosed array table, expected `]]`",
-    );
+fn written_and_read(scenario: &Scenario) -> Scenario {
+    let text = scenario.to_toml();
+    let read = Scenario::parse(&scenario.name, &text);
+    read.unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 #[test]
-fn a_fault_takes_what_its_kind_takes_and_nothing_else() {
-    check("down = \"30s\"\n", "", "test.toml:16:8: crash needs `down`");
-    check(
-        "down = \"30s\"",
-        "down = \"30s\"\nlasts = \"1m\"",
-        "test.toml:19:9: crash takes no `lasts`",
-    );
-    check(
-        "down = \"30s\"",
-        "down = \"30s\"\ntarget = \"all\"",
-        "test.toml:19:10: \"all\" is none of: any, holders, busy, people",
-    );
-    check(
-        "kind = \"crash\"\nat = \"5m\"\ndown = \"30s\"",
-        "kind = \"partition\"\nat = \"5m\"\nlasts = \"30s\"\nkeepers = 1.5",
-        "test.toml:19:11: 1.5 is not a share from 0.0 to 1.0",
-    );
+fn every_shipped_scenario_is_the_same_written_and_read_again() {
+    for (name, _) in SHIPPED {
+        let scenario = Scenario::shipped(name).unwrap().unwrap();
+        assert_eq!(written_and_read(&scenario), scenario, "{name}");
+    }
 }
 
-#[test]
-fn a_fault_of_one_kind_says_what_it_lacks_or_cannot_be() {
-    let fault = "kind = \"crash\"\nat = \"5m\"\ndown = \"30s\"";
-    for (typed, message) in [
-        (
-            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"",
-            "16:8: disk needs `what`",
-        ),
-        (
-            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"rot\"\ntarget = \"people\"",
-            "19:8: \"rot\" is for keepers alone",
-        ),
-        (
-            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"full\"\ntarget = \"busy\"",
-            "20:10: \"busy\" is none of: any, holders, people",
-        ),
-        (
-            "kind = \"weather\"\nat = \"5m\"\nlasts = \"1m\"",
-            "16:8: weather needs `loss`, `duplicates` or `latency`",
-        ),
-        (
-            "kind = \"clock\"\nat = \"5m\"\nlasts = \"1m\"\nahead = \"1m\"\nbehind = \"1m\"",
-            "16:8: clock needs either `ahead` or `behind`",
-        ),
-        (
-            "kind = \"clock\"\nat = \"5m\"\nlasts = \"1m\"\nahead = \"31m\"",
-            "19:9: \"31m\" is not between 1ms and 30m",
-        ),
-        (
-            "kind = \"bootstrap-outage\"\nat = \"5m\"\nlasts = \"1m\"\ncount = 2",
-            "19:9: bootstrap-outage takes no `count`",
-        ),
-    ] {
-        check(fault, typed, &format!("test.toml:{message}"));
+proptest! {
+    #[test]
+    fn a_drawn_scenario_is_the_same_written_and_read_again(seed: u64) {
+        let text = swarm::draw(seed, None).to_string();
+        let scenario = Scenario::parse("drawn", &text).unwrap();
+        prop_assert_eq!(written_and_read(&scenario), scenario);
     }
 }
 
 #[test]
-fn an_adversary_takes_what_its_kind_takes_and_nothing_else() {
-    for (typed, message) in [
-        ("kind = \"drop\"", "16:8: drop needs `share`"),
-        (
-            "kind = \"spy\"",
-            "16:8: \"spy\" is none of: drop, stale, route, sybil",
-        ),
-        (
-            "kind = \"drop\"\nshare = 0.2\ncount = 3",
-            "18:9: drop takes no `count`",
-        ),
-        ("kind = \"sybil\"", "16:8: sybil needs `near`"),
-        (
-            "kind = \"sybil\"\nnear = \"locator\"\nperson = 4",
-            "18:10: 4 is not between 0 and 3",
-        ),
-    ] {
-        let fault = "[[fault]]\nkind = \"crash\"\nat = \"5m\"\ndown = \"30s\"";
-        let typed = format!("[[adversary]]\n{typed}");
-        check(fault, &typed, &format!("test.toml:{message}"));
-    }
+fn what_a_fault_does_not_say_is_as_usual() {
+    let scenario = read("[[fault]]\nkind = \"crash\"\nat = \"5m\"\ndown = \"30s\"").unwrap();
+    let [fault] = &scenario.faults[..] else {
+        panic!("{:?}", scenario.faults);
+    };
+    assert_eq!((fault.times, fault.every), (1, Ms(60_000)));
+    let kind = FaultKind::Crash {
+        target: Target::Any,
+        count: 1,
+        down: Ms(30_000),
+    };
+    assert_eq!(fault.kind, kind);
 }
 
 #[test]
 fn the_protocol_tier_refuses_what_it_does_not_have() {
-    let fault = "kind = \"crash\"\nat = \"5m\"\ndown = \"30s\"";
-    for (typed, missing) in [
-        (fault.to_owned(), None),
-        (
-            format!("{fault}\ntarget = \"people\""),
-            Some("crashes of people"),
-        ),
-        (
-            "kind = \"disk\"\nat = \"5m\"\nlasts = \"1m\"\nwhat = \"full\"".to_owned(),
-            Some("disk faults"),
-        ),
-        (
-            format!("{fault}\n[[adversary]]\nkind = \"drop\"\nshare = 0.2"),
-            Some("adversaries"),
-        ),
+    let fault = "[[fault]]\nat = \"5m\"\n";
+    for (added, missing) in [
+        ("kind = \"crash\"\ndown = \"30s\"", None),
+        ("kind = \"crash\"\ndown = \"30s\"\ntarget = \"people\"", Some("crashes of people")),
+        ("kind = \"disk\"\nlasts = \"1m\"\nwhat = \"full\"", Some("disk faults")),
+        ("kind = \"kill\"\n[[adversary]]\nkind = \"drop\"\nshare = 0.2", Some("adversaries")),
+        ("kind = \"suspend\"\nlasts = \"1m\"", Some("suspended processes")),
     ] {
-        let scenario = Scenario::parse("test.toml", &RIGHT.replace(fault, &typed)).unwrap();
-        assert_eq!(scenario.missing_on(Tier::Full), None, "{typed}");
-        assert_eq!(scenario.missing_on(Tier::Protocol), missing, "{typed}");
+        let scenario = read(&format!("{fault}{added}")).unwrap();
+        assert_eq!(scenario.missing_on(Tier::Full), None, "{added}");
+        assert_eq!(scenario.missing_on(Tier::Protocol), missing, "{added}");
     }
 }
 
 #[test]
-fn the_number_of_nodes_can_be_changed_within_reason() {
-    let mut scenario = Scenario::parse("test.toml", RIGHT).unwrap();
-    assert_eq!(scenario.keepers(), 16);
-    scenario.set_nodes(100).unwrap();
-    assert_eq!(scenario.keepers(), 96);
-    assert_eq!(
-        scenario.set_nodes(4).unwrap_err(),
-        "4 nodes: this scenario takes 5 to 10000"
+fn a_class_is_what_its_kind_is_unless_it_says_otherwise() {
+    let scenario = read(
+        "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.5\n\
+         [[class]]\nname = \"b\"\nkind = \"phone\"\nwho = \"recipients\"\ncount = 2\n\
+         nat = \"cone\"\nlink = \"veilid\"\nends = \"stops\"\n\
+         churn.exponential = { up = \"1h\", down = \"2h\" }\n",
+    )
+    .unwrap();
+    let [home, phone] = &scenario.classes[..] else {
+        panic!("{:?}", scenario.classes);
+    };
+    assert_eq!((home.kind, home.group()), (Kind::Home, Group::Keepers));
+    assert_eq!((home.nat(), home.link()), (Nat::Cone, Link::HOME));
+    assert_eq!((home.churn(), home.ends), (Churn::Diurnal, Ends::Crashes));
+    assert_eq!((phone.nat(), phone.link()), (Nat::Cone, Link::VEILID));
+    assert_eq!((phone.group(), phone.ends), (Group::Recipients, Ends::Stops));
+    let stays = population::Churn::exponential(3_600_000, 7_200_000);
+    assert_eq!(phone.churn().stays(), Ok(stays.unwrap()));
+    assert_eq!(scenario.class_sizes(), [7, 2]);
+}
+
+/// Classes of 22 keepers, two of which are entry points, and 9 people.
+#[track_caller]
+fn check_sizes(classes: &[(&str, &str)], sizes: Result<&[usize], &str>) {
+    let mut text = BASE.replace("nodes = 20, people = 4", "nodes = 31, people = 9");
+    for (number, (who, amount)) in classes.iter().enumerate() {
+        let class = "[[class]]\nkind = \"server\"\nname";
+        text += &format!("{class} = \"c{number}\"\nwho = \"{who}\"\n{amount}\n");
+    }
+    let got = Scenario::parse("t", &text).map(|scenario| scenario.class_sizes());
+    let wanted = sizes.map(<[usize]>::to_vec).map_err(str::to_owned);
+    assert_eq!(got.map_err(|error| error.message), wanted);
+}
+
+#[test]
+fn shares_that_make_one_make_everybody() {
+    let (third, rest) = ("share = 0.333333", "share = 0.333334");
+    let keepers = "keepers";
+    check_sizes(&[(keepers, third), (keepers, third), (keepers, rest)], Ok(&[7, 6, 7]));
+    check_sizes(&[("recipients", "share = 1.0")], Ok(&[5]));
+    check_sizes(&[("senders", "share = 0.5")], Ok(&[2]));
+}
+
+#[test]
+fn no_machine_belongs_to_two_classes() {
+    let all = "share = 1.0";
+    check_sizes(&[("senders", all), ("people", "count = 5")], Ok(&[4, 5]));
+    check_sizes(
+        &[("senders", all), ("people", "count = 6")],
+        Err("class \"c1\" takes 6 people, and only 5 are left"),
     );
-    assert_eq!(scenario.keepers(), 96);
+    check_sizes(
+        &[("people", "count = 6"), ("senders", all)],
+        Err("class \"c1\" takes 4 senders, and only 3 are left"),
+    );
+    check_sizes(
+        &[("keepers", "count = 21")],
+        Err("class \"c0\" takes 21 keepers, and only 20 are left"),
+    );
+    check_sizes(&[("keepers", "count = 0")], Err("class \"c0\" is nobody: there are 20 keepers"));
+}
+
+#[test]
+fn regions_have_the_round_trips_that_were_typed() {
+    let scenario = read(
+        "[[region]]\nname = \"a\"\nshare = 0.5\nrtt = [\"8ms\", \"41ms\"]\n\
+         [[region]]\nname = \"b\"\nshare = 0.5\nrtt = [\"41ms\", \"10ms\"]\n\
+         [[class]]\nname = \"c\"\nkind = \"server\"\ncount = 1\nregion = \"b\"\n",
+    );
+    let regions = scenario.unwrap().regions().unwrap();
+    let (a, b) = (regions.named("a").unwrap(), regions.named("b").unwrap());
+    assert_eq!(regions.round_trip_ms(a, b), 41);
+    assert_eq!(
+        (regions.round_trip_ms(a, a), regions.round_trip_ms(b, b)),
+        (8, 10)
+    );
+    let world = read("[[region]]\nname = \"africa\"\nshare = 1.0").unwrap();
+    let world = world.regions().unwrap();
+    assert!(world.share(world.named("africa").unwrap()) > 0.99);
+}
+
+#[test]
+fn churn_is_read_from_a_file_beside_the_scenario() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scenario/tests");
+    let class = "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\nchurn";
+    let text = format!("{BASE}{class} = {{ trace = {{ file = \"churn.csv\" }} }}\n");
+    let scenario = Scenario::parse_with("t", &text, Some(&folder), &[]).unwrap();
+    let Ok(population::Churn::Trace(trace)) = scenario.classes[0].churn().stays() else {
+        panic!("{:?}", scenario.classes);
+    };
+    assert_eq!(trace.nodes(), 2);
+    let text = text.replace("churn.csv", "none.csv");
+    let error = Scenario::parse_with("t", &text, Some(&folder), &[]).unwrap_err();
+    assert_eq!(error.place, "t:9:9");
+    assert!(error.message.contains("none.csv cannot be read"), "{error}");
+}
+
+#[test]
+fn expectations_are_limits_from_one_side_or_both() {
+    let text = "[expect]\nlost = 0\nshown_min = 1\nshown_after_p99_max = \"2s\"\n";
+    let bounds = read(text).unwrap().expect.bounds;
+    let plain: Vec<_> = bounds
+        .iter()
+        .map(|bound| (bound.quantity, bound.side, bound.limit))
+        .collect();
+    assert_eq!(
+        plain,
+        [
+            (Quantity::Lost, Side::Exactly, 0),
+            (Quantity::ShownAfterP99, Side::Most, 2_000),
+            (Quantity::Shown, Side::Least, 1),
+        ]
+    );
+}
+
+#[test]
+fn a_run_ends_an_hour_after_the_last_thing_planned_unless_it_says_when() {
+    let text = BASE.replace("duration = \"10m\", ", "");
+    let read = |added: &str| Scenario::parse("t", &format!("{text}{added}\n")).unwrap();
+    assert_eq!(read("").duration_ms(), 66 * 60_000);
+    let away = "[[away]]\nwho = \"senders\"\nfrom = \"1h\"\nlasts = \"5d\"";
+    assert_eq!(read(away).duration_ms(), (5 * 24 + 2) * 3_600_000);
+    let crash =
+        "[[fault]]\nkind = \"crash\"\nat = \"1h\"\ndown = \"50m\"\ntimes = 3\nevery = \"1h\"";
+    assert_eq!(read(crash).duration_ms(), 4 * 3_600_000 + 50 * 60_000);
+}
+
+#[test]
+fn keys_can_be_set_from_outside() {
+    let scenario = set(&[
+        "away.0.lasts=5m",
+        "network.loss=0.25",
+        "population={ nodes = 30, people = 6 }",
+        "about=two words",
+        "away.1.who=senders",
+        "away.1.from=\"2m\"",
+    ])
+    .unwrap();
+    assert_eq!(scenario.away[0].lasts, Some(Ms(300_000)));
+    assert_eq!(scenario.network.loss.ppm(), 250_000);
+    assert_eq!((scenario.population.nodes, scenario.population.people), (30, 6));
+    assert_eq!(scenario.about, "two words");
+    assert_eq!(scenario.away[1].from, Ms(120_000));
+    assert_eq!(scenario.overrides.len(), 6);
+    assert_eq!(set(&["about=1\nnodes=2"]).unwrap().about, "1\nnodes=2");
+}
+
+#[test]
+fn a_class_can_be_named_in_a_path() {
+    let text = format!("{BASE}[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\n");
+    let set = ["class.a.count=3".to_owned()];
+    let error = Scenario::parse_with("t", &text, None, &set).unwrap_err();
+    let said = "--set class.a.count=3: a class takes `share` or `count`, not both";
+    assert_eq!(error.to_string(), said);
+}
+
+#[test]
+fn a_wrong_override_is_named() {
+    for (typed, said) in [
+        ("loss", "this is not PATH=VALUE, such as network.loss=0.1"),
+        ("=3", "this is not PATH=VALUE, such as network.loss=0.1"),
+        ("network..loss=0", "the path has an empty key"),
+        ("network.los=0.1", "unknown field `los`, expected one of"),
+        ("network.loss=2.0", "2 is not a share from 0.0 to 1.0 in `network.loss`"),
+        ("network.loss=much", "invalid type: string \"much\", expected a share"),
+        ("away.0.lasts=5x", "\"5x\" is not a duration"),
+        ("away.0.lasts=15m", "15m is not between 0s and 10m"),
+        (
+            "away.9.lasts=5m",
+            "\"9\" is neither a place, from 0 to 1, nor the name of one of these",
+        ),
+        ("workload.bytes=[1, 0]", "0 is not between 1 and 61440"),
+        ("about.x=1", "the path leads into a string, which has no keys"),
+    ] {
+        let error = set(&["heavy=true", typed]).unwrap_err();
+        let wanted = format!("--set {typed}: {said}");
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+    // What is wrong in the file is said of the file.
+    let text = format!("{BASE}[disk]\nlatency = \"0s\"\n");
+    let error = Scenario::parse_with("t", &text, None, &["heavy=true".to_owned()]).unwrap_err();
+    assert!(error.to_string().starts_with("t:6:11: 0s is not"), "{error}");
 }
 
 #[test]
@@ -222,8 +547,7 @@ fn the_first_scenario_of_the_readme_is_valid() {
     let (_, rest) = readme.split_once("```toml\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();
     let scenario = Scenario::parse("mine.toml", text).unwrap();
-    assert_eq!(
-        (scenario.nodes, scenario.people, scenario.faults.len()),
-        (20, 4, 1)
-    );
+    let population = &scenario.population;
+    assert_eq!((population.nodes, population.people), (20, 4));
+    assert_eq!(scenario.faults.len(), 1);
 }

@@ -3,10 +3,10 @@
 //! Every step leaves out something or makes a number smaller, so that there is an end. What is no scenario any
 //! more, the reader refuses.
 
-use std::time::Duration;
-
-use restante_proto::limits::{MINUTE_MS, SECOND_MS};
+use restante_proto::limits::MINUTE_MS;
 use toml::{Table, Value};
+
+use crate::scenario::Ms;
 
 /// Keys that stay: without them a scenario says something else, not less.
 const KEPT: [&str; 8] = [
@@ -29,7 +29,7 @@ const NUMBERS: [&str; 6] = [
     "adversary.count",
 ];
 /// Times that pass one after the other.
-const TIMES: [&str; 10] = [
+const TIMES: [&str; 12] = [
     "time.duration",
     "workload.from",
     "workload.over",
@@ -39,9 +39,11 @@ const TIMES: [&str; 10] = [
     "fault.every",
     "fault.lasts",
     "fault.down",
-    "population.arrive",
+    "fault.ahead",
+    "fault.behind",
+    "time.arrive",
 ];
-/// Moments, behind which nothing is left when time is cut off.
+/// Moments: what comes behind them is left out when time is cut off.
 const MOMENTS: [&str; 2] = ["away.from", "fault.at"];
 /// Numbers below this are also made smaller by one.
 const BY_ONE: i64 = 40;
@@ -159,7 +161,28 @@ fn without_keys(table: &Table) -> Vec<Table> {
             all.push(with(table, place, None));
         }
     });
+    all.extend(without_ranges(table));
     all
+}
+
+/// Leaves out lists of plain values, such as a range from and to.
+fn without_ranges(table: &Table) -> Vec<Table> {
+    let sections = table.iter().filter_map(|(name, section)| Some((name, section.as_table()?)));
+    let keys = sections.flat_map(|(name, section)| {
+        let is_range = |value: &Value| value.as_array().is_some_and(|list| !list.iter().any(Value::is_table));
+        let ranges = section.iter().filter(move |(_, value)| is_range(value));
+        ranges.map(move |(key, _)| (name, key))
+    });
+    let kept = |name: &str, key: &str| KEPT.contains(&&*format!("{name}.{key}"));
+    let keys = keys.filter(|(name, key)| !kept(name, key));
+    let without = |(name, key): (&String, &String)| {
+        let mut less = table.clone();
+        if let Some(section) = less.get_mut(name).and_then(Value::as_table_mut) {
+            section.remove(key);
+        }
+        less
+    };
+    keys.map(without).collect()
 }
 
 /// Leaves out people together with their nodes.
@@ -288,18 +311,11 @@ fn duration_of(table: &Table) -> Option<u64> {
 }
 
 fn ms_of(value: &Value) -> Option<u64> {
-    let duration = humantime::parse_duration(value.as_str()?).ok()?;
-    u64::try_from(duration.as_millis()).ok()
+    value.as_str()?.parse().ok().map(Ms::get)
 }
 
 fn time(ms: u64) -> Value {
-    let ms = if ms > SECOND_MS {
-        ms / SECOND_MS * SECOND_MS
-    } else {
-        ms
-    };
-    let text = humantime::format_duration(Duration::from_millis(ms));
-    text.to_string().into()
+    Ms(ms).rounded().to_string().into()
 }
 
 /// One step from a value to one in it.

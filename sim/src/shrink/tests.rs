@@ -77,7 +77,7 @@ fn what_does_not_matter_goes_away() {
         population = { nodes = 3, people = 2 }
         time = { duration = "1m", settle = "8h" }
         workload = { messages = 1, from = "0s", over = "0s", bytes = [1, 1], ttl = ["1h", "6d"], pattern = "one-way" }
-        fault = [{ kind = "partition", at = "0s", lasts = "0s" }]
+        fault = [{ kind = "partition", at = "0s", lasts = "0s", people = 0.5 }]
     "#;
     let smallest: Table = toml::from_str(text).unwrap();
     assert_eq!(shrunk.case.table, smallest, "{}", shrunk.case.table);

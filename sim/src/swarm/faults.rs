@@ -1,6 +1,6 @@
 //! What goes wrong in a drawn scenario.
 
-use restante_proto::limits::{MINUTE_MS, SECOND_MS};
+use restante_proto::limits::{DAY_MS, MINUTE_MS, SECOND_MS};
 use toml::{Table, Value};
 
 use super::{Feature, Frame, one_of, push, share, spread, time, whole};
@@ -97,16 +97,7 @@ pub(super) const FEATURES: &[Feature] = &[
         once("disk", frame, random, table, entry);
     }),
     kind("clock", |frame, random, table| {
-        let way = one_of(random, &["ahead", "behind"]);
-        let jump = spread(random, SECOND_MS, 10 * MINUTE_MS);
-        let target = one_of(random, &["any", "holders", "people"]);
-        let entry = [
-            (way, time(jump)),
-            ("target", target.into()),
-            ("count", count(frame, random)),
-            ("lasts", time(frame.span(random))),
-        ];
-        once("clock", frame, random, table, entry);
+        wrong_clock(10 * MINUTE_MS, frame, random, table);
     }),
     kind("liars", |_, random, table| {
         let what = one_of(random, &["drop", "stale", "route"]);
@@ -122,7 +113,34 @@ pub(super) const FEATURES: &[Feature] = &[
         ];
         push(table, "adversary", entry);
     }),
+    kind("clock of another day", |frame, random, table| {
+        wrong_clock(30 * DAY_MS, frame, random, table);
+    }),
+    kind("suspended", |frame, random, table| {
+        let target = one_of(random, &["any", "holders", "people"]);
+        let lasts = frame.span(random);
+        let entry = [
+            ("target", target.into()),
+            ("count", count(frame, random)),
+            ("lasts", time(lasts)),
+        ];
+        again("suspend", lasts, frame, random, table, entry);
+    }),
 ];
+
+/// Adds clocks that are wrong by up to so much, at once or more and more.
+fn wrong_clock(most_ms: u64, frame: &Frame, random: &mut Random, table: &mut Table) {
+    let way = one_of(random, &["ahead", "behind"]);
+    let target = one_of(random, &["any", "holders", "people"]);
+    let entry = [
+        (way, time(spread(random, SECOND_MS, most_ms))),
+        ("target", target.into()),
+        ("count", count(frame, random)),
+        ("lasts", time(frame.span(random))),
+        ("drift", random.chance(300_000).into()),
+    ];
+    once("clock", frame, random, table, entry);
+}
 
 const fn kind(name: &'static str, write: fn(&Frame, &mut Random, &mut Table)) -> Feature {
     Feature {
@@ -137,17 +155,18 @@ fn count(frame: &Frame, random: &mut Random) -> Value {
     whole(spread(random, 1, (frame.keepers() / 2).max(1)))
 }
 
-/// Adds a fault that comes once.
+/// Adds a fault that comes once, and returns when.
 fn once<const N: usize>(
     kind: &str,
     frame: &Frame,
     random: &mut Random,
     table: &mut Table,
     entry: [(&str, Value); N],
-) {
-    let at = time(frame.moment(random));
+) -> u64 {
+    let at_ms = frame.moment(random);
     push(table, "fault", entry);
-    complete(table, [("kind", kind.into()), ("at", at)]);
+    complete(table, [("kind", kind.into()), ("at", time(at_ms))]);
+    at_ms
 }
 
 /// Adds a fault that may come again, each time when the one before is over.
@@ -159,11 +178,13 @@ fn again<const N: usize>(
     table: &mut Table,
     entry: [(&str, Value); N],
 ) {
-    once(kind, frame, random, table, entry);
+    let at_ms = once(kind, frame, random, table, entry);
     if random.chance(300_000) {
         let every = lasts_ms + spread(random, 10 * SECOND_MS, 10 * MINUTE_MS);
-        let times = whole(random.between(2, 5));
-        complete(table, [("times", times), ("every", time(every))]);
+        // All of them begin before the end, though the last may outlast it.
+        let room = (frame.duration_ms - at_ms).saturating_sub(1) / every + 1;
+        let times = random.between(2, 5).min(room);
+        complete(table, [("times", whole(times)), ("every", time(every))]);
     }
 }
 

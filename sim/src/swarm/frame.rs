@@ -68,7 +68,7 @@ impl Frame {
         self.nodes - self.people
     }
 
-    /// Returns a scenario in which nothing happens yet.
+    /// Returns a scenario without messages, absences and faults.
     pub(super) fn table(&self, seed: u64) -> Table {
         let mut table = Table::new();
         let about = format!("{}, drawn by version {VERSION}", name(seed));
@@ -79,7 +79,7 @@ impl Frame {
         set(&mut table, "time", "duration", time(self.duration_ms));
         // As long as it takes a sender to look whether its messages are still there, and a bit.
         set(&mut table, "time", "settle", time(8 * HOUR_MS));
-        // What is drawn may miss: nobody has planned it so that there is something to hit.
+        // What is drawn may miss: it is not planned so that there is something to hit.
         set(&mut table, "expect", "idle_faults", Value::Boolean(true));
         table
     }

@@ -7,7 +7,7 @@ use super::{Feature, Frame, one_of, push, set, share, spread, time, whole};
 use crate::random::Random;
 use crate::report::Tier;
 
-/// Times in which somebody is not there.
+/// Absences, people's machines and messages that burn.
 pub(super) const FEATURES: &[Feature] = &[
     Feature {
         name: "recipients away",
@@ -54,6 +54,16 @@ pub(super) const FEATURES: &[Feature] = &[
                 ),
             ];
             push(table, "class", entry);
+        },
+    },
+    Feature {
+        name: "burns",
+        chance_ppm: 200_000,
+        write: |frame, random, table| {
+            let shortest = spread(random, SECOND_MS, 10 * MINUTE_MS);
+            let longest = spread(random, shortest, shortest.max(frame.duration_ms / 2));
+            let burn = Value::Array(vec![time(shortest), time(longest)]);
+            set(table, "workload", "burn", burn);
         },
     },
     Feature {

@@ -1,10 +1,11 @@
 //! Where machines of a drawn scenario are, and how well their networks, clocks and disks work.
 
-use restante_proto::limits::{MINUTE_MS, SECOND_MS};
-use toml::Value;
+use restante_proto::limits::{DAY_MS, MINUTE_MS, SALT_EPOCH_MS, SECOND_MS};
+use restante_proto::time::UnixMillis;
 
 use super::{Feature, one_of, push, set, share, spread, time};
 use crate::report::Tier;
+use crate::scenario::Date;
 
 /// Everything around the machines.
 pub(super) const FEATURES: &[Feature] = &[
@@ -108,14 +109,25 @@ pub(super) const FEATURES: &[Feature] = &[
         name: "disk size",
         chance_ppm: 200_000,
         write: |_, random, table| {
-            // Far more than is ever written, far less than keepers take if nobody says anything.
+            // Far more than is ever written, far less than keepers usually take.
             let mib = spread(random, 16, 128);
-            set(
-                table,
-                "disk",
-                "cap_bytes",
-                Value::Integer(mib.cast_signed() << 20),
-            );
+            set(table, "disk", "cap", format!("{mib}MiB"));
+        },
+    },
+    Feature {
+        name: "start",
+        chance_ppm: 250_000,
+        write: |frame, random, table| {
+            // Mostly so that locators change in the middle of it, or that a day ends.
+            let year = 57 + random.below(30);
+            let change_ms = year * SALT_EPOCH_MS;
+            let before_ms = random.between(0, frame.duration_ms);
+            let start = match random.below(4) {
+                0 => change_ms + random.below(300 * DAY_MS),
+                _ => change_ms - before_ms,
+            };
+            let start = Date(UnixMillis::new(start / SECOND_MS * SECOND_MS));
+            set(table, "time", "start", start.to_string());
         },
     },
 ];

@@ -22,7 +22,7 @@ fn every_seed_gives_a_scenario_that_can_be_run() {
             let tier = tier_of(&table);
             assert!(wanted.is_none_or(|wanted| wanted == tier), "{seed}");
             let scenario = Scenario::parse(&name(seed), &text(&table, "drawn"));
-            let scenario = scenario.unwrap_or_else(|fault| panic!("{fault}\n{table}"));
+            let scenario = scenario.unwrap_or_else(|error| panic!("{error}\n{table}"));
             assert_eq!(scenario.missing_on(tier), None, "{table}");
             assert_eq!(unfair(&scenario), None, "{table}");
             assert!(is_possible(&table, tier));
@@ -92,7 +92,9 @@ fn nothing_is_left_out_of_all_scenarios() {
         "time.skew",
         "time.arrive",
         "disk.latency",
-        "disk.cap_bytes",
+        "disk.cap",
+        "time.start",
+        "workload.burn",
         "population kad",
         "population ipfs",
         "population diurnal",
@@ -111,6 +113,10 @@ fn nothing_is_left_out_of_all_scenarios() {
         "fault weather",
         "fault disk",
         "fault clock",
+        "fault.drift",
+        "fault.ahead",
+        "fault.behind",
+        "fault suspend",
         "fault full",
         "fault slow",
         "fault errors",
@@ -132,7 +138,7 @@ fn nothing_is_left_out_of_all_scenarios() {
 }
 
 #[test]
-fn nobody_is_gone_for_good_unless_it_is_fair() {
+fn people_are_gone_for_good_only_where_that_is_fair() {
     let gone = (0..SEEDS).filter(|seed| {
         let table = draw(*seed, None);
         let away = table.get("away").and_then(Value::as_array);

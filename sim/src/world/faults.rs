@@ -13,7 +13,7 @@ use crate::{
     fault::{Source, choose, choose_share},
     host::{Host, Whom},
     network::End as Place,
-    options::{FaultKind, FaultOptions, Target},
+    scenario::{FaultKind, Share, Target},
 };
 
 /// The longest time until a person notices that a keeper is gone, in milliseconds.
@@ -35,39 +35,46 @@ impl World<'_> {
         match fault.kind {
             FaultKind::Crash {
                 target: Target::Busy,
-                down_ms,
+                count,
+                down,
             } => {
-                let armed = (0..fault.count).map(|_| Armed { number, down_ms });
+                let down_ms = down.get();
+                let armed = (0..count).map(|_| Armed { number, down_ms });
                 self.injected.armed.extend(armed);
             }
-            FaultKind::Crash { target, down_ms } => {
-                for keeper in self.targets(target, fault) {
-                    self.on_crash(keeper, number, Some(down_ms));
+            FaultKind::Crash {
+                target,
+                count,
+                down,
+            } => {
+                for keeper in self.targets(target, count) {
+                    self.on_crash(keeper, number, Some(down.get()));
                 }
             }
-            FaultKind::Kill { target } => {
-                for keeper in self.targets(target, fault) {
+            FaultKind::Kill { target, count } => {
+                for keeper in self.targets(target, count) {
                     self.on_crash(keeper, number, None);
                 }
             }
             FaultKind::Partition {
-                keepers_ppm,
-                people_ppm,
-                lasts_ms,
+                keepers,
+                people,
+                lasts,
             } => {
-                self.on_partition(number, (keepers_ppm, people_ppm), lasts_ms);
+                self.on_partition(number, (keepers, people), lasts.get());
             }
             // Scenarios with these are refused on this tier.
             FaultKind::Offline { .. }
             | FaultKind::BootstrapOutage { .. }
             | FaultKind::Weather { .. }
             | FaultKind::Disk { .. }
-            | FaultKind::Clock { .. } => {}
+            | FaultKind::Clock { .. }
+            | FaultKind::Suspend { .. } => {}
         }
     }
 
     /// Chooses the keepers that a fault hits.
-    fn targets(&mut self, target: Target, fault: &FaultOptions) -> Vec<usize> {
+    fn targets(&mut self, target: Target, count: usize) -> Vec<usize> {
         let is_up = |number: &usize| self.hosts.get(*number).is_some_and(Host::is_up);
         let is_writing = |number: &usize| self.hosts.get(*number).is_some_and(Host::is_writing);
         let choice: Vec<usize> = match target {
@@ -84,7 +91,7 @@ impl World<'_> {
                 holders.into_iter().flatten().filter(is_up).collect()
             }
         };
-        choose(choice, fault, &mut self.random)
+        choose(choice, count, &mut self.random)
     }
 
     /// A deposit is on its way to a keeper's disk: the moment some crashes have waited for.
@@ -169,7 +176,7 @@ impl World<'_> {
         }
     }
 
-    fn on_partition(&mut self, number: usize, (keepers, people): (u64, u64), lasts_ms: u64) {
+    fn on_partition(&mut self, number: usize, (keepers, people): (Share, Share), lasts_ms: u64) {
         // There is one partition at a time.
         self.on_rejoin();
         let mut island: BTreeSet<Place> = BTreeSet::new();
@@ -178,8 +185,8 @@ impl World<'_> {
             (0..self.hosts.len()).map(Place::Keeper).collect::<Vec<_>>(),
         );
         let people = (people, (0..self.people.len()).map(Place::Person).collect());
-        for (share_ppm, all) in [keepers, people] {
-            island.extend(choose_share(all, share_ppm, &mut self.random));
+        for (share, all) in [keepers, people] {
+            island.extend(choose_share(all, share, &mut self.random));
         }
         self.trace.line(
             self.now,

@@ -3,7 +3,7 @@
 use restante_proto::{
     account::Identity,
     keys::SecretKey,
-    limits::{DAY_MS, MINUTE_MS},
+    limits::MINUTE_MS,
     time::UnixMillis,
 };
 
@@ -17,19 +17,12 @@ use crate::{
     workload::{self, Absence},
 };
 
-/// The first day on which a run may begin: 2026-05-28.
-const FIRST_DAY: UnixMillis = UnixMillis::new(1_779_926_400_000);
 /// How often all disks are looked at, at most, in milliseconds.
 const AUDIT_MIN_MS: u64 = 5 * MINUTE_MS;
 /// How many times all disks are looked at, about.
 const AUDITS: u64 = 100;
 /// One half, in a million.
 const HALF_PPM: u64 = 500_000;
-
-/// Draws the moment at which a run begins, at any time of the day.
-pub(crate) fn start(random: &mut Random) -> UnixMillis {
-    FIRST_DAY.plus(random.below(DAY_MS))
-}
 
 /// Makes the keepers.
 pub(super) fn hosts(
@@ -63,7 +56,7 @@ pub(super) fn people(
         };
         Person::new(clock, Disk::new(identity, clock.read(Instant(0))), own)
     };
-    let mut people: Vec<Person> = (0..scenario.people).map(person).collect();
+    let mut people: Vec<Person> = (0..scenario.population.people).map(person).collect();
     let known = |person: &Person| (person.account(), person.disk.id.clone());
     let all: Vec<_> = people.iter().map(known).collect();
     for person in &mut people {
@@ -77,7 +70,7 @@ pub(super) fn people(
 
 /// Draws a clock that is wrong by up to the scenario's skew, one way or the other.
 fn clock(scenario: &Scenario, start: UnixMillis, random: &mut Random) -> Clock {
-    let wrong = random.between(0, scenario.skew_ms);
+    let wrong = random.between(0, scenario.time.skew.get());
     if random.chance(HALF_PPM) {
         Clock::new(start, wrong, 0)
     } else {
@@ -89,7 +82,7 @@ impl World<'_> {
     /// Puts everything into the queue that the scenario decides.
     pub(super) fn plan(&mut self, random: &mut Random) {
         let scenario = self.scenario;
-        let arrive_ms = scenario.population.arrive_ms;
+        let arrive_ms = scenario.time.arrive.get();
         for keeper in 0..self.hosts.len() {
             let at = Instant(random.below(arrive_ms / 2));
             self.at(at, Event::Restart(keeper));
@@ -114,11 +107,11 @@ impl World<'_> {
             }
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
-            for at_ms in fault.moments(scenario.duration_ms) {
+            for at_ms in fault.moments(scenario.duration_ms()) {
                 self.at(Instant(at_ms), Event::Fault(number));
             }
         }
-        let stop = Instant(scenario.duration_ms + scenario.settle_ms);
+        let stop = Instant(scenario.duration_ms() + scenario.time.settle.get());
         let every = AUDIT_MIN_MS.max(stop.0 / AUDITS);
         for at in (1..)
             .map(|time| Instant(every * time))
@@ -126,7 +119,7 @@ impl World<'_> {
         {
             self.at(at, Event::Audit);
         }
-        let healed = Instant(scenario.duration_ms);
+        let healed = Instant(scenario.duration_ms());
         self.at(healed, Event::Heal);
         self.at(healed.plus(SETTLE_MS), Event::Settle);
         self.at(stop, Event::Stop);

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
-use restante_proto::keeper::{ItemStore as _, StoreFault};
+use restante_proto::keeper::{ItemStore as _, StoreError};
 
 use super::{
-    CACHE_BYTES, Check, OpenFault, RedbStore,
-    fault::{fault_of, io_fault},
+    CACHE_BYTES, Check, OpenError, RedbStore,
+    error::{error_of, io_error},
     room::CappedFile,
     salvage,
 };
@@ -39,7 +39,7 @@ pub struct OpenReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Salvaged {
     /// What was wrong with it.
-    pub fault: StoreFault,
+    pub fault: StoreError,
     /// How many items were saved.
     pub items: u64,
     /// Where the damaged file is kept.
@@ -65,8 +65,8 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// [`StoreFault`] of this store; what cannot be read of the other is left out.
-    pub fn salvage(&mut self, damaged: &dyn StorageBackend) -> Result<u64, StoreFault> {
+    /// [`StoreError`] of this store; what cannot be read of the other is left out.
+    pub fn salvage(&mut self, damaged: &dyn StorageBackend) -> Result<u64, StoreError> {
         salvage::copy(damaged, self)?;
         Ok(self.usage().items)
     }
@@ -83,8 +83,8 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// [`OpenFault`]. Never panics, whatever the file holds.
-    pub fn open(path: &Path, cap_bytes: u64) -> Result<(Self, OpenReport), OpenFault> {
+    /// [`OpenError`]. Never panics, whatever the file holds.
+    pub fn open(path: &Path, cap_bytes: u64) -> Result<(Self, OpenReport), OpenError> {
         // While it is there, somebody has the store open, or left it in a hurry.
         let mark = beside(path, "open");
         let replacement = beside(path, "salvage");
@@ -105,7 +105,7 @@ impl RedbStore {
             create(path, cap_bytes)
         };
         let mut store = match opened {
-            Err(OpenFault::Store(fault @ StoreFault::Damaged(_))) => {
+            Err(OpenError::Store(fault @ StoreError::Damaged(_))) => {
                 let (store, salvaged) = replace(path, &replacement, cap_bytes, fault)?;
                 report.salvaged = Some(salvaged);
                 store
@@ -142,7 +142,7 @@ impl Left {
     }
 }
 
-fn left_in(mark: &Path) -> Result<Left, OpenFault> {
+fn left_in(mark: &Path) -> Result<Left, OpenError> {
     match fs::read_to_string(mark) {
         Ok(start) => Ok(Left::Open(start)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Left::Closed),
@@ -168,7 +168,7 @@ fn put_mark(mark: &Path, boot_id: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn open_file(path: &Path, cap_bytes: u64, left: &Left) -> Result<RedbStore, OpenFault> {
+fn open_file(path: &Path, cap_bytes: u64, left: &Left) -> Result<RedbStore, OpenError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -177,13 +177,13 @@ fn open_file(path: &Path, cap_bytes: u64, left: &Left) -> Result<RedbStore, Open
     let length = file.metadata().map_err(local)?.len();
     if length == 0 {
         // redb would take it for a new one.
-        return Err(StoreFault::Damaged("it is empty".into()).into());
+        return Err(StoreError::Damaged("it is empty".into()).into());
     }
     open_capped(file, cap_bytes, left.check(&boot_id(), length))
 }
 
 /// Opens a store that takes no more of the disk than its cap.
-fn open_capped(file: File, cap_bytes: u64, check: Check) -> Result<RedbStore, OpenFault> {
+fn open_capped(file: File, cap_bytes: u64, check: Check) -> Result<RedbStore, OpenError> {
     let same_file = file.try_clone().map_err(local)?;
     let mut store = RedbStore::open_cached(backend(file)?, CACHE_BYTES, cap_bytes, check)?;
     store.file = Some(CappedFile {
@@ -194,14 +194,14 @@ fn open_capped(file: File, cap_bytes: u64, check: Check) -> Result<RedbStore, Op
 }
 
 /// Makes an empty store that is there entirely or not at all, whatever happens in between.
-fn create(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault> {
+fn create(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenError> {
     let unfinished = beside(path, "new");
     let store = create_unfinished(&unfinished, cap_bytes)?;
     rename(&unfinished, path)?;
     Ok(store)
 }
 
-fn create_unfinished(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenFault> {
+fn create_unfinished(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenError> {
     remove_if_there(path)?;
     let file = OpenOptions::new()
         .read(true)
@@ -217,8 +217,8 @@ fn replace(
     path: &Path,
     replacement: &Path,
     cap_bytes: u64,
-    fault: StoreFault,
-) -> Result<(RedbStore, Salvaged), OpenFault> {
+    fault: StoreError,
+) -> Result<(RedbStore, Salvaged), OpenError> {
     let damaged = File::open(path).map_err(local)?;
     let mut store = create_unfinished(replacement, cap_bytes)?;
     let items = store.salvage(&backend(damaged)?)?;
@@ -228,21 +228,21 @@ fn replace(
     Ok((store, Salvaged { fault, items, kept }))
 }
 
-fn free_name(path: &Path) -> Result<PathBuf, OpenFault> {
+fn free_name(path: &Path) -> Result<PathBuf, OpenError> {
     for number in 1..=DAMAGED_FILES_MAX {
         let name = beside(path, &format!("damaged-{number}"));
         if !exists(&name)? {
             return Ok(name);
         }
     }
-    Err(StoreFault::Io(format!(
+    Err(StoreError::Io(format!(
         "{DAMAGED_FILES_MAX} damaged files are there already"
     ))
     .into())
 }
 
-fn backend(file: File) -> Result<FileBackend, OpenFault> {
-    Ok(FileBackend::new(file).map_err(|error| fault_of(error.into()))?)
+fn backend(file: File) -> Result<FileBackend, OpenError> {
+    Ok(FileBackend::new(file).map_err(|error| error_of(error.into()))?)
 }
 
 /// Returns the path of a file that belongs to the one at `path`.
@@ -253,12 +253,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn exists(path: &Path) -> Result<bool, OpenFault> {
+fn exists(path: &Path) -> Result<bool, OpenError> {
     path.try_exists().map_err(local)
 }
 
 /// Renames a file, durably.
-fn rename(from: &Path, to: &Path) -> Result<(), OpenFault> {
+fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
     fs::rename(from, to).map_err(local)?;
     sync_folder(to).map_err(local)
 }
@@ -272,15 +272,15 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     folder.and_then(|folder| folder.sync_all())
 }
 
-fn remove_if_there(path: &Path) -> Result<(), OpenFault> {
+fn remove_if_there(path: &Path) -> Result<(), OpenError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(local(error)),
         _ => Ok(()),
     }
 }
 
-fn local(error: io::Error) -> OpenFault {
-    io_fault(&error).into()
+fn local(error: io::Error) -> OpenError {
+    io_error(&error).into()
 }
 
 #[cfg(test)]

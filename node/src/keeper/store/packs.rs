@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use restante_proto::{keeper::Usage, time::UnixMillis};
+use restante_proto::{
+    keeper::{ElementKind, Usage},
+    time::UnixMillis,
+};
 
 use super::{
     room::{FreePages, capacity_of, is_shared, order_of, page_bytes},
     tables::{
-        GRAVES_FROM, Pointer, ROW_BYTES_MAX, Row, RowKind, SPAN_MS, TallyValue, due_of, next_mark,
+        TOMBSTONES_FROM, Pointer, ROW_BYTES_MAX, Row, SPAN_MS, TallyValue, due_of, next_mark,
     },
 };
 
@@ -35,25 +38,6 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) const fn add(&mut self, kind: RowKind, size_bytes: u32) {
-        if kind.is_grave() {
-            self.usage.tombstones += 1;
-        } else {
-            self.usage.items += 1;
-            self.usage.bytes += size_bytes as u64;
-        }
-    }
-
-    pub(super) const fn subtract(&mut self, kind: RowKind, size_bytes: u32) {
-        let usage = &mut self.usage;
-        if kind.is_grave() {
-            usage.tombstones = usage.tombstones.saturating_sub(1);
-        } else {
-            usage.items = usage.items.saturating_sub(1);
-            usage.bytes = usage.bytes.saturating_sub(size_bytes as u64);
-        }
-    }
-
     /// Returns up to when the packs of lines in the index may be gone, if any of them may be.
     pub(super) fn swept_if_stale(&self) -> Option<UnixMillis> {
         Some(self.swept).filter(|_| self.stale > 0)
@@ -127,11 +111,11 @@ impl Tally {
         self.items.saturating_add(self.tombstones)
     }
 
-    pub(super) fn add(&mut self, kind: RowKind, pointer: Pointer) {
+    pub(super) fn add(&mut self, kind: ElementKind, pointer: Pointer) {
         if self.rows() == 0 || pointer.expires < self.first {
             self.first = pointer.expires;
         }
-        if kind.is_grave() {
+        if kind.is_tombstone() {
             self.tombstones += 1;
         } else {
             self.items += 1;
@@ -140,8 +124,8 @@ impl Tally {
         self.live_bytes += pointer.row_bytes;
     }
 
-    pub(super) fn subtract(&mut self, kind: RowKind, pointer: Pointer) {
-        if kind.is_grave() {
+    pub(super) fn subtract(&mut self, kind: ElementKind, pointer: Pointer) {
+        if kind.is_tombstone() {
             self.tombstones = self.tombstones.saturating_sub(1);
         } else {
             self.items = self.items.saturating_sub(1);
@@ -183,12 +167,12 @@ impl OpenPacks {
     /// Appends a row to a pack of its span, to a new one with the number `next` where none has room.
     pub(super) fn append(&mut self, row: &Row<'_>, next: &mut u64) -> Pointer {
         let due = due_of(row.expires);
-        let class = if row.key.kind.is_grave() {
-            GRAVES_FROM
+        let class = if row.key.kind.is_tombstone() {
+            TOMBSTONES_FROM
         } else {
             0
         };
-        let of_class = (due, class)..=(due, class + (GRAVES_FROM - 1));
+        let of_class = (due, class)..=(due, class + (TOMBSTONES_FROM - 1));
         let last = self.packs.range(of_class).next_back();
         let has_room = |pack: &OpenPack| pack.bytes.len() + row.len() <= self.length_max;
         let key = match last.filter(|(_, pack)| has_room(pack)) {
@@ -219,7 +203,7 @@ impl OpenPacks {
     }
 
     /// Takes a row out of the count of an open pack; false if there is no such pack.
-    pub(super) fn subtract(&mut self, kind: RowKind, pointer: Pointer) -> bool {
+    pub(super) fn subtract(&mut self, kind: ElementKind, pointer: Pointer) -> bool {
         let Some(pack) = self.packs.get_mut(&pointer.pack()) else {
             return false;
         };

@@ -12,9 +12,9 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 
-use restante_proto::keeper::StoreFault;
+use restante_proto::keeper::StoreError;
 
-use super::fault::io_fault;
+use super::error::io_error;
 
 /// The unit in which the file is given out, in bytes, and powers of two of it.
 pub(super) const PAGE_BYTES: u64 = 4_096;
@@ -85,8 +85,8 @@ pub(super) struct CappedFile {
 
 impl CappedFile {
     /// Returns what of the cap is left.
-    pub(super) fn room(&self) -> Result<Room, StoreFault> {
-        let metadata = self.file.metadata().map_err(|error| io_fault(&error))?;
+    pub(super) fn room(&self) -> Result<Room, StoreError> {
+        let metadata = self.file.metadata().map_err(|error| io_error(&error))?;
         Ok(Room {
             cap_bytes: self.cap_bytes,
             disk_bytes: metadata.blocks() * BLOCK_BYTES,
@@ -153,7 +153,7 @@ impl Room {
     /// Tells whether memories of deletions fit, which have half of what is left over to themselves.
     ///
     /// They count more than they take (`TOMBSTONE_BYTES`), and lie many to a page.
-    pub(super) const fn has_for_graves(&self, grown_bytes: u64, used_bytes: u64) -> bool {
+    pub(super) const fn has_for_tombstones(&self, grown_bytes: u64, used_bytes: u64) -> bool {
         used_bytes + 2 * grown_bytes + self.reserve_bytes() / 2 <= self.cap_bytes
     }
 }

@@ -13,14 +13,17 @@ use redb::StorageBackend;
 use restante_proto::{
     card::CardRecord,
     envelope::id_of,
-    keeper::{StoreFault, Warrant},
+    keeper::{
+        ElementKind, StoreError, Warrant,
+        rules::{DEPOSITED, NEVER_DEPOSITED},
+    },
     time::UnixMillis,
 };
 
 use super::{
     RedbStore,
-    fault::io_fault,
-    tables::{DEPOSITED, NEVER_DEPOSITED, ROW_BYTES_MAX, Row, RowKind, next_mark},
+    error::io_error,
+    tables::{ROW_BYTES_MAX, Row, next_mark},
 };
 
 /// How much of the file is searched at once, in bytes; consecutive windows overlap by one row.
@@ -34,9 +37,9 @@ const SECTOR_BYTES: usize = 4096;
 ///
 /// # Errors
 ///
-/// [`StoreFault`] of the new store; what cannot be read of the old one is left out.
-pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Result<(), StoreFault> {
-    let length = damaged.len().map_err(|error| io_fault(&error))?;
+/// [`StoreError`] of the new store; what cannot be read of the old one is left out.
+pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Result<(), StoreError> {
+    let length = damaged.len().map_err(|error| io_error(&error))?;
     let mut at = 0;
     let mut found = Vec::new();
     while at < length {
@@ -65,7 +68,7 @@ pub(super) fn copy(damaged: &dyn StorageBackend, store: &mut RedbStore) -> Resul
     put(store, &mut found)
 }
 
-fn put(store: &mut RedbStore, found: &mut Vec<Vec<u8>>) -> Result<(), StoreFault> {
+fn put(store: &mut RedbStore, found: &mut Vec<Vec<u8>>) -> Result<(), StoreError> {
     let rows = std::mem::take(found);
     store.write(UnixMillis::default(), |batch| {
         for row in rows.iter().filter_map(|row| Row::decode_first(row)) {
@@ -98,16 +101,16 @@ fn is_credible(row: &Row<'_>) -> bool {
         return false;
     }
     match key.kind {
-        RowKind::Envelope => *id_of(row.payload).as_bytes() == key.name,
-        RowKind::Chunk => *id_of(row.payload).as_bytes() == *key.address.as_bytes(),
-        RowKind::Card => CardRecord::decode(row.payload).is_ok_and(|record| {
+        ElementKind::Envelope => *id_of(row.payload).as_bytes() == key.name,
+        ElementKind::Chunk => *id_of(row.payload).as_bytes() == *key.address.as_bytes(),
+        ElementKind::Card => CardRecord::decode(row.payload).is_ok_and(|record| {
             record.locator == key.address
                 && *record.writer.as_bytes() == key.name
                 && record.expires == row.expires
                 && record.verify().is_ok()
         }),
-        RowKind::Deletion => row.payload.is_empty(),
-        RowKind::Tombstone => [DEPOSITED, NEVER_DEPOSITED].contains(&row.payload),
+        ElementKind::Deletion => row.payload.is_empty(),
+        ElementKind::Ack => [DEPOSITED, NEVER_DEPOSITED].contains(&row.payload),
     }
 }
 

@@ -1,14 +1,14 @@
 //! The store's layout on the disk.
 //!
-//! | table     | key                 | value                                               |
-//! |-----------|---------------------|-----------------------------------------------------|
-//! | `packs`   | due, number         | rows of items, one after the other                  |
-//! | `graves`  | due, number         | the same for what is remembered of deletions        |
-//! | `tallies` | due, number         | what counts of the pack of the same key             |
-//! | `index`   | kind, address, name | expiry, number, offset, lengths, version or holder  |
-//! | `meta`    | a word              | a number                                            |
+//! | table        | key                 | value                                               |
+//! |--------------|---------------------|-----------------------------------------------------|
+//! | `packs`      | due, number         | rows of items, one after the other                  |
+//! | `tombstones` | due, number         | the same for what is remembered of deletions        |
+//! | `tallies`    | due, number         | what counts of the pack of the same key             |
+//! | `index`      | kind, address, name | expiry, number, offset, lengths, version or holder  |
+//! | `meta`       | a word              | a number                                            |
 //!
-//! `packs` and `graves` hold everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are
+//! `packs` and `tombstones` hold everything there is to know. Rows that expire within [`SPAN_MS`] of each other and are
 //! written in one commit share a pack, so that what ends together is dropped together, whatever it is, by its packs
 //! alone, and so that a small item does not take a page of the file to itself. Rows describe and check themselves:
 //! they can be found in a damaged file without any table. `tallies`, `index` and the sums in `meta` follow from
@@ -19,8 +19,10 @@
 
 use redb::TableDefinition;
 use restante_proto::{
-    Address, ItemId,
-    keeper::{ElementKey, ElementKind, HoldingKey, HoldingKind, WARRANT_BYTES_MAX},
+    keeper::{
+        ElementKey, WARRANT_BYTES_MAX,
+        rules::{self, Line},
+    },
     keys::PublicKey,
     limits::{CHUNK_BYTES_MAX, ENVELOPE_BYTES_MAX, SEALED_CARD_BYTES},
     time::UnixMillis,
@@ -31,7 +33,8 @@ use super::room::ORDERS;
 /// The packs: (end of their span in milliseconds, number) to rows.
 pub(super) const PACKS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("packs");
 /// The packs of acks and deletions: they are small, and lie together rather than one in each page of `packs`.
-pub(super) const GRAVES: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("graves");
+pub(super) const TOMBSTONES: TableDefinition<'_, (u64, u64), &[u8]> =
+    TableDefinition::new("tombstones");
 /// What counts of each pack.
 pub(super) const TALLIES: TableDefinition<'_, (u64, u64), TallyValue> =
     TableDefinition::new("tallies");
@@ -47,7 +50,7 @@ pub(super) type TallyValue = (u32, u32, u64, u32, u32, u64);
 pub(super) type PointerValue = (u64, u64, u32, u32, u32, u64);
 
 /// The layout that this version writes and reads.
-pub(super) const FORMAT: u64 = 3;
+pub(super) const FORMAT: u64 = 4;
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_ITEMS: &str = "items";
 pub(super) const META_BYTES: &str = "bytes";
@@ -65,10 +68,10 @@ pub(super) const META_FREE: [&str; ORDERS] =
 
 /// Expiries that lie this far from each other can share a pack, in milliseconds.
 pub(super) const SPAN_MS: u64 = 10_000;
-/// Packs in `graves` have numbers from here on.
-pub(super) const GRAVES_FROM: u64 = 1 << 63;
+/// Packs in `tombstones` have numbers from here on.
+pub(super) const TOMBSTONES_FROM: u64 = 1 << 63;
 /// Length of an index key in bytes.
-pub(super) const KEY_BYTES: usize = 1 + 32 + 32;
+pub(super) const KEY_BYTES: usize = ElementKey::BYTES;
 /// Begins every row, so that a damaged file can be searched for them.
 pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow3";
 /// Length of a row without its warrant and its payload, in bytes.
@@ -76,189 +79,11 @@ pub(super) const ROW_HEADER_BYTES: usize = CHECKED_AT + CHECKED_HEADER_BYTES;
 /// Length of the largest row, in bytes.
 pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + WARRANT_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
-/// The payload of a tombstone whose envelope was deposited here, before the ack or after it.
-pub(super) const DEPOSITED: &[u8] = &[];
-/// The payload of a tombstone that came before its envelope; longer, so that `index` shows which of
-/// the two it is.
-pub(super) const NEVER_DEPOSITED: &[u8] = &[0];
-
 /// The largest item is an envelope or a chunk.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
 const CHECK_BYTES: usize = 16;
 const CHECKED_AT: usize = ROW_MAGIC.len() + CHECK_BYTES;
 const CHECKED_HEADER_BYTES: usize = 4 + 4 + KEY_BYTES + 8 + 8 + 32;
-
-/// The kind of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RowKind {
-    /// A card record.
-    Card,
-    /// An envelope.
-    Envelope,
-    /// A chunk.
-    Chunk,
-    /// The memory of an acked envelope.
-    Tombstone,
-    /// The memory of a deleted chunk.
-    Deletion,
-}
-
-impl RowKind {
-    const fn to_byte(self) -> u8 {
-        match self {
-            Self::Card => 1,
-            Self::Envelope => 2,
-            Self::Chunk => 3,
-            Self::Tombstone => 4,
-            Self::Deletion => 5,
-        }
-    }
-
-    const fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::Card),
-            2 => Some(Self::Envelope),
-            3 => Some(Self::Chunk),
-            4 => Some(Self::Tombstone),
-            5 => Some(Self::Deletion),
-            _ => None,
-        }
-    }
-
-    /// Tells whether it is the memory of something that was deleted.
-    pub(super) const fn is_grave(self) -> bool {
-        matches!(self, Self::Tombstone | Self::Deletion)
-    }
-
-    const fn holding(self) -> Option<HoldingKind> {
-        match self {
-            Self::Card => Some(HoldingKind::Card),
-            Self::Envelope => Some(HoldingKind::Envelope),
-            Self::Chunk => Some(HoldingKind::Chunk),
-            Self::Tombstone | Self::Deletion => None,
-        }
-    }
-}
-
-/// What an item is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ItemKey {
-    pub(super) kind: RowKind,
-    pub(super) address: Address,
-    /// What tells it from others at its address: an identifier, a writer, or zeros.
-    pub(super) name: [u8; 32],
-}
-
-impl ItemKey {
-    pub(super) const fn envelope(address: Address, id: ItemId) -> Self {
-        Self {
-            kind: RowKind::Envelope,
-            address,
-            name: *id.as_bytes(),
-        }
-    }
-
-    pub(super) const fn tombstone(address: Address, id: ItemId) -> Self {
-        Self {
-            kind: RowKind::Tombstone,
-            address,
-            name: *id.as_bytes(),
-        }
-    }
-
-    pub(super) fn card(locator: Address, writer: &PublicKey) -> Self {
-        Self {
-            kind: RowKind::Card,
-            address: locator,
-            name: *writer.as_bytes(),
-        }
-    }
-
-    pub(super) const fn chunk(address: Address) -> Self {
-        Self {
-            kind: RowKind::Chunk,
-            address,
-            name: [0; 32],
-        }
-    }
-
-    pub(super) const fn deletion(address: Address, deletion_key: &PublicKey) -> Self {
-        Self {
-            kind: RowKind::Deletion,
-            address,
-            name: *deletion_key.as_bytes(),
-        }
-    }
-
-    pub(super) const fn element(key: &ElementKey) -> Self {
-        let kind = match key.kind {
-            ElementKind::Card => RowKind::Card,
-            ElementKind::Envelope => RowKind::Envelope,
-            ElementKind::Chunk => RowKind::Chunk,
-            ElementKind::Ack => RowKind::Tombstone,
-            ElementKind::Deletion => RowKind::Deletion,
-        };
-        Self {
-            kind,
-            address: key.address,
-            name: key.name,
-        }
-    }
-
-    pub(super) const fn to_element(self) -> ElementKey {
-        let kind = match self.kind {
-            RowKind::Card => ElementKind::Card,
-            RowKind::Envelope => ElementKind::Envelope,
-            RowKind::Chunk => ElementKind::Chunk,
-            RowKind::Tombstone => ElementKind::Ack,
-            RowKind::Deletion => ElementKind::Deletion,
-        };
-        ElementKey {
-            kind,
-            address: self.address,
-            name: self.name,
-        }
-    }
-
-    pub(super) const fn holding(key: HoldingKey) -> Self {
-        let kind = match key.kind {
-            HoldingKind::Card => RowKind::Card,
-            HoldingKind::Envelope => RowKind::Envelope,
-            HoldingKind::Chunk => RowKind::Chunk,
-        };
-        Self {
-            kind,
-            address: key.address,
-            name: key.name,
-        }
-    }
-
-    /// Returns the key as the operator's list knows it; a tombstone is no item.
-    pub(super) fn to_holding(self) -> Option<HoldingKey> {
-        let kind = self.kind.holding()?;
-        Some(HoldingKey {
-            kind,
-            address: self.address,
-            name: self.name,
-        })
-    }
-
-    pub(super) fn to_bytes(self) -> [u8; KEY_BYTES] {
-        let mut bytes = [0; KEY_BYTES];
-        bytes[0] = self.kind.to_byte();
-        bytes[1..33].copy_from_slice(self.address.as_bytes());
-        bytes[33..].copy_from_slice(&self.name);
-        bytes
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
-        Some(Self {
-            kind: RowKind::from_byte(bytes[0])?,
-            address: Address::try_from(&bytes[1..33]).ok()?,
-            name: bytes[33..].try_into().ok()?,
-        })
-    }
-}
 
 /// Where an item lies, and what can be said of it without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,16 +136,25 @@ impl Pointer {
     pub(super) const fn pack(self) -> (u64, u64) {
         (due_of(self.expires), self.number)
     }
+}
 
-    /// Tells of a tombstone whether its envelope was deposited here.
-    pub(super) const fn is_deposited(self) -> bool {
-        self.size_bytes as usize == DEPOSITED.len()
+impl Line for Pointer {
+    fn expires(self) -> UnixMillis {
+        self.expires
+    }
+
+    fn size_bytes(self) -> u32 {
+        self.size_bytes
+    }
+
+    fn version(self) -> u64 {
+        self.version
     }
 }
 
-/// Tells whether a pack lies in `graves`.
-pub(super) const fn is_of_graves((_, number): (u64, u64)) -> bool {
-    number >= GRAVES_FROM
+/// Tells whether a pack lies in `tombstones`.
+pub(super) const fn is_of_tombstones((_, number): (u64, u64)) -> bool {
+    number >= TOMBSTONES_FROM
 }
 
 /// Returns the end of the span that an expiry lies in: nothing in it expires later.
@@ -343,10 +177,10 @@ pub(super) const fn due_of(expires: UnixMillis) -> u64 {
 /// | 8     | card: its sequence; else zero, big-endian                    |
 /// | 32    | chunk: who may delete it; else zeros                         |
 /// | w     | warrant: what let it in                                      |
-/// | n     | payload; of a tombstone [`DEPOSITED`] or [`NEVER_DEPOSITED`] |
+/// | n     | payload                                                      |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
-    pub(super) key: ItemKey,
+    pub(super) key: ElementKey,
     pub(super) expires: UnixMillis,
     pub(super) version: u64,
     pub(super) deletion_key: PublicKey,
@@ -355,19 +189,15 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) const fn new(
-        key: ItemKey,
-        expires: UnixMillis,
-        payload: &'a [u8],
-        warrant: &'a [u8],
-    ) -> Self {
+    /// Returns a row as it is written.
+    pub(super) fn of(key: ElementKey, row: &'a rules::Row) -> Self {
         Self {
             key,
-            expires,
-            version: 0,
-            deletion_key: PublicKey::new([0; 32]),
-            warrant,
-            payload,
+            expires: row.expires,
+            version: row.version,
+            deletion_key: row.deletion_key,
+            warrant: &row.warrant,
+            payload: &row.payload,
         }
     }
 
@@ -419,7 +249,7 @@ impl<'a> Row<'a> {
             return None;
         }
         Some(Self {
-            key: ItemKey::from_bytes(key)?,
+            key: ElementKey::from_bytes(key)?,
             expires: UnixMillis::new(u64::from_be_bytes(*expires)),
             version: u64::from_be_bytes(*version),
             deletion_key: PublicKey::new(*deletion_key),

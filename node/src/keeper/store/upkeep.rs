@@ -2,26 +2,26 @@
 //!
 //! Packs that are due go first, whole, in slices: with them their space is back and their items count no more. The
 //! lines of the index that led to them are cleared away in a pass through the whole table, in slices as well, once
-//! there are enough of them to be worth it or some time has gone by. No answer depends on it.
+//! there are enough of them to be worth it or some sweeps have gone by. No answer depends on it.
 
 use restante_proto::{
-    keeper::{Expired, StoreFault},
+    keeper::{ElementKey, Expired, SWEEP_INTERVAL_MS, StoreError},
     limits::HOUR_MS,
     time::UnixMillis,
 };
 
 use super::{
-    Batch, ItemKey, KEY_BYTES, RedbStore, SnapshotReader,
-    reader::Gone,
-    tables::{Pointer, SPAN_MS},
+    Batch, KEY_BYTES, RedbStore,
+    reader::{Gone, SnapshotReader},
+    tables::Pointer,
 };
 
 /// Lines looked at in one slice of a pass.
-const SLICE_LINES: usize = 16_384;
+pub(super) const SLICE_LINES: usize = 16_384;
 /// One line in this many may be left over without a pass being due.
 const LINES_PER_STALE: u64 = 64;
-/// A pass is due this long after the last one, in milliseconds, however few lines are left over.
-const PASS_INTERVAL_MS: u64 = HOUR_MS;
+/// A pass is due so many sweeps after the last one, however few lines are left over: about an hour.
+pub(super) const SWEEPS_PER_PASS: u64 = HOUR_MS / SWEEP_INTERVAL_MS;
 
 /// What of it is under way.
 #[derive(Debug, Default)]
@@ -29,7 +29,8 @@ pub(super) struct Upkeep {
     /// Nothing expires before, never if there is nothing; none when that has to be read again.
     first_expiry: Option<UnixMillis>,
     pass: Option<Pass>,
-    passed: UnixMillis,
+    /// Sweeps since the last pass; none since the store was opened makes one due.
+    sweeps: Option<u64>,
 }
 
 /// A pass through the index.
@@ -59,40 +60,42 @@ impl Upkeep {
 
 impl RedbStore {
     /// Drops about `limit` items that are due, or else clears away a slice of what led to them.
-    pub(super) fn keep_up(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+    pub(super) fn keep_up(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
         let first_expiry = match self.upkeep.first_expiry {
             Some(known) => known,
-            None => self.read(now, &mut Vec::new(), |reader| reader.first_expiry())?,
+            None => self.read(|rows| rows.reader.first_expiry())?.0,
         };
         self.upkeep.first_expiry = Some(first_expiry);
+        self.upkeep.sweeps = self.upkeep.sweeps.map(|sweeps| sweeps + 1);
         let mut expired = Expired::default();
         if first_expiry <= now || !self.damaged.is_empty() {
-            let damaged: Vec<ItemKey> = std::mem::take(&mut self.damaged).into_iter().collect();
+            let damaged: Vec<ElementKey> = std::mem::take(&mut self.damaged).into_iter().collect();
             expired = self.write(now, |batch| {
                 batch.drop_damaged(&damaged)?;
                 batch.sweep(limit)
             })?;
         }
-        if !expired.more && self.is_pass_due(now) {
+        if !expired.more && self.is_pass_due() {
             expired.more = self.pass(now)?;
         }
         Ok(expired)
     }
 
-    fn is_pass_due(&self, now: UnixMillis) -> bool {
+    fn is_pass_due(&self) -> bool {
         let stale = self.sums.stale;
-        let is_time = now.since(self.upkeep.passed) >= PASS_INTERVAL_MS;
+        let sweeps = self.upkeep.sweeps;
+        let is_time = sweeps.is_none_or(|sweeps| sweeps >= SWEEPS_PER_PASS);
         self.upkeep.pass.is_some()
             || stale > 0 && (is_time || stale > self.sums.lines / LINES_PER_STALE)
     }
 
     /// Clears away a slice; tells whether there is more of the index.
-    fn pass(&mut self, now: UnixMillis) -> Result<bool, StoreFault> {
+    fn pass(&mut self, now: UnixMillis) -> Result<bool, StoreError> {
         let pass = self.upkeep.pass.unwrap_or(Pass {
             after: None,
             stale: self.sums.stale,
         });
-        let slice = self.read(now, &mut Vec::new(), |reader| slice_of(reader, pass.after))?;
+        let (slice, _) = self.read(|rows| slice_of(&rows.reader, pass.after))?;
         let is_last = !slice.is_full;
         if is_last || slice.is_stale {
             self.write(now, |batch: &mut Batch<'_>| {
@@ -112,7 +115,7 @@ impl RedbStore {
             ..pass
         });
         if is_last {
-            self.upkeep.passed = now;
+            self.upkeep.sweeps = Some(0);
         }
         Ok(!is_last)
     }
@@ -143,5 +146,3 @@ fn slice_of(
         is_full: lines == SLICE_LINES,
     })
 }
-
-const _: () = assert!(SPAN_MS < PASS_INTERVAL_MS);

@@ -37,7 +37,7 @@ pub(crate) struct Frame {
 
 /// A frame that no honest peer sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FrameFault {
+pub(crate) enum FrameError {
     #[error("frame length is {0}, minimum is {FRAME_HEAD_BYTES}")]
     TooShort(u32),
     #[error("frame length is {0}, limit is {FRAME_BYTES_MAX}")]
@@ -48,13 +48,13 @@ pub(crate) enum FrameFault {
     Id { kind: u8, id: u64 },
 }
 
-impl From<FrameFault> for Count {
-    fn from(fault: FrameFault) -> Self {
-        match fault {
-            FrameFault::TooShort(_) => Self::FrameShort,
-            FrameFault::TooLong(_) => Self::FrameLong,
-            FrameFault::Kind(_) => Self::FrameKind,
-            FrameFault::Id { .. } => Self::FrameId,
+impl From<FrameError> for Count {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::TooShort(_) => Self::FrameShort,
+            FrameError::TooLong(_) => Self::FrameLong,
+            FrameError::Kind(_) => Self::FrameKind,
+            FrameError::Id { .. } => Self::FrameId,
         }
     }
 }
@@ -92,17 +92,17 @@ impl Decoder {
     }
 
     /// Returns the next complete frame, if there is one.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame>, FrameFault> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some((length, rest)) = self.buffer.split_first_chunk::<FRAME_LENGTH_BYTES>() else {
             return Ok(None);
         };
         let length = u32::from_be_bytes(*length);
         let body = usize::try_from(length).unwrap_or(usize::MAX);
         if body < FRAME_HEAD_BYTES {
-            return Err(FrameFault::TooShort(length));
+            return Err(FrameError::TooShort(length));
         }
         if body > FRAME_BYTES_MAX {
-            return Err(FrameFault::TooLong(length));
+            return Err(FrameError::TooLong(length));
         }
         let Some((&kind, rest)) = rest.split_first() else {
             return Ok(None);
@@ -113,14 +113,14 @@ impl Decoder {
             2 => Kind::Push,
             3 => Kind::Question,
             4 => Kind::Repair,
-            _ => return Err(FrameFault::Kind(kind)),
+            _ => return Err(FrameError::Kind(kind)),
         };
         let Some((id, payload)) = rest.split_first_chunk::<8>() else {
             return Ok(None);
         };
         let id = u64::from_be_bytes(*id);
         if (id == 0) != (known == Kind::Push) {
-            return Err(FrameFault::Id { kind, id });
+            return Err(FrameError::Id { kind, id });
         }
         if payload.len() < body - FRAME_HEAD_BYTES {
             return Ok(None);

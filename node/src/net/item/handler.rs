@@ -17,7 +17,7 @@ use libp2p::swarm::{
 };
 use tokio::time::Instant;
 
-use super::super::fault::RequestFault;
+use super::super::error::RequestError;
 use super::super::limits::NEGOTIATE_TIMEOUT;
 use super::super::status::Counters;
 use super::codec::Kind;
@@ -91,7 +91,7 @@ pub(crate) enum Report {
         calls: u64,
     },
     /// The peer broke the protocol: the connection is to be closed.
-    Fault,
+    Violation,
 }
 
 /// Agrees on the item protocol, or on nothing.
@@ -187,13 +187,13 @@ impl Handler {
     }
 
     fn open_failed(&mut self, error: &StreamUpgradeError<Infallible>) {
-        let fault = match error {
-            StreamUpgradeError::NegotiationFailed => RequestFault::Unsupported,
+        let error = match error {
+            StreamUpgradeError::NegotiationFailed => RequestError::Unsupported,
             StreamUpgradeError::Timeout
             | StreamUpgradeError::Io(_)
-            | StreamUpgradeError::Apply(_) => RequestFault::Disconnected,
+            | StreamUpgradeError::Apply(_) => RequestError::Disconnected,
         };
-        self.outbound.fail(fault);
+        self.outbound.fail(error);
     }
 
     /// Runs `act` on the inbound substream if it is still the one meant, and ends it on failure.
@@ -223,8 +223,8 @@ impl Handler {
     fn count(&mut self, end: End) {
         if let Some(count) = end {
             self.shared.counters.add(count);
-            if count.is_protocol_fault() {
-                self.reports.push_back(Report::Fault);
+            if count.is_protocol_violation() {
+                self.reports.push_back(Report::Violation);
             }
         }
     }
@@ -316,7 +316,7 @@ impl ConnectionHandler for Handler {
             }
             Order::CloseInbound { serial } => self.with_inbound(serial, |_| Err(None)),
             Order::CloseOutbound if self.outbound.is_open() => {
-                self.outbound.fail(RequestFault::Disconnected);
+                self.outbound.fail(RequestError::Disconnected);
                 self.reports.push_back(Report::OutboundClosed);
             }
             Order::CloseOutbound => {}

@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     self.read_alarm.clear();
                     return Poll::Ready(Ok(frame));
                 }
-                Err(fault) => return Poll::Ready(Err(Some(fault.into()))),
+                Err(error) => return Poll::Ready(Err(Some(error.into()))),
             }
             if self.decoder.is_partial() && self.read_alarm.fires(FRAME_TIMEOUT, cx) {
                 return Poll::Ready(Err(Some(Count::SlowFrame)));
@@ -147,8 +147,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let mut bytes = [0; READ_BYTES];
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes)) {
                 Ok(0) => return Poll::Ready(Err(None)),
-                Err(fault) => {
-                    self.unsupported = is_negotiation(&fault);
+                Err(error) => {
+                    self.unsupported = is_negotiation(&error);
                     return Poll::Ready(Err(None));
                 }
                 Ok(count) => {
@@ -263,7 +263,7 @@ impl Alarm {
 pub(super) mod tests;
 
 /// Tells whether a substream failed because the peer does not speak its protocol.
-fn is_negotiation(fault: &io::Error) -> bool {
-    let inner = fault.get_ref().and_then(|inner| inner.downcast_ref());
+fn is_negotiation(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     matches!(inner, Some(NegotiationError::Failed))
 }

@@ -8,7 +8,7 @@ use futures::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::fault::RequestFault;
+use super::super::error::RequestError;
 use super::super::limits::{REQUESTS_EXPIRED_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX};
 use super::super::status::Count;
 use super::codec::{Frame, Kind, encode};
@@ -21,12 +21,12 @@ pub(crate) struct Call {
     pub(crate) kind: Kind,
     pub(crate) payload: Bytes,
     pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Result<Bytes, RequestFault>>,
+    pub(crate) reply: oneshot::Sender<Result<Bytes, RequestError>>,
 }
 
 impl Call {
     /// Tells the caller; whether it still listens does not matter.
-    pub(crate) fn finish(self, result: Result<Bytes, RequestFault>) {
+    pub(crate) fn finish(self, result: Result<Bytes, RequestError>) {
         let _gone = self.reply.send(result);
     }
 }
@@ -76,7 +76,7 @@ impl<S> Outbound<S> {
     /// Takes a request, or fails it at once when too many wait.
     pub(crate) fn call(&mut self, call: Call) {
         if self.calls.len() >= REQUESTS_IN_FLIGHT_MAX + REQUESTS_WAITING_MAX {
-            call.finish(Err(RequestFault::QueueFull));
+            call.finish(Err(RequestError::QueueFull));
             return;
         }
         let id = self.next_id;
@@ -101,7 +101,7 @@ impl<S> Outbound<S> {
     }
 
     /// Gives up: every call fails, and the next one opens a new substream.
-    pub(crate) fn fail(&mut self, fault: RequestFault) {
+    pub(crate) fn fail(&mut self, error: RequestError) {
         self.opening = false;
         self.link = None;
         self.deadlines.clear();
@@ -110,7 +110,7 @@ impl<S> Outbound<S> {
         self.expired.clear();
         self.alarm.clear();
         for (_, call) in std::mem::take(&mut self.calls) {
-            call.finish(Err(fault));
+            call.finish(Err(error));
         }
     }
 
@@ -127,7 +127,7 @@ impl<S> Outbound<S> {
                 self.waiting.retain(|waiting| *waiting != id);
             }
             if let Some(call) = self.calls.remove(&id) {
-                call.finish(Err(RequestFault::TimedOut));
+                call.finish(Err(RequestError::TimedOut));
             }
         }
         self.alarm.clear();
@@ -151,9 +151,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
             Poll::Ready(Err(end)) => {
                 let unsupported = self.link.as_ref().is_some_and(Link::is_unsupported);
                 self.fail(if unsupported {
-                    RequestFault::Unsupported
+                    RequestError::Unsupported
                 } else {
-                    RequestFault::Disconnected
+                    RequestError::Disconnected
                 });
                 Poll::Ready(Outcome::Ended(end))
             }

@@ -13,7 +13,7 @@ use libp2p::swarm::{
 use super::super::limits::{FRAME_BYTES_MAX, NetLimits, PUSH_BYTES_MAX};
 use super::super::status::Count;
 use super::super::tests::{Node, Over, PATIENCE, config, counted, payload, start, until, wait};
-use super::super::{NetEvent, RequestFault, transport};
+use super::super::{NetEvent, RequestError, transport};
 use super::codec::{Kind, encode};
 use super::handler::Offer;
 use super::*;
@@ -247,7 +247,7 @@ async fn an_acceptor_that_breaks_a_rule_is_disconnected_and_counted() {
         ];
         let results = futures::future::join_all(two).await;
         assert!(
-            results.contains(&Err(RequestFault::Disconnected)),
+            results.contains(&Err(RequestError::Disconnected)),
             "{count:?}: {results:?}"
         );
         disconnected(&mut victim).await;
@@ -296,7 +296,7 @@ fn peer() -> PeerId {
     Keypair::generate_ed25519().public().to_peer_id()
 }
 
-type Reply = tokio::sync::oneshot::Receiver<Result<Bytes, RequestFault>>;
+type Reply = tokio::sync::oneshot::Receiver<Result<Bytes, RequestError>>;
 
 fn call(behaviour: &mut Behaviour, peer: PeerId) -> Reply {
     let (reply, answer) = tokio::sync::oneshot::channel();
@@ -338,16 +338,16 @@ async fn a_dial_that_is_refused_is_told_apart_from_a_peer_that_is_gone() {
         cause: ConnectionDenied::new(Refused(count)),
     };
     let cases = [
-        (refused(Count::PerIp), RequestFault::NotReachable),
-        (refused(Count::EstablishedOut), RequestFault::NoRoom),
-        (DialError::NoAddresses, RequestFault::NotReachable),
+        (refused(Count::PerIp), RequestError::NotReachable),
+        (refused(Count::EstablishedOut), RequestError::NoRoom),
+        (DialError::NoAddresses, RequestError::NotReachable),
     ];
-    for (error, fault) in cases {
+    for (cause, error) in cases {
         let mut behaviour = one_at_a_time();
         let other = peer();
         let answer = call(&mut behaviour, other);
-        behaviour.on_dial_failure(other, &error);
-        assert_eq!(answer.await.unwrap(), Err(fault), "{error:?}");
+        behaviour.on_dial_failure(other, &cause);
+        assert_eq!(answer.await.unwrap(), Err(error), "{cause:?}");
         assert_eq!(behaviour.dial_room(), 1);
     }
     // When others than calls have all places, the call waits for one of their dials to end.

@@ -5,7 +5,7 @@ use restante_proto::NodeId;
 use restante_proto::routing::Point;
 use tracing::debug;
 
-use super::super::fault::NetFault;
+use super::super::error::NetError;
 use super::super::handle::Command;
 use super::super::peer::node_of;
 use super::super::status::{Mode, NetStatus};
@@ -61,11 +61,11 @@ impl Task {
         }
     }
 
-    fn dial(&mut self, address: &Multiaddr) -> Result<(), NetFault> {
+    fn dial(&mut self, address: &Multiaddr) -> Result<(), NetError> {
         self.swarm.behaviour_mut().limiter.trust(address.clone());
         self.swarm.dial(address.clone()).map_err(|error| {
             debug!(%error, "dial refused");
-            NetFault::Undialable
+            NetError::Undialable
         })
     }
 

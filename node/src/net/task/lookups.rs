@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::address::bare;
 use super::super::boxed::Boxed;
-use super::super::fault::{NetFault, RequestFault};
+use super::super::error::{NetError, RequestError};
 use super::super::item::{self, Call, Kind};
 use super::super::limits::{
     ADDRESSES_HEARD_MAX, ADDRESSES_PER_PEER_MAX, HEARD_NODES_MAX, LOOKUP_NODES_MIN,
@@ -34,7 +34,7 @@ use super::super::routing::Routing;
 use super::super::status::Count;
 use super::Task;
 
-pub(super) type Reply = oneshot::Sender<Result<Vec<NodeId>, NetFault>>;
+pub(super) type Reply = oneshot::Sender<Result<Vec<NodeId>, NetError>>;
 
 /// A question that is under way: whose it is and what came of it.
 type Pending = futures::future::BoxFuture<'static, Answered>;
@@ -43,7 +43,7 @@ type Pending = futures::future::BoxFuture<'static, Answered>;
 pub(super) struct Answered {
     lookup: u64,
     node: NodeId,
-    result: Result<Bytes, RequestFault>,
+    result: Result<Bytes, RequestError>,
 }
 
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Lookups {
     ) {
         self.waiting.retain(|wanted| !wanted.is_abandoned());
         if self.waiting.len() >= LOOKUPS_MAX {
-            let _gone = reply.send(Err(NetFault::Busy));
+            let _gone = reply.send(Err(NetError::Busy));
             return;
         }
         self.changed = true;
@@ -208,11 +208,7 @@ impl Lookups {
                 Some(_) => LOOKUP_NODES_MIN,
                 None => 1,
             };
-            let lookup = Lookup::new(
-                now,
-                wanted.count.max(least),
-                seeds.into_iter().map(place),
-            );
+            let lookup = Lookup::new(now, wanted.count.max(least), seeds.into_iter().map(place));
             self.running.push(Running {
                 number: self.count,
                 point: wanted.point,
@@ -248,7 +244,7 @@ impl Lookups {
                 let named = running.believe(answer, &self.own, routing);
                 running.lookup.on_answer(now, distance, named);
             }
-            Err(RequestFault::NoRoom) => running.lookup.on_refused(distance),
+            Err(RequestError::NoRoom) => running.lookup.on_refused(distance),
             Ok(Err(_)) | Err(_) => running.lookup.on_failed(distance),
         }
         is_broken
@@ -289,15 +285,15 @@ impl Running {
                 }
                 item.call(peer, call);
             }
-            None => call.finish(Err(RequestFault::NotReachable)),
+            None => call.finish(Err(RequestError::NotReachable)),
         }
         let lookup = self.number;
         let answered = move |result: Result<Result<_, _>, _>| Answered {
             lookup,
             node,
             result: match result {
-                Ok(answer) => answer.unwrap_or(Err(RequestFault::Disconnected)),
-                Err(_) => Err(RequestFault::TimedOut),
+                Ok(answer) => answer.unwrap_or(Err(RequestError::Disconnected)),
+                Err(_) => Err(RequestError::TimedOut),
             },
         };
         timeout_at(deadline, answer).map(answered).boxed()
@@ -373,8 +369,8 @@ impl Running {
         let nodes: Vec<NodeId> = self.lookup.found().take(count).collect();
         let result = match (self.lookup.was_refused() || unasked, nodes.is_empty()) {
             // What is not complete for want of our own means would be taken for the truth.
-            (true, _) => Err(NetFault::Busy),
-            (false, true) if self.lookup.was_asked() => Err(NetFault::TimedOut),
+            (true, _) => Err(NetError::Busy),
+            (false, true) if self.lookup.was_asked() => Err(NetError::TimedOut),
             (false, _) => Ok(nodes),
         };
         let _gone = reply.send(result);

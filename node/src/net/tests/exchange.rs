@@ -11,7 +11,7 @@ use super::{
     Count, NetEvent, Node, Over, PATIENCE, Serve, config, connect, counted, echo, ignore, payload,
     start, until, wait,
 };
-use crate::net::{RequestFault, node_of};
+use crate::net::{RequestError, node_of};
 
 /// Two nodes, the first connected with the second.
 async fn pair(over: Over) -> (Node, Node) {
@@ -62,9 +62,9 @@ async fn payloads_from_nothing_to_the_limit_arrive() {
             Ok(sent)
         );
     }
-    let fault = RequestFault::TooLong(PAYLOAD_BYTES_MAX + 1);
+    let error = RequestError::TooLong(PAYLOAD_BYTES_MAX + 1);
     let long = payload(PAYLOAD_BYTES_MAX + 1);
-    assert_eq!(left.handle.request(id, long, PATIENCE).await, Err(fault));
+    assert_eq!(left.handle.request(id, long, PATIENCE).await, Err(error));
 }
 
 #[tokio::test]
@@ -135,8 +135,8 @@ async fn one_request_too_many_fails_at_once() {
             .await,
         );
     }
-    let fault = left.handle.request(id, payload(1), PATIENCE).await;
-    assert_eq!(fault, Err(RequestFault::QueueFull));
+    let error = left.handle.request(id, payload(1), PATIENCE).await;
+    assert_eq!(error, Err(RequestError::QueueFull));
     assert!(
         !matches!(right.events.try_recv(), Ok(NetEvent::Request { .. })),
         "more than {REQUESTS_IN_FLIGHT_MAX} requests in flight"
@@ -159,7 +159,7 @@ async fn a_late_answer_is_dropped_without_harm() {
         .handle
         .request(id, payload(1), Duration::from_millis(300))
         .await;
-    assert_eq!(late, Err(RequestFault::TimedOut));
+    assert_eq!(late, Err(RequestError::TimedOut));
     let token = wait(&mut right.events, |event| match event {
         NetEvent::Request { token, .. } => Some(token),
         _ => None,
@@ -187,8 +187,8 @@ async fn a_node_that_never_serves_offers_no_items() {
     })
     .await;
     // The client has no address that others learn, but there is a connection to ask on.
-    let fault = left.handle.request(right.id, payload(1), PATIENCE).await;
-    assert_eq!(fault, Err(RequestFault::Unsupported));
+    let error = left.handle.request(right.id, payload(1), PATIENCE).await;
+    assert_eq!(error, Err(RequestError::Unsupported));
     let (left, _handle) = echo(left);
     assert_eq!(
         right.handle.request(left, payload(1), PATIENCE).await,
@@ -200,10 +200,10 @@ async fn a_node_that_never_serves_offers_no_items() {
 async fn a_node_nobody_knows_is_not_reachable() {
     let left = start(&config(Over::Quic)).await;
     let stranger = node_of(&Keypair::generate_ed25519().public().to_peer_id()).unwrap();
-    let fault = left.handle.request(stranger, payload(1), PATIENCE).await;
-    assert_eq!(fault, Err(RequestFault::NotReachable));
+    let error = left.handle.request(stranger, payload(1), PATIENCE).await;
+    assert_eq!(error, Err(RequestError::NotReachable));
     let own = left.handle.request(left.id, payload(1), PATIENCE).await;
-    assert_eq!(own, Err(RequestFault::NotReachable));
+    assert_eq!(own, Err(RequestError::NotReachable));
 }
 
 #[tokio::test]

@@ -117,8 +117,8 @@ async fn a_node_that_is_gone_leaves_the_table_and_a_lonely_node_joins_again() {
     let gone = entry.id;
     entry.handle.shutdown().await;
     until(|| async {
-        let fault = joined.request(gone, payload(1), super::PATIENCE).await;
-        assert!(fault.is_err());
+        let error = joined.request(gone, payload(1), super::PATIENCE).await;
+        assert!(error.is_err());
         let status = joined.status().await.unwrap();
         (status.table_count == 0 && status.counters[Count::TableUnreachable.name()] > 0)
             .then_some(())

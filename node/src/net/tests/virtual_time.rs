@@ -9,7 +9,7 @@ use libp2p::{noise, yamux};
 use tokio::time::Instant;
 
 use super::{Keypair, NetConfig, NetEvent, Node, Over, config, connect, echo, payload, wait};
-use crate::net::{Network, RequestFault, node_of};
+use crate::net::{Network, RequestError, node_of};
 
 async fn start_in_memory(port: u64) -> Node {
     let config = NetConfig {
@@ -54,11 +54,11 @@ async fn requests_work_and_deadlines_pass_in_virtual_time() {
     assert_eq!(answer, Ok(payload(9)));
 
     let asked = Instant::now();
-    let fault = left
+    let error = left
         .handle
         .request(mute.id, payload(9), Duration::from_secs(3600))
         .await;
-    assert_eq!(fault, Err(RequestFault::TimedOut));
+    assert_eq!(error, Err(RequestError::TimedOut));
     assert!(asked.elapsed() >= Duration::from_secs(3600));
     assert!(
         began.elapsed() < Duration::from_secs(60),

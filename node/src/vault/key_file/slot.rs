@@ -7,9 +7,9 @@ use rand::CryptoRng;
 use redb::StorageBackend;
 use zeroize::Zeroizing;
 
-use super::super::disk::DiskFault;
+use super::super::disk::DiskError;
 use super::super::store_key::SubKey;
-use super::{ALLOCATE_COUNT_MAX, KeyFault, Reconciled, SLOT_COUNT_MAX};
+use super::{ALLOCATE_COUNT_MAX, KeyError, Reconciled, SLOT_COUNT_MAX};
 
 /// The length of a slot's ID in a row.
 pub const SLOT_ID_BYTES: usize = 4 + TAG_BYTES;
@@ -100,17 +100,17 @@ impl Slots {
         mac_key: &SubKey,
         tag_key: SubKey,
         rng: &mut R,
-    ) -> Result<Self, KeyFault> {
-        if file.len().map_err(DiskFault::from)? != 0 {
-            return Err(KeyFault::AlreadyThere);
+    ) -> Result<Self, KeyError> {
+        if file.len().map_err(DiskError::from)? != 0 {
+            return Err(KeyError::AlreadyThere);
         }
         let mut header = [0; PAGE_BYTES];
         header[..IDENTITY_AT].copy_from_slice(MAGIC);
         rng.fill_bytes(&mut header[IDENTITY_AT..MAC_AT]);
         let mac = blake3::keyed_hash(mac_key, &header[..MAC_AT]);
         header[MAC_AT..MAC_AT + 32].copy_from_slice(mac.as_bytes());
-        file.write(0, &header).map_err(DiskFault::from)?;
-        file.sync_data().map_err(DiskFault::from)?;
+        file.write(0, &header).map_err(DiskError::from)?;
+        file.sync_data().map_err(DiskError::from)?;
         Ok(Self::new(file, tag_key))
     }
 
@@ -118,14 +118,14 @@ impl Slots {
         file: Box<dyn StorageBackend>,
         mac_key: &SubKey,
         tag_key: SubKey,
-    ) -> Result<Self, KeyFault> {
-        let length = file.len().map_err(DiskFault::from)?;
+    ) -> Result<Self, KeyError> {
+        let length = file.len().map_err(DiskError::from)?;
         check_header(&*file, length, mac_key)?;
         // A crash while the file grew may leave part of a page. It is made whole rather than cut
         // off: had damage cut the file, the keys in front of the cut are still good.
         let whole = length.next_multiple_of(PAGE_BYTES as u64);
         if whole != length {
-            file.set_len(whole).map_err(DiskFault::from)?;
+            file.set_len(whole).map_err(DiskError::from)?;
         }
         let mut slots = Self::new(file, tag_key);
         let pages = usize::try_from(whole / PAGE_BYTES as u64 - 1).unwrap_or(0);
@@ -156,15 +156,15 @@ impl Slots {
         &mut self,
         count: usize,
         rng: &mut R,
-    ) -> Result<Vec<MessageKey>, KeyFault> {
+    ) -> Result<Vec<MessageKey>, KeyError> {
         if count > ALLOCATE_COUNT_MAX {
-            return Err(KeyFault::TooMany {
+            return Err(KeyError::TooMany {
                 got: count,
                 limit: ALLOCATE_COUNT_MAX,
             });
         }
         if self.stopped {
-            return Err(KeyFault::NeedsReopen);
+            return Err(KeyError::NeedsReopen);
         }
         let indexes = self.take_free(count)?;
         self.allocated = true;
@@ -178,16 +178,16 @@ impl Slots {
         }
         match self.write_keys(&keys) {
             Ok(()) => Ok(keys),
-            Err(fault) => {
+            Err(error) => {
                 self.stopped = true;
                 self.half_burnt
                     .extend(keys.iter().map(|key| key.slot.index));
-                Err(fault.into())
+                Err(error.into())
             }
         }
     }
 
-    pub(super) fn read(&self, slot: SlotId) -> Result<Option<MessageKey>, KeyFault> {
+    pub(super) fn read(&self, slot: SlotId) -> Result<Option<MessageKey>, KeyError> {
         if slot.index >= self.slot_count() {
             return Ok(None);
         }
@@ -197,7 +197,7 @@ impl Slots {
         Ok(holds.then_some(MessageKey { slot, bytes }))
     }
 
-    pub(super) fn burn(&mut self, slots: &[SlotId]) -> Result<usize, KeyFault> {
+    pub(super) fn burn(&mut self, slots: &[SlotId]) -> Result<usize, KeyError> {
         let mut burnt = BTreeSet::new();
         let mut found_count = 0;
         for &slot in slots.iter().filter(|slot| slot.index < self.slot_count()) {
@@ -214,14 +214,14 @@ impl Slots {
         Ok(found_count)
     }
 
-    pub(super) fn reconcile(&mut self, live: &BTreeSet<SlotId>) -> Result<Reconciled, KeyFault> {
+    pub(super) fn reconcile(&mut self, live: &BTreeSet<SlotId>) -> Result<Reconciled, KeyError> {
         if self.allocated {
-            return Err(KeyFault::TooLateToReconcile);
+            return Err(KeyError::TooLateToReconcile);
         }
         // A key is on disk before the row that names it, and the file never shrinks: going on
         // from here would destroy messages that a copy of the file still opens.
         if live.iter().any(|slot| slot.index >= self.slot_count()) {
-            return Err(KeyFault::Damaged {
+            return Err(KeyError::Damaged {
                 why: "it is cut short, and keys of stored messages are missing",
             });
         }
@@ -243,9 +243,6 @@ impl Slots {
             }
             Ok(())
         })?;
-        // What reads as burnt may be so in memory alone, when the sync of its burning failed before this start.
-        let free = absent.iter().map(|slot| slot.index);
-        orphans.extend(free.filter(|index| !self.is_marked(*index)));
         self.overwrite(&orphans)?;
         Ok(Reconciled {
             burnt_count,
@@ -254,11 +251,11 @@ impl Slots {
     }
 
     /// Finds `count` free slots, the lowest first, making the file longer when needed.
-    fn take_free(&mut self, count: usize) -> Result<Vec<u32>, KeyFault> {
+    fn take_free(&mut self, count: usize) -> Result<Vec<u32>, KeyError> {
         let mut found = self.free_slots(count);
         while found.len() < count {
             if self.slot_count() >= SLOT_COUNT_MAX {
-                return Err(KeyFault::Full {
+                return Err(KeyError::Full {
                     limit: SLOT_COUNT_MAX,
                 });
             }
@@ -283,7 +280,7 @@ impl Slots {
         found
     }
 
-    fn grow(&mut self) -> Result<(), DiskFault> {
+    fn grow(&mut self) -> Result<(), DiskError> {
         let end = slot_offset(self.slot_count());
         // Written, not only made longer, so that the disk gives the space now.
         self.file.write(end, &[0; PAGE_BYTES])?;
@@ -306,7 +303,7 @@ impl Slots {
         }
     }
 
-    fn write_keys(&mut self, keys: &[MessageKey]) -> Result<(), DiskFault> {
+    fn write_keys(&mut self, keys: &[MessageKey]) -> Result<(), DiskError> {
         for key in keys {
             self.file
                 .write(slot_offset(key.slot.index), key.as_bytes())?;
@@ -315,7 +312,7 @@ impl Slots {
     }
 
     /// Burns slots whatever they hold, durably.
-    fn overwrite(&mut self, indexes: &BTreeSet<u32>) -> Result<(), KeyFault> {
+    fn overwrite(&mut self, indexes: &BTreeSet<u32>) -> Result<(), KeyError> {
         if indexes.is_empty() {
             return Ok(());
         }
@@ -334,7 +331,7 @@ impl Slots {
         Ok(())
     }
 
-    fn write_zeros(&mut self, indexes: &BTreeSet<u32>) -> Result<(), DiskFault> {
+    fn write_zeros(&mut self, indexes: &BTreeSet<u32>) -> Result<(), DiskError> {
         for &index in indexes {
             self.file.write(slot_offset(index), &[0; SLOT_BYTES])?;
         }
@@ -344,8 +341,8 @@ impl Slots {
     /// Calls `visitor` with every slot that is not free, reading the file in pieces.
     fn for_each_filled(
         &mut self,
-        mut visitor: impl FnMut(&mut Self, u32, &SlotBytes) -> Result<(), KeyFault>,
-    ) -> Result<(), KeyFault> {
+        mut visitor: impl FnMut(&mut Self, u32, &SlotBytes) -> Result<(), KeyError>,
+    ) -> Result<(), KeyError> {
         let mut piece = Zeroizing::new([0; PIECE_BYTES]);
         let mut first = 0;
         while first < self.slot_count() {
@@ -353,7 +350,7 @@ impl Slots {
             let piece = &mut piece[..count as usize * SLOT_BYTES];
             self.file
                 .read(slot_offset(first), piece)
-                .map_err(DiskFault::from)?;
+                .map_err(DiskError::from)?;
             let (slots, _) = piece.as_chunks::<SLOT_BYTES>();
             for (index, bytes) in (first..).zip(slots) {
                 let bytes = Zeroizing::new(*bytes);
@@ -366,7 +363,7 @@ impl Slots {
         Ok(())
     }
 
-    fn read_slot(&self, index: u32) -> Result<SlotBytes, DiskFault> {
+    fn read_slot(&self, index: u32) -> Result<SlotBytes, DiskError> {
         let mut bytes = Zeroizing::new([0; SLOT_BYTES]);
         self.file.read(slot_offset(index), bytes.as_mut_slice())?;
         Ok(bytes)
@@ -384,10 +381,6 @@ impl Slots {
         let bit = 1 << (index % 64);
         let word = &mut self.used[index as usize / 64];
         *word = if used { *word | bit } else { *word & !bit };
-    }
-
-    fn is_marked(&self, index: u32) -> bool {
-        self.used[index as usize / 64] & 1 << (index % 64) != 0
     }
 
     fn slot_count(&self) -> u32 {
@@ -425,8 +418,8 @@ const MAC_AT: usize = IDENTITY_AT + 32;
 /// The longest file there can be.
 const FILE_BYTES_MAX: u64 = PAGE_BYTES as u64 + SLOT_COUNT_MAX as u64 * SLOT_BYTES as u64;
 
-fn check_header(file: &dyn StorageBackend, length: u64, mac_key: &SubKey) -> Result<(), KeyFault> {
-    let damaged = |why| Err(KeyFault::Damaged { why });
+fn check_header(file: &dyn StorageBackend, length: u64, mac_key: &SubKey) -> Result<(), KeyError> {
+    let damaged = |why| Err(KeyError::Damaged { why });
     if length < PAGE_BYTES as u64 {
         return damaged("it is cut short");
     }
@@ -434,7 +427,7 @@ fn check_header(file: &dyn StorageBackend, length: u64, mac_key: &SubKey) -> Res
         return damaged("it is longer than any version of this program made it");
     }
     let mut header = [0; PAGE_BYTES];
-    file.read(0, &mut header).map_err(DiskFault::from)?;
+    file.read(0, &mut header).map_err(DiskError::from)?;
     if &header[..IDENTITY_AT] != MAGIC {
         return damaged("it does not start as a key file does");
     }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::super::aead::{OVERHEAD_BYTES, SealKey};
 use super::super::store_key::{Purpose, StoreKey, SubKey};
-use super::{DbFault, ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX};
+use super::{DbError, ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX};
 
 /// A table, known by a name that appears only in code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ impl TableKeys {
         hash: &RowHash,
         key: &[u8],
         value: &[u8],
-    ) -> Result<Vec<u8>, DbFault> {
+    ) -> Result<Vec<u8>, DbError> {
         let key_length = self.bounded(key, ROW_KEY_BYTES_MAX)?;
         let value_length = self.bounded(value, ROW_VALUE_BYTES_MAX)?;
         let length = (HEADER_BYTES + key.len() + value.len()).next_multiple_of(PADDING_BYTES);
@@ -108,8 +108,8 @@ impl TableKeys {
     }
 
     /// Decrypts the row that lies under `hash`.
-    pub(super) fn open(&self, hash: &[u8], sealed: &[u8]) -> Result<Row, DbFault> {
-        let damaged = DbFault::DamagedRow {
+    pub(super) fn open(&self, hash: &[u8], sealed: &[u8]) -> Result<Row, DbError> {
+        let damaged = DbError::DamagedRow {
             table: self.table.0,
         };
         if sealed.len() > ROW_BYTES_MAX || sealed.len() % PADDING_BYTES != OVERHEAD_BYTES {
@@ -124,8 +124,8 @@ impl TableKeys {
             .ok_or(damaged)
     }
 
-    fn bounded(&self, bytes: &[u8], limit: usize) -> Result<u32, DbFault> {
-        let too_long = DbFault::TooLong {
+    fn bounded(&self, bytes: &[u8], limit: usize) -> Result<u32, DbError> {
+        let too_long = DbError::TooLong {
             table: self.table.0,
             got: bytes.len(),
             limit,

@@ -58,13 +58,13 @@ fn what_was_put_is_there_in_natural_order_after_opening_again() {
 #[test]
 fn an_error_rolls_everything_back() {
     #[derive(Debug, PartialEq)]
-    enum Fault {
+    enum Refusal {
         Own,
-        Db(DbFault),
+        Db(DbError),
     }
-    impl From<DbFault> for Fault {
-        fn from(fault: DbFault) -> Self {
-            Self::Db(fault)
+    impl From<DbError> for Refusal {
+        fn from(error: DbError) -> Self {
+            Self::Db(error)
         }
     }
     let db = created(&Disk::instant(1));
@@ -75,22 +75,22 @@ fn an_error_rolls_everything_back() {
             1,
             "a transaction sees its own changes"
         );
-        Err::<(), _>(Fault::Own)
+        Err::<(), _>(Refusal::Own)
     });
-    assert_eq!(refused, Err(Fault::Own));
-    // A fault rolls back even when the caller goes on after it.
+    assert_eq!(refused, Err(Refusal::Own));
+    // A error rolls back even when the caller goes on after it.
     let limit = ROW_KEY_BYTES_MAX;
     let swallowed = db.write(|tx| {
         tx.put(CONTACTS, b"b", b"1")?;
         let _ignored = tx.put(CONTACTS, &vec![0; limit + 1], b"");
-        Ok::<_, Fault>(())
+        Ok::<_, Refusal>(())
     });
-    let fault = DbFault::TooLong {
+    let error = DbError::TooLong {
         table: "contacts",
         got: limit + 1,
         limit,
     };
-    assert_eq!(swallowed, Err(Fault::Db(fault)));
+    assert_eq!(swallowed, Err(Refusal::Db(error)));
     assert!(iter(&db, CONTACTS).is_empty());
     put(&db, CONTACTS, &[(b"c", b"it still works")]);
 }
@@ -112,7 +112,7 @@ fn the_longest_row_fits_and_one_byte_more_does_not() {
     let limit = ROW_VALUE_BYTES_MAX;
     assert_eq!(
         refused,
-        Err(DbFault::TooLong {
+        Err(DbError::TooLong {
             table: "contacts",
             got,
             limit
@@ -126,21 +126,21 @@ fn another_store_key_and_other_files_are_refused() {
     put(&created(&disk), CONTACTS, &[(b"a", b"1")]);
     let other = StoreKey::random(&mut seeded(77));
     let opened = SealedDb::open_with_backend(file(&disk), &other, &mut seeded(1));
-    assert_eq!(opened.unwrap_err(), DbFault::WrongKey);
+    assert_eq!(opened.unwrap_err(), DbError::WrongKey);
     assert_eq!(
         SealedDb::create_with_backend(file(&disk), &key(), &mut seeded(1)).unwrap_err(),
-        DbFault::AlreadyThere
+        DbError::AlreadyThere
     );
     let empty = open(&Disk::instant(1)).unwrap_err();
-    assert_eq!(empty, DbFault::Damaged { why: "it is empty" });
+    assert_eq!(empty, DbError::Damaged { why: "it is empty" });
     for bytes in [
         vec![0; 1],
         vec![0; 4096],
         vec![0xff; 100_000],
         b"SQLite format 3\0".repeat(999),
     ] {
-        let fault = open(&disk_with(&bytes)).unwrap_err();
-        assert!(matches!(fault, DbFault::Damaged { .. }), "{fault}");
+        let error = open(&disk_with(&bytes)).unwrap_err();
+        assert!(matches!(error, DbError::Damaged { .. }), "{error}");
     }
 }
 
@@ -151,16 +151,16 @@ fn a_second_opener_is_told_that_the_database_is_in_use() {
     let rng = &mut seeded(1);
     assert_eq!(
         SealedDb::open(&path, &key(), rng).unwrap_err(),
-        DbFault::Missing
+        DbError::Missing
     );
     let db = SealedDb::create(&path, &key(), rng).unwrap();
     assert_eq!(
         SealedDb::open(&path, &key(), rng).unwrap_err(),
-        DbFault::InUse
+        DbError::InUse
     );
     assert_eq!(
         SealedDb::create(&path, &key(), rng).unwrap_err(),
-        DbFault::AlreadyThere
+        DbError::AlreadyThere
     );
     put(&db, CONTACTS, &[(b"a", b"1")]);
     db.close().unwrap();
@@ -170,8 +170,8 @@ fn a_second_opener_is_told_that_the_database_is_in_use() {
     drop(db);
     std::fs::write(&path, vec![3; 10_000]).unwrap();
     for _ in 0..2 {
-        let fault = SealedDb::open(&path, &key(), rng).unwrap_err();
-        assert!(matches!(fault, DbFault::Damaged { .. }), "{fault}");
+        let error = SealedDb::open(&path, &key(), rng).unwrap_err();
+        assert!(matches!(error, DbError::Damaged { .. }), "{error}");
     }
 }
 
@@ -196,20 +196,20 @@ fn a_full_disk_loses_nothing_that_was_committed() {
         let db = created(&disk);
         leave_room(&disk, room);
         let mut committed = 0_u32;
-        let fault = loop {
+        let error = loop {
             match put_numbered(&db, committed) {
                 Ok(()) => committed += 1,
-                Err(fault) => break fault,
+                Err(error) => break error,
             }
         };
-        assert_eq!(fault, DbFault::Disk(DiskFault::Full), "room {room}");
-        assert_eq!(put_numbered(&db, committed), Err(DbFault::NeedsReopen));
-        assert_eq!(db.read(|tx| tx.count(MESSAGES)), Err(DbFault::NeedsReopen));
+        assert_eq!(error, DbError::Disk(DiskError::Full), "room {room}");
+        assert_eq!(put_numbered(&db, committed), Err(DbError::NeedsReopen));
+        assert_eq!(db.read(|tx| tx.count(MESSAGES)), Err(DbError::NeedsReopen));
         drop(db);
         // Opening on a disk that is still full works or says that it is full, and harms nothing.
         match open(&disk) {
             Ok(db) => check_numbered(&db, committed),
-            Err(fault) => assert_eq!(fault, DbFault::Disk(DiskFault::Full)),
+            Err(error) => assert_eq!(error, DbError::Disk(DiskError::Full)),
         }
         disk.set_capacity(u64::MAX);
         let db = reopened(&disk);
@@ -229,17 +229,17 @@ fn a_failing_disk_never_looks_like_success() {
         }
         disk.fail_after(calls);
         let mut committed = 3;
-        let fault = loop {
+        let error = loop {
             match put_numbered(&db, committed) {
                 Ok(()) => committed += 1,
-                Err(fault) => break fault,
+                Err(error) => break error,
             }
         };
         assert!(
-            matches!(fault, DbFault::Disk(DiskFault::Io { .. })),
-            "{fault}"
+            matches!(error, DbError::Disk(DiskError::Io { .. })),
+            "{error}"
         );
-        assert_eq!(put_numbered(&db, 1000), Err(DbFault::NeedsReopen));
+        assert_eq!(put_numbered(&db, 1000), Err(DbError::NeedsReopen));
         drop(db);
         disk.mend();
         match power_cut {
@@ -301,7 +301,7 @@ proptest! {
                         for (table, key, value) in &changes {
                             apply(tx, &mut next, *table, key, value.as_deref())?;
                         }
-                        if commit { Ok(()) } else { Err(DbFault::Missing) }
+                        if commit { Ok(()) } else { Err(DbError::Missing) }
                     });
                     prop_assert_eq!(done.is_ok(), commit);
                     if commit {
@@ -351,7 +351,7 @@ fn apply(
     table: Table,
     key: &[u8],
     value: Option<&[u8]>,
-) -> Result<(), DbFault> {
+) -> Result<(), DbError> {
     if let Some(value) = value {
         tx.put(table, key, value)?;
         model.insert((table, key.to_vec()), value.to_vec());
@@ -374,7 +374,7 @@ fn created(disk: &Disk) -> SealedDb {
     SealedDb::create_with_backend(file(disk), &key(), &mut seeded(43)).unwrap()
 }
 
-fn open(disk: &Disk) -> Result<SealedDb, DbFault> {
+fn open(disk: &Disk) -> Result<SealedDb, DbError> {
     SealedDb::open_with_backend(file(disk), &key(), &mut seeded(44))
 }
 
@@ -408,7 +408,7 @@ fn contents(db: &SealedDb) -> Model {
 }
 
 /// One transaction of two rows, whose presence shows that it took place.
-fn put_numbered(db: &SealedDb, number: u32) -> Result<(), DbFault> {
+fn put_numbered(db: &SealedDb, number: u32) -> Result<(), DbError> {
     let value = vec![number as u8; 3000];
     db.write(|tx| {
         tx.put(MESSAGES, &number.to_be_bytes(), &value)?;
@@ -451,7 +451,7 @@ fn changed(model: &Model, rng: &mut StdRng) -> Model {
 }
 
 /// Makes the database hold `next`, in one transaction.
-fn replace(db: &SealedDb, next: &Model) -> Result<(), DbFault> {
+fn replace(db: &SealedDb, next: &Model) -> Result<(), DbError> {
     db.write(|tx| {
         for table in [CONTACTS, MESSAGES] {
             for row in tx.iter(table)? {

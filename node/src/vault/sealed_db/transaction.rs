@@ -7,7 +7,7 @@ use redb::{Durability, ReadTransaction, ReadableTable, TableDefinition, WriteTra
 use zeroize::Zeroizing;
 
 use super::row::{Row, Table, TableKeys};
-use super::{DbFault, SealedDb};
+use super::{DbError, SealedDb};
 use crate::engine_panic::guarded;
 
 /// A snapshot of what was last committed.
@@ -21,7 +21,7 @@ pub struct WriteTx<'db> {
     db: &'db SealedDb,
     tx: WriteTransaction,
     rng: MutexGuard<'db, StdRng>,
-    fault: Option<DbFault>,
+    error: Option<DbError>,
 }
 
 impl<'db> ReadTx<'db> {
@@ -33,8 +33,8 @@ impl<'db> ReadTx<'db> {
     ///
     /// # Errors
     ///
-    /// [`DbFault::DamagedRow`], [`DbFault::Disk`] or [`DbFault::Damaged`].
-    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, DbFault> {
+    /// [`DbError::DamagedRow`], [`DbError::Disk`] or [`DbError::Damaged`].
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         self.with_table(&keys, None, |rows| get(self.db, &keys, rows, key))
     }
@@ -49,7 +49,7 @@ impl<'db> ReadTx<'db> {
     /// # Errors
     ///
     /// As [`ReadTx::get`].
-    pub fn iter(&self, table: Table) -> Result<Vec<Row>, DbFault> {
+    pub fn iter(&self, table: Table) -> Result<Vec<Row>, DbError> {
         sorted(|collect| self.visit(table, collect))
     }
 
@@ -58,7 +58,7 @@ impl<'db> ReadTx<'db> {
     /// # Errors
     ///
     /// As [`ReadTx::get`], or what `visitor` returned, which ends the visit.
-    pub fn visit<E: From<DbFault>>(
+    pub fn visit<E: From<DbError>>(
         &self,
         table: Table,
         visitor: impl FnMut(Row) -> Result<(), E>,
@@ -73,8 +73,8 @@ impl<'db> ReadTx<'db> {
     ///
     /// # Errors
     ///
-    /// [`DbFault::Disk`] or [`DbFault::Damaged`].
-    pub fn count(&self, table: Table) -> Result<u64, DbFault> {
+    /// [`DbError::Disk`] or [`DbError::Damaged`].
+    pub fn count(&self, table: Table) -> Result<u64, DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         self.with_table(&keys, 0, |rows| count(self.db, rows))
     }
@@ -84,8 +84,8 @@ impl<'db> ReadTx<'db> {
         &self,
         keys: &TableKeys,
         empty: T,
-        work: impl FnOnce(&redb::ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<T, DbFault>,
-    ) -> Result<T, DbFault> {
+        work: impl FnOnce(&redb::ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<T, DbError>,
+    ) -> Result<T, DbError> {
         let opened = self
             .db
             .watched(|| match self.tx.open_table(definition(keys)) {
@@ -98,7 +98,7 @@ impl<'db> ReadTx<'db> {
 }
 
 impl<'db> WriteTx<'db> {
-    pub(super) fn begin(db: &'db SealedDb, rng: MutexGuard<'db, StdRng>) -> Result<Self, DbFault> {
+    pub(super) fn begin(db: &'db SealedDb, rng: MutexGuard<'db, StdRng>) -> Result<Self, DbError> {
         let database = db.database()?;
         let mut tx = db.watched(|| database.begin_write())?;
         db.watched(|| tx.set_durability(Durability::Immediate))?;
@@ -109,7 +109,7 @@ impl<'db> WriteTx<'db> {
             db,
             tx,
             rng,
-            fault: None,
+            error: None,
         })
     }
 
@@ -117,9 +117,9 @@ impl<'db> WriteTx<'db> {
     ///
     /// # Errors
     ///
-    /// [`DbFault::TooLong`], [`DbFault::Disk`] or [`DbFault::Damaged`]; each rolls the whole
+    /// [`DbError::TooLong`], [`DbError::Disk`] or [`DbError::Damaged`]; each rolls the whole
     /// transaction back.
-    pub fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), DbFault> {
+    pub fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         let hash = keys.hash(key);
         let sealed = keys.seal(&mut *self.rng, &hash, key, value);
@@ -136,8 +136,8 @@ impl<'db> WriteTx<'db> {
     ///
     /// # Errors
     ///
-    /// [`DbFault::Disk`] or [`DbFault::Damaged`]; each rolls the whole transaction back.
-    pub fn remove(&mut self, table: Table, key: &[u8]) -> Result<bool, DbFault> {
+    /// [`DbError::Disk`] or [`DbError::Damaged`]; each rolls the whole transaction back.
+    pub fn remove(&mut self, table: Table, key: &[u8]) -> Result<bool, DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         let hash = keys.hash(key);
         let done = self.with_table(&keys, |rows| {
@@ -151,9 +151,9 @@ impl<'db> WriteTx<'db> {
     ///
     /// # Errors
     ///
-    /// [`DbFault::DamagedRow`], [`DbFault::Disk`] or [`DbFault::Damaged`]; each rolls the whole
+    /// [`DbError::DamagedRow`], [`DbError::Disk`] or [`DbError::Damaged`]; each rolls the whole
     /// transaction back.
-    pub fn get(&mut self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, DbFault> {
+    pub fn get(&mut self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         let found = self.with_table(&keys, |rows| get(self.db, &keys, rows, key));
         self.noted(found)
@@ -164,7 +164,7 @@ impl<'db> WriteTx<'db> {
     /// # Errors
     ///
     /// As [`WriteTx::get`].
-    pub fn iter(&mut self, table: Table) -> Result<Vec<Row>, DbFault> {
+    pub fn iter(&mut self, table: Table) -> Result<Vec<Row>, DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         let found = self.with_table(&keys, |rows| {
             sorted(|collect| visit(self.db, &keys, rows, collect))
@@ -176,18 +176,18 @@ impl<'db> WriteTx<'db> {
     ///
     /// # Errors
     ///
-    /// [`DbFault::Disk`] or [`DbFault::Damaged`]; each rolls the whole transaction back.
-    pub fn count(&mut self, table: Table) -> Result<u64, DbFault> {
+    /// [`DbError::Disk`] or [`DbError::Damaged`]; each rolls the whole transaction back.
+    pub fn count(&mut self, table: Table) -> Result<u64, DbError> {
         let keys = TableKeys::new(&self.db.key, table);
         let found = self.with_table(&keys, |rows| count(self.db, rows));
         self.noted(found)
     }
 
-    pub(super) fn fault(&self) -> Option<DbFault> {
-        self.fault.clone()
+    pub(super) fn error(&self) -> Option<DbError> {
+        self.error.clone()
     }
 
-    pub(super) fn commit(self) -> Result<(), DbFault> {
+    pub(super) fn commit(self) -> Result<(), DbError> {
         let Self { db, tx, .. } = self;
         db.watched(|| tx.commit())
     }
@@ -201,18 +201,18 @@ impl<'db> WriteTx<'db> {
     fn with_table<T>(
         &self,
         keys: &TableKeys,
-        work: impl FnOnce(&mut redb::Table<'_, &'static [u8], &'static [u8]>) -> Result<T, DbFault>,
-    ) -> Result<T, DbFault> {
+        work: impl FnOnce(&mut redb::Table<'_, &'static [u8], &'static [u8]>) -> Result<T, DbError>,
+    ) -> Result<T, DbError> {
         let mut rows = self.db.watched(|| self.tx.open_table(definition(keys)))?;
         let done = work(&mut rows);
         // Closing a table writes its root into the transaction. It has a guard of its own, because
         // a panic while another one unwinds would end the process.
-        guarded(|| drop(rows)).map_or(Err(DbFault::NeedsReopen), |()| done)
+        guarded(|| drop(rows)).map_or(Err(DbError::NeedsReopen), |()| done)
     }
 
-    fn noted<T>(&mut self, done: Result<T, DbFault>) -> Result<T, DbFault> {
-        if let Err(fault) = &done {
-            self.fault.get_or_insert_with(|| fault.clone());
+    fn noted<T>(&mut self, done: Result<T, DbError>) -> Result<T, DbError> {
+        if let Err(error) = &done {
+            self.error.get_or_insert_with(|| error.clone());
         }
         done
     }
@@ -229,7 +229,7 @@ fn get(
     keys: &TableKeys,
     rows: &impl ReadableTable<&'static [u8], &'static [u8]>,
     key: &[u8],
-) -> Result<Option<Zeroizing<Vec<u8>>>, DbFault> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, DbError> {
     let hash = keys.hash(key);
     // The bytes are copied inside the watched call, because finding them in their page is the
     // engine's work too.
@@ -243,7 +243,7 @@ fn get(
         .transpose()
 }
 
-fn visit<E: From<DbFault>>(
+fn visit<E: From<DbError>>(
     db: &SealedDb,
     keys: &TableKeys,
     rows: &impl ReadableTable<&'static [u8], &'static [u8]>,
@@ -263,13 +263,13 @@ fn visit<E: From<DbFault>>(
 fn count(
     db: &SealedDb,
     rows: &impl ReadableTable<&'static [u8], &'static [u8]>,
-) -> Result<u64, DbFault> {
+) -> Result<u64, DbError> {
     db.watched(|| rows.len())
 }
 
 fn sorted(
-    visit: impl FnOnce(&mut dyn FnMut(Row) -> Result<(), DbFault>) -> Result<(), DbFault>,
-) -> Result<Vec<Row>, DbFault> {
+    visit: impl FnOnce(&mut dyn FnMut(Row) -> Result<(), DbError>) -> Result<(), DbError>,
+) -> Result<Vec<Row>, DbError> {
     let mut rows = Vec::new();
     visit(&mut |row| {
         rows.push(row);

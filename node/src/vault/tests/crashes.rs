@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use restante_sim_disk::{Disk, Faults};
 
 use super::super::{
-    DATABASE_FILE, DbFault, KEY_FILE, SLOT_ID_BYTES, SlotId, StoreKey, Table, Vault, VaultFault,
+    DATABASE_FILE, DbError, KEY_FILE, SLOT_ID_BYTES, SlotId, StoreKey, Table, Vault, VaultError,
 };
 use crate::fixture::seeded;
 
@@ -27,14 +27,14 @@ struct Life {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Broken {
-    Vault(VaultFault),
+    Vault(VaultError),
     Message(u32),
     Unburnt,
 }
 
-impl<E: Into<VaultFault>> From<E> for Broken {
-    fn from(fault: E) -> Self {
-        Self::Vault(fault.into())
+impl<E: Into<VaultError>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self::Vault(error.into())
     }
 }
 
@@ -101,7 +101,7 @@ impl Life {
 }
 
 /// Commits a message with a key of its own.
-fn put(vault: &Vault, rng: &mut StdRng, number: u32, body: &[u8]) -> Result<(), VaultFault> {
+fn put(vault: &Vault, rng: &mut StdRng, number: u32, body: &[u8]) -> Result<(), VaultError> {
     let mut sealing = seeded(number.into());
     vault.write_with_keys(1, rng, |tx, keys| {
         let sealed = vault
@@ -114,12 +114,12 @@ fn put(vault: &Vault, rng: &mut StdRng, number: u32, body: &[u8]) -> Result<(), 
 }
 
 /// Returns the slots that rows name.
-fn live(vault: &Vault) -> Result<BTreeSet<SlotId>, DbFault> {
+fn live(vault: &Vault) -> Result<BTreeSet<SlotId>, DbError> {
     let rows = vault.db().read(|tx| tx.iter(MESSAGES))?;
     Ok(rows.iter().map(|row| slot_of(&row.value)).collect())
 }
 
-fn row(vault: &Vault, number: u32) -> Result<Option<Vec<u8>>, VaultFault> {
+fn row(vault: &Vault, number: u32) -> Result<Option<Vec<u8>>, VaultError> {
     let row = vault
         .db()
         .read(|tx| tx.get(MESSAGES, &number.to_be_bytes()))?;
@@ -137,7 +137,7 @@ fn create(disk: &Disk, rng: &mut StdRng) -> (Vault, StoreKey) {
     (vault.unwrap(), key)
 }
 
-fn open(disk: &Disk, key: &StoreKey, rng: &mut StdRng) -> Result<Vault, VaultFault> {
+fn open(disk: &Disk, key: &StoreKey, rng: &mut StdRng) -> Result<Vault, VaultError> {
     let keys = Box::new(disk.file(KEY_FILE).unwrap());
     Vault::open_on(disk.file(DATABASE_FILE).unwrap(), keys, key, rng)
 }
@@ -216,9 +216,9 @@ fn a_message_that_is_refused_leaves_no_key() {
     let rng = &mut seeded(1);
     let (vault, _) = create(&disk, rng);
     let refused = vault.write_with_keys(3, rng, |_, _| {
-        Err::<(), _>(VaultFault::from(DbFault::Missing))
+        Err::<(), _>(VaultError::from(DbError::Missing))
     });
-    assert_eq!(refused, Err(DbFault::Missing.into()));
+    assert_eq!(refused, Err(DbError::Missing.into()));
     assert_eq!(vault.keys().count().unwrap(), 0);
     put(&vault, rng, 1, b"the vault goes on").unwrap();
 }

@@ -20,7 +20,7 @@ fn the_pass_phrase_opens_and_others_do_not() {
         b"Correct horse battery staple",
         b"\0",
     ] {
-        check(&file, wrong, UnlockFault::WrongPassphrase);
+        check(&file, wrong, UnlockError::WrongPassphrase);
     }
 }
 
@@ -28,10 +28,10 @@ fn the_pass_phrase_opens_and_others_do_not() {
 fn every_flipped_bit_is_called_damage_and_not_a_wrong_pass_phrase() {
     let (_, file) = made();
     for bit in 0..UNLOCK_FILE_BYTES * 8 {
-        let fault = unwrap(&flipped(&file, bit), PASSPHRASE).unwrap_err();
+        let error = unwrap(&flipped(&file, bit), PASSPHRASE).unwrap_err();
         assert!(
-            matches!(fault, UnlockFault::Damaged { .. }),
-            "bit {bit}: {fault}"
+            matches!(error, UnlockError::Damaged { .. }),
+            "bit {bit}: {error}"
         );
     }
 }
@@ -67,7 +67,7 @@ fn a_file_that_asks_for_too_much_work_is_refused_at_once() {
         check(
             &with_checksum(greedy),
             PASSPHRASE,
-            UnlockFault::Damaged { why },
+            UnlockError::Damaged { why },
         );
     }
     for at in 0..3 {
@@ -77,7 +77,7 @@ fn a_file_that_asks_for_too_much_work_is_refused_at_once() {
         check(
             &with_checksum(senseless),
             PASSPHRASE,
-            UnlockFault::Damaged { why },
+            UnlockError::Damaged { why },
         );
     }
 }
@@ -91,7 +91,7 @@ fn the_production_cost_is_64_mib_3_passes_4_lanes() {
         unwrap(&file, PASSPHRASE).unwrap().as_bytes(),
         key.as_bytes()
     );
-    check(&file, b"wrong", UnlockFault::WrongPassphrase);
+    check(&file, b"wrong", UnlockError::WrongPassphrase);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_created_file_is_its_owners_alone_and_is_not_replaced() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("unlock");
     let cost = PassCost::CheapForTests;
-    assert_eq!(open(&path, PASSPHRASE).unwrap_err(), UnlockFault::Missing);
+    assert_eq!(open(&path, PASSPHRASE).unwrap_err(), UnlockError::Missing);
     let key = create(&path, PASSPHRASE, cost, &mut seeded(1)).unwrap();
     assert_eq!(
         std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
@@ -107,7 +107,7 @@ fn a_created_file_is_its_owners_alone_and_is_not_replaced() {
     );
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
     let again = create(&path, b"other", cost, &mut seeded(2)).unwrap_err();
-    assert_eq!(again, UnlockFault::AlreadyThere);
+    assert_eq!(again, UnlockError::AlreadyThere);
     assert_eq!(open(&path, PASSPHRASE).unwrap().as_bytes(), key.as_bytes());
 }
 
@@ -119,11 +119,11 @@ fn a_new_pass_phrase_opens_the_same_key_and_the_old_one_no_more() {
     let rng = &mut seeded(1);
     let key = create(&path, PASSPHRASE, cost, rng).unwrap();
     let refused = change_passphrase(&path, b"wrong", b"new", cost, rng).unwrap_err();
-    assert_eq!(refused, UnlockFault::WrongPassphrase);
+    assert_eq!(refused, UnlockError::WrongPassphrase);
     change_passphrase(&path, PASSPHRASE, b"new", cost, rng).unwrap();
     assert_eq!(
         open(&path, PASSPHRASE).unwrap_err(),
-        UnlockFault::WrongPassphrase
+        UnlockError::WrongPassphrase
     );
     assert_eq!(open(&path, b"new").unwrap().as_bytes(), key.as_bytes());
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
@@ -136,9 +136,9 @@ fn a_new_pass_phrase_opens_the_same_key_and_the_old_one_no_more() {
 #[test]
 fn a_folder_that_cannot_be_written_is_the_disks_fault() {
     let missing = Path::new("/nonexistent/home/unlock");
-    let fault = create(missing, PASSPHRASE, PassCost::CheapForTests, &mut seeded(1)).unwrap_err();
+    let error = create(missing, PASSPHRASE, PassCost::CheapForTests, &mut seeded(1)).unwrap_err();
     let kind = ErrorKind::NotFound;
-    assert_eq!(fault, UnlockFault::Disk(DiskFault::Io { kind }));
+    assert_eq!(error, UnlockError::Disk(DiskError::Io { kind }));
 }
 
 #[test]
@@ -159,12 +159,12 @@ proptest! {
         let mut bytes = made().1.to_vec();
         bytes.resize(length, 0);
         let why = "it has the wrong length";
-        prop_assert_eq!(unwrap(&bytes, PASSPHRASE).unwrap_err(), UnlockFault::Damaged { why });
+        prop_assert_eq!(unwrap(&bytes, PASSPHRASE).unwrap_err(), UnlockError::Damaged { why });
     }
 }
 
 #[track_caller]
-fn check(file: &[u8], passphrase: &[u8], expected: UnlockFault) {
+fn check(file: &[u8], passphrase: &[u8], expected: UnlockError) {
     assert_eq!(unwrap(file, passphrase).unwrap_err(), expected);
 }
 

@@ -170,8 +170,8 @@ fn lie(lie: impl Fn(&RepairRequest) -> Option<Bytes>) -> super::super::RepairCou
         let now = world.now;
         world.offices[0].deposit(now, &request);
     }
-    let now = world.now.plus(2 * 60 * MINUTE_MS);
-    world.now = now;
+    world.pass(2 * 60 * MINUTE_MS);
+    let now = world.now;
     let mut asked = VecDeque::from(world.offices[0].repair.handle(now, Input::Timer));
     let mut rounds = 0;
     while let Some(output) = asked.pop_front() {

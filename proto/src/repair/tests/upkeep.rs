@@ -82,11 +82,11 @@ fn an_ack_at_one_keeper_reaches_the_others_and_wins() {
     }
     world.run(3 * 60 * MINUTE_MS);
     for key in &acked {
-        let grave = ElementKey::ack(key.address, ItemId::new(key.name));
+        let tombstone = ElementKey::ack(key.address, ItemId::new(key.name));
         for at in 0..world.offices.len() {
             assert!(!world.holds(at, key), "{at} still has what was acked");
         }
-        world.is_whole(&[grave]);
+        world.is_whole(&[tombstone]);
     }
     world.is_whole(&keys[10..]);
 }
@@ -131,7 +131,7 @@ fn an_old_card_gives_way_to_a_newer_one() {
     for at in world.nearest(&locator) {
         let page = world.offices[at]
             .store
-            .elements(world.now, None, 9)
+            .elements(world.now.date, None, 9)
             .unwrap();
         let versions: Vec<u64> = page
             .elements
@@ -204,7 +204,7 @@ fn a_crowded_mailbox_is_copied_as_well() {
 fn nothing_is_copied_that_ends_too_soon_to_be_worth_it() {
     let mut world = World::new(7);
     let keys = placed(&mut world, 20);
-    world.run(6 * DAY_MS - 10 * MINUTE_MS - (world.now.since(NOW)));
+    world.run(6 * DAY_MS - 10 * MINUTE_MS - world.now.date.since(NOW));
     let before = world.copied();
     world.set_up(world.nearest(&keys[0].address)[0], false);
     world.run(AFTER_A_LOSS_MS);

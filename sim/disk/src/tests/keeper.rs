@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use restante::keeper::store::{Check, OpenFault, RedbStore};
+use restante::keeper::store::{Check, OpenError, RedbStore};
 use restante_proto::{
     Address,
     envelope::id_of,
-    keeper::{Budget, ItemStore as _, StoreFault, StoreOp, StoreOutcome},
+    keeper::{Budget, ItemStore as _, StoreError, StoreOp, StoreOutcome},
     time::UnixMillis,
 };
 
@@ -48,7 +48,7 @@ impl Life {
     }
 
     /// Deposits some envelopes at once; returns whether the store took them.
-    fn deposit(&mut self) -> Result<(), StoreFault> {
+    fn deposit(&mut self) -> Result<(), StoreError> {
         let count = self.rng.random_range(1..4);
         let batch: Vec<Bytes> = (0..count).map(|_| envelope(&mut self.rng)).collect();
         let ops = batch.iter().map(put).collect();
@@ -128,7 +128,7 @@ fn holds(store: &mut RedbStore, envelope: &Bytes) -> bool {
     }
 }
 
-pub(super) fn open(disk: &Disk) -> Result<RedbStore, OpenFault> {
+pub(super) fn open(disk: &Disk) -> Result<RedbStore, OpenError> {
     RedbStore::open_with_backend(file(disk, NAME), CAP_BYTES, Check::Whole)
 }
 
@@ -212,7 +212,7 @@ fn a_full_disk_refuses_and_recovers() {
             Err(fault) => break fault,
         }
     };
-    assert_eq!(fault, StoreFault::DiskFull);
+    assert_eq!(fault, StoreError::DiskFull);
     assert!(life.disk.effects().full > 0 && life.disk.used_bytes() <= 300 * 1_024);
     life.disk.set_capacity(1 << 30);
     assert!(life.restart());
@@ -229,7 +229,7 @@ fn a_failing_disk_stops_the_store_and_loses_nothing() {
                 life.acknowledge();
             }
             life.disk.fail_next(operation, 1);
-            assert!(matches!(life.deposit(), Err(StoreFault::Io(_))));
+            assert!(matches!(life.deposit(), Err(StoreError::Io(_))));
             life.clock.wait(&life.disk);
             assert!(life.deposit().is_err());
             life.open_batch.clear();

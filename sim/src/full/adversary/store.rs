@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use restante::keeper::store::{KeeperStore, StoreCounters};
 use restante_proto::keeper::{
-    ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, StoreFault, StoreOp,
-    StoreOutcome, Usage,
+    Expired, ItemStore, StoreError, StoreLayer, StoreOp, StoreOutcome,
 };
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::HOUR_MS;
@@ -116,7 +115,7 @@ impl<S: ItemStore> Kept<S> {
                 StoreOutcome::Cards(Vec::new())
             }
             StoreOp::Chunk { .. } => StoreOutcome::Unknown,
-            StoreOp::Ack { .. } | StoreOp::DeleteChunk { .. } | StoreOp::Bury(_) => {
+            StoreOp::Ack { .. } | StoreOp::DeleteChunk { .. } | StoreOp::ApplyTombstone(_) => {
                 StoreOutcome::Done
             }
             StoreOp::Export { .. } => StoreOutcome::Replicas(Vec::new()),
@@ -173,12 +172,22 @@ impl<S: ItemStore> Kept<S> {
     }
 }
 
-impl<S: ItemStore> ItemStore for Kept<S> {
+impl<S: ItemStore> StoreLayer for Kept<S> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.store
+    }
+
+    fn inner_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
     fn apply(
         &mut self,
         now: UnixMillis,
         ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
         let notes: Vec<Note> = ops.iter().map(Note::of).collect();
         let turns: Vec<Turn> = ops.into_iter().map(|op| self.turn(op)).collect();
         let mut hidden = Vec::new();
@@ -218,31 +227,13 @@ impl<S: ItemStore> ItemStore for Kept<S> {
         Ok(outcomes)
     }
 
-    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
         self.pretended.retain(|_, until| *until > now);
         self.store.sweep(self.clock(now), limit)
     }
 
-    fn usage(&self) -> Usage {
-        self.store.usage()
-    }
-
-    fn holdings(
-        &self,
-        now: UnixMillis,
-        after: Option<HoldingKey>,
-        limit: usize,
-    ) -> Result<HoldingsPage, StoreFault> {
-        self.store.holdings(self.clock(now), after, limit)
-    }
-
-    fn elements(
-        &self,
-        now: UnixMillis,
-        after: Option<ElementKey>,
-        limit: usize,
-    ) -> Result<ElementPage, StoreFault> {
-        self.store.elements(self.clock(now), after, limit)
+    fn date(&self, now: UnixMillis) -> UnixMillis {
+        self.clock(now)
     }
 }
 

@@ -13,11 +13,12 @@ use super::build::Builder;
 use crate::fault::{Source, choose_share};
 use crate::full::adversary::{Character, Colluders, Conduct, Deeds, Witness, grind, node_of};
 use crate::full::machine::{Machine, entry};
-use crate::options::{AdversaryKind, DiskTrouble, ENTRIES, FaultKind, Near};
 use crate::random::Random;
-use crate::scenario::Scenario;
+use crate::scenario::{
+    AdversaryKind, DiskTrouble, ENTRIES, FaultKind, Near, Scenario, Share,
+};
 
-/// Adversaries and whoever watches them.
+/// Adversaries, and the witness of what they do.
 #[derive(Default)]
 pub(super) struct Adversaries {
     /// What each has done, by its number.
@@ -48,27 +49,27 @@ impl Director<'_> {
 
     /// Lets adversaries have their machines.
     ///
-    /// The entry points stay honest: whoever joins has chosen them by name.
+    /// The entry points stay honest: those who join have chosen them by name.
     pub(super) fn corrupt(&mut self, builder: &Builder<'_>) -> Result<(), HostFault> {
         let scenario = self.scenario;
         let mut honest: Vec<usize> = (ENTRIES..self.keepers.len()).collect();
         let mut besieged = BTreeSet::new();
-        for adversary in &scenario.adversaries {
+        for (number, adversary) in scenario.adversaries.iter().enumerate() {
             let deeds: Arc<Deeds> = Arc::default();
             self.adversaries.deeds.push(deeds.clone());
             let members = match adversary.kind {
-                AdversaryKind::Drop { share_ppm } => {
-                    let members = self.share(&honest, share_ppm);
+                AdversaryKind::Drop { share } => {
+                    let members = self.share(&honest, share);
                     self.corrupt_stores(&members, Conduct::Drop, &deeds);
                     members
                 }
-                AdversaryKind::Stale { share_ppm } => {
-                    let members = self.share(&honest, share_ppm);
+                AdversaryKind::Stale { share } => {
+                    let members = self.share(&honest, share);
                     self.corrupt_stores(&members, Conduct::Stale, &deeds);
                     members
                 }
-                AdversaryKind::Route { share_ppm } => {
-                    let members = self.share(&honest, share_ppm);
+                AdversaryKind::Route { share } => {
+                    let members = self.share(&honest, share);
                     self.collude(&members, &deeds);
                     members
                 }
@@ -94,6 +95,8 @@ impl Director<'_> {
                     adversary.kind.name()
                 ));
                 self.adversaries.members.insert(keeper);
+                let hit = format!("k{keeper}");
+                self.effects.hit(Source::Adversary(number), hit);
                 // Who lies about routing alone keeps what it takes.
                 if !matches!(adversary.kind, AdversaryKind::Route { .. }) {
                     self.adversaries.liars.insert(keeper);
@@ -132,10 +135,10 @@ impl Director<'_> {
     }
 
     /// Chooses a share of all keepers among those that are honest yet.
-    fn share(&mut self, honest: &[usize], share_ppm: u64) -> Vec<usize> {
+    fn share(&mut self, honest: &[usize], share: Share) -> Vec<usize> {
         let keepers = self.scenario.keepers() as u64;
-        let of_honest = share_ppm.saturating_mul(keepers) / (honest.len() as u64).max(1);
-        choose_share(honest.to_vec(), of_honest, &mut self.random)
+        let of_honest = share.ppm().saturating_mul(keepers) / (honest.len() as u64).max(1);
+        choose_share(honest.to_vec(), Share(of_honest), &mut self.random)
     }
 
     fn corrupt_stores(&mut self, members: &[usize], conduct: Conduct, deeds: &Arc<Deeds>) {

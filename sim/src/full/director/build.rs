@@ -18,17 +18,17 @@ use super::{Director, Event, NEWS_MAX, Party};
 use crate::clock::Instant;
 use crate::fault::Effects;
 use crate::full::Progress;
+use crate::full::burns::Burns;
 use crate::full::ledger::Ledger;
 use crate::full::machine::{Machine, Place, Role, chance, entry};
 use crate::full::stores::Stores;
 use crate::observed::Observed;
-use crate::options::Kind;
 use crate::random::Random;
-use crate::scenario::Scenario;
+use crate::scenario::{Class, Kind, ONE_PPM, Scenario};
 use crate::trace::Trace;
 use crate::workload;
 
-pub(super) use crate::options::ENTRIES;
+pub(super) use crate::scenario::ENTRIES;
 
 /// One half, in a million.
 const HALF_PPM: u64 = 500_000;
@@ -52,15 +52,16 @@ impl<'a> Director<'a> {
             internet: internet.clone(),
             entries: Vec::new(),
             classes: Classes::draw(scenario, seed),
-            stores: Stores::new(base, Duration::from_millis(scenario.workload.from_ms)),
+            regions: scenario.regions(),
+            stores: Stores::new(base, Duration::from_millis(scenario.workload.from.get())),
         };
         let keepers = (0..scenario.keepers()).map(|number| builder.keeper(number, &mut random));
         let keepers = keepers.collect::<Result<Vec<Machine>, _>>()?;
-        let people = (0..scenario.people).map(|number| builder.person(number, &mut random));
+        let people = (0..scenario.population.people).map(|number| builder.person(number, &mut random));
         let people = people.collect::<Result<Vec<Machine>, _>>()?;
         // Apart from everything else, so that a network without messages is otherwise the same.
         let mut writing = Random::of(seed, "full letters");
-        let letters = workload::letters(&scenario.workload, scenario.people, &mut writing);
+        let letters = workload::letters(&scenario.workload, scenario.population.people, &mut writing);
         let accounts = people.iter().enumerate();
         let ids = accounts.map(|(number, machine)| machine.create_account(&format!("p{number}")));
         let ids = ids.collect::<Result<Vec<_>, _>>().unwrap_or_default();
@@ -88,6 +89,7 @@ impl<'a> Director<'a> {
             absent: std::collections::BTreeSet::new(),
             failing: std::collections::BTreeMap::new(),
             ledger: Ledger::new(&letters),
+            burns: Burns::new(letters.iter().map(|letter| letter.burn_ms).collect()),
             effects: Effects::new(scenario),
             trace: Trace::new(sink),
             news: mpsc::channel(NEWS_MAX),
@@ -117,6 +119,7 @@ pub(super) struct Builder<'a> {
     internet: Internet,
     entries: Vec<Multiaddr>,
     classes: Classes,
+    regions: Option<Regions>,
     stores: Stores,
 }
 
@@ -143,14 +146,14 @@ impl Builder<'_> {
         Ok(self.machine(who, Role::Person(key), place, random))
     }
 
-    /// Makes a server beside those of the scenario, with a key that somebody has chosen.
+    /// Makes a server beside those of the scenario, with a chosen key.
     pub(super) fn sybil(
         &self,
         number: usize,
         key: SecretKey,
         random: &mut Random,
     ) -> Result<Machine, HostFault> {
-        let address = address(self.scenario.people + number);
+        let address = address(self.scenario.population.people + number);
         let host = self.internet.add_host(HostOptions {
             address,
             region: 0,
@@ -175,14 +178,15 @@ impl Builder<'_> {
         };
         let class = self.classes.of(who, self.scenario);
         let address = address(number);
-        let drawn = self.scenario.population.regions.as_ref();
-        let drawn = drawn.map(|regions| regions.draw(random));
-        let region = class.and_then(|class| class.region).or(drawn);
+        let regions = self.regions.as_ref();
+        let drawn = regions.map(|regions| regions.draw(random));
+        let named = class.and_then(|class| regions?.named(class.region.as_ref()?).ok());
+        let region = named.or(drawn);
         let host = self.internet.add_host(HostOptions {
             address,
             region: region.map_or(0, Region::index),
-            link: class.map_or_else(Link::default, |class| line(class.link)),
-            nat: class.map_or(usual, |class| class.nat),
+            link: class.map_or_else(Link::default, |class| line(class.link())),
+            nat: class.map_or(usual, Class::nat),
         })?;
         Ok(Place {
             host,
@@ -200,7 +204,7 @@ impl Builder<'_> {
         let class = self.classes.of(who, self.scenario);
         let own = class.and_then(|class| class.disk.as_ref());
         let stores = own.unwrap_or(&self.scenario.disk);
-        let slowest_us = u32::try_from(stores.latency_ms * 1_000).unwrap_or(u32::MAX);
+        let slowest_us = u32::try_from(stores.latency.get() * 1_000).unwrap_or(u32::MAX);
         let options = DiskOptions {
             sync_us: slowest_us / 8..=slowest_us,
             ..DiskOptions::default()
@@ -209,14 +213,14 @@ impl Builder<'_> {
         let seed = u64::from_be_bytes(Random::of(self.seed, &format!("disk {name}")).bytes());
         let base = self.base;
         let disk = Disk::new(seed, options, move || base.elapsed());
-        let own = class.and_then(|class| class.skew_ms);
-        let ahead_ms = ahead_ms(own.unwrap_or(self.scenario.skew_ms), random);
+        let own = class.and_then(|class| class.skew);
+        let ahead_ms = ahead_ms(own.unwrap_or(self.scenario.time.skew).get(), random);
         Machine::new(
             role,
             place,
             (self.internet.clone(), disk),
             ahead_ms,
-            stores.cap_bytes,
+            stores.cap.0,
             self.stores.watch(&name),
         )
     }
@@ -225,22 +229,22 @@ impl Builder<'_> {
 fn weather(scenario: &Scenario) -> Weather {
     let ppm = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
     Weather {
-        loss_ppm: ppm(scenario.network.loss_ppm),
-        duplicate_ppm: ppm(scenario.network.duplicate_ppm),
+        loss_ppm: ppm(scenario.network.loss.ppm()),
+        duplicate_ppm: ppm(scenario.network.duplicates.ppm()),
         latency_ms: 0,
     }
 }
 
 fn paths(scenario: &Scenario) -> Options {
-    let network = &scenario.network;
-    let latency = u32::try_from(network.latency_ms).unwrap_or(u32::MAX);
-    let usual_ms = match &scenario.population.regions {
+    let (network, regions) = (&scenario.network, scenario.regions());
+    let latency = u32::try_from(network.latency_ms()).unwrap_or(u32::MAX);
+    let usual_ms = match &regions {
         Some(regions) => u64::from(regions.round_trip_quantile_ms(0.5) / 2),
-        None => network.latency_ms,
+        None => network.latency_ms(),
     };
-    let jitter_ppm = network.jitter_ms * 1_000_000 / usual_ms.max(1);
+    let jitter_ppm = network.jitter_ms(regions.is_some()) * ONE_PPM / usual_ms.max(1);
     Options {
-        latency_ms: match &scenario.population.regions {
+        latency_ms: match &regions {
             Some(regions) => matrix(regions),
             None => vec![vec![latency]],
         },
@@ -267,11 +271,11 @@ fn ahead_ms(skew_ms: u64, random: &mut Random) -> i64 {
     }
 }
 
-/// Returns by how much anybody's clock is wrong at most, in milliseconds.
+/// Returns the largest error of a clock, in milliseconds.
 pub(super) fn skew_max_ms(scenario: &Scenario) -> u64 {
-    let classes = scenario.population.classes.iter();
-    let own = classes.filter_map(|class| class.skew_ms).max();
-    own.unwrap_or(0).max(scenario.skew_ms)
+    let classes = scenario.classes.iter();
+    let own = classes.filter_map(|class| class.skew).max();
+    own.unwrap_or_default().max(scenario.time.skew).get()
 }
 
 /// Returns a public address, of another /16 than that of most others.

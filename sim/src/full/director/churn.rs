@@ -1,25 +1,25 @@
 //! People and keepers who come and go because that is their habit.
 
 use restante_proto::limits::SECOND_MS;
-use restante_sim_population::{Churn, Habit, Stay};
+use restante_sim_population::{Habit, Stay};
 
 use super::{Director, Event, Party};
 use crate::clock::Instant;
 use crate::full::machine::Machine;
-use crate::options::Ends;
+use crate::scenario::Ends;
 
 /// Writes to a disk until the power is cut in the middle of them, at most.
 const ARMED_WRITES_MAX: u64 = 40;
-/// How long somebody whose power is to be cut in the middle of a write has time to write, in milliseconds.
+/// How long a node whose power is to be cut in the middle of a write has time to write, in milliseconds.
 const ARMED_MS: u64 = 5 * SECOND_MS;
 /// How often it is looked whether the power is cut, in milliseconds.
 const LOOK_MS: u64 = 20;
 
-impl<'a> Director<'a> {
-    /// Draws whether somebody is there at the beginning, and when that changes.
+impl Director<'_> {
+    /// Draws whether a machine is up at the beginning, and when that changes.
     pub(super) fn settle_in(&mut self, who: Party, at: Instant) {
         let rank = u32::try_from(self.classes.rank(who)).unwrap_or(u32::MAX);
-        let (habit, stay) = self.churn(who).settle(rank, &mut self.random);
+        let (habit, stay) = self.classes.stays(who).settle(rank, &mut self.random);
         if stay.up {
             let start = match who {
                 Party::Keeper(keeper) => Event::StartKeeper(keeper),
@@ -30,22 +30,13 @@ impl<'a> Director<'a> {
         self.plan_turn(who, habit, stay, at);
     }
 
-    /// Returns how somebody comes and goes.
-    fn churn(&self, who: Party) -> &'a Churn {
-        match (self.class(who), who) {
-            (Some(class), _) => &class.churn,
-            (None, Party::Keeper(_)) => &self.scenario.population.churn,
-            (None, Party::Person(_)) => &Churn::Always,
-        }
-    }
-
     /// Ends a stay and begins the next.
     pub(super) async fn turn(&mut self, who: Party, habit: Habit, up: bool) {
         let now = self.now();
-        if now.0 >= self.scenario.duration_ms {
+        if now.0 >= self.scenario.duration_ms() {
             return;
         }
-        let stay = self.churn(who).next(habit, up, now.0, &mut self.random);
+        let stay = self.classes.stays(who).next(habit, up, now.0, &mut self.random);
         if up && self.machine(who).is_some_and(Machine::is_up) {
             self.go(who).await;
         } else if stay.up {
@@ -57,7 +48,7 @@ impl<'a> Director<'a> {
     fn plan_turn(&mut self, who: Party, habit: Habit, stay: Stay, from: Instant) {
         // A stay that does not end saturates far behind the end of the run.
         let end = from.plus(stay.lasts_ms);
-        if end.0 < self.scenario.duration_ms {
+        if end.0 < self.scenario.duration_ms() {
             self.at(end, Event::Turn(who, habit, stay.up));
         }
     }
@@ -93,7 +84,7 @@ impl<'a> Director<'a> {
         }
     }
 
-    /// Ends somebody's process in good order.
+    /// Ends a process in good order.
     pub(super) async fn end_well(&mut self, who: Party, said: &str, what: &str) {
         let stopped = match self.machine_mut(who) {
             Some(machine) => machine.stop().await,
@@ -101,13 +92,15 @@ impl<'a> Director<'a> {
         };
         self.line(format_args!("{who} {said}"));
         self.begin(what, who.to_string());
-        if let Err(fault) = stopped {
+        if let Err(fault) = stopped
+            && !self.loses_power(who)
+        {
             let what = format!("{who} does not end well: {fault}");
             self.ledger.violate(self.now(), "stop", what);
         }
     }
 
-    /// Looks whether the power of somebody is cut, in the middle of a write if there is one in time.
+    /// Ends a person's node once its power is cut: in the middle of a write if there is one in time.
     pub(super) async fn look_at_power(&mut self, person: usize) {
         let Some(latest) = self.failing.get(&person).copied() else {
             return;
@@ -121,11 +114,9 @@ impl<'a> Director<'a> {
         }
     }
 
-    /// Ends somebody's process without a word.
+    /// Ends a process without a word.
     pub(super) async fn vanish(&mut self, who: Party) {
-        if let Party::Person(person) = who {
-            self.failing.remove(&person);
-        }
+        self.disarm(who);
         let Some(machine) = self.machine_mut(who).filter(|one| one.is_up()) else {
             return;
         };

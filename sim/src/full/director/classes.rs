@@ -2,18 +2,19 @@
 
 use restante_sim_network::Link;
 use restante_sim_population as population;
-use restante_sim_population::Churn;
+use restante_sim_population::Churn as Stays;
 
 use super::{Director, Party};
-use crate::options::{ClassOptions, ENTRIES, Group};
 use crate::random::Random;
-use crate::scenario::Scenario;
+use crate::scenario::{Churn, Class, ENTRIES, Group, Scenario};
 
-/// The class of each machine, and how often its habit made somebody go.
+/// The class of each machine, and how often its habit ended a stay.
 #[derive(Clone)]
 pub(super) struct Classes {
     keepers: Vec<Option<Seat>>,
     people: Vec<Option<Seat>>,
+    /// How keepers without a class come and go, and then the machines of each class.
+    stays: (Stays, Vec<Stays>),
     /// Of machines without a class, and then of each class.
     turns: (u64, Vec<u64>),
 }
@@ -30,14 +31,16 @@ pub(super) struct Seat {
 impl Classes {
     /// Draws who belongs to which class.
     pub(super) fn draw(scenario: &Scenario, seed: u64) -> Self {
-        let (keepers, people) = (scenario.keepers(), scenario.people);
-        let classes = &scenario.population.classes;
-        let sizes = scenario.population.sizes(keepers, people);
-        // The scenario was checked with these numbers.
-        let sizes = sizes.unwrap_or_default();
+        let (keepers, people) = (scenario.keepers(), scenario.population.people);
+        let classes = &scenario.classes;
+        let sizes = scenario.class_sizes();
+        // A scenario that was read has churn that can be.
+        let stays = |churn: &Churn| churn.stays().unwrap_or(Stays::Always);
+        let own = classes.iter().map(|class| stays(&class.churn()));
         let mut drawn = Self {
             keepers: vec![None; keepers],
             people: vec![None; people],
+            stays: (stays(&scenario.population.churn), own.collect()),
             turns: (0, vec![0; classes.len()]),
         };
         if classes.is_empty() {
@@ -63,7 +66,7 @@ impl Classes {
             random.shuffle(&mut free);
             let mut free = free.into_iter();
             let own = classes.iter().zip(&sizes).enumerate();
-            for (class, (_, size)) in own.filter(|(_, (class, _))| class.group == group) {
+            for (class, (_, size)) in own.filter(|(_, (class, _))| class.group() == group) {
                 for (rank, seat) in free.by_ref().take(*size).enumerate() {
                     *seat = Some(Seat { class, rank });
                 }
@@ -79,13 +82,22 @@ impl Classes {
         }
     }
 
-    /// Returns the class that somebody belongs to.
-    pub(super) fn of<'a>(&self, who: Party, scenario: &'a Scenario) -> Option<&'a ClassOptions> {
+    pub(super) fn of<'a>(&self, who: Party, scenario: &'a Scenario) -> Option<&'a Class> {
         let seat = self.seat(who)?;
-        scenario.population.classes.get(seat.class)
+        scenario.classes.get(seat.class)
     }
 
-    /// Returns how many of the same class came before somebody.
+    /// Returns how a machine comes and goes; people's without a class are always up.
+    pub(super) fn stays(&self, who: Party) -> &Stays {
+        let own = self.seat(who).and_then(|seat| self.stays.1.get(seat.class));
+        match (own, who) {
+            (Some(own), _) => own,
+            (None, Party::Keeper(_)) => &self.stays.0,
+            (None, Party::Person(_)) => &Stays::Always,
+        }
+    }
+
+    /// Returns how many of the same class come before a machine.
     pub(super) fn rank(&self, who: Party) -> usize {
         match (self.seat(who), who) {
             (Some(seat), _) => seat.rank,
@@ -93,7 +105,7 @@ impl Classes {
         }
     }
 
-    /// Counts that somebody went because it was their habit.
+    /// Counts that a machine's habit ended its stay.
     pub(super) fn count_turn(&mut self, who: Party) {
         let seat = self.seat(who);
         match seat.and_then(|seat| self.turns.1.get_mut(seat.class)) {
@@ -102,7 +114,7 @@ impl Classes {
         }
     }
 
-    /// Returns how often habits made somebody go, for each habit that should.
+    /// Returns how often habits ended stays, for each habit that should.
     pub(super) fn turns(&self, scenario: &Scenario) -> Vec<(String, u64)> {
         let population = &scenario.population;
         let common =
@@ -111,16 +123,16 @@ impl Classes {
             let mut all = self.keepers.iter().chain(&self.people);
             all.any(|seat| seat.is_some_and(|seat| seat.class == class))
         };
-        let classes = population.classes.iter().zip(&self.turns.1).enumerate();
+        let classes = scenario.classes.iter().zip(&self.turns.1).enumerate();
         let classes = classes
             .filter(|(class, _)| is_taken(*class))
             .map(|(_, pair)| pair);
-        let restless = classes.filter(|(class, _)| class.churn != Churn::Always);
+        let restless = classes.filter(|(class, _)| class.churn() != Churn::Always);
         let own = restless.map(|(class, turns)| (format!("churn of {}", class.name), *turns));
         common.into_iter().chain(own).collect()
     }
 
-    /// Returns everybody who belongs to a class.
+    /// Returns all machines that belong to a class.
     pub(super) fn everybody(&self) -> impl Iterator<Item = Party> {
         let keepers = self.keepers.iter().enumerate();
         let keepers = keepers.filter_map(|(number, seat)| seat.map(|_| Party::Keeper(number)));
@@ -131,12 +143,11 @@ impl Classes {
 }
 
 impl<'a> Director<'a> {
-    /// Returns the class that somebody belongs to.
-    pub(super) fn class(&self, who: Party) -> Option<&'a ClassOptions> {
+    pub(super) fn class(&self, who: Party) -> Option<&'a Class> {
         self.classes.of(who, self.scenario)
     }
 
-    /// Lets the lines of everybody fail whose lines do so.
+    /// Lets the lines fail that do so now and then.
     pub(super) fn plan_collapses(&mut self) {
         let restless: Vec<Party> = self.classes.everybody().collect();
         for who in restless {
@@ -145,7 +156,7 @@ impl<'a> Director<'a> {
     }
 
     fn plan_collapse(&mut self, who: Party) {
-        let collapse = self.class(who).and_then(|class| class.link.collapse);
+        let collapse = self.class(who).and_then(|class| class.link().collapse);
         if let Some(collapse) = collapse {
             let gap_ms = collapse.draw_gap_ms(&mut self.random);
             self.later(gap_ms, super::Event::Collapse(who));
@@ -154,11 +165,11 @@ impl<'a> Director<'a> {
 
     /// A line fails for a while.
     pub(super) fn collapse(&mut self, who: Party) {
-        let Some(link) = self.class(who).map(|class| class.link) else {
+        let Some(link) = self.class(who).map(Class::link) else {
             return;
         };
         let collapse = link.collapse;
-        if let Some(collapse) = collapse.filter(|_| self.now().0 < self.scenario.duration_ms) {
+        if let Some(collapse) = collapse.filter(|_| self.now().0 < self.scenario.duration_ms()) {
             let loss_ppm = collapse.loss_ppm;
             self.set_line(
                 who,
@@ -175,7 +186,7 @@ impl<'a> Director<'a> {
     /// A line works again.
     pub(super) fn recover(&mut self, who: Party) {
         if let Some(class) = self.class(who) {
-            self.set_line(who, line(class.link));
+            self.set_line(who, line(class.link()));
             self.plan_collapse(who);
         }
     }

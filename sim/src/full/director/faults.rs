@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use restante_interface::{Reply, Request};
-use restante_sim_network::Weather;
+use restante_proto::time::UnixMillis;
+use restante_sim_network::{CutId, Weather};
 
 use super::{Director, Event};
+use crate::clock::Instant;
 use crate::fault::{Source, choose};
 use crate::full::machine::{Machine, lost_writes};
-use crate::options::{FaultKind, FaultOptions, Target};
+use crate::scenario::{FaultKind, Target};
 
+mod clock;
 mod disk;
 mod network;
 
 pub(super) use self::network::Storm;
+use self::network::Worse;
 
 /// How often it is looked whether the power is cut somewhere, in milliseconds.
 const WATCH_MS: u64 = 20;
@@ -51,6 +55,8 @@ pub(super) struct Injected {
     /// What has an end.
     lasting: BTreeMap<u64, Lasting>,
     begun: u64,
+    /// The latest date that a person's clock has shown before it was set back, by the person's number.
+    pub(super) latest: BTreeMap<usize, UnixMillis>,
     /// When it was last necessary to look after processes that end by themselves.
     rounds_until_ms: u64,
 }
@@ -60,13 +66,16 @@ struct Lasting {
     /// The fault's number.
     number: usize,
     what: What,
+    /// When it is over, unless all faults end before.
+    until: Instant,
 }
 
 enum What {
     Network(network::Trouble),
     Disk(disk::Trouble),
-    /// The clock of a machine is wrong by so many milliseconds more.
-    Clock(Party, i64),
+    Clock(clock::WrongClock),
+    /// A process is held, and its network is cut.
+    Suspended(Party, CutId),
 }
 
 impl Director<'_> {
@@ -75,49 +84,67 @@ impl Director<'_> {
         let Some(fault) = scenario.faults.get(number) else {
             return;
         };
-        match &fault.kind {
+        let kind = &fault.kind;
+        let lasts_ms = kind.lasts().get();
+        let them = match kind.hits() {
+            Some((target, count)) => self.targets(target, count).await,
+            None => Vec::new(),
+        };
+        self.hit(number, &them);
+        match kind {
             FaultKind::Crash {
                 target: Target::Busy,
-                down_ms,
-            } => self.arm(number, fault, *down_ms).await,
-            FaultKind::Crash { target, down_ms } => {
-                for who in self.targets(*target, fault).await {
+                ..
+            } => self.arm(number, &them, lasts_ms),
+            FaultKind::Crash { .. } => {
+                for who in them {
                     self.crash(who, number).await;
-                    self.line(format_args!("{who} crashes for {down_ms} ms"));
+                    self.line(format_args!("{who} crashes for {lasts_ms} ms"));
                     self.begin("crashed", who.to_string());
-                    self.later(*down_ms, Event::Restart(who));
+                    self.later(lasts_ms, Event::Restart(who, Some(number)));
                 }
             }
-            FaultKind::Kill { target } => self.kill(number, *target, fault).await,
+            FaultKind::Kill { .. } => self.kill(number, &them).await,
             FaultKind::Partition {
-                keepers_ppm,
-                people_ppm,
-                lasts_ms,
-            } => self.part(number, (*keepers_ppm, *people_ppm), *lasts_ms),
-            FaultKind::Offline { target, lasts_ms } => {
-                let them = self.targets(*target, fault).await;
-                self.unplug(number, &them, *lasts_ms);
-            }
-            FaultKind::BootstrapOutage { lasts_ms } => self.close_entries(number, *lasts_ms).await,
-            FaultKind::Weather { worse, lasts_ms } => self.storm(number, *worse, *lasts_ms),
-            FaultKind::Disk {
-                what,
-                target,
-                lasts_ms,
+                keepers, people, ..
+            } => self.part(number, (*keepers, *people), lasts_ms),
+            FaultKind::Offline { .. } => self.unplug(number, &them, lasts_ms),
+            FaultKind::BootstrapOutage { .. } => self.close_entries(number, lasts_ms).await,
+            FaultKind::Weather {
+                loss,
+                duplicates,
+                latency,
+                ..
             } => {
-                for who in self.targets(*target, fault).await {
-                    self.spoil_disk(number, who, *what, *lasts_ms);
+                let worse = Worse {
+                    loss: *loss,
+                    duplicates: *duplicates,
+                    latency: *latency,
+                };
+                self.storm(number, worse, lasts_ms);
+            }
+            FaultKind::Disk { what, .. } => {
+                for who in them {
+                    self.spoil_disk(number, who, *what, lasts_ms);
                 }
             }
-            FaultKind::Clock {
-                target,
-                ahead_ms,
-                lasts_ms,
-            } => {
-                for who in self.targets(*target, fault).await {
-                    self.turn_clock(number, who, *ahead_ms, *lasts_ms);
+            FaultKind::Clock { drift, .. } => {
+                for who in them {
+                    self.turn_clock(number, who, (kind.jump_ms(), *drift), lasts_ms);
                 }
             }
+            FaultKind::Suspend { .. } => {
+                for who in them {
+                    self.suspend(number, who, lasts_ms);
+                }
+            }
+        }
+    }
+
+    /// Writes down which machines a fault has hit.
+    fn hit(&mut self, number: usize, them: &[Party]) {
+        for who in them {
+            self.effects.hit(Source::Fault(number), who.to_string());
         }
     }
 
@@ -137,7 +164,7 @@ impl Director<'_> {
                     "{who} loses power while it writes, for {down_ms} ms"
                 ));
                 self.begin("no power", who.to_string());
-                self.later(down_ms, Event::Restart(who));
+                self.later(down_ms, Event::Restart(who, Some(number)));
             }
         }
         if !self.injected.armed.is_empty() {
@@ -147,20 +174,21 @@ impl Director<'_> {
 
     /// Ends something that has lasted.
     pub(super) async fn over(&mut self, serial: u64) {
-        let Some(Lasting { number, what }) = self.injected.lasting.remove(&serial) else {
+        let Some(lasting) = self.injected.lasting.remove(&serial) else {
             return;
         };
+        let Lasting { number, what, until } = lasting;
+        if self.now() < until {
+            self.effects.cut_short(Source::Fault(number));
+        }
         let changed = match what {
             What::Network(trouble) => self.mend_network(trouble),
             What::Disk(trouble) => self.mend_disk(trouble).await,
-            What::Clock(who, ahead_ms) => {
-                if let Some(machine) = self.machine(who) {
-                    machine.turn_clock(-ahead_ms);
-                }
-                self.line(format_args!("the clock of {who} is put right"));
-                self.end(&who.to_string());
+            What::Clock(wrong) => {
+                self.mend_clock(&wrong);
                 0
             }
+            What::Suspended(who, cut) => self.resume(who, cut),
         };
         self.effects.add(Source::Fault(number), changed);
     }
@@ -168,6 +196,13 @@ impl Director<'_> {
     /// Ends all faults; only what is gone for good stays so.
     pub(super) async fn heal(&mut self) {
         self.line(format_args!("all faults are over"));
+        let restarts = self.queue.values().filter_map(|event| match event {
+            Event::Restart(_, by) => *by,
+            _ => None,
+        });
+        for number in restarts.collect::<Vec<_>>() {
+            self.effects.cut_short(Source::Fault(number));
+        }
         for serial in self.injected.lasting.keys().copied().collect::<Vec<_>>() {
             self.over(serial).await;
         }
@@ -191,7 +226,12 @@ impl Director<'_> {
     fn begin_lasting(&mut self, number: usize, what: What, lasts_ms: u64) -> u64 {
         let serial = self.injected.begun;
         self.injected.begun += 1;
-        let lasting = Lasting { number, what };
+        let until = self.now().plus(lasts_ms);
+        let lasting = Lasting {
+            number,
+            what,
+            until,
+        };
         self.injected.lasting.insert(serial, lasting);
         self.later(lasts_ms, Event::Over(serial));
         serial
@@ -219,10 +259,10 @@ impl Director<'_> {
         }
     }
 
-    async fn arm(&mut self, number: usize, fault: &FaultOptions, down_ms: u64) {
-        for who in self.targets(Target::Any, fault).await {
+    fn arm(&mut self, number: usize, them: &[Party], down_ms: u64) {
+        for who in them {
             let writes = self.random.between(0, ARMED_WRITES_MAX);
-            if let (Some(machine), Party::Keeper(keeper)) = (self.machine(who), who) {
+            if let (Some(machine), Party::Keeper(keeper)) = (self.machine(*who), *who) {
                 machine.disk.cut_power_after(writes);
                 self.injected.armed.insert(keeper, (number, down_ms));
             }
@@ -230,9 +270,9 @@ impl Director<'_> {
         self.later(WATCH_MS, Event::Watch);
     }
 
-    async fn kill(&mut self, number: usize, target: Target, fault: &FaultOptions) {
+    async fn kill(&mut self, number: usize, them: &[Party]) {
         let before = self.standing_copies();
-        for who in self.targets(target, fault).await {
+        for who in them.iter().copied() {
             let Party::Keeper(keeper) = who else {
                 continue;
             };
@@ -248,6 +288,19 @@ impl Director<'_> {
     }
 
     async fn crash(&mut self, who: Party, number: usize) {
+        self.disarm(who);
+        let internet = self.internet.clone();
+        let Some(machine) = self.machine_mut(who) else {
+            return;
+        };
+        // The node is not asked: it would answer when it has no work under way, and crash only then.
+        let connections = internet.connections_of(machine.host) as u64;
+        let changed = connections + lost_writes(&machine.crash().await);
+        self.effects.add(Source::Fault(number), changed);
+    }
+
+    /// Forgets that the power of a machine was to be cut in the middle of a write.
+    pub(super) fn disarm(&mut self, who: Party) {
         match who {
             Party::Keeper(keeper) => {
                 self.injected.armed.remove(&keeper);
@@ -256,29 +309,16 @@ impl Director<'_> {
                 self.failing.remove(&person);
             }
         }
-        let internet = self.internet.clone();
-        let Some(machine) = self.machine_mut(who) else {
-            return;
-        };
-        // Nobody asks the node: it would answer when it has nothing under way, and crash only then.
-        let connections = internet.connections_of(machine.host) as u64;
-        let changed = connections + lost_writes(&machine.crash().await);
-        self.effects.add(Source::Fault(number), changed);
     }
 
-    fn turn_clock(&mut self, number: usize, who: Party, ahead_ms: i64, lasts_ms: u64) {
-        self.line(format_args!("the clock of {who} jumps by {ahead_ms} ms"));
-        self.begin("clock wrong", who.to_string());
-        if let Some(machine) = self.machine(who) {
-            machine.turn_clock(ahead_ms);
-        }
-        // Whoever is hit runs, and goes by its clock from now on.
-        self.effects.add(Source::Fault(number), 1);
-        self.begin_lasting(number, What::Clock(who, ahead_ms), lasts_ms);
+    /// Tells whether what a machine says is due to its power, which is cut at this moment: it is about to crash.
+    pub(super) fn loses_power(&self, who: Party) -> bool {
+        let cut = self.machine(who).map(|machine| machine.disk.is_power_cut());
+        cut.unwrap_or(false)
     }
 
     /// Chooses the machines that a fault hits; those that mean harm are spared.
-    async fn targets(&mut self, target: Target, fault: &FaultOptions) -> Vec<Party> {
+    async fn targets(&mut self, target: Target, count: usize) -> Vec<Party> {
         let mut choice = Vec::new();
         if target == Target::People {
             let people = self.people.iter().enumerate();
@@ -293,7 +333,7 @@ impl Director<'_> {
             }
         }
         choice.retain(|who| !self.is_spoilt(*who));
-        choose(choice, fault, &mut self.random)
+        choose(choice, count, &mut self.random)
     }
 }
 

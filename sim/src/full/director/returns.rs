@@ -14,7 +14,7 @@ pub(super) struct Copies {
 }
 
 impl Director<'_> {
-    /// Writes down what waits for somebody whose node has just been started again.
+    /// Writes down what waits for a person whose node has just been started again.
     pub(super) fn on_return(&mut self, person: usize) {
         let now = self.now();
         let waiting = self.ledger.on_return(now, person);

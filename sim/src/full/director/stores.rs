@@ -31,7 +31,7 @@ impl Director<'_> {
         self.count(&what, result.stored_with, result.until_ms);
     }
 
-    /// Does so for all that somebody has under way.
+    /// Does so for all messages that a person has under way.
     pub(super) fn count_all_receipts(&mut self, person: usize, outbox: &[OutboxEntry]) {
         for entry in outbox {
             let what = format!("p{person}'s {}", entry.message_id);

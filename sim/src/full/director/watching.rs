@@ -35,7 +35,7 @@ pub(super) struct AtKeepers {
 impl Director<'_> {
     /// Returns how much time lies between two samples, in milliseconds.
     pub(super) fn pace_ms(&self) -> u64 {
-        let whole = self.scenario.duration_ms + self.scenario.settle_ms.min(MINUTE_MS);
+        let whole = self.scenario.duration_ms() + self.scenario.time.settle.get().min(MINUTE_MS);
         (whole / SAMPLES).max(SECOND_MS)
     }
 
@@ -154,7 +154,7 @@ impl Director<'_> {
         let counts = self.ledger.counts(&[]);
         (self.told)(Progress {
             virtual_ms: self.now().0,
-            end_ms: self.scenario.duration_ms,
+            end_ms: self.scenario.duration_ms(),
             written: counts.written,
             shown: counts.shown,
         });

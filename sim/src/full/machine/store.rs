@@ -1,8 +1,8 @@
 //! The keeper's store on a machine's disk, and what is left of it when it is damaged.
 
-use restante::keeper::store::{Check, OpenFault, RedbStore};
+use restante::keeper::store::{Check, KeeperStore, OpenError, RedbStore};
 use restante::node::NodeFault;
-use restante_proto::keeper::StoreFault;
+use restante_proto::keeper::StoreError;
 
 use super::Machine;
 use crate::full::adversary::Conduct;
@@ -21,13 +21,13 @@ impl Machine {
     pub(super) fn open_store(&mut self) -> Result<RedbStore, NodeFault> {
         self.salvaged = None;
         match self.open_file(KEEPER_FILE, Check::Whole)? {
-            Err(OpenFault::Store(StoreFault::Damaged(_))) => self.salvage(),
+            Err(OpenError::Store(StoreError::Damaged(_))) => self.salvage(),
             opened => opened.map_err(said),
         }
     }
 
     /// Lets a store that was just opened be watched, in what it does and what it says.
-    pub(super) fn observe(&self, store: RedbStore) -> ObservedStore<RedbStore> {
+    pub(super) fn observe<S: KeeperStore>(&self, store: S) -> ObservedStore<S> {
         if self.character.conduct != Conduct::Honest {
             self.watch.distrust();
         }
@@ -42,8 +42,10 @@ impl Machine {
         &self,
         name: &str,
         check: Check,
-    ) -> Result<Result<RedbStore, OpenFault>, NodeFault> {
+    ) -> Result<Result<RedbStore, OpenError>, NodeFault> {
         let (file, cap_bytes) = (self.file(name)?, self.config.disk_cap_bytes);
+        #[cfg(feature = "planted")]
+        let file = crate::full::planted::SlackFile::new(file);
         Ok(RedbStore::open_with_backend(file, cap_bytes, check))
     }
 
@@ -55,7 +57,7 @@ impl Machine {
         let mut store = self.open_file(SALVAGE_FILE, Check::Trust)?.map_err(said)?;
         let items = store
             .salvage(&damaged)
-            .map_err(OpenFault::from)
+            .map_err(OpenError::from)
             .map_err(said)?;
         drop(damaged);
         self.disk
@@ -66,7 +68,7 @@ impl Machine {
     }
 }
 
-fn said(fault: OpenFault) -> NodeFault {
+fn said(fault: OpenError) -> NodeFault {
     NodeFault::Keeper(fault.to_string())
 }
 

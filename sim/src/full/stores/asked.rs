@@ -1,26 +1,12 @@
-//! What a store is asked for, as far as a book has to know.
+//! What a store is asked for, as far as an oracle has to know.
 
 use restante_proto::card::CardRecord;
 use restante_proto::envelope::expires_of;
 use restante_proto::keeper::{Budget, ElementKind, Replica, StoreOp, StoreOutcome};
+/// What an item is known by; an envelope and the memory of its ack have the envelope's.
+pub(super) use restante_proto::keeper::ElementKey as Key;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
-
-/// What an item is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) kind: Kind,
-    pub(super) address: Address,
-    pub(super) name: [u8; 32],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    /// An envelope, or the memory of its ack.
-    Mail,
-    Card,
-    Chunk,
-}
 
 /// An envelope that a store is to take.
 pub(super) struct Mail {
@@ -45,7 +31,7 @@ pub(super) enum Asked {
     FetchChunk(Key),
     DropChunk(Key),
     /// The memory of an ack, from another keeper.
-    Bury {
+    Tombstone {
         key: Key,
         until: UnixMillis,
         deposited: bool,
@@ -54,35 +40,14 @@ pub(super) enum Asked {
     Nothing,
 }
 
-impl Key {
-    pub(super) const fn mail(address: Address, id: ItemId) -> Self {
-        Self {
-            kind: Kind::Mail,
-            address,
-            name: *id.as_bytes(),
-        }
-    }
+/// Returns what a record is known by.
+pub(super) fn card_key(record: &CardRecord) -> Key {
+    Key::card(record.locator, &record.writer)
+}
 
-    pub(super) fn card(record: &CardRecord) -> Self {
-        Self {
-            kind: Kind::Card,
-            address: record.locator,
-            name: *record.writer.as_bytes(),
-        }
-    }
-
-    pub(super) const fn chunk(address: Address) -> Self {
-        Self {
-            kind: Kind::Chunk,
-            address,
-            name: [0; 32],
-        }
-    }
-
-    /// Returns the item's name in a trace.
-    pub(super) const fn item(&self) -> ItemId {
-        ItemId::new(self.name)
-    }
+/// Returns the envelope that a key names.
+pub(super) const fn item_of(key: &Key) -> ItemId {
+    ItemId::new(key.name)
 }
 
 impl Asked {
@@ -96,7 +61,7 @@ impl Asked {
                 budget,
                 ..
             } => Self::Mail(Mail {
-                key: Key::mail(*address, *id),
+                key: Key::envelope(*address, *id),
                 expires: *expires,
                 own_end: expires_of(bytes).unwrap_or(*expires),
                 size_bytes: bytes.len() as u64,
@@ -106,30 +71,30 @@ impl Asked {
             StoreOp::PutChunk {
                 address, expires, ..
             } => Self::Chunk(Key::chunk(*address), *expires),
-            StoreOp::Offer { address, id } => Self::Offer(Key::mail(*address, *id)),
+            StoreOp::Offer { address, id } => Self::Offer(Key::envelope(*address, *id)),
             StoreOp::List { address, after } => Self::List(*address, *after),
             StoreOp::Get { address, .. } => Self::Get(*address),
             StoreOp::Ack {
                 address, entries, ..
             } => {
-                let keys = entries.iter().map(|entry| Key::mail(*address, entry.id));
+                let keys = entries.iter().map(|entry| Key::envelope(*address, entry.id));
                 Self::Ack(keys.collect())
             }
             StoreOp::Cards { locator } => Self::Cards(*locator),
             StoreOp::Chunk { address } => Self::FetchChunk(Key::chunk(*address)),
             StoreOp::DeleteChunk { address, .. } => Self::DropChunk(Key::chunk(*address)),
-            StoreOp::Bury(replica) => Self::of_grave(replica),
+            StoreOp::ApplyTombstone(replica) => Self::of_tombstone(replica),
             StoreOp::Export { .. } => Self::Export,
             StoreOp::Lacking { .. } => Self::Nothing,
         }
     }
 
-    fn of_grave(replica: &Replica) -> Self {
+    fn of_tombstone(replica: &Replica) -> Self {
         match replica.key.kind {
             ElementKind::Ack => {
                 let id = ItemId::new(replica.key.name);
-                Self::Bury {
-                    key: Key::mail(replica.key.address, id),
+                Self::Tombstone {
+                    key: Key::envelope(replica.key.address, id),
                     until: replica.until,
                     deposited: replica.deposited,
                 }
@@ -145,15 +110,15 @@ impl Asked {
             (Self::Mail(mail), StoreOutcome::Held { new: true, .. }) => {
                 vec![format!(
                     "stores {} in {}",
-                    mail.key.item(),
+                    item_of(&mail.key),
                     mail.key.address
                 )]
             }
             (Self::Mail(mail), StoreOutcome::Refused(reason)) => {
-                vec![format!("refuses {}: {}", mail.key.item(), reason.name())]
+                vec![format!("refuses {}: {}", item_of(&mail.key), reason.name())]
             }
             (Self::Mail(mail), StoreOutcome::Unpaid { effort }) => {
-                vec![format!("refuses {}: it costs {effort}", mail.key.item())]
+                vec![format!("refuses {}: it costs {effort}", item_of(&mail.key))]
             }
             (Self::Card(record), StoreOutcome::Held { new: true, .. }) => {
                 vec![format!("stores card {}", record.id())]
@@ -167,12 +132,12 @@ impl Asked {
                     .map(|item| restante_proto::envelope::id_of(&item.envelope));
                 ids.map(|id| format!("hands over {id}")).collect()
             }
-            (Self::Bury { key, .. }, StoreOutcome::Done) => {
-                vec![format!("hears that {} was acked", key.item())]
+            (Self::Tombstone { key, .. }, StoreOutcome::Done) => {
+                vec![format!("hears that {} was acked", item_of(key))]
             }
             (Self::Ack(keys), StoreOutcome::Done) => keys
                 .iter()
-                .map(|key| format!("drops acked {}", key.item()))
+                .map(|key| format!("drops acked {}", item_of(key)))
                 .collect(),
             _ => Vec::new(),
         }

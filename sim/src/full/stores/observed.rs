@@ -1,10 +1,7 @@
 //! A store that tells what it is asked and what it answers.
 
 use restante::keeper::store::{KeeperStore, StoreCounters};
-use restante_proto::keeper::{
-    ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, StoreFault, StoreOp,
-    StoreOutcome, Usage,
-};
+use restante_proto::keeper::{Expired, StoreError, StoreLayer, StoreOp, StoreOutcome};
 use restante_proto::time::UnixMillis;
 
 use super::Watch;
@@ -28,12 +25,22 @@ impl<S> ObservedStore<S> {
     }
 }
 
-impl<S: KeeperStore> ItemStore for ObservedStore<S> {
+impl<S: KeeperStore> StoreLayer for ObservedStore<S> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.store
+    }
+
+    fn inner_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
     fn apply(
         &mut self,
         now: UnixMillis,
         ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
         self.now = now;
         let asked = ops.iter().map(Asked::of).collect();
         let done = self.store.apply(now, ops);
@@ -42,34 +49,12 @@ impl<S: KeeperStore> ItemStore for ObservedStore<S> {
         done
     }
 
-    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
         self.now = now;
         let done = self.store.sweep(now, limit);
         self.excuse();
         self.watch.on_swept(now, &done, self.store.usage());
         done
-    }
-
-    fn usage(&self) -> Usage {
-        self.store.usage()
-    }
-
-    fn holdings(
-        &self,
-        now: UnixMillis,
-        after: Option<HoldingKey>,
-        limit: usize,
-    ) -> Result<HoldingsPage, StoreFault> {
-        self.store.holdings(now, after, limit)
-    }
-
-    fn elements(
-        &self,
-        now: UnixMillis,
-        after: Option<ElementKey>,
-        limit: usize,
-    ) -> Result<ElementPage, StoreFault> {
-        self.store.elements(now, after, limit)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use restante::keeper::store::KeeperStore;
-use restante_proto::keeper::{StoreFault, StoreOp, StoreOutcome};
+use restante_proto::keeper::{ElementKind, StoreError, StoreOp, StoreOutcome};
 use restante_proto::time::UnixMillis;
 
-use super::asked::{Key, Kind};
-use super::book::{Book, Entry, Finding, State, lost};
+use super::asked::{Key, card_key, item_of};
+use super::oracle::{Oracle, Entry, Finding, State, lost};
 use super::{ObservedStore, Watch};
 
 impl Watch {
@@ -24,7 +24,7 @@ impl Watch {
         if is_excused() {
             self.excuse();
         }
-        self.judge(|book| book.on_opened(now, since, &mut store));
+        self.judge(|oracle| oracle.on_opened(now, since, &mut store));
         self.on_back();
         ObservedStore {
             store,
@@ -35,7 +35,7 @@ impl Watch {
     }
 }
 
-impl Book {
+impl Oracle {
     fn on_opened<S: KeeperStore>(
         &mut self,
         now: UnixMillis,
@@ -103,7 +103,7 @@ impl Book {
             Found::Item(item) => {
                 let fits = |entry: Option<Entry>| entry.is_some_and(|e| e.state == item.state);
                 if !is_possible(&fits) {
-                    let what = format!("has {} as nobody left it", key.item());
+                    let what = format!("has {} as nobody left it", item_of(&key));
                     return Err(("rollback", what));
                 }
                 self.set(key, Some(item));
@@ -128,11 +128,11 @@ enum Found {
 fn check(key: &Key, entry: &Entry, found: Found) -> Result<(), Finding> {
     match (entry.state, found) {
         (State::Acked { .. }, Found::Item(_)) => {
-            let what = format!("has {} back, which was acked", key.item());
+            let what = format!("has {} back, which was acked", item_of(key));
             Err(("acked", what))
         }
         (State::Acked { deposited: true }, Found::Nothing) => {
-            Err(("acked", format!("forgets that {} was acked", key.item())))
+            Err(("acked", format!("forgets that {} was acked", item_of(key))))
         }
         (State::Acked { .. }, _) => Ok(()),
         (_, Found::Item(item)) if item.state == entry.state => Ok(()),
@@ -144,18 +144,18 @@ fn check(key: &Key, entry: &Entry, found: Found) -> Result<(), Finding> {
     }
 }
 
-fn read<S: KeeperStore>(now: UnixMillis, store: &mut S, key: &Key) -> Result<Found, StoreFault> {
-    let (address, id) = (key.address, key.item());
+fn read<S: KeeperStore>(now: UnixMillis, store: &mut S, key: &Key) -> Result<Found, StoreError> {
+    let (address, id) = (key.address, item_of(key));
     let ops = match key.kind {
-        Kind::Mail => vec![
+        ElementKind::Envelope | ElementKind::Ack => vec![
             StoreOp::Offer { address, id },
             StoreOp::Get {
                 address,
                 ids: vec![id],
             },
         ],
-        Kind::Card => vec![StoreOp::Cards { locator: address }],
-        Kind::Chunk => vec![StoreOp::Chunk { address }],
+        ElementKind::Card => vec![StoreOp::Cards { locator: address }],
+        ElementKind::Chunk | ElementKind::Deletion => vec![StoreOp::Chunk { address }],
     };
     let mut acked = None;
     for outcome in store.apply(now, ops)? {
@@ -168,7 +168,7 @@ fn read<S: KeeperStore>(now: UnixMillis, store: &mut S, key: &Key) -> Result<Fou
                 }
             }
             StoreOutcome::Cards(records) => {
-                let own = records.iter().find(|record| Key::card(record) == *key);
+                let own = records.iter().find(|record| card_key(record) == *key);
                 return Ok(own.map_or(Found::Nothing, |own| Found::Item(Entry::of_card(own))));
             }
             StoreOutcome::Chunk { expires, .. } => {

@@ -6,8 +6,7 @@ use restante_proto::account::{Handle, Identity};
 use restante_proto::card::{Card, CardDevice, CardRecord};
 use restante_proto::envelope::id_of;
 use restante_proto::keeper::{
-    Budget, ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore,
-    StoreFault, StoreOp, StoreOutcome, Usage,
+    Budget, Expired, ItemStore as _, MemoryStore, StoreError, StoreOp, StoreOutcome, Usage,
 };
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
@@ -52,12 +51,22 @@ struct WrongStore {
     wrong: Wrong,
 }
 
-impl ItemStore for WrongStore {
+impl restante_proto::keeper::StoreLayer for WrongStore {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn inner_mut(&mut self) -> &mut MemoryStore {
+        &mut self.store
+    }
+
     fn apply(
         &mut self,
         now: UnixMillis,
         ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreFault> {
+    ) -> Result<Vec<StoreOutcome>, StoreError> {
         let mut outcomes = Vec::new();
         for op in ops {
             outcomes.push(self.one(now, op)?);
@@ -65,10 +74,10 @@ impl ItemStore for WrongStore {
         Ok(outcomes)
     }
 
-    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreFault> {
+    fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
         match self.wrong {
             Wrong::NeverSweeps => Ok(Expired::default()),
-            Wrong::SweepsFail if now > START => Err(StoreFault::Io("the disk fails".into())),
+            Wrong::SweepsFail if now > START => Err(StoreError::Io("the disk fails".into())),
             _ => self.store.sweep(now, limit),
         }
     }
@@ -83,30 +92,12 @@ impl ItemStore for WrongStore {
             _ => usage,
         }
     }
-
-    fn holdings(
-        &self,
-        now: UnixMillis,
-        after: Option<HoldingKey>,
-        limit: usize,
-    ) -> Result<HoldingsPage, StoreFault> {
-        self.store.holdings(now, after, limit)
-    }
-
-    fn elements(
-        &self,
-        now: UnixMillis,
-        after: Option<ElementKey>,
-        limit: usize,
-    ) -> Result<ElementPage, StoreFault> {
-        self.store.elements(now, after, limit)
-    }
 }
 
 impl KeeperStore for WrongStore {}
 
 impl WrongStore {
-    fn one(&mut self, now: UnixMillis, op: StoreOp) -> Result<StoreOutcome, StoreFault> {
+    fn one(&mut self, now: UnixMillis, op: StoreOp) -> Result<StoreOutcome, StoreError> {
         let mut own = |now, op| {
             let outcomes = self.store.apply(now, vec![op]);
             outcomes.map(|mut all| all.pop().unwrap())

@@ -44,7 +44,7 @@ impl Batch<'_> {
         }
         if let Some(last) = last {
             self.packs.retain_in(..=last, |_, _| false)?;
-            self.graves.retain_in(..=last, |_, _| false)?;
+            self.tombstones.retain_in(..=last, |_, _| false)?;
             self.tallies.retain_in(..=last, |_, _| false)?;
             self.sums.swept = self.sums.swept.max(self.now);
             self.sums.stale += rows as u64;
@@ -74,7 +74,7 @@ impl Batch<'_> {
             };
             let (mut due, mut first) = (Vec::new(), None);
             for (offset, row) in rows_in(&bytes) {
-                let pointer = self.reader().line(row.key)?;
+                let pointer = self.reader().line(&row.key)?;
                 if !pointer.is_some_and(|held| held.pack() == at && held.offset == offset) {
                     continue;
                 }
@@ -88,7 +88,7 @@ impl Batch<'_> {
             due.truncate(left);
             left -= due.len();
             for key in due {
-                self.remove(key)?;
+                self.remove_row(&key)?;
             }
             if is_last {
                 return Ok(true);

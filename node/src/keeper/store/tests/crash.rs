@@ -5,13 +5,13 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use restante_proto::{
-    keeper::{ItemStore as _, MemoryStore, StoreFault, StoreOp},
+    keeper::{ItemStore as _, MemoryStore, StoreError, StoreOp},
     time::UnixMillis,
 };
 
 use super::{
     super::{
-        Check, OpenFault, RedbStore,
+        Check, OpenError, RedbStore,
         tables::{INDEX, KEY_BYTES, Pointer, PointerValue, TALLIES},
     },
     disk::{TestDisk, rng},
@@ -44,7 +44,7 @@ struct Life {
 type Line = ([u8; KEY_BYTES], PointerValue);
 
 /// Returns the lines whose items are there.
-fn index_of(store: &RedbStore) -> Result<Vec<Line>, StoreFault> {
+fn index_of(store: &RedbStore) -> Result<Vec<Line>, StoreError> {
     store.watch(|| {
         let tx = store.database()?.begin_read()?;
         let tallies = tx.open_table(TALLIES)?;
@@ -222,10 +222,10 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
             }
             held += 1;
         };
-        assert_eq!(fault, StoreFault::DiskFull);
-        assert_eq!(store.fault(), Some(&StoreFault::DiskFull));
+        assert_eq!(fault, StoreError::DiskFull);
+        assert_eq!(store.fault(), Some(&StoreError::DiskFull));
         let again = put_envelope(super::world::address(0), 0, START.plus(60_000), 3);
-        assert_eq!(store.apply(START, vec![again]), Err(StoreFault::DiskFull));
+        assert_eq!(store.apply(START, vec![again]), Err(StoreError::DiskFull));
         drop(store);
 
         disk.heal();
@@ -242,7 +242,7 @@ fn a_full_disk_is_said_to_be_full_when_a_store_is_made() {
         disk.leave_room(room);
         match RedbStore::open_with_backend(disk, 1 << 30, Check::Trust) {
             Ok(_) => assert!(room > 1),
-            Err(fault) => assert_eq!(fault, OpenFault::Store(StoreFault::DiskFull)),
+            Err(fault) => assert_eq!(fault, OpenError::Store(StoreError::DiskFull)),
         }
     }
 }

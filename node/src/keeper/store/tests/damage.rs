@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use restante_proto::{
     Address,
     envelope::id_of,
-    keeper::{ItemStore as _, StoreFault, StoreOp, StoreOutcome},
+    keeper::{ElementKey, ItemStore as _, StoreError, StoreOp, StoreOutcome, rules},
     limits::MINUTE_MS,
     time::UnixMillis,
 };
@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::{
     super::{
-        Check, KeeperStore as _, OpenFault, OpenReport, RedbStore,
-        tables::{ItemKey, PACKS, ROW_MAGIC, Row},
+        Check, KeeperStore as _, OpenError, OpenReport, RedbStore,
+        tables::{PACKS, ROW_MAGIC, Row},
     },
     disk::{TestDisk, rng},
     model,
@@ -148,9 +148,10 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     let address = Address::new([9; 32]);
     let victim = world::envelope(1);
     // A tombstone for somebody else's envelope, inside an envelope that is sound.
-    let key = ItemKey::tombstone(address, id_of(&victim));
+    let key = ElementKey::ack(address, id_of(&victim));
     let mut forged = Vec::new();
-    Row::new(key, END, &[], &world::warrant(0)).encode_into(&mut forged);
+    let tombstone = rules::Row::tombstone(END, true, world::warrant(0));
+    Row::of(key, &tombstone).encode_into(&mut forged);
     let mut carrier = world::noise(1, 2_048).to_vec();
     carrier[100..100 + forged.len()].copy_from_slice(&forged);
     let carrier = bytes::Bytes::from(carrier);
@@ -297,7 +298,7 @@ fn damage_found_while_running_stops_the_store() {
 
     assert_eq!(
         fault,
-        StoreFault::Damaged("its tables are not what they should be".into())
+        StoreError::Damaged("its tables are not what they should be".into())
     );
     let put = put_envelope(world::address(0), 0, END, 3);
     assert_eq!(store.apply(START, vec![put]), Err(fault.clone()));
@@ -313,7 +314,7 @@ fn a_store_that_was_not_closed_in_peace_leaves_its_mark() {
     drop(store);
     assert_eq!(names(folder.path()), ["keeper.redb"]);
     let (store, _) = RedbStore::open(&path, CAP_BYTES).unwrap();
-    store.fault.set(StoreFault::DiskFull).unwrap();
+    store.fault.set(StoreError::DiskFull).unwrap();
     drop(store);
     assert_eq!(names(folder.path()), ["keeper.redb", "keeper.redb.open"]);
     drop(RedbStore::open(&path, CAP_BYTES).unwrap());
@@ -355,7 +356,7 @@ fn a_second_opener_is_told_that_the_store_is_in_use() {
     let (store, report) = RedbStore::open(&path, CAP_BYTES).unwrap();
     assert!(report.created);
     let refused = RedbStore::open(&path, CAP_BYTES).unwrap_err();
-    assert_eq!(refused, OpenFault::InUse);
+    assert_eq!(refused, OpenError::InUse);
     store.close().unwrap();
     assert_eq!(
         RedbStore::open(&path, CAP_BYTES).unwrap().1,

@@ -12,7 +12,7 @@ use restante_proto::{
 };
 
 use super::{
-    super::{Check, KeeperStore as _, OpenFault, RedbStore},
+    super::{Check, KeeperStore as _, OpenError, RedbStore},
     disk::TestDisk,
     world::{self, Draw, START, picture, put_envelope, sweep_all},
 };
@@ -313,11 +313,62 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
         tx.commit().unwrap();
     }
     let refused = RedbStore::open_with_backend(disk, 1 << 20, Check::Whole).unwrap_err();
-    assert_eq!(refused, OpenFault::UnknownFormat { found: Some(1) });
+    assert_eq!(refused, OpenError::UnknownFormat { found: Some(1) });
     assert_eq!(
         refused.to_string(),
-        "the keeper's store has format 1, this version knows format 3"
+        "the keeper's store has format 1, this version knows format 4"
     );
+}
+
+#[test]
+fn a_listing_has_a_thousand_lines_and_says_whether_there_are_more() {
+    let mut store = open(&TestDisk::default(), 1 << 30);
+    let budget = Budget {
+        count: u32::MAX,
+        bytes: u64::MAX,
+        effort: 0,
+        shared: true,
+    };
+    let put = |address, number: u32, expires| {
+        let bytes = bytes::Bytes::copy_from_slice(&number.to_be_bytes());
+        StoreOp::PutEnvelope {
+            address,
+            id: id_of(&bytes),
+            bytes,
+            expires,
+            budget,
+            warrant: world::warrant(0),
+        }
+    };
+    let end = START.plus(MINUTE_MS);
+    for count in [999_u32, 1_000, 1_001] {
+        let address = Address::new([u8::try_from(count % 7).unwrap(); 32]);
+        // What ends before it is listed takes no line.
+        let ops = (0..count + 20).map(|number| {
+            put(address, number, if number < count { end } else { START.plus(1) })
+        });
+        store.apply(START, ops.collect()).unwrap();
+        let mut pages = Vec::new();
+        let (mut after, mut listed) = (None, std::collections::BTreeSet::new());
+        loop {
+            let list = StoreOp::List { address, after };
+            let outcomes = store.apply(START.plus(1), vec![list]).unwrap();
+            let [StoreOutcome::Listing { items, more }] = &outcomes[..] else {
+                panic!("{outcomes:?}");
+            };
+            pages.push((items.len(), *more));
+            assert!(items.iter().all(|item| listed.insert(item.id)));
+            after = items.last().map(|item| item.id);
+            if !more {
+                break;
+            }
+        }
+        let expected: &[(usize, bool)] = match count {
+            1_001 => &[(1_000, true), (1, false)],
+            _ => &[(count as usize, false)],
+        };
+        assert_eq!((pages.as_slice(), listed.len()), (expected, count as usize));
+    }
 }
 
 #[test]

@@ -1,14 +1,19 @@
 //! Rows as they lie on the disk.
 
 use proptest::prelude::*;
-use restante_proto::{Address, keys::PublicKey, time::UnixMillis};
+use restante_proto::{
+    Address,
+    keeper::{ElementKey, ElementKind},
+    keys::PublicKey,
+    time::UnixMillis,
+};
 
-use super::super::tables::{ItemKey, ROW_HEADER_BYTES, Row, RowKind};
+use super::super::tables::{ROW_HEADER_BYTES, Row};
 
 fn row(payload: &[u8]) -> Row<'_> {
     Row {
-        key: ItemKey {
-            kind: RowKind::Chunk,
+        key: ElementKey {
+            kind: ElementKind::Chunk,
             address: Address::new([1; 32]),
             name: [2; 32],
         },

@@ -9,7 +9,10 @@ use restante_proto::{
 };
 
 use super::{
-    super::RedbStore,
+    super::{
+        RedbStore,
+        upkeep::{SLICE_LINES, SWEEPS_PER_PASS},
+    },
     disk::TestDisk,
     model::open,
     world::{START, envelope, put_envelope, sweep_all},
@@ -73,10 +76,12 @@ fn what_is_left_over_is_no_item_even_when_the_clock_is_set_back() {
 }
 
 #[test]
-fn what_is_left_over_goes_after_an_hour_or_when_there_is_much_of_it() {
+fn what_is_left_over_goes_after_some_sweeps_or_when_there_is_much_of_it() {
     let mut store = with_lines_left_over(&TestDisk::default());
-    let now = START.plus(2 * HOUR_MS);
-    assert_eq!(store.sweep(now, 1_000).unwrap().items, 0);
+    let now = START.plus(3 * MINUTE_MS);
+    for _ in 0..SWEEPS_PER_PASS {
+        assert_eq!(store.sweep(now, 1_000).unwrap().items, 0);
+    }
     assert_eq!((store.sums.lines, store.sums.stale), (700, 0));
 
     let mut store = with_lines_left_over(&TestDisk::default());
@@ -84,6 +89,45 @@ fn what_is_left_over_goes_after_an_hour_or_when_there_is_much_of_it() {
     store.apply(now, put(1_005..1_025, now.plus(1))).unwrap();
     sweep_all(&mut store, now.plus(MINUTE_MS), 1_000);
     assert_eq!((store.sums.lines, store.sums.stale), (700, 0));
+    assert_eq!(store.recount().unwrap(), store.usage());
+}
+
+#[test]
+fn what_ends_during_a_pass_is_left_to_the_next_one() {
+    let mut store = open(&TestDisk::default(), 1 << 30);
+    // So many lines that a pass takes two slices, and what ends lies in the first of them.
+    let chunk = |number: u32, expires| {
+        let mut address = [9; 32];
+        address[..4].copy_from_slice(&number.to_be_bytes());
+        StoreOp::PutChunk {
+            address: Address::new(address),
+            bytes: bytes::Bytes::from_static(b"chunk"),
+            expires,
+            deletion_key: restante_proto::keys::PublicKey::new([1; 32]),
+            warrant: bytes::Bytes::new(),
+        }
+    };
+    let (soon, later) = (START.plus(MINUTE_MS), START.plus(2 * MINUTE_MS));
+    let staying = u32::try_from(SLICE_LINES).unwrap() + 1_000;
+    for first in (100..100 + staying).step_by(1_000) {
+        let last = (first + 1_000).min(100 + staying);
+        let ops = (first..last).map(|number| chunk(number, LONG)).collect();
+        store.apply(START, ops).unwrap();
+    }
+    let ending = (0..3).map(|number| chunk(number, soon));
+    let ending = ending.chain((10..17).map(|number| chunk(number, later)));
+    store.apply(START, ending.collect()).unwrap();
+
+    assert!(store.sweep(soon.plus(MINUTE_MS / 2), 1_000).unwrap().more, "a slice of two");
+    sweep_all(&mut store, later.plus(MINUTE_MS), 1_000);
+    assert_eq!(store.usage().items, u64::from(staying));
+    assert_eq!(store.sums.stale, 7);
+    assert_eq!(store.recount().unwrap(), store.usage());
+
+    for _ in 0..SWEEPS_PER_PASS {
+        sweep_all(&mut store, later.plus(MINUTE_MS), 1_000);
+    }
+    assert_eq!((store.sums.lines, store.sums.stale), (u64::from(staying), 0));
     assert_eq!(store.recount().unwrap(), store.usage());
 }
 

@@ -97,7 +97,7 @@ impl Draw {
                 id: id_of(&envelope(self.name)),
             },
             14 => StoreOp::Cards { locator: address },
-            15 | 16 => StoreOp::Bury(Box::new(self.grave(expires))),
+            15 | 16 => StoreOp::ApplyTombstone(Box::new(self.tombstone(expires))),
             17 => StoreOp::Export {
                 keys: self.keys().to_vec(),
             },
@@ -134,7 +134,7 @@ impl Draw {
     }
 
     /// Returns what another keeper may remember.
-    fn grave(self, until: UnixMillis) -> Replica {
+    fn tombstone(self, until: UnixMillis) -> Replica {
         let id = id_of(&envelope(self.name));
         let deleted = ElementKey::deletion(
             chunk_address(self.name),

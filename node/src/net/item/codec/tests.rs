@@ -4,7 +4,7 @@ use super::super::super::limits::PAYLOAD_BYTES_MAX;
 use super::*;
 
 /// Feeds `bytes` and returns the frames, or the fault that ended them.
-fn decode(bytes: &[u8], step: usize) -> Result<Vec<Frame>, FrameFault> {
+fn decode(bytes: &[u8], step: usize) -> Result<Vec<Frame>, FrameError> {
     let mut decoder = Decoder::default();
     let mut frames = Vec::new();
     for chunk in bytes.chunks(step.max(1)) {
@@ -17,7 +17,7 @@ fn decode(bytes: &[u8], step: usize) -> Result<Vec<Frame>, FrameFault> {
 }
 
 #[track_caller]
-fn check(bytes: &[u8], expected: FrameFault) {
+fn check(bytes: &[u8], expected: FrameError) {
     for step in [1, 3, bytes.len()] {
         assert_eq!(decode(bytes, step), Err(expected));
     }
@@ -46,21 +46,21 @@ fn the_layout_is_the_documented_one() {
 #[test]
 fn a_length_outside_its_range_is_refused_before_anything_else_arrives() {
     for length in 0..9 {
-        check(&u32::to_be_bytes(length), FrameFault::TooShort(length));
+        check(&u32::to_be_bytes(length), FrameError::TooShort(length));
     }
     for length in [73_729, 1 << 20, u32::MAX] {
-        check(&u32::to_be_bytes(length), FrameFault::TooLong(length));
+        check(&u32::to_be_bytes(length), FrameError::TooLong(length));
     }
 }
 
 #[test]
 fn an_unknown_kind_and_a_misplaced_id_are_refused() {
-    check(&raw(9, 5, 1)[..5], FrameFault::Kind(5));
-    check(&raw(9, 255, 1)[..5], FrameFault::Kind(255));
-    check(&raw(100, 0, 0), FrameFault::Id { kind: 0, id: 0 });
-    check(&raw(100, 1, 0), FrameFault::Id { kind: 1, id: 0 });
-    check(&raw(100, 2, 5), FrameFault::Id { kind: 2, id: 5 });
-    check(&raw(100, 3, 0), FrameFault::Id { kind: 3, id: 0 });
+    check(&raw(9, 5, 1)[..5], FrameError::Kind(5));
+    check(&raw(9, 255, 1)[..5], FrameError::Kind(255));
+    check(&raw(100, 0, 0), FrameError::Id { kind: 0, id: 0 });
+    check(&raw(100, 1, 0), FrameError::Id { kind: 1, id: 0 });
+    check(&raw(100, 2, 5), FrameError::Id { kind: 2, id: 5 });
+    check(&raw(100, 3, 0), FrameError::Id { kind: 3, id: 0 });
 }
 
 #[test]
@@ -140,8 +140,8 @@ proptest! {
                 prop_assert_eq!(frames.len(), 1);
                 prop_assert_eq!(&encode(frames[0].kind, id, &frames[0].payload)[..], &bytes[..]);
             }
-            Err(FrameFault::Kind(found)) => prop_assert_eq!(found, 3),
-            Err(fault) => prop_assert_eq!(fault, FrameFault::Id { kind, id }),
+            Err(FrameError::Kind(found)) => prop_assert_eq!(found, 3),
+            Err(fault) => prop_assert_eq!(fault, FrameError::Id { kind, id }),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::super::link::Budget;
 use super::super::link::tests::Peer;
 use super::*;
 
-type Answer = oneshot::Receiver<Result<Bytes, RequestFault>>;
+type Answer = oneshot::Receiver<Result<Bytes, RequestError>>;
 
 fn ask(outbound: &mut Outbound<Peer>, after: Duration) -> Answer {
     let (reply, answer) = oneshot::channel();
@@ -57,7 +57,7 @@ async fn no_more_requests_are_written_than_may_be_in_flight() {
     let mut outbound = Outbound::new();
     let mut answers: Vec<Answer> = (0..128).map(|_| ask(&mut outbound, LONG)).collect();
     let refused = ask(&mut outbound, LONG).await.unwrap();
-    assert_eq!(refused, Err(RequestFault::QueueFull));
+    assert_eq!(refused, Err(RequestError::QueueFull));
     open(&mut outbound).await;
     assert!(once(&mut outbound).await.is_pending());
     assert_eq!(written(&mut outbound), (1..=64).collect::<Vec<u64>>());
@@ -83,7 +83,7 @@ async fn deadlines_pass_in_their_order_and_late_answers_are_no_fault() {
             .await
             .is_err()
     );
-    assert_eq!(early.await.unwrap(), Err(RequestFault::TimedOut));
+    assert_eq!(early.await.unwrap(), Err(RequestError::TimedOut));
     answer(&mut outbound, 2);
     answer(&mut outbound, 1);
     assert!(once(&mut outbound).await.is_pending());
@@ -115,7 +115,7 @@ async fn a_request_that_expires_before_it_is_written_is_never_written() {
             .await
             .is_err()
     );
-    assert_eq!(expired.await.unwrap(), Err(RequestFault::TimedOut));
+    assert_eq!(expired.await.unwrap(), Err(RequestError::TimedOut));
     let _answer = ask(&mut outbound, LONG);
     let peer = Peer {
         takes: usize::MAX,
@@ -157,9 +157,9 @@ async fn every_call_fails_with_the_substream() {
     let answers: Vec<Answer> = (0..100).map(|_| ask(&mut outbound, LONG)).collect();
     open(&mut outbound).await;
     assert!(once(&mut outbound).await.is_pending());
-    outbound.fail(RequestFault::Disconnected);
+    outbound.fail(RequestError::Disconnected);
     for answer in answers {
-        assert_eq!(answer.await.unwrap(), Err(RequestFault::Disconnected));
+        assert_eq!(answer.await.unwrap(), Err(RequestError::Disconnected));
     }
     assert!(!outbound.is_busy());
     // The next call opens a new substream, and ids go on.

@@ -54,17 +54,17 @@ impl World {
             .drive(Instant::now(), &mut self.routing, &mut self.item);
     }
 
-    fn want(&mut self) -> oneshot::Receiver<Result<Vec<NodeId>, NetFault>> {
+    fn want(&mut self) -> oneshot::Receiver<Result<Vec<NodeId>, NetError>> {
         self.want_at(7)
     }
 
-    fn want_at(&mut self, byte: u8) -> oneshot::Receiver<Result<Vec<NodeId>, NetFault>> {
+    fn want_at(&mut self, byte: u8) -> oneshot::Receiver<Result<Vec<NodeId>, NetError>> {
         let (reply, result) = oneshot::channel();
         self.lookups.want(Point::new([byte; 32]), 5, None, reply);
         result
     }
 
-    fn answered(&mut self, node: NodeId, result: Result<Bytes, RequestFault>) -> bool {
+    fn answered(&mut self, node: NodeId, result: Result<Bytes, RequestError>) -> bool {
         let answered = Answered {
             lookup: 1,
             node,
@@ -89,7 +89,7 @@ async fn few_are_asked_while_many_lookups_wait_and_too_many_are_refused() {
     let mut results: Vec<_> = (1..=64).map(|byte| world.want_at(byte * 3)).collect();
     assert_eq!(results.len(), LOOKUPS_MAX);
     let mut refused = world.want();
-    assert_eq!(refused.try_recv().unwrap(), Err(NetFault::Busy));
+    assert_eq!(refused.try_recv().unwrap(), Err(NetError::Busy));
     world.drive();
     assert_eq!(world.lookups.running.len(), LOOKUPS_AT_ONCE);
     assert!((1..=12).contains(&world.lookups.questions.len()));
@@ -155,9 +155,9 @@ async fn what_could_not_be_asked_makes_a_lookup_worthless() {
     let result = world.want();
     world.drive();
     assert!(!world.answered(known[0], Ok(Answer::default().encode())));
-    assert!(!world.answered(known[1], Err(RequestFault::NoRoom)));
+    assert!(!world.answered(known[1], Err(RequestError::NoRoom)));
     world.drive();
-    assert_eq!(result.await.unwrap(), Err(NetFault::Busy));
+    assert_eq!(result.await.unwrap(), Err(NetError::Busy));
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn nonsense_is_no_answer() {
     world.drive();
     assert!(world.answered(first, Ok(Bytes::from_static(b"nonsense"))));
     world.drive();
-    assert_eq!(result.await.unwrap(), Err(NetFault::TimedOut));
+    assert_eq!(result.await.unwrap(), Err(NetError::TimedOut));
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +248,7 @@ async fn who_waits_hears_of_the_nearest_before_anybody_has_answered() {
         }],
     };
     world.answered(nearest[1], Ok(answer.encode()));
-    world.answered(nearest[0], Err(RequestFault::Disconnected));
+    world.answered(nearest[0], Err(RequestError::Disconnected));
     world.drive();
     let heard = heard.borrow().clone();
     assert!(

@@ -67,7 +67,7 @@ fn a_row_moved_to_another_key_or_table_is_refused() {
     edit(&disk, messages, &[(hello, Some(&trusted))]);
     let db = reopened(&disk);
     let damaged = |table: Table, key: &[u8]| {
-        let expected = DbFault::DamagedRow {
+        let expected = DbError::DamagedRow {
             table: table.name(),
         };
         assert_eq!(db.read(|tx| tx.get(table, key)), Err(expected));
@@ -144,8 +144,8 @@ proptest! {
                     prop_assert_eq!(value, Some(&*row.value));
                 },
                 Err(
-                    DbFault::DamagedRow { .. } | DbFault::Damaged { .. } | DbFault::NeedsReopen
-                    | DbFault::Disk(_)
+                    DbError::DamagedRow { .. } | DbError::Damaged { .. } | DbError::NeedsReopen
+                    | DbError::Disk(_)
                 ) => {}
                 Err(other) => panic!("{other}"),
             }
@@ -272,9 +272,9 @@ fn check_damaged(disk: &Disk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
     let copy = disk_with(&bytes(disk));
     edit(&copy, table, rows);
     let db = reopened(&copy);
-    let damaged = DbFault::DamagedRow { table: "contacts" };
+    let damaged = DbError::DamagedRow { table: "contacts" };
     assert_eq!(db.read(|tx| tx.iter(CONTACTS)).unwrap_err(), damaged);
-    let written: Result<(), DbFault> = db.write(|tx| {
+    let written: Result<(), DbError> = db.write(|tx| {
         tx.iter(CONTACTS)?;
         Ok(())
     });

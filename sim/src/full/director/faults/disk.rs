@@ -7,9 +7,9 @@ use restante_sim_disk::{DiskOptions, Effects, Faults};
 use super::{Director, Party, What};
 use crate::full::director::Event;
 use crate::full::machine::{Ending, KEEPER_FILE};
-use crate::options::DiskTrouble;
+use crate::scenario::DiskTrouble;
 
-/// How long whoever looks after processes waits before starting one again, in milliseconds.
+/// How long a supervisor waits before starting a process again, in milliseconds.
 const RESTART_MS: u64 = 10 * SECOND_MS;
 /// How often it is looked whether a process has ended, in milliseconds.
 const ROUNDS_MS: u64 = 10 * SECOND_MS;
@@ -93,7 +93,7 @@ impl Director<'_> {
             self.line(format_args!(
                 "{who} loses power, and {lied} writes that were synced"
             ));
-            self.later(DARK_MS, Event::Restart(who));
+            self.later(DARK_MS, Event::Restart(who, None));
         }
         let Some(disk) = self.machine(who).map(|machine| machine.disk.clone()) else {
             return 0;
@@ -126,9 +126,9 @@ impl Director<'_> {
         lasting.any(|lasting| matches!(&lasting.what, What::Disk(disk) if disk.who == who))
     }
 
-    /// Starts a machine again that could not be started; whoever looks after processes does.
+    /// Starts a machine again that could not be started, as a supervisor does.
     pub(in crate::full::director) fn try_again(&mut self, who: Party) {
-        self.later(RESTART_MS, Event::Restart(who));
+        self.later(RESTART_MS, Event::Restart(who, None));
     }
 
     /// Looks for processes that have ended by themselves, and starts them again.

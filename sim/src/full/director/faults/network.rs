@@ -4,7 +4,7 @@ use restante_sim_network::{CutId, HostId, Weather, WeatherEffect};
 
 use super::{Director, Party, What};
 use crate::fault::{Source, choose_share};
-use crate::options::{ENTRIES, Worse};
+use crate::scenario::{ENTRIES, Ms, Share};
 
 /// What is wrong with the network.
 pub(super) enum Trouble {
@@ -29,6 +29,14 @@ pub(in crate::full::director) struct Storm {
     worse: Option<Worse>,
 }
 
+/// What bad weather adds.
+#[derive(Clone, Copy)]
+pub(super) struct Worse {
+    pub(super) loss: Share,
+    pub(super) duplicates: Share,
+    pub(super) latency: Ms,
+}
+
 impl Storm {
     pub(in crate::full::director) fn new(usual: Weather) -> Self {
         Self {
@@ -42,14 +50,16 @@ impl Director<'_> {
     pub(super) fn part(
         &mut self,
         number: usize,
-        (keepers_ppm, people_ppm): (u64, u64),
+        (keepers, people): (Share, Share),
         lasts_ms: u64,
     ) {
-        let mut island: Vec<HostId> = Vec::new();
-        for (share_ppm, machines) in [(keepers_ppm, &self.keepers), (people_ppm, &self.people)] {
-            let hosts: Vec<HostId> = machines.iter().map(|machine| machine.host).collect();
-            island.extend(choose_share(hosts, share_ppm, &mut self.random));
-        }
+        let all = (0..self.keepers.len()).map(Party::Keeper).collect();
+        let mut them = choose_share(all, keepers, &mut self.random);
+        let all = (0..self.people.len()).map(Party::Person).collect();
+        them.extend(choose_share(all, people, &mut self.random));
+        self.hit(number, &them);
+        let hosts = them.iter().filter_map(|who| self.machine(*who));
+        let island: Vec<HostId> = hosts.map(|machine| machine.host).collect();
         let who = format!("partition {}", number + 1);
         self.line(format_args!("{} machines are cut off", island.len()));
         self.begin("cut off", who.clone());
@@ -78,6 +88,7 @@ impl Director<'_> {
     pub(super) async fn close_entries(&mut self, number: usize, lasts_ms: u64) {
         for entry in (0..ENTRIES).map(Party::Keeper) {
             self.crash(entry, number).await;
+            self.hit(number, &[entry]);
             self.begin("off", entry.to_string());
         }
         self.line(format_args!("all entry points are off for {lasts_ms} ms"));
@@ -93,7 +104,7 @@ impl Director<'_> {
         })
     }
 
-    /// Notes that somebody starts; while the entry points are off, that is harder.
+    /// Notes that a machine starts; while the entry points are off, that is harder.
     pub(in crate::full::director) fn on_joining(&mut self) {
         if let Some(number) = self.outage() {
             self.effects.add(Source::Fault(number), 1);
@@ -104,9 +115,9 @@ impl Director<'_> {
         let ppm = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
         let usual = self.weather.usual;
         self.calm(Weather {
-            loss_ppm: usual.loss_ppm.saturating_add(ppm(worse.loss_ppm)),
-            duplicate_ppm: usual.duplicate_ppm.saturating_add(ppm(worse.duplicate_ppm)),
-            latency_ms: usual.latency_ms.saturating_add(ppm(worse.latency_ms)),
+            loss_ppm: usual.loss_ppm.saturating_add(ppm(worse.loss.ppm())),
+            duplicate_ppm: usual.duplicate_ppm.saturating_add(ppm(worse.duplicates.ppm())),
+            latency_ms: usual.latency_ms.saturating_add(ppm(worse.latency.get())),
         });
         self.weather.storms += 1;
         let storm = self.weather.storms;
@@ -128,9 +139,9 @@ impl Director<'_> {
         };
         // Of what happened anyway it is counted only what the storm is about.
         let all = [
-            (worse.loss_ppm, effect.lost),
-            (worse.duplicate_ppm, effect.duplicated),
-            (worse.latency_ms, effect.slowed),
+            (worse.loss.ppm(), effect.lost),
+            (worse.duplicates.ppm(), effect.duplicated),
+            (worse.latency.get(), effect.slowed),
         ];
         let about = all.iter().filter(|(wanted, _)| *wanted > 0);
         let changed = about.map(|(_, changed)| changed).sum();

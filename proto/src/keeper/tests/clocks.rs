@@ -1,0 +1,144 @@
+//! A date that is set back and forward by hours and days while time goes on.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    keeper::SWEEP_INTERVAL_MS,
+    limits::{HOUR_MS, SUBSCRIPTION_MS},
+};
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Time passes, for the date as well.
+    Pass(u64),
+    /// The date is set back or forward by so many minutes.
+    Set(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (1..20 * 60_000_u64).prop_map(Step::Pass),
+        (-10_i64 * 1_440..10 * 1_440).prop_map(Step::Set),
+    ]
+}
+
+impl Office {
+    fn ask_at(&mut self, now: Now, conn: u64, request: &Request) -> Vec<Output> {
+        self.calls += 1;
+        let input = Input::Request {
+            conn: ConnId(conn),
+            call: CallId(self.calls),
+            source: Source(conn),
+            payload: request.encode(),
+        };
+        let mut done = Vec::new();
+        for output in self.keeper.handle(now, input) {
+            match output {
+                Output::Store { ticket, op } => {
+                    let result = self.store.apply(now.date, vec![op]);
+                    let result = result.map(|mut outcomes| outcomes.remove(0));
+                    done.extend(self.keeper.handle(now, Input::Stored { ticket, result }));
+                }
+                other => done.push(other),
+            }
+        }
+        done
+    }
+
+    /// Wakes the keeper when it wants to be woken, until `end`.
+    fn wake(&mut self, now: Now, end: MonoMillis) {
+        let mut last = None;
+        while self.keeper.next_timeout() <= end {
+            let due = self.keeper.next_timeout().max(now.mono);
+            assert!(last < Some(due), "it spins");
+            last = Some(due);
+            let at = Now::new(due, now.date.plus(due.since(now.mono)));
+            let outputs = self.keeper.handle(at, Input::Timer);
+            assert_eq!(outputs, [Output::Sweep]);
+            self.store.sweep(at.date, usize::MAX).unwrap();
+        }
+        assert!(end.plus(SWEEP_INTERVAL_MS) >= self.keeper.next_timeout());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_keeper_goes_on_whatever_the_date_does(steps in prop::collection::vec(step(), 1..40)) {
+        let mut office = Office::new();
+        let mut now = both(NOW);
+        let mut subscribed: Option<(Mailbox, MonoMillis)> = None;
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Pass(ms) => {
+                    office.wake(now, now.mono.plus(ms));
+                    now = Now::new(now.mono.plus(ms), now.date.plus(ms));
+                }
+                Step::Set(minutes) => {
+                    let ms = minutes.unsigned_abs() * 60_000;
+                    now.date = if minutes < 0 { now.date.minus(ms) } else { now.date.plus(ms) };
+                }
+            }
+            // A subscription lasts an hour, and says so by the date as it is.
+            let bob = person("bob");
+            if subscribed.is_none_or(|(_, until)| until <= now.mono) {
+                let mailbox = bob.first_contact_mailbox(now.date.epoch());
+                let request = subscribe(&mailbox, &bob.first_contact(), now.date);
+                let outputs = office.ask_at(now, 1, &request);
+                let until = Some(now.date.plus(SUBSCRIPTION_MS));
+                let is_done = matches!(
+                    outputs[..],
+                    [Output::Respond { response: Response::Done { until: told }, .. }] if told == until
+                );
+                prop_assert!(is_done, "{:?}", outputs);
+                subscribed = Some((mailbox, now.mono.plus(SUBSCRIPTION_MS)));
+            }
+            // Whoever deposits by the same date is served, and the subscriber hears of it.
+            let (subscribed, _) = subscribed.unwrap();
+            let mailbox = bob.first_contact_mailbox(now.date.epoch());
+            let expires = now.date.plus(HOUR_MS);
+            let bytes = noise_envelope(&format!("{number}"), 2_048, expires);
+            let deposit = stamped_worth(&mailbox, &bytes, expires, 16);
+            let outputs = office.ask_at(now, 100 + number as u64, &deposit);
+            let is_stored = matches!(outputs[0], Output::Respond { response: Response::Receipt(_), .. });
+            prop_assert!(is_stored, "{:?}", outputs);
+            let pushes = outputs.iter().filter(|output| matches!(output, Output::Push { .. }));
+            prop_assert_eq!(pushes.count(), usize::from(mailbox == subscribed));
+            // Nothing that has ended by the date is shown.
+            let request = list(&mailbox, &bob.first_contact(), now.date, None);
+            let outputs = office.ask_at(now, 2, &request);
+            let [Output::Respond { response: Response::Listing { items, .. }, .. }] = &outputs[..] else {
+                panic!("{outputs:?}");
+            };
+            prop_assert!(items.iter().all(|item| item.expires > now.date));
+        }
+    }
+}
+
+#[test]
+fn what_a_source_has_used_up_comes_back_with_time_and_not_with_the_date() {
+    let policy = Policy {
+        requests_per_second: 1,
+        requests_burst: 2,
+        ..Policy::default()
+    };
+    let request = Request::GetCards {
+        locator: crate::Address::new([1; 32]),
+    };
+    for jump_ms in [0, HOUR_MS, 30 * DAY_MS] {
+        for date in [NOW.plus(jump_ms), NOW.minus(jump_ms)] {
+            let mut office = Office::with(policy, u64::MAX);
+            let mut answers = |now: Now| {
+                let outputs = office.ask_at(now, 0, &request);
+                matches!(outputs[..], [Output::Respond { response: Response::Cards(_), .. }])
+            };
+            let now = both(NOW);
+            assert!(answers(now) && answers(now) && !answers(now));
+            assert!(!answers(Now { date, ..now }));
+            let later = Now::new(now.mono.plus(1_000), date);
+            assert!(answers(later) && !answers(later));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+use super::Outturn;
+use crate::observed::Upkeep;
+use crate::report::Counts;
+use crate::scenario::{Bound, Expectations, Quantity, Side};
+
+#[track_caller]
+fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
+    let counts = Counts {
+        written: 12,
+        shown: 10,
+        lost: 2,
+        shown_after_p50_ms: 1_500,
+        bytes: 100_001,
+        ..Counts::default()
+    };
+    let outturn = Outturn {
+        counts: &counts,
+        nodes: 20,
+        virtual_ms: 50_000,
+        settled_after_ms: None,
+        upkeep: Upkeep {
+            lost: 200,
+            made: 301,
+            ..Upkeep::default()
+        },
+    };
+    let bounds = vec![Bound {
+        quantity,
+        side,
+        limit,
+    }];
+    let expected = Expectations {
+        bounds,
+        ..Expectations::default()
+    };
+    let got = outturn.missed(&expected);
+    assert_eq!(got.as_deref(), missed);
+}
+
+#[test]
+fn what_was_seen_is_held_against_what_was_wanted() {
+    check(Quantity::Shown, Side::Least, 10, None);
+    check(
+        Quantity::Shown,
+        Side::Least,
+        11,
+        Some("`shown` is 10, expected was at least 11"),
+    );
+    check(Quantity::Lost, Side::Exactly, 2, None);
+    check(
+        Quantity::Lost,
+        Side::Exactly,
+        0,
+        Some("`lost` is 2, expected was 0"),
+    );
+    check(Quantity::ShownAfterP50, Side::Most, 1_500, None);
+    check(
+        Quantity::ShownAfterP50,
+        Side::Most,
+        1_000,
+        Some("`shown_after_p50` is 1s 500ms, expected was at most 1s"),
+    );
+    check(Quantity::BytesPerMessage, Side::Most, 10_001, None);
+    check(
+        Quantity::BytesPerNodeSecond,
+        Side::Most,
+        100,
+        Some("`bytes_per_node_second` is 101, expected was at most 100"),
+    );
+}
+
+#[test]
+fn copies_made_are_held_against_copies_lost() {
+    check(Quantity::CopiesMade, Side::Most, 151, None);
+    check(
+        Quantity::CopiesMade,
+        Side::Most,
+        150,
+        Some("`copies_made` is 151 %, expected was at most 150 %"),
+    );
+}
+
+#[test]
+fn what_cannot_be_said_is_not_as_wanted() {
+    check(
+        Quantity::SettledAfter,
+        Side::Most,
+        60_000,
+        Some("`settled_after` is unknown, expected was at most 1m"),
+    );
+}
