@@ -86,7 +86,9 @@ impl<S: KeeperStore> StoreLayer for HastyStore<S> {
         if !late.is_empty() {
             self.store.apply(now, late)?;
         }
-        let early = ops.iter().all(|op| matches!(op, StoreOp::PutEnvelope { .. }));
+        let early = ops
+            .iter()
+            .all(|op| matches!(op, StoreOp::PutEnvelope { .. }));
         if !early {
             return self.store.apply(now, ops);
         }
@@ -165,7 +167,10 @@ impl<S: KeeperStore> FaultyStore<S> {
     /// Adds what has risen to what is listed and handed over.
     fn raise(&self, now: UnixMillis, op: &StoreOp, outcome: StoreOutcome) -> StoreOutcome {
         let risen = |at: Address| {
-            let risen = self.risen.iter().filter(move |((address, _), _)| *address == at);
+            let risen = self
+                .risen
+                .iter()
+                .filter(move |((address, _), _)| *address == at);
             risen.filter(move |(_, item)| item.expires > now)
         };
         match (op, outcome) {

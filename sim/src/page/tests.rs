@@ -7,6 +7,8 @@ fn report(outcome: Outcome, effects: &[(&str, u64)]) -> Report {
     let effect = |(fault, changed): &(&str, u64)| Effect {
         fault: (*fault).to_owned(),
         changed: *changed,
+        machines: 1,
+        cut_short: 0,
     };
     Report {
         scenario: "made up".into(),
@@ -22,7 +24,6 @@ fn report(outcome: Outcome, effects: &[(&str, u64)]) -> Report {
         counts: Counts::default(),
         effects: effects.iter().map(effect).collect(),
         observed: None,
-        model: None,
     }
 }
 

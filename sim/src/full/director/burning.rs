@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use restante_interface::{Reply, Request, InboxRequest};
 use restante_interface::InboxMessage;
+use restante_interface::{InboxRequest, Reply, Request};
 
 use super::Director;
 use crate::full::machine::Machine;
