@@ -21,8 +21,12 @@ const PLACE: &str = "{{page}}";
 
 impl Page {
     /// Renders the page as one HTML file that needs nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Never: what a page consists of can always be serialized.
     pub fn html(&self) -> String {
-        let json = serde_json::to_string(self).expect("no part of a page fails to serialize");
+        let json = serde_json::to_string(self).expect("texts, numbers and lists can be serialized");
         TEMPLATE.replacen(PLACE, &inert(&json), 1)
     }
 }
