@@ -31,7 +31,7 @@ enum Kind {
 }
 
 struct Inline {
-    /// Held by the one whose turn it is; those who wait get it in the order they came.
+    /// Waiting callers get it in the order they came.
     turn: Mutex<()>,
     cost: Cost,
 }
@@ -129,7 +129,7 @@ impl Lane {
             Kind::Thread(_) => {
                 let lane = self.clone();
                 tokio::spawn(async move {
-                    // A panic of the worker ends it, and whoever waits for it sees that.
+                    // A panic of the worker ends it, and the one who waits for it sees that.
                     let _ended = lane.run(move || futures::executor::block_on(worker)).await;
                 })
             }

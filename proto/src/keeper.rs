@@ -200,7 +200,7 @@ impl Keeper {
     }
 
     /// Tells whether a request of `source` would be looked at now, and not refused because too much
-    /// is under way: whoever has a queue lets it wait there until then.
+    /// is under way: the caller lets it wait in its queue until then.
     pub fn is_ready_for(&mut self, now: MonoMillis, source: Source) -> bool {
         let own = self.pending_of.get(&source).copied().unwrap_or(0);
         self.pending.len() < STORE_OPS_MAX
@@ -428,7 +428,7 @@ impl Keeper {
         outputs
     }
 
-    /// Sends an envelope to those who wait for it.
+    /// Sends an envelope to its subscribers.
     fn push(&mut self, now: MonoMillis, push: &Push) -> Vec<Output> {
         let conns = self.subscriptions.of(now, &push.mailbox);
         self.counters.pushes += conns.len() as u64;

@@ -2,7 +2,7 @@
 //!
 //! The R keepers nearest to an address should all have its items. A keeper that has become one of them, because
 //! another is gone or because it has just come, *pulls* what it lacks from the others: it compares what it has with
-//! what one of them has, and copies the difference. Nobody pushes, so that nothing is sent twice.
+//! what one of them has, and copies the difference. Keepers never push, so that nothing is sent twice.
 //!
 //! - [`Repair`] decides with whom to compare and when, and answers what others ask.
 //! - [`Scan`] adds up what is in some ranges of a store.

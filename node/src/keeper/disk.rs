@@ -163,7 +163,7 @@ impl<S: KeeperStore> Disk<S> {
                 .map(|ticket| (ticket, Err(error.clone())))
                 .collect(),
         };
-        // Nobody waits for it once the keeper is gone; what was committed is committed.
+        // The keeper may be gone; what was committed is committed.
         let _unwanted = self
             .reports
             .send(DiskReport::Stored(results, self.state))
@@ -186,7 +186,7 @@ impl<S: KeeperStore> Disk<S> {
                 reply,
             } => {
                 let list = |store: &mut S| store.holdings(date, after, limit);
-                // Whoever asked may have gone away.
+                // The asker may have gone away.
                 let _unwanted = reply.send(self.with_store(list).await);
             }
         }

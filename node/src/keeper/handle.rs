@@ -155,7 +155,7 @@ impl<P: KeeperPort> KeeperHandle<P> {
     }
 
     /// Tells the keeper which keepers are nearest to it and can be reached; returns those with whom it shares items,
-    /// or nothing when it has ended.
+    /// `None` when it has ended.
     ///
     /// # Cancel safety
     ///

@@ -33,7 +33,7 @@ pub trait KeeperPort: Send + Sync + 'static {
     /// Sends something unasked; dropped if the substream is gone.
     fn push(&self, conn: Self::Conn, payload: Bytes) -> impl Future<Output = ()> + Send;
 
-    /// Asks another keeper for something and returns its answer, or nothing when there is none in time.
+    /// Asks another keeper for something and returns its answer, `None` when there is none in time.
     fn ask(
         &self,
         keeper: NodeId,

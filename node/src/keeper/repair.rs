@@ -135,7 +135,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                     }
                     Output::Left => {
                         if let Some(reply) = self.repairs.leaving.take() {
-                            // Whoever asked may have gone away.
+                            // The asker may have gone away.
                             let _unwanted = reply.send(());
                         }
                     }

@@ -4,8 +4,8 @@
 //! batch of operations is one transaction, committed in two phases with an fsync each, so that
 //! whatever [`RedbStore::apply`] returned outlives a power cut.
 //!
-//! An error closes the store for writing until it is opened again: after a failed fsync nobody knows
-//! what is on the disk, and the kernel will not say it twice.
+//! An error closes the store for writing until it is opened again: after a failed fsync it is
+//! unknown what is on the disk, and the kernel does not say it twice.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

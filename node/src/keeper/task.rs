@@ -201,7 +201,7 @@ impl<P: KeeperPort> KeeperTask<P> {
     async fn on_query(&mut self, query: Query) -> Option<oneshot::Sender<()>> {
         match query {
             Query::Status(reply) => {
-                // Whoever asked may have gone away; so below.
+                // The asker may have gone away; so below.
                 let _unwanted = reply.send(self.status());
             }
             Query::Local { payload, reply } => {
@@ -429,8 +429,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         }
     }
 
-    /// Asks the disk for a chore; one that finds no room is dropped, and whoever waits for it sees
-    /// that.
+    /// Asks the store's worker for a chore; one that finds no room is dropped, which its asker sees.
     pub(super) fn chore(&self, chore: Chore) -> bool {
         self.disk.chores.try_send(chore).is_ok()
     }

@@ -156,7 +156,7 @@ impl Admission<'_> {
         record
             .verify()
             .map_err(|_| Refusal::of(Reason::Signature))?;
-        // The price of a slot follows the store; whoever has one, for a price that was right once,
+        // The price of a slot follows the store; a writer that has one, for a price that was right once,
         // keeps it.
         let price = u64::from(self.price(effort));
         let stamped = stamp.is_some_and(|stamp| terms > 1 || stamp.effort() >= price);

@@ -124,7 +124,7 @@ mod tests {
             };
             capability.prove(&mailbox.address(), &id, EXPIRES)
         };
-        // Whoever saw the certificate signs deposits with a key of his own, or its holder those into another mailbox.
+        // A thief of the certificate signs deposits with a key of his own; its holder signs some into another mailbox.
         let (stolen, stretched) = (certified(6, &mailbox), certified(2, &other_mailbox));
         let forged = CapabilityProof {
             certificate: Signature::new([3; 64]),

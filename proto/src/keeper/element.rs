@@ -136,7 +136,7 @@ impl ElementKey {
         bytes
     }
 
-    /// Reads a key; nothing when its kind is unknown.
+    /// Reads a key; `None` when its kind is unknown.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         let (address, name) = rest.split_first_chunk::<32>()?;

@@ -101,7 +101,7 @@ impl<T> FairQueue<T> {
             return Err(thing);
         };
         if !fits(self) {
-            // It takes the room of more than one, and nobody is to lose two things for one.
+            // It takes the room of more than one, and no source loses two things for one.
             self.add(louder, lost, last);
             return Err(thing);
         }
@@ -207,7 +207,7 @@ impl<T> FairQueue<T> {
         self.count -= 1;
         self.cost -= cost;
         if line.waiting.is_empty() {
-            // Whoever has nothing waiting saves nothing up.
+            // A source that waits for nothing saves no credit up.
             self.lines.remove(&source);
             if let Some(place) = self.ring.iter().position(|other| *other == source) {
                 self.ring.remove(place);

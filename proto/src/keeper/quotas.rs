@@ -104,7 +104,7 @@ impl Quotas {
         }
     }
 
-    /// Forgets those who may take all of their quotas again.
+    /// Forgets the sources that may take all of their quotas again.
     pub(super) fn forget_idle(&mut self, now: MonoMillis) {
         self.stored.forget_idle(now);
         self.strangers.forget_idle(now);

@@ -105,7 +105,7 @@ pub trait Rows {
     /// Why a row cannot be looked for.
     type Error;
 
-    /// Returns the line of a row, be it expired.
+    /// Returns the line of a row, even if it has expired.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ pub enum StoreOp {
     },
     /// Tell whether an envelope was deposited here and is held or was acked.
     ///
-    /// One that is known by its ack alone is unknown: whoever deposited it elsewhere would learn
+    /// One that is known by its ack alone is unknown: its depositor elsewhere would learn
     /// that its owner has been here.
     Offer { address: Address, id: ItemId },
     /// List a mailbox in the order of identifiers, at most `LISTING_COUNT_MAX` lines.

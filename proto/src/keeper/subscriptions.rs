@@ -79,7 +79,7 @@ impl Subscriptions {
         }
     }
 
-    /// Tells whether a stream has any, if only one that is over and was not dropped yet.
+    /// Tells whether a stream has any, including those that are over and not dropped yet.
     pub(super) fn is_subscribed(&self, conn: ConnId) -> bool {
         self.by_conn.contains_key(&conn)
     }

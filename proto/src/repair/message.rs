@@ -48,7 +48,7 @@ pub enum RepairRequest {
     },
     /// Hand over these elements, as many as fit one answer, in this order.
     Copy { keys: Vec<ElementKey> },
-    /// The asker leaves; answered when all was taken from it that somebody else should have now.
+    /// The asker leaves; answered when all was taken from it that other keepers should have now.
     Leave,
 }
 
@@ -268,7 +268,7 @@ fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireFault> {
     let element = |element: g::Element| {
         Ok(Element {
             key: key_from_wire(&element.key)?,
-            // Whoever asks learns it from the replica.
+            // The asker learns it from the replica.
             expires: UnixMillis::default(),
             version: element.version,
         })
@@ -288,7 +288,7 @@ fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireFault> {
     })
 }
 
-/// Returns a replica's wire form; nothing when its proof, which comes from the disk, cannot be read.
+/// Returns a replica's wire form; `None` when its proof, which comes from the disk, cannot be read.
 fn replica_to_wire(replica: &Replica) -> Option<g::Replica> {
     Some(g::Replica {
         key: key_to_wire(&replica.key),

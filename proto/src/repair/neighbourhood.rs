@@ -74,7 +74,7 @@ impl Neighbourhood {
         self.look_again(now)
     }
 
-    /// Forgets those who are gone for too long.
+    /// Forgets keepers that are gone for too long.
     pub(super) fn expire(&mut self, now: MonoMillis) -> Option<Change> {
         self.look_again(now)
     }
@@ -151,7 +151,7 @@ impl Neighbourhood {
         change
     }
 
-    /// Returns who beside this keeper is to have what lies `at` a place; nothing when this one is not to have it.
+    /// Returns which keepers beside this one are to have what lies `at` a place; `None` when this one is not to have it.
     fn holders(&self, view: &View, at: &Point) -> Option<Vec<NodeId>> {
         let own = self.point.distance(at);
         let mut nearest: Vec<_> = view

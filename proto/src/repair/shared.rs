@@ -58,7 +58,7 @@ impl Shared {
     }
 }
 
-/// Tells whether a keeper may see what lies `at` a point: it is one of those who are asked to keep it, among `points`.
+/// Tells whether a keeper may see what lies `at` a point: it is one of those that are asked to keep it, among `points`.
 pub(super) fn is_business_of(points: &[Point], asker: &Point, at: &Point) -> bool {
     rank(points, asker, at) < CANDIDATES
 }

@@ -6,7 +6,7 @@
 //! - `durable-receipt`: says of something that it is durable and does not have it later, after a crash or without one;
 //! - `acked`: hands over, lists or takes anew what was acked at it, or forgets an ack before its time;
 //! - `expiry`: hands over or lists what has ended by the keeper's own clock, or keeps it a minute longer;
-//! - `right-mailbox`: hands over or lists what nobody brought there;
+//! - `right-mailbox`: hands over or lists what was never brought there;
 //! - `rollback`: lets a card give way to an older one, or the end of an account to anything;
 //! - `budget`: holds more than its mailboxes or its operator allow;
 //!
@@ -104,7 +104,7 @@ impl Stores {
         }
     }
 
-    /// Learns somebody's ID, by which cards are opened.
+    /// Learns a person's ID, by which cards are opened.
     pub(super) fn learn(&self, person: usize, id: &PersonId, start: UnixMillis) {
         self.lock().cards.learn(person, id, start);
     }
@@ -145,7 +145,7 @@ impl Stores {
         }
     }
 
-    /// Returns how much somebody's store must hold.
+    /// Returns how much the store of that name must hold.
     pub(super) fn held(&self, name: &str) -> u64 {
         let state = self.lock();
         state

@@ -85,7 +85,7 @@ impl RedbStore {
     ///
     /// [`OpenError`]. Never panics, whatever the file holds.
     pub fn open(path: &Path, cap_bytes: u64) -> Result<(Self, OpenReport), OpenError> {
-        // While it is there, somebody has the store open, or left it in a hurry.
+        // While it is there, a process has the store open, or left it in a hurry.
         let mark = beside(path, "open");
         let replacement = beside(path, "salvage");
         // A replacement is complete before the damaged file moves away.
@@ -117,7 +117,7 @@ impl RedbStore {
     }
 }
 
-/// What the mark says of whoever had the store open before.
+/// What the mark says of the process that had the store open before.
 #[derive(Debug, PartialEq, Eq)]
 enum Left {
     /// It was closed.

@@ -89,7 +89,7 @@ where
         Ok(UnixMillis::new(end.saturating_sub(SPAN_MS)))
     }
 
-    /// Returns the item's pointer, be it expired, if the item is there.
+    /// Returns the item's pointer, even of an expired one, if the item is there.
     pub(super) fn pointer(&self, key: &ElementKey) -> Result<Option<Pointer>, Error> {
         match self.line(key)? {
             Some(pointer) if self.is_there(pointer)? => Ok(Some(pointer)),
@@ -97,7 +97,7 @@ where
         }
     }
 
-    /// Returns what the index has, be it left over.
+    /// Returns what the index has, even if it is left over.
     pub(super) fn line(&self, key: &ElementKey) -> Result<Option<Pointer>, Error> {
         let found = self.index.get(&key.to_bytes())?;
         Ok(found.map(|value| Pointer::from_value(value.value())))

@@ -19,7 +19,7 @@ pub(super) enum SlotDecision {
 /// Decides about a card record, given the live records at its locator (SPEC 8.4).
 ///
 /// A writer's record gives way only to a higher sequence of the same writer, and a tombstone to
-/// nothing. A new writer needs a stamp and a free slot; nobody's slot is ever given to another.
+/// nothing. A new writer needs a stamp and a free slot; a slot is never given to another writer.
 pub(super) fn place_card(live: &[CardRecord], record: &CardRecord, stamped: bool) -> SlotDecision {
     let own = live.iter().find(|held| held.writer == record.writer);
     match own {

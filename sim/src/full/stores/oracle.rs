@@ -53,7 +53,7 @@ struct Pending {
 #[derive(Default)]
 pub(super) struct Oracle {
     pub(super) items: BTreeMap<Key, Entry>,
-    /// Of these nobody knows; they may also be as any of the entries here.
+    /// These are in doubt: they may also be as any of the entries here.
     pub(super) doubtful: BTreeMap<Key, Vec<Option<Entry>>>,
     pending: Vec<Pending>,
     /// Acks among the items.
@@ -456,7 +456,7 @@ impl Oracle {
         let entry = Entry::acked(until, deposited);
         self.change(key, Some(entry));
         if in_doubt {
-            // Nobody knows whether the envelope was here, and until when it is remembered.
+            // Whether the envelope was here, and until when it is remembered, is in doubt.
             self.doubtful.insert(key, vec![Some(entry)]);
         }
     }
@@ -558,7 +558,7 @@ impl Oracle {
         }
     }
 
-    /// Looks for something that is long over, with nobody there to sweep it out.
+    /// Looks for something that is long over and was not swept out.
     pub(super) fn on_time(&self, clock: UnixMillis, now: Duration) -> Result<(), Finding> {
         let is_due = self.next_end.is_some_and(|end| end <= clock);
         if is_due && !self.sweeping && now > self.swept + LINGER {
