@@ -21,9 +21,9 @@ use tempfile::TempDir;
 
 use super::{
     super::RedbStore,
-    disk::rng,
     world::{self, START, sweep_all},
 };
+use crate::fixture::seeded;
 
 /// The smallest cap that a configuration may have.
 const CAP_BYTES: u64 = 16 << 20;
@@ -49,7 +49,7 @@ impl Scene {
             _folder: folder,
             path,
             store,
-            rng: rng(seed),
+            rng: seeded(seed),
             now: START,
             held: Vec::new(),
             most: 0,
@@ -162,10 +162,7 @@ fn the_file_never_takes_more_than_the_cap_whatever_comes() {
         let batch = [24, 64][scene.rng.random_range(0..2_usize)];
         let filled = scene.fill(sizes, batch, HOUR_MS);
         // Whatever was there before, most of the cap is of use again.
-        assert!(
-            filled > CAP_BYTES / 5,
-            "round {round}: {filled}"
-        );
+        assert!(filled > CAP_BYTES / 5, "round {round}: {filled}");
         let step = scene.rng.random_range(2..4_usize);
         let (done, refused) = scene.ack(|place| place % step == 0);
         assert!(done > 0 && refused == 0, "{done} {refused}");
