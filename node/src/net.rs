@@ -90,10 +90,10 @@ impl Network {
         let swarm_config = swarm::Config::with_executor(|part_of_swarm| {
             tokio::spawn(part(part_of_swarm));
         })
-            .with_idle_connection_timeout(limits.idle_timeout)
-            // A request goes out along with the name of its protocol: one round trip less for each new substream.
-            .with_substream_upgrade_protocol_override(Version::V1Lazy)
-            .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
+        .with_idle_connection_timeout(limits.idle_timeout)
+        // A request goes out along with the name of its protocol: one round trip less for each new substream.
+        .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
         for address in &config.listen {
             let _listener: ListenerId =
