@@ -31,7 +31,7 @@ struct Bench {
     store: RedbStore,
     next: u64,
     /// What admitted each of them: of the size that a mailbox and a capability have.
-    warrant: Bytes,
+    proof: Bytes,
 }
 
 /// How long each slice of a sweep took, and each live deposit between them.
@@ -52,7 +52,7 @@ fn main() {
     let mut bench = Bench {
         store,
         next: 0,
-        warrant: Bytes::from(vec![1; WARRANT_BYTES]),
+        proof: Bytes::from(vec![1; WARRANT_BYTES]),
     };
     let mut now = START;
     for round in ["first", "second"] {
@@ -123,7 +123,7 @@ impl Bench {
                 effort: 0,
                 shared: true,
             },
-            warrant: self.warrant.clone(),
+            proof: self.proof.clone(),
         }
     }
 }

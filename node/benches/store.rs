@@ -230,6 +230,6 @@ fn put(bytes: Bytes) -> StoreOp {
         bytes,
         expires,
         budget,
-        warrant: Bytes::new(),
+        proof: Bytes::new(),
     }
 }

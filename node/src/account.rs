@@ -6,6 +6,8 @@
 mod driver;
 mod rows;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use self::driver::{AccountEvent, Driver, OpenError, Services, Settings};
 pub use self::store::AccountStoreError;

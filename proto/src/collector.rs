@@ -205,27 +205,8 @@ impl Collector {
                 self.on_lost(now, keeper);
                 self.start_lookups()
             }
-            Input::NetworkUp => {
-                for watch in self
-                    .watches
-                    .values_mut()
-                    .filter(|w| !w.finding && (w.failures > 0 || !w.compared))
-                {
-                    watch.hasten(now.mono);
-                }
-                self.on_timer(now)
-            }
-            Input::Resumed => {
-                for watch in self.watches.values_mut() {
-                    watch.subscribed.clear();
-                    // What failed may have failed for a date that was wrong.
-                    watch.failures = 0;
-                    if !watch.finding {
-                        watch.hasten(now.mono);
-                    }
-                }
-                self.on_timer(now)
-            }
+            Input::NetworkUp => self.on_network_up(now),
+            Input::Resumed => self.on_resumed(now),
             Input::Timer => self.on_timer(now),
         }
     }
@@ -260,6 +241,26 @@ impl Collector {
     /// Tells whether every watched mailbox has been compared with its keepers at least once.
     pub fn has_caught_up(&self) -> bool {
         self.watches.values().all(|watch| watch.compared)
+    }
+
+    fn on_network_up(&mut self, now: Now) -> Vec<Output> {
+        let idle = |watch: &&mut Watch| !watch.finding && (watch.failures > 0 || !watch.compared);
+        for watch in self.watches.values_mut().filter(idle) {
+            watch.hasten(now.mono);
+        }
+        self.on_timer(now)
+    }
+
+    fn on_resumed(&mut self, now: Now) -> Vec<Output> {
+        for watch in self.watches.values_mut() {
+            watch.subscribed.clear();
+            // What failed may have failed for a date that was wrong.
+            watch.failures = 0;
+            if !watch.finding {
+                watch.hasten(now.mono);
+            }
+        }
+        self.on_timer(now)
     }
 
     fn on_watch(&mut self, now: Now, mailboxes: Vec<Mailbox>) -> Vec<Output> {

@@ -8,24 +8,24 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-
 use crate::{
     Address, NodeId,
     keys::SecretKey,
     limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
     receipt::{Claim, Receipt},
     request::{Push, Reason, Refusal, Request, Response, Waiting},
-    stamp::{EFFORT_DEFAULT, StampScheme},
+    stamp::StampScheme,
     time::{MonoMillis, Now, UnixMillis},
 };
 
 mod admission;
-mod leaky_bucket;
 mod budget;
 mod certificates;
 mod element;
+mod fair_queue;
 mod import;
+mod interface;
+mod leaky_bucket;
 mod memory;
 mod quotas;
 mod rate;
@@ -34,24 +34,27 @@ mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod fair_queue;
 
+use self::{
+    admission::Admission,
+    certificates::Certificates,
+    quotas::{Charge, Quotas},
+    rate::RateLimiter,
+    subscriptions::Subscriptions,
+};
 pub use self::{
     budget::{Budget, mailbox_budget, price_factor},
-    element::{Element, ElementKey, ElementKind, ElementPage, Replica, WARRANT_BYTES_MAX, Warrant},
+    element::{
+        ADMISSION_PROOF_BYTES_MAX, AdmissionProof, Element, ElementKey, ElementKind, ElementPage,
+        Replica,
+    },
+    fair_queue::{FairQueue, QueueBounds, QueueUsage, ROUND_COST},
+    interface::{CallId, ConnId, Counters, Input, Load, Output, Policy, Source, Ticket},
     memory::MemoryStore,
     store::{
         Expired, Holding, HoldingKey, HoldingKind, HoldingsPage, ItemStore, StoreError, StoreLayer,
         StoreOp, StoreOutcome, Usage,
     },
-    fair_queue::{FairQueue, QueueBounds, QueueUsage, ROUND_COST},
-};
-use self::{
-    admission::Admission,
-    certificates::Certificates,
-    rate::RateLimiter,
-    quotas::{Charge, Quotas},
-    subscriptions::Subscriptions,
 };
 
 /// How often expired items are swept out, in milliseconds: well under the minute they may stay.
@@ -65,132 +68,6 @@ const BYTES_PER_TOKEN: u64 = 8 << 10;
 /// Entries of an ack that are checked for one token: as much work as the dearest other request.
 const ACKS_PER_TOKEN: u64 = 4;
 
-/// One connection's stream, as the shell names it; subscriptions end with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-/// One request waiting for its answer, as the shell names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
-
-/// The group of network addresses a request came from, as the shell computes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source(pub u64);
-
-/// One operation under way in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What an operator decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Effort asked of a stamp on an envelope.
-    pub envelope_effort: u32,
-    /// Effort asked of a stamp for a new writer at a locator.
-    pub card_effort: u32,
-    /// Effort asked of a stamp on a chunk.
-    pub chunk_effort: u32,
-    /// Requests per second from one group of addresses, in the long run.
-    pub requests_per_second: u32,
-    /// Requests from one group of addresses at once.
-    pub requests_burst: u32,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            envelope_effort: EFFORT_DEFAULT,
-            card_effort: EFFORT_DEFAULT,
-            chunk_effort: EFFORT_DEFAULT,
-            requests_per_second: 2_000,
-            requests_burst: 4_000,
-        }
-    }
-}
-
-/// What enters a keeper.
-#[derive(Debug)]
-pub enum Input {
-    /// A peer's request.
-    Request {
-        /// The stream it came by.
-        conn: ConnId,
-        /// Where the answer goes.
-        call: CallId,
-        /// Where it came from.
-        source: Source,
-        /// Its bytes.
-        payload: Bytes,
-    },
-    /// The store has done an operation, or failed to.
-    Stored {
-        /// Which one.
-        ticket: Ticket,
-        /// What came of it.
-        result: Result<StoreOutcome, StoreError>,
-    },
-    /// A stream has closed.
-    Closed(ConnId),
-    /// Another keeper has handed over what this one should have too.
-    Import {
-        /// Where the outcome goes.
-        call: CallId,
-        /// What it is.
-        replicas: Vec<Replica>,
-    },
-    /// The time asked for by [`Keeper::next_timeout`] has come.
-    Timer,
-}
-
-/// What leaves a keeper.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Output {
-    /// Answer a request.
-    Respond {
-        /// Which one.
-        call: CallId,
-        /// With what.
-        response: Response,
-    },
-    /// Run an operation in the store, and come back with [`Input::Stored`].
-    Store {
-        /// Its name.
-        ticket: Ticket,
-        /// The operation.
-        op: StoreOp,
-    },
-    /// Send a subscriber an envelope.
-    Push {
-        /// Over this stream.
-        conn: ConnId,
-        /// The envelope.
-        push: Push,
-    },
-    /// What was handed over by another keeper is durable, as far as it was taken or was there already.
-    Imported {
-        /// The call that handed it in.
-        call: CallId,
-        /// How many replicas.
-        taken: u64,
-    },
-    /// Drop what has expired.
-    Sweep,
-}
-
-/// How often each thing happened since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Requests that arrived, refused ones included.
-    pub requests: u64,
-    /// Receipts given, repeated ones included.
-    pub receipts: u64,
-    /// Envelopes pushed, once for each subscriber.
-    pub pushes: u64,
-    /// Refusals by reason.
-    pub refusals: BTreeMap<Reason, u64>,
-}
-
 /// A request that waits for the store.
 #[derive(Debug)]
 struct Pending {
@@ -198,21 +75,6 @@ struct Pending {
     source: Source,
     then: Then,
     charge: Option<Charge>,
-}
-
-/// How much a keeper has under way and remembers; everything is bounded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    /// Store operations under way.
-    pub store_ops: usize,
-    /// Subscriptions held.
-    pub subscriptions: usize,
-    /// Sources whose rate of requests is remembered.
-    pub rates: usize,
-    /// Sources whose stored bytes are remembered.
-    pub depositors: usize,
-    /// Pairs of a mailbox and a source whose envelopes are remembered.
-    pub strangers: usize,
 }
 
 /// What to do when the store is done.
@@ -480,7 +342,9 @@ impl Keeper {
             }
         };
         let response = match outcome {
-            StoreOutcome::Held { until, new } => return self.on_held(now.mono, call, then, until, new),
+            StoreOutcome::Held { until, new } => {
+                return self.on_held(now.mono, call, then, until, new);
+            }
             StoreOutcome::Refused(Reason::Stamp) => {
                 let effort = self
                     .policy

@@ -160,7 +160,7 @@ pub const COMPARED_ELEMENTS_MAX: usize = 32;
 pub const COPY_COUNT_MAX: usize = 32;
 /// Bytes of the replicas in one answer, at most, each with [`REPLICA_HEAD_BYTES`].
 pub const REPLICAS_BYTES_MAX: usize = 72_000;
-/// Bytes that a replica counts beside its item and its warrant.
+/// Bytes that a replica counts beside its item and its proof.
 pub const REPLICA_HEAD_BYTES: usize = 96;
 
 const _: () = assert!(receipts_wanted(REPLICAS) == 3);

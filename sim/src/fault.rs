@@ -46,7 +46,10 @@ impl Effects {
             machines: BTreeSet::new(),
             cut_short: 0,
         };
-        Self(all.map(|(source, name)| (source, nothing_yet(name))).collect())
+        Self(
+            all.map(|(source, name)| (source, nothing_yet(name)))
+                .collect(),
+        )
     }
 
     /// Notes that a fault has changed `count` things.

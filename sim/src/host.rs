@@ -20,8 +20,8 @@ use restante_proto::{
 
 use crate::{
     clock::{Clock, Instant},
-    scenario::Disk as DiskOptions,
     random::Random,
+    scenario::Disk as DiskOptions,
 };
 
 /// Items dropped in one step of a sweep.
@@ -309,7 +309,7 @@ impl Host {
                 bytes,
                 expires,
                 budget,
-                warrant: Bytes::new(),
+                proof: Bytes::new(),
             },
         );
     }

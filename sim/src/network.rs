@@ -105,7 +105,8 @@ impl Network {
     }
 
     fn arrival(&mut self, now: Instant, from: End, to: End) -> Instant {
-        let delay = self.options.latency_ms() + self.random.between(0, self.options.jitter_ms(false));
+        let delay =
+            self.options.latency_ms() + self.random.between(0, self.options.jitter_ms(false));
         let at = now.plus(delay);
         let last = self.last.entry((from, to)).or_default();
         if *last > at {

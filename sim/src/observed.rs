@@ -1,22 +1,22 @@
-//! What was seen of a run on whole nodes, beside what became of its messages.
+//! What a run on whole nodes shows beside what becomes of its messages.
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that was seen.
+/// Samples over time, and sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
-    /// How the run stood, again and again.
+    /// Taken at equal distances.
     pub samples: Vec<Sample>,
     /// Milliseconds from writing to showing, of each message that was shown, in order.
     pub waits_ms: Vec<u64>,
-    /// When faults and absences began and ended, at the first hundred machines.
+    /// Faults and absences at the first hundred machines that had any.
     pub spans: Vec<Span>,
-    /// How many more there were at others.
+    /// Faults and absences at others.
     #[serde(default)]
     pub more_spans: u64,
     /// What each machine sent and received.
     pub machines: Vec<Traffic>,
-    /// Milliseconds of virtual time at which the faults end.
+    /// When the planned time, and with it the faults, ends, in virtual milliseconds.
     pub healed_ms: u64,
     /// Milliseconds from the recipient's return to showing, of each message that waited for it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,11 +61,11 @@ pub struct Sample {
 pub struct Span {
     /// What it was.
     pub what: String,
-    /// Whom it concerned.
+    /// A machine (`k7` a keeper, `p2` a person), or a fault of the network (`partition 1`).
     pub who: String,
-    /// When it began, in virtual milliseconds.
+    /// In virtual milliseconds.
     pub from_ms: u64,
-    /// When it ended; nothing if it did not.
+    /// `None` if it did not end.
     pub to_ms: Option<u64>,
 }
 

@@ -1,15 +1,19 @@
 //! A run as a page of pictures.
 
+use std::collections::BTreeMap;
+
 use restante_sim_pictures::{
-    Axis, Bins, Cdf, Cell, Column, Curve, Histogram, Kind, Line, Page, Plot, Replay, Row, Samples,
-    Section, Span, Stacking, Table, TimeSeries, Timeline, Tone, Unit, Verdict,
+    Axis, Cdf, Cell, Column, Curve, Kind, Line, Mark, Page, Plot, Replay, Row, Samples, Section,
+    Span, Table, TimeSeries, Timeline, Tone, Unit, Verdict,
 };
 
 use crate::observed::{Observed, Sample, Traffic};
-use crate::report::{Outcome, Report};
+use crate::report::{Effect, Outcome, Report};
 
-/// Rows of the picture of faults, at most; what is beyond is counted in its answer.
+/// Rows of a timeline, at most; its answer counts what is beyond.
 const ROWS_MAX: usize = 40;
+/// The answer where no sample was taken.
+const NOT_LOOKED: &str = "Nothing was looked at in this run.";
 
 /// Returns the page of a run, with the text of its scenario and the command that runs it again.
 pub(crate) fn page(report: &Report, scenario: String, command: String) -> Page {
@@ -26,7 +30,10 @@ pub(crate) fn page(report: &Report, scenario: String, command: String) -> Page {
             },
             Section {
                 heading: "What went wrong on purpose".into(),
-                plots: vec![timeline(report, seen), effects(report)],
+                plots: timelines(report, seen)
+                    .into_iter()
+                    .chain([effects(report, seen)])
+                    .collect(),
             },
             Section {
                 heading: "What it cost".into(),
@@ -67,9 +74,13 @@ fn verdict(report: &Report) -> Verdict {
 fn facts(report: &Report) -> Vec<(String, String)> {
     let counts = &report.counts;
     let per_message = counts.bytes.checked_div(counts.shown).unwrap_or_default();
+    let ended = match report.effects.as_slice() {
+        [] => "the planned time",
+        _ => "the last fault",
+    };
     let settled = report.settled_after_ms.map_or_else(
         || "not until the end".to_owned(),
-        |ms| format!("{} after the last fault", Unit::Seconds.show(seconds(ms))),
+        |ms| format!("{} after {ended}", Unit::Seconds.show(seconds(ms))),
     );
     let facts = [
         ("nodes", report.nodes.to_string()),
@@ -115,12 +126,15 @@ fn progress(report: &Report, seen: &Observed) -> Plot {
 fn waits(report: &Report, seen: &Observed) -> Plot {
     let show = |ms| Unit::Seconds.show(seconds(ms));
     let counts = &report.counts;
-    let answer = format!(
-        "Half of those shown took no more than {}, 99 of 100 no more than {}; times in which somebody was away \
-         included.",
-        show(counts.shown_after_p50_ms),
-        show(counts.shown_after_p99_ms)
-    );
+    let answer = match counts.shown {
+        0 => "None was shown.".to_owned(),
+        _ => format!(
+            "Half of those shown took no more than {}, 99 of 100 no more than {}; times in which somebody was away \
+             included.",
+            show(counts.shown_after_p50_ms),
+            show(counts.shown_after_p99_ms)
+        ),
+    };
     let values = seen
         .waits_ms
         .iter()
@@ -141,60 +155,92 @@ fn waits(report: &Report, seen: &Observed) -> Plot {
     )
 }
 
-fn timeline(report: &Report, seen: &Observed) -> Plot {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut hidden = seen.more_spans;
-    for span in &seen.spans {
-        let bar = Span {
-            from: seconds(span.from_ms),
-            to: Some(seconds(span.to_ms.unwrap_or(report.virtual_ms))),
-            label: span.what.clone(),
-            tone: if span.what == "away" {
-                Tone::Away
-            } else {
-                Tone::Fault
-            },
-        };
-        match rows.iter().position(|row| row.name == span.who) {
-            Some(place) => rows[place].spans.push(bar),
-            None if rows.len() < ROWS_MAX => rows.push(Row {
-                name: span.who.clone(),
-                spans: vec![bar],
-            }),
-            None => hidden += 1,
-        }
-    }
-    let answer = match (seen.spans.len() as u64 + seen.more_spans, hidden) {
-        (0, _) => "Nothing was broken and nobody was away.".to_owned(),
-        (all, 0) => format!("{all} times something or somebody was not there."),
-        (all, hidden) => {
-            format!("{all} times; {hidden} of them at machines beyond the first {ROWS_MAX}.")
-        }
-    };
-    Plot::new(
-        "Who was away or broken, and when?",
-        answer,
-        Kind::Timeline(Timeline {
-            x: time(report),
-            rows,
-        }),
-    )
+/// Returns a timeline for keepers, one for people and one for the network, as far as something happened to them.
+fn timelines(report: &Report, seen: &Observed) -> Vec<Plot> {
+    let questions = [
+        (Some('k'), "Which keepers were away or broken, and when?"),
+        (Some('p'), "Which people were away or broken, and when?"),
+        (None, "What was wrong with the network, and when?"),
+    ];
+    let plots = questions.into_iter();
+    let plots = plots.map(|(sort, question)| timeline(report, seen, sort, question));
+    plots.flatten().collect()
 }
 
-fn effects(report: &Report) -> Plot {
-    let idle = report
-        .effects
-        .iter()
-        .filter(|effect| effect.changed == 0)
-        .count();
+fn timeline(
+    report: &Report,
+    seen: &Observed,
+    wanted: Option<char>,
+    question: &str,
+) -> Option<Plot> {
+    let mut rows: BTreeMap<(u64, &str), Vec<Span>> = BTreeMap::new();
+    let mut times = 0;
+    for span in &seen.spans {
+        let (sort, number) = place(&span.who);
+        if sort != wanted {
+            continue;
+        }
+        times += 1;
+        rows.entry((number, &span.who)).or_default().push(Span {
+            from: seconds(span.from_ms),
+            to: span.to_ms.map(seconds),
+            label: span.what.clone(),
+            tone: match span.what.as_str() {
+                "away" | "not there" => Tone::Away,
+                _ => Tone::Fault,
+            },
+        });
+    }
+    let mut answer = match times {
+        0 => return None,
+        1 => "Once.".to_owned(),
+        times => format!("{times} times."),
+    };
+    if rows.len() > ROWS_MAX {
+        answer += &format!(
+            " Only the first {ROWS_MAX} of {} rows are drawn.",
+            rows.len()
+        );
+    }
+    if seen.more_spans > 0 {
+        answer += &format!(
+            " {} more, at machines that were not followed, are not here.",
+            seen.more_spans
+        );
+    }
+    let row = |((_, who), spans): ((u64, &str), Vec<Span>)| Row {
+        name: who.to_owned(),
+        spans,
+    };
+    let rows = rows.into_iter().take(ROWS_MAX).map(row).collect();
+    let x = time(report);
+    Some(Plot::new(
+        question,
+        answer,
+        Kind::Timeline(Timeline { x, rows }),
+    ))
+}
+
+/// Returns whether a name is that of a keeper (`k`), a person (`p`) or neither, and its number.
+fn place(who: &str) -> (Option<char>, u64) {
+    let machine = |sort| Some((Some(sort), who.strip_prefix(sort)?.parse().ok()?));
+    ['k', 'p']
+        .into_iter()
+        .find_map(machine)
+        .unwrap_or((None, 0))
+}
+
+fn effects(report: &Report, seen: &Observed) -> Plot {
+    let idle = report.effects.iter().filter(|effect| effect.changed == 0);
+    let idle = idle.count();
     let answer = match (report.effects.len(), idle) {
         (0, _) => "There was no fault.".to_owned(),
         (_, 0) => {
-            "All of them: writes lost, connections ended, packets lost or held up.".to_owned()
+            "Each did: writes were lost, connections ended, packets lost or held up.".to_owned()
         }
-        (_, idle) => format!("{idle} of them changed nothing, which fails the run."),
+        (all, idle) => format!("{idle} of {all} changed nothing{}.", excuse(report, seen)),
     };
-    let row = |effect: &crate::report::Effect| {
+    let row = |effect: &Effect| {
         vec![
             Cell::text(effect.fault.clone()),
             Cell::number(number(effect.changed), Unit::Count),
@@ -210,11 +256,24 @@ fn effects(report: &Report) -> Plot {
     )
 }
 
+/// Says what faults without effect mean for the run.
+fn excuse(report: &Report, seen: &Observed) -> &'static str {
+    match report.violation() {
+        None => ", which the scenario allows",
+        Some(broken) if broken.rule == "fault-without-effect" => ", which fails the run",
+        Some(broken) if broken.at_ms < seen.healed_ms => " before a broken rule ended the run",
+        Some(_) => "",
+    }
+}
+
 fn copies(report: &Report, seen: &Observed) -> Plot {
-    let last = seen.samples.last().map_or(0, |sample| sample.copies);
+    let answer = seen.samples.last().map_or_else(
+        || NOT_LOOKED.to_owned(),
+        |last| format!("{} at the last look, cards included.", last.copies),
+    );
     Plot::new(
         "How many copies do keepers hold?",
-        format!("{last} at the last look, cards included."),
+        answer,
         Kind::TimeSeries(over_time(
             report,
             seen,
@@ -226,12 +285,13 @@ fn copies(report: &Report, seen: &Observed) -> Plot {
 
 fn keepers_up(report: &Report, seen: &Observed) -> Plot {
     let fewest = seen.samples.iter().map(|sample| sample.keepers_up).min();
+    let answer = fewest.map_or_else(
+        || NOT_LOOKED.to_owned(),
+        |fewest| format!("Never fewer than {fewest} at a look."),
+    );
     Plot::new(
         "How many keepers were there?",
-        format!(
-            "Never fewer than {} when it was looked.",
-            fewest.unwrap_or(0)
-        ),
+        answer,
         Kind::TimeSeries(over_time(
             report,
             seen,
@@ -277,36 +337,40 @@ fn load(seen: &Observed) -> Plot {
         .filter(is_keeper)
         .map(|traffic| traffic.up_bytes + traffic.down_bytes)
         .collect();
-    let (most, sum) = (keepers.iter().max(), keepers.iter().sum::<u64>());
+    let most = number(keepers.iter().copied().max().unwrap_or_default());
+    let sum: u64 = keepers.iter().sum();
     let mean = sum.checked_div(keepers.len() as u64).unwrap_or_default();
     let answer = format!(
         "A keeper moved {} on average, the busiest one {}.",
         Unit::Bytes.show(number(mean)),
-        Unit::Bytes.show(number(most.copied().unwrap_or_default()))
+        Unit::Bytes.show(most)
     );
+    let values = keepers.into_iter().map(number).collect();
     Plot::new(
         "Is the work spread over the keepers?",
         answer,
-        Kind::Histogram(Histogram {
-            x: Axis::new("bytes sent and received by a keeper", Unit::Bytes),
-            y: "keepers".into(),
-            bins: Bins::Each(keepers.into_iter().map(number).collect()),
-            marks: Vec::new(),
+        Kind::Cdf(Cdf {
+            x: Axis::new("bytes sent and received", Unit::Bytes).between(0.0, most),
+            y: "share of keepers".into(),
+            curves: vec![Curve {
+                name: "keepers".into(),
+                samples: Samples::Each { values, never: 0 },
+            }],
         }),
     )
 }
 
 fn over_time(report: &Report, seen: &Observed, y: Axis, lines: Vec<Line>) -> TimeSeries {
+    let healed = !report.effects.is_empty() && seen.healed_ms < report.virtual_ms;
+    let mark = healed.then(|| Mark {
+        at: seconds(seen.healed_ms),
+        label: "faults end".into(),
+    });
     TimeSeries {
         x: time(report),
         y,
         lines,
-        stacking: Stacking::Lines,
-        bands: Vec::new(),
-        marks: vec![restante_sim_pictures::Mark {
-            at: seconds(seen.healed_ms),
-            label: "faults end".into(),
-        }],
+        marks: mark.into_iter().collect(),
     }
 }
 
@@ -329,8 +393,11 @@ fn seconds(ms: u64) -> f64 {
     number(ms) / 1_000.0
 }
 
-/// Returns a count as pictures take it; beyond 2^53 its last digits are lost, and nobody sees them.
+/// Converts a count for a picture; beyond 2^53 its last digits are lost, which no picture shows.
 #[expect(clippy::cast_precision_loss, reason = "for a picture")]
 const fn number(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use restante_proto::{
     publisher::{self, Publisher},
     receipt::Claim,
     request::{Request, Response, Waiting},
-    time::{Epoch, UnixMillis},
+    time::{Epoch, MonoMillis, Now, UnixMillis},
 };
 
 use crate::{clock::Clock, random::Random};
@@ -217,23 +217,13 @@ impl Person {
     /// Does what is due.
     pub(crate) fn on_timer(&mut self, now: UnixMillis) {
         self.watch_mailboxes(now);
-        if self.run.outbox.next_timeout().is_some_and(|due| due <= now) {
+        if is_due(self.run.outbox.next_timeout(both(now)), now) {
             self.send_out(now, outbox::Input::Timer);
         }
-        if self
-            .run
-            .collector
-            .next_timeout()
-            .is_some_and(|due| due <= now)
-        {
+        if is_due(self.run.collector.next_timeout(), now) {
             self.collect(now, collector::Input::Timer);
         }
-        if self
-            .run
-            .publisher
-            .next_timeout()
-            .is_some_and(|due| due <= now)
-        {
+        if is_due(self.run.publisher.next_timeout(both(now)), now) {
             self.publish(now, publisher::Input::Timer);
         }
         if self.run.words_due.is_some_and(|due| due <= now) {
@@ -246,9 +236,9 @@ impl Person {
     /// Returns when [`Person::on_timer`] is due.
     pub(crate) fn next_timeout(&self, now: UnixMillis) -> UnixMillis {
         let due = [
-            self.run.outbox.next_timeout(),
-            self.run.collector.next_timeout(),
-            self.run.publisher.next_timeout(),
+            self.run.outbox.next_timeout(both(now)).map(date),
+            self.run.collector.next_timeout().map(date),
+            self.run.publisher.next_timeout(both(now)).map(date),
             self.run.words_due,
             self.disk.drafts.iter().map(|draft| draft.due).min(),
         ];
@@ -292,4 +282,17 @@ impl Person {
     fn tell(&mut self, fact: Fact) {
         self.acts.push(Act::Tell(fact));
     }
+}
+
+/// Returns both times of a moment: nobody sets clocks on this tier.
+pub(crate) const fn both(now: UnixMillis) -> Now {
+    Now::new(MonoMillis::new(now.get()), now)
+}
+
+const fn date(mono: MonoMillis) -> UnixMillis {
+    UnixMillis::new(mono.get())
+}
+
+fn is_due(due: Option<MonoMillis>, now: UnixMillis) -> bool {
+    due.is_some_and(|due| date(due) <= now)
 }

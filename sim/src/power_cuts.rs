@@ -18,7 +18,7 @@ use redb::StorageBackend;
 use restante::keeper::store::{Check, RedbStore};
 use restante_proto::envelope::id_of;
 use restante_proto::keeper::{
-    Budget, ItemStore, MemoryStore, StoreError, StoreOp, StoreOutcome, Usage, Warrant,
+    AdmissionProof, Budget, ItemStore, MemoryStore, StoreError, StoreOp, StoreOutcome, Usage,
 };
 use restante_proto::keys::{PublicKey, SecretKey, Signature};
 use restante_proto::mailbox::{AckEntry, Mailbox, Rule};
@@ -263,11 +263,11 @@ impl Life {
         let name = self.rng.random_range(0..NAMES);
         let life = [1, 2_000, 20_000, 3_600_000][self.rng.random_range(0..4_usize)];
         let expires = self.now.plus(life);
-        let warrant = Warrant {
+        let proof = AdmissionProof {
             signature: Some(Signature::new([name; 64])),
-            ..Warrant::default()
+            ..AdmissionProof::default()
         };
-        let warrant = warrant.encode();
+        let proof = proof.encode();
         match self.rng.random_range(0..10) {
             0..5 => {
                 let bytes = envelope(name);
@@ -282,7 +282,7 @@ impl Life {
                         effort: 0,
                         shared: true,
                     },
-                    warrant,
+                    proof,
                 }
             }
             5..8 => {
@@ -305,7 +305,7 @@ impl Life {
                 bytes: chunk(name),
                 expires,
                 deletion_key: SecretKey::from_seed(&[name; 32]).public(),
-                warrant,
+                proof,
             },
             _ => {
                 let address = chunk_address(name);

@@ -34,7 +34,7 @@ pub struct Report {
     pub counts: Counts,
     /// What each fault changed.
     pub effects: Vec<Effect>,
-    /// What else was seen, on whole nodes.
+    /// Only on whole nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
 }
@@ -79,9 +79,9 @@ impl Tier {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Nothing was wrong.
+    /// No rule was broken.
     Passed,
-    /// The first thing that was.
+    /// With the first broken rule.
     Violated(Violation),
 }
 
@@ -105,7 +105,7 @@ pub struct Counts {
     pub stored: u64,
     /// Messages shown.
     pub shown: u64,
-    /// Messages whose sender has the recipient's word.
+    /// Messages whose sender has the recipient's delivery receipt.
     pub delivered: u64,
     /// Messages whose life ended before they were shown.
     pub expired: u64,
@@ -143,7 +143,7 @@ pub struct Counts {
 pub struct Effect {
     /// The fault.
     pub fault: String,
-    /// How often it changed something; a run in which this is 0 fails.
+    /// How many things it changed; a run in which this is 0 fails, unless the scenario allows it.
     pub changed: u64,
     /// How many machines it hit, where it hits single ones.
     #[serde(default)]
@@ -154,7 +154,7 @@ pub struct Effect {
 }
 
 impl Report {
-    /// Returns the first thing that was wrong, if something was.
+    /// Returns the first broken rule.
     pub const fn violation(&self) -> Option<&Violation> {
         match &self.outcome {
             Outcome::Passed => None,
@@ -162,7 +162,7 @@ impl Report {
         }
     }
 
-    /// Tells whether nothing was wrong.
+    /// Tells whether no rule was broken.
     pub const fn passed(&self) -> bool {
         matches!(self.outcome, Outcome::Passed)
     }

@@ -181,7 +181,10 @@ impl Scenario {
         let returns = self.away.iter().map(Away::over);
         let over = self.faults.iter().map(Fault::over);
         let last = written.into_iter().chain(returns).chain(over).max();
-        let planned = Ms(last.unwrap_or_default().get().saturating_add(AFTERWARDS.get()));
+        let planned = Ms(last
+            .unwrap_or_default()
+            .get()
+            .saturating_add(AFTERWARDS.get()));
         self.time.duration.unwrap_or(planned).min(TIME_MAX).get()
     }
 

@@ -33,11 +33,7 @@ pub(crate) struct Absence {
 }
 
 /// Draws all messages.
-pub(crate) fn letters(
-    options: &Workload,
-    people: usize,
-    random: &mut Random,
-) -> Vec<Letter> {
+pub(crate) fn letters(options: &Workload, people: usize, random: &mut Random) -> Vec<Letter> {
     let half = people / 2;
     let mut letter = |number: u64| {
         let (from, to) = match options.pattern {

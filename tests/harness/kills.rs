@@ -141,7 +141,7 @@ fn fill(keeper: &Node, bytes: u64) {
                     effort: 0,
                     shared: true,
                 },
-                warrant: Bytes::new(),
+                proof: Bytes::new(),
             }
         };
         store

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{DemoError, broken};
+use restante::cli::Failure;
 use restante::config::{Config, Serve};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::home::Home;
@@ -51,7 +52,12 @@ impl RunningNode {
     pub(super) async fn ask(&self, request: Request) -> Result<Reply, DemoError> {
         let outcome = tokio::time::timeout(PATIENCE, call(&self.calls, request)).await;
         let reply = outcome.map_err(|_| broken("a node does not answer"))?;
-        reply.map_err(|refusal| broken(format!("a node refuses: {refusal:?}")))
+        reply.map_err(|refusal| {
+            broken(format!(
+                "a node refuses: {}",
+                Failure::from(refusal).message
+            ))
+        })
     }
 
     /// Returns how the node is doing.

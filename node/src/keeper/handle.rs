@@ -8,7 +8,9 @@ use data_encoding::HEXLOWER;
 use restante_proto::repair::RepairCounters;
 use restante_proto::{
     Address, NodeId,
-    keeper::{Counters, HoldingKey, HoldingKind, HoldingsPage, Load, StoreError, QueueUsage, Usage},
+    keeper::{
+        Counters, HoldingKey, HoldingKind, HoldingsPage, Load, QueueUsage, StoreError, Usage,
+    },
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 

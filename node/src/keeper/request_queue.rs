@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use restante_proto::keeper::{Source, QueueBounds, QueueUsage, FairQueue};
+use restante_proto::keeper::{FairQueue, QueueBounds, QueueUsage, Source};
 use tokio::sync::Notify;
 
 use super::port::{KeeperPort, KeeperRequest};
@@ -94,7 +94,10 @@ impl<P: KeeperPort> RequestQueue<P> {
     /// # Cancel safety
     ///
     /// Nothing is taken when the future is dropped.
-    pub(super) async fn next(&self, mut ready: impl FnMut(Source) -> bool) -> (Source, QueuedRequest<P>) {
+    pub(super) async fn next(
+        &self,
+        mut ready: impl FnMut(Source) -> bool,
+    ) -> (Source, QueuedRequest<P>) {
         loop {
             let is_empty = {
                 let mut inside = self.lock();
@@ -126,7 +129,7 @@ impl<P: KeeperPort> RequestQueue<P> {
         inside.queue.discard(|_| true);
     }
 
-        pub(super) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.lock().queue.is_empty()
     }
 
@@ -135,7 +138,7 @@ impl<P: KeeperPort> RequestQueue<P> {
         self.lock().refused
     }
 
-        pub(super) fn usage(&self) -> QueueUsage {
+    pub(super) fn usage(&self) -> QueueUsage {
         self.lock().queue.usage()
     }
 

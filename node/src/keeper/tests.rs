@@ -1,7 +1,7 @@
 //! The keeper's task over a port that remembers, with a real store.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use restante_proto::{
@@ -9,7 +9,7 @@ use restante_proto::{
     envelope::id_of,
     keeper::{
         Holding, HoldingKey, HoldingKind, ItemStore as _, MemoryStore, Policy, Source, StoreError,
-        StoreLayer, StoreOp, StoreOutcome,
+        StoreOp, StoreOutcome,
     },
     keys::SecretKey,
     limits::{DAY_MS, MINUTE_MS, SOURCE_OPS_MAX},
@@ -28,6 +28,10 @@ use super::store::{KeeperStore, RedbStore};
 use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
 use crate::clock::{self, Clock};
 use crate::lane::Lane;
+
+mod gate;
+
+use self::gate::{Gate, GatedStore};
 
 #[tokio::test]
 async fn a_receipt_is_given_once_the_envelope_is_on_the_disk_and_pushed_to_subscribers() {
@@ -389,7 +393,7 @@ async fn what_expires_leaves_the_store_without_being_asked() {
                     bytes,
                     expires,
                     deletion_key,
-                    warrant: Bytes::new(),
+                    proof: Bytes::new(),
                 }],
             )
             .unwrap();
@@ -612,74 +616,3 @@ fn envelope(number: u8, ttl_ms: u64) -> (Bytes, UnixMillis) {
     bytes[2..10].copy_from_slice(&expires.get().to_be_bytes());
     (bytes.into(), expires)
 }
-
-/// Lets nothing through until it is opened, and remembers how much came at once.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<GateState>, Condvar)>);
-
-#[derive(Default)]
-struct GateState {
-    is_open: bool,
-    fault: Option<StoreError>,
-    panics: bool,
-    batches: Vec<usize>,
-}
-
-impl Gate {
-    fn open(&self) {
-        self.0.0.lock().unwrap().is_open = true;
-        self.0.1.notify_all();
-    }
-
-    fn fail(&self, fault: StoreError) {
-        self.0.0.lock().unwrap().fault = Some(fault);
-    }
-
-    fn panic(&self) {
-        self.0.0.lock().unwrap().panics = true;
-    }
-
-    fn batches(&self) -> Vec<usize> {
-        self.0.0.lock().unwrap().batches.clone()
-    }
-
-    fn pass(&self, count: usize) -> Option<StoreError> {
-        let state = self.0.0.lock().unwrap();
-        let mut state = self.0.1.wait_while(state, |state| !state.is_open).unwrap();
-        state.batches.push(count);
-        let (fault, panics) = (state.fault.clone(), state.panics);
-        drop(state);
-        assert!(!panics, "on purpose");
-        fault
-    }
-}
-
-struct GatedStore {
-    store: MemoryStore,
-    gate: Gate,
-}
-
-impl StoreLayer for GatedStore {
-    type Inner = MemoryStore;
-
-    fn inner(&self) -> &MemoryStore {
-        &self.store
-    }
-
-    fn inner_mut(&mut self) -> &mut MemoryStore {
-        &mut self.store
-    }
-
-    fn apply(
-        &mut self,
-        now: UnixMillis,
-        ops: Vec<StoreOp>,
-    ) -> Result<Vec<StoreOutcome>, StoreError> {
-        match self.gate.pass(ops.len()) {
-            Some(error) => Err(error),
-            None => self.store.apply(now, ops),
-        }
-    }
-}
-
-impl KeeperStore for GatedStore {}

@@ -7,17 +7,30 @@ use crate::{
     limits::{CLOCK_SKEW_MS, EPOCHS_PAST_MAX},
     mailbox::{Mailbox, Rule},
     request::{Listed, Waiting},
-    time::{Epoch, UnixMillis},
+    time::{Epoch, MonoMillis, Now, UnixMillis},
 };
 
-const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
-const END: UnixMillis = NOW.plus(86_400_000);
+const NOW: Now = Now::new(
+    MonoMillis::new(5_000_000),
+    UnixMillis::new(1_800_000_000_000),
+);
+const END: UnixMillis = NOW.date.plus(86_400_000);
+
+/// Both times when timers run at `mono`, with a clock that is never set.
+const fn now_at(mono: MonoMillis) -> Now {
+    NOW.plus(mono.since(NOW.mono))
+}
+
+/// When the collector's timer is due.
+fn when_due(collector: &Collector) -> Now {
+    now_at(collector.next_timeout().unwrap())
+}
 
 fn mailbox(owner: u8) -> Mailbox {
     Mailbox {
         owner: PublicKey::new([owner; 32]),
         rule: Rule::Stamp,
-        epoch: NOW.epoch(),
+        epoch: NOW.date.epoch(),
     }
 }
 
@@ -67,7 +80,7 @@ fn watching() -> Collector {
         ]
     );
     for number in 0..2 {
-        let until = NOW.plus(3_600_000);
+        let until = NOW.date.plus(3_600_000);
         let outputs = collector.handle(NOW, Input::Subscribed(at, keeper(number), until));
         assert_eq!(
             outputs,
@@ -189,12 +202,12 @@ fn a_list_that_never_ends_is_not_followed_for_ever() {
 fn a_lost_subscription_is_taken_up_again_soon() {
     let mut collector = watching();
     assert_eq!(collector.watched(NOW), (1, 1));
-    let before = collector.next_timeout().unwrap();
+    let before = when_due(&collector);
     collector.handle(NOW, Input::Lost(keeper(0)));
     collector.handle(NOW, Input::Lost(keeper(1)));
     assert_eq!(collector.watched(NOW), (1, 0));
-    let after = collector.next_timeout().unwrap();
-    assert!(after < before && after <= NOW.plus(5_000));
+    let after = when_due(&collector);
+    assert!(after.mono < before.mono && after.mono <= NOW.mono.plus(5_000));
     assert_eq!(
         collector.handle(after, Input::Timer),
         vec![Output::Find(mailbox(1))]
@@ -217,28 +230,29 @@ fn after_a_restart_what_was_taken_stays_taken() {
 
 #[test]
 fn epochs_are_watched_as_far_back_as_an_envelope_can_live() {
-    let present = NOW.epoch();
-    let all: Vec<Epoch> = watched_epochs(NOW, Epoch::new(0)).collect();
+    let present = NOW.date.epoch();
+    let all: Vec<Epoch> = watched_epochs(NOW.date, Epoch::new(0)).collect();
     assert_eq!(all.first(), Some(&present));
     assert_eq!(all.last(), Some(&present.minus(EPOCHS_PAST_MAX)));
-    let young: Vec<Epoch> = watched_epochs(NOW, present).collect();
+    let young: Vec<Epoch> = watched_epochs(NOW.date, present).collect();
     assert_eq!(young, vec![present]);
-    assert_eq!(watched_epochs(NOW, present.plus(9)).count(), 1);
+    assert_eq!(watched_epochs(NOW.date, present.plus(9)).count(), 1);
 }
 
 #[test]
 fn the_next_epoch_is_watched_before_any_clock_can_be_in_it() {
-    let next = NOW.epoch().plus(1);
-    let first = |now| watched_epochs(now, NOW.epoch()).next();
-    let from = watched_until(NOW);
+    let present = NOW.date.epoch();
+    let next = present.plus(1);
+    let first = |date| watched_epochs(date, present).next();
+    let from = watched_until(NOW.date);
     // Two clocks may differ by ten minutes, one behind and one ahead.
     assert_eq!(from, next.start().minus(2 * CLOCK_SKEW_MS));
-    assert_eq!(first(from.minus(1)), Some(NOW.epoch()));
+    assert_eq!(first(from.minus(1)), Some(present));
     assert_eq!(first(from), Some(next));
     assert_eq!(watched_until(from), next.start());
     assert_eq!(first(next.start()), Some(next));
-    let after = watched_epochs(next.start(), NOW.epoch());
-    assert_eq!(after.collect::<Vec<_>>(), [next, NOW.epoch()]);
+    let after = watched_epochs(next.start(), present);
+    assert_eq!(after.collect::<Vec<_>>(), [next, present]);
 }
 
 proptest! {
@@ -326,8 +340,8 @@ fn a_keeper_that_lists_and_does_not_hand_over_is_passed_over_in_the_next_round()
     let at = mailbox(1).address();
     collector.handle(NOW, listed(&[1], false));
     collector.handle(NOW, Input::NotGot(at, keeper(0), vec![item(1)]));
-    let soon = collector.next_timeout().unwrap();
-    assert!(soon <= NOW.plus(5_000));
+    let soon = when_due(&collector);
+    assert!(soon.mono <= NOW.mono.plus(5_000));
     assert_eq!(
         collector.handle(soon, Input::Timer),
         vec![Output::Find(mailbox(1))]
@@ -362,14 +376,14 @@ fn when_too_few_keepers_list_a_mailbox_it_is_looked_at_again_soon() {
         collector.handle(NOW, Input::NotListed(at, keeper(number)));
     }
     assert!(!collector.has_caught_up());
-    assert!(collector.next_timeout().unwrap() <= NOW.plus(10_000));
+    assert!(when_due(&collector).mono <= NOW.mono.plus(10_000));
 }
 
 #[test]
 fn answers_of_the_farther_keepers_do_not_stand_for_those_that_were_silent() {
     let mut collector = watching();
     let at = mailbox(1).address();
-    let due = collector.next_timeout().unwrap();
+    let due = when_due(&collector);
     assert_eq!(
         collector.handle(due, Input::Timer),
         vec![Output::Find(mailbox(1))]
@@ -390,12 +404,12 @@ fn answers_of_the_farther_keepers_do_not_stand_for_those_that_were_silent() {
     }
     // The three may have been those with receipts.
     assert!(!collector.has_caught_up());
-    assert!(collector.next_timeout().unwrap() <= due.plus(10_000));
+    assert!(collector.next_timeout().unwrap() <= due.mono.plus(10_000));
 }
 
 /// Starts a round with eight keepers and returns when that is.
-fn round_of_eight(collector: &mut Collector) -> UnixMillis {
-    let now = collector.next_timeout().unwrap();
+fn round_of_eight(collector: &mut Collector) -> Now {
+    let now = when_due(collector);
     let at = mailbox(1).address();
     assert_eq!(
         collector.handle(now, Input::Timer),
@@ -406,7 +420,7 @@ fn round_of_eight(collector: &mut Collector) -> UnixMillis {
 }
 
 /// Lets these keepers answer, the first of them with an item.
-fn answers(collector: &mut Collector, now: UnixMillis, numbers: std::ops::Range<u8>) {
+fn answers(collector: &mut Collector, now: Now, numbers: std::ops::Range<u8>) {
     for number in numbers {
         let size_bytes = 2_048;
         let held = Listed {
@@ -435,9 +449,9 @@ fn a_round_that_ends_well_does_not_put_off_what_was_not_handed_over() {
     answers(&mut collector, now, 0..7);
     let at = mailbox(1).address();
     collector.handle(now, Input::NotGot(at, keeper(0), vec![item(1)]));
-    assert!(collector.next_timeout().unwrap() <= now.plus(10_000));
+    assert!(when_due(&collector).mono <= now.mono.plus(10_000));
     answers(&mut collector, now, 7..8);
-    assert!(collector.next_timeout().unwrap() <= now.plus(10_000));
+    assert!(when_due(&collector).mono <= now.mono.plus(10_000));
 }
 
 #[test]
@@ -447,7 +461,7 @@ fn late_answers_do_not_end_a_round_whose_lookup_failed() {
     let now = round_of_eight(&mut collector);
     answers(&mut collector, now, 0..6);
     collector.handle(now, Input::NotGot(at, keeper(0), vec![item(1)]));
-    let soon = collector.next_timeout().unwrap();
+    let soon = when_due(&collector);
     assert_eq!(
         collector.handle(soon, Input::Timer),
         vec![Output::Find(mailbox(1))]
@@ -456,7 +470,7 @@ fn late_answers_do_not_end_a_round_whose_lookup_failed() {
     for number in 6..8 {
         collector.handle(soon, Input::NotListed(at, keeper(number)));
     }
-    assert!(collector.next_timeout().unwrap() <= soon.plus(10_000));
+    assert!(when_due(&collector).mono <= soon.mono.plus(10_000));
 }
 
 #[test]
@@ -467,7 +481,7 @@ fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
 }
 
 /// Lets a keeper list these items in the mailbox.
-fn lists(collector: &mut Collector, now: UnixMillis, number: u8, items: &[u8]) -> Vec<Output> {
+fn lists(collector: &mut Collector, now: Now, number: u8, items: &[u8]) -> Vec<Output> {
     let line = |item_number: &u8| Listed {
         id: item(*item_number),
         size_bytes: 2_048,
@@ -483,19 +497,19 @@ fn lists(collector: &mut Collector, now: UnixMillis, number: u8, items: &[u8]) -
 }
 
 /// A collector whose mailbox was compared with eight keepers, of which two push; and when its next round is due.
-fn compared() -> (Collector, UnixMillis) {
+fn compared() -> (Collector, Now) {
     let mut collector = watching();
     let now = round_of_eight(&mut collector);
     for number in 0..8 {
         lists(&mut collector, now, number, &[]);
     }
-    let due = collector.next_timeout().unwrap();
-    assert!(due >= now.plus(480_000), "the round ended well");
+    let due = when_due(&collector);
+    assert!(due.mono >= now.mono.plus(480_000), "the round ended well");
     (collector, due)
 }
 
 /// Lets the keeper that is asked for its neighbours name these.
-fn neighbours(collector: &mut Collector, now: UnixMillis, named: &[u8]) -> Vec<Output> {
+fn neighbours(collector: &mut Collector, now: Now, named: &[u8]) -> Vec<Output> {
     let outputs = collector.handle(now, Input::Timer);
     let [Output::AskNeighbours(_, asked)] = outputs[..] else {
         panic!("{outputs:?}");
@@ -520,15 +534,15 @@ fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared() {
             let Output::Subscribe(_, renewed) = output else {
                 panic!("{output:?}");
             };
-            let until = now.plus(3_600_000);
+            let until = now.date.plus(3_600_000);
             let at = mailbox(1).address();
             collector.handle(now, Input::Subscribed(at, *renewed, until));
             let number = renewed.as_bytes()[0];
             lists(&mut collector, now, number, &[]);
         }
         lists(&mut collector, now, turn, &[]);
-        let next = collector.next_timeout().unwrap();
-        assert!(next >= now.plus(480_000) && next <= now.plus(720_000));
+        let next = when_due(&collector);
+        assert!((480_000..=720_000).contains(&next.mono.since(now.mono)));
         now = next;
     }
 }
@@ -550,8 +564,8 @@ fn somebody_nearer_a_silent_keeper_and_what_nobody_pushed_bring_a_whole_round() 
     neighbours(&mut collector, now, &[1, 2, 3, 4]);
     let at = mailbox(1).address();
     collector.handle(now, Input::NotListed(at, keeper(2)));
-    let soon = collector.next_timeout().unwrap();
-    assert!(soon <= now.plus(10_000));
+    let soon = when_due(&collector);
+    assert!(soon.mono <= now.mono.plus(10_000));
     assert_eq!(
         collector.handle(soon, Input::Timer),
         vec![Output::Find(mailbox(1))]
@@ -565,8 +579,8 @@ fn somebody_nearer_a_silent_keeper_and_what_nobody_pushed_bring_a_whole_round() 
         outputs,
         vec![Output::Get(mailbox(1), keeper(2), vec![item(7)])]
     );
-    let next = collector.next_timeout().unwrap();
-    assert!(next <= now.plus(10_000), "{}", next.since(now));
+    let next = when_due(&collector);
+    assert!(next.mono <= now.mono.plus(10_000));
     assert_eq!(
         collector.handle(next, Input::Timer),
         vec![Output::Find(mailbox(1))]
@@ -593,7 +607,7 @@ fn the_keepers_are_looked_up_now_and_then_all_the_same() {
         for output in outputs {
             let asked = match output {
                 Output::Subscribe(_, asked) => {
-                    let until = now.plus(3_600_000);
+                    let until = now.date.plus(3_600_000);
                     collector.handle(now, Input::Subscribed(at, asked, until));
                     asked
                 }
@@ -602,7 +616,7 @@ fn the_keepers_are_looked_up_now_and_then_all_the_same() {
             };
             lists(&mut collector, now, asked.as_bytes()[0], &[]);
         }
-        now = collector.next_timeout().unwrap();
+        now = when_due(&collector);
     }
     assert!(rounds >= 8, "{rounds}");
 }

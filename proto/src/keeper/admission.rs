@@ -4,12 +4,12 @@ use super::certificates::Certificates;
 use crate::{
     Address, NodeId,
     envelope::{expires_of, id_of},
-    keeper::{Budget, Policy, StoreOp, Warrant, mailbox_budget},
+    keeper::{AdmissionProof, Budget, Policy, StoreOp, mailbox_budget},
     limits::{
         CARD_TTL_MS, CHUNK_BYTES_MAX, CLOCK_SKEW_MS, ENVELOPE_BYTES, EPOCHS_AHEAD_MAX,
         EPOCHS_PAST_MAX, MESSAGE_TTL_MAX_MS, SECOND_MS,
     },
-    mailbox::{Mailbox, OwnerProof, OwnerRequest, Rule},
+    mailbox::{AckEntry, Mailbox, OwnerProof, OwnerRequest, Rule},
     request::{self, Reason, Refusal, Request},
     stamp::{Challenge, Stamp, StampScheme},
     time::UnixMillis,
@@ -76,18 +76,7 @@ impl Admission<'_> {
                     ids,
                 })
             }
-            Request::Ack { mailbox, entries } => {
-                for entry in &entries {
-                    entry
-                        .verify(&mailbox)
-                        .map_err(|_| Refusal::of(Reason::Signature))?;
-                }
-                Ok(StoreOp::Ack {
-                    address: mailbox.address(),
-                    entries,
-                    mailbox,
-                })
-            }
+            Request::Ack { mailbox, entries } => ack(mailbox, entries),
             Request::GetCards { locator } => Ok(StoreOp::Cards { locator }),
             Request::GetChunk { address } => Ok(StoreOp::Chunk { address }),
             Request::DeleteChunk { address, signature } => {
@@ -135,14 +124,14 @@ impl Admission<'_> {
             }
             (Rule::Capability, _) => return Err(Refusal::of(Reason::Capability)),
         }
-        let warrant = Warrant::of_envelope(mailbox, admission).encode();
+        let proof = AdmissionProof::of_envelope(mailbox, admission).encode();
         Ok(StoreOp::PutEnvelope {
             address,
             id,
             bytes,
             expires,
             budget,
-            warrant,
+            proof,
         })
     }
 
@@ -174,7 +163,7 @@ impl Admission<'_> {
         Ok(StoreOp::PutCard {
             record,
             stamped,
-            warrant: Warrant::of_card(stamp).encode(),
+            proof: AdmissionProof::of_card(stamp).encode(),
         })
     }
 
@@ -197,7 +186,7 @@ impl Admission<'_> {
             bytes,
             expires,
             deletion_key,
-            warrant: Warrant::of_chunk(deletion_key, stamp).encode(),
+            proof: AdmissionProof::of_chunk(deletion_key, stamp).encode(),
         })
     }
 
@@ -241,6 +230,18 @@ impl Admission<'_> {
 pub(super) fn card_terms(now: UnixMillis, expires: UnixMillis) -> u32 {
     let life_ms = expires.since(now.plus(CLOCK_SKEW_MS));
     u32::try_from(life_ms.div_ceil(CARD_TTL_MS).max(1)).unwrap_or(u32::MAX)
+}
+
+fn ack(mailbox: Mailbox, entries: Vec<AckEntry>) -> Result<StoreOp, Refusal> {
+    for entry in &entries {
+        let verified = entry.verify(&mailbox);
+        verified.map_err(|_| Refusal::of(Reason::Signature))?;
+    }
+    Ok(StoreOp::Ack {
+        address: mailbox.address(),
+        entries,
+        mailbox,
+    })
 }
 
 /// Checks that the owner of `mailbox` asks `node`, and asks now.

@@ -1,6 +1,6 @@
 //! How much may wait, who may take how much of it, and what the last of it costs (SPEC 8.5).
 
-use super::element::Warrant;
+use super::element::AdmissionProof;
 use crate::{
     limits::{
         CAPABILITY_MAILBOX_BYTES_MAX, CAPABILITY_MAILBOX_COUNT_MAX, SOURCE_BYTES_MIN,
@@ -92,7 +92,7 @@ pub(super) fn place_envelope(
     budget: Budget,
     held: MailboxUse,
     size: u64,
-    warrant: &Warrant,
+    proof: &AdmissionProof,
 ) -> Placement {
     let free_count = budget.count.saturating_sub(held.count);
     let free_bytes = budget.bytes.saturating_sub(held.bytes);
@@ -100,12 +100,12 @@ pub(super) fn place_envelope(
         return Placement::Full;
     }
     let is_fair = held.own_count < free_count && held.own_bytes.saturating_add(size) <= free_bytes;
-    if budget.shared && warrant.holder_tag() != 0 && !is_fair {
+    if budget.shared && proof.holder_tag() != 0 && !is_fair {
         return Placement::Full;
     }
     let factor = price_factor(u64::from(held.count), u64::from(budget.count));
     let effort = budget.effort.saturating_mul(factor);
-    if warrant.worth() < u64::from(effort) {
+    if proof.worth() < u64::from(effort) {
         return Placement::Unpaid { effort };
     }
     Placement::Fits

@@ -179,13 +179,13 @@ pub struct Replica {
     pub item: Bytes,
     /// Of an ack: the envelope was deposited as well, before it or after.
     pub deposited: bool,
-    /// The encoded [`Warrant`].
-    pub warrant: Bytes,
+    /// The encoded [`AdmissionProof`].
+    pub proof: Bytes,
 }
 
 /// What a keeper was shown when it took an item, kept beside it so that other keepers can be shown it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Warrant {
+pub struct AdmissionProof {
     /// Of an envelope and an ack: the mailbox.
     pub mailbox: Option<Mailbox>,
     /// What was paid.
@@ -198,11 +198,11 @@ pub struct Warrant {
     pub signature: Option<Signature>,
 }
 
-/// Largest encoded warrant, in bytes: a mailbox and a stamp.
-pub const WARRANT_BYTES_MAX: usize = 1_536;
+/// Largest encoded proof, in bytes: a mailbox and a stamp.
+pub const ADMISSION_PROOF_BYTES_MAX: usize = 1_536;
 
-impl Warrant {
-    /// Returns the warrant of an envelope.
+impl AdmissionProof {
+    /// Returns the proof of an envelope.
     pub fn of_envelope(mailbox: Mailbox, admission: &Admission) -> Self {
         let (stamp, capability) = match admission {
             Admission::Stamp(stamp) => (Some(stamp.clone()), None),
@@ -216,7 +216,7 @@ impl Warrant {
         }
     }
 
-    /// Returns the warrant of a card, whose record is signed itself.
+    /// Returns the proof of a card, whose record is signed itself.
     pub fn of_card(stamp: Option<&Stamp>) -> Self {
         Self {
             stamp: stamp.cloned(),
@@ -224,7 +224,7 @@ impl Warrant {
         }
     }
 
-    /// Returns the warrant of a chunk.
+    /// Returns the proof of a chunk.
     pub fn of_chunk(deletion_key: PublicKey, stamp: &Stamp) -> Self {
         Self {
             deletion_key: Some(deletion_key),
@@ -233,7 +233,7 @@ impl Warrant {
         }
     }
 
-    /// Returns the warrant of an ack.
+    /// Returns the proof of an ack.
     pub fn of_ack(mailbox: Mailbox, signature: Signature) -> Self {
         Self {
             mailbox: Some(mailbox),
@@ -242,7 +242,7 @@ impl Warrant {
         }
     }
 
-    /// Returns the warrant of a deletion.
+    /// Returns the proof of a deletion.
     pub fn of_deletion(signature: Signature) -> Self {
         Self {
             signature: Some(signature),
@@ -267,24 +267,24 @@ impl Warrant {
         tag.unwrap_or(0)
     }
 
-    /// Encodes the warrant.
+    /// Encodes the proof.
     pub fn encode(&self) -> Bytes {
         self.to_wire().encode_to_vec().into()
     }
 
-    /// Decodes a warrant.
+    /// Decodes a proof.
     ///
     /// # Errors
     ///
     /// See [`wire::decode`]; [`WireFault::Length`], [`WireFault::Missing`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
-        let g::Warrant {
+        let g::AdmissionProof {
             mailbox,
             stamp,
             capability,
             deletion_key,
             signature,
-        } = wire::decode(bytes, WARRANT_BYTES_MAX)?;
+        } = wire::decode(bytes, ADMISSION_PROOF_BYTES_MAX)?;
         let optional = |bytes: Bytes| Some(bytes).filter(|bytes| !bytes.is_empty());
         Ok(Self {
             mailbox: mailbox.as_ref().map(Mailbox::from_wire).transpose()?,
@@ -302,9 +302,9 @@ impl Warrant {
         })
     }
 
-    fn to_wire(&self) -> g::Warrant {
+    fn to_wire(&self) -> g::AdmissionProof {
         let bytes = |of: &[u8]| Bytes::copy_from_slice(of);
-        g::Warrant {
+        g::AdmissionProof {
             mailbox: self.mailbox.map(Mailbox::to_wire),
             stamp: self.stamp.as_ref().map(Stamp::to_wire),
             capability: self.capability.map(CapabilityProof::to_wire),

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Budget, CallId, ElementKind, Keeper, Output, Pending, Replica, Source, StoreOp, Then, Ticket,
-    Warrant,
+    AdmissionProof, Budget, CallId, ElementKind, Keeper, Output, Pending, Replica, Source, StoreOp,
+    Then, Ticket,
     admission::{Admission, card_terms},
     mailbox_budget,
 };
@@ -53,12 +53,7 @@ impl Imports {
 
 impl Keeper {
     /// Takes over what another keeper has handed over.
-    pub(super) fn import(
-        &mut self,
-        now: Now,
-        call: CallId,
-        replicas: Vec<Replica>,
-    ) -> Vec<Output> {
+    pub(super) fn import(&mut self, now: Now, call: CallId, replicas: Vec<Replica>) -> Vec<Output> {
         let has_room = self.pending.len() + replicas.len() <= STORE_OPS_MAX;
         let takes = has_room && self.read_only.is_none();
         let mut outputs = Vec::new();
@@ -91,7 +86,7 @@ impl Admission<'_> {
     /// Turns what another keeper hands over into the store operation it stands for.
     fn replica(&self, replica: Replica) -> Result<(StoreOp, Option<Push>), Refusal> {
         let malformed = Refusal::of(Reason::Malformed);
-        let warrant = Warrant::decode(&replica.warrant).map_err(|_| malformed)?;
+        let proof = AdmissionProof::decode(&replica.proof).map_err(|_| malformed)?;
         match replica.key.kind {
             ElementKind::Envelope => {
                 let push = Push {
@@ -101,20 +96,22 @@ impl Admission<'_> {
                         expires: replica.until,
                     },
                 };
-                Ok((self.envelope_replica(replica, &warrant)?, Some(push)))
+                Ok((self.envelope_replica(replica, &proof)?, Some(push)))
             }
-            ElementKind::Card => Ok((self.card_replica(replica, &warrant)?, None)),
-            ElementKind::Chunk => Ok((self.chunk_replica(replica, &warrant)?, None)),
-            ElementKind::Ack => Ok((self.ack_replica(replica, &warrant)?, None)),
-            ElementKind::Deletion => Ok((self.deletion_replica(replica, &warrant)?, None)),
+            ElementKind::Card => Ok((self.card_replica(replica, &proof)?, None)),
+            ElementKind::Chunk => Ok((self.chunk_replica(replica, &proof)?, None)),
+            ElementKind::Ack => Ok((self.ack_replica(replica, &proof)?, None)),
+            ElementKind::Deletion => Ok((self.deletion_replica(replica, &proof)?, None)),
         }
     }
 
-    fn envelope_replica(&self, replica: Replica, warrant: &Warrant) -> Result<StoreOp, Refusal> {
+    fn envelope_replica(
+        &self,
+        replica: Replica,
+        proof: &AdmissionProof,
+    ) -> Result<StoreOp, Refusal> {
         let (address, id) = (replica.key.address, ItemId::new(replica.key.name));
-        let mailbox = warrant
-            .mailbox
-            .filter(|mailbox| mailbox.address() == address);
+        let mailbox = proof.mailbox.filter(|mailbox| mailbox.address() == address);
         let mailbox = mailbox.ok_or(Refusal::of(Reason::Malformed))?;
         let bytes = replica.item;
         let is_itself = ENVELOPE_BYTES.contains(&bytes.len())
@@ -126,7 +123,7 @@ impl Admission<'_> {
         self.life(replica.until, MESSAGE_TTL_MAX_MS)?;
         self.epoch(&mailbox)?;
         let expires = replica.until;
-        match (mailbox.rule, &warrant.stamp, &warrant.capability) {
+        match (mailbox.rule, &proof.stamp, &proof.capability) {
             // What the sender paid was enough where it was deposited.
             (Rule::Stamp, Some(stamp), None) => {
                 let challenge = Challenge::envelope(&address, &id, expires);
@@ -148,11 +145,11 @@ impl Admission<'_> {
                 shared: false,
                 ..mailbox_budget(mailbox.rule)
             },
-            warrant: replica.warrant,
+            proof: replica.proof,
         })
     }
 
-    fn card_replica(&self, replica: Replica, warrant: &Warrant) -> Result<StoreOp, Refusal> {
+    fn card_replica(&self, replica: Replica, proof: &AdmissionProof) -> Result<StoreOp, Refusal> {
         let malformed = Refusal::of(Reason::Malformed);
         let record = CardRecord::decode(&replica.item).map_err(|_| malformed)?;
         let is_itself = record.locator == replica.key.address
@@ -162,7 +159,7 @@ impl Admission<'_> {
             return Err(malformed);
         }
         self.life(record.expires, record.life_ms_max())?;
-        if let Some(stamp) = &warrant.stamp {
+        if let Some(stamp) = &proof.stamp {
             let effort = EFFORT_DEFAULT.saturating_mul(card_terms(self.now, record.expires));
             let challenge = Challenge::card(&record.locator, &record.writer);
             self.stamp(&challenge, stamp, effort)?;
@@ -173,15 +170,15 @@ impl Admission<'_> {
         verified.map_err(|_| Refusal::of(Reason::Signature))?;
         Ok(StoreOp::PutCard {
             record: Box::new(record),
-            stamped: warrant.stamp.is_some(),
-            warrant: replica.warrant,
+            stamped: proof.stamp.is_some(),
+            proof: replica.proof,
         })
     }
 
-    fn chunk_replica(&self, replica: Replica, warrant: &Warrant) -> Result<StoreOp, Refusal> {
+    fn chunk_replica(&self, replica: Replica, proof: &AdmissionProof) -> Result<StoreOp, Refusal> {
         let malformed = Refusal::of(Reason::Malformed);
         let (address, bytes) = (replica.key.address, replica.item);
-        let (Some(deletion_key), Some(stamp)) = (warrant.deletion_key, &warrant.stamp) else {
+        let (Some(deletion_key), Some(stamp)) = (proof.deletion_key, &proof.stamp) else {
             return Err(malformed);
         };
         let fits = (1..=CHUNK_BYTES_MAX).contains(&bytes.len());
@@ -196,16 +193,14 @@ impl Admission<'_> {
             bytes,
             expires: replica.until,
             deletion_key,
-            warrant: replica.warrant,
+            proof: replica.proof,
         })
     }
 
-    fn ack_replica(&self, replica: Replica, warrant: &Warrant) -> Result<StoreOp, Refusal> {
+    fn ack_replica(&self, replica: Replica, proof: &AdmissionProof) -> Result<StoreOp, Refusal> {
         let address = replica.key.address;
-        let mailbox = warrant
-            .mailbox
-            .filter(|mailbox| mailbox.address() == address);
-        let (Some(mailbox), Some(signature)) = (mailbox, warrant.signature) else {
+        let mailbox = proof.mailbox.filter(|mailbox| mailbox.address() == address);
+        let (Some(mailbox), Some(signature)) = (mailbox, proof.signature) else {
             return Err(Refusal::of(Reason::Malformed));
         };
         let id = ItemId::new(replica.key.name);
@@ -214,8 +209,12 @@ impl Admission<'_> {
         self.tombstone(replica)
     }
 
-    fn deletion_replica(&self, replica: Replica, warrant: &Warrant) -> Result<StoreOp, Refusal> {
-        let signature = warrant.signature.ok_or(Refusal::of(Reason::Malformed))?;
+    fn deletion_replica(
+        &self,
+        replica: Replica,
+        proof: &AdmissionProof,
+    ) -> Result<StoreOp, Refusal> {
+        let signature = proof.signature.ok_or(Refusal::of(Reason::Malformed))?;
         let signed = [replica.key.address.as_bytes().as_slice()];
         let verified =
             PublicKey::new(replica.key.name).verify(context::SIGN_DELETE, &signed, &signature);

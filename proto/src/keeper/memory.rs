@@ -94,14 +94,14 @@ impl Rows for MemoryStore {
     ) -> Result<Option<Content>, Infallible> {
         Ok(self.rows.get(key).map(|row| Content {
             deletion_key: row.deletion_key,
-            warrant: row.warrant.clone(),
+            proof: row.proof.clone(),
             payload: row.payload.clone(),
         }))
     }
 }
 
 impl RowsMut for MemoryStore {
-    fn has_room(&mut self, grown_bytes: u64, _payload_bytes: usize, _warrant_bytes: usize) -> bool {
+    fn has_room(&mut self, grown_bytes: u64, _payload_bytes: usize, _proof_bytes: usize) -> bool {
         self.usage.has_room(grown_bytes)
     }
 

@@ -2,8 +2,8 @@
 
 use super::{
     Source, Usage,
-    leaky_bucket::LeakyBuckets,
     budget::{price_factor, source_bytes_max},
+    leaky_bucket::LeakyBuckets,
 };
 use crate::{
     Address,

@@ -58,32 +58,32 @@ pub struct Row {
     pub version: u64,
     /// Of a chunk who may delete it, else zeros.
     pub deletion_key: PublicKey,
-    /// An encoded [`Warrant`](super::Warrant).
-    pub warrant: Bytes,
+    /// An encoded [`AdmissionProof`](super::AdmissionProof).
+    pub proof: Bytes,
     /// The item; of a tombstone [`DEPOSITED`] or [`NEVER_DEPOSITED`].
     pub payload: Bytes,
 }
 
 impl Row {
     /// Makes a row without a version and a deletion key.
-    pub const fn new(expires: UnixMillis, payload: Bytes, warrant: Bytes) -> Self {
+    pub const fn new(expires: UnixMillis, payload: Bytes, proof: Bytes) -> Self {
         Self {
             expires,
             version: 0,
             deletion_key: PublicKey::new([0; 32]),
-            warrant,
+            proof,
             payload,
         }
     }
 
     /// Makes a tombstone.
-    pub fn tombstone(expires: UnixMillis, is_deposited: bool, warrant: Bytes) -> Self {
+    pub fn tombstone(expires: UnixMillis, is_deposited: bool, proof: Bytes) -> Self {
         let payload = if is_deposited {
             DEPOSITED
         } else {
             NEVER_DEPOSITED
         };
-        Self::new(expires, Bytes::from_static(payload), warrant)
+        Self::new(expires, Bytes::from_static(payload), proof)
     }
 }
 
@@ -92,8 +92,8 @@ impl Row {
 pub struct Content {
     /// See [`Row::deletion_key`].
     pub deletion_key: PublicKey,
-    /// See [`Row::warrant`].
-    pub warrant: Bytes,
+    /// See [`Row::proof`].
+    pub proof: Bytes,
     /// See [`Row::payload`].
     pub payload: Bytes,
 }
@@ -143,8 +143,8 @@ pub trait Rows {
 /// Rows that can be changed.
 pub trait RowsMut: Rows {
     /// Tells whether an item fits that counts `grown_bytes` more than what it replaces and whose row has so long a
-    /// payload and a warrant; if so, its place is kept.
-    fn has_room(&mut self, grown_bytes: u64, payload_bytes: usize, warrant_bytes: usize) -> bool;
+    /// payload and a proof; if so, its place is kept.
+    fn has_room(&mut self, grown_bytes: u64, payload_bytes: usize, proof_bytes: usize) -> bool;
 
     /// Tells whether tombstones fit that count `grown_bytes` more than what they replace.
     fn has_room_for_tombstones(&self, grown_bytes: u64) -> bool;
@@ -165,11 +165,7 @@ pub trait RowsMut: Rows {
 }
 
 /// Returns the row's line if its life is not over.
-fn live<R: Rows>(
-    rows: &R,
-    now: UnixMillis,
-    key: &ElementKey,
-) -> Result<Option<R::Line>, R::Error> {
+fn live<R: Rows>(rows: &R, now: UnixMillis, key: &ElementKey) -> Result<Option<R::Line>, R::Error> {
     Ok(rows.line(key)?.filter(|line| line.is_live(now)))
 }
 
@@ -180,8 +176,9 @@ fn keys_at(kind: ElementKind, address: Address, after: Option<[u8; 32]>) -> KeyR
         address,
         name,
     };
-    let first = after.map_or(Bound::Included(key([0; 32])), |after| {
-        Bound::Excluded(key(after))
-    });
+    let first = match after {
+        Some(after) => Bound::Excluded(key(after)),
+        None => Bound::Included(key([0; 32])),
+    };
     (first, Bound::Included(key([255; 32])))
 }

@@ -18,22 +18,19 @@ use crate::{
 
 /// One operation; each happens as a whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of most fields say it all")]
 pub enum StoreOp {
     /// Keep an envelope, unless it is there, was acked, or there is no room; one whose ack came
     /// first counts as deposited and acked from now on.
     PutEnvelope {
-        /// Its mailbox.
         address: Address,
-        /// Its identifier.
         id: ItemId,
-        /// Its bytes.
         bytes: Bytes,
-        /// Its end.
         expires: UnixMillis,
         /// How much the mailbox may hold.
         budget: Budget,
-        /// What admitted it, an encoded [`Warrant`](super::Warrant).
-        warrant: Bytes,
+        /// What admitted it, an encoded [`AdmissionProof`](super::AdmissionProof).
+        proof: Bytes,
     },
     /// Keep a card record: a writer's record gives way only to a higher sequence of the same writer, and the end of an
     /// account to nothing; a new writer needs a stamp and a free slot.
@@ -43,71 +40,45 @@ pub enum StoreOp {
         /// A valid stamp came with it.
         stamped: bool,
         /// What admitted it; when it has no stamp, the one before it at its place keeps its own.
-        warrant: Bytes,
+        proof: Bytes,
     },
     /// Keep a chunk, unless it is there, was deleted by this deletion key, or there is no room.
     PutChunk {
-        /// Its address.
         address: Address,
-        /// Its bytes.
         bytes: Bytes,
-        /// Its end.
         expires: UnixMillis,
-        /// Who may delete it.
         deletion_key: PublicKey,
-        /// What admitted it.
-        warrant: Bytes,
+        proof: Bytes,
     },
     /// Tell whether an envelope was deposited here and is held or was acked.
     ///
     /// One that is known by its ack alone is unknown: whoever deposited it elsewhere would learn
     /// that its owner has been here.
-    Offer {
-        /// Its mailbox.
-        address: Address,
-        /// Its identifier.
-        id: ItemId,
-    },
+    Offer { address: Address, id: ItemId },
     /// List a mailbox in the order of identifiers, at most `LISTING_COUNT_MAX` lines.
     List {
-        /// Which mailbox.
         address: Address,
-        /// Only those after this one.
         after: Option<ItemId>,
     },
     /// Return these envelopes as far as they are held, in this order, until `ENVELOPES_BYTES_MAX`
     /// is reached.
-    Get {
-        /// Which mailbox.
-        address: Address,
-        /// Which envelopes.
-        ids: Vec<ItemId>,
-    },
+    Get { address: Address, ids: Vec<ItemId> },
     /// Delete these envelopes and remember it until their expiry; `ACK_MEMORY_MS` for one never
     /// seen.
     Ack {
-        /// Which mailbox.
         address: Address,
         /// Which envelopes, signatures verified.
         entries: Vec<AckEntry>,
-        /// The mailbox, as a warrant without a signature.
+        /// The mailbox, as a proof without a signature.
         mailbox: Mailbox,
     },
     /// Return all records at a locator.
-    Cards {
-        /// Which locator.
-        locator: Address,
-    },
+    Cards { locator: Address },
     /// Return a chunk.
-    Chunk {
-        /// Its address.
-        address: Address,
-    },
+    Chunk { address: Address },
     /// Delete a chunk if its deletion key signed, and remember it until the chunk's expiry.
     DeleteChunk {
-        /// Its address.
         address: Address,
-        /// The signature to check.
         signature: Signature,
     },
     /// Take over the memory of an ack or a deletion from another keeper, its signature verified, and delete what it
@@ -115,15 +86,9 @@ pub enum StoreOp {
     ApplyTombstone(Box<Replica>),
     /// Return these elements with all that another keeper needs, as far as they are held, in this order, until
     /// `REPLICAS_BYTES_MAX` is reached.
-    Export {
-        /// Which ones.
-        keys: Vec<ElementKey>,
-    },
+    Export { keys: Vec<ElementKey> },
     /// Return those of these elements that are worth taking: not held, or held in a lower version, and not acked.
-    Lacking {
-        /// Which ones.
-        elements: Vec<Element>,
-    },
+    Lacking { elements: Vec<Element> },
 }
 
 impl StoreOp {
@@ -149,21 +114,14 @@ impl StoreOp {
 
 /// What came of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of most fields say it all")]
 pub enum StoreOutcome {
     /// The item is durable until then, or was acked by its owner.
-    Held {
-        /// Its end.
-        until: UnixMillis,
-        /// It was not there before.
-        new: bool,
-    },
+    Held { until: UnixMillis, new: bool },
     /// The rules say no.
     Refused(Reason),
     /// The stamp is worth less than a place in this mailbox costs now.
-    Unpaid {
-        /// What one costs.
-        effort: u32,
-    },
+    Unpaid { effort: u32 },
     /// Deleted, durably.
     Done,
     /// Not held.
@@ -172,7 +130,6 @@ pub enum StoreOutcome {
     Listing {
         /// In the order of identifiers.
         items: Vec<Listed>,
-        /// There are more.
         more: bool,
     },
     /// Envelopes.
@@ -180,12 +137,7 @@ pub enum StoreOutcome {
     /// Records.
     Cards(Vec<CardRecord>),
     /// A chunk.
-    Chunk {
-        /// Its bytes.
-        chunk: Bytes,
-        /// Its end.
-        expires: UnixMillis,
-    },
+    Chunk { chunk: Bytes, expires: UnixMillis },
     /// Elements with all that another keeper needs.
     Replicas(Vec<Replica>),
     /// Elements worth taking.

@@ -91,7 +91,10 @@ impl Office {
                     Output::Store { ticket, op } => {
                         let result = self.store.apply(now, vec![op]);
                         let result = result.map(|mut outcomes| outcomes.remove(0));
-                        outputs.extend(self.keeper.handle(both(then), Input::Stored { ticket, result }));
+                        outputs.extend(
+                            self.keeper
+                                .handle(both(then), Input::Stored { ticket, result }),
+                        );
                     }
                     Output::Push { conn, push } => pushes.push((conn, push)),
                     Output::Imported { .. } => unreachable!("nothing was handed over"),

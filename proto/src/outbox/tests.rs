@@ -6,11 +6,14 @@ use crate::{
     keys::PublicKey,
     mailbox::{Mailbox, Rule},
     message::MessageId,
-    time::{Epoch, UnixMillis},
+    time::{Epoch, MonoMillis, Now, UnixMillis},
 };
 
-const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
-const END: UnixMillis = NOW.plus(60_000);
+const NOW: Now = Now::new(
+    MonoMillis::new(5_000_000),
+    UnixMillis::new(1_800_000_000_000),
+);
+const END: UnixMillis = NOW.date.plus(60_000);
 
 fn outgoing(number: u16) -> Outgoing {
     let mut id = [0; 32];
@@ -65,12 +68,13 @@ fn an_envelope_that_expires_is_given_up_once_and_said_so() {
     let mut outbox = Outbox::default();
     let out = outgoing(1);
     let _asked = outbox.add(NOW, out.clone()).unwrap();
-    assert!(outbox.next_timeout().unwrap() <= END);
-    assert_eq!(outbox.handle(END.minus(1), Input::Timer).len(), 0);
-    let outputs = outbox.handle(END, Input::Timer);
+    let end = NOW.plus(60_000);
+    assert!(outbox.next_timeout(NOW).unwrap() <= end.mono);
+    assert_eq!(outbox.handle(NOW.plus(59_999), Input::Timer).len(), 0);
+    let outputs = outbox.handle(end, Input::Timer);
     assert_eq!(outputs, vec![Output::Expired(out.envelope, out.message)]);
-    assert_eq!(outbox.handle(END, Input::Timer), vec![]);
-    assert_eq!(outbox.next_timeout(), None);
+    assert_eq!(outbox.handle(end, Input::Timer), vec![]);
+    assert_eq!(outbox.next_timeout(end), None);
 }
 
 #[test]

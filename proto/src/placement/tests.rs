@@ -3,10 +3,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MIN_MS, Step};
-use crate::{Address, NodeId, limits::REPLICAS, time::UnixMillis};
+use crate::{
+    Address, NodeId,
+    limits::REPLICAS,
+    time::{MonoMillis, Now, UnixMillis},
+};
 
-const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
-const END: UnixMillis = NOW.plus(6 * 86_400_000);
+const NOW: Now = Now::new(
+    MonoMillis::new(5_000_000),
+    UnixMillis::new(1_800_000_000_000),
+);
+const END: UnixMillis = NOW.date.plus(6 * 86_400_000);
+
+/// Both times when timers run at `mono`, with a clock that is never set.
+const fn now_at(mono: MonoMillis) -> Now {
+    NOW.plus(mono.since(NOW.mono))
+}
 
 fn keepers(count: u8) -> Vec<NodeId> {
     (0..count).map(|n| NodeId::new([n; 32])).collect()
@@ -42,7 +54,8 @@ fn three_of_five_receipts_make_an_item_stored() {
         assert_eq!(placement.on_receipt(NOW, keeper, END), vec![]);
     }
     let due = placement.next_timeout().unwrap();
-    assert!(due >= NOW.plus(REVIEW_MIN_MS * 4 / 5) && due <= NOW.plus(REVIEW_MIN_MS * 6 / 5));
+    let pause = due.since(NOW.mono);
+    assert!((REVIEW_MIN_MS * 4 / 5..=REVIEW_MIN_MS * 6 / 5).contains(&pause));
 }
 
 #[test]
@@ -73,19 +86,23 @@ fn a_lookup_that_finds_nobody_is_tried_again_with_growing_pauses() {
     for _ in 0..20 {
         assert_eq!(placement.on_timer(now), vec![Step::Find]);
         assert_eq!(placement.on_found(now, &[]), vec![]);
-        let pause = placement.next_timeout().unwrap().since(now);
+        let pause = placement.next_timeout().unwrap().since(now.mono);
         assert!(pause * 3 / 2 >= last, "{pause} after {last}");
         assert!(pause <= RETRY_MAX_MS * 6 / 5);
         (now, last) = (now.plus(pause), pause);
     }
     assert!(last >= RETRY_MAX_MS * 4 / 5);
-    placement.hurry(now.minus(1));
-    assert_eq!(placement.on_timer(now.minus(1)), vec![Step::Find]);
+    let before = now_at(MonoMillis::new(now.mono.get() - 1));
+    placement.hurry(before);
+    assert_eq!(placement.on_timer(before), vec![Step::Find]);
 }
 
 #[test]
 fn after_a_restart_keepers_with_receipts_are_offered_and_the_others_get_it() {
-    let held = BTreeMap::from([(NodeId::new([0; 32]), END), (NodeId::new([1; 32]), NOW)]);
+    let held = BTreeMap::from([
+        (NodeId::new([0; 32]), END),
+        (NodeId::new([1; 32]), NOW.date),
+    ]);
     let mut placement = Placement::new(Address::new([7; 32]), held);
     assert_eq!(placement.standing(NOW).with, 1);
     placement.on_timer(NOW);
@@ -106,17 +123,14 @@ fn keepers_that_fail_are_asked_again_at_the_next_try() {
     // The pause is no shorter than the time they are passed over, or it is used up by it.
     let mut now = NOW;
     for _ in 0..10 {
-        now = placement.next_timeout().unwrap();
+        now = now_at(placement.next_timeout().unwrap());
         assert_eq!(placement.on_timer(now), vec![Step::Find]);
         if !placement.on_found(now, &keepers(5)).is_empty() {
             break;
         }
     }
-    assert!(
-        now.since(NOW) < 120_000,
-        "asked again after {} ms",
-        now.since(NOW)
-    );
+    let waited = now.mono.since(NOW.mono);
+    assert!(waited < 120_000, "asked again after {waited} ms");
 }
 
 #[derive(Clone, Debug)]
@@ -210,8 +224,8 @@ fn a_lookup_that_found_few_is_soon_followed_by_another() {
     let (mut placement, _) = started(1);
     placement.on_receipt(NOW, NodeId::new([0; 32]), END);
     assert!(placement.standing(NOW).is_stored());
-    let first = placement.next_timeout().unwrap();
-    assert!(first.since(NOW) < 60_000);
+    let first = now_at(placement.next_timeout().unwrap());
+    assert!(first.mono.since(NOW.mono) < 60_000);
     assert_eq!(placement.on_timer(first), vec![Step::Find]);
     let steps = placement.on_found(first, &keepers(5));
     assert_eq!(steps.len(), 5, "one offer and four deposits");
@@ -299,7 +313,7 @@ fn receipts_that_no_lookup_has_judged_are_judged_by_the_next() {
     for keeper in &far[3..] {
         placement.on_failed(NOW, *keeper);
     }
-    let due = placement.next_timeout().unwrap();
+    let due = now_at(placement.next_timeout().unwrap());
     assert_eq!(placement.on_timer(due), vec![Step::Find]);
     assert_eq!(placement.on_found(due, &keepers(8)).len(), 5);
     assert_eq!(placement.standing(due).with, 0);

@@ -2,11 +2,19 @@ use super::{Input, Output, Publisher, salt_epochs};
 use crate::{
     Address, NodeId,
     limits::{CARD_TTL_MS, PREKEY_ROTATION_MS, SALT_EPOCH_MS},
-    time::UnixMillis,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
-const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
-const END: UnixMillis = NOW.plus(CARD_TTL_MS);
+const NOW: Now = Now::new(
+    MonoMillis::new(5_000_000),
+    UnixMillis::new(1_800_000_000_000),
+);
+const END: UnixMillis = NOW.date.plus(CARD_TTL_MS);
+
+/// Both times when timers run at `mono`, with a clock that is never set.
+const fn now_at(mono: MonoMillis) -> Now {
+    NOW.plus(mono.since(NOW.mono))
+}
 
 fn locators(from: u8) -> Vec<Address> {
     (from..from + 4).map(|n| Address::new([n; 32])).collect()
@@ -18,7 +26,7 @@ fn keepers() -> Vec<NodeId> {
 
 fn made(publisher: &mut Publisher) {
     let made = Input::Made {
-        issued: NOW,
+        issued: NOW.date,
         present: locators(0),
         next: locators(4),
     };
@@ -67,7 +75,7 @@ fn only_present_locators_count_as_published() {
 }
 
 /// Publishes at the first locator with five receipts; returns when it is reviewed.
-fn placed(publisher: &mut Publisher) -> UnixMillis {
+fn placed(publisher: &mut Publisher) -> Now {
     let at = Address::new([0; 32]);
     made(publisher);
     publisher.handle(NOW, Input::Stamped(at));
@@ -75,10 +83,10 @@ fn placed(publisher: &mut Publisher) -> UnixMillis {
     for keeper in keepers() {
         publisher.handle(NOW, Input::Receipt(at, keeper, END));
     }
-    publisher.next_timeout().unwrap()
+    now_at(publisher.next_timeout(NOW).unwrap())
 }
 
-fn answer(publisher: &mut Publisher, now: UnixMillis, of: u8, named: &[u8]) -> Vec<Output> {
+fn answer(publisher: &mut Publisher, now: Now, of: u8, named: &[u8]) -> Vec<Output> {
     let named = named.iter().map(|n| NodeId::new([*n; 32])).collect();
     let of = NodeId::new([of; 32]);
     publisher.handle(now, Input::Neighbours(Address::new([0; 32]), of, named))
@@ -94,14 +102,14 @@ fn the_first_reviews_ask_two_keepers_whether_others_have_come() {
         assert_eq!(publisher.handle(due, Input::Timer), asked);
         // Once is enough.
         assert_eq!(publisher.handle(due, Input::Timer), vec![]);
-        assert!(publisher.next_timeout().unwrap() > due);
+        assert!(publisher.next_timeout(due).unwrap() > due.mono);
         // The fifth of those that are named is out of the keepers' range, whoever it is.
         assert_eq!(answer(&mut publisher, due, 0, &[1, 2, 3, 4, 77]), vec![]);
         assert_eq!(answer(&mut publisher, due, 0, &[77]), vec![]);
         assert_eq!(answer(&mut publisher, due, 1, &[0, 2, 3, 4]), vec![]);
-        let next = publisher.next_timeout().unwrap();
-        assert!(next > due);
-        due = next;
+        let next = publisher.next_timeout(due).unwrap();
+        assert!(next > due.mono);
+        due = now_at(next);
     }
     // The third is a whole one.
     assert_eq!(publisher.handle(due, Input::Timer), vec![Output::Find(at)]);
@@ -136,8 +144,9 @@ fn the_prekey_is_renewed_every_day() {
     let mut publisher = Publisher::default();
     made(&mut publisher);
     let due = NOW.plus(PREKEY_ROTATION_MS);
-    assert!(publisher.next_timeout().unwrap() <= due);
-    assert_eq!(publisher.handle(due.minus(1), Input::Timer), vec![]);
+    assert!(publisher.next_timeout(NOW).unwrap() <= due.mono);
+    let before = NOW.plus(PREKEY_ROTATION_MS - 1);
+    assert_eq!(publisher.handle(before, Input::Timer), vec![]);
     assert_eq!(publisher.handle(due, Input::Timer), vec![Output::Make]);
 }
 
@@ -160,8 +169,8 @@ fn a_card_that_could_not_be_made_is_made_later_and_the_old_one_stays_up() {
     let due = NOW.plus(PREKEY_ROTATION_MS);
     publisher.handle(due, Input::Timer);
     assert_eq!(publisher.handle(due, Input::MakeFailed), vec![]);
-    let again = publisher.next_timeout().unwrap();
-    assert!(again > due, "no busy loop");
+    let again = publisher.next_timeout(due).unwrap();
+    assert!(again > due.mono, "no busy loop");
     publisher.handle(due, Input::Found(at, keepers()));
     let outputs = publisher.handle(due.plus(600_000), Input::Timer);
     assert!(outputs.contains(&Output::Make));
@@ -170,7 +179,7 @@ fn a_card_that_could_not_be_made_is_made_later_and_the_old_one_stays_up() {
 #[test]
 fn a_card_from_ahead_of_time_is_made_again_at_once() {
     let mut publisher = Publisher::default();
-    let issued = NOW.plus(86_400_000);
+    let issued = NOW.date.plus(86_400_000);
     let made = Input::Made {
         issued,
         present: locators(0),

@@ -105,7 +105,10 @@ impl Comparison {
     }
 
     /// The partner has said what is in the ranges.
-    pub(super) fn on_compared(&mut self, answers: Vec<RangeAnswer>) -> Result<Step, ContradictionError> {
+    pub(super) fn on_compared(
+        &mut self,
+        answers: Vec<RangeAnswer>,
+    ) -> Result<Step, ContradictionError> {
         let asked = std::mem::take(&mut self.asked);
         self.fruitless += 1;
         if asked.is_empty() || answers.len() != asked.len() || self.fruitless > FRUITLESS_MAX {
@@ -129,7 +132,10 @@ impl Comparison {
     }
 
     /// The partner has handed over replicas, of those that were asked for the first ones that it has.
-    pub(super) fn on_replicas(&mut self, replicas: Vec<Replica>) -> Result<Step, ContradictionError> {
+    pub(super) fn on_replicas(
+        &mut self,
+        replicas: Vec<Replica>,
+    ) -> Result<Step, ContradictionError> {
         let asked = self.wanted.len().min(COPY_COUNT_MAX);
         if asked == 0 || !self.asked.is_empty() {
             return Err(ContradictionError);

@@ -36,16 +36,14 @@ const MARGIN_MS: u64 = 2 * CLOCK_SKEW_MS;
 
 /// What enters.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names of most fields say it all")]
 pub enum Input {
     /// The keepers nearest to this one that can be reached, as far as it knows.
     Neighbours(Vec<NodeId>),
     /// Another keeper asks.
     Request {
-        /// Where the answer goes.
         call: CallId,
-        /// Who asks.
         from: NodeId,
-        /// What.
         payload: Bytes,
     },
     /// A scan is over.
@@ -321,12 +319,7 @@ impl Repair {
         outputs
     }
 
-    fn on_answered(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        answer: Option<Bytes>,
-    ) -> Vec<Output> {
+    fn on_answered(&mut self, now: Now, ticket: Ticket, answer: Option<Bytes>) -> Vec<Output> {
         if self.told.remove(&ticket).is_some() {
             return if self.told.is_empty() {
                 vec![Output::Left]
@@ -341,18 +334,14 @@ impl Repair {
         let step = match response {
             Some(RepairResponse::Compared(answers)) => current.comparison.on_compared(answers),
             Some(RepairResponse::Replicas(replicas)) => current.comparison.on_replicas(replicas),
-            Some(RepairResponse::Done | RepairResponse::Refusal(_)) | None => Err(ContradictionError),
+            Some(RepairResponse::Done | RepairResponse::Refusal(_)) | None => {
+                Err(ContradictionError)
+            }
         };
         self.on_step(now, step.ok())
     }
 
-    fn on_request(
-        &mut self,
-        now: Now,
-        call: CallId,
-        from: NodeId,
-        payload: &[u8],
-    ) -> Vec<Output> {
+    fn on_request(&mut self, now: Now, call: CallId, from: NodeId, payload: &[u8]) -> Vec<Output> {
         let refuse = |reason, pause| {
             vec![Output::Respond(
                 call,
@@ -374,7 +363,12 @@ impl Repair {
             RepairRequest::Compare { terms, ranges } => {
                 let shared = Shared::new(&terms, asker, me).guarded(self.neighbours.points());
                 let ranges = ranges.into_iter().map(|(range, sum)| (range, Some(sum)));
-                let scan = Scan::new(shared, terms.salt, terms.alive.max(now.date), ranges.collect());
+                let scan = Scan::new(
+                    shared,
+                    terms.salt,
+                    terms.alive.max(now.date),
+                    ranges.collect(),
+                );
                 let ticket = self.serve(call);
                 vec![Output::Scan(ticket, Box::new(scan))]
             }

@@ -5,7 +5,7 @@ use prost::Message as _;
 
 use super::{Part, Range, Sum};
 use crate::{
-    keeper::{Element, ElementKey, Replica, WARRANT_BYTES_MAX, Warrant},
+    keeper::{ADMISSION_PROOF_BYTES_MAX, AdmissionProof, Element, ElementKey, Replica},
     limits::{
         COMPARED_ELEMENTS_MAX, COMPARED_POINTS_MAX, COMPARED_RANGES_MAX, COPY_COUNT_MAX,
         ENVELOPE_BYTES_MAX, PAYLOAD_BYTES_MAX, REPLICA_HEAD_BYTES, REPLICAS_BYTES_MAX,
@@ -39,19 +39,15 @@ pub struct Terms {
 
 /// One request of a keeper to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of most fields say it all")]
 pub enum RepairRequest {
     /// Compare these ranges, in order and without overlap, with the asker's sums of them.
     Compare {
-        /// What is compared.
         terms: Terms,
-        /// The ranges.
         ranges: Vec<(Range, Sum)>,
     },
     /// Hand over these elements, as many as fit one answer, in this order.
-    Copy {
-        /// Which ones.
-        keys: Vec<ElementKey>,
-    },
+    Copy { keys: Vec<ElementKey> },
     /// The asker leaves; answered when all was taken from it that somebody else should have now.
     Leave,
 }
@@ -292,14 +288,14 @@ fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireFault> {
     })
 }
 
-/// Returns a replica's wire form; nothing when its warrant, which comes from the disk, cannot be read.
+/// Returns a replica's wire form; nothing when its proof, which comes from the disk, cannot be read.
 fn replica_to_wire(replica: &Replica) -> Option<g::Replica> {
     Some(g::Replica {
         key: key_to_wire(&replica.key),
         until_ms: replica.until.get(),
         item: replica.item.clone(),
         deposited: replica.deposited,
-        warrant: Some(wire::decode(&replica.warrant, WARRANT_BYTES_MAX).ok()?),
+        proof: Some(wire::decode(&replica.proof, ADMISSION_PROOF_BYTES_MAX).ok()?),
     })
 }
 
@@ -307,19 +303,20 @@ fn replica_from_wire(replica: g::Replica) -> Result<Replica, WireFault> {
     if replica.item.len() > ENVELOPE_BYTES_MAX {
         return Err(WireFault::Length("item"));
     }
-    let warrant = wire::present(replica.warrant, "warrant")?.encode_to_vec();
+    let proof = wire::present(replica.proof, "proof")?.encode_to_vec();
     // Its lengths are checked once, here.
-    Warrant::decode(&warrant)?;
+    AdmissionProof::decode(&proof)?;
     Ok(Replica {
         key: key_from_wire(&replica.key)?,
         until: wire::moment(replica.until_ms, "until_ms")?,
         item: replica.item,
         deposited: replica.deposited,
-        warrant: warrant.into(),
+        proof: proof.into(),
     })
 }
 
-const _: () =
-    assert!(ENVELOPE_BYTES_MAX + WARRANT_BYTES_MAX + REPLICA_HEAD_BYTES <= REPLICAS_BYTES_MAX);
+const _: () = assert!(
+    ENVELOPE_BYTES_MAX + ADMISSION_PROOF_BYTES_MAX + REPLICA_HEAD_BYTES <= REPLICAS_BYTES_MAX
+);
 const _: () = assert!(REPLICAS_BYTES_MAX + 16 <= PAYLOAD_BYTES_MAX);
 const _: () = assert!(COMPARED_RANGES_MAX * (COMPARED_ELEMENTS_MAX * 82 + 4) <= PAYLOAD_BYTES_MAX);

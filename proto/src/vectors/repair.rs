@@ -6,7 +6,7 @@ use super::hex;
 use crate::{
     Address, ItemId,
     fixture::{NOW, bytes, key},
-    keeper::{Element, ElementKey, Replica, Warrant},
+    keeper::{AdmissionProof, Element, ElementKey, Replica},
     mailbox::{AckEntry, Mailbox, Rule},
     repair::{Part, Range, RangeAnswer, RepairRequest, RepairResponse, Sum, Terms, sum_of},
     request::{Reason, Refusal},
@@ -84,7 +84,7 @@ fn responses() -> [(&'static str, RepairResponse); 4] {
         until: NOW,
         item: Vec::new().into(),
         deposited: true,
-        warrant: Warrant::of_ack(mailbox, signed.signature).encode(),
+        proof: AdmissionProof::of_ack(mailbox, signed.signature).encode(),
     };
     let refusal = Refusal::until(Reason::Unavailable, 60_000);
     [

@@ -605,10 +605,10 @@ pub struct Replica {
     #[prost(bool, tag = "4")]
     pub deposited: bool,
     #[prost(message, optional, tag = "5")]
-    pub warrant: ::core::option::Option<Warrant>,
+    pub proof: ::core::option::Option<AdmissionProof>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Warrant {
+pub struct AdmissionProof {
     #[prost(message, optional, tag = "1")]
     pub mailbox: ::core::option::Option<Mailbox>,
     #[prost(message, optional, tag = "2")]

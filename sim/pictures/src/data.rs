@@ -1,283 +1,200 @@
-//! What each kind of plot draws.
+//! What a page and its plots consist of.
 //!
-//! All figures are `f64` in the base unit of their axis. Figures that are no numbers, and figures
-//! beyond 10^18, are left out, and the page says how many.
+//! All figures are `f64` in the base unit of their axis; a page leaves out those that are not finite, and says how many.
+
+use serde::Serialize;
 
 use crate::Unit;
 
-/// One direction of a plot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Page {
+    pub title: String,
+    pub verdict: Verdict,
+    /// Label and value of what stands at the top.
+    pub facts: Vec<(String, String)>,
+    pub sections: Vec<Section>,
+    pub replay: Replay,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    pub passed: bool,
+    /// What held, or what broke.
+    pub sentence: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Section {
+    pub heading: String,
+    pub plots: Vec<Plot>,
+}
+
+/// A figure with the question that it answers, and the answer in words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plot {
+    pub question: String,
+    pub answer: String,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Kind {
+    Cdf(Cdf),
+    TimeSeries(TimeSeries),
+    Bars(Bars),
+    Timeline(Timeline),
+    Table(Table),
+}
+
+/// What it takes to see the same again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replay {
+    pub scenario: String,
+    pub seed: u64,
+    pub command: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Axis {
     /// What it measures, without the unit.
     pub label: String,
-    /// The unit of its figures.
     pub unit: Unit,
-    /// Whether equal distances are equal ratios. Figures of zero and less then lie at the lower
-    /// end.
+    /// Whether equal distances are equal ratios; figures of zero and less then lie at the lower end.
     pub log: bool,
-    /// What is shown at least. Without it an upright axis begins at zero.
+    /// What is shown at least. An upright axis that is not logarithmic shows zero in any case.
     pub range: Option<(f64, f64)>,
 }
 
-/// Curves of what share took no more than this.
-#[derive(Clone, Debug, PartialEq)]
+/// Shares that took no more than this.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cdf {
-    /// What was measured.
     pub x: Axis,
     /// What the shares are shares of, for example "share of messages".
     pub y: String,
-    /// The curves.
     pub curves: Vec<Curve>,
 }
 
-/// One curve of a [`Cdf`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curve {
-    /// Its name.
     pub name: String,
-    /// Its figures.
     pub samples: Samples,
 }
 
-/// The figures of a curve.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Samples {
     /// One figure for each sample.
     Each {
-        /// The figures, in any order.
         values: Vec<f64>,
-        /// Samples that never came to a figure: messages that did not arrive. The curve then ends
-        /// below 100 %.
+        /// Samples that have no figure, such as messages that did not arrive: the curve ends below 100 %.
         never: u64,
     },
     /// Figures with the share of all samples that are no larger.
     Shares(Vec<(f64, f64)>),
 }
 
-/// Figures over time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TimeSeries {
-    /// Time.
     pub x: Axis,
-    /// What changed.
     pub y: Axis,
-    /// The lines.
     pub lines: Vec<Line>,
-    /// How the lines are put together.
-    pub stacking: Stacking,
-    /// Spans of time that are shaded, such as faults.
-    pub bands: Vec<Band>,
-    /// Moments that are marked.
     pub marks: Vec<Mark>,
 }
 
-/// One line of a [`TimeSeries`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
-    /// Its name.
     pub name: String,
-    /// Its points, as (x, y).
     pub points: Vec<(f64, f64)>,
 }
 
-/// How the lines of a [`TimeSeries`] are put together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stacking {
-    /// Each for itself.
-    #[default]
-    Lines,
-    /// Each for itself, shaded down to zero.
-    Areas,
-    /// Each on top of the one before, as shares of a whole. All must have the same x.
-    Stacked,
-}
-
-/// A shaded span.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Band {
-    /// Where it begins.
-    pub from: f64,
-    /// Where it ends.
-    pub to: f64,
-    /// What it is.
-    pub label: String,
-}
-
-/// A marked place.
-#[derive(Clone, Debug, PartialEq)]
+/// A marked moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mark {
-    /// Where it is.
     pub at: f64,
-    /// What it is.
     pub label: String,
 }
 
 /// One figure for each of a few categories.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bars {
-    /// What the bars measure.
     pub axis: Axis,
-    /// The bars, from top to bottom.
     pub bars: Vec<Bar>,
 }
 
-/// One bar.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bar {
-    /// The category.
     pub label: String,
-    /// The figure.
     pub value: f64,
     /// From where to where the figure may be.
     pub interval: Option<(f64, f64)>,
 }
 
-/// How many have how much.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Histogram {
-    /// What was measured.
-    pub x: Axis,
-    /// What is counted, for example "keepers".
-    pub y: String,
-    /// The figures.
-    pub bins: Bins,
-    /// Marked places, for example a limit.
-    pub marks: Vec<Mark>,
-}
-
-/// The figures of a [`Histogram`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Bins {
-    /// One figure for each; the bins are found.
-    Each(Vec<f64>),
-    /// Bins that were counted already.
-    Counted(Vec<Bin>),
-}
-
-/// One bin.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bin {
-    /// Its lower end.
-    pub from: f64,
-    /// Its upper end.
-    pub to: f64,
-    /// How many are in it.
-    pub count: u64,
-}
-
 /// What lasted from when until when.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Timeline {
-    /// Time.
     pub x: Axis,
-    /// The rows, from top to bottom.
     pub rows: Vec<Row>,
 }
 
-/// One row of a [`Timeline`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Whose row it is.
     pub name: String,
-    /// What happened there.
     pub spans: Vec<Span>,
 }
 
-/// Something that lasted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Span {
-    /// When it began.
     pub from: f64,
-    /// When it ended, if it did.
+    /// `None` if it did not end.
     pub to: Option<f64>,
-    /// What it was, in few words; may be empty. Left out where there is no room for it.
     pub label: String,
-    /// What sort of thing it was.
     pub tone: Tone,
 }
 
-/// What sort of thing a [`Span`] is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tone {
-    /// Something that goes on: drawn plain.
-    #[default]
-    Plain,
-    /// Something that was broken: drawn dark.
+    /// Something is broken: drawn dark.
     Fault,
-    /// Somebody who was not there: drawn hatched.
+    /// Somebody is not there: drawn hatched.
     Away,
 }
 
-/// Points on a plane or a map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scatter {
-    /// From left to right.
-    pub x: Axis,
-    /// Upwards.
-    pub y: Axis,
-    /// The points, in groups that have a name, such as regions.
-    pub groups: Vec<Group>,
-    /// Whether it is a map: both directions then have one scale, and no figures stand beside them.
-    pub map: bool,
-}
-
-/// Points that have a name together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Group {
-    /// Their name.
-    pub name: String,
-    /// The points, as (x, y).
-    pub points: Vec<(f64, f64)>,
-}
-
-/// Figures in rows and columns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
-    /// The columns; the first names the rows.
     pub columns: Vec<Column>,
-    /// The rows. Cells that are missing at the end of a row are empty.
+    /// Cells that are missing at the end of a row are empty.
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// One column of a [`Table`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Column {
-    /// The heading.
     pub heading: String,
-    /// On which side its cells are flush.
-    pub align: Align,
+    /// Whether its cells are flush on the right.
+    pub numbers: bool,
 }
 
-/// On which side cells are flush.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Align {
-    /// Left, for words.
-    #[default]
-    Left,
-    /// Right, for numbers.
-    Right,
-}
-
-/// One cell of a [`Table`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Cell {
-    /// Nothing.
     Empty,
-    /// Words.
     Text(String),
-    /// A figure.
-    Number {
-        /// The figure.
-        value: f64,
-        /// Its unit.
-        unit: Unit,
-        /// From where to where it may be.
-        interval: Option<(f64, f64)>,
-    },
+    /// A figure, and from where to where it may be.
+    Interval(String, String),
+}
+
+impl Plot {
+    pub fn new(question: impl Into<String>, answer: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            question: question.into(),
+            answer: answer.into(),
+            kind,
+        }
+    }
 }
 
 impl Axis {
-    /// An axis that measures `label` in `unit`.
     pub fn new(label: impl Into<String>, unit: Unit) -> Self {
         Self {
             label: label.into(),
@@ -287,58 +204,41 @@ impl Axis {
         }
     }
 
-    /// The same axis, on which equal distances are equal ratios.
-    pub fn log(mut self) -> Self {
-        self.log = true;
-        self
+    /// The same axis, logarithmic.
+    pub fn log(self) -> Self {
+        Self { log: true, ..self }
     }
 
     /// The same axis, on which at least `from` to `to` is shown.
-    pub fn between(mut self, from: f64, to: f64) -> Self {
-        self.range = Some((from, to));
-        self
+    pub fn between(self, from: f64, to: f64) -> Self {
+        let range = Some((from, to));
+        Self { range, ..self }
     }
 }
 
 impl Column {
-    /// A column of words.
     pub fn words(heading: impl Into<String>) -> Self {
-        Self {
-            heading: heading.into(),
-            align: Align::Left,
-        }
+        let (heading, numbers) = (heading.into(), false);
+        Self { heading, numbers }
     }
 
-    /// A column of numbers.
     pub fn numbers(heading: impl Into<String>) -> Self {
-        Self {
-            heading: heading.into(),
-            align: Align::Right,
-        }
+        let (heading, numbers) = (heading.into(), true);
+        Self { heading, numbers }
     }
 }
 
 impl Cell {
-    /// A cell with words.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A cell with a figure.
     pub fn number(value: f64, unit: Unit) -> Self {
-        Self::Number {
-            value,
-            unit,
-            interval: None,
-        }
+        Self::Text(unit.show(value))
     }
 
-    /// A cell with a figure that may be from `low` to `high`.
     pub fn interval(value: f64, low: f64, high: f64, unit: Unit) -> Self {
-        Self::Number {
-            value,
-            unit,
-            interval: Some((low, high)),
-        }
+        let range = format!("{} to {}", unit.show(low), unit.show(high));
+        Self::Interval(unit.show(value), range)
     }
 }

@@ -1,242 +1,206 @@
-//! Every page is well-formed, its words never lie on each other, and it needs nothing else.
-
-mod strategy;
+//! A page is the template with its data, whatever the data says, and needs nothing else.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use roxmltree::{Document, Node};
+use serde_json::Value;
 
-use crate::labels::Rect;
-use crate::text::width;
-use crate::{Kind, Page, Plot, Replay, Section, Verdict};
+use super::*;
 
-/// All that a page with lines on it is made of.
-const ELEMENTS: [&str; 35] = [
-    "html",
-    "head",
-    "meta",
-    "title",
-    "style",
-    "body",
-    "main",
-    "header",
-    "h1",
-    "p",
-    "span",
-    "b",
-    "dl",
-    "div",
-    "dt",
-    "dd",
-    "section",
-    "h2",
-    "figure",
-    "figcaption",
-    "h3",
-    "svg",
-    "desc",
-    "text",
-    "path",
-    "rect",
-    "g",
-    "footer",
-    "code",
-    "pre",
-    "defs",
-    "pattern",
-    "nav",
-    "a",
-    "small",
-];
+/// One plot of each kind, in which no figure is there twice.
+fn kinds(words: &str) -> [Kind; 5] {
+    let word = || words.to_owned();
+    let axis = |unit| Axis::new(words, unit);
+    let curve = |samples| Curve {
+        name: word(),
+        samples,
+    };
+    let (values, never) = (vec![3.0, 4.0], 5);
+    let span = |from, to, tone| Span {
+        from,
+        to,
+        label: word(),
+        tone,
+    };
+    let cdf = Cdf {
+        x: axis(Unit::Seconds).log().between(1.0, 2.0),
+        y: word(),
+        curves: vec![
+            curve(Samples::Each { values, never }),
+            curve(Samples::Shares(vec![(6.0, 7.0)])),
+        ],
+    };
+    let series = TimeSeries {
+        x: axis(Unit::Share),
+        y: axis(Unit::BytesPerSecond),
+        lines: vec![Line {
+            name: word(),
+            points: vec![(8.0, 9.0), (10.0, f64::NAN)],
+        }],
+        marks: vec![Mark {
+            at: 11.0,
+            label: word(),
+        }],
+    };
+    let bar = Bar {
+        label: word(),
+        value: 12.0,
+        interval: Some((13.0, f64::INFINITY)),
+    };
+    let spans = vec![
+        span(14.0, Some(15.0), Tone::Fault),
+        span(16.0, None, Tone::Away),
+    ];
+    let cells = vec![
+        Cell::text(words),
+        Cell::Empty,
+        Cell::interval(0.19, 0.18, 0.2, Unit::Share),
+        Cell::number(f64::NAN, Unit::Count),
+    ];
+    [
+        Kind::Cdf(cdf),
+        Kind::TimeSeries(series),
+        Kind::Bars(Bars {
+            axis: axis(Unit::Number),
+            bars: vec![bar],
+        }),
+        Kind::Timeline(Timeline {
+            x: axis(Unit::Bytes),
+            rows: vec![Row {
+                name: word(),
+                spans,
+            }],
+        }),
+        Kind::Table(Table {
+            columns: vec![Column::words(words), Column::numbers(words)],
+            rows: vec![cells],
+        }),
+    ]
+}
 
-fn page_of(kind: Kind) -> Page {
+fn page(words: &str) -> Page {
+    let word = || words.to_owned();
+    let plots = kinds(words).map(|kind| Plot::new(words, words, kind));
     Page {
-        title: "a page".into(),
+        title: word(),
         verdict: Verdict {
             passed: true,
-            sentence: "All held.".into(),
+            sentence: word(),
         },
-        facts: vec![("nodes".into(), "20".into())],
+        facts: vec![(word(), word())],
         sections: vec![Section {
-            heading: "one".into(),
-            plots: vec![Plot::new("Is it?", "It is.", kind)],
+            heading: word(),
+            plots: plots.to_vec(),
         }],
         replay: Replay {
-            scenario: "nodes = 20".into(),
-            seed: 7,
-            command: "run".into(),
+            scenario: word(),
+            seed: 17,
+            command: word(),
         },
     }
 }
 
-fn parsed<T>(page: &Page, look: impl FnOnce(&Document<'_>) -> T) -> T {
-    let html = page.html();
-    let body = html
-        .strip_prefix("<!DOCTYPE html>\n")
-        .expect("it says that it is HTML");
-    look(&Document::parse(body).expect("it is XML as well"))
+/// The data of a page, whose rest must be the template.
+fn data(html: &str) -> (&str, Value) {
+    let (before, after) = TEMPLATE.split_once(PLACE).unwrap();
+    let rest = html.strip_prefix(before).unwrap();
+    let json = rest.strip_suffix(after).unwrap();
+    (json, serde_json::from_str(json).unwrap())
 }
 
-fn number(node: Node<'_, '_>, name: &str) -> f64 {
-    node.attribute(name)
-        .map_or(0.0, |value| value.parse().expect("it is a number"))
-}
+const HOSTILE: [&str; 8] = [
+    "</script>",
+    "<!--",
+    "{{page}}",
+    "$&",
+    "\\\"",
+    "\u{202e}",
+    "\u{2067}",
+    "\0",
+];
 
-/// Where a line of text lies.
-fn place(text: Node<'_, '_>) -> Rect {
-    let wide = width(text.text().unwrap_or_default());
-    let x = number(text, "x");
-    let left = match text.attribute("text-anchor") {
-        Some("end") => x - wide,
-        Some("middle") => x - wide / 2.0,
-        _ => x,
-    };
-    Rect {
-        left,
-        top: number(text, "y") - 10.0,
-        width: wide,
-        height: 12.0,
-    }
-}
-
-/// Looks at everything that must hold for any page.
-fn check(page: &Page) {
-    parsed(page, |document| {
-        let ids: Vec<&str> = document
-            .descendants()
-            .filter_map(|node| node.attribute("id"))
-            .collect();
-        let known: BTreeSet<&str> = ids.iter().copied().collect();
-        assert_eq!(known.len(), ids.len(), "ids are unique");
-        for node in document
-            .descendants()
-            .filter(|node| node.has_tag_name("svg"))
-        {
-            check_svg(node, &known);
-        }
-    });
-}
-
-fn check_svg(svg: Node<'_, '_>, known: &BTreeSet<&str>) {
-    assert_eq!(svg.attribute("role"), Some("img"));
-    for (attribute, tag) in [("aria-labelledby", "title"), ("aria-describedby", "desc")] {
-        let id = svg.attribute(attribute).expect("it is named");
-        let named = svg
-            .children()
-            .find(|node| node.has_tag_name(tag))
-            .expect("it has that");
-        assert_eq!(named.attribute("id"), Some(id));
-        assert!(known.contains(id));
-    }
-    let size: Vec<f64> = svg
-        .attribute("viewBox")
-        .expect("it has a size")
-        .split(' ')
-        .map(|number| number.parse().expect("it is a number"))
-        .collect();
-    let [_, _, wide, high] = size[..] else {
-        panic!("a box has four numbers")
-    };
-    assert!(
-        wide > 0.0 && high > 0.0 && high < 4000.0,
-        "{wide} by {high}"
-    );
-    let texts: Vec<(Rect, &str)> = svg
-        .descendants()
-        .filter(|node| node.has_tag_name("text"))
-        .map(|node| (place(node), node.text().unwrap_or_default()))
-        .collect();
-    for (index, (rect, text)) in texts.iter().enumerate() {
-        let within = rect.left >= -0.1 && rect.left + rect.width <= wide + 0.1;
-        assert!(
-            within && rect.top >= -0.1 && rect.top + rect.height <= high,
-            "{text} at {rect:?}"
-        );
-        for (other, words) in &texts[..index] {
-            let shrunk = Rect {
-                left: rect.left + 0.1,
-                width: rect.width - 0.2,
-                ..*rect
-            };
-            assert!(
-                !shrunk.overlaps(other),
-                "{text:?} at {rect:?}, {words:?} at {other:?}"
-            );
-        }
-    }
-    for node in svg.descendants() {
-        for attribute in node.attributes() {
-            let value = attribute.value();
-            assert!(!value.contains("NaN") && !value.contains("inf"), "{value}");
-            let inner = value
-                .strip_prefix("url(#")
-                .and_then(|id| id.strip_suffix(')'));
-            assert!(
-                inner.is_none_or(|id| known.contains(id)),
-                "{value} is not there"
-            );
-        }
-    }
+fn hostile() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(&HOSTILE[..]);
+    proptest::collection::vec(part, 1..5).prop_map(|all| all.concat())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
-    fn any_plot_is_well_formed_and_legible(kind in strategy::kind()) {
-        check(&page_of(kind));
+    fn any_words_stay_words(words in prop_oneof![any::<String>(), hostile()]) {
+        let html = page(&words).html();
+        let (json, read) = data(&html);
+        prop_assert!(!json.contains('<'));
+        let turns = |c: char| ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').any(|turn| turn == c);
+        let shown = words.replace(turns, "\u{fffd}");
+        prop_assert_eq!(read, serde_json::to_value(page(&shown)).unwrap());
+        prop_assert_eq!(&html, &page(&words).html(), "the same page gives the same bytes");
     }
+}
 
-    #[test]
-    fn any_words_stay_words(words in prop_oneof![any::<String>(), strategy::hostile()]) {
-        let mut page = page_of(strategy::with_words(&words));
-        page.title.clone_from(&words);
-        page.verdict.sentence.clone_from(&words);
-        page.facts = vec![(words.clone(), words.clone())];
-        page.sections[0].heading.clone_from(&words);
-        page.sections[0].plots[0].question.clone_from(&words);
-        page.sections[0].plots[0].answer.clone_from(&words);
-        let replay = Replay { scenario: words.clone(), seed: 1, command: words.clone() };
-        page.replay = replay;
-        check(&page);
-        parsed(&page, |document| {
-            for node in document.descendants().filter(Node::is_element) {
-                let name = node.tag_name().name();
-                assert!(ELEMENTS.contains(&name), "{name} comes from the words");
-                assert!(node.attributes().all(|attribute| !attribute.name().starts_with("on")));
+/// Collects all figures, and the names that the script has to know: keys, and what stands for variants.
+fn walk(value: &Value, figures: &mut Vec<f64>, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Number(figure) => figures.extend(figure.as_f64()),
+        Value::Array(all) => all.iter().for_each(|one| walk(one, figures, names)),
+        Value::Object(all) => {
+            for (key, one) in all {
+                names.insert(key.clone());
+                walk(one, figures, names);
             }
-        });
+        }
+        Value::String(word) if word.is_ascii() && word != "-words-" => {
+            names.insert(word.clone());
+        }
+        Value::String(_) | Value::Bool(_) | Value::Null => {}
     }
 }
 
 #[test]
-fn nothing_to_draw_is_said_in_words() {
-    for kind in strategy::empty() {
-        let html = page_of(kind).html();
-        assert!(html.contains("There is nothing to show here"), "{html}");
-        assert!(!html.contains("<svg"));
+fn all_figures_are_there_under_names_that_the_script_knows() {
+    let (mut figures, mut names) = (Vec::new(), BTreeSet::new());
+    let html = page("-words-").html();
+    walk(&data(&html).1, &mut figures, &mut names);
+    figures.sort_by(f64::total_cmp);
+    assert_eq!(figures, (1..=17).map(f64::from).collect::<Vec<_>>());
+    let units = ["bytes", "bytes_per_second", "number", "seconds", "share"];
+    let kinds = ["bars", "cdf", "time_series", "timeline"];
+    let units = units.map(|unit| (unit, format!("case \"{unit}\":")));
+    let kinds = kinds.map(|kind| (kind, format!("\n  {kind}({{ ")));
+    for (name, place) in units.into_iter().chain(kinds) {
+        assert!(names.contains(name) && TEMPLATE.contains(&place), "{place}");
     }
-}
-
-#[test]
-fn what_is_left_out_is_said() {
-    let html = page_of(strategy::with_flaws()).html();
-    assert!(
-        html.contains("2 figures are no numbers and are left out."),
-        "{html}"
-    );
-    assert!(html.contains("There is no figure of &quot;empty&quot;."));
-}
-
-#[test]
-fn a_failure_says_so_first() {
-    let mut page = page_of(strategy::with_words("x"));
-    page.verdict = Verdict {
-        passed: false,
-        sentence: "a message was lost".into(),
+    let script = TEMPLATE.split_once("\"use strict\"").unwrap().1;
+    let known = |name: &&String| {
+        script
+            .split(|c: char| c != '_' && !c.is_alphanumeric())
+            .any(|word| word == *name)
     };
-    let html = page.html();
-    assert!(html.contains("<b>Failed.</b> a message was lost"));
-    assert!(!html.contains("Passed."));
+    let unknown: Vec<_> = names.iter().filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    for cell in ["[\"19\u{a0}%\",\"18\u{a0}% to 20\u{a0}%\"]", "\"\u{2013}\""] {
+        assert!(html.contains(cell), "{cell}");
+    }
+}
+
+#[test]
+fn the_template_needs_nothing_else() {
+    assert_eq!(TEMPLATE.matches(PLACE).count(), 1);
+    assert!(
+        TEMPLATE.contains(
+            "\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\""
+        )
+    );
+    for part in [
+        "http:",
+        "https:",
+        " src=",
+        "@import",
+        "<link",
+        "innerHTML",
+        "eval(",
+    ] {
+        assert!(!TEMPLATE.contains(part), "{part}");
+    }
+    let mut urls = TEMPLATE.split("url(").skip(1);
+    assert!(urls.all(|rest| rest.starts_with('#')));
 }

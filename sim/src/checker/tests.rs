@@ -20,9 +20,9 @@ use super::Checker;
 use crate::{
     clock::{Clock, Instant},
     host::Host,
-    scenario::{self, Disk as DiskOptions, Ms},
     person::{Disk, Fact, Person},
     random::Random,
+    scenario::{self, Disk as DiskOptions, Ms},
 };
 
 const START: UnixMillis = UnixMillis::new(1_780_000_000_000);

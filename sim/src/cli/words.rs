@@ -76,9 +76,7 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
 
 /// Tells what a fault changed, at how many machines, and how often the end came before its own.
 fn changed(effect: &Effect) -> String {
-    let Effect {
-        fault, changed, ..
-    } = effect;
+    let Effect { fault, changed, .. } = effect;
     let at = match effect.machines {
         0 => String::new(),
         1 => " at 1 machine".to_owned(),

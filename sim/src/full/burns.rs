@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restante::control::report::InboxMessage;
+use restante_interface::InboxMessage;
 use restante_proto::limits::MINUTE_MS;
 use restante_proto::time::UnixMillis;
 
@@ -56,8 +56,9 @@ impl Burns {
         if let Some(burn_ms) = shown {
             self.shown.insert((person, message.id.clone()), burn_ms);
         }
-        (asked != shown)
-            .then(|| format!("m{letter} burns after {shown:?} ms, and its sender asked for {asked:?}"))
+        (asked != shown).then(|| {
+            format!("m{letter} burns after {shown:?} ms, and its sender asked for {asked:?}")
+        })
     }
 
     /// Notes that somebody's node knows that these were read.

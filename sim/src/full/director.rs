@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use restante::node::NodeFault;
-use restante_interface::{IdInfo, Refusal, Reply, Request, SendResult};
+use restante_interface::{IdInfo, InboxMessage, Refusal, Reply, Request, SendResult};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
@@ -23,9 +23,9 @@ use crate::clock::Instant;
 use crate::fault::{Effects, Source};
 use crate::observed::Observed;
 use crate::outturn::{self, Outturn};
-use crate::scenario::ENTRIES;
 use crate::random::Random;
 use crate::report::{Effect, Outcome, Report, Tier};
+use crate::scenario::ENTRIES;
 use crate::scenario::Scenario;
 use crate::trace::Trace;
 use crate::workload::{self, Absence};
@@ -512,7 +512,11 @@ impl Director<'_> {
         let machines = self.keepers.iter().chain(&self.people);
         let skewed = machines.filter(|machine| machine.ahead_ms() != 0);
         let ambient = [
-            ("loss", scenario.network.loss.ppm(), self.weather.ambient.lost),
+            (
+                "loss",
+                scenario.network.loss.ppm(),
+                self.weather.ambient.lost,
+            ),
             (
                 "duplicates",
                 scenario.network.duplicates.ppm(),

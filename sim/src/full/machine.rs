@@ -13,9 +13,9 @@ use restante::config::{Config, Serve};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::lane::Lane;
 use restante::net::{Keypair, peer_of};
-use restante::parts::Hold;
-use restante::node::assembly::{self, Ground};
+use restante::node::assembly::{self, Environment};
 use restante::node::{Costs, Lanes, NodeFault, PeerList};
+use restante::parts::Hold;
 use restante::vault::{PassCost, StoreKey, Vault};
 use restante_interface::{IdInfo, Refusal, Reply, Request};
 use restante_proto::keys::SecretKey;
@@ -329,7 +329,7 @@ impl Machine {
             .map_err(|fault| NodeFault::Keeper(format!("{name}: {fault}")))
     }
 
-    fn ground(&self) -> Ground {
+    fn ground(&self) -> Environment {
         let (disk, watch) = (self.disk.clone(), self.watch.clone());
         let keeper = Lane::inline_costing(move || {
             let cost = disk.take_cost();
@@ -350,7 +350,7 @@ impl Machine {
         };
         let (internet, host) = (self.internet.clone(), self.host);
         let colluders = self.colluders.clone();
-        Ground {
+        Environment {
             clock: self.clock,
             lanes,
             costs,

@@ -82,7 +82,13 @@ impl Desk {
     }
 
     /// Sends one letter.
-    pub(super) async fn send(self, letter: usize, to: String, body: Vec<u8>, (ttl_ms, burn_ms): (u64, Option<u64>)) {
+    pub(super) async fn send(
+        self,
+        letter: usize,
+        to: String,
+        body: Vec<u8>,
+        (ttl_ms, burn_ms): (u64, Option<u64>),
+    ) {
         let request = SendRequest {
             to,
             body: Body::new(body),

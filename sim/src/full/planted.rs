@@ -7,9 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 use restante::keeper::store::{KeeperStore, StoreCounters};
 use restante_proto::envelope::id_of;
-use restante_proto::keeper::{
-    Expired, ItemStore as _, StoreError, StoreLayer, StoreOp, StoreOutcome, Usage,
-};
+use restante_proto::keeper::{Expired, StoreError, StoreLayer, StoreOp, StoreOutcome, Usage};
 use restante_proto::limits::HOUR_MS;
 use restante_proto::planted::Planted;
 use restante_proto::request::{Listed, Waiting};
@@ -86,7 +84,9 @@ impl<S: KeeperStore> StoreLayer for HastyStore<S> {
         if !late.is_empty() {
             self.store.apply(now, late)?;
         }
-        let early = ops.iter().all(|op| matches!(op, StoreOp::PutEnvelope { .. }));
+        let early = ops
+            .iter()
+            .all(|op| matches!(op, StoreOp::PutEnvelope { .. }));
         if !early {
             return self.store.apply(now, ops);
         }
@@ -165,7 +165,10 @@ impl<S: KeeperStore> FaultyStore<S> {
     /// Adds what has risen to what is listed and handed over.
     fn raise(&self, now: UnixMillis, op: &StoreOp, outcome: StoreOutcome) -> StoreOutcome {
         let risen = |at: Address| {
-            let risen = self.risen.iter().filter(move |((address, _), _)| *address == at);
+            let risen = self
+                .risen
+                .iter()
+                .filter(move |((address, _), _)| *address == at);
             risen.filter(move |(_, item)| item.expires > now)
         };
         match (op, outcome) {

@@ -26,16 +26,16 @@ use restante_proto::time::UnixMillis;
 use tokio::sync::Notify;
 
 use self::asked::Asked;
-use self::oracle::{Oracle, Finding};
+use self::oracle::{Finding, Oracle};
 use super::since;
 use crate::checker::Cards;
 use crate::clock::Instant;
 use crate::observed::Upkeep;
 
 mod asked;
-mod oracle;
 mod observed;
 mod opening;
+mod oracle;
 #[cfg(test)]
 mod tests;
 
@@ -328,7 +328,7 @@ impl Upkeep {
             self.acks += 1;
         } else {
             self.made += 1;
-            self.made_bytes += (replica.item.len() + replica.warrant.len()) as u64;
+            self.made_bytes += (replica.item.len() + replica.proof.len()) as u64;
         }
     }
 }

@@ -49,7 +49,7 @@ impl Person {
 
     /// Gives the collector an input and does what it says.
     pub(super) fn collect(&mut self, now: UnixMillis, input: collector::Input) {
-        let outputs = self.run.collector.handle(now, input);
+        let outputs = self.run.collector.handle(super::both(now), input);
         let mut opening = Vec::new();
         for output in outputs {
             match output {

@@ -65,7 +65,7 @@ impl Person {
 
     /// Gives the publisher an input and does what it says.
     pub(super) fn publish(&mut self, now: UnixMillis, input: publisher::Input) {
-        let outputs = self.run.publisher.handle(now, input);
+        let outputs = self.run.publisher.handle(super::both(now), input);
         for output in outputs {
             match output {
                 publisher::Output::Make => {

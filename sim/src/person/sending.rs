@@ -209,7 +209,7 @@ impl Person {
             receipts: outgoing.receipts.clone(),
         };
         // A full outbox keeps the envelope on the disk until the next start, as the node does.
-        if let Ok(outputs) = self.run.outbox.add(now, posted) {
+        if let Ok(outputs) = self.run.outbox.add(super::both(now), posted) {
             self.do_outbox(now, outputs);
         }
     }
@@ -234,7 +234,7 @@ impl Person {
 
     /// Gives the outbox an input and does what it says.
     pub(super) fn send_out(&mut self, now: UnixMillis, input: outbox::Input) {
-        let outputs = self.run.outbox.handle(now, input);
+        let outputs = self.run.outbox.handle(super::both(now), input);
         self.do_outbox(now, outputs);
     }
 

@@ -79,6 +79,8 @@ impl AdversaryKind {
 
 impl<'de> Deserialize<'de> for Adversary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        entry(deserializer, |table| parsed(table).map(|kind| Self { kind }))
+        entry(deserializer, |table| {
+            parsed(table).map(|kind| Self { kind })
+        })
     }
 }

@@ -7,9 +7,9 @@ use restante_proto::limits::{DAY_MS, HOUR_MS};
 use restante_sim_population::{self as population, Diurnal, Trace, Weibull};
 use serde::{Deserialize, Serialize};
 
+use super::TIME_MAX;
 use super::check::{Checked, refuse, within};
 use super::units::Ms;
-use super::TIME_MAX;
 
 /// A name such as "ipfs", or a table with the kind as its only key: `{ exponential = { up = "1h", down = "1h" } }`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -67,7 +67,10 @@ impl Churn {
         let path = folder.join(&*file);
         let told = |what: String| format!("{} cannot be read: {what}", path.display());
         let text = fs::read_to_string(&path).map_err(|error| told(error.to_string()))?;
-        *recorded = Some(text.parse().map_err(|error: population::BadTrace| told(error.to_string()))?);
+        *recorded = Some(
+            text.parse()
+                .map_err(|error: population::BadTrace| told(error.to_string()))?,
+        );
         Ok(())
     }
 

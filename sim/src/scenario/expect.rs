@@ -113,10 +113,14 @@ impl FromStr for Key {
         let mut all = QUANTITIES.iter();
         let Some((_, quantity, unit)) = all.find(|(known, _, _)| *known == name) else {
             let known = QUANTITIES.map(|(known, _, _)| known).join(", ");
-            return Err(format!("{key:?} is none of, with _min or _max behind it: {known}"));
+            return Err(format!(
+                "{key:?} is none of, with _min or _max behind it: {known}"
+            ));
         };
         if side == Side::Exactly && *unit != Unit::Messages {
-            return Err(format!("`{name}` is never exact: say `{name}_min` or `{name}_max`"));
+            return Err(format!(
+                "`{name}` is never exact: say `{name}_min` or `{name}_max`"
+            ));
         }
         Ok(Self::Bound(*quantity, side))
     }

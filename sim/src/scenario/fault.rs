@@ -167,7 +167,8 @@ impl Fault {
         within(at(self.kind.lasts_key()), lasts, Ms::ZERO..=TIME_MAX)?;
         if self.times > 1 && self.every <= lasts {
             let every = self.every;
-            let message = format!("it lasts {lasts} and comes again after {every}, before it is over");
+            let message =
+                format!("it lasts {lasts} and comes again after {every}, before it is over");
             return refuse(at("every"), message);
         }
         if self.last() >= latest {
@@ -187,7 +188,10 @@ impl Fault {
         if !allowed.contains(&target) {
             let (got, kind) = (target.name(), self.kind.name());
             let allowed: Vec<&str> = allowed.iter().map(|target| target.name()).collect();
-            let message = format!("{got:?} is none of what {kind} takes: {}", allowed.join(", "));
+            let message = format!(
+                "{got:?} is none of what {kind} takes: {}",
+                allowed.join(", ")
+            );
             return refuse(format_args!("{path}.target"), message);
         }
         let (all, of) = match target {
@@ -269,7 +273,8 @@ impl FaultKind {
         let Self::Clock { ahead, behind, .. } = self else {
             return 0;
         };
-        let signed = |ms: &Option<Ms>| ms.map_or(0, |ms| i64::try_from(ms.get()).unwrap_or(i64::MAX));
+        let signed =
+            |ms: &Option<Ms>| ms.map_or(0, |ms| i64::try_from(ms.get()).unwrap_or(i64::MAX));
         signed(ahead) - signed(behind)
     }
 
@@ -286,7 +291,11 @@ impl FaultKind {
                 latency,
                 ..
             } => {
-                within(format_args!("{path}.latency"), *latency, Ms::ZERO..=DELAY_MAX)?;
+                within(
+                    format_args!("{path}.latency"),
+                    *latency,
+                    Ms::ZERO..=DELAY_MAX,
+                )?;
                 if loss.ppm() + duplicates.ppm() + latency.get() == 0 {
                     return refuse(path, "weather needs `loss`, `duplicates` or `latency`");
                 }

@@ -79,7 +79,15 @@ impl Network {
 
 impl Disk {
     pub(super) fn check(&self, path: &str) -> Checked {
-        within(format_args!("{path}.latency"), self.latency, Ms(1)..=DELAY_MAX)?;
-        within(format_args!("{path}.cap"), self.cap, Bytes(1)..=Bytes(u64::MAX))
+        within(
+            format_args!("{path}.latency"),
+            self.latency,
+            Ms(1)..=DELAY_MAX,
+        )?;
+        within(
+            format_args!("{path}.cap"),
+            self.cap,
+            Bytes(1)..=Bytes(u64::MAX),
+        )
     }
 }

@@ -58,9 +58,7 @@ fn put(
             table.entry(*key).or_insert_with(missing)
         }
         Value::Array(list) => {
-            let is_called = |entry: &Value| {
-                entry.get("name").and_then(Value::as_str) == Some(key)
-            };
+            let is_called = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(key);
             let count = list.len();
             let by_name = list.iter().position(is_called);
             let place = key.parse().ok().or(by_name).filter(|place| *place <= count);

@@ -208,13 +208,23 @@ impl Class {
             let message = "there are no regions: `population.regions` or [[region]] make some";
             return refuse(at("region"), message);
         }
-        within(at("skew"), self.skew.unwrap_or_default(), Ms::ZERO..=SKEW_MAX)?;
+        within(
+            at("skew"),
+            self.skew.unwrap_or_default(),
+            Ms::ZERO..=SKEW_MAX,
+        )?;
         self.churn().check(&at("churn"))?;
-        self.disk.iter().try_for_each(|disk| disk.check(&at("disk")))
+        self.disk
+            .iter()
+            .try_for_each(|disk| disk.check(&at("disk")))
     }
 
     const fn amount_key(&self) -> &'static str {
-        if self.share.is_some() { "share" } else { "count" }
+        if self.share.is_some() {
+            "share"
+        } else {
+            "count"
+        }
     }
 }
 
@@ -235,9 +245,13 @@ pub(super) fn sizes(population: &Population, classes: &[Class]) -> Result<Vec<us
         let left = left(group, population, classes, &sizes);
         let wrong = if all > ONE_PPM {
             let sum = Share(all);
-            Some(format!("the shares of {whose} come to {sum}, which is more than 1"))
+            Some(format!(
+                "the shares of {whose} come to {sum}, which is more than 1"
+            ))
         } else if size == 0 {
-            Some(format!("class {name:?} is nobody: there are {total} {whose}"))
+            Some(format!(
+                "class {name:?} is nobody: there are {total} {whose}"
+            ))
         } else {
             (size > left)
                 .then(|| format!("class {name:?} takes {size} {whose}, and only {left} are left"))
@@ -259,7 +273,9 @@ fn left(group: Group, population: &Population, classes: &[Class], sizes: &[usize
     };
     let own = group.size(population).saturating_sub(taken(group));
     let halves = taken(Group::Senders) + taken(Group::Recipients);
-    let people = population.people.saturating_sub(halves + taken(Group::People));
+    let people = population
+        .people
+        .saturating_sub(halves + taken(Group::People));
     match group {
         Group::Keepers => own,
         Group::People => people,

@@ -47,7 +47,10 @@ impl Typed<'_> {
         let mut tables = Vec::new();
         for typed in self.overrides {
             if paths.len() == OVERRIDES_MAX {
-                return Err(of_override(typed, "there are too many overrides".to_owned()));
+                return Err(of_override(
+                    typed,
+                    "there are too many overrides".to_owned(),
+                ));
             }
             let path = overrides::apply(&mut table, typed);
             paths.push(path.map_err(|what| of_override(typed, what))?);

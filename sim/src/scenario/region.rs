@@ -107,7 +107,11 @@ fn check_round_trips(path: &str, region: &Region, own: &[Region]) -> Checked {
     }
     let row = own.iter().position(|other| other == region).unwrap_or(0);
     for (column, (here, other)) in rtt.iter().zip(own).enumerate() {
-        within(format_args!("{path}.{column}"), *here, Ms::ZERO..=ROUND_TRIP_MAX)?;
+        within(
+            format_args!("{path}.{column}"),
+            *here,
+            Ms::ZERO..=ROUND_TRIP_MAX,
+        )?;
         let there = round_trip(own, column, row);
         if column < row && *here != there {
             let other = &other.name;

@@ -28,40 +28,99 @@ fn set(overrides: &[&str]) -> Result<Scenario, String> {
 
 /// What replaces a part of a scenario that is right, and what is said of it.
 const WRONG_BASE: [(&str, &str, &str); 12] = [
-    ("settle", "setle", "t:3:28: unknown field `setle`, expected one of `duration`"),
+    (
+        "settle",
+        "setle",
+        "t:3:28: unknown field `setle`, expected one of `duration`",
+    ),
     (", people = 4", "", "t:2:14: missing field `people`"),
-    ("people = 4", "people = 1", "t:2:38: 1 is not between 2 and 1000"),
-    ("nodes = 20", "nodes = 4", "t:2:24: 4 is not between 5 and 10000"),
-    ("nodes = 20", "nodes = -1", "t:2:24: invalid value: integer `-1`, expected usize"),
-    ("\"1m\"", "\"-1m\"", "t:4:35: \"-1m\" is not a duration such as \"40ms\", \"30s\" or \"6d\""),
+    (
+        "people = 4",
+        "people = 1",
+        "t:2:38: 1 is not between 2 and 1000",
+    ),
+    (
+        "nodes = 20",
+        "nodes = 4",
+        "t:2:24: 4 is not between 5 and 10000",
+    ),
+    (
+        "nodes = 20",
+        "nodes = -1",
+        "t:2:24: invalid value: integer `-1`, expected usize",
+    ),
+    (
+        "\"1m\"",
+        "\"-1m\"",
+        "t:4:35: \"-1m\" is not a duration such as \"40ms\", \"30s\" or \"6d\"",
+    ),
     ("\"5m\"", "\"11m\"", "t:4:48: 11m is not between 0s and 10m"),
     ("[1, 9]", "[9, 1]", "t:4:67: 1 is not between 9 and 61440"),
-    ("\"6d\"", "\"31d\"", "t:4:85: 1month 13h 26m 24s is not between 1day and 30days"),
+    (
+        "\"6d\"",
+        "\"31d\"",
+        "t:4:85: 1month 13h 26m 24s is not between 1day and 30days",
+    ),
     ("\"6d\"", "\"6\"", "t:4:85: \"6\" is not a duration"),
-    ("\"everybody\"", "\"nobody\"", "t:4:103: unknown variant `nobody`, expected `everybody` or `one-way`"),
-    ("settle = \"30m\"", "settle = \"30m\", start = \"today\"", "t:3:52: \"today\" is not a date such as"),
+    (
+        "\"everybody\"",
+        "\"nobody\"",
+        "t:4:103: unknown variant `nobody`, expected `everybody` or `one-way`",
+    ),
+    (
+        "settle = \"30m\"",
+        "settle = \"30m\", start = \"today\"",
+        "t:3:52: \"today\" is not a date such as",
+    ),
 ];
 
 /// What is added to a scenario that is right, and what is said of it; the added text begins in line 5.
 const WRONG: &[(&str, &str)] = &[
-    ("heavy = 1", "t:5:9: invalid type: integer `1`, expected a boolean"),
+    (
+        "heavy = 1",
+        "t:5:9: invalid type: integer `1`, expected a boolean",
+    ),
     ("nodes = 4", "t:5:1: unknown field `nodes`, expected one of"),
     ("about = \"again\"", "t:5:1: duplicate key"),
     ("[[fault", "t:5:8: unclosed array table, expected `]]`"),
-    ("[network]\nloss = 1.5", "t:6:8: 1.5 is not a share from 0.0 to 1.0"),
-    ("[network]\nloss = nan", "t:6:8: NaN is not a share from 0.0 to 1.0"),
-    ("[network]\nlatency = \"6s\"", "t:6:11: 6s is not between 0s and 5s"),
-    ("[network]\nlatency = 6", "t:6:11: invalid type: a number, expected a duration such as"),
+    (
+        "[network]\nloss = 1.5",
+        "t:6:8: 1.5 is not a share from 0.0 to 1.0",
+    ),
+    (
+        "[network]\nloss = nan",
+        "t:6:8: NaN is not a share from 0.0 to 1.0",
+    ),
+    (
+        "[network]\nlatency = \"6s\"",
+        "t:6:11: 6s is not between 0s and 5s",
+    ),
+    (
+        "[network]\nlatency = 6",
+        "t:6:11: invalid type: a number, expected a duration such as",
+    ),
     ("[disk]\ncap = 0", "t:6:7: 0 is not between 1 and"),
-    ("[disk]\ncap = \"1GB\"", "t:6:7: \"1GB\" is not a size such as 4096, \"64KiB\" or \"16MiB\""),
+    (
+        "[disk]\ncap = \"1GB\"",
+        "t:6:7: \"1GB\" is not a size such as 4096, \"64KiB\" or \"16MiB\"",
+    ),
     (
         "[[away]]\nwho = \"me\"\nfrom = \"1m\"",
         "t:6:7: unknown variant `me`, expected one of `senders`, `recipients`, `everybody`",
     ),
-    ("[[away]]\nwho = \"senders\"\nfrom = \"11m\"", "t:7:8: 11m is not between 0s and 10m"),
+    (
+        "[[away]]\nwho = \"senders\"\nfrom = \"11m\"",
+        "t:7:8: 11m is not between 0s and 10m",
+    ),
     // Faults.
-    ("[[fault]]\nkind = \"crash\"\nat = \"5m\"", "t:5:1: crash: missing field `down`"),
-    ("[[fault]]\nkind = \"crash\"\ndown = \"5m\"", "t:5:1: crash: missing field `at`"),
+    (
+        "[[fault]]\nkind = \"crash\"\nat = \"5m\"",
+        "t:5:1: crash: missing field `down`",
+    ),
+    (
+        "[[fault]]\nkind = \"crash\"\ndown = \"5m\"",
+        "t:5:1: crash: missing field `at`",
+    ),
     ("[[fault]]\nat = \"5m\"", "t:5:1: missing field `kind`"),
     (
         "[[fault]]\nkind = \"flood\"\nat = \"5m\"",
@@ -133,7 +192,10 @@ const WRONG: &[(&str, &str)] = &[
         "t:5:1: it lasts 1m 30s and comes again after 1m, before it is over",
     ),
     // Adversaries.
-    ("[[adversary]]\nkind = \"drop\"", "t:5:1: drop: missing field `share`"),
+    (
+        "[[adversary]]\nkind = \"drop\"",
+        "t:5:1: drop: missing field `share`",
+    ),
     (
         "[[adversary]]\nkind = \"spy\"",
         "t:5:1: spy: unknown variant `spy`, expected one of `drop`, `stale`, `route`, `sybil`",
@@ -142,7 +204,10 @@ const WRONG: &[(&str, &str)] = &[
         "[[adversary]]\nkind = \"drop\"\nshare = 0.2\ncount = 3",
         "t:5:1: drop: unknown field `count`, expected `share`",
     ),
-    ("[[adversary]]\nkind = \"drop\"\nshare = 0.0", "t:7:9: this is a share of nobody"),
+    (
+        "[[adversary]]\nkind = \"drop\"\nshare = 0.0",
+        "t:7:9: this is a share of nobody",
+    ),
     (
         "[[adversary]]\nkind = \"sybil\"\nnear = \"locator\"\nperson = 4",
         "t:8:10: 4 is not between 0 and 3",
@@ -153,7 +218,10 @@ const WRONG: &[(&str, &str)] = &[
         "[[class]]\nname = \"a\"\nkind = \"tablet\"\nshare = 1.0",
         "t:7:8: unknown variant `tablet`, expected one of `server`, `home`, `phone`",
     ),
-    ("[[class]]\nname = \"a\"\nkind = \"home\"", "t:6:8: a class needs `share` or `count`"),
+    (
+        "[[class]]\nname = \"a\"\nkind = \"home\"",
+        "t:6:8: a class needs `share` or `count`",
+    ),
     (
         "[[class]]\nname = \"a\"\nkind = \"home\"\nshare = 0.1\ncount = 1",
         "t:9:9: a class takes `share` or `count`, not both",
@@ -235,7 +303,10 @@ const WRONG: &[(&str, &str)] = &[
         "[[region]]\nname = \"atlantis\"\nshare = 0.5",
         "t:6:8: there is no region called \"atlantis\", only europe,",
     ),
-    ("[[region]]\nname = \"europe\"\nshare = 0.0", "t:7:9: no region has a share"),
+    (
+        "[[region]]\nname = \"europe\"\nshare = 0.0",
+        "t:7:9: no region has a share",
+    ),
     (
         "[[region]]\nname = \"a\"\nshare = 0.5\nrtt = [\"9ms\", \"40ms\"]\n[[region]]\nname = \"b\"\nshare = 0.5",
         "t:9:1: region \"b\" needs `rtt`, as the others have it",
@@ -260,7 +331,10 @@ const WRONG: &[(&str, &str)] = &[
         "[expect]\nfound_min = 3",
         "t:6:1: \"found_min\" is none of, with _min or _max behind it: written, stored,",
     ),
-    ("[expect]\nlost = -1", "t:6:8: invalid value: integer `-1`, expected u64"),
+    (
+        "[expect]\nlost = -1",
+        "t:6:8: invalid value: integer `-1`, expected u64",
+    ),
     (
         "[expect]\nshown_after_p99_max = 2",
         "t:6:23: invalid type: a number, expected a duration such as",
@@ -345,10 +419,22 @@ fn the_protocol_tier_refuses_what_it_does_not_have() {
     let fault = "[[fault]]\nat = \"5m\"\n";
     for (added, missing) in [
         ("kind = \"crash\"\ndown = \"30s\"", None),
-        ("kind = \"crash\"\ndown = \"30s\"\ntarget = \"people\"", Some("crashes of people")),
-        ("kind = \"disk\"\nlasts = \"1m\"\nwhat = \"full\"", Some("disk faults")),
-        ("kind = \"kill\"\n[[adversary]]\nkind = \"drop\"\nshare = 0.2", Some("adversaries")),
-        ("kind = \"suspend\"\nlasts = \"1m\"", Some("suspended processes")),
+        (
+            "kind = \"crash\"\ndown = \"30s\"\ntarget = \"people\"",
+            Some("crashes of people"),
+        ),
+        (
+            "kind = \"disk\"\nlasts = \"1m\"\nwhat = \"full\"",
+            Some("disk faults"),
+        ),
+        (
+            "kind = \"kill\"\n[[adversary]]\nkind = \"drop\"\nshare = 0.2",
+            Some("adversaries"),
+        ),
+        (
+            "kind = \"suspend\"\nlasts = \"1m\"",
+            Some("suspended processes"),
+        ),
     ] {
         let scenario = read(&format!("{fault}{added}")).unwrap();
         assert_eq!(scenario.missing_on(Tier::Full), None, "{added}");
@@ -372,7 +458,10 @@ fn a_class_is_what_its_kind_is_unless_it_says_otherwise() {
     assert_eq!((home.nat(), home.link()), (Nat::Cone, Link::HOME));
     assert_eq!((home.churn(), home.ends), (Churn::Diurnal, Ends::Crashes));
     assert_eq!((phone.nat(), phone.link()), (Nat::Cone, Link::VEILID));
-    assert_eq!((phone.group(), phone.ends), (Group::Recipients, Ends::Stops));
+    assert_eq!(
+        (phone.group(), phone.ends),
+        (Group::Recipients, Ends::Stops)
+    );
     let stays = population::Churn::exponential(3_600_000, 7_200_000);
     assert_eq!(phone.churn().stays(), Ok(stays.unwrap()));
     assert_eq!(scenario.class_sizes(), [7, 2]);
@@ -395,7 +484,10 @@ fn check_sizes(classes: &[(&str, &str)], sizes: Result<&[usize], &str>) {
 fn shares_that_make_one_make_everybody() {
     let (third, rest) = ("share = 0.333333", "share = 0.333334");
     let keepers = "keepers";
-    check_sizes(&[(keepers, third), (keepers, third), (keepers, rest)], Ok(&[7, 6, 7]));
+    check_sizes(
+        &[(keepers, third), (keepers, third), (keepers, rest)],
+        Ok(&[7, 6, 7]),
+    );
     check_sizes(&[("recipients", "share = 1.0")], Ok(&[5]));
     check_sizes(&[("senders", "share = 0.5")], Ok(&[2]));
 }
@@ -416,7 +508,10 @@ fn no_machine_belongs_to_two_classes() {
         &[("keepers", "count = 21")],
         Err("class \"c0\" takes 21 keepers, and only 20 are left"),
     );
-    check_sizes(&[("keepers", "count = 0")], Err("class \"c0\" is nobody: there are 20 keepers"));
+    check_sizes(
+        &[("keepers", "count = 0")],
+        Err("class \"c0\" is nobody: there are 20 keepers"),
+    );
 }
 
 #[test]
@@ -497,7 +592,10 @@ fn keys_can_be_set_from_outside() {
     .unwrap();
     assert_eq!(scenario.away[0].lasts, Some(Ms(300_000)));
     assert_eq!(scenario.network.loss.ppm(), 250_000);
-    assert_eq!((scenario.population.nodes, scenario.population.people), (30, 6));
+    assert_eq!(
+        (scenario.population.nodes, scenario.population.people),
+        (30, 6)
+    );
     assert_eq!(scenario.about, "two words");
     assert_eq!(scenario.away[1].from, Ms(120_000));
     assert_eq!(scenario.overrides.len(), 6);
@@ -520,8 +618,14 @@ fn a_wrong_override_is_named() {
         ("=3", "this is not PATH=VALUE, such as network.loss=0.1"),
         ("network..loss=0", "the path has an empty key"),
         ("network.los=0.1", "unknown field `los`, expected one of"),
-        ("network.loss=2.0", "2 is not a share from 0.0 to 1.0 in `network.loss`"),
-        ("network.loss=much", "invalid type: string \"much\", expected a share"),
+        (
+            "network.loss=2.0",
+            "2 is not a share from 0.0 to 1.0 in `network.loss`",
+        ),
+        (
+            "network.loss=much",
+            "invalid type: string \"much\", expected a share",
+        ),
         ("away.0.lasts=5x", "\"5x\" is not a duration"),
         ("away.0.lasts=15m", "15m is not between 0s and 10m"),
         (
@@ -529,7 +633,10 @@ fn a_wrong_override_is_named() {
             "\"9\" is neither a place, from 0 to 1, nor the name of one of these",
         ),
         ("workload.bytes=[1, 0]", "0 is not between 1 and 61440"),
-        ("about.x=1", "the path leads into a string, which has no keys"),
+        (
+            "about.x=1",
+            "the path leads into a string, which has no keys",
+        ),
     ] {
         let error = set(&["heavy=true", typed]).unwrap_err();
         let wanted = format!("--set {typed}: {said}");
@@ -538,7 +645,10 @@ fn a_wrong_override_is_named() {
     // What is wrong in the file is said of the file.
     let text = format!("{BASE}[disk]\nlatency = \"0s\"\n");
     let error = Scenario::parse_with("t", &text, None, &["heavy=true".to_owned()]).unwrap_err();
-    assert!(error.to_string().starts_with("t:6:11: 0s is not"), "{error}");
+    assert!(
+        error.to_string().starts_with("t:6:11: 0s is not"),
+        "{error}"
+    );
 }
 
 #[test]

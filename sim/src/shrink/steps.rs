@@ -167,9 +167,15 @@ fn without_keys(table: &Table) -> Vec<Table> {
 
 /// Leaves out lists of plain values, such as a range from and to.
 fn without_ranges(table: &Table) -> Vec<Table> {
-    let sections = table.iter().filter_map(|(name, section)| Some((name, section.as_table()?)));
+    let sections = table
+        .iter()
+        .filter_map(|(name, section)| Some((name, section.as_table()?)));
     let keys = sections.flat_map(|(name, section)| {
-        let is_range = |value: &Value| value.as_array().is_some_and(|list| !list.iter().any(Value::is_table));
+        let is_range = |value: &Value| {
+            value
+                .as_array()
+                .is_some_and(|list| !list.iter().any(Value::is_table))
+        };
         let ranges = section.iter().filter(move |(_, value)| is_range(value));
         ranges.map(move |(key, _)| (name, key))
     });

@@ -76,7 +76,6 @@ fn keepers_change(scenario: &Scenario) -> bool {
         FaultKind::Weather { .. } => false,
         _ => true,
     };
-    let comes_and_goes =
-        scenario.population.churn != Churn::Always || !scenario.classes.is_empty();
+    let comes_and_goes = scenario.population.churn != Churn::Always || !scenario.classes.is_empty();
     comes_and_goes || !scenario.adversaries.is_empty() || faults.any(changes)
 }

@@ -1,11 +1,6 @@
 //! What a scenario decides before anything happens: who is there, and what is to come.
 
-use restante_proto::{
-    account::Identity,
-    keys::SecretKey,
-    limits::MINUTE_MS,
-    time::UnixMillis,
-};
+use restante_proto::{account::Identity, keys::SecretKey, limits::MINUTE_MS, time::UnixMillis};
 
 use super::{SETTLE_MS, World, event::Event};
 use crate::{

@@ -91,7 +91,9 @@ pub(super) fn op_of(op: &StoreOp) -> String {
         StoreOp::PutChunk { .. } | StoreOp::Chunk { .. } | StoreOp::DeleteChunk { .. } => {
             "chunk".to_owned()
         }
-        StoreOp::ApplyTombstone(replica) => format!("apply tombstone {}", ItemId::new(replica.key.name)),
+        StoreOp::ApplyTombstone(replica) => {
+            format!("apply tombstone {}", ItemId::new(replica.key.name))
+        }
         StoreOp::Export { keys } => format!("export {}", keys.len()),
         StoreOp::Lacking { elements } => format!("compare {}", elements.len()),
     }

@@ -11,6 +11,9 @@ use restante_proto::message::Grant;
 use restante_proto::person::{IdCost, RecordKey};
 use restante_proto::time::{Epoch, UnixMillis};
 
+#[cfg(test)]
+mod tests;
+
 /// How old a contact's card may be before it is looked up again, in milliseconds: a day, after which there is a fresh
 /// prekey, and an hour.
 pub const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;

@@ -7,6 +7,9 @@ use restante_proto::account::{PersonId, account_hash};
 use restante_proto::keys::PublicKey;
 use restante_proto::person::IdFault;
 
+#[cfg(test)]
+mod tests;
+
 /// Somebody as a person typed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {

@@ -80,3 +80,20 @@ fn a_month_asleep_ends_with_the_next_breath() {
     assert!(world.texts(1).contains("good morning"));
     assert_eq!(world.spins, 0);
 }
+
+#[test]
+fn a_cards_sequence_grows_although_the_clock_went_back() {
+    let mut world = World::new(13, 2, 6);
+    world.people[1].ahead_ms = i64::try_from(8 * DAY_MS).unwrap();
+    world.restart(1);
+    world.run(3 * MINUTE_MS);
+    let before = world.people[1].disk.rows().card.clone().unwrap();
+    world.people[1].ahead_ms = 0;
+    world.run(15 * MINUTE_MS);
+    let after = world.people[1].disk.rows().card.clone().unwrap();
+    assert!(after.issued < before.issued, "a card of the present is made");
+    assert!(after.sequence > before.sequence);
+    world.send(0, 1, "found");
+    world.run(MINUTE_MS);
+    assert!(world.texts(1).contains("found"));
+}

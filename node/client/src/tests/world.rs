@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rand_core::Rng as _;
 use restante_interface::{
     Body, ContactState, InboxMessage, InboxRequest, Refusal, Reply, Request as Call, SendRequest,
     SendResult,

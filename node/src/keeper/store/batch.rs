@@ -189,7 +189,9 @@ impl<'tx> Batch<'tx> {
     /// Adds a row to a pack and to the sums, and to nothing else.
     fn append(&mut self, row: &Row<'_>) -> Pointer {
         let pointer = self.open.append(row, &mut self.sums.next);
-        self.sums.usage.add(row.key.kind, u64::from(pointer.size_bytes));
+        self.sums
+            .usage
+            .add(row.key.kind, u64::from(pointer.size_bytes));
         self.changed = true;
         pointer
     }
@@ -203,7 +205,9 @@ impl<'tx> Batch<'tx> {
         };
         self.changed = true;
         if self.open.subtract(key.kind, pointer) {
-            self.sums.usage.subtract(key.kind, u64::from(pointer.size_bytes));
+            self.sums
+                .usage
+                .subtract(key.kind, u64::from(pointer.size_bytes));
             return Ok(());
         }
         let at = pointer.pack();
@@ -212,7 +216,9 @@ impl<'tx> Batch<'tx> {
             // Its pack went when everything in it had expired.
             return Ok(());
         };
-        self.sums.usage.subtract(key.kind, u64::from(pointer.size_bytes));
+        self.sums
+            .usage
+            .subtract(key.kind, u64::from(pointer.size_bytes));
         let mut tally = before;
         tally.subtract(key.kind, pointer);
         if tally.rows() == 0 {
@@ -299,9 +305,9 @@ impl Rows for Batch<'_> {
 }
 
 impl RowsMut for Batch<'_> {
-    fn has_room(&mut self, grown_bytes: u64, payload_bytes: usize, warrant_bytes: usize) -> bool {
+    fn has_room(&mut self, grown_bytes: u64, payload_bytes: usize, proof_bytes: usize) -> bool {
         let used = used_bytes(self.sums.pack_bytes, self.sums.lines);
-        let row_bytes = ROW_HEADER_BYTES + payload_bytes + warrant_bytes;
+        let row_bytes = ROW_HEADER_BYTES + payload_bytes + proof_bytes;
         let Self {
             sums, room, free, ..
         } = self;

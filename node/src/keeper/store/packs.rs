@@ -10,7 +10,7 @@ use restante_proto::{
 use super::{
     room::{FreePages, capacity_of, is_shared, order_of, page_bytes},
     tables::{
-        TOMBSTONES_FROM, Pointer, ROW_BYTES_MAX, Row, SPAN_MS, TallyValue, due_of, next_mark,
+        Pointer, ROW_BYTES_MAX, Row, SPAN_MS, TOMBSTONES_FROM, TallyValue, due_of, next_mark,
     },
 };
 

@@ -110,7 +110,10 @@ where
         end: UnixMillis,
         visit: &mut dyn FnMut(&ElementKey, Pointer) -> bool,
     ) -> Result<(), Error> {
-        let (first, last) = (first.map(|key| key.to_bytes()), last.map(|key| key.to_bytes()));
+        let (first, last) = (
+            first.map(|key| key.to_bytes()),
+            last.map(|key| key.to_bytes()),
+        );
         let range = (first.as_ref(), last.as_ref());
         for entry in self.index.range::<&[u8; KEY_BYTES]>(range)? {
             let (key, value) = entry?;
@@ -194,6 +197,6 @@ fn content_of(pack: &[u8], key: &ElementKey, pointer: Pointer) -> Option<Content
     is_it.then(|| Content {
         payload: Bytes::copy_from_slice(row.payload),
         deletion_key: row.deletion_key,
-        warrant: Bytes::copy_from_slice(row.warrant),
+        proof: Bytes::copy_from_slice(row.proof),
     })
 }

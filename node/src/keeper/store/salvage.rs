@@ -14,7 +14,7 @@ use restante_proto::{
     card::CardRecord,
     envelope::id_of,
     keeper::{
-        ElementKind, StoreError, Warrant,
+        AdmissionProof, ElementKind, StoreError,
         rules::{DEPOSITED, NEVER_DEPOSITED},
     },
     time::UnixMillis,
@@ -97,7 +97,7 @@ fn read_window(damaged: &dyn StorageBackend, at: u64, length: u64) -> Vec<u8> {
 
 fn is_credible(row: &Row<'_>) -> bool {
     let key = &row.key;
-    if Warrant::decode(row.warrant).is_err() {
+    if AdmissionProof::decode(row.proof).is_err() {
         return false;
     }
     match key.kind {

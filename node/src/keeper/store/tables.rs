@@ -20,7 +20,7 @@
 use redb::TableDefinition;
 use restante_proto::{
     keeper::{
-        ElementKey, WARRANT_BYTES_MAX,
+        ADMISSION_PROOF_BYTES_MAX, ElementKey,
         rules::{self, Line},
     },
     keys::PublicKey,
@@ -74,10 +74,11 @@ pub(super) const TOMBSTONES_FROM: u64 = 1 << 63;
 pub(super) const KEY_BYTES: usize = ElementKey::BYTES;
 /// Begins every row, so that a damaged file can be searched for them.
 pub(super) const ROW_MAGIC: [u8; 8] = *b"\xf1rstrow3";
-/// Length of a row without its warrant and its payload, in bytes.
+/// Length of a row without its proof and its payload, in bytes.
 pub(super) const ROW_HEADER_BYTES: usize = CHECKED_AT + CHECKED_HEADER_BYTES;
 /// Length of the largest row, in bytes.
-pub(super) const ROW_BYTES_MAX: usize = ROW_HEADER_BYTES + WARRANT_BYTES_MAX + PAYLOAD_BYTES_MAX;
+pub(super) const ROW_BYTES_MAX: usize =
+    ROW_HEADER_BYTES + ADMISSION_PROOF_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
 /// The largest item is an envelope or a chunk.
 const PAYLOAD_BYTES_MAX: usize = 65_536;
@@ -170,13 +171,13 @@ pub(super) const fn due_of(expires: UnixMillis) -> u64 {
 /// |-------|--------------------------------------------------------------|
 /// | 8     | [`ROW_MAGIC`]                                                |
 /// | 16    | first half of the BLAKE3 hash of everything after this field |
-/// | 4     | length of the warrant, big-endian                            |
+/// | 4     | length of the proof, big-endian                            |
 /// | 4     | length of the payload, big-endian                            |
 /// | 65    | key: kind, address, name                                     |
 /// | 8     | expiry in milliseconds, big-endian                           |
 /// | 8     | card: its sequence; else zero, big-endian                    |
 /// | 32    | chunk: who may delete it; else zeros                         |
-/// | w     | warrant: what let it in                                      |
+/// | w     | proof: what let it in                                      |
 /// | n     | payload                                                      |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
@@ -184,7 +185,7 @@ pub(super) struct Row<'a> {
     pub(super) expires: UnixMillis,
     pub(super) version: u64,
     pub(super) deletion_key: PublicKey,
-    pub(super) warrant: &'a [u8],
+    pub(super) proof: &'a [u8],
     pub(super) payload: &'a [u8],
 }
 
@@ -196,7 +197,7 @@ impl<'a> Row<'a> {
             expires: row.expires,
             version: row.version,
             deletion_key: row.deletion_key,
-            warrant: &row.warrant,
+            proof: &row.proof,
             payload: &row.payload,
         }
     }
@@ -207,7 +208,7 @@ impl<'a> Row<'a> {
 
     /// Returns how long the row is.
     pub(super) const fn len(&self) -> usize {
-        ROW_HEADER_BYTES + self.warrant.len() + self.payload.len()
+        ROW_HEADER_BYTES + self.proof.len() + self.payload.len()
     }
 
     /// Writes the row to the end of `out`.
@@ -217,13 +218,13 @@ impl<'a> Row<'a> {
         out.reserve(self.len());
         out.extend_from_slice(&ROW_MAGIC);
         out.extend_from_slice(&[0; CHECK_BYTES]);
-        out.extend_from_slice(&length(self.warrant));
+        out.extend_from_slice(&length(self.proof));
         out.extend_from_slice(&length(self.payload));
         out.extend_from_slice(&self.key.to_bytes());
         out.extend_from_slice(&self.expires.get().to_be_bytes());
         out.extend_from_slice(&self.version.to_be_bytes());
         out.extend_from_slice(self.deletion_key.as_bytes());
-        out.extend_from_slice(self.warrant);
+        out.extend_from_slice(self.proof);
         out.extend_from_slice(self.payload);
         let check = check_of(&out[start + CHECKED_AT..]);
         out[start + ROW_MAGIC.len()..start + CHECKED_AT].copy_from_slice(&check);
@@ -233,14 +234,14 @@ impl<'a> Row<'a> {
     pub(super) fn decode_first(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&ROW_MAGIC)?;
         let (check, checked) = rest.split_first_chunk::<CHECK_BYTES>()?;
-        let (warrant, rest) = checked.split_first_chunk::<4>()?;
+        let (proof, rest) = checked.split_first_chunk::<4>()?;
         let (payload, rest) = rest.split_first_chunk::<4>()?;
-        let warrant = usize::try_from(u32::from_be_bytes(*warrant)).ok()?;
+        let proof = usize::try_from(u32::from_be_bytes(*proof)).ok()?;
         let payload = usize::try_from(u32::from_be_bytes(*payload)).ok()?;
-        if warrant > WARRANT_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
+        if proof > ADMISSION_PROOF_BYTES_MAX || payload > PAYLOAD_BYTES_MAX {
             return None;
         }
-        let checked = checked.get(..CHECKED_HEADER_BYTES + warrant + payload)?;
+        let checked = checked.get(..CHECKED_HEADER_BYTES + proof + payload)?;
         let (key, rest) = rest.split_first_chunk::<KEY_BYTES>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first_chunk::<8>()?;
@@ -253,8 +254,8 @@ impl<'a> Row<'a> {
             expires: UnixMillis::new(u64::from_be_bytes(*expires)),
             version: u64::from_be_bytes(*version),
             deletion_key: PublicKey::new(*deletion_key),
-            warrant: rest.get(..warrant)?,
-            payload: rest.get(warrant..warrant + payload)?,
+            proof: rest.get(..proof)?,
+            payload: rest.get(proof..proof + payload)?,
         })
     }
 }

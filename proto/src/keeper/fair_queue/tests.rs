@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{ROUND_COST, QueueBounds, FairQueue};
+use super::{FairQueue, QueueBounds, ROUND_COST};
 use crate::keeper::Source;
 
 const BOUNDS: QueueBounds = QueueBounds {
@@ -48,7 +48,7 @@ fn forget(model: &mut Model, number: u64) -> u64 {
 proptest! {
     #[test]
     fn everything_is_bounded_and_nothing_is_lost_or_turned_around(steps in steps()) {
-        let (mut turns, mut model) = (FairQueue::new(BOUNDS), Model::new());
+        let (mut queue, mut model) = (FairQueue::new(BOUNDS), Model::new());
         for (number, step) in (0..).zip(steps) {
             match step {
                 Step::Push(source, cost) => {
@@ -60,7 +60,7 @@ proptest! {
                         .max()
                         .unwrap_or(0);
                     model.entry(source).or_default().push((number, cost));
-                    if let Err(lost) = turns.push(Source(source), cost, number) {
+                    if let Err(lost) = queue.push(Source(source), cost, number) {
                         let of = forget(&mut model, lost);
                         let own_bound = before.0 >= BOUNDS.source_count
                             || before.1 + cost > BOUNDS.source_cost;
@@ -71,7 +71,7 @@ proptest! {
                     }
                 }
                 Step::Pop(unready) => {
-                    let popped = turns.pop(|source| !unready.contains(&source.0));
+                    let popped = queue.pop(|source| !unready.contains(&source.0));
                     let could = model.iter().any(|(of, line)| {
                         !unready.contains(of) && !line.is_empty()
                     });
@@ -83,25 +83,25 @@ proptest! {
                     }
                 }
                 Step::Discard(part) => {
-                    turns.discard(|number| number % 50 == part);
+                    queue.discard(|number| number % 50 == part);
                     for line in model.values_mut() {
                         line.retain(|(number, _)| number % 50 != part);
                     }
                 }
             }
             model.retain(|_, line| !line.is_empty());
-            let usage = turns.usage();
+            let usage = queue.usage();
             let costs = model.values().flatten().map(|(_, cost)| cost);
             prop_assert_eq!(usage.cost, costs.sum::<u64>());
             prop_assert_eq!(usage.count, model.values().map(Vec::len).sum::<usize>());
             prop_assert_eq!(usage.sources, model.len());
-            prop_assert_eq!(turns.is_empty(), model.is_empty());
+            prop_assert_eq!(queue.is_empty(), model.is_empty());
             prop_assert!(usage.count <= BOUNDS.count && usage.cost <= BOUNDS.cost);
             for line in model.values() {
                 prop_assert!(line.len() <= BOUNDS.source_count);
             }
-            prop_assert_eq!(turns.ring.len(), turns.lines.len());
-            prop_assert_eq!(turns.by_cost.len(), turns.lines.len());
+            prop_assert_eq!(queue.ring.len(), queue.lines.len());
+            prop_assert_eq!(queue.by_cost.len(), queue.lines.len());
         }
     }
 
@@ -116,17 +116,17 @@ proptest! {
             source_count: 1_000,
             source_cost: u64::MAX,
         };
-        let mut turns = FairQueue::new(bounds);
+        let mut queue = FairQueue::new(bounds);
         let mut given = vec![0; costs.len()];
         for (source, cost) in (0..).zip(&costs) {
-            turns.push(Source(source), *cost, ()).unwrap();
-            turns.push(Source(source), *cost, ()).unwrap();
+            queue.push(Source(source), *cost, ()).unwrap();
+            queue.push(Source(source), *cost, ()).unwrap();
         }
         for _ in 0..pops {
-            let (source, ()) = turns.pop(|_| true).unwrap();
+            let (source, ()) = queue.pop(|_| true).unwrap();
             let which = usize::try_from(source.0).unwrap();
             given[which] += costs[which];
-            turns.push(source, costs[which], ()).unwrap();
+            queue.push(source, costs[which], ()).unwrap();
         }
         let (least, most) = (given.iter().min().unwrap(), given.iter().max().unwrap());
         prop_assert!(most - least <= ROUND_COST + 2 * COST_MAX, "{given:?}");
@@ -139,18 +139,18 @@ proptest! {
         cost in 1..=ROUND_COST,
     ) {
         let bounds = QueueBounds { count: 10_000, ..BOUNDS };
-        let mut turns = FairQueue::new(QueueBounds { cost: u64::MAX, source_cost: u64::MAX, ..bounds });
+        let mut queue = FairQueue::new(QueueBounds { cost: u64::MAX, source_cost: u64::MAX, ..bounds });
         for (source, each) in (1..).zip(&loud) {
             for _ in 0..BOUNDS.source_count {
-                turns.push(Source(source), *each, ()).unwrap();
+                queue.push(Source(source), *each, ()).unwrap();
             }
         }
         for _ in 0..before.min(loud.len() * (BOUNDS.source_count - 1)) {
-            turns.pop(|_| true).unwrap();
+            queue.pop(|_| true).unwrap();
         }
-        turns.push(Source(0), cost, ()).unwrap();
+        queue.push(Source(0), cost, ()).unwrap();
         let mut given = BTreeMap::new();
-        while let Some((Source(source), ())) = turns.pop(|_| true) {
+        while let Some((Source(source), ())) = queue.pop(|_| true) {
             let Some(which) = usize::try_from(source).unwrap().checked_sub(1) else {
                 break;
             };
@@ -171,21 +171,21 @@ fn a_full_room_takes_a_newcomer_and_the_loudest_loses_its_last() {
         source_count: 4,
         source_cost: 1_000,
     };
-    let mut turns = FairQueue::new(bounds);
+    let mut queue = FairQueue::new(bounds);
     for number in 0..4 {
-        turns.push(Source(1), 10, number).unwrap();
+        queue.push(Source(1), 10, number).unwrap();
     }
-    assert_eq!(turns.push(Source(2), 10, 4), Err(3), "the loudest's last");
+    assert_eq!(queue.push(Source(2), 10, 4), Err(3), "the loudest's last");
     assert_eq!(
-        turns.push(Source(1), 10, 5),
+        queue.push(Source(1), 10, 5),
         Err(5),
         "it may not take another's"
     );
     // Two each: nobody is louder than a second one of the newcomer would make it.
-    assert_eq!(turns.push(Source(2), 10, 6), Err(2));
-    assert_eq!(turns.push(Source(2), 10, 7), Err(7));
+    assert_eq!(queue.push(Source(2), 10, 6), Err(2));
+    assert_eq!(queue.push(Source(2), 10, 7), Err(7));
     assert_eq!(
-        turns.push(Source(3), 900, 8),
+        queue.push(Source(3), 900, 8),
         Err(8),
         "it takes the room of many"
     );

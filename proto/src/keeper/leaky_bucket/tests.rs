@@ -38,10 +38,7 @@ fn beyond_those_remembered_newcomers_go_free_and_the_idle_are_forgotten() {
     buckets.take(NOW, 'c', 60);
     assert_eq!(buckets.len(), 2);
     assert!(buckets.allows(NOW, 'c', 60));
-    assert!(
-        !buckets.allows(NOW, 'b', 1),
-        "who is remembered stays so"
-    );
+    assert!(!buckets.allows(NOW, 'b', 1), "who is remembered stays so");
     let half = NOW.plus(HOUR_MS / 2);
     buckets.take(half, 'c', 60);
     assert!(

@@ -145,10 +145,12 @@ fn offer<R: Rows>(
         Some(acked) => Some(acked).filter(|acked| acked.is_deposited()),
         None => live(rows, now, &ElementKey::envelope(address, id))?,
     };
-    Ok(held.map_or(StoreOutcome::Unknown, |line| StoreOutcome::Held {
-        until: line.expires(),
-        new: false,
-    }))
+    Ok(
+        held.map_or(StoreOutcome::Unknown, |line| StoreOutcome::Held {
+            until: line.expires(),
+            new: false,
+        }),
+    )
 }
 
 fn list<R: Rows>(
@@ -239,7 +241,7 @@ fn export<R: Rows>(
         } else {
             content.payload
         };
-        bytes += item.len() + content.warrant.len() + REPLICA_HEAD_BYTES;
+        bytes += item.len() + content.proof.len() + REPLICA_HEAD_BYTES;
         if bytes > REPLICAS_BYTES_MAX {
             break;
         }
@@ -248,7 +250,7 @@ fn export<R: Rows>(
             until: line.expires(),
             item,
             deposited: key.kind == ElementKind::Ack && line.is_deposited(),
-            warrant: content.warrant,
+            proof: content.proof,
         });
     }
     Ok(StoreOutcome::Replicas(replicas))

@@ -14,7 +14,7 @@ use crate::{
     context,
     keeper::{
         budget::{Budget, MailboxUse, Placement, place_envelope},
-        element::{ElementKey, ElementKind, Replica, WARRANT_BYTES_MAX, Warrant},
+        element::{ADMISSION_PROOF_BYTES_MAX, AdmissionProof, ElementKey, ElementKind, Replica},
         store::{StoreOp, StoreOutcome},
     },
     keys::{PublicKey, Signature},
@@ -41,26 +41,26 @@ pub fn apply<R: RowsMut>(
             bytes,
             expires,
             budget,
-            warrant,
+            proof,
         } => {
-            let row = Row::new(expires, bytes, warrant);
+            let row = Row::new(expires, bytes, proof);
             put_envelope(rows, now, (address, id), row, budget)
         }
         StoreOp::PutCard {
             record,
             stamped,
-            warrant,
-        } => put_card(rows, now, &record, stamped, warrant),
+            proof,
+        } => put_card(rows, now, &record, stamped, proof),
         StoreOp::PutChunk {
             address,
             bytes,
             expires,
             deletion_key,
-            warrant,
+            proof,
         } => {
             let row = Row {
                 deletion_key,
-                ..Row::new(expires, bytes, warrant)
+                ..Row::new(expires, bytes, proof)
             };
             put_chunk(rows, now, address, row)
         }
@@ -97,8 +97,8 @@ fn put_envelope<R: RowsMut>(
         // Its ack came first; from now on it counts as deposited and acked.
         Some(acked) => {
             let content = rows.content(&ack, acked)?;
-            let warrant = content.map_or_else(Bytes::new, |content| content.warrant);
-            rows.put(ack, Row::tombstone(row.expires, true, warrant))?;
+            let proof = content.map_or_else(Bytes::new, |content| content.proof);
+            rows.put(ack, Row::tombstone(row.expires, true, proof))?;
             Some(row.expires)
         }
         None => live(rows, now, &key)?.map(Line::expires),
@@ -106,7 +106,7 @@ fn put_envelope<R: RowsMut>(
     if let Some(until) = held {
         return Ok(StoreOutcome::Held { until, new: false });
     }
-    let terms = Warrant::decode(&row.warrant).unwrap_or_default();
+    let terms = AdmissionProof::decode(&row.proof).unwrap_or_default();
     let in_use = mailbox_use(rows, address, terms.holder_tag(), budget.count)?;
     let size = row.payload.len();
     match place_envelope(budget, in_use, size as u64, &terms) {
@@ -114,7 +114,7 @@ fn put_envelope<R: RowsMut>(
         Placement::Full => return Ok(StoreOutcome::Refused(Reason::Full)),
         Placement::Unpaid { effort } => return Ok(StoreOutcome::Unpaid { effort }),
     }
-    if !rows.has_room(size as u64, size, row.warrant.len()) {
+    if !rows.has_room(size as u64, size, row.proof.len()) {
         return Ok(StoreOutcome::Refused(Reason::Full));
     }
     let until = row.expires;
@@ -147,7 +147,7 @@ fn put_card<R: RowsMut>(
     now: UnixMillis,
     record: &CardRecord,
     stamped: bool,
-    warrant: Bytes,
+    proof: Bytes,
 ) -> Result<StoreOutcome, R::Error> {
     let until = record.expires;
     let live = read::cards(rows, now, record.locator)?;
@@ -160,18 +160,18 @@ fn put_card<R: RowsMut>(
     let own = live.iter().find(|held| held.writer == record.writer);
     let replaced = own.map_or(0, |held| held.encode().len());
     let grown = payload.len().saturating_sub(replaced);
-    if grown > 0 && !rows.has_room(grown as u64, payload.len(), WARRANT_BYTES_MAX) {
+    if grown > 0 && !rows.has_room(grown as u64, payload.len(), ADMISSION_PROOF_BYTES_MAX) {
         return Ok(StoreOutcome::Refused(Reason::Full));
     }
     let key = ElementKey::card(record.locator, &record.writer);
     // One stamp is good for all later cards of its writer.
-    let warrant = if stamped || own.is_none() {
-        warrant
+    let proof = if stamped || own.is_none() {
+        proof
     } else {
-        warrant_of(rows, &key)?
+        proof_of(rows, &key)?
     };
     let version = record.sequence;
-    let row = Row::new(until, payload, warrant);
+    let row = Row::new(until, payload, proof);
     rows.put(key, Row { version, ..row })?;
     Ok(StoreOutcome::Held { until, new: true })
 }
@@ -193,7 +193,7 @@ fn put_chunk<R: RowsMut>(
         return Ok(StoreOutcome::Held { until, new: false });
     }
     let size = row.payload.len();
-    if !rows.has_room(size as u64, size, row.warrant.len()) {
+    if !rows.has_room(size as u64, size, row.proof.len()) {
         return Ok(StoreOutcome::Refused(Reason::Full));
     }
     let until = row.expires;
@@ -240,8 +240,8 @@ fn ack<R: RowsMut>(
             }
             None => now.plus(ACK_MEMORY_MS),
         };
-        let warrant = Warrant::of_ack(mailbox, signature).encode();
-        let row = Row::tombstone(until, envelope.is_some(), warrant);
+        let proof = AdmissionProof::of_ack(mailbox, signature).encode();
+        let row = Row::tombstone(until, envelope.is_some(), proof);
         rows.put(ElementKey::ack(address, id), row)?;
     }
     Ok(StoreOutcome::Done)
@@ -269,8 +269,8 @@ fn delete_chunk<R: RowsMut>(
         return Ok(StoreOutcome::Refused(Reason::Full));
     }
     rows.remove(&key)?;
-    let warrant = Warrant::of_deletion(*signature).encode();
-    rows.put(deletion, Row::tombstone(line.expires(), true, warrant))?;
+    let proof = AdmissionProof::of_deletion(*signature).encode();
+    rows.put(deletion, Row::tombstone(line.expires(), true, proof))?;
     Ok(StoreOutcome::Done)
 }
 
@@ -283,7 +283,7 @@ fn apply_ack<R: RowsMut>(
     let ack = replica.key;
     if let Some(known) = live(rows, now, &ack)? {
         if replica.deposited && !known.is_deposited() {
-            rows.put(ack, Row::tombstone(replica.until, true, replica.warrant))?;
+            rows.put(ack, Row::tombstone(replica.until, true, replica.proof))?;
         }
         return Ok(StoreOutcome::Done);
     }
@@ -302,7 +302,7 @@ fn apply_ack<R: RowsMut>(
     let latest = replica.until.min(now.plus(ACK_MEMORY_MS));
     let until = held.map_or(latest, Line::expires);
     let is_deposited = replica.deposited || held.is_some();
-    rows.put(ack, Row::tombstone(until, is_deposited, replica.warrant))?;
+    rows.put(ack, Row::tombstone(until, is_deposited, replica.proof))?;
     Ok(StoreOutcome::Done)
 }
 
@@ -332,7 +332,7 @@ fn apply_deletion<R: RowsMut>(
     }
     let latest = replica.until.min(now.plus(ACK_MEMORY_MS));
     let until = held.map_or(latest, Line::expires);
-    rows.put(deletion, Row::tombstone(until, true, replica.warrant))?;
+    rows.put(deletion, Row::tombstone(until, true, replica.proof))?;
     Ok(StoreOutcome::Done)
 }
 
@@ -361,10 +361,10 @@ fn has_room_for_tombstone<R: RowsMut>(
 }
 
 /// Returns what admitted an item; empty when it is not held, or damaged.
-fn warrant_of<R: RowsMut>(rows: &mut R, key: &ElementKey) -> Result<Bytes, R::Error> {
+fn proof_of<R: RowsMut>(rows: &mut R, key: &ElementKey) -> Result<Bytes, R::Error> {
     let Some(line) = rows.line(key)? else {
         return Ok(Bytes::new());
     };
     let content = rows.content(key, line)?;
-    Ok(content.map_or_else(Bytes::new, |content| content.warrant))
+    Ok(content.map_or_else(Bytes::new, |content| content.proof))
 }

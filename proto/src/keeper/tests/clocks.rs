@@ -132,7 +132,13 @@ fn what_a_source_has_used_up_comes_back_with_time_and_not_with_the_date() {
             let mut office = Office::with(policy, u64::MAX);
             let mut answers = |now: Now| {
                 let outputs = office.ask_at(now, 0, &request);
-                matches!(outputs[..], [Output::Respond { response: Response::Cards(_), .. }])
+                matches!(
+                    outputs[..],
+                    [Output::Respond {
+                        response: Response::Cards(_),
+                        ..
+                    }]
+                )
             };
             let now = both(NOW);
             assert!(answers(now) && answers(now) && !answers(now));

@@ -13,8 +13,7 @@ use crate::{
     keeper::{ConnId, HoldingKind, Input, ItemStore as _, Policy, SWEEP_INTERVAL_MS},
     limits::{
         CAPABILITY_MAILBOX_COUNT_MAX, ENVELOPE_BYTES, GET_COUNT_MAX, HOUR_MS, LISTING_COUNT_MAX,
-        MAILBOX_TOMBSTONES_MAX, SECOND_MS, STAMP_MAILBOX_BYTES_MAX,
-        STAMP_MAILBOX_COUNT_MAX,
+        MAILBOX_TOMBSTONES_MAX, SECOND_MS, STAMP_MAILBOX_BYTES_MAX, STAMP_MAILBOX_COUNT_MAX,
     },
     request::{Reason, Request, Response, Waiting},
     time::UnixMillis,
@@ -379,7 +378,12 @@ fn a_subscription_ends_with_its_connection_or_after_an_hour() {
         office.ask_by(NOW, conn, &subscribe(&mailbox, &owner, NOW));
     }
     assert_eq!(pushed(&mut office, NOW, "one"), 2);
-    assert_eq!(office.keeper.handle(super::both(NOW), Input::Closed(ConnId(1))), []);
+    assert_eq!(
+        office
+            .keeper
+            .handle(super::both(NOW), Input::Closed(ConnId(1))),
+        []
+    );
     assert_eq!(office.keeper.subscriptions(), 1);
     assert_eq!(pushed(&mut office, NOW, "two"), 1);
 
@@ -398,7 +402,12 @@ fn a_subscription_ends_with_its_connection_or_after_an_hour() {
     assert_eq!(office.keeper.subscriptions(), 1, "renewed, not doubled");
     office.timer(half.plus(HOUR_MS));
     assert_eq!(pushed(&mut office, half.plus(HOUR_MS), "five"), 1);
-    assert_eq!(office.keeper.handle(super::both(NOW), Input::Closed(ConnId(1))), []);
+    assert_eq!(
+        office
+            .keeper
+            .handle(super::both(NOW), Input::Closed(ConnId(1))),
+        []
+    );
     assert_eq!(office.keeper.subscriptions(), 0);
     assert_eq!(pushed(&mut office, half.plus(HOUR_MS), "six"), 0);
 }

@@ -290,7 +290,9 @@ fn a_source_with_much_under_way_waits_and_others_do_not() {
     };
     let result = office.store.apply(NOW, vec![op]);
     let result = result.map(|mut outcomes| outcomes.remove(0));
-    let outputs = office.keeper.handle(super::both(NOW), Input::Stored { ticket, result });
+    let outputs = office
+        .keeper
+        .handle(super::both(NOW), Input::Stored { ticket, result });
     assert_eq!(outputs.len(), 1);
     assert!(office.keeper.is_ready_for(super::both(NOW).mono, Source(0)));
     for source in 1..(STORE_OPS_MAX / SOURCE_OPS_MAX) as u64 {
@@ -303,7 +305,9 @@ fn a_source_with_much_under_way_waits_and_others_do_not() {
     drop(office.begin(NOW, 0, request.encode()));
     assert_eq!(office.keeper.load().store_ops, STORE_OPS_MAX);
     assert!(
-        !office.keeper.is_ready_for(super::both(NOW).mono, Source(99)),
+        !office
+            .keeper
+            .is_ready_for(super::both(NOW).mono, Source(99)),
         "all places are taken"
     );
 }
@@ -321,8 +325,16 @@ fn a_source_that_asked_too_often_waits_until_it_may_ask_again() {
         assert!(office.keeper.is_ready_for(super::both(NOW).mono, Source(0)));
         office.ask(NOW, &list(&mailbox, &owner, NOW, None));
     }
-    assert!(!office.keeper.is_ready_for(super::both(NOW).mono.plus(99), Source(0)));
-    assert!(office.keeper.is_ready_for(super::both(NOW).mono.plus(100), Source(0)));
+    assert!(
+        !office
+            .keeper
+            .is_ready_for(super::both(NOW).mono.plus(99), Source(0))
+    );
+    assert!(
+        office
+            .keeper
+            .is_ready_for(super::both(NOW).mono.plus(100), Source(0))
+    );
 }
 
 proptest! {

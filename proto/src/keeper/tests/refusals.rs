@@ -497,7 +497,9 @@ fn after_the_disk_failed_nothing_is_promised_and_what_can_be_read_is_read() {
         panic!()
     };
     let result = Err(StoreError::Io("no space".to_owned()));
-    let outputs = office.keeper.handle(super::both(NOW), Input::Stored { ticket, result });
+    let outputs = office
+        .keeper
+        .handle(super::both(NOW), Input::Stored { ticket, result });
     let (response, _) = office.finish(NOW, NOW, outputs);
     assert!(matches!(response, Response::Refusal(r) if r.reason == Reason::Unavailable));
     assert!(office.keeper.read_only().is_some());
@@ -519,7 +521,9 @@ fn an_answer_of_the_store_counts_once() {
     office.finish(NOW, NOW, outputs);
     let result = Ok(crate::keeper::StoreOutcome::Done);
     assert_eq!(
-        office.keeper.handle(super::both(NOW), Input::Stored { ticket, result }),
+        office
+            .keeper
+            .handle(super::both(NOW), Input::Stored { ticket, result }),
         []
     );
 }

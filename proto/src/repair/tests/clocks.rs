@@ -48,7 +48,9 @@ fn comparisons_come_no_less_often_and_no_more_when_the_date_is_set() {
         world.set_date(hours);
         world.run(3 * HOUR_MS);
         let offices = world.offices.iter();
-        offices.map(|office| office.repair.counters().compared).sum()
+        offices
+            .map(|office| office.repair.counters().compared)
+            .sum()
     };
     let steady = compared(0);
     assert!(steady > 5 * 8, "{steady}");

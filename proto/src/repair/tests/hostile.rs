@@ -118,7 +118,7 @@ fn what_was_not_admitted_elsewhere_is_not_admitted_here() {
             ..sound.clone()
         },
         Replica {
-            warrant: Bytes::new(),
+            proof: Bytes::new(),
             ..sound.clone()
         },
         Replica {

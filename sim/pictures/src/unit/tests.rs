@@ -46,44 +46,6 @@ fn figures_read_as_people_write_them() {
     }
 }
 
-#[test]
-fn ticks_read_alike() {
-    let cases: [(Unit, &[f64], f64, &str); 9] = [
-        (
-            Unit::Seconds,
-            &[0.0, 43_200.0, 86_400.0],
-            43_200.0,
-            "0, 12 h, 24 h",
-        ),
-        (
-            Unit::Seconds,
-            &[0.0, 5400.0, 10_800.0],
-            1800.0,
-            "0, 1:30 h, 3:00 h",
-        ),
-        (
-            Unit::Seconds,
-            &[0.0, 90.0, 180.0],
-            30.0,
-            "0, 1:30 min, 3:00 min",
-        ),
-        (Unit::Seconds, &[0.5, 1.0, 1.5], 0.5, "0.5 s, 1.0 s, 1.5 s"),
-        (Unit::Seconds, &[0.0, 0.2, 0.4], 0.2, "0, 200 ms, 400 ms"),
-        (
-            Unit::Bytes,
-            &[524_288.0, 1_048_576.0],
-            524_288.0,
-            "0.5 MiB, 1.0 MiB",
-        ),
-        (Unit::Count, &[0.0, 250_000.0], 50_000.0, "0, 250 k"),
-        (Unit::Count, &[0.0, 1_500_000.0], 500_000.0, "0, 1.5 M"),
-        (Unit::Share, &[0.995, 1.0], 0.005, "99.5 %, 100.0 %"),
-    ];
-    for (unit, values, step, expected) in cases {
-        assert_eq!(plain(&unit.show_ticks(values, step).join(", ")), expected);
-    }
-}
-
 proptest! {
     #[test]
     fn a_share_reads_as_all_or_nothing_only_if_it_is(share in 1e-7..0.999_999_9_f64) {

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use restante_proto::{
-    ItemId, NodeId, collector::Collector, mailbox::Mailbox, placement::Placement, time::UnixMillis,
+    ItemId, NodeId,
+    collector::Collector,
+    mailbox::Mailbox,
+    placement::Placement,
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 use crate::model::{event::Stint, links::Links};
@@ -14,6 +18,11 @@ const START_MS: u64 = 1_780_000_000_000;
 /// Returns the wall clock's time at a moment of a run.
 pub(crate) const fn wall(now_ms: u64) -> UnixMillis {
     UnixMillis::new(START_MS + now_ms)
+}
+
+/// Returns both times of a moment of the model, in which no clock is wrong.
+pub(crate) const fn both(now_ms: u64) -> Now {
+    Now::new(MonoMillis::new(now_ms), wall(now_ms))
 }
 
 /// Returns the name that the state machines know a node by.

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use restante::keeper::store::{KeeperStore, StoreCounters};
-use restante_proto::keeper::{
-    Expired, ItemStore, StoreError, StoreLayer, StoreOp, StoreOutcome,
-};
+use restante_proto::keeper::{Expired, ItemStore, StoreError, StoreLayer, StoreOp, StoreOutcome};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::HOUR_MS;
 use restante_proto::time::UnixMillis;

@@ -41,7 +41,7 @@ fn put(address: Address) -> StoreOp {
             effort: 0,
             shared: true,
         },
-        warrant: Bytes::new(),
+        proof: Bytes::new(),
     }
 }
 

@@ -14,9 +14,7 @@ use crate::fault::{Source, choose_share};
 use crate::full::adversary::{Character, Colluders, Conduct, Deeds, Witness, grind, node_of};
 use crate::full::machine::{Machine, entry};
 use crate::random::Random;
-use crate::scenario::{
-    AdversaryKind, DiskTrouble, ENTRIES, FaultKind, Near, Scenario, Share,
-};
+use crate::scenario::{AdversaryKind, DiskTrouble, ENTRIES, FaultKind, Near, Scenario, Share};
 
 /// Adversaries, and the witness of what they do.
 #[derive(Default)]

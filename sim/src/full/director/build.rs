@@ -57,11 +57,13 @@ impl<'a> Director<'a> {
         };
         let keepers = (0..scenario.keepers()).map(|number| builder.keeper(number, &mut random));
         let keepers = keepers.collect::<Result<Vec<Machine>, _>>()?;
-        let people = (0..scenario.population.people).map(|number| builder.person(number, &mut random));
+        let people =
+            (0..scenario.population.people).map(|number| builder.person(number, &mut random));
         let people = people.collect::<Result<Vec<Machine>, _>>()?;
         // Apart from everything else, so that a network without messages is otherwise the same.
         let mut writing = Random::of(seed, "full letters");
-        let letters = workload::letters(&scenario.workload, scenario.population.people, &mut writing);
+        let letters =
+            workload::letters(&scenario.workload, scenario.population.people, &mut writing);
         let accounts = people.iter().enumerate();
         let ids = accounts.map(|(number, machine)| machine.create_account(&format!("p{number}")));
         let ids = ids.collect::<Result<Vec<_>, _>>().unwrap_or_default();

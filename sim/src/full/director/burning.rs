@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use restante::control::protocol::{ControlReply, ControlRequest, InboxRequest};
-use restante::control::report::InboxMessage;
+use restante_interface::InboxMessage;
+use restante_interface::{InboxRequest, Reply, Request};
 
 use super::Director;
 use crate::full::machine::Machine;
@@ -43,8 +43,8 @@ async fn whole_inbox(machine: &Machine) -> Option<BTreeSet<String>> {
             all: true,
             after,
         };
-        let answer = machine.ask(ControlRequest::Inbox(request)).await?;
-        let Ok(ControlReply::Inbox(page)) = answer else {
+        let answer = machine.ask(Request::Inbox(request)).await?;
+        let Ok(Reply::Inbox(page)) = answer else {
             return None;
         };
         after = page.messages.last().map(|message| message.id.clone());

@@ -36,7 +36,10 @@ impl Director<'_> {
         if now.0 >= self.scenario.duration_ms() {
             return;
         }
-        let stay = self.classes.stays(who).next(habit, up, now.0, &mut self.random);
+        let stay = self
+            .classes
+            .stays(who)
+            .next(habit, up, now.0, &mut self.random);
         if up && self.machine(who).is_some_and(Machine::is_up) {
             self.go(who).await;
         } else if stay.up {

@@ -177,7 +177,11 @@ impl Director<'_> {
         let Some(lasting) = self.injected.lasting.remove(&serial) else {
             return;
         };
-        let Lasting { number, what, until } = lasting;
+        let Lasting {
+            number,
+            what,
+            until,
+        } = lasting;
         if self.now() < until {
             self.effects.cut_short(Source::Fault(number));
         }

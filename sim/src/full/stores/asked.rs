@@ -2,9 +2,9 @@
 
 use restante_proto::card::CardRecord;
 use restante_proto::envelope::expires_of;
-use restante_proto::keeper::{Budget, ElementKind, Replica, StoreOp, StoreOutcome};
 /// What an item is known by; an envelope and the memory of its ack have the envelope's.
 pub(super) use restante_proto::keeper::ElementKey as Key;
+use restante_proto::keeper::{Budget, ElementKind, Replica, StoreOp, StoreOutcome};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
@@ -77,7 +77,9 @@ impl Asked {
             StoreOp::Ack {
                 address, entries, ..
             } => {
-                let keys = entries.iter().map(|entry| Key::envelope(*address, entry.id));
+                let keys = entries
+                    .iter()
+                    .map(|entry| Key::envelope(*address, entry.id));
                 Self::Ack(keys.collect())
             }
             StoreOp::Cards { locator } => Self::Cards(*locator),

@@ -7,7 +7,7 @@ use restante_proto::keeper::{ElementKind, StoreError, StoreOp, StoreOutcome};
 use restante_proto::time::UnixMillis;
 
 use super::asked::{Key, card_key, item_of};
-use super::oracle::{Oracle, Entry, Finding, State, lost};
+use super::oracle::{Entry, Finding, Oracle, State, lost};
 use super::{ObservedStore, Watch};
 
 impl Watch {

@@ -475,9 +475,11 @@ impl Oracle {
         if more || after.is_some() {
             return Ok(());
         }
-        let held = self.at(ElementKind::Envelope, address).filter(|(key, entry)| {
-            entry.is_live(now) && !entry.is_ack() && !self.doubtful.contains_key(key)
-        });
+        let held = self
+            .at(ElementKind::Envelope, address)
+            .filter(|(key, entry)| {
+                entry.is_live(now) && !entry.is_ack() && !self.doubtful.contains_key(key)
+            });
         let is_listed = |key: &Key| items.iter().any(|item| item.id == item_of(key));
         match held.map(|(key, _)| key).find(|key| !is_listed(key)) {
             Some(key) => Err(lost(key)),

@@ -124,7 +124,7 @@ impl WrongStore {
                     id,
                     bytes,
                     expires,
-                    warrant,
+                    proof,
                     ..
                 },
             ) => {
@@ -140,7 +140,7 @@ impl WrongStore {
                     bytes,
                     expires,
                     budget,
-                    warrant,
+                    proof,
                 };
                 own(now, op)
             }
@@ -231,7 +231,7 @@ fn put(number: u8, expires: UnixMillis) -> (ItemId, StoreOp) {
         bytes,
         expires,
         budget: BUDGET,
-        warrant: Bytes::new(),
+        proof: Bytes::new(),
     };
     (id, op)
 }
@@ -469,7 +469,7 @@ fn a_card_shows_a_prekey_of_its_own_and_gives_way_to_newer_ones_alone() {
     let put = |sequence, prekey| StoreOp::PutCard {
         record: Box::new(card(&identity, sequence, prekey)),
         stamped: true,
-        warrant: Bytes::new(),
+        proof: Bytes::new(),
     };
     let mut scene = Scene::new(Wrong::TakesOldCards);
     let id = identity.person_id(IdCost::CheapForTests);

@@ -102,7 +102,7 @@ impl Scene {
                 effort: 0,
                 shared: true,
             },
-            warrant: world::warrant(1),
+            proof: world::proof(1),
         }
     }
 

@@ -148,7 +148,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     // A tombstone for somebody else's envelope, inside an envelope that is sound.
     let key = ElementKey::ack(address, id_of(&victim));
     let mut forged = Vec::new();
-    let tombstone = rules::Row::tombstone(END, true, world::warrant(0));
+    let tombstone = rules::Row::tombstone(END, true, world::proof(0));
     Row::of(key, &tombstone).encode_into(&mut forged);
     let mut carrier = world::noise(1, 2_048).to_vec();
     carrier[100..100 + forged.len()].copy_from_slice(&forged);
@@ -164,7 +164,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
             effort: 0,
             shared: true,
         },
-        warrant: world::warrant(0),
+        proof: world::proof(0),
     };
     let disk = Disk::instant(1);
     let mut store = model::open(&disk, CAP_BYTES);
@@ -377,7 +377,7 @@ fn filled() -> Vec<u8> {
         ops.push(StoreOp::PutCard {
             record,
             stamped: true,
-            warrant: world::warrant(writer),
+            proof: world::proof(writer),
         });
     }
     for name in 0..4 {
@@ -388,7 +388,7 @@ fn filled() -> Vec<u8> {
             bytes,
             expires: END,
             deletion_key,
-            warrant: world::warrant(name),
+            proof: world::proof(name),
         });
     }
     let signature = restante_proto::keys::Signature::new([0; 64]);

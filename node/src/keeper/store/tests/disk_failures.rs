@@ -131,7 +131,7 @@ fn put(bytes: &Bytes) -> StoreOp {
             effort: 0,
             shared: true,
         },
-        warrant: Bytes::new(),
+        proof: Bytes::new(),
     }
 }
 

@@ -160,7 +160,7 @@ fn what_expired_is_not_served_and_leaves_with_one_sweep() {
             vec![StoreOp::PutCard {
                 record: Box::new(world::card(1, 1, 1, end)),
                 stamped: true,
-                warrant: world::warrant(1),
+                proof: world::proof(1),
             }],
         )
         .unwrap();
@@ -338,7 +338,7 @@ fn a_listing_has_a_thousand_lines_and_says_whether_there_are_more() {
             bytes,
             expires,
             budget,
-            warrant: world::warrant(0),
+            proof: world::proof(0),
         }
     };
     let end = START.plus(MINUTE_MS);
@@ -394,7 +394,7 @@ fn a_mailbox_within_its_budget_takes_one_more() {
             bytes,
             expires: START.plus(9),
             budget,
-            warrant: world::warrant(name),
+            proof: world::proof(name),
         }
     };
     let outcomes = store

@@ -20,7 +20,7 @@ fn row(payload: &[u8]) -> Row<'_> {
         expires: UnixMillis::new(0x0102_0304_0506_0708),
         version: 9,
         deletion_key: PublicKey::new([3; 32]),
-        warrant: b"proof",
+        proof: b"proof",
         payload,
     }
 }

@@ -104,7 +104,7 @@ fn what_ends_during_a_pass_is_left_to_the_next_one() {
             bytes: bytes::Bytes::from_static(b"chunk"),
             expires,
             deletion_key: restante_proto::keys::PublicKey::new([1; 32]),
-            warrant: bytes::Bytes::new(),
+            proof: bytes::Bytes::new(),
         }
     };
     let (soon, later) = (START.plus(MINUTE_MS), START.plus(2 * MINUTE_MS));

@@ -12,8 +12,8 @@ use restante_proto::{
     context,
     envelope::id_of,
     keeper::{
-        Budget, Element, ElementKey, ElementKind, HoldingsPage, ItemStore, Replica, StoreOp,
-        StoreOutcome, Warrant,
+        AdmissionProof, Budget, Element, ElementKey, ElementKind, HoldingsPage, ItemStore, Replica,
+        StoreOp, StoreOutcome,
     },
     keys::{PublicKey, SecretKey, Signature},
     limits::MINUTE_MS,
@@ -65,7 +65,7 @@ impl Draw {
                 StoreOp::PutCard {
                     record,
                     stamped: !self.number.is_multiple_of(5),
-                    warrant: warrant(self.number),
+                    proof: proof(self.number),
                 }
             }
             9 => StoreOp::PutChunk {
@@ -73,7 +73,7 @@ impl Draw {
                 bytes: chunk(self.name),
                 expires,
                 deletion_key: deletion_key(self.number).public(),
-                warrant: warrant(self.number),
+                proof: proof(self.number),
             },
             10 => {
                 let address = chunk_address(self.name);
@@ -149,7 +149,7 @@ impl Draw {
             until,
             item: Bytes::new(),
             deposited: key.kind == ElementKind::Ack && self.number.is_multiple_of(2),
-            warrant: warrant(self.number),
+            proof: proof(self.number),
         }
     }
 
@@ -206,12 +206,12 @@ pub(super) fn put_envelope(address: Address, name: u8, expires: UnixMillis, budg
         bytes,
         expires,
         budget,
-        warrant: warrant(name),
+        proof: proof(name),
     }
 }
 
 /// What admitted an item, different for different numbers.
-pub(super) fn warrant(number: u8) -> Bytes {
+pub(super) fn proof(number: u8) -> Bytes {
     let signature = Signature::new([number; 64]);
     let proof = CapabilityProof {
         holder: PublicKey::new([number % 4 + 1; 32]),
@@ -223,13 +223,13 @@ pub(super) fn warrant(number: u8) -> Bytes {
         solution: Bytes::from_static(b"solution"),
     };
     let has_stamp = number.is_multiple_of(3);
-    let warrant = Warrant {
+    let proof = AdmissionProof {
         signature: Some(signature),
         stamp: has_stamp.then_some(stamp),
         capability: (!has_stamp).then_some(proof),
-        ..Warrant::default()
+        ..AdmissionProof::default()
     };
-    warrant.encode()
+    proof.encode()
 }
 
 /// The mailbox that acks name; no store looks at it.

@@ -13,7 +13,7 @@ use restante_proto::{
 use super::World;
 use crate::model::{
     event::{Event, Question},
-    message::{Message, Receiving, name_of, node_of, wall},
+    message::{Message, Receiving, both, name_of, node_of, wall},
     options::Recipients,
 };
 
@@ -167,11 +167,10 @@ impl World<'_> {
 
     /// Gives the collector an input and does what it says.
     fn collect(&mut self, id: u32, message: &mut Message, input: Input) {
-        let now = wall(self.now_ms);
         let Some(receiving) = &mut message.receiving else {
             return;
         };
-        let mut outputs = VecDeque::from(receiving.collector.handle(now, input));
+        let mut outputs = VecDeque::from(receiving.collector.handle(both(self.now_ms), input));
         while let Some(output) = outputs.pop_front() {
             match output {
                 Output::Find(_) => {
@@ -209,7 +208,7 @@ impl World<'_> {
             return;
         };
         let due = receiving.collector.next_timeout();
-        let due_ms = due.map(|due| self.now_ms + due.since(now));
+        let due_ms = due.map(|due| due.get().max(self.now_ms));
         if let Some(due_ms) = due_ms.filter(|due_ms| *due_ms != receiving.due_ms) {
             receiving.due_ms = due_ms;
             let event = Event::RecipientDue(id, message.recipient_stint);
@@ -256,7 +255,7 @@ impl World<'_> {
         let taken = vec![(message.item, wall(message.expires_ms))];
         let input = Input::Taken(message.mailbox.address(), taken);
         match &mut message.receiving {
-            Some(receiving) => receiving.collector.handle(wall(self.now_ms), input),
+            Some(receiving) => receiving.collector.handle(both(self.now_ms), input),
             None => Vec::new(),
         }
     }

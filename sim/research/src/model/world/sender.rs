@@ -10,7 +10,7 @@ use restante_proto::{
 use super::World;
 use crate::model::{
     event::{Event, Reply, Stint},
-    message::{DeliveryReceipt, Message, Sending, name_of, node_of, wall},
+    message::{DeliveryReceipt, Message, Sending, both, name_of, node_of, wall},
     options::Senders,
 };
 
@@ -24,7 +24,7 @@ impl World<'_> {
         }
         let receipts = std::mem::take(&mut message.receipts);
         let mut placement = Placement::new(message.mailbox.address(), receipts);
-        let steps = placement.on_timer(wall(self.now_ms));
+        let steps = placement.on_timer(both(self.now_ms));
         message.sending = Some(Box::new(Sending {
             placement,
             further: BTreeMap::new(),
@@ -53,7 +53,7 @@ impl World<'_> {
 
     pub(super) fn on_sender_due(&mut self, id: u32, message: &mut Message) {
         if let Some(sending) = &mut message.sending {
-            let steps = sending.placement.on_timer(wall(self.now_ms));
+            let steps = sending.placement.on_timer(both(self.now_ms));
             self.send(id, message, steps);
         }
     }
@@ -90,7 +90,7 @@ impl World<'_> {
             .flatten()
             .map(|node| name_of(*node))
             .collect();
-        let steps = sending.placement.on_near(wall(self.now_ms), &keepers);
+        let steps = sending.placement.on_near(both(self.now_ms), &keepers);
         self.send(id, message, steps);
     }
 
@@ -98,7 +98,6 @@ impl World<'_> {
         let Some(sending) = &mut message.sending else {
             return;
         };
-        let now = wall(self.now_ms);
         // Fewer than the protocol's number are what a smaller network would offer; more are
         // deposited at beside it.
         let offered = if self.options.copies < REPLICAS {
@@ -110,7 +109,7 @@ impl World<'_> {
             .iter()
             .map(|node| name_of(*node))
             .collect();
-        let steps = sending.placement.on_found(now, &keepers);
+        let steps = sending.placement.on_found(both(self.now_ms), &keepers);
         let wanted = sending.found.iter().take(self.options.copies);
         let further = wanted.skip(REPLICAS).copied();
         let further: Vec<u32> = further
@@ -126,7 +125,7 @@ impl World<'_> {
 
     /// Takes a node's answer, or its silence.
     pub(super) fn on_answer(&mut self, id: u32, message: &mut Message, node: u32, reply: Reply) {
-        let (now, until) = (wall(self.now_ms), wall(message.expires_ms));
+        let until = wall(message.expires_ms);
         let Some(sending) = &mut message.sending else {
             return;
         };
@@ -140,9 +139,11 @@ impl World<'_> {
         }
         let keeper = name_of(node);
         let steps = match reply {
-            Reply::Receipt => sending.placement.on_receipt(now, keeper, until),
-            Reply::Unknown => sending.placement.on_unknown(now, keeper),
-            Reply::Failed => sending.placement.on_failed(now, keeper),
+            Reply::Receipt => sending
+                .placement
+                .on_receipt(both(self.now_ms), keeper, until),
+            Reply::Unknown => sending.placement.on_unknown(both(self.now_ms), keeper),
+            Reply::Failed => sending.placement.on_failed(both(self.now_ms), keeper),
         };
         self.send(id, message, steps);
     }
@@ -195,7 +196,7 @@ impl World<'_> {
             return;
         };
         let further = sending.further.values().filter(|has| **has).count();
-        let with = sending.placement.standing(wall(self.now_ms)).with + further;
+        let with = sending.placement.standing(both(self.now_ms)).with + further;
         let of = sending.found.len().min(self.options.copies);
         if message.is_stored || of == 0 || with < receipts_wanted(of) {
             return;
@@ -222,7 +223,7 @@ impl World<'_> {
             message.sender_stint = stint.wrapping_add(1);
             return;
         }
-        let due_ms = self.now_ms + due.since(wall(self.now_ms));
+        let due_ms = due.get().max(self.now_ms);
         if due_ms != sending.due_ms && due_ms < message.expires_ms {
             sending.due_ms = due_ms;
             self.queue.push(due_ms, Event::SenderDue(id, stint));

@@ -47,12 +47,7 @@ impl Storm {
 }
 
 impl Director<'_> {
-    pub(super) fn part(
-        &mut self,
-        number: usize,
-        (keepers, people): (Share, Share),
-        lasts_ms: u64,
-    ) {
+    pub(super) fn part(&mut self, number: usize, (keepers, people): (Share, Share), lasts_ms: u64) {
         let all = (0..self.keepers.len()).map(Party::Keeper).collect();
         let mut them = choose_share(all, keepers, &mut self.random);
         let all = (0..self.people.len()).map(Party::Person).collect();
@@ -116,7 +111,9 @@ impl Director<'_> {
         let usual = self.weather.usual;
         self.calm(Weather {
             loss_ppm: usual.loss_ppm.saturating_add(ppm(worse.loss.ppm())),
-            duplicate_ppm: usual.duplicate_ppm.saturating_add(ppm(worse.duplicates.ppm())),
+            duplicate_ppm: usual
+                .duplicate_ppm
+                .saturating_add(ppm(worse.duplicates.ppm())),
             latency_ms: usual.latency_ms.saturating_add(ppm(worse.latency.get())),
         });
         self.weather.storms += 1;

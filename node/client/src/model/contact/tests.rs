@@ -1,0 +1,65 @@
+use restante_interface::ContactState;
+use restante_proto::account::Identity;
+use restante_proto::keys::SecretKey;
+use restante_proto::message::Grant;
+use restante_proto::person::IdCost;
+use restante_proto::time::{Epoch, UnixMillis};
+
+use super::Contact;
+
+const TODAY: Epoch = Epoch::new(20_000);
+
+fn identity(seed: u8) -> Identity {
+    Identity {
+        account: SecretKey::from_seed(&[seed; 32]),
+        device: SecretKey::from_seed(&[seed ^ 0x55; 32]),
+        handle: "alice".parse().unwrap(),
+    }
+}
+
+/// Returns what the device of `seed` grants from an epoch on.
+fn grant(seed: u8, first: u32) -> Grant {
+    let ours = identity(1);
+    let (account, device) = (ours.account.public(), ours.device.public());
+    Grant::issue(&identity(seed), &account, &device, 0, Epoch::new(first), 16)
+}
+
+fn contact() -> Contact {
+    let identity = identity(2);
+    let id = identity.person_id(IdCost::CheapForTests);
+    Contact::new(
+        identity.account.public(),
+        id,
+        ContactState::Accepted,
+        UnixMillis::new(0),
+    )
+}
+
+#[test]
+fn a_grant_is_taken_when_it_is_newer_and_good() {
+    let mut contact = contact();
+    let device = identity(2).device.public();
+    let mut take = |grant| contact.take_grant(TODAY, device, grant);
+    assert!(take(grant(2, 19_998)));
+    assert!(!take(grant(2, 19_998)), "known already");
+    assert!(!take(grant(2, 19_997)), "an older one");
+    assert!(take(grant(2, 20_000)));
+    assert!(
+        !take(grant(2, 20_001)),
+        "does not cover today, as the one held does"
+    );
+    assert!(!take(grant(2, 20_002)), "begins after tomorrow");
+    let mut damaged = grant(2, 20_000).encode();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(!take(Grant::decode(&damaged).unwrap()));
+}
+
+#[test]
+fn each_device_grants_for_itself() {
+    let mut contact = contact();
+    for seed in [2, 3] {
+        let device = identity(seed).device.public();
+        assert!(contact.take_grant(TODAY, device, grant(seed, 20_000)));
+    }
+    assert_eq!(contact.grants.len(), 2);
+}

@@ -1,0 +1,368 @@
+//! Rows that are read as they were written, and the store beside the disk in memory.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use restante_client::memory::MemoryDisk;
+use restante_client::model::{
+    Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES, Sent,
+    Slot,
+};
+use restante_client::records::{Change, Loaded};
+use restante_interface::{ContactState, DeliveryState};
+use restante_proto::account::{Identity, PersonId};
+use restante_proto::envelope::Envelope;
+use restante_proto::keys::{PublicKey, SecretKey, Signature};
+use restante_proto::limits::DAY_MS;
+use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
+use restante_proto::message::{Grant, MessageId};
+use restante_proto::person::IdCost;
+use restante_proto::prekey::PrekeySecret;
+use restante_proto::request::Admission;
+use restante_proto::stamp::Stamp;
+use restante_proto::time::{Epoch, UnixMillis};
+use restante_proto::{Address, ItemId, NodeId};
+
+use super::rows;
+use super::store::{AccountStore, AccountStoreError, create_account};
+use crate::vault::{PassCost, Vault};
+
+const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
+
+fn person(seed: u8) -> (Identity, PersonId) {
+    let identity = Identity {
+        account: SecretKey::from_seed(&[seed; 32]),
+        device: SecretKey::from_seed(&[seed ^ 0x55; 32]),
+        handle: "alice".parse().unwrap(),
+    };
+    let id = identity.person_id(IdCost::CheapForTests);
+    (identity, id)
+}
+
+fn outgoing(number: u8, payment: Payment) -> OutgoingEnvelope {
+    let mailbox = Mailbox {
+        owner: PublicKey::new([3; 32]),
+        rule: Rule::Stamp,
+        epoch: Epoch::new(20_000),
+    };
+    OutgoingEnvelope {
+        message: MessageId::new([number; 16]),
+        to: PublicKey::new([2; 32]),
+        envelope: Envelope {
+            mailbox,
+            expires: NOW.plus(1_000),
+            bytes: vec![number; 2_048].into(),
+        },
+        payment,
+        receipts: BTreeMap::from([(NodeId::new([9; 32]), NOW)]),
+        awaits_receipt: true,
+    }
+}
+
+fn sent(state: DeliveryState) -> Sent {
+    Sent {
+        to: PublicKey::new([1; 32]),
+        state,
+        sent: NOW,
+        expires: NOW.plus(5),
+    }
+}
+
+fn contact(number: u8) -> Contact {
+    let (identity, id) = person(number);
+    let mut contact = Contact::new(identity.account.public(), id, ContactState::Blocked, NOW);
+    contact.petname = Some("Al".to_owned());
+    contact.sequence = Some(7);
+    contact
+}
+
+/// Returns what a contact's device grants from an epoch on.
+fn grant(number: u8, first: u32) -> Grant {
+    let ours = person(1).0;
+    let (account, device) = (ours.account.public(), ours.device.public());
+    Grant::issue(
+        &person(number).0,
+        &account,
+        &device,
+        0,
+        Epoch::new(first),
+        16,
+    )
+}
+
+fn header(number: u8, expires: UnixMillis) -> Header {
+    let (identity, from) = person(9);
+    Header {
+        sender: identity.account.public(),
+        message: MessageId::new([number; 16]),
+        from,
+        received: NOW,
+        sent: NOW,
+        expires,
+        burn_ms: 0,
+        read: None,
+        file_name: String::new(),
+        slot: Slot([0; SLOT_BYTES]),
+    }
+}
+
+fn message(number: u8, expires: UnixMillis) -> Change {
+    Change::PutMessage {
+        arrival: u64::from(number),
+        header: Box::new(HeaderDraft::new(header(number, expires))),
+        body: vec![number; 100].into(),
+    }
+}
+
+#[test]
+fn an_account_survives_its_row() {
+    let (identity, id) = person(1);
+    let account = Account {
+        identity,
+        node: SecretKey::from_seed(&[8; 32]),
+        id,
+        created: NOW,
+    };
+    let read = rows::account_from_row(&rows::account_to_row(&account)).unwrap();
+    assert_eq!(read.id, account.id);
+    assert_eq!(read.node.public(), account.node.public());
+    let keys = |it: &Account| (it.identity.account.public(), it.identity.device.public());
+    assert_eq!(keys(&read), keys(&account));
+    assert_eq!(read.created, NOW);
+}
+
+#[test]
+fn outgoing_envelopes_survive_their_rows_with_any_payment() {
+    let stamp = Stamp {
+        nonce: [4; 32],
+        solution: vec![5; 1_344].into(),
+    };
+    let proof = CapabilityProof {
+        holder: PublicKey::new([1; 32]),
+        certificate: Signature::new([2; 64]),
+        signature: Signature::new([3; 64]),
+    };
+    let ready = |admission| Payment::Ready(Box::new(admission));
+    let all = [
+        Payment::Due,
+        ready(Admission::Stamp(stamp)),
+        ready(Admission::Capability(proof)),
+    ];
+    for payment in all {
+        let before = outgoing(1, payment);
+        let after = rows::outgoing_from_row(&rows::outgoing_to_row(&before)).unwrap();
+        assert_eq!(before, after);
+    }
+}
+
+#[test]
+fn a_sent_message_survives_its_row_in_every_state() {
+    for state in [
+        DeliveryState::Waiting,
+        DeliveryState::Stored,
+        DeliveryState::Delivered,
+        DeliveryState::Expired,
+    ] {
+        let before = sent(state);
+        assert_eq!(
+            rows::sent_from_row(&rows::sent_to_row(&before)).unwrap(),
+            before
+        );
+    }
+}
+
+#[test]
+fn a_contact_survives_its_row_with_what_each_device_granted() {
+    let mut contact = contact(2);
+    for number in [3, 4] {
+        let device = person(number).0.device.public();
+        contact.grants.insert(device, grant(number, 20_000));
+        contact
+            .granted
+            .insert(device, Epoch::new(u32::from(number)));
+        let read = rows::contact_from_row(&rows::contact_to_row(&contact)).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{contact:?}"));
+        assert_eq!(read.grants, contact.grants);
+    }
+}
+
+proptest! {
+    #[test]
+    fn rows_of_any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _read = rows::account_from_row(&bytes);
+        let _read = rows::contact_from_row(&bytes);
+        let _read = rows::outgoing_from_row(&bytes);
+        let _read = rows::sent_from_row(&bytes);
+        let _read = rows::header_from_row(&bytes);
+        let _read = rows::prekey_from_row(&bytes);
+        let _read = rows::card_from_row(&bytes);
+    }
+}
+
+/// A vault on a real disk with an account in it.
+fn store(folder: &std::path::Path) -> AccountStore {
+    let vault = Vault::create(folder, b"pass", PassCost::CheapForTests, &mut rand::rng()).unwrap();
+    create_account(&vault, "alice".parse().unwrap(), NOW, IdCost::CheapForTests).unwrap();
+    AccountStore::new(vault)
+}
+
+/// Ends the store and opens it again, as a restart does.
+fn restarted(store: AccountStore, folder: &std::path::Path) -> AccountStore {
+    drop(store);
+    AccountStore::new(Vault::open(folder, b"pass", &mut rand::rng()).unwrap())
+}
+
+/// Returns everything that was read, but for slots, which each store names as it likes.
+fn comparable(loaded: &Loaded) -> String {
+    let mut loaded = loaded.clone();
+    for header in loaded.inbox.values_mut() {
+        header.slot = Slot([0; SLOT_BYTES]);
+    }
+    let prekeys: Vec<UnixMillis> = loaded.prekeys.iter().map(|it| it.public().issued).collect();
+    let Loaded {
+        card,
+        stamps,
+        contacts,
+        outgoing,
+        sent,
+        inbox,
+        taken,
+        seen,
+        due,
+        ..
+    } = loaded;
+    format!(
+        "{prekeys:?} {card:?} {stamps:?} {contacts:?} {outgoing:?} {sent:?} {inbox:?} {taken:?} {seen:?} {due:?}"
+    )
+}
+
+/// A change by its kind and the number of the row that it is about.
+fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change> {
+    let named = (PublicKey::new([9; 32]), MessageId::new([number; 16]));
+    let (at, id) = (Address::new([number % 2; 32]), ItemId::new([number; 32]));
+    let until = NOW.plus(u64::from(number) * DAY_MS);
+    let prekey = PrekeySecret::generate(until, &mut rand::rng());
+    let place = u64::from(number);
+    Some(match kind {
+        0 => Change::PutContact(Box::new(contact(number))),
+        1 => Change::DropContact(person(number).0.account.public()),
+        2 => Change::PutOutgoing(Box::new(outgoing(number, Payment::Due))),
+        3 => Change::DropOutgoing(outgoing(number, Payment::Due).envelope.id()),
+        4 => Change::PutSent(named.1, sent(DeliveryState::Stored)),
+        5 => Change::DropSent(named.1),
+        6 if !inbox.contains_key(&place) => message(number, NOW.plus(60 * DAY_MS)),
+        7 => Change::PutHeader(
+            place,
+            Box::new(Header {
+                read: Some(NOW),
+                ..inbox.get(&place)?.clone()
+            }),
+        ),
+        8 => Change::Destroy(place, inbox.get(&place)?.slot),
+        9 => Change::PutTaken(at, id, until),
+        10 => Change::PutSeen(named, until),
+        11 => Change::Forget(until),
+        12 => Change::PutDue(named),
+        13 => Change::DropDue(named),
+        14 => Change::PutCard(Box::new(OwnCard {
+            sequence: place,
+            issued: NOW,
+            records: Vec::new(),
+        })),
+        15 => Change::PutPrekey(prekey),
+        16 => Change::DropPrekey(until),
+        17 => Change::PutStamp(
+            at,
+            Stamp {
+                nonce: [number; 32],
+                solution: vec![1; 8].into(),
+            },
+        ),
+        18 => Change::DropStamp(at),
+        _ => return None,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Any changes in any batches: the vault holds what the disk in memory holds, after restarts too.
+    #[test]
+    fn the_store_holds_what_the_disk_in_memory_holds(
+        batches in prop::collection::vec(prop::collection::vec((0_u8..19, 0_u8..4), 1..6), 1..8),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = store(folder.path());
+        let mut loaded = store.load(NOW).unwrap();
+        let mut model = MemoryDisk::new(loaded.account.clone());
+        for batch in batches {
+            let modelled = model.load(NOW);
+            let mut kinds = std::collections::BTreeSet::new();
+            // One change of a row in a batch, as the core makes them.
+            let batch: Vec<(u8, u8)> = batch.into_iter().filter(|(_, n)| kinds.insert(*n)).collect();
+            let changes = |inbox| batch.iter().filter_map(|(k, n)| change(*k, *n, inbox)).collect();
+            let (real, ideal): (Vec<Change>, Vec<Change>) =
+                (changes(&loaded.inbox), changes(&modelled.inbox));
+            let slots = store.commit(&real).unwrap();
+            prop_assert_eq!(slots.len(), model.commit(&ideal).len());
+            store = restarted(store, folder.path());
+            loaded = store.load(NOW).unwrap();
+            let modelled = model.load(NOW);
+            prop_assert_eq!(comparable(&loaded), comparable(&modelled));
+            let places = |loaded: &Loaded| -> Vec<(u64, Slot)> {
+                loaded.inbox.iter().map(|(place, it)| (*place, it.slot)).collect()
+            };
+            let bodies = store.bodies(&places(&loaded)).unwrap();
+            prop_assert_eq!(bodies, model.bodies(&places(&modelled)));
+        }
+    }
+}
+
+#[test]
+fn what_has_expired_is_destroyed_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let changes = [message(1, NOW.plus(10)), message(2, NOW.plus(60_000))];
+    let slots = store.commit(&changes).unwrap();
+    let store = restarted(store, folder.path());
+    let loaded = store.load(NOW.plus(11)).unwrap();
+    assert_eq!(loaded.inbox.keys().copied().collect::<Vec<_>>(), vec![2]);
+    assert_eq!(store.body(1, slots[0]).unwrap(), None);
+    assert_eq!(store.body(2, slots[1]).unwrap(), Some(vec![2; 100]));
+}
+
+#[test]
+fn a_destroyed_message_cannot_be_read_even_with_its_row_at_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let slots = store.commit(&[message(1, NOW.plus(60_000))]).unwrap();
+    store.commit(&[Change::Destroy(1, slots[0])]).unwrap();
+    assert_eq!(store.body(1, slots[0]).unwrap(), None);
+    let store = restarted(store, folder.path());
+    assert!(store.load(NOW).unwrap().inbox.is_empty());
+}
+
+#[test]
+fn bodies_are_read_until_there_are_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let changes: Vec<Change> = (0..4)
+        .map(|number| Change::PutMessage {
+            arrival: number,
+            header: Box::new(HeaderDraft::new(header(1, NOW.plus(60_000)))),
+            body: vec![1; 30_000].into(),
+        })
+        .collect();
+    let slots = store.commit(&changes).unwrap();
+    let places: Vec<(u64, Slot)> = (0..).zip(slots).collect();
+    assert_eq!(store.bodies(&places).unwrap().len(), 2);
+}
+
+#[test]
+fn a_vault_without_an_account_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let rng = &mut rand::rng();
+    let vault = Vault::create(folder.path(), b"pass", PassCost::CheapForTests, rng).unwrap();
+    let error = AccountStore::new(vault).load(NOW).unwrap_err();
+    assert_eq!(error, AccountStoreError::NoAccount);
+}
