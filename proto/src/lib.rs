@@ -7,6 +7,7 @@
 )]
 
 pub mod account;
+pub mod bucket;
 pub mod card;
 pub mod collector;
 pub mod context;

@@ -1,18 +1,14 @@
-//! A disk against a reference, under the stores it is for, and with every fault it has.
+//! A disk against a reference, through crashes, and with every fault it has.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
 
 use super::{Disk, DiskFile, DiskOptions, Image};
 
 mod crash;
 mod fault;
 mod footprint;
-mod keeper;
 mod model;
 
 /// A clock that goes when it is told to.
@@ -41,10 +37,6 @@ impl Clock {
         let clock = self.clone();
         Disk::from_image(image, seed, DiskOptions::default(), move || clock.now())
     }
-}
-
-fn rng(seed: u64) -> StdRng {
-    StdRng::seed_from_u64(seed)
 }
 
 /// Opens a file that nobody has open.

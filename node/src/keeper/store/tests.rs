@@ -3,7 +3,7 @@
 mod cap;
 mod crash;
 mod damage;
-mod disk;
+mod disk_failures;
 mod model;
 mod rows;
 mod upkeep;

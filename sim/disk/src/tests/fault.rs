@@ -55,6 +55,35 @@ fn a_slow_disk_takes_longer() {
 }
 
 #[test]
+fn every_change_fails_after_so_many_until_the_disk_is_mended() {
+    let (_, disk, file) = started();
+    let synced = disk.sync_count();
+    disk.fail_after(2);
+    file.write(0, &BLOCK).unwrap();
+    file.sync_data().unwrap();
+    for _ in 0..3 {
+        assert!(file.write(0, &BLOCK).is_err() && file.sync_data().is_err());
+        assert!(disk.write_small("list", b"x").is_err());
+        file.read(0, &mut [0; 9]).unwrap();
+    }
+    disk.mend();
+    file.write(0, &BLOCK).unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(disk.sync_count(), synced + 2);
+}
+
+#[test]
+fn an_instant_disk_takes_no_time() {
+    let disk = Disk::instant(1);
+    let file = disk.file("a").unwrap();
+    file.write(0, &BLOCK).unwrap();
+    file.sync_data().unwrap();
+    assert!(disk.take_cost().is_zero());
+    drop(file);
+    assert!(disk.crash().is_nothing());
+}
+
+#[test]
 fn errors_are_counted_and_pass() {
     let (_, disk, file) = started();
     for operation in [Operation::Read, Operation::Write, Operation::Sync] {

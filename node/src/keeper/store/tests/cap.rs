@@ -21,9 +21,9 @@ use tempfile::TempDir;
 
 use super::{
     super::RedbStore,
-    disk::rng,
     world::{self, START, sweep_all},
 };
+use crate::fixture::seeded;
 
 /// The smallest cap that a configuration may have.
 const CAP_BYTES: u64 = 16 << 20;
@@ -49,7 +49,7 @@ impl Scene {
             _folder: folder,
             path,
             store,
-            rng: rng(seed),
+            rng: seeded(seed),
             now: START,
             held: Vec::new(),
             most: 0,

@@ -8,16 +8,17 @@ use restante_proto::{
     keeper::{ItemStore as _, MemoryStore, StoreError, StoreOp},
     time::UnixMillis,
 };
+use restante_sim_disk::{Disk, Faults};
 
 use super::{
     super::{
         Check, OpenError, RedbStore,
         tables::{INDEX, KEY_BYTES, Pointer, PointerValue, TALLIES},
     },
-    disk::{TestDisk, rng},
     model::open,
     world::{Draw, START, picture, put_envelope, sweep_all},
 };
+use crate::fixture::{file, leave_room, seeded};
 
 const CAP_BYTES: u64 = 600_000;
 
@@ -32,7 +33,7 @@ struct Tally {
 
 /// One disk through several lives.
 struct Life {
-    disk: TestDisk,
+    disk: Disk,
     model: MemoryStore,
     /// The index as it lay on the disk when the model was last known to be right.
     index: Vec<Line>,
@@ -62,27 +63,26 @@ fn index_of(store: &RedbStore) -> Result<Vec<Line>, StoreError> {
 
 impl Life {
     fn new(seed: u64) -> Self {
-        let (disk, model) = (TestDisk::default(), MemoryStore::new(CAP_BYTES));
+        let (disk, model) = (Disk::instant(seed), MemoryStore::new(CAP_BYTES));
         drop(open(&disk, CAP_BYTES));
         Self {
             disk,
             model,
             index: Vec::new(),
             now: START,
-            rng: rng(seed),
+            rng: seeded(seed),
         }
     }
 
     /// Works until the power fails, and returns the model as it is if the last batch took place
     /// after all.
     fn work_until_cut(&mut self, tally: &mut Tally) -> MemoryStore {
-        let Ok(mut store) =
-            RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, Check::Trust)
+        let Ok(mut store) = RedbStore::open_with_backend(file(&self.disk), CAP_BYTES, Check::Trust)
         else {
             tally.violations += 1;
             return self.model.clone();
         };
-        self.disk.fail_after(self.rng.random_range(0..120));
+        self.disk.cut_power_after(self.rng.random_range(0..120));
         loop {
             let mut next = self.model.clone();
             self.now = self.now.plus(self.rng.random_range(0..700));
@@ -116,7 +116,7 @@ impl Life {
 
     /// Starts again, with a second cut in the middle of that in some cases.
     fn restart(&mut self, tally: &mut Tally) -> Option<RedbStore> {
-        self.disk = self.disk.after_power_cut(&mut self.rng);
+        self.disk.crash();
         tally.cuts += 1;
         let check = if self.rng.random() {
             Check::Whole
@@ -124,16 +124,16 @@ impl Life {
             Check::Trust
         };
         if self.rng.random_range(0..10) < 4 {
-            self.disk.fail_after(self.rng.random_range(0..12));
+            self.disk.cut_power_after(self.rng.random_range(0..12));
             drop(RedbStore::open_with_backend(
-                self.disk.clone(),
+                file(&self.disk),
                 CAP_BYTES,
                 check,
             ));
-            self.disk = self.disk.after_power_cut(&mut self.rng);
+            self.disk.crash();
             tally.double_cuts += 1;
         }
-        RedbStore::open_with_backend(self.disk.clone(), CAP_BYTES, check).ok()
+        RedbStore::open_with_backend(file(&self.disk), CAP_BYTES, check).ok()
     }
 
     /// Goes on with whichever of the two states the disk is in.
@@ -164,12 +164,15 @@ impl Life {
     }
 }
 
-fn run(seeds: u64, lies_every: Option<u64>) -> Tally {
+fn run(seeds: u64, lies_every: Option<u32>) -> Tally {
     let mut tally = Tally::default();
     for seed in 0..seeds {
         let mut life = Life::new(seed);
         if let Some(every) = lies_every {
-            life.disk.lie(every);
+            life.disk.set_faults(Faults {
+                lying_sync: 1.0 / f64::from(every),
+                ..Faults::default()
+            });
         }
         for _ in 0..6 {
             let next = life.work_until_cut(&mut tally);
@@ -208,10 +211,10 @@ fn a_disk_that_lies_about_syncing_is_noticed() {
 #[test]
 fn a_full_disk_stops_the_store_and_loses_nothing() {
     for room in 0..40 {
-        let disk = TestDisk::default();
+        let disk = Disk::instant(1);
         let mut store = open(&disk, 1 << 30);
         let mut model = MemoryStore::new(1 << 30);
-        disk.leave_room(room);
+        leave_room(&disk, room);
         let mut held = 0;
         let fault = loop {
             let at = restante_proto::Address::new([held; 32]);
@@ -228,7 +231,7 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
         assert_eq!(store.apply(START, vec![again]), Err(StoreError::DiskFull));
         drop(store);
 
-        disk.heal();
+        disk.set_capacity(u64::MAX);
         let mut store = open(&disk, 1 << 30);
         assert_eq!(picture(&mut store, START), picture(&mut model, START));
         assert_eq!(store.usage(), model.usage());
@@ -238,9 +241,9 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
 #[test]
 fn a_full_disk_is_said_to_be_full_when_a_store_is_made() {
     for room in 0..8 {
-        let disk = TestDisk::default();
-        disk.leave_room(room);
-        match RedbStore::open_with_backend(disk, 1 << 30, Check::Trust) {
+        let disk = Disk::instant(1);
+        leave_room(&disk, room);
+        match RedbStore::open_with_backend(file(&disk), 1 << 30, Check::Trust) {
             Ok(_) => assert!(room > 1),
             Err(fault) => assert_eq!(fault, OpenError::Store(StoreError::DiskFull)),
         }

@@ -11,6 +11,7 @@ use restante_proto::{
     limits::MINUTE_MS,
     time::UnixMillis,
 };
+use restante_sim_disk::Disk;
 use tempfile::TempDir;
 
 use super::{
@@ -18,10 +19,10 @@ use super::{
         Check, KeeperStore as _, OpenError, OpenReport, RedbStore,
         tables::{PACKS, ROW_MAGIC, Row},
     },
-    disk::{TestDisk, rng},
     model,
     world::{self, START, picture, put_envelope, sweep_all},
 };
+use crate::fixture::{bytes, disk_with, file, seeded};
 
 const CAP_BYTES: u64 = 1 << 30;
 const END: UnixMillis = START.plus(60 * MINUTE_MS);
@@ -29,7 +30,7 @@ const END: UnixMillis = START.plus(60 * MINUTE_MS);
 #[test]
 fn any_damage_ends_in_a_store_that_works() {
     let sound = filled();
-    let mut rng = rng(1);
+    let mut rng = seeded(1);
     let (mut sound_count, mut salvaged_count, mut saved) = (0, 0, 0);
     for _ in 0..150 {
         let folder = TempDir::new().unwrap();
@@ -87,10 +88,7 @@ fn a_salvaged_store_holds_what_the_damaged_one_held_and_no_more() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keeper.redb");
     let mut bytes = filled();
-    let before = picture(
-        &mut model::open(&TestDisk::with_bytes(bytes.clone()), CAP_BYTES),
-        START,
-    );
+    let before = picture(&mut model::open(&disk_with(&bytes), CAP_BYTES), START);
     // Both commit slots and all that redb knows of the file.
     bytes[..4_096].fill(0);
     fs::write(&path, &bytes).unwrap();
@@ -168,7 +166,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
         },
         proof: world::proof(0),
     };
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = model::open(&disk, CAP_BYTES);
     store
         .apply(START, vec![put(carrier), put(victim.clone())])
@@ -176,7 +174,7 @@ fn rows_hidden_in_an_envelope_are_not_believed() {
     drop(store);
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keeper.redb");
-    let mut bytes = disk.bytes();
+    let mut bytes = bytes(&disk);
     bytes[..4_096].fill(0);
     fs::write(&path, bytes).unwrap();
 
@@ -207,7 +205,7 @@ fn acks_are_salvaged_with_what_is_known_of_their_envelopes() {
         entries: vec![restante_proto::mailbox::AckEntry { id, signature }],
         mailbox: world::mailbox(),
     };
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = model::open(&disk, CAP_BYTES);
     // One whose ack came first, and one where the deposit followed: both rows of it may be found.
     for op in [ack(address), ack(other), put_envelope(other, 0, END, 3)] {
@@ -216,7 +214,7 @@ fn acks_are_salvaged_with_what_is_known_of_their_envelopes() {
     drop(store);
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keeper.redb");
-    let mut bytes = disk.bytes();
+    let mut bytes = bytes(&disk);
     bytes[..4_096].fill(0);
     fs::write(&path, bytes).unwrap();
 
@@ -239,7 +237,7 @@ fn acks_are_salvaged_with_what_is_known_of_their_envelopes() {
 
 #[test]
 fn a_damaged_item_is_left_out_counted_and_dropped() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = model::open(&disk, CAP_BYTES);
     let at = world::address(0);
     store
@@ -249,12 +247,12 @@ fn a_damaged_item_is_left_out_counted_and_dropped() {
         )
         .unwrap();
     drop(store);
-    let mut bytes = disk.bytes();
+    let mut bytes = bytes(&disk);
     let needle = world::envelope(1);
     let place = find(&bytes, &needle[..64]).unwrap();
     bytes[place] ^= 1;
-    let disk = TestDisk::with_bytes(bytes);
-    let mut store = RedbStore::open_with_backend(disk, CAP_BYTES, Check::Trust).unwrap();
+    let disk = disk_with(&bytes);
+    let mut store = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust).unwrap();
 
     let ids = (0..3).map(|name| id_of(&world::envelope(name))).collect();
     let outcomes = store
@@ -283,16 +281,16 @@ fn a_damaged_item_is_left_out_counted_and_dropped() {
 
 #[test]
 fn damage_found_while_running_stops_the_store() {
-    let disk = TestDisk::with_bytes(filled());
+    let disk = disk_with(&filled());
     {
         let database = redb::Builder::new()
-            .create_with_backend(disk.clone())
+            .create_with_backend(file(&disk))
             .unwrap();
         let tx = database.begin_write().unwrap();
         tx.delete_table(PACKS).unwrap();
         tx.commit().unwrap();
     }
-    let mut store = RedbStore::open_with_backend(disk, CAP_BYTES, Check::Trust).unwrap();
+    let mut store = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust).unwrap();
 
     let fault = store.apply(START, world::questions()).unwrap_err();
 
@@ -324,7 +322,7 @@ fn a_store_that_was_not_closed_in_peace_leaves_its_mark() {
 #[test]
 fn reading_a_damaged_file_that_was_trusted_never_panics() {
     let sound = filled();
-    let mut rng = rng(2);
+    let mut rng = seeded(2);
     let mut stopped = 0;
     for _ in 0..200 {
         let mut bytes = sound.clone();
@@ -332,8 +330,8 @@ fn reading_a_damaged_file_that_was_trusted_never_panics() {
             let at = rng.random_range(0..bytes.len() - 64);
             rng.fill(&mut bytes[at..at + 64]);
         }
-        let disk = TestDisk::with_bytes(bytes);
-        let opened = RedbStore::open_with_backend(disk, CAP_BYTES, Check::Trust);
+        let disk = disk_with(&bytes);
+        let opened = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust);
         let Ok(mut store) = opened else {
             stopped += 1;
             continue;
@@ -370,7 +368,7 @@ const ITEMS_FILLED: u64 = 13;
 /// Returns the file of a store with some of everything, some of which was replaced, acked and
 /// deleted.
 fn filled() -> Vec<u8> {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = model::open(&disk, CAP_BYTES);
     let at = world::address(0);
     let mut ops: Vec<StoreOp> = (0..8).map(|name| put_envelope(at, name, END, 3)).collect();
@@ -409,7 +407,7 @@ fn filled() -> Vec<u8> {
     }
     assert_eq!(store.usage().items, ITEMS_FILLED);
     drop(store);
-    disk.bytes()
+    bytes(&disk)
 }
 
 /// Everything a store does, on what was saved.

@@ -10,12 +10,13 @@ use restante_proto::{
     mailbox::AckEntry,
     request::Reason,
 };
+use restante_sim_disk::Disk;
 
 use super::{
     super::{Check, KeeperStore as _, OpenError, RedbStore},
-    disk::TestDisk,
     world::{self, Draw, START, picture, put_envelope, sweep_all},
 };
+use crate::fixture::{bytes, file};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -50,7 +51,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..50),
         cap_bytes in prop_oneof![Just(30_000_u64), Just(150_000), Just(1 << 30)],
     ) {
-        let disk = TestDisk::default();
+        let disk = Disk::instant(1);
         let mut store = open(&disk, cap_bytes);
         let mut model = MemoryStore::new(cap_bytes);
         let mut now = START;
@@ -102,13 +103,13 @@ proptest! {
 
 #[test]
 fn reading_syncs_nothing_and_neither_does_refusing() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = open(&disk, 10_000);
     let expires = START.plus(MINUTE_MS);
     store
         .apply(START, vec![put_envelope(world::address(0), 0, expires, 3)])
         .unwrap();
-    let syncs = disk.syncs();
+    let syncs = disk.sync_count();
 
     let mut ops = world::questions();
     let refused = put_envelope(world::address(0), 7, expires, 3);
@@ -125,26 +126,26 @@ fn reading_syncs_nothing_and_neither_does_refusing() {
         })
     );
     assert_eq!(outcomes.pop(), Some(StoreOutcome::Refused(Reason::Full)));
-    assert_eq!(disk.syncs(), syncs);
+    assert_eq!(disk.sync_count(), syncs);
 }
 
 #[test]
 fn one_batch_is_one_commit_of_two_syncs() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = open(&disk, 1 << 30);
     let put = |address| put_envelope(Address::new([address; 32]), 0, START.plus(MINUTE_MS), 3);
     store.apply(START, vec![put(0)]).unwrap();
-    let (syncs, commits) = (disk.syncs(), store.counters().commits);
+    let (syncs, commits) = (disk.sync_count(), store.counters().commits);
 
     store.apply(START, (1..65).map(put).collect()).unwrap();
 
     assert_eq!(store.counters().commits, commits + 1);
-    assert_eq!(disk.syncs(), syncs + 2);
+    assert_eq!(disk.sync_count(), syncs + 2);
 }
 
 #[test]
 fn what_expired_is_not_served_and_leaves_with_one_sweep() {
-    let mut store = open(&TestDisk::default(), 1 << 30);
+    let mut store = open(&Disk::instant(1), 1 << 30);
     let end = START.plus(2_000);
     let at = world::address(1);
     store
@@ -183,7 +184,7 @@ fn what_expired_is_not_served_and_leaves_with_one_sweep() {
 
 #[test]
 fn a_sweep_takes_no_more_than_it_is_told_to() {
-    let mut store = open(&TestDisk::default(), 1 << 30);
+    let mut store = open(&Disk::instant(1), 1 << 30);
     let put = |address| put_envelope(Address::new([address; 32]), 0, START.plus(1), 3);
     store.apply(START, (0..10).map(put).collect()).unwrap();
 
@@ -197,7 +198,7 @@ fn a_sweep_takes_no_more_than_it_is_told_to() {
 
 #[test]
 fn the_file_reuses_what_expired() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = open(&disk, 1 << 30);
     let mut now = START;
     let mut lengths = Vec::new();
@@ -209,7 +210,7 @@ fn the_file_reuses_what_expired() {
             };
             store.apply(now, (0..16).map(put).collect()).unwrap();
         }
-        lengths.push(disk.length());
+        lengths.push(bytes(&disk).len());
         now = now.plus(1_000);
         sweep_all(&mut store, now, 1_000);
         assert_eq!(store.usage().bytes, 0);
@@ -221,7 +222,7 @@ fn the_file_reuses_what_expired() {
 #[test]
 fn acks_of_what_was_never_here_count_against_the_cap() {
     let cap_bytes = 100 * TOMBSTONE_BYTES;
-    let mut store = open(&TestDisk::default(), cap_bytes);
+    let mut store = open(&Disk::instant(1), cap_bytes);
     let ack = |from: u32, count: u32| StoreOp::Ack {
         address: world::address(0),
         entries: (from..from + count)
@@ -251,7 +252,7 @@ fn acks_of_what_was_never_here_count_against_the_cap() {
 
 #[test]
 fn an_offer_does_not_show_an_ack_that_came_first() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = open(&disk, 1 << 30);
     let (address, id) = (world::address(0), id_of(&world::envelope(0)));
     let end = START.plus(MINUTE_MS);
@@ -286,10 +287,10 @@ fn an_offer_does_not_show_an_ack_that_came_first() {
     assert_eq!(outcomes, [held.clone(), held.clone()]);
     drop(store);
     let mut store = open(&disk, 1 << 30);
-    let syncs = disk.syncs();
+    let syncs = disk.sync_count();
     let outcomes = store.apply(START, vec![deposit(), offer()]).unwrap();
     assert_eq!(outcomes, [held.clone(), held]);
-    assert_eq!(disk.syncs(), syncs, "nothing is left to be written");
+    assert_eq!(disk.sync_count(), syncs, "nothing is left to be written");
     let usage = store.usage();
     assert_eq!((usage.items, usage.tombstones), (0, 1));
     assert_eq!(store.recount().unwrap(), usage);
@@ -299,11 +300,11 @@ fn an_offer_does_not_show_an_ack_that_came_first() {
 
 #[test]
 fn a_store_of_another_format_is_refused_and_left_alone() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     drop(open(&disk, 1 << 20));
     {
         let database = redb::Builder::new()
-            .create_with_backend(disk.clone())
+            .create_with_backend(file(&disk))
             .unwrap();
         let tx = database.begin_write().unwrap();
         tx.open_table(super::super::META)
@@ -312,7 +313,7 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
             .unwrap();
         tx.commit().unwrap();
     }
-    let refused = RedbStore::open_with_backend(disk, 1 << 20, Check::Whole).unwrap_err();
+    let refused = RedbStore::open_with_backend(file(&disk), 1 << 20, Check::Whole).unwrap_err();
     assert_eq!(refused, OpenError::UnknownFormat { found: Some(1) });
     assert_eq!(
         refused.to_string(),
@@ -322,7 +323,7 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
 
 #[test]
 fn a_listing_has_a_thousand_lines_and_says_whether_there_are_more() {
-    let mut store = open(&TestDisk::default(), 1 << 30);
+    let mut store = open(&Disk::instant(1), 1 << 30);
     let budget = Budget {
         count: u32::MAX,
         bytes: u64::MAX,
@@ -377,7 +378,7 @@ fn a_listing_has_a_thousand_lines_and_says_whether_there_are_more() {
 
 #[test]
 fn a_mailbox_within_its_budget_takes_one_more() {
-    let mut store = open(&TestDisk::default(), 1 << 30);
+    let mut store = open(&Disk::instant(1), 1 << 30);
     let put = |name: u8, count| {
         let bytes = world::noise(name, 2_048);
         let budget = Budget {
@@ -405,6 +406,6 @@ fn a_mailbox_within_its_budget_takes_one_more() {
     assert_eq!(refused.count(), 1);
 }
 
-pub(super) fn open(disk: &TestDisk, cap_bytes: u64) -> RedbStore {
-    RedbStore::open_with_backend(disk.clone(), cap_bytes, Check::Whole).unwrap()
+pub(super) fn open(disk: &Disk, cap_bytes: u64) -> RedbStore {
+    RedbStore::open_with_backend(file(disk), cap_bytes, Check::Whole).unwrap()
 }

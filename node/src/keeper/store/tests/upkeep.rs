@@ -7,13 +7,13 @@ use restante_proto::{
     limits::{HOUR_MS, MINUTE_MS},
     time::UnixMillis,
 };
+use restante_sim_disk::Disk;
 
 use super::{
     super::{
         RedbStore,
         upkeep::{SLICE_LINES, SWEEPS_PER_PASS},
     },
-    disk::TestDisk,
     model::open,
     world::{START, envelope, put_envelope, sweep_all},
 };
@@ -35,7 +35,7 @@ fn put(numbers: std::ops::Range<u16>, expires: UnixMillis) -> Vec<StoreOp> {
 }
 
 /// Returns a store in which the lines of five envelopes are left over that ended a minute after the start.
-fn with_lines_left_over(disk: &TestDisk) -> RedbStore {
+fn with_lines_left_over(disk: &Disk) -> RedbStore {
     let mut store = open(disk, 1 << 30);
     store.apply(START, put(0..STAYING, LONG)).unwrap();
     // The first pass after a start is due whatever there is.
@@ -51,7 +51,7 @@ fn with_lines_left_over(disk: &TestDisk) -> RedbStore {
 
 #[test]
 fn what_is_left_over_is_no_item_even_when_the_clock_is_set_back() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     drop(with_lines_left_over(&disk));
     let mut store = open(&disk, 1 << 30);
     assert_eq!(store.usage().items, u64::from(STAYING));
@@ -77,14 +77,14 @@ fn what_is_left_over_is_no_item_even_when_the_clock_is_set_back() {
 
 #[test]
 fn what_is_left_over_goes_after_some_sweeps_or_when_there_is_much_of_it() {
-    let mut store = with_lines_left_over(&TestDisk::default());
+    let mut store = with_lines_left_over(&Disk::instant(1));
     let now = START.plus(3 * MINUTE_MS);
     for _ in 0..SWEEPS_PER_PASS {
         assert_eq!(store.sweep(now, 1_000).unwrap().items, 0);
     }
     assert_eq!((store.sums.lines, store.sums.stale), (700, 0));
 
-    let mut store = with_lines_left_over(&TestDisk::default());
+    let mut store = with_lines_left_over(&Disk::instant(1));
     let now = START.plus(3 * MINUTE_MS);
     store.apply(now, put(1_005..1_025, now.plus(1))).unwrap();
     sweep_all(&mut store, now.plus(MINUTE_MS), 1_000);
@@ -94,7 +94,7 @@ fn what_is_left_over_goes_after_some_sweeps_or_when_there_is_much_of_it() {
 
 #[test]
 fn what_ends_during_a_pass_is_left_to_the_next_one() {
-    let mut store = open(&TestDisk::default(), 1 << 30);
+    let mut store = open(&Disk::instant(1), 1 << 30);
     // So many lines that a pass takes two slices, and what ends lies in the first of them.
     let chunk = |number: u32, expires| {
         let mut address = [9; 32];
@@ -139,7 +139,7 @@ fn what_ends_during_a_pass_is_left_to_the_next_one() {
 
 #[test]
 fn rows_that_ended_before_the_rest_of_their_pack_do_not_count_until_it_goes() {
-    let mut store = open(&TestDisk::default(), 1 << 30);
+    let mut store = open(&Disk::instant(1), 1 << 30);
     // Twelve rows of one span, a millisecond after the other.
     let base = START.plus(MINUTE_MS);
     let ops = (0..12).flat_map(|number| {
@@ -157,7 +157,7 @@ fn rows_that_ended_before_the_rest_of_their_pack_do_not_count_until_it_goes() {
 
 #[test]
 fn what_was_acked_gives_its_space_back_before_the_rest_of_its_pack_ends() {
-    let disk = TestDisk::default();
+    let disk = Disk::instant(1);
     let mut store = open(&disk, 1 << 30);
     store.apply(START, put(0..24, LONG)).unwrap();
     let full = store.sums.pack_bytes;

@@ -23,7 +23,7 @@ use restante_proto::{
     time::{Epoch, UnixMillis},
 };
 
-use super::disk::rng;
+use crate::fixture::seeded;
 
 pub(super) const START: UnixMillis = UnixMillis::new(1_780_000_000_000);
 const ADDRESSES: u8 = 3;
@@ -293,7 +293,7 @@ pub(super) fn card(at: u8, writer: u8, sequence: u8, expires: UnixMillis) -> Car
         avatar: None,
     };
     let key = RecordKey::new([7; 32]);
-    CardRecord::seal(&card, identity, address(at), &key, &mut rng(sequence)).unwrap()
+    CardRecord::seal(&card, identity, address(at), &key, &mut seeded(sequence)).unwrap()
 }
 
 /// Everything that can be asked about the world.

@@ -1,23 +1,45 @@
-//! The keeper's store on the disk: whatever it acknowledged is there after every crash.
+//! The store on a disk that takes time, whose syncs and writes fail one by one: what it acknowledged is there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use restante::keeper::store::{Check, OpenError, RedbStore};
 use restante_proto::{
     Address,
     envelope::id_of,
     keeper::{Budget, ItemStore as _, StoreError, StoreOp, StoreOutcome},
     time::UnixMillis,
 };
+use restante_sim_disk::{Disk, DiskOptions, Faults, Operation};
 
-use super::{Clock, file, rng};
-use crate::{Disk, Faults, Operation};
+use super::super::{Check, OpenError, RedbStore};
+use crate::fixture::{file, seeded};
 
-pub(super) const NAME: &str = "keeper.redb";
 const NOW: UnixMillis = UnixMillis::new(1_780_000_000_000);
 const CAP_BYTES: u64 = 1 << 30;
 const MAILBOX: Address = Address::new([3; 32]);
+
+/// A clock that goes when it is told to.
+#[derive(Clone, Debug, Default)]
+struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// Waits until the disk has done what it was asked.
+    fn wait(&self, disk: &Disk) {
+        self.advance(disk.take_cost());
+    }
+}
 
 /// A keeper through several lives of its host.
 struct Life {
@@ -33,11 +55,12 @@ struct Life {
 impl Life {
     fn new(seed: u64) -> Self {
         let clock = Clock::default();
-        let disk = clock.disk(seed);
+        let time = clock.clone();
+        let disk = Disk::new(seed, DiskOptions::default(), move || time.now());
         let mut life = Self {
             clock,
             disk,
-            rng: rng(seed),
+            rng: seeded(seed),
             store: None,
             acked: Vec::new(),
             open_batch: Vec::new(),
@@ -128,53 +151,8 @@ fn holds(store: &mut RedbStore, envelope: &Bytes) -> bool {
     }
 }
 
-pub(super) fn open(disk: &Disk) -> Result<RedbStore, OpenError> {
-    RedbStore::open_with_backend(file(disk, NAME), CAP_BYTES, Check::Whole)
-}
-
-/// Returns how many commits the crashes undid, and how many broke a promise.
-fn crash_in_commits(seeds: u64, faults: &Faults) -> (u32, u32) {
-    let (mut undone, mut broken) = (0, 0);
-    for seed in 0..seeds {
-        let mut life = Life::new(seed);
-        life.disk.set_faults(*faults);
-        for changes in 0..26 {
-            life.deposit().unwrap();
-            life.acknowledge();
-            life.disk.cut_power_after(changes);
-            while life.deposit().is_ok() {
-                life.acknowledge();
-            }
-            assert!(life.disk.is_power_cut());
-            let acked = life.acked.len();
-            life.disk.crash();
-            let is_sound = life.restart();
-            undone += u32::from(life.acked.len() == acked);
-            if !is_sound {
-                broken += 1;
-                break;
-            }
-        }
-    }
-    (undone, broken)
-}
-
-#[test]
-fn no_power_cut_within_a_commit_loses_what_was_acknowledged() {
-    let (undone, broken) = crash_in_commits(6, &Faults::default());
-    assert_eq!(broken, 0);
-    assert!(undone > 50, "{undone}");
-}
-
-#[test]
-fn a_lying_disk_is_noticed() {
-    // Proof that the test above sees a sync that does nothing.
-    let faults = Faults {
-        lying_sync: 0.3,
-        ..Faults::default()
-    };
-    let (_, broken) = crash_in_commits(6, &faults);
-    assert!(broken > 2, "{broken}");
+fn open(disk: &Disk) -> Result<RedbStore, OpenError> {
+    RedbStore::open_with_backend(file(disk), CAP_BYTES, Check::Whole)
 }
 
 #[test]
@@ -200,23 +178,6 @@ fn no_crash_while_a_commit_is_waited_for_loses_what_was_acknowledged() {
         }
     }
     assert!(kept > 10 && undone > 10, "{kept} {undone}");
-}
-
-#[test]
-fn a_full_disk_refuses_and_recovers() {
-    let mut life = Life::new(1);
-    life.disk.set_capacity(300 * 1_024);
-    let fault = loop {
-        match life.deposit() {
-            Ok(()) => life.acknowledge(),
-            Err(fault) => break fault,
-        }
-    };
-    assert_eq!(fault, StoreError::DiskFull);
-    assert!(life.disk.effects().full > 0 && life.disk.used_bytes() <= 300 * 1_024);
-    life.disk.set_capacity(1 << 30);
-    assert!(life.restart());
-    life.deposit().unwrap();
 }
 
 #[test]
