@@ -40,7 +40,7 @@ const TAKEN_AFTER_MS: u64 = 7 * DAY_MS;
 /// What enters a collector.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Watch these mailboxes, and no others.
+    /// Watch these mailboxes, and no others; to be said again whenever [`watched_epochs`] are others.
     Watch(Vec<Mailbox>),
     /// The keepers closest to a mailbox, nearest first; none if the lookup failed.
     Found(Address, Vec<NodeId>),
@@ -272,7 +272,8 @@ impl Collector {
         for (at, mailbox) in wanted {
             self.watches
                 .entry(at)
-                .or_insert_with(|| Watch::new(mailbox, now.mono));
+                .or_insert_with(|| Watch::new(mailbox, now.mono))
+                .catch_up(now);
         }
         self.queue.retain(|at| self.watches.contains_key(at));
         self.on_timer(now)

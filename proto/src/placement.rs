@@ -267,6 +267,10 @@ impl Placement {
             !self.finding && self.early.contains(&keeper) && !self.candidates.contains(&keeper);
         if self.asked.remove(&keeper) && !is_far {
             self.held.insert(keeper, until);
+            if until <= now.date {
+                // Worth nothing while the clock is ahead, and neither is the next one.
+                self.avoided.insert(keeper, now.mono.plus(AVOID_MS));
+            }
         }
         self.fill(now)
     }

@@ -250,6 +250,15 @@ impl Watch {
         self.hasten(now.mono.plus(RETRY_MS));
     }
 
+    /// Makes the next round due now when it was put off as that of a past epoch, which is present again since the date
+    /// was set back.
+    pub(super) fn catch_up(&mut self, now: Now) {
+        let latest = now.mono.plus(COMPARE_LIVE_MS * 6 / 5);
+        if !self.finding && self.due > latest && !is_past(&self.mailbox, now.date.epoch()) {
+            self.hasten(now.mono);
+        }
+    }
+
     /// Makes the next round due at `at` if it is not before, whatever a round under way decides.
     pub(super) fn hasten(&mut self, at: MonoMillis) {
         self.hastened = Some(self.hastened.map_or(at, |sooner| sooner.min(at)));
