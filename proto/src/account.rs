@@ -2,7 +2,7 @@
 
 use crate::{
     Address, context,
-    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    keys::{PublicKey, SecretKey, Signature, SignatureError},
     mailbox::{Mailbox, Rule},
     person::IdCost,
     time::Epoch,
@@ -33,8 +33,8 @@ impl DeviceCertificate {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when it did not.
-    pub fn verify(&self, account: &PublicKey) -> Result<(), BadSignature> {
+    /// [`SignatureError`] when it did not.
+    pub fn verify(&self, account: &PublicKey) -> Result<(), SignatureError> {
         account.verify(
             context::SIGN_DEVICE,
             &[self.device.as_bytes()],

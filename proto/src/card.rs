@@ -17,14 +17,14 @@ use crate::{
     Address, ItemId,
     account::{DeviceCertificate, Identity},
     context,
-    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    keys::{PublicKey, SecretKey, Signature, SignatureError},
     limits::{
         CARD_TTL_MS, CLOCK_SKEW_MS, DEVICES_MAX, SEALED_CARD_BYTES, TOMBSTONE_TTL_MS, VERSIONS_MAX,
     },
     person::{Handle, IdCost, PersonId, RecordKey},
     prekey::Prekey,
     time::UnixMillis,
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 #[cfg(test)]
@@ -40,13 +40,13 @@ const PLAIN_BYTES: usize = SEALED_CARD_BYTES - NONCE_BYTES - TAG_BYTES;
 /// Why a record found at a locator is not the card of the ID that was looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CardFault {
+pub enum CardError {
     /// The record does not decode.
     #[error(transparent)]
-    Wire(#[from] WireFault),
+    Wire(#[from] WireError),
     /// A signature is wrong.
     #[error(transparent)]
-    Signature(#[from] BadSignature),
+    Signature(#[from] SignatureError),
     /// The record does not open under the ID's key: another's record at the same locator.
     #[error("record does not open under this ID")]
     Sealed,
@@ -106,7 +106,7 @@ impl Card {
     }
 
     /// Decodes a signed card and checks signature, certificates and versions; not whether the ID is right.
-    fn open(signed: &[u8]) -> Result<Self, CardFault> {
+    fn open(signed: &[u8]) -> Result<Self, CardError> {
         let signed: g::SignedCard = wire::decode(signed, PLAIN_BYTES)?;
         let wire_card: g::Card = wire::decode(&signed.card, PLAIN_BYTES)?;
         let card = Self::from_wire(&wire_card)?;
@@ -117,7 +117,7 @@ impl Card {
             device.certificate.verify(&card.account)?;
         }
         if !wire_card.versions.contains(&PROTOCOL_VERSION) {
-            return Err(CardFault::Version);
+            return Err(CardError::Version);
         }
         Ok(card)
     }
@@ -144,11 +144,11 @@ impl Card {
         }
     }
 
-    fn from_wire(card: &g::Card) -> Result<Self, WireFault> {
+    fn from_wire(card: &g::Card) -> Result<Self, WireError> {
         check_versions(&card.versions)?;
         check_devices(card)?;
         let device = |device: &g::Device| {
-            let prekey = device.prekey.as_ref().ok_or(WireFault::Missing("prekey"))?;
+            let prekey = device.prekey.as_ref().ok_or(WireError::Missing("prekey"))?;
             Ok(CardDevice {
                 certificate: DeviceCertificate {
                     device: wire::public_key(&device.key, "key")?,
@@ -167,7 +167,7 @@ impl Card {
             handle: card
                 .handle
                 .parse()
-                .map_err(|_| WireFault::Missing("handle"))?,
+                .map_err(|_| WireError::Missing("handle"))?,
             sequence: card.sequence,
             issued: wire::moment(card.issued_ms, "issued_ms")?,
             expires: wire::moment(card.expires_ms, "expires_ms")?,
@@ -176,36 +176,36 @@ impl Card {
                 .devices
                 .iter()
                 .map(device)
-                .collect::<Result<_, WireFault>>()?,
+                .collect::<Result<_, WireError>>()?,
             avatar,
         })
     }
 }
 
 /// Checks how many versions a card names, and that none is named twice.
-fn check_versions(versions: &[u32]) -> Result<(), WireFault> {
+fn check_versions(versions: &[u32]) -> Result<(), WireError> {
     match versions.len() {
-        0 => return Err(WireFault::Missing("versions")),
+        0 => return Err(WireError::Missing("versions")),
         1..=VERSIONS_MAX => {}
-        _ => return Err(WireFault::TooMany("versions")),
+        _ => return Err(WireError::TooMany("versions")),
     }
     if versions.iter().collect::<BTreeSet<_>>().len() < versions.len() {
-        return Err(WireFault::Repeated("versions"));
+        return Err(WireError::Repeated("versions"));
     }
     Ok(())
 }
 
 /// Checks how many devices a card has, and that none stands in it twice.
-fn check_devices(card: &g::Card) -> Result<(), WireFault> {
+fn check_devices(card: &g::Card) -> Result<(), WireError> {
     match (card.terminated, card.devices.len()) {
         (true, 0) => return Ok(()),
-        (false, 0) => return Err(WireFault::Missing("devices")),
+        (false, 0) => return Err(WireError::Missing("devices")),
         (false, 1..=DEVICES_MAX) => {}
-        (true, _) | (false, _) => return Err(WireFault::TooMany("devices")),
+        (true, _) | (false, _) => return Err(WireError::TooMany("devices")),
     }
     let keys: BTreeSet<&Bytes> = card.devices.iter().map(|device| &device.key).collect();
     if keys.len() < card.devices.len() {
-        return Err(WireFault::Repeated("devices"));
+        return Err(WireError::Repeated("devices"));
     }
     Ok(())
 }
@@ -254,7 +254,7 @@ impl CardRecord {
     ///
     /// # Errors
     ///
-    /// [`CardFault::TooLong`] when the card does not fit.
+    /// [`CardError::TooLong`] when the card does not fit.
     ///
     /// # References
     ///
@@ -265,12 +265,12 @@ impl CardRecord {
         locator: Address,
         key: &RecordKey,
         rng: &mut impl CryptoRng,
-    ) -> Result<Self, CardFault> {
+    ) -> Result<Self, CardError> {
         let signed = card.sign(&identity.account);
         let room = PLAIN_BYTES - 4;
-        let length = u32::try_from(signed.len()).map_err(|_| CardFault::TooLong(signed.len()))?;
+        let length = u32::try_from(signed.len()).map_err(|_| CardError::TooLong(signed.len()))?;
         if signed.len() > room {
-            return Err(CardFault::TooLong(signed.len()));
+            return Err(CardError::TooLong(signed.len()));
         }
         let mut plain = length.to_be_bytes().to_vec();
         plain.extend_from_slice(&signed);
@@ -285,7 +285,7 @@ impl CardRecord {
         };
         let ciphertext = cipher
             .encrypt((&nonce).into(), payload)
-            .map_err(|_| CardFault::TooLong(signed.len()))?;
+            .map_err(|_| CardError::TooLong(signed.len()))?;
         let mut sealed = nonce.to_vec();
         sealed.extend_from_slice(&ciphertext);
         let kind = if card.terminated {
@@ -310,8 +310,8 @@ impl CardRecord {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when it is wrong.
-    pub fn verify(&self) -> Result<(), BadSignature> {
+    /// [`SignatureError`] when it is wrong.
+    pub fn verify(&self) -> Result<(), SignatureError> {
         self.writer.verify(
             context::SIGN_RECORD,
             &[&self.signed_part()],
@@ -323,7 +323,7 @@ impl CardRecord {
     ///
     /// # Errors
     ///
-    /// [`CardFault`]: whatever keeps this record from being the card of `id` now.
+    /// [`CardError`]: whatever keeps this record from being the card of `id` now.
     ///
     /// # References
     ///
@@ -334,10 +334,10 @@ impl CardRecord {
         key: &RecordKey,
         now: UnixMillis,
         cost: IdCost,
-    ) -> Result<VerifiedCard, CardFault> {
+    ) -> Result<VerifiedCard, CardError> {
         let card = self.open_candidate(id, key, now)?;
         if !id.names(&card.account, cost) {
-            return Err(CardFault::OtherId);
+            return Err(CardError::OtherId);
         }
         Ok(VerifiedCard(card))
     }
@@ -348,26 +348,26 @@ impl CardRecord {
         id: &PersonId,
         key: &RecordKey,
         now: UnixMillis,
-    ) -> Result<Card, CardFault> {
+    ) -> Result<Card, CardError> {
         self.verify()?;
         let card = self.open_unnamed(key)?;
         let matches_record = card.sequence == self.sequence
             && card.expires == self.expires
             && card.terminated == (self.kind == RecordKind::Tombstone);
         if card.handle != id.handle || !matches_record {
-            return Err(CardFault::OtherId);
+            return Err(CardError::OtherId);
         }
         if !card_is_current(&card, now) {
-            return Err(CardFault::Expired);
+            return Err(CardError::Expired);
         }
         Ok(card)
     }
 
-    fn open_unnamed(&self, key: &RecordKey) -> Result<Card, CardFault> {
+    fn open_unnamed(&self, key: &RecordKey) -> Result<Card, CardError> {
         let (nonce, ciphertext) = self
             .sealed
             .split_first_chunk::<NONCE_BYTES>()
-            .ok_or(CardFault::Sealed)?;
+            .ok_or(CardError::Sealed)?;
         let cipher = XChaCha20Poly1305::new(key.as_bytes().into());
         let payload = Payload {
             msg: ciphertext,
@@ -375,15 +375,15 @@ impl CardRecord {
         };
         let plain = cipher
             .decrypt(nonce.into(), payload)
-            .map_err(|_| CardFault::Sealed)?;
-        let (length, rest) = plain.split_first_chunk::<4>().ok_or(CardFault::Sealed)?;
+            .map_err(|_| CardError::Sealed)?;
+        let (length, rest) = plain.split_first_chunk::<4>().ok_or(CardError::Sealed)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let signed = rest.get(..length).ok_or(WireFault::Length("card"))?;
+        let signed = rest.get(..length).ok_or(WireError::Length("card"))?;
         if rest
             .get(length..)
             .is_some_and(|padding| padding.iter().any(|&byte| byte != 0))
         {
-            return Err(WireFault::NotCanonical.into());
+            return Err(WireError::NotCanonical.into());
         }
         Card::open(signed)
     }
@@ -402,8 +402,8 @@ impl CardRecord {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when a field is not what the schema says.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when a field is not what the schema says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         Self::from_wire(&wire::decode(bytes, SEALED_CARD_BYTES + 512)?)
     }
 
@@ -423,14 +423,14 @@ impl CardRecord {
         }
     }
 
-    pub(crate) fn from_wire(record: &g::CardRecord) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(record: &g::CardRecord) -> Result<Self, WireError> {
         let kind = match g::RecordKind::try_from(record.kind) {
             Ok(g::RecordKind::Card) => RecordKind::Card,
             Ok(g::RecordKind::Tombstone) => RecordKind::Tombstone,
-            Ok(g::RecordKind::Unspecified) | Err(_) => return Err(WireFault::Missing("kind")),
+            Ok(g::RecordKind::Unspecified) | Err(_) => return Err(WireError::Missing("kind")),
         };
         if record.sealed.len() != SEALED_CARD_BYTES {
-            return Err(WireFault::Length("sealed"));
+            return Err(WireError::Length("sealed"));
         }
         Ok(Self {
             kind,

@@ -15,7 +15,7 @@ use crate::{
     keys::PublicKey,
     limits::{CLOCK_SKEW_MS, ENVELOPE_BYTES, ENVELOPE_BYTES_MAX, MESSAGE_TTL_MAX_MS},
     mailbox::Mailbox,
-    message::{Binding, Grant, Message, MessageFault},
+    message::{Binding, Grant, Message, MessageError},
     prekey::{Prekey, PrekeySecret},
     time::UnixMillis,
 };
@@ -41,7 +41,7 @@ pub const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES + LENGTH_BYTES;
 /// Why a message cannot be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SealFault {
+pub enum SealError {
     /// The message does not fit the largest envelope.
     #[error("message is {got} bytes, limit is {limit}")]
     TooLong {
@@ -64,7 +64,7 @@ pub enum SealFault {
 /// Why an envelope does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenFault {
+pub enum OpenError {
     /// The size is none of the three.
     #[error("an envelope of {0} bytes does not exist")]
     Size(usize),
@@ -85,7 +85,7 @@ pub enum OpenFault {
     Padding,
     /// The message inside is not one.
     #[error(transparent)]
-    Message(#[from] MessageFault),
+    Message(#[from] MessageError),
     /// The message's life is over.
     #[error("message has expired")]
     Expired,
@@ -180,7 +180,7 @@ impl VerifiedMessage {
 ///
 /// # Errors
 ///
-/// [`SealFault`].
+/// [`SealError`].
 ///
 /// # References
 ///
@@ -192,13 +192,13 @@ pub fn seal(
     mailbox: Mailbox,
     times: Lifetime,
     rng: &mut impl CryptoRng,
-) -> Result<Envelope, SealFault> {
+) -> Result<Envelope, SealError> {
     let Lifetime { now, expires } = times;
     if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS) {
-        return Err(SealFault::Lifetime);
+        return Err(SealError::Lifetime);
     }
     if recipient.prekey.expires <= now {
-        return Err(SealFault::PrekeyExpired);
+        return Err(SealError::PrekeyExpired);
     }
     let address = mailbox.address();
     let binding = Binding {
@@ -211,7 +211,7 @@ pub fn seal(
     let signed = Zeroizing::new(message.sign(&identity.device, &binding));
     let plain = pad(&signed)?;
     let key = <XWing as Kem>::PublicKey::from_bytes(&*recipient.prekey.public)
-        .map_err(|_| SealFault::Prekey)?;
+        .map_err(|_| SealError::Prekey)?;
     let (encapsulated, mut sealer) =
         hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeS::Base,
@@ -219,13 +219,13 @@ pub fn seal(
             &info(&recipient.account, &recipient.device),
             rng,
         )
-        .map_err(|_| SealFault::Prekey)?;
+        .map_err(|_| SealError::Prekey)?;
     let mut bytes = vec![VERSION, SUITE];
     bytes.extend_from_slice(&expires.get().to_be_bytes());
     bytes.extend_from_slice(&recipient.prekey.hint(&address));
     let data = associated_data(&bytes, &address);
     bytes.extend_from_slice(&encapsulated.to_bytes());
-    bytes.extend_from_slice(&sealer.seal(&plain, &data).map_err(|_| SealFault::Prekey)?);
+    bytes.extend_from_slice(&sealer.seal(&plain, &data).map_err(|_| SealError::Prekey)?);
     Ok(Envelope {
         mailbox,
         expires,
@@ -246,7 +246,7 @@ pub struct Lifetime {
 ///
 /// # Errors
 ///
-/// [`OpenFault`]. After [`OpenFault::OtherExpiry`] the envelope may open when another keeper hands it over; after
+/// [`OpenError`]. After [`OpenError::OtherExpiry`] the envelope may open when another keeper hands it over; after
 /// anything else it is worth nothing in this mailbox and may be acked there.
 ///
 /// # References
@@ -258,34 +258,34 @@ pub fn open<'a>(
     lifetime: Lifetime,
     identity: &OpenerIdentity,
     prekeys: impl IntoIterator<Item = &'a PrekeySecret>,
-) -> Result<VerifiedMessage, OpenFault> {
+) -> Result<VerifiedMessage, OpenError> {
     let Lifetime { now, expires } = lifetime;
     let parts = Parts::of(bytes)?;
     if expires_of(bytes) != Some(expires) {
-        return Err(OpenFault::OtherExpiry);
+        return Err(OpenError::OtherExpiry);
     }
     if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS) {
-        return Err(OpenFault::Expired);
+        return Err(OpenError::Expired);
     }
     let address = mailbox.address();
     let prekey = prekeys
         .into_iter()
         .find(|prekey| prekey.public().hint(&address) == parts.hint)
-        .ok_or(OpenFault::NoPrekey)?;
+        .ok_or(OpenError::NoPrekey)?;
     let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(parts.encapsulated)
-        .map_err(|_| OpenFault::Sealed)?;
+        .map_err(|_| OpenError::Sealed)?;
     let mut opener = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
         &OpModeR::Base,
-        &prekey.private().ok_or(OpenFault::NoPrekey)?,
+        &prekey.private().ok_or(OpenError::NoPrekey)?,
         &encapsulated,
         &info(&identity.account, &identity.device),
     )
-    .map_err(|_| OpenFault::Sealed)?;
+    .map_err(|_| OpenError::Sealed)?;
     let data = associated_data(parts.head, &address);
     let plain = Zeroizing::new(
         opener
             .open(parts.ciphertext, &data)
-            .map_err(|_| OpenFault::Sealed)?,
+            .map_err(|_| OpenError::Sealed)?,
     );
     let binding = Binding {
         recipient: identity.account,
@@ -308,11 +308,11 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Checks size, version and suite, and takes an envelope apart.
-    fn of(bytes: &'a [u8]) -> Result<Self, OpenFault> {
+    fn of(bytes: &'a [u8]) -> Result<Self, OpenError> {
         if !ENVELOPE_BYTES.contains(&bytes.len()) {
-            return Err(OpenFault::Size(bytes.len()));
+            return Err(OpenError::Size(bytes.len()));
         }
-        let too_short = OpenFault::Size(bytes.len());
+        let too_short = OpenError::Size(bytes.len());
         let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or(too_short)?;
         let (encapsulated, ciphertext) =
             rest.split_at_checked(ENCAPSULATED_BYTES).ok_or(too_short)?;
@@ -320,7 +320,7 @@ impl<'a> Parts<'a> {
             return Err(too_short);
         };
         if (*version, *suite) != (VERSION, SUITE) {
-            return Err(OpenFault::Version(*version, *suite));
+            return Err(OpenError::Version(*version, *suite));
         }
         let hint = dated.get(EXPIRES_BYTES..).ok_or(too_short)?;
         Ok(Self {
@@ -385,9 +385,9 @@ fn associated_data(head: &[u8], address: &Address) -> Vec<u8> {
 }
 
 /// Puts the length in front of a message and fills up to the smallest size it fits.
-fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
+fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
-    let too_long = SealFault::TooLong {
+    let too_long = SealError::TooLong {
         got: message.len(),
         limit,
     };
@@ -402,14 +402,14 @@ fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealFault> {
     Ok(plain)
 }
 
-fn unpad(plain: &[u8]) -> Result<&[u8], OpenFault> {
+fn unpad(plain: &[u8]) -> Result<&[u8], OpenError> {
     let (length, rest) = plain
         .split_first_chunk::<LENGTH_BYTES>()
-        .ok_or(OpenFault::Padding)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| OpenFault::Padding)?;
-    let (message, padding) = rest.split_at_checked(length).ok_or(OpenFault::Padding)?;
+        .ok_or(OpenError::Padding)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| OpenError::Padding)?;
+    let (message, padding) = rest.split_at_checked(length).ok_or(OpenError::Padding)?;
     if padding.iter().any(|&byte| byte != 0) {
-        return Err(OpenFault::Padding);
+        return Err(OpenError::Padding);
     }
     Ok(message)
 }

@@ -14,7 +14,7 @@ pub const SIGNATURE_BYTES: usize = 64;
 /// A signature that does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("signature does not verify")]
-pub struct BadSignature;
+pub struct SignatureError;
 
 /// An Ed25519 signature (RFC 8032).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`], whatever the cause.
+    /// [`SignatureError`], whatever the cause.
     ///
     /// # References
     ///
@@ -77,11 +77,11 @@ impl PublicKey {
         context: &str,
         parts: &[&[u8]],
         signature: &Signature,
-    ) -> Result<(), BadSignature> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| BadSignature)?;
+    ) -> Result<(), SignatureError> {
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         key.verify_strict(&signed_digest(context, parts), &signature)
-            .map_err(|_| BadSignature)
+            .map_err(|_| SignatureError)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::{
     Address, ItemId, NodeId, context,
-    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    keys::{PublicKey, SecretKey, Signature, SignatureError},
     time::{Epoch, UnixMillis},
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 #[cfg(test)]
@@ -71,11 +71,11 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn from_wire(mailbox: &g::Mailbox) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(mailbox: &g::Mailbox) -> Result<Self, WireError> {
         let rule = match g::Rule::try_from(mailbox.rule) {
             Ok(g::Rule::Stamp) => Rule::Stamp,
             Ok(g::Rule::Capability) => Rule::Capability,
-            Ok(g::Rule::Unspecified) | Err(_) => return Err(WireFault::Missing("rule")),
+            Ok(g::Rule::Unspecified) | Err(_) => return Err(WireError::Missing("rule")),
         };
         Ok(Self {
             owner: wire::public_key(&mailbox.owner, "owner")?,
@@ -139,7 +139,7 @@ impl CapabilityProof {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when either signature is wrong.
+    /// [`SignatureError`] when either signature is wrong.
     ///
     /// # References
     ///
@@ -149,7 +149,7 @@ impl CapabilityProof {
         mailbox: &Mailbox,
         id: &ItemId,
         expires: UnixMillis,
-    ) -> Result<(), BadSignature> {
+    ) -> Result<(), SignatureError> {
         let address = mailbox.address();
         mailbox.owner.verify(
             context::SIGN_CAPABILITY,
@@ -165,7 +165,7 @@ impl CapabilityProof {
         mailbox: &Mailbox,
         id: &ItemId,
         expires: UnixMillis,
-    ) -> Result<(), BadSignature> {
+    ) -> Result<(), SignatureError> {
         let address = mailbox.address();
         let parts: [&[u8]; 3] = [
             address.as_bytes(),
@@ -184,7 +184,7 @@ impl CapabilityProof {
         }
     }
 
-    pub(crate) fn from_wire(proof: &g::CapabilityProof) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(proof: &g::CapabilityProof) -> Result<Self, WireError> {
         Ok(Self {
             holder: wire::public_key(&proof.holder, "holder")?,
             certificate: wire::signature(&proof.certificate, "certificate")?,
@@ -268,13 +268,13 @@ impl OwnerProof {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when the signature is wrong.
+    /// [`SignatureError`] when the signature is wrong.
     pub fn verify(
         &self,
         mailbox: &Mailbox,
         keeper: &NodeId,
         request: OwnerRequest<'_>,
-    ) -> Result<(), BadSignature> {
+    ) -> Result<(), SignatureError> {
         let time_bytes = self.time.get().to_be_bytes();
         let address = mailbox.address();
         let parts: [&[u8]; 4] = [
@@ -295,7 +295,7 @@ impl OwnerProof {
         }
     }
 
-    pub(crate) fn from_wire(proof: &g::OwnerProof) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(proof: &g::OwnerProof) -> Result<Self, WireError> {
         Ok(Self {
             time: wire::moment(proof.time_ms, "time_ms")?,
             signature: wire::signature(&proof.signature, "signature")?,
@@ -327,8 +327,8 @@ impl AckEntry {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when the signature is wrong.
-    pub fn verify(&self, mailbox: &Mailbox) -> Result<(), BadSignature> {
+    /// [`SignatureError`] when the signature is wrong.
+    pub fn verify(&self, mailbox: &Mailbox) -> Result<(), SignatureError> {
         let address = mailbox.address();
         let parts: [&[u8]; 2] = [address.as_bytes(), self.id.as_bytes()];
         mailbox

@@ -11,12 +11,12 @@ use crate::{
     Address,
     account::{DeviceCertificate, Identity},
     context,
-    keys::{BadSignature, PublicKey, SIGNATURE_BYTES, SecretKey, Signature},
+    keys::{PublicKey, SIGNATURE_BYTES, SecretKey, Signature, SignatureError},
     limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
     mailbox::{Capability, Mailbox, Rule},
     person::Handle,
     time::{Epoch, UnixMillis},
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 #[cfg(test)]
@@ -209,8 +209,8 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when the bytes are no grant.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when the bytes are no grant.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         Self::from_wire(&wire::decode(bytes, 4_096)?)
     }
 
@@ -226,11 +226,11 @@ impl Grant {
         }
     }
 
-    fn from_wire(grant: &g::Grant) -> Result<Self, WireFault> {
+    fn from_wire(grant: &g::Grant) -> Result<Self, WireError> {
         match grant.mailboxes.len() {
-            0 => return Err(WireFault::Missing("mailboxes")),
+            0 => return Err(WireError::Missing("mailboxes")),
             1..=GRANT_EPOCHS_MAX => {}
-            _ => return Err(WireFault::TooMany("mailboxes")),
+            _ => return Err(WireError::TooMany("mailboxes")),
         }
         let mailbox = |granted: &g::GrantedMailbox| {
             let owner = wire::public_key(&granted.owner, "owner")?;
@@ -243,7 +243,7 @@ impl Grant {
                 .mailboxes
                 .iter()
                 .map(mailbox)
-                .collect::<Result<_, WireFault>>()?,
+                .collect::<Result<_, WireError>>()?,
         })
     }
 }
@@ -351,7 +351,7 @@ impl Message {
     }
 
     /// Decodes a message and checks the device's signature and its certificate.
-    pub(crate) fn open(bytes: &[u8], binding: &Binding) -> Result<Self, MessageFault> {
+    pub(crate) fn open(bytes: &[u8], binding: &Binding) -> Result<Self, MessageError> {
         let mut signed: g::Message = wire::decode(bytes, crate::limits::ENVELOPE_BYTES_MAX)?;
         let signature = wire::signature(&signed.signature, "signature")?;
         signed.signature = Bytes::new();
@@ -397,13 +397,13 @@ impl Message {
         message
     }
 
-    fn from_wire(message: &g::Message) -> Result<Self, WireFault> {
+    fn from_wire(message: &g::Message) -> Result<Self, WireError> {
         Ok(Self {
             sender: wire::public_key(&message.sender, "sender")?,
             handle: message
                 .handle
                 .parse()
-                .map_err(|_| WireFault::Missing("handle"))?,
+                .map_err(|_| WireError::Missing("handle"))?,
             certificate: DeviceCertificate {
                 device: wire::public_key(&message.device, "device")?,
                 signature: wire::signature(&message.certificate, "certificate")?,
@@ -416,14 +416,14 @@ impl Message {
     }
 }
 
-fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
+fn content_from_wire(message: &g::Message) -> Result<Content, WireError> {
     match (&message.text, &message.delivered) {
         (Some(text), None) => {
             if text.body.len() > BODY_BYTES_MAX {
-                return Err(WireFault::Length("body"));
+                return Err(WireError::Length("body"));
             }
             if text.file_name.len() > FILE_NAME_BYTES_MAX {
-                return Err(WireFault::Length("file_name"));
+                return Err(WireError::Length("file_name"));
             }
             Ok(Content::Text {
                 body: text.body.clone(),
@@ -433,7 +433,7 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
         }
         (None, Some(delivered)) => {
             if delivered.ids.len() > DELIVERED_COUNT_MAX {
-                return Err(WireFault::TooMany("ids"));
+                return Err(WireError::TooMany("ids"));
             }
             let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
             Ok(Content::Delivered {
@@ -441,20 +441,20 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireFault> {
                     .ids
                     .iter()
                     .map(id)
-                    .collect::<Result<_, WireFault>>()?,
+                    .collect::<Result<_, WireError>>()?,
             })
         }
-        _ => Err(WireFault::Missing("content")),
+        _ => Err(WireError::Missing("content")),
     }
 }
 
 /// Why the content of an envelope is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MessageFault {
+pub enum MessageError {
     /// It does not decode.
     #[error(transparent)]
-    Wire(#[from] WireFault),
+    Wire(#[from] WireError),
     /// A signature is wrong, or is for another envelope.
     #[error(transparent)]
-    Signature(#[from] BadSignature),
+    Signature(#[from] SignatureError),
 }

@@ -21,7 +21,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Why a text is no handle or no ID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum IdFault {
+pub enum IdError {
     /// The handle is empty or too long.
     #[error("a handle has 1 to {HANDLE_CHARS_MAX} characters, this one has {0}")]
     HandleLength(usize),
@@ -54,27 +54,27 @@ impl Handle {
 }
 
 impl FromStr for Handle {
-    type Err = IdFault;
+    type Err = IdError;
 
     /// Reads a handle.
     ///
     /// # References
     ///
     /// SPEC 3.1.
-    fn from_str(text: &str) -> Result<Self, IdFault> {
+    fn from_str(text: &str) -> Result<Self, IdError> {
         if let Some(other) = text
             .chars()
             .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_'))
         {
-            return Err(IdFault::HandleCharacter(other));
+            return Err(IdError::HandleCharacter(other));
         }
         if text.is_empty() || text.len() > HANDLE_CHARS_MAX {
-            return Err(IdFault::HandleLength(text.len()));
+            return Err(IdError::HandleLength(text.len()));
         }
         let digits = text.chars().filter(char::is_ascii_digit).count();
         let letters = text.chars().any(|c| c.is_ascii_lowercase());
         if !letters && digits >= PHONE_DIGITS_MIN {
-            return Err(IdFault::HandlePhone);
+            return Err(IdError::HandlePhone);
         }
         Ok(Self(text.to_owned()))
     }
@@ -130,13 +130,13 @@ impl fmt::Display for Tag {
 }
 
 impl FromStr for Tag {
-    type Err = IdFault;
+    type Err = IdError;
 
     /// Reads a tag with its groups; upper case and the letters people confuse (o, i, l) are understood.
-    fn from_str(text: &str) -> Result<Self, IdFault> {
+    fn from_str(text: &str) -> Result<Self, IdError> {
         let groups: Vec<&str> = text.split('-').collect();
         if groups.len() != 3 || groups.iter().any(|group| group.chars().count() != 4) {
-            return Err(IdFault::TagLength);
+            return Err(IdError::TagLength);
         }
         let mut bits = 0_u64;
         for letter in groups.concat().chars() {
@@ -148,7 +148,7 @@ impl FromStr for Tag {
             let digit = ALPHABET
                 .iter()
                 .position(|&known| char::from(known) == plain)
-                .ok_or(IdFault::TagCharacter(letter))?;
+                .ok_or(IdError::TagCharacter(letter))?;
             bits = (bits << 5) | digit as u64;
         }
         Ok(Self(bits))
@@ -206,10 +206,10 @@ impl fmt::Display for PersonId {
 }
 
 impl FromStr for PersonId {
-    type Err = IdFault;
+    type Err = IdError;
 
-    fn from_str(text: &str) -> Result<Self, IdFault> {
-        let (handle, tag) = text.split_once('.').ok_or(IdFault::NoTag)?;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (handle, tag) = text.split_once('.').ok_or(IdError::NoTag)?;
         Ok(Self {
             handle: handle.parse()?,
             tag: tag.parse()?,

@@ -10,7 +10,7 @@ use crate::{
     Address, context,
     limits::{CARD_TTL_MS, PREKEY_GRACE_MS},
     time::UnixMillis,
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 #[cfg(test)]
@@ -50,15 +50,15 @@ impl Prekey {
         }
     }
 
-    pub(crate) fn from_wire(prekey: &g::Prekey) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(prekey: &g::Prekey) -> Result<Self, WireError> {
         let public: [u8; PREKEY_BYTES] = wire::array(&prekey.public, "public")?;
         <XWing as hpke::Kem>::PublicKey::from_bytes(&public)
-            .map_err(|_| WireFault::Length("public"))?;
+            .map_err(|_| WireError::Length("public"))?;
         let issued = wire::moment(prekey.issued_ms, "issued_ms")?;
         let expires = wire::moment(prekey.expires_ms, "expires_ms")?;
         // A longer life would keep the private half from being destroyed in time.
         if expires <= issued || expires > issued.plus(CARD_TTL_MS) {
-            return Err(WireFault::Contradiction("expires_ms"));
+            return Err(WireError::Contradiction("expires_ms"));
         }
         Ok(Self {
             public: Box::new(public),
@@ -92,14 +92,14 @@ impl PrekeySecret {
     ///
     /// # Errors
     ///
-    /// [`WireFault::Length`] when the seed is no X-Wing key.
+    /// [`WireError::Length`] when the seed is no X-Wing key.
     pub fn from_seed(
         seed: Zeroizing<[u8; 32]>,
         issued: UnixMillis,
         expires: UnixMillis,
-    ) -> Result<Self, WireFault> {
+    ) -> Result<Self, WireError> {
         let secret = <XWing as hpke::Kem>::PrivateKey::from_bytes(&*seed)
-            .map_err(|_| WireFault::Length("seed"))?;
+            .map_err(|_| WireError::Length("seed"))?;
         Ok(Self::of(&secret, issued, expires))
     }
 

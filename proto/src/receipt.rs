@@ -2,7 +2,7 @@
 
 use crate::{
     Address, ItemId, NodeId, context,
-    keys::{BadSignature, PublicKey, SecretKey, Signature},
+    keys::{PublicKey, SecretKey, Signature, SignatureError},
     time::UnixMillis,
 };
 
@@ -52,8 +52,8 @@ impl Receipt {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when it is another's, for another item, or an old one.
-    pub fn verify(&self, keeper: &NodeId, claim: &Claim) -> Result<(), BadSignature> {
+    /// [`SignatureError`] when it is another's, for another item, or an old one.
+    pub fn verify(&self, keeper: &NodeId, claim: &Claim) -> Result<(), SignatureError> {
         PublicKey::new(*keeper.as_bytes()).verify(
             context::SIGN_RECEIPT,
             &parts(claim, &self.until.get().to_be_bytes()),

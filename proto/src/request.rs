@@ -15,7 +15,7 @@ use crate::{
     receipt::{NONCE_BYTES, Receipt},
     stamp::Stamp,
     time::UnixMillis,
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 mod codec;
@@ -324,8 +324,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when the bytes are no request in canonical encoding.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when the bytes are no request in canonical encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let request: g::Request = wire::decode(bytes, PAYLOAD_BYTES_MAX)?;
         codec::request_from_wire(wire::present(request.request, "request")?)
     }
@@ -345,8 +345,8 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when the bytes are no response in canonical encoding.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when the bytes are no response in canonical encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let response: g::Response = wire::decode(bytes, PAYLOAD_BYTES_MAX)?;
         codec::response_from_wire(wire::present(response.response, "response")?)
     }
@@ -364,8 +364,8 @@ impl Push {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when the bytes are no push in canonical encoding.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when the bytes are no push in canonical encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let push: g::Push = wire::decode(bytes, PAYLOAD_BYTES_MAX)?;
         Ok(Self {
             mailbox: wire::address(&push.mailbox, "mailbox")?,

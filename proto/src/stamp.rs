@@ -6,7 +6,7 @@ use crate::{
     Address, ItemId, context,
     keys::PublicKey,
     time::UnixMillis,
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 mod equihash;
@@ -84,9 +84,9 @@ impl Stamp {
         }
     }
 
-    pub(crate) fn from_wire(stamp: g::Stamp) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(stamp: g::Stamp) -> Result<Self, WireError> {
         if stamp.solution.is_empty() || stamp.solution.len() > SOLUTION_BYTES_MAX {
-            return Err(WireFault::Length("solution"));
+            return Err(WireError::Length("solution"));
         }
         Ok(Self {
             nonce: wire::array(&stamp.nonce, "nonce")?,

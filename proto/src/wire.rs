@@ -24,7 +24,7 @@ use crate::{
 /// Why bytes from outside are not a message of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WireFault {
+pub enum WireError {
     /// More bytes than the message may have.
     #[error("message is {got} bytes, limit is {limit}")]
     TooLong {
@@ -60,21 +60,21 @@ pub enum WireFault {
 ///
 /// # Errors
 ///
-/// [`WireFault::TooLong`] before anything is read, [`WireFault::Undecodable`], [`WireFault::NotCanonical`].
+/// [`WireError::TooLong`] before anything is read, [`WireError::Undecodable`], [`WireError::NotCanonical`].
 ///
 /// # References
 ///
 /// SPEC 2.1.
-pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, WireFault> {
+pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, WireError> {
     if bytes.len() > limit {
-        return Err(WireFault::TooLong {
+        return Err(WireError::TooLong {
             got: bytes.len(),
             limit,
         });
     }
-    let message = M::decode(bytes).map_err(|_| WireFault::Undecodable)?;
+    let message = M::decode(bytes).map_err(|_| WireError::Undecodable)?;
     if message.encoded_len() != bytes.len() || message.encode_to_vec() != bytes {
-        return Err(WireFault::NotCanonical);
+        return Err(WireError::NotCanonical);
     }
     Ok(message)
 }
@@ -93,42 +93,42 @@ macro_rules! redacted {
 redacted!(Text, Grant, Message, Card);
 
 /// Turns a present optional field into its value.
-pub(crate) fn present<T>(field: Option<T>, name: &'static str) -> Result<T, WireFault> {
-    field.ok_or(WireFault::Missing(name))
+pub(crate) fn present<T>(field: Option<T>, name: &'static str) -> Result<T, WireError> {
+    field.ok_or(WireError::Missing(name))
 }
 
 /// Turns a byte field into an array of exactly `N` bytes.
 pub(crate) fn array<const N: usize>(
     bytes: &[u8],
     name: &'static str,
-) -> Result<[u8; N], WireFault> {
-    bytes.try_into().map_err(|_| WireFault::Length(name))
+) -> Result<[u8; N], WireError> {
+    bytes.try_into().map_err(|_| WireError::Length(name))
 }
 
 /// Turns a byte field into a public key.
-pub(crate) fn public_key(bytes: &[u8], name: &'static str) -> Result<PublicKey, WireFault> {
+pub(crate) fn public_key(bytes: &[u8], name: &'static str) -> Result<PublicKey, WireError> {
     array(bytes, name).map(PublicKey::new)
 }
 
 /// Turns a byte field into a signature.
-pub(crate) fn signature(bytes: &[u8], name: &'static str) -> Result<Signature, WireFault> {
+pub(crate) fn signature(bytes: &[u8], name: &'static str) -> Result<Signature, WireError> {
     array(bytes, name).map(Signature::new)
 }
 
 /// Turns a byte field into an address.
-pub(crate) fn address(bytes: &[u8], name: &'static str) -> Result<Address, WireFault> {
+pub(crate) fn address(bytes: &[u8], name: &'static str) -> Result<Address, WireError> {
     array(bytes, name).map(Address::new)
 }
 
 /// Turns a byte field into an item's identifier.
-pub(crate) fn item_id(bytes: &[u8], name: &'static str) -> Result<ItemId, WireFault> {
+pub(crate) fn item_id(bytes: &[u8], name: &'static str) -> Result<ItemId, WireError> {
     array(bytes, name).map(ItemId::new)
 }
 
 /// Turns a number field into a moment; 0 counts as missing.
-pub(crate) fn moment(ms: u64, name: &'static str) -> Result<UnixMillis, WireFault> {
+pub(crate) fn moment(ms: u64, name: &'static str) -> Result<UnixMillis, WireError> {
     if ms == 0 {
-        return Err(WireFault::Missing(name));
+        return Err(WireError::Missing(name));
     }
     Ok(UnixMillis::new(ms))
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use restante_interface::ContactState;
 use restante_proto::account::PersonId;
 use restante_proto::collector::{self, Collector, watched_epochs};
-use restante_proto::envelope::{OpenFault, VerifiedMessage};
+use restante_proto::envelope::{OpenError, VerifiedMessage};
 use restante_proto::keys::{PublicKey, SecretKey};
 use restante_proto::mailbox::{AckEntry, Mailbox, OwnerProof, OwnerRequest, Rule};
 use restante_proto::message::{Content, Message, MessageId};
@@ -259,7 +259,7 @@ impl Collecting {
     fn take(
         &mut self,
         cx: &mut Cx<'_>,
-        result: Result<(VerifiedMessage, PersonId), OpenFault>,
+        result: Result<(VerifiedMessage, PersonId), OpenError>,
         until: UnixMillis,
         taken: &mut Taken,
     ) -> bool {
@@ -535,9 +535,9 @@ fn hear(cx: &mut Cx<'_>, message: Message, is_seen: bool) {
 ///
 /// One that a keeper handed over with another expiry is as good as ever at the others, and one of a later version will
 /// open after an update.
-const fn is_worthless(error: &OpenFault) -> bool {
+const fn is_worthless(error: &OpenError) -> bool {
     !matches!(
         error,
-        OpenFault::OtherExpiry | OpenFault::Version(..) | OpenFault::Expired
+        OpenError::OtherExpiry | OpenError::Version(..) | OpenError::Expired
     )
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 use restante_proto::account::PersonId;
 use restante_proto::card::{Card, CardDevice, CardRecord, Known, VerifiedCard, choose};
-use restante_proto::envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage};
+use restante_proto::envelope::{self, Lifetime, OpenError, OpenerIdentity, VerifiedMessage};
 use restante_proto::keys::PublicKey;
 use restante_proto::mailbox::Mailbox;
 use restante_proto::person::{IdCost, Locators, RecordKey};
@@ -155,7 +155,7 @@ pub struct Opened {
     /// Its end, by the keeper that handed it over.
     pub expires: UnixMillis,
     /// The message and the ID of its sender.
-    pub result: Result<(VerifiedMessage, PersonId), OpenFault>,
+    pub result: Result<(VerifiedMessage, PersonId), OpenError>,
 }
 
 impl Job {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use restante_interface::Refusal;
 use restante_proto::card::{CardDevice, VerifiedCard};
-use restante_proto::envelope::{self, Lifetime, Recipient, SealFault};
+use restante_proto::envelope::{self, Lifetime, Recipient, SealError};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::GRANT_EPOCHS_MAX;
 use restante_proto::mailbox::{Capability, Mailbox, Rule};
@@ -34,14 +34,14 @@ pub(crate) enum Granting {
 ///
 /// # Errors
 ///
-/// [`SealFault`] when a device's prekey or the message's length does not allow it; then nothing is staged.
+/// [`SealError`] when a device's prekey or the message's length does not allow it; then nothing is staged.
 pub(crate) fn seal(
     cx: &mut Cx<'_>,
     card: &VerifiedCard,
     message: &Message,
     expires: UnixMillis,
     granting: Granting,
-) -> Result<Vec<OutgoingEnvelope>, SealFault> {
+) -> Result<Vec<OutgoingEnvelope>, SealError> {
     let card = card.card();
     let today = cx.date().epoch();
     let contact = cx.records.contacts().get(&card.account).cloned();
@@ -92,7 +92,7 @@ fn seal_one(
     right: Option<(Mailbox, Capability)>,
     message: &Message,
     expires: UnixMillis,
-) -> Result<OutgoingEnvelope, SealFault> {
+) -> Result<OutgoingEnvelope, SealError> {
     let mailbox = right.as_ref().map_or(
         Mailbox {
             owner: device.first_contact,
@@ -140,12 +140,12 @@ fn issue(cx: &Cx<'_>, account: &PublicKey, device: &PublicKey) -> Grant {
 }
 
 /// Returns what a person is told when a message cannot be sealed.
-pub(crate) fn refusal_of(error: SealFault, id: String) -> Refusal {
+pub(crate) fn refusal_of(error: SealError, id: String) -> Refusal {
     match error {
-        SealFault::TooLong { limit, .. } => Refusal::TooLong {
+        SealError::TooLong { limit, .. } => Refusal::TooLong {
             max_bytes: limit as u64,
         },
-        SealFault::Lifetime => Refusal::InvalidLifetime {
+        SealError::Lifetime => Refusal::InvalidLifetime {
             max_ms: restante_proto::limits::MESSAGE_TTL_MAX_MS,
         },
         _ => Refusal::StaleKeys { id },

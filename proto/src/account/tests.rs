@@ -2,7 +2,7 @@ use super::{DeviceCertificate, Identity, account_hash, verification_code};
 use crate::{
     Address,
     fixture::{NOW, each_flip, key, person, second_device},
-    keys::{BadSignature, Signature},
+    keys::{Signature, SignatureError},
 };
 
 #[test]
@@ -22,19 +22,19 @@ fn the_code_two_people_compare_is_the_same_for_both_and_for_nobody_else() {
 }
 
 #[test]
-fn a_device_is_the_accounts_only_by_the_accounts_word() {
+fn a_device_is_the_accounts_only_with_its_certificate() {
     let (account, device) = (key("account"), key("device").public());
     let certificate = DeviceCertificate::sign(&account, device);
     assert_eq!(certificate.verify(&account.public()), Ok(()));
     assert_eq!(
         certificate.verify(&key("other").public()),
-        Err(BadSignature)
+        Err(SignatureError)
     );
     let other = DeviceCertificate {
         device: key("other").public(),
         ..certificate
     };
-    assert_eq!(other.verify(&account.public()), Err(BadSignature));
+    assert_eq!(other.verify(&account.public()), Err(SignatureError));
     each_flip(certificate.signature.as_bytes(), |bit, flipped| {
         let signature = Signature::try_from(flipped).unwrap();
         let flipped = DeviceCertificate {
@@ -43,7 +43,7 @@ fn a_device_is_the_accounts_only_by_the_accounts_word() {
         };
         assert_eq!(
             flipped.verify(&account.public()),
-            Err(BadSignature),
+            Err(SignatureError),
             "bit {bit}"
         );
     });

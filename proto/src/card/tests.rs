@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{
-    Card, CardFault, CardRecord, Known, PLAIN_BYTES, PROTOCOL_VERSION, RecordKind, choose,
+    Card, CardError, CardRecord, Known, PLAIN_BYTES, PROTOCOL_VERSION, RecordKind, choose,
     seal_data,
 };
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
     account::{DeviceCertificate, Identity},
     context,
     fixture::{NOW, bytes, card, card_device, key, person, prekey, rng, tombstone},
-    keys::{BadSignature, SecretKey, Signature},
+    keys::{SecretKey, Signature, SignatureError},
     limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DAY_MS, DEVICES_MAX, SEALED_CARD_BYTES, VERSIONS_MAX},
     person::{IdCost, Locators, PersonId},
-    wire::{WireFault, generated as g},
+    wire::{WireError, generated as g},
 };
 
 const CHEAP: IdCost = IdCost::CheapForTests;
@@ -81,7 +81,7 @@ impl Alice {
         sign(record, &writer)
     }
 
-    fn open(&self, record: &CardRecord) -> Result<Card, CardFault> {
+    fn open(&self, record: &CardRecord) -> Result<Card, CardError> {
         let opened = record.open(&self.id, &self.locators.record_key, NOW, CHEAP);
         opened.map(|card| card.card().clone())
     }
@@ -153,7 +153,7 @@ fn counts_below_and_above_their_bounds_and_repetitions_are_refused() {
     let alice = alice();
     let good = card_of_devices(&alice.identity, 2).to_wire();
     let most = card_of_devices(&alice.identity, DEVICES_MAX + 1).to_wire();
-    let check = |change: &dyn Fn(&mut g::Card), expected: Result<(), WireFault>| {
+    let check = |change: &dyn Fn(&mut g::Card), expected: Result<(), WireError>| {
         let mut wire = good.clone();
         change(&mut wire);
         assert_eq!(Card::from_wire(&wire).map(drop), expected);
@@ -161,19 +161,19 @@ fn counts_below_and_above_their_bounds_and_repetitions_are_refused() {
     check(&|_| {}, Ok(()));
     check(
         &|card| card.devices.clear(),
-        Err(WireFault::Missing("devices")),
+        Err(WireError::Missing("devices")),
     );
     check(
         &|card| card.devices.clone_from(&most.devices),
-        Err(WireFault::TooMany("devices")),
+        Err(WireError::TooMany("devices")),
     );
     check(
         &|card| card.devices[1].key = card.devices[0].key.clone(),
-        Err(WireFault::Repeated("devices")),
+        Err(WireError::Repeated("devices")),
     );
     check(
         &|card| card.terminated = true,
-        Err(WireFault::TooMany("devices")),
+        Err(WireError::TooMany("devices")),
     );
     check(
         &|card| {
@@ -184,27 +184,27 @@ fn counts_below_and_above_their_bounds_and_repetitions_are_refused() {
     );
     check(
         &|card| card.versions.clear(),
-        Err(WireFault::Missing("versions")),
+        Err(WireError::Missing("versions")),
     );
     check(
         &|card| card.versions.push(PROTOCOL_VERSION),
-        Err(WireFault::Repeated("versions")),
+        Err(WireError::Repeated("versions")),
     );
     check(&|card| card.versions.extend(2..=16), Ok(()));
     check(
         &|card| card.versions.extend(2..=17),
-        Err(WireFault::TooMany("versions")),
+        Err(WireError::TooMany("versions")),
     );
     check(
         &|card| card.devices[0].first_contact = Bytes::new(),
-        Err(WireFault::Length("first_contact")),
+        Err(WireError::Length("first_contact")),
     );
 }
 
 #[test]
 fn a_prekey_that_lives_longer_than_a_card_is_refused() {
     let alice = alice();
-    let check = |life_ms: u64, expected: Result<(), WireFault>| {
+    let check = |life_ms: u64, expected: Result<(), WireError>| {
         let mut card = alice.card(7);
         card.devices[0].prekey.expires = NOW.plus(life_ms);
         assert_eq!(Card::from_wire(&card.to_wire()).map(drop), expected);
@@ -212,7 +212,7 @@ fn a_prekey_that_lives_longer_than_a_card_is_refused() {
     check(CARD_TTL_MS, Ok(()));
     check(1, Ok(()));
     for wrong in [0, CARD_TTL_MS + 1] {
-        check(wrong, Err(WireFault::Contradiction("expires_ms")));
+        check(wrong, Err(WireError::Contradiction("expires_ms")));
     }
 }
 
@@ -255,9 +255,9 @@ fn a_sealed_part_that_was_changed_and_signed_again_does_not_open() {
         let mut sealed = record.sealed.to_vec();
         sealed[byte] ^= 1 << (byte % 8);
         other.sealed = sealed.into();
-        assert_eq!(other.verify(), Err(BadSignature), "byte {byte}");
+        assert_eq!(other.verify(), Err(SignatureError), "byte {byte}");
         let other = sign(other, &writer);
-        assert_eq!(alice.open(&other), Err(CardFault::Sealed), "byte {byte}");
+        assert_eq!(alice.open(&other), Err(CardError::Sealed), "byte {byte}");
     }
 }
 
@@ -268,9 +268,9 @@ fn a_record_moved_to_another_locator_or_writer_does_not_open() {
     let mut moved = record.clone();
     moved.locator = alice.locators.addresses[1];
     let moved = sign(moved, &alice.identity.writer(&alice.locators.addresses[0]));
-    assert_eq!(alice.open(&moved), Err(CardFault::Sealed));
+    assert_eq!(alice.open(&moved), Err(CardError::Sealed));
     let stolen = sign(record, &key("thief"));
-    assert_eq!(alice.open(&stolen), Err(CardFault::Sealed));
+    assert_eq!(alice.open(&stolen), Err(CardError::Sealed));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_record_that_says_something_else_than_its_card_is_no_card() {
     ] {
         let mut other = record.clone();
         change(&mut other);
-        assert_eq!(alice.open(&sign(other, &writer)), Err(CardFault::OtherId));
+        assert_eq!(alice.open(&sign(other, &writer)), Err(CardError::OtherId));
     }
 }
 
@@ -295,25 +295,25 @@ fn wrong_padding_and_lengths_are_refused() {
     let card = alice.card(7);
     let signed = card.sign(&alice.identity.account);
     let length = u32::try_from(signed.len()).unwrap();
-    let check = |signed: &[u8], length: u32, expected: Result<(), WireFault>| {
+    let check = |signed: &[u8], length: u32, expected: Result<(), WireError>| {
         let opened = alice.open(&alice.record_of(signed, length, &card));
         assert_eq!(
             opened.map(drop),
-            expected.map_err(CardFault::Wire),
+            expected.map_err(CardError::Wire),
             "length {length}"
         );
     };
     check(&signed, length, Ok(()));
     let mut padded = signed.to_vec();
     padded.push(1);
-    check(&padded, length, Err(WireFault::NotCanonical));
-    check(&signed, length + 1, Err(WireFault::Undecodable));
+    check(&padded, length, Err(WireError::NotCanonical));
+    check(&signed, length + 1, Err(WireError::Undecodable));
     check(
         &signed,
         u32::try_from(PLAIN_BYTES).unwrap(),
-        Err(WireFault::Length("card")),
+        Err(WireError::Length("card")),
     );
-    check(&signed, u32::MAX, Err(WireFault::Length("card")));
+    check(&signed, u32::MAX, Err(WireError::Length("card")));
 }
 
 #[test]
@@ -327,16 +327,19 @@ fn a_card_for_later_versions_alone_is_told_apart() {
         u32::try_from(signed.len()).unwrap(),
         &alice.card(7),
     );
-    assert_eq!(alice.open(&record), Err(CardFault::Version));
+    assert_eq!(alice.open(&record), Err(CardError::Version));
 }
 
 #[test]
-fn a_device_without_the_accounts_word_is_refused() {
+fn a_device_that_the_account_did_not_certify_is_refused() {
     let alice = alice();
     let mut card = alice.card(7);
     card.devices[0].certificate = DeviceCertificate::sign(&key("mallory"), key("spy").public());
     let record = alice.record(&card, 0);
-    assert_eq!(alice.open(&record), Err(CardFault::Signature(BadSignature)));
+    assert_eq!(
+        alice.open(&record),
+        Err(CardError::Signature(SignatureError))
+    );
 }
 
 #[test]
@@ -348,11 +351,11 @@ fn a_card_lives_from_its_making_to_its_expiry() {
         opened.map(drop)
     };
     assert_eq!(open_at(NOW.plus(CARD_TTL_MS - 1)), Ok(()));
-    assert_eq!(open_at(NOW.plus(CARD_TTL_MS)), Err(CardFault::Expired));
+    assert_eq!(open_at(NOW.plus(CARD_TTL_MS)), Err(CardError::Expired));
     assert_eq!(open_at(NOW.minus(CLOCK_SKEW_MS)), Ok(()));
     assert_eq!(
         open_at(NOW.minus(CLOCK_SKEW_MS + 1)),
-        Err(CardFault::Expired)
+        Err(CardError::Expired)
     );
 }
 
@@ -405,10 +408,13 @@ fn nobody_else_can_end_an_account() {
     };
     let mut end = tombstone(&mallory, u64::MAX, NOW);
     let forged = alice.record_by(&end, &mallory, 0);
-    assert_eq!(alice.open(&forged), Err(CardFault::OtherId));
+    assert_eq!(alice.open(&forged), Err(CardError::OtherId));
     end.account = alice.identity.account.public();
     let forged = alice.record_by(&end, &mallory, 0);
-    assert_eq!(alice.open(&forged), Err(CardFault::Signature(BadSignature)));
+    assert_eq!(
+        alice.open(&forged),
+        Err(CardError::Signature(SignatureError))
+    );
     let true_card = alice.record(&alice.card(1), 1);
     assert!(
         !alice
@@ -503,7 +509,10 @@ fn a_record_that_its_writer_did_not_sign_is_passed_over() {
     let alice = alice();
     let mut record = alice.record(&alice.card(7), 0);
     record.signature = Signature::new([0; 64]);
-    assert_eq!(record.verify(), Err(BadSignature));
-    assert_eq!(alice.open(&record), Err(CardFault::Signature(BadSignature)));
+    assert_eq!(record.verify(), Err(SignatureError));
+    assert_eq!(
+        alice.open(&record),
+        Err(CardError::Signature(SignatureError))
+    );
     assert_eq!(alice.choose(&[record], NOBODY), None);
 }

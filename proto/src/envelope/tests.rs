@@ -6,18 +6,18 @@ use hpke::{
 use proptest::prelude::*;
 
 use super::{
-    Envelope, Lifetime, OVERHEAD_BYTES, OpenFault, OpenerIdentity, Recipient, SUITE, SealFault,
+    Envelope, Lifetime, OVERHEAD_BYTES, OpenError, OpenerIdentity, Recipient, SUITE, SealError,
     VERSION, associated_data, expires_of, info, open, pad, seal, unpad, with_grant,
 };
 use crate::{
     account::{DeviceCertificate, Identity},
     fixture::{NOW, noise_envelope, person, prekey, rng, sealed, text},
-    keys::BadSignature,
+    keys::SignatureError,
     limits::{
         BODY_BYTES_MAX, CLOCK_SKEW_MS, DAY_MS, ENVELOPE_BYTES, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS,
     },
     mailbox::Mailbox,
-    message::{Binding, Content, Grant, Message, MessageFault},
+    message::{Binding, Content, Grant, Message, MessageError},
     prekey::PrekeySecret,
     time::UnixMillis,
 };
@@ -40,11 +40,11 @@ fn from_alice(body: &[u8]) -> Envelope {
     sealed(&person("alice"), &person("bob"), &bob_key(), to_bob(), body)
 }
 
-fn open_as(identity: &OpenerIdentity, bytes: &[u8], mailbox: &Mailbox) -> Result<(), OpenFault> {
+fn open_as(identity: &OpenerIdentity, bytes: &[u8], mailbox: &Mailbox) -> Result<(), OpenError> {
     open(bytes, mailbox, LIFETIME, identity, [&bob_key()]).map(drop)
 }
 
-fn open_by_bob(bytes: &[u8]) -> Result<Bytes, OpenFault> {
+fn open_by_bob(bytes: &[u8]) -> Result<Bytes, OpenError> {
     let keys = [prekey("older", NOW), bob_key()];
     let opened = open(bytes, &to_bob(), LIFETIME, &(&person("bob")).into(), &keys)?;
     match opened.into_message().content {
@@ -153,14 +153,14 @@ fn a_flipped_bit_in_any_byte_is_refused() {
         };
         for bit in bits {
             flipped[byte] ^= 1 << bit;
-            let fault = open_by_bob(&flipped).unwrap_err();
+            let error = open_by_bob(&flipped).unwrap_err();
             let expected = match byte {
-                0 | 1 => matches!(fault, OpenFault::Version(..)),
-                2..10 => fault == OpenFault::OtherExpiry,
-                10..18 => fault == OpenFault::NoPrekey,
-                _ => fault == OpenFault::Sealed,
+                0 | 1 => matches!(error, OpenError::Version(..)),
+                2..10 => error == OpenError::OtherExpiry,
+                10..18 => error == OpenError::NoPrekey,
+                _ => error == OpenError::Sealed,
             };
-            assert!(expected, "byte {byte} bit {bit}: {fault:?}");
+            assert!(expected, "byte {byte} bit {bit}: {error:?}");
             flipped[byte] ^= 1 << bit;
         }
     }
@@ -180,11 +180,11 @@ fn an_envelope_opens_at_its_own_mailbox_alone() {
         // The hint does not fit; who puts the fitting one there breaks the seal.
         assert_eq!(
             open_as(&bob, &envelope.bytes, &other),
-            Err(OpenFault::NoPrekey)
+            Err(OpenError::NoPrekey)
         );
         let mut moved = envelope.bytes.to_vec();
         moved[10..18].copy_from_slice(&bob_key().public().hint(&other.address()));
-        assert_eq!(open_as(&bob, &moved, &other), Err(OpenFault::Sealed));
+        assert_eq!(open_as(&bob, &moved, &other), Err(OpenError::Sealed));
     }
 }
 
@@ -197,7 +197,7 @@ fn an_envelope_opens_with_its_own_expiry_alone() {
         open(&envelope.bytes, &to_bob(), lifetime, &bob, [&bob_key()]).map(drop)
     };
     assert_eq!(claim(EXPIRES), Ok(()));
-    assert_eq!(claim(EXPIRES.plus(1)), Err(OpenFault::OtherExpiry));
+    assert_eq!(claim(EXPIRES.plus(1)), Err(OpenError::OtherExpiry));
     let later = EXPIRES.plus(1);
     let mut changed = envelope.bytes.to_vec();
     changed[2..10].copy_from_slice(&later.get().to_be_bytes());
@@ -206,7 +206,7 @@ fn an_envelope_opens_with_its_own_expiry_alone() {
         expires: later,
     };
     let opened = open(&changed, &to_bob(), lifetime, &bob, [&bob_key()]);
-    assert_eq!(opened.map(drop), Err(OpenFault::Sealed));
+    assert_eq!(opened.map(drop), Err(OpenError::Sealed));
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn an_envelope_opens_for_its_own_recipient_alone() {
     ] {
         assert_eq!(
             open_as(&other, &envelope.bytes, &to_bob()),
-            Err(OpenFault::Sealed)
+            Err(OpenError::Sealed)
         );
     }
     let no_key = open(
@@ -236,7 +236,7 @@ fn an_envelope_opens_for_its_own_recipient_alone() {
         &bob,
         [&prekey("older", NOW)],
     );
-    assert_eq!(no_key.map(drop), Err(OpenFault::NoPrekey));
+    assert_eq!(no_key.map(drop), Err(OpenError::NoPrekey));
 }
 
 #[test]
@@ -251,10 +251,10 @@ fn an_expired_envelope_does_not_open() {
         open(&envelope.bytes, &to_bob(), lifetime, &bob, [&bob_key()]).map(drop)
     };
     assert_eq!(open_at(EXPIRES.minus(1)), Ok(()));
-    assert_eq!(open_at(EXPIRES), Err(OpenFault::Expired));
+    assert_eq!(open_at(EXPIRES), Err(OpenError::Expired));
     let earliest = EXPIRES.minus(MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS);
     assert_eq!(open_at(earliest), Ok(()));
-    assert_eq!(open_at(earliest.minus(1)), Err(OpenFault::Expired));
+    assert_eq!(open_at(earliest.minus(1)), Err(OpenError::Expired));
 }
 
 #[test]
@@ -279,21 +279,21 @@ fn what_cannot_be_delivered_is_not_sealed() {
         .map(drop)
     };
     assert_eq!(seal_at(NOW, NOW.plus(1), b""), Ok(()));
-    assert_eq!(seal_at(NOW, NOW, b""), Err(SealFault::Lifetime));
+    assert_eq!(seal_at(NOW, NOW, b""), Err(SealError::Lifetime));
     assert_eq!(seal_at(NOW, NOW.plus(MESSAGE_TTL_MAX_MS), b""), Ok(()));
     assert_eq!(
         seal_at(NOW, NOW.plus(MESSAGE_TTL_MAX_MS + 1), b""),
-        Err(SealFault::Lifetime)
+        Err(SealError::Lifetime)
     );
     let last = key.public().expires;
     assert_eq!(seal_at(last.minus(1), last.plus(1), b""), Ok(()));
     assert_eq!(
         seal_at(last, last.plus(1), b""),
-        Err(SealFault::PrekeyExpired)
+        Err(SealError::PrekeyExpired)
     );
     let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
-    let fault = seal_at(NOW, EXPIRES, &[0; 65_536]).unwrap_err();
-    assert!(matches!(fault, SealFault::TooLong { got, limit: l } if got > limit && l == limit));
+    let error = seal_at(NOW, EXPIRES, &[0; 65_536]).unwrap_err();
+    assert!(matches!(error, SealError::TooLong { got, limit: l } if got > limit && l == limit));
 }
 
 #[test]
@@ -352,14 +352,14 @@ fn a_message_sealed_again_for_somebody_else_is_not_the_senders() {
     let (alice, bob, carol) = (person("alice"), person("bob"), person("carol"));
     let carols = carol.first_contact_mailbox(NOW.epoch());
     let message = text(&alice, b"hello Bob");
-    let check = |binding: &Binding, expected: Result<(), OpenFault>| {
+    let check = |binding: &Binding, expected: Result<(), OpenError>| {
         let plain = pad(&message.sign(&alice.device, binding)).unwrap();
         let key = prekey("carol", NOW);
         let envelope = seal_raw(&plain, &carol, &key, &carols);
         let opened = open(&envelope, &carols, LIFETIME, &(&carol).into(), [&key]);
         assert_eq!(opened.map(drop), expected);
     };
-    let not_hers = Err(OpenFault::Message(MessageFault::Signature(BadSignature)));
+    let not_hers = Err(OpenError::Message(MessageError::Signature(SignatureError)));
     let right = binding(&carol, &carols, EXPIRES);
     check(&right, Ok(()));
     check(&binding(&bob, &to_bob(), EXPIRES), not_hers);
@@ -397,7 +397,7 @@ fn nobody_writes_in_anothers_name() {
         let plain = pad(&message.sign(&mallory.device, &bound)).unwrap();
         open_by_bob(&seal_raw(&plain, &bob, &bob_key(), &to_bob()))
     };
-    let refused = Err(OpenFault::Message(MessageFault::Signature(BadSignature)));
+    let refused = Err(OpenError::Message(MessageError::Signature(SignatureError)));
     // Alice's certificate with a signature that her device did not make.
     assert_eq!(forge(&text(&alice, b"give")), refused);
     // Mallory's device with a certificate that Alice did not make.
@@ -433,7 +433,7 @@ fn wrong_padding_is_refused_although_it_is_sealed_well() {
     let bob = person("bob");
     let good = text(&person("alice"), b"hello")
         .sign(&person("alice").device, &binding(&bob, &to_bob(), EXPIRES));
-    let check = |change: fn(&mut Vec<u8>), expected: Result<(), OpenFault>| {
+    let check = |change: fn(&mut Vec<u8>), expected: Result<(), OpenError>| {
         let mut plain = pad(&good).unwrap().to_vec();
         change(&mut plain);
         let envelope = seal_raw(&plain, &bob, &bob_key(), &to_bob());
@@ -442,12 +442,12 @@ fn wrong_padding_is_refused_although_it_is_sealed_well() {
     check(|_| {}, Ok(()));
     check(
         |plain| *plain.last_mut().unwrap() = 1,
-        Err(OpenFault::Padding),
+        Err(OpenError::Padding),
     );
-    check(|plain| plain[0] = 255, Err(OpenFault::Padding));
+    check(|plain| plain[0] = 255, Err(OpenError::Padding));
     check(
         |plain| plain[..4].copy_from_slice(&u32::MAX.to_be_bytes()),
-        Err(OpenFault::Padding),
+        Err(OpenError::Padding),
     );
 }
 
@@ -469,11 +469,11 @@ proptest! {
     ) {
         prop_assert!(open_by_bob(&junk).is_err());
         let noise = noise_envelope(&format!("{seed}"), ENVELOPE_BYTES[size], EXPIRES);
-        prop_assert_eq!(open_by_bob(&noise), Err(OpenFault::NoPrekey));
+        prop_assert_eq!(open_by_bob(&noise), Err(OpenError::NoPrekey));
         let mut hinted = noise.to_vec();
         let hint = bob_key().public().hint(&to_bob().address());
         hinted[10..18].copy_from_slice(&hint);
-        prop_assert_eq!(open_by_bob(&hinted), Err(OpenFault::Sealed));
+        prop_assert_eq!(open_by_bob(&hinted), Err(OpenError::Sealed));
     }
 }
 

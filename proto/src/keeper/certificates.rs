@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     ItemId,
-    keys::BadSignature,
+    keys::SignatureError,
     mailbox::{CapabilityProof, Mailbox},
     time::UnixMillis,
 };
@@ -31,7 +31,7 @@ impl Certificates {
         mailbox: &Mailbox,
         id: &ItemId,
         expires: UnixMillis,
-    ) -> Result<(), BadSignature> {
+    ) -> Result<(), SignatureError> {
         let name = name_of(proof, mailbox);
         if self.known.contains(&name) {
             return proof.verify_deposit(mailbox, id, expires);

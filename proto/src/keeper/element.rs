@@ -10,7 +10,7 @@ use crate::{
     request::Admission,
     stamp::Stamp,
     time::UnixMillis,
-    wire::{self, WireFault, generated as g},
+    wire::{self, WireError, generated as g},
 };
 
 /// What an element is.
@@ -276,8 +276,8 @@ impl AdmissionProof {
     ///
     /// # Errors
     ///
-    /// See [`wire::decode`]; [`WireFault::Length`], [`WireFault::Missing`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// See [`wire::decode`]; [`WireError::Length`], [`WireError::Missing`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let g::AdmissionProof {
             mailbox,
             stamp,

@@ -4,7 +4,7 @@ use super::{AckEntry, Capability, CapabilityProof, Mailbox, OwnerProof, OwnerReq
 use crate::{
     ItemId, NodeId,
     fixture::{NOW, bytes, each_flip, key, person},
-    keys::{BadSignature, PublicKey, Signature},
+    keys::{PublicKey, Signature, SignatureError},
     time::Epoch,
 };
 
@@ -92,11 +92,11 @@ fn a_capability_admits_one_deposit_of_one_holder_at_one_address() {
 
     assert_eq!(
         proof.verify(&mailbox(), &item("other"), NOW),
-        Err(BadSignature)
+        Err(SignatureError)
     );
     assert_eq!(
         proof.verify(&mailbox(), &item("item"), NOW.plus(1)),
-        Err(BadSignature)
+        Err(SignatureError)
     );
     for other in [
         Mailbox {
@@ -112,7 +112,10 @@ fn a_capability_admits_one_deposit_of_one_holder_at_one_address() {
             ..mailbox()
         },
     ] {
-        assert_eq!(proof.verify(&other, &item("item"), NOW), Err(BadSignature));
+        assert_eq!(
+            proof.verify(&other, &item("item"), NOW),
+            Err(SignatureError)
+        );
     }
     // Another holder cannot use the certificate, nor an owner who is none issue one.
     let stolen = Capability {
@@ -122,13 +125,13 @@ fn a_capability_admits_one_deposit_of_one_holder_at_one_address() {
     let stolen = stolen.prove(&mailbox().address(), &item("item"), NOW);
     assert_eq!(
         stolen.verify(&mailbox(), &item("item"), NOW),
-        Err(BadSignature)
+        Err(SignatureError)
     );
     let forged = Capability::issue(&key("thief"), &mailbox(), key("thief"));
     let forged = forged.prove(&mailbox().address(), &item("item"), NOW);
     assert_eq!(
         forged.verify(&mailbox(), &item("item"), NOW),
-        Err(BadSignature)
+        Err(SignatureError)
     );
 }
 
@@ -138,7 +141,7 @@ fn every_flipped_bit_in_a_capability_is_refused() {
     let proof = capability.prove(&mailbox().address(), &item("item"), NOW);
     each_flip(&flat(&proof), |bit, flipped| {
         let verified = proof_of(flipped).verify(&mailbox(), &item("item"), NOW);
-        assert_eq!(verified, Err(BadSignature), "bit {bit}");
+        assert_eq!(verified, Err(SignatureError), "bit {bit}");
     });
 }
 
@@ -163,14 +166,14 @@ fn an_owner_proof_is_for_one_keeper_one_time_and_one_request() {
             let expected = if signed == asked {
                 Ok(())
             } else {
-                Err(BadSignature)
+                Err(SignatureError)
             };
             let verified = proof.verify(&mailbox(), &keeper("keeper"), asked);
             assert_eq!(verified, expected, "{signed:?} for {asked:?}");
         }
         assert_eq!(
             proof.verify(&mailbox(), &keeper("other"), signed),
-            Err(BadSignature)
+            Err(SignatureError)
         );
         let other = Mailbox {
             epoch: Epoch::new(20_602),
@@ -178,7 +181,7 @@ fn an_owner_proof_is_for_one_keeper_one_time_and_one_request() {
         };
         assert_eq!(
             proof.verify(&other, &keeper("keeper"), signed),
-            Err(BadSignature)
+            Err(SignatureError)
         );
         let later = OwnerProof {
             time: NOW.plus(1),
@@ -186,7 +189,7 @@ fn an_owner_proof_is_for_one_keeper_one_time_and_one_request() {
         };
         assert_eq!(
             later.verify(&mailbox(), &keeper("keeper"), signed),
-            Err(BadSignature)
+            Err(SignatureError)
         );
     }
 }
@@ -202,7 +205,7 @@ fn every_flipped_bit_in_an_owner_proof_is_refused() {
             ..proof
         };
         let verified = proof.verify(&mailbox(), &keeper("keeper"), asked);
-        assert_eq!(verified, Err(BadSignature), "bit {bit}");
+        assert_eq!(verified, Err(SignatureError), "bit {bit}");
     });
 }
 
@@ -215,20 +218,20 @@ fn every_flipped_bit_in_an_ack_is_refused() {
             signature: Signature::try_from(flipped).unwrap(),
             ..entry
         };
-        assert_eq!(entry.verify(&mailbox()), Err(BadSignature), "bit {bit}");
+        assert_eq!(entry.verify(&mailbox()), Err(SignatureError), "bit {bit}");
     });
     each_flip(entry.id.as_bytes(), |bit, flipped| {
         let entry = AckEntry {
             id: ItemId::try_from(flipped).unwrap(),
             ..entry
         };
-        assert_eq!(entry.verify(&mailbox()), Err(BadSignature), "bit {bit}");
+        assert_eq!(entry.verify(&mailbox()), Err(SignatureError), "bit {bit}");
     });
     let elsewhere = Mailbox {
         epoch: Epoch::new(20_602),
         ..mailbox()
     };
-    assert_eq!(entry.verify(&elsewhere), Err(BadSignature));
+    assert_eq!(entry.verify(&elsewhere), Err(SignatureError));
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn a_signature_for_one_purpose_is_worth_nothing_for_another() {
     };
     assert_eq!(
         proof.verify(&mailbox(), &item("item"), NOW),
-        Err(BadSignature)
+        Err(SignatureError)
     );
 }
 

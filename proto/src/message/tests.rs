@@ -2,16 +2,16 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::{Binding, Content, Grant, Message, MessageFault, MessageId};
+use super::{Binding, Content, Grant, Message, MessageError, MessageId};
 use crate::{
     Address, ItemId,
     account::Identity,
     fixture::{NOW, bytes, key, person, second_device, text},
-    keys::BadSignature,
+    keys::SignatureError,
     limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
     mailbox::Rule,
     time::Epoch,
-    wire::{WireFault, generated as g},
+    wire::{WireError, generated as g},
 };
 
 fn binding() -> Binding {
@@ -48,7 +48,7 @@ fn delivered(count: usize, grant: Option<Grant>) -> Message {
     .granting(grant)
 }
 
-fn reopen(message: &Message) -> Result<Message, MessageFault> {
+fn reopen(message: &Message) -> Result<Message, MessageError> {
     Message::open(
         &message.sign(&person("alice").device, &binding()),
         &binding(),
@@ -86,7 +86,7 @@ fn a_flipped_bit_in_a_message_is_refused() {
 }
 
 /// Opens a wire message that Alice's device signed, whatever it says.
-fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageFault> {
+fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageError> {
     let alice = person("alice");
     let mut wire = text(&alice, b"hello").to_wire();
     change(&mut wire);
@@ -100,11 +100,11 @@ fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageFault> {
 #[test]
 fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
     type Change = fn(&mut g::Message);
-    let cases: [(Change, WireFault); 13] = [
-        (|m| m.text = None, WireFault::Missing("content")),
+    let cases: [(Change, WireError); 13] = [
+        (|m| m.text = None, WireError::Missing("content")),
         (
             |m| m.delivered = Some(g::Delivered::default()),
-            WireFault::Missing("content"),
+            WireError::Missing("content"),
         ),
         (
             |m| {
@@ -114,22 +114,22 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
                     mailboxes: vec![g::GrantedMailbox::default()],
                 });
             },
-            WireFault::Length("secret"),
+            WireError::Length("secret"),
         ),
         (
             |m| {
                 m.text = None;
                 m.grant = Some(g::Grant::default());
             },
-            WireFault::Missing("content"),
+            WireError::Missing("content"),
         ),
         (
             |m| m.text.as_mut().unwrap().body = vec![0; BODY_BYTES_MAX + 1].into(),
-            WireFault::Length("body"),
+            WireError::Length("body"),
         ),
         (
             |m| m.text.as_mut().unwrap().file_name = "n".repeat(FILE_NAME_BYTES_MAX + 1),
-            WireFault::Length("file_name"),
+            WireError::Length("file_name"),
         ),
         (
             |m| {
@@ -137,7 +137,7 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
                 let ids = vec![Bytes::from_static(&[1; 16]); DELIVERED_COUNT_MAX + 1];
                 m.delivered = Some(g::Delivered { ids });
             },
-            WireFault::TooMany("ids"),
+            WireError::TooMany("ids"),
         ),
         (
             |m| {
@@ -146,7 +146,7 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
                     ids: vec![Bytes::from_static(&[1; 15])],
                 });
             },
-            WireFault::Length("ids"),
+            WireError::Length("ids"),
         ),
         (
             |m| {
@@ -160,7 +160,7 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
                     mailboxes,
                 });
             },
-            WireFault::TooMany("mailboxes"),
+            WireError::TooMany("mailboxes"),
         ),
         (
             |m| {
@@ -170,17 +170,17 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
                     mailboxes: Vec::new(),
                 });
             },
-            WireFault::Missing("mailboxes"),
+            WireError::Missing("mailboxes"),
         ),
         (
             |m| m.handle = "4915112345678".to_owned(),
-            WireFault::Missing("handle"),
+            WireError::Missing("handle"),
         ),
-        (|m| m.sent_ms = 0, WireFault::Missing("sent_ms")),
-        (|m| m.id = Bytes::new(), WireFault::Length("id")),
+        (|m| m.sent_ms = 0, WireError::Missing("sent_ms")),
+        (|m| m.id = Bytes::new(), WireError::Length("id")),
     ];
     for (change, expected) in cases {
-        assert_eq!(open_wire(change), Err(MessageFault::Wire(expected)));
+        assert_eq!(open_wire(change), Err(MessageError::Wire(expected)));
     }
     assert_eq!(open_wire(|_| {}), Ok(()));
 }
@@ -188,8 +188,8 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
 #[test]
 fn a_message_without_a_signature_is_refused() {
     let no_signature = text(&person("alice"), b"hello").to_wire().encode_to_vec();
-    let fault = MessageFault::Wire(WireFault::Length("signature"));
-    assert_eq!(Message::open(&no_signature, &binding()), Err(fault));
+    let error = MessageError::Wire(WireError::Length("signature"));
+    assert_eq!(Message::open(&no_signature, &binding()), Err(error));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_grant_opens_the_mailboxes_of_its_epochs_and_no_others() {
         let proof = capability.prove(&mailbox.address(), &item, NOW);
         assert_eq!(proof.verify(&mailbox, &item, NOW), Ok(()));
         let next = bob.device_mailbox(epoch.plus(1), 1);
-        assert_eq!(proof.verify(&next, &item, NOW), Err(BadSignature));
+        assert_eq!(proof.verify(&next, &item, NOW), Err(SignatureError));
     }
     assert!(grant.mailbox(Epoch::new(20_600)).is_none());
     assert!(grant.mailbox(Epoch::new(20_604)).is_none());
@@ -242,11 +242,11 @@ fn a_grant_covers_no_more_epochs_than_it_may() {
     assert!(Grant::decode(&encode(1)).is_ok());
     assert_eq!(
         Grant::decode(&encode(0)),
-        Err(WireFault::Missing("mailboxes"))
+        Err(WireError::Missing("mailboxes"))
     );
     assert_eq!(
         Grant::decode(&encode(GRANT_EPOCHS_MAX + 1)),
-        Err(WireFault::TooMany("mailboxes"))
+        Err(WireError::TooMany("mailboxes"))
     );
 }
 

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{ALPHABET, Handle, IdCost, IdFault, PersonId, Tag};
+use super::{ALPHABET, Handle, IdCost, IdError, PersonId, Tag};
 use crate::{
     context,
     fixture::{key, person},
@@ -15,7 +15,7 @@ fn handles() -> impl Strategy<Value = String> {
 }
 
 #[track_caller]
-fn check_handle(text: &str, expected: Result<(), IdFault>) {
+fn check_handle(text: &str, expected: Result<(), IdError>) {
     assert_eq!(text.parse::<Handle>().map(drop), expected, "{text:?}");
 }
 
@@ -33,8 +33,8 @@ fn handles_have_the_characters_and_the_length_of_handles() {
     ] {
         check_handle(good, Ok(()));
     }
-    check_handle("", Err(IdFault::HandleLength(0)));
-    check_handle(&"z".repeat(33), Err(IdFault::HandleLength(33)));
+    check_handle("", Err(IdError::HandleLength(0)));
+    check_handle(&"z".repeat(33), Err(IdError::HandleLength(33)));
     for (bad, character) in [
         ("Alice", 'A'),
         ("a.b", '.'),
@@ -42,7 +42,7 @@ fn handles_have_the_characters_and_the_length_of_handles() {
         ("al ce", ' '),
         ("\u{e4}", '\u{e4}'),
     ] {
-        check_handle(bad, Err(IdFault::HandleCharacter(character)));
+        check_handle(bad, Err(IdError::HandleCharacter(character)));
     }
 }
 
@@ -55,14 +55,14 @@ fn phone_numbers_and_mail_addresses_are_no_handles() {
         "_1_2_3_4_5",
         "00000",
     ] {
-        check_handle(phone, Err(IdFault::HandlePhone));
+        check_handle(phone, Err(IdError::HandlePhone));
     }
-    check_handle("+4915112345678", Err(IdFault::HandleCharacter('+')));
-    check_handle("alice@example.org", Err(IdFault::HandleCharacter('@')));
+    check_handle("+4915112345678", Err(IdError::HandleCharacter('+')));
+    check_handle("alice@example.org", Err(IdError::HandleCharacter('@')));
 }
 
 #[track_caller]
-fn check_id(text: &str, expected: &IdFault) {
+fn check_id(text: &str, expected: &IdError) {
     assert_eq!(
         text.parse::<PersonId>().as_ref().map(drop),
         Err(expected),
@@ -72,20 +72,20 @@ fn check_id(text: &str, expected: &IdFault) {
 
 #[test]
 fn malformed_ids_say_what_is_wrong_with_them() {
-    check_id("alice", &IdFault::NoTag);
-    check_id("", &IdFault::NoTag);
-    check_id(".7kq2-m9xw-3fhd", &IdFault::HandleLength(0));
-    check_id("alice.", &IdFault::TagLength);
-    check_id("alice.7kq2m9xw3fhd", &IdFault::TagLength);
-    check_id("alice.7kq2-m9xw-3fh", &IdFault::TagLength);
-    check_id("alice.7kq2-m9xw-3fhd-", &IdFault::TagLength);
-    check_id("alice.7kq2-m9xw--3fhd", &IdFault::TagLength);
-    check_id("alice.7kq2-m9xw-3fhu", &IdFault::TagCharacter('u'));
+    check_id("alice", &IdError::NoTag);
+    check_id("", &IdError::NoTag);
+    check_id(".7kq2-m9xw-3fhd", &IdError::HandleLength(0));
+    check_id("alice.", &IdError::TagLength);
+    check_id("alice.7kq2m9xw3fhd", &IdError::TagLength);
+    check_id("alice.7kq2-m9xw-3fh", &IdError::TagLength);
+    check_id("alice.7kq2-m9xw-3fhd-", &IdError::TagLength);
+    check_id("alice.7kq2-m9xw--3fhd", &IdError::TagLength);
+    check_id("alice.7kq2-m9xw-3fhu", &IdError::TagCharacter('u'));
     check_id(
         "alice.7kq2-m9xw-3fh\u{e9}",
-        &IdFault::TagCharacter('\u{e9}'),
+        &IdError::TagCharacter('\u{e9}'),
     );
-    check_id("alice.bob.7kq2-m9xw-3fhd", &IdFault::TagLength);
+    check_id("alice.bob.7kq2-m9xw-3fhd", &IdError::TagLength);
 }
 
 #[test]
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_an_id_or_a_fault(text in any::<String>(), near in "[a-z0-9.-]{0,20}") {
+    fn any_text_is_an_id_or_an_error(text in any::<String>(), near in "[a-z0-9.-]{0,20}") {
         for text in [text, near] {
             let _ = text.parse::<Tag>();
             if let Ok(handle) = text.parse::<Handle>() {

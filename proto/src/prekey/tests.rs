@@ -5,7 +5,7 @@ use crate::{
     Address,
     fixture::{NOW, bytes, prekey, rng},
     limits::{CARD_TTL_MS, DAY_MS, MINUTE_MS},
-    wire::{WireFault, generated as g},
+    wire::{WireError, generated as g},
 };
 
 #[test]
@@ -47,20 +47,20 @@ fn what_is_no_key_is_refused() {
         public: good().public.slice(1..),
         ..good()
     };
-    assert_eq!(Prekey::from_wire(&short), Err(WireFault::Length("public")));
+    assert_eq!(Prekey::from_wire(&short), Err(WireError::Length("public")));
     // ML-KEM coefficients of 4,095 are not below q.
     let high = g::Prekey {
         public: vec![255; PREKEY_BYTES].into(),
         ..good()
     };
-    assert_eq!(Prekey::from_wire(&high), Err(WireFault::Length("public")));
+    assert_eq!(Prekey::from_wire(&high), Err(WireError::Length("public")));
     let undated = g::Prekey {
         issued_ms: 0,
         ..good()
     };
     assert_eq!(
         Prekey::from_wire(&undated),
-        Err(WireFault::Missing("issued_ms"))
+        Err(WireError::Missing("issued_ms"))
     );
 }
 

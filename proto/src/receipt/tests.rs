@@ -2,7 +2,7 @@ use super::{Claim, Receipt};
 use crate::{
     Address, ItemId, NodeId,
     fixture::{NOW, bytes, each_flip, key},
-    keys::{BadSignature, Signature},
+    keys::{Signature, SignatureError},
 };
 
 fn claim() -> Claim {
@@ -23,7 +23,7 @@ fn a_receipt_is_one_keepers_word_on_one_deposit() {
     assert_eq!(receipt.verify(&keeper("keeper"), &claim()), Ok(()));
     assert_eq!(
         receipt.verify(&keeper("other"), &claim()),
-        Err(BadSignature)
+        Err(SignatureError)
     );
     for other in [
         Claim {
@@ -41,7 +41,7 @@ fn a_receipt_is_one_keepers_word_on_one_deposit() {
     ] {
         assert_eq!(
             receipt.verify(&keeper("keeper"), &other),
-            Err(BadSignature),
+            Err(SignatureError),
             "{other:?}"
         );
     }
@@ -51,7 +51,7 @@ fn a_receipt_is_one_keepers_word_on_one_deposit() {
     };
     assert_eq!(
         longer.verify(&keeper("keeper"), &claim()),
-        Err(BadSignature)
+        Err(SignatureError)
     );
 }
 
@@ -64,6 +64,6 @@ fn every_flipped_bit_in_a_receipt_is_refused() {
             ..receipt
         };
         let verified = receipt.verify(&keeper("keeper"), &claim());
-        assert_eq!(verified, Err(BadSignature), "bit {bit}");
+        assert_eq!(verified, Err(SignatureError), "bit {bit}");
     });
 }

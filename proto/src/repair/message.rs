@@ -14,7 +14,7 @@ use crate::{
     routing::Point,
     time::UnixMillis,
     wire::{
-        self, WireFault,
+        self, WireError,
         generated::{self as g, repair_request::Request as R, repair_response::Response as A},
     },
 };
@@ -107,8 +107,8 @@ impl RepairRequest {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when the bytes are no request in canonical encoding.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when the bytes are no request in canonical encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let request: g::RepairRequest = wire::decode(bytes, REQUEST_BYTES_MAX)?;
         match wire::present(request.request, "request")? {
             R::Compare(compare) => compare_from_wire(&compare),
@@ -145,8 +145,8 @@ impl RepairResponse {
     ///
     /// # Errors
     ///
-    /// [`WireFault`] when the bytes are no response in canonical encoding.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// [`WireError`] when the bytes are no response in canonical encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let response: g::RepairResponse = wire::decode(bytes, PAYLOAD_BYTES_MAX)?;
         Ok(match wire::present(response.response, "response")? {
             A::Compared(compared) => {
@@ -165,9 +165,9 @@ impl RepairResponse {
     }
 }
 
-fn at_most(count: usize, limit: usize, name: &'static str) -> Result<(), WireFault> {
+fn at_most(count: usize, limit: usize, name: &'static str) -> Result<(), WireError> {
     if count > limit {
-        return Err(WireFault::TooMany(name));
+        return Err(WireError::TooMany(name));
     }
     Ok(())
 }
@@ -176,22 +176,22 @@ fn key_to_wire(key: &ElementKey) -> Bytes {
     Bytes::copy_from_slice(&key.to_bytes())
 }
 
-fn key_from_wire(bytes: &[u8]) -> Result<ElementKey, WireFault> {
-    ElementKey::from_bytes(&wire::array(bytes, "key")?).ok_or(WireFault::Missing("kind"))
+fn key_from_wire(bytes: &[u8]) -> Result<ElementKey, WireError> {
+    ElementKey::from_bytes(&wire::array(bytes, "key")?).ok_or(WireError::Missing("kind"))
 }
 
 fn end_to_wire(key: Option<&ElementKey>) -> Bytes {
     key.map_or_else(Bytes::new, key_to_wire)
 }
 
-fn end_from_wire(bytes: &[u8]) -> Result<Option<ElementKey>, WireFault> {
+fn end_from_wire(bytes: &[u8]) -> Result<Option<ElementKey>, WireError> {
     Some(bytes)
         .filter(|bytes| !bytes.is_empty())
         .map(key_from_wire)
         .transpose()
 }
 
-fn sum_from_wire(count: u64, sum: &[u8]) -> Result<Sum, WireFault> {
+fn sum_from_wire(count: u64, sum: &[u8]) -> Result<Sum, WireError> {
     let total = u128::from_be_bytes(wire::array(sum, "sum")?);
     Ok(Sum { count, total })
 }
@@ -205,7 +205,7 @@ fn range_to_wire(range: &Range, sum: &Sum) -> g::Range {
     }
 }
 
-fn compare_from_wire(compare: &g::Compare) -> Result<RepairRequest, WireFault> {
+fn compare_from_wire(compare: &g::Compare) -> Result<RepairRequest, WireError> {
     at_most(compare.points.len(), COMPARED_POINTS_MAX, "points")?;
     at_most(compare.ranges.len(), COMPARED_RANGES_MAX, "ranges")?;
     let points = compare
@@ -221,13 +221,13 @@ fn compare_from_wire(compare: &g::Compare) -> Result<RepairRequest, WireFault> {
     });
     let terms = Terms {
         salt: wire::array(&compare.salt, "salt")?,
-        points: points.collect::<Result<_, WireFault>>()?,
+        points: points.collect::<Result<_, WireError>>()?,
         alive: wire::moment(compare.alive_ms, "alive_ms")?,
         leaving: compare.leaving,
     };
-    let ranges = ranges.collect::<Result<Vec<_>, WireFault>>()?;
+    let ranges = ranges.collect::<Result<Vec<_>, WireError>>()?;
     if !super::are_in_order(ranges.iter().map(|(range, _)| range)) {
-        return Err(WireFault::Contradiction("ranges"));
+        return Err(WireError::Contradiction("ranges"));
     }
     Ok(RepairRequest::Compare { terms, ranges })
 }
@@ -253,11 +253,11 @@ fn answer_to_wire(answer: &RangeAnswer) -> g::RangeAnswer {
     }
 }
 
-fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireFault> {
+fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireError> {
     at_most(answer.parts.len(), COMPARED_RANGES_MAX, "parts")?;
     at_most(answer.elements.len(), COMPARED_ELEMENTS_MAX, "elements")?;
     if !answer.parts.is_empty() && !answer.elements.is_empty() {
-        return Err(WireFault::Contradiction("elements"));
+        return Err(WireError::Contradiction("elements"));
     }
     let part = |part: g::Part| {
         Ok(Part {
@@ -275,13 +275,13 @@ fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireFault> {
     };
     if !answer.parts.is_empty() {
         let parts = answer.parts.into_iter().map(part);
-        return Ok(RangeAnswer::Parts(parts.collect::<Result<_, WireFault>>()?));
+        return Ok(RangeAnswer::Parts(parts.collect::<Result<_, WireError>>()?));
     }
     let elements: Vec<Element> = answer
         .elements
         .into_iter()
         .map(element)
-        .collect::<Result<_, WireFault>>()?;
+        .collect::<Result<_, WireError>>()?;
     Ok(match elements.len() {
         0 => RangeAnswer::Equal,
         _ => RangeAnswer::Elements(elements),
@@ -299,9 +299,9 @@ fn replica_to_wire(replica: &Replica) -> Option<g::Replica> {
     })
 }
 
-fn replica_from_wire(replica: g::Replica) -> Result<Replica, WireFault> {
+fn replica_from_wire(replica: g::Replica) -> Result<Replica, WireError> {
     if replica.item.len() > ENVELOPE_BYTES_MAX {
-        return Err(WireFault::Length("item"));
+        return Err(WireError::Length("item"));
     }
     let proof = wire::present(replica.proof, "proof")?.encode_to_vec();
     // Its lengths are checked once, here.

@@ -16,7 +16,7 @@ use crate::{
     stamp::Stamp,
     time::UnixMillis,
     wire::{
-        self, WireFault,
+        self, WireError,
         generated::{
             self as g, deposit_envelope::Proof, request::Request as R, response::Response as A,
         },
@@ -128,15 +128,15 @@ fn ack_to_wire(entry: &AckEntry) -> g::AckEntry {
     }
 }
 
-fn mailbox_of(mailbox: Option<&g::Mailbox>) -> Result<Mailbox, WireFault> {
-    Mailbox::from_wire(mailbox.ok_or(WireFault::Missing("mailbox"))?)
+fn mailbox_of(mailbox: Option<&g::Mailbox>) -> Result<Mailbox, WireError> {
+    Mailbox::from_wire(mailbox.ok_or(WireError::Missing("mailbox"))?)
 }
 
-fn proof_of(proof: Option<&g::OwnerProof>) -> Result<OwnerProof, WireFault> {
-    OwnerProof::from_wire(proof.ok_or(WireFault::Missing("proof"))?)
+fn proof_of(proof: Option<&g::OwnerProof>) -> Result<OwnerProof, WireError> {
+    OwnerProof::from_wire(proof.ok_or(WireError::Missing("proof"))?)
 }
 
-pub(super) fn request_from_wire(request: R) -> Result<Request, WireFault> {
+pub(super) fn request_from_wire(request: R) -> Result<Request, WireError> {
     Ok(match request {
         R::DepositEnvelope(deposit) => deposit_envelope(deposit)?,
         R::DepositCard(deposit) => Request::DepositCard {
@@ -187,7 +187,7 @@ pub(super) fn request_from_wire(request: R) -> Result<Request, WireFault> {
     })
 }
 
-fn deposit_envelope(deposit: g::DepositEnvelope) -> Result<Request, WireFault> {
+fn deposit_envelope(deposit: g::DepositEnvelope) -> Result<Request, WireError> {
     Ok(Request::DepositEnvelope {
         mailbox: mailbox_of(deposit.mailbox.as_ref())?,
         expires: wire::moment(deposit.expires_ms, "expires_ms")?,
@@ -200,7 +200,7 @@ fn deposit_envelope(deposit: g::DepositEnvelope) -> Result<Request, WireFault> {
     })
 }
 
-fn deposit_chunk(deposit: g::DepositChunk) -> Result<Request, WireFault> {
+fn deposit_chunk(deposit: g::DepositChunk) -> Result<Request, WireError> {
     Ok(Request::DepositChunk {
         chunk: deposit.chunk,
         expires: wire::moment(deposit.expires_ms, "expires_ms")?,
@@ -210,16 +210,16 @@ fn deposit_chunk(deposit: g::DepositChunk) -> Result<Request, WireFault> {
     })
 }
 
-fn ids(list: &[Bytes]) -> Result<Vec<ItemId>, WireFault> {
+fn ids(list: &[Bytes]) -> Result<Vec<ItemId>, WireError> {
     if list.is_empty() || list.len() > GET_COUNT_MAX {
-        return Err(WireFault::TooMany("ids"));
+        return Err(WireError::TooMany("ids"));
     }
     list.iter().map(|id| wire::item_id(id, "ids")).collect()
 }
 
-fn acks(entries: &[g::AckEntry]) -> Result<Vec<AckEntry>, WireFault> {
+fn acks(entries: &[g::AckEntry]) -> Result<Vec<AckEntry>, WireError> {
     if entries.is_empty() || entries.len() > ACK_COUNT_MAX {
-        return Err(WireFault::TooMany("entries"));
+        return Err(WireError::TooMany("entries"));
     }
     let entry = |entry: &g::AckEntry| {
         Ok(AckEntry {
@@ -258,7 +258,7 @@ pub(super) fn response_to_wire(response: &Response) -> A {
     }
 }
 
-pub(super) fn response_from_wire(response: A) -> Result<Response, WireFault> {
+pub(super) fn response_from_wire(response: A) -> Result<Response, WireError> {
     Ok(match response {
         A::Receipt(receipt) => Response::Receipt(Receipt {
             until: wire::moment(receipt.until_ms, "until_ms")?,
@@ -288,7 +288,7 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireFault> {
         }
         A::Chunk(chunk) => {
             if chunk.chunk.is_empty() || chunk.chunk.len() > CHUNK_BYTES_MAX {
-                return Err(WireFault::Length("chunk"));
+                return Err(WireError::Length("chunk"));
             }
             let expires = wire::moment(chunk.expires_ms, "expires_ms")?;
             Response::Chunk {
@@ -300,9 +300,9 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireFault> {
     })
 }
 
-fn bounded<T>(items: &[T], max: usize) -> Result<&[T], WireFault> {
+fn bounded<T>(items: &[T], max: usize) -> Result<&[T], WireError> {
     if items.len() > max {
-        return Err(WireFault::TooMany("items"));
+        return Err(WireError::TooMany("items"));
     }
     Ok(items)
 }
@@ -315,7 +315,7 @@ fn listed_to_wire(listed: &Listed) -> g::Listed {
     }
 }
 
-fn listed_from_wire(listed: &g::Listed) -> Result<Listed, WireFault> {
+fn listed_from_wire(listed: &g::Listed) -> Result<Listed, WireError> {
     Ok(Listed {
         id: wire::item_id(&listed.id, "id")?,
         size_bytes: listed.size_bytes,
@@ -330,13 +330,13 @@ pub(super) fn waiting_to_wire(waiting: &Waiting) -> g::Waiting {
     }
 }
 
-pub(super) fn waiting_from_wire(waiting: g::Waiting) -> Result<Waiting, WireFault> {
+pub(super) fn waiting_from_wire(waiting: g::Waiting) -> Result<Waiting, WireError> {
     if !ENVELOPE_BYTES.contains(&waiting.envelope.len()) {
-        return Err(WireFault::Length("envelope"));
+        return Err(WireError::Length("envelope"));
     }
     let expires = wire::moment(waiting.expires_ms, "expires_ms")?;
     if expires_of(&waiting.envelope) != Some(expires) {
-        return Err(WireFault::Contradiction("expires_ms"));
+        return Err(WireError::Contradiction("expires_ms"));
     }
     Ok(Waiting {
         envelope: waiting.envelope,
@@ -353,7 +353,7 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn from_wire(refusal: &g::Refusal) -> Result<Self, WireFault> {
+    pub(crate) fn from_wire(refusal: &g::Refusal) -> Result<Self, WireError> {
         Ok(Self {
             reason: reason_from_wire(refusal.reason)?,
             retry_after_ms: refusal.retry_after_ms,
@@ -380,12 +380,12 @@ fn reason_to_wire(reason: Reason) -> g::Reason {
     }
 }
 
-fn reason_from_wire(number: i32) -> Result<Reason, WireFault> {
+fn reason_from_wire(number: i32) -> Result<Reason, WireError> {
     match g::Reason::try_from(number) {
-        Ok(g::Reason::Unspecified) | Err(_) => Err(WireFault::Missing("reason")),
+        Ok(g::Reason::Unspecified) | Err(_) => Err(WireError::Missing("reason")),
         Ok(reason) => Reason::ALL
             .into_iter()
             .find(|known| reason_to_wire(*known) == reason)
-            .ok_or(WireFault::Missing("reason")),
+            .ok_or(WireError::Missing("reason")),
     }
 }

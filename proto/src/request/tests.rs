@@ -16,7 +16,7 @@ use crate::{
     receipt::Receipt,
     stamp::{SOLUTION_BYTES_MAX, Stamp},
     time::{Epoch, UnixMillis},
-    wire::{WireFault, generated as g},
+    wire::{WireError, generated as g},
 };
 
 fn moments() -> impl Strategy<Value = UnixMillis> {
@@ -297,7 +297,7 @@ proptest! {
 #[test]
 fn nothing_larger_than_a_frame_is_looked_at() {
     let junk = vec![0; PAYLOAD_BYTES_MAX + 1];
-    let fault = WireFault::TooLong {
+    let fault = WireError::TooLong {
         got: PAYLOAD_BYTES_MAX + 1,
         limit: PAYLOAD_BYTES_MAX,
     };
@@ -314,11 +314,11 @@ fn an_envelope_whose_keeper_names_another_expiry_is_refused() {
         (expires, None),
         (
             expires.plus(1),
-            Some(WireFault::Contradiction("expires_ms")),
+            Some(WireError::Contradiction("expires_ms")),
         ),
         (
             expires.minus(1),
-            Some(WireFault::Contradiction("expires_ms")),
+            Some(WireError::Contradiction("expires_ms")),
         ),
     ] {
         let item = Waiting {
@@ -363,8 +363,8 @@ fn counts_beyond_their_limits_are_refused() {
         Request::decode(&request(g::request::Request::Get(get))).map(drop)
     };
     assert_eq!(get(GET_COUNT_MAX), Ok(()));
-    assert_eq!(get(GET_COUNT_MAX + 1), Err(WireFault::TooMany("ids")));
-    assert_eq!(get(0), Err(WireFault::TooMany("ids")));
+    assert_eq!(get(GET_COUNT_MAX + 1), Err(WireError::TooMany("ids")));
+    assert_eq!(get(0), Err(WireError::TooMany("ids")));
     let ack = |count: usize| {
         let entries = vec![
             g::AckEntry {
@@ -380,8 +380,8 @@ fn counts_beyond_their_limits_are_refused() {
         Request::decode(&request(g::request::Request::Ack(ack))).map(drop)
     };
     assert_eq!(ack(ACK_COUNT_MAX), Ok(()));
-    assert_eq!(ack(ACK_COUNT_MAX + 1), Err(WireFault::TooMany("entries")));
-    assert_eq!(ack(0), Err(WireFault::TooMany("entries")));
+    assert_eq!(ack(ACK_COUNT_MAX + 1), Err(WireError::TooMany("entries")));
+    assert_eq!(ack(0), Err(WireError::TooMany("entries")));
 
     let listing = |count: usize| {
         let line = Listed {
@@ -398,7 +398,7 @@ fn counts_beyond_their_limits_are_refused() {
     assert_eq!(listing(LISTING_COUNT_MAX), Ok(()));
     assert_eq!(
         listing(LISTING_COUNT_MAX + 1),
-        Err(WireFault::TooMany("items"))
+        Err(WireError::TooMany("items"))
     );
 }
 
@@ -413,7 +413,7 @@ fn enums_of_later_versions_are_refused() {
         response: Some(g::response::Response::Refusal(unknown)),
     };
     let decoded = Response::decode(&unknown.encode_to_vec());
-    assert_eq!(decoded, Err(WireFault::Missing("reason")));
+    assert_eq!(decoded, Err(WireError::Missing("reason")));
     let mailbox = g::Mailbox {
         owner: vec![1; 32].into(),
         rule: 3,
@@ -421,10 +421,10 @@ fn enums_of_later_versions_are_refused() {
     };
     assert_eq!(
         Mailbox::from_wire(&mailbox),
-        Err(WireFault::Missing("rule"))
+        Err(WireError::Missing("rule"))
     );
-    assert_eq!(Request::decode(&[]), Err(WireFault::Missing("request")));
-    assert_eq!(Response::decode(&[]), Err(WireFault::Missing("response")));
+    assert_eq!(Request::decode(&[]), Err(WireError::Missing("request")));
+    assert_eq!(Response::decode(&[]), Err(WireError::Missing("response")));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::Point;
 use crate::{
     NodeId,
     limits::{FOUND_NODES_MAX, NODE_ADDRESS_BYTES_MAX, NODE_ADDRESSES_MAX, PAYLOAD_BYTES_MAX},
-    wire::{self, WireFault, array, generated as g},
+    wire::{self, WireError, array, generated as g},
 };
 
 /// Largest encoded answer, in bytes: each address and each node with its tags and lengths.
@@ -55,8 +55,8 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// See [`wire::decode`]; [`WireFault::Length`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// See [`wire::decode`]; [`WireError::Length`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let question: g::FindNodes = wire::decode(bytes, QUESTION_BYTES_MAX)?;
         let point = Point::new(array(&question.point, "point")?);
         Ok(Self { point })
@@ -83,22 +83,22 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// See [`wire::decode`]; [`WireFault::TooMany`], [`WireFault::Missing`], [`WireFault::Length`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireFault> {
+    /// See [`wire::decode`]; [`WireError::TooMany`], [`WireError::Missing`], [`WireError::Length`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let answer: g::FoundNodes = wire::decode(bytes, ANSWER_BYTES_MAX)?;
         if answer.nodes.len() > FOUND_NODES_MAX {
-            return Err(WireFault::TooMany("nodes"));
+            return Err(WireError::TooMany("nodes"));
         }
         let named = |found: g::FoundNode| {
             if found.addresses.is_empty() {
-                return Err(WireFault::Missing("addresses"));
+                return Err(WireError::Missing("addresses"));
             }
             if found.addresses.len() > NODE_ADDRESSES_MAX {
-                return Err(WireFault::TooMany("addresses"));
+                return Err(WireError::TooMany("addresses"));
             }
             let fits = |address: &Bytes| (1..=NODE_ADDRESS_BYTES_MAX).contains(&address.len());
             if !found.addresses.iter().all(fits) {
-                return Err(WireFault::Length("addresses"));
+                return Err(WireError::Length("addresses"));
             }
             Ok(Named {
                 node: NodeId::new(array(&found.node, "node")?),
@@ -197,12 +197,12 @@ mod tests {
             Answer::decode(&g::FoundNodes { nodes }.encode_to_vec()).unwrap_err()
         };
         let many = vec![node(vec![short.clone()]); FOUND_NODES_MAX + 1];
-        assert_eq!(refused(many), WireFault::TooMany("nodes"));
+        assert_eq!(refused(many), WireError::TooMany("nodes"));
         let crowded = node(vec![short.clone(); NODE_ADDRESSES_MAX + 1]);
-        assert_eq!(refused(vec![crowded]), WireFault::TooMany("addresses"));
-        assert_eq!(refused(vec![node(vec![])]), WireFault::Missing("addresses"));
+        assert_eq!(refused(vec![crowded]), WireError::TooMany("addresses"));
+        assert_eq!(refused(vec![node(vec![])]), WireError::Missing("addresses"));
         let stretched = node(vec![long.clone()]);
-        assert_eq!(refused(vec![stretched]), WireFault::Length("addresses"));
+        assert_eq!(refused(vec![stretched]), WireError::Length("addresses"));
 
         let nowhere = Named {
             node: NodeId::new([2; 32]),

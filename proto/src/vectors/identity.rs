@@ -86,8 +86,8 @@ fn refused_ids() -> Vec<Value> {
     ]
     .iter()
     .map(|text| {
-        let fault = text.parse::<PersonId>().unwrap_err();
-        json!({ "text": text, "error": fault.to_string() })
+        let error = text.parse::<PersonId>().unwrap_err();
+        json!({ "text": text, "error": error.to_string() })
     })
     .collect()
 }

@@ -7,7 +7,7 @@ use crate::{
     Address, ItemId, NodeId,
     card::CardRecord,
     context,
-    envelope::{self, Lifetime, OpenFault, OpenerIdentity, expires_of, id_of},
+    envelope::{self, Lifetime, OpenError, OpenerIdentity, expires_of, id_of},
     keeper::{Element, ElementKey},
     keys::{PublicKey, SecretKey, Signature},
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof, OwnerRequest, Rule},
@@ -107,8 +107,8 @@ fn ids_name_their_accounts() {
         );
     }
     for case in read("ids", "refused") {
-        let fault = text(&case, "text").parse::<PersonId>().unwrap_err();
-        assert_eq!(fault.to_string(), text(&case, "error"));
+        let error = text(&case, "text").parse::<PersonId>().unwrap_err();
+        assert_eq!(error.to_string(), text(&case, "error"));
     }
 }
 
@@ -302,7 +302,7 @@ fn messages_that_break_a_rule_do_not_open_although_they_are_sealed_well() {
         let sealed = bytes(&case, "envelope");
         let opened = envelope::open(&sealed, &at, lifetime, &recipient, [&key]);
         let error = opened.unwrap_err();
-        assert!(matches!(error, OpenFault::Message(_)), "{error}");
+        assert!(matches!(error, OpenError::Message(_)), "{error}");
         assert_eq!(error.to_string(), text(&case, "error"));
     }
 }
@@ -331,7 +331,7 @@ fn envelopes_open_with_the_seed_of_the_prekey() {
             ..lifetime
         };
         let opened = envelope::open(&sealed, &at, late, &recipient, [&key]);
-        assert_eq!(opened.map(drop), Err(OpenFault::Expired));
+        assert_eq!(opened.map(drop), Err(OpenError::Expired));
         if text(&case, "name") != "text" {
             continue;
         }
@@ -358,12 +358,12 @@ fn messages_decode_and_encode_to_the_same_bytes() {
     }
     for case in read("refused", "refused") {
         let encoding = bytes(&case, "encoding");
-        let fault = match text(&case, "kind") {
+        let error = match text(&case, "kind") {
             "Request" => Request::decode(&encoding).unwrap_err(),
             _ => Response::decode(&encoding).unwrap_err(),
         };
         assert_eq!(
-            fault.to_string(),
+            error.to_string(),
             text(&case, "error"),
             "{}",
             text(&case, "name")

@@ -3,7 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::{WireFault, decode, generated as g};
+use super::{WireError, decode, generated as g};
 
 /// Messages that hold what nobody else may read; `wire.rs` prints them without it.
 const SECRET: [&str; 4] = [
@@ -55,10 +55,10 @@ fn listed() -> g::Listed {
 #[test]
 fn bytes_beyond_the_limit_are_refused_before_decoding() {
     let bytes = listed().encode_to_vec();
-    let fault = decode::<g::Listed>(&bytes, bytes.len() - 1).unwrap_err();
+    let error = decode::<g::Listed>(&bytes, bytes.len() - 1).unwrap_err();
     assert_eq!(
-        fault,
-        WireFault::TooLong {
+        error,
+        WireError::TooLong {
             got: bytes.len(),
             limit: bytes.len() - 1
         }
@@ -80,14 +80,14 @@ fn other_encodings_of_the_same_message_are_refused() {
     for other in [unknown_field, written_default, repeated_field, long_varint] {
         assert_eq!(
             decode::<g::Listed>(&other, 100).unwrap_err(),
-            WireFault::NotCanonical
+            WireError::NotCanonical
         );
     }
     let mut trailing = bytes;
     trailing.push(0);
     assert_eq!(
         decode::<g::Listed>(&trailing, 100).unwrap_err(),
-        WireFault::Undecodable
+        WireError::Undecodable
     );
 }
 

@@ -3,7 +3,7 @@
 use restante_proto::{
     Address, ItemId, NodeId,
     collector::{self, watched_epochs},
-    envelope::{self, Lifetime, OpenFault, OpenerIdentity, VerifiedMessage, id_of},
+    envelope::{self, Lifetime, OpenError, OpenerIdentity, VerifiedMessage, id_of},
     keys::SecretKey,
     mailbox::{AckEntry, Mailbox, OwnerProof, OwnerRequest, Rule},
     message::{Content, Message},
@@ -248,7 +248,7 @@ impl Person {
         now: UnixMillis,
         mailbox: &Mailbox,
         item: &Waiting,
-    ) -> Result<VerifiedMessage, OpenFault> {
+    ) -> Result<VerifiedMessage, OpenError> {
         let lifetime = Lifetime {
             now,
             expires: item.expires,
@@ -293,10 +293,10 @@ impl Person {
 }
 
 /// Tells whether an envelope that does not open may go, as the node decides it.
-const fn is_worthless(fault: &OpenFault) -> bool {
+const fn is_worthless(fault: &OpenError) -> bool {
     !matches!(
         fault,
-        OpenFault::OtherExpiry | OpenFault::Version(..) | OpenFault::Expired
+        OpenError::OtherExpiry | OpenError::Version(..) | OpenError::Expired
     )
 }
 

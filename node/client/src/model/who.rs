@@ -5,7 +5,7 @@ use std::str::FromStr;
 use data_encoding::BASE32_NOPAD;
 use restante_proto::account::{PersonId, account_hash};
 use restante_proto::keys::PublicKey;
-use restante_proto::person::IdFault;
+use restante_proto::person::IdError;
 
 #[cfg(test)]
 mod tests;
@@ -23,10 +23,10 @@ pub struct Who {
 pub enum InvalidWho {
     /// It is no ID.
     #[error(transparent)]
-    Id(#[from] IdFault),
+    Id(#[from] IdError),
     /// The link holds no ID.
     #[error("the link holds no ID: {0}")]
-    Link(IdFault),
+    Link(IdError),
     /// The key in the link does not decode.
     #[error("the link's key is damaged")]
     Key,

@@ -12,7 +12,7 @@ use crate::{
     envelope::id_of,
     fixture::{NOW, card, key, noise_envelope, person, prekey, rng, tombstone},
     keeper::{Input, Output, Policy, StoreError},
-    keys::{BadSignature, Signature},
+    keys::{Signature, SignatureError},
     limits::{
         CARD_TTL_MS, CLOCK_SKEW_MS, MESSAGE_TTL_MAX_MS, SECOND_MS, STORE_OPS_MAX,
         SUBSCRIPTIONS_PER_CONNECTION_MAX, TOMBSTONE_TTL_MS,
@@ -539,11 +539,11 @@ fn a_receipt_is_for_its_nonce_and_its_keeper() {
         Ok(())
     );
     let replayed = receipt.verify(&super::node(), &claim(&mailbox, &bytes, 8));
-    assert_eq!(replayed, Err(BadSignature));
+    assert_eq!(replayed, Err(SignatureError));
     let other = crate::NodeId::new(*key("other").public().as_bytes());
     assert_eq!(
         receipt.verify(&other, &claim(&mailbox, &bytes, 7)),
-        Err(BadSignature)
+        Err(SignatureError)
     );
     // The offer's own nonce makes a receipt of its own.
     let again = office.receipt(NOW, &offer(&mailbox, id_of(&bytes)));
