@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use restante_tests::{Cluster, Node, eventually};
 use restante_interface::{ContactState, DeliveryState, InboxMessage, SendResult};
+use restante_tests::{Cluster, Node, eventually};
 
 /// Longest body of one message, in bytes.
 const BODY_BYTES_MAX: usize = 61_440;

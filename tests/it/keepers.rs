@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use restante_tests::{Cluster, Node, eventually};
 use restante_interface::{DeliveryState, SendResult};
+use restante_tests::{Cluster, Node, eventually};
 
 /// How many keepers hold an envelope.
 const REPLICAS: usize = 5;

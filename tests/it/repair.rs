@@ -1,7 +1,7 @@
 //! A keeper that ends hands over what it has before it goes.
 
-use restante_tests::{Cluster, Node};
 use restante_interface::{DeliveryState, SendResult};
+use restante_tests::{Cluster, Node};
 
 /// How many keepers should have an envelope.
 const REPLICAS: usize = 5;

@@ -93,14 +93,14 @@ fn seal_one(
     message: &Message,
     expires: UnixMillis,
 ) -> Result<OutgoingEnvelope, SealError> {
-    let mailbox = right.as_ref().map_or(
-        Mailbox {
+    let mailbox = match &right {
+        Some((mailbox, _)) => *mailbox,
+        None => Mailbox {
             owner: device.first_contact,
             rule: Rule::Stamp,
             epoch: cx.date().epoch(),
         },
-        |(mailbox, _)| *mailbox,
-    );
+    };
     let recipient = Recipient {
         account,
         device: device.certificate.device,

@@ -98,6 +98,7 @@ fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageError> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
     type Change = fn(&mut g::Message);
     let cases: [(Change, WireError); 13] = [

@@ -1,12 +1,12 @@
 //! Receipts that are worth nothing, and a keeper that gives such.
 
 use restante::clock;
+use restante_interface::DeliveryState;
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::{DAY_MS, ENVELOPE_BYTES};
 use restante_proto::receipt::{Claim, Receipt};
 use restante_proto::request::{Reason, Refusal, Request, Response};
 use restante_tests::{Cluster, Letterbox, Peer, Said, Site, envelope, eventually, nonce};
-use restante_interface::DeliveryState;
 
 #[test]
 fn a_receipt_is_good_for_its_own_keeper_item_and_deposit_alone() {
@@ -82,8 +82,7 @@ fn a_keeper_that_replays_receipts_makes_nobody_believe_that_a_message_is_stored(
             &mut alice.command(&["send", &bob_id, "hello", "--json"]),
             &[],
         );
-        let sent: Option<restante_interface::SendResult> =
-            serde_json::from_str(&said.stdout).ok();
+        let sent: Option<restante_interface::SendResult> = serde_json::from_str(&said.stdout).ok();
         sent
     });
     assert_eq!((sent.stored_with, sent.stored_of), (1, 2), "{sent:?}");

@@ -91,7 +91,10 @@ fn a_cards_sequence_grows_although_the_clock_went_back() {
     world.people[1].ahead_ms = 0;
     world.run(15 * MINUTE_MS);
     let after = world.people[1].disk.rows().card.clone().unwrap();
-    assert!(after.issued < before.issued, "a card of the present is made");
+    assert!(
+        after.issued < before.issued,
+        "a card of the present is made"
+    );
     assert!(after.sequence > before.sequence);
     world.send(0, 1, "found");
     world.run(MINUTE_MS);

@@ -86,12 +86,8 @@ fn an_older_card_than_the_one_seen_is_not_believed() {
         .next()
         .unwrap()
         .sequence;
-    world.people[1]
-        .disk
-        .rows()
-        .card
-        .as_ref()
-        .map(|card| assert_eq!(Some(card.sequence), seen));
+    let card = world.people[1].disk.rows().card.as_ref().unwrap();
+    assert_eq!(Some(card.sequence), seen);
     world.set_stores(old);
     let gone = world.people.remove(1);
     world.run(27 * HOUR_MS);

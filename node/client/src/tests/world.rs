@@ -623,8 +623,10 @@ impl TestKeeper {
             }
         }
         let lie = self.lie;
-        let response =
-            response.map(|answer| lie.map_or(answer.clone(), |lie| lie(request, answer)));
+        let response = response.map(|answer| match lie {
+            Some(lie) => lie(request, answer),
+            None => answer,
+        });
         (response, pushes)
     }
 
