@@ -13,6 +13,8 @@ use crate::{
 };
 
 #[cfg(test)]
+pub(crate) mod driven;
+#[cfg(test)]
 mod tests;
 
 /// How many keepers are asked for, so that some may fail.

@@ -6,20 +6,15 @@ use crate::{
     keys::PublicKey,
     limits::{CLOCK_SKEW_MS, EPOCHS_PAST_MAX},
     mailbox::{Mailbox, Rule},
+    placement::driven::{NOW, now_at},
     request::{Listed, Waiting},
-    time::{Epoch, MonoMillis, Now, UnixMillis},
+    time::{Epoch, Now, UnixMillis},
 };
 
-const NOW: Now = Now::new(
-    MonoMillis::new(5_000_000),
-    UnixMillis::new(1_800_000_000_000),
-);
-const END: UnixMillis = NOW.date.plus(86_400_000);
+mod driven;
+mod rounds;
 
-/// Both times when timers run at `mono`, with a clock that is never set.
-const fn now_at(mono: MonoMillis) -> Now {
-    NOW.plus(mono.since(NOW.mono))
-}
+const END: UnixMillis = NOW.date.plus(86_400_000);
 
 /// When the collector's timer is due.
 fn when_due(collector: &Collector) -> Now {
@@ -478,145 +473,4 @@ fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
     let mut collector = watching();
     let push = Input::Pushed(mailbox(1).address(), keeper(2), item(1), waiting());
     assert_eq!(collector.handle(NOW, push), vec![]);
-}
-
-/// Lets a keeper list these items in the mailbox.
-fn lists(collector: &mut Collector, now: Now, number: u8, items: &[u8]) -> Vec<Output> {
-    let line = |item_number: &u8| Listed {
-        id: item(*item_number),
-        size_bytes: 2_048,
-        expires: END,
-    };
-    let listed = Input::Listed {
-        mailbox: mailbox(1).address(),
-        keeper: keeper(number),
-        items: items.iter().map(line).collect(),
-        more: false,
-    };
-    collector.handle(now, listed)
-}
-
-/// A collector whose mailbox was compared with eight keepers, of which two push; and when its next round is due.
-fn compared() -> (Collector, Now) {
-    let mut collector = watching();
-    let now = round_of_eight(&mut collector);
-    for number in 0..8 {
-        lists(&mut collector, now, number, &[]);
-    }
-    let due = when_due(&collector);
-    assert!(due.mono >= now.mono.plus(480_000), "the round ended well");
-    (collector, due)
-}
-
-/// Lets the keeper that is asked for its neighbours name these.
-fn neighbours(collector: &mut Collector, now: Now, named: &[u8]) -> Vec<Output> {
-    let outputs = collector.handle(now, Input::Timer);
-    let [Output::AskNeighbours(_, asked)] = outputs[..] else {
-        panic!("{outputs:?}");
-    };
-    assert!(asked == keeper(0) || asked == keeper(1), "one that pushes");
-    let named = named.iter().map(|number| keeper(*number)).collect();
-    let at = mailbox(1).address();
-    collector.handle(now, Input::Neighbours(at, asked, named))
-}
-
-#[test]
-fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared() {
-    let (mut collector, mut now) = compared();
-    for turn in 2..6 {
-        let outputs = neighbours(&mut collector, now, &[1, 2, 3, 4, 9]);
-        let lists_at =
-            |output: &Output| matches!(output, Output::List(_, k, _) if *k == keeper(turn));
-        assert!(outputs.iter().any(lists_at), "{outputs:?}");
-        // Beside it, only subscriptions that end are renewed.
-        let others = outputs.iter().filter(|output| !lists_at(output));
-        for output in others {
-            let Output::Subscribe(_, renewed) = output else {
-                panic!("{output:?}");
-            };
-            let until = now.date.plus(3_600_000);
-            let at = mailbox(1).address();
-            collector.handle(now, Input::Subscribed(at, *renewed, until));
-            let number = renewed.as_bytes()[0];
-            lists(&mut collector, now, number, &[]);
-        }
-        lists(&mut collector, now, turn, &[]);
-        let next = when_due(&collector);
-        assert!((480_000..=720_000).contains(&next.mono.since(now.mono)));
-        now = next;
-    }
-}
-
-#[test]
-fn somebody_nearer_a_silent_keeper_and_what_nobody_pushed_bring_a_whole_round() {
-    // Somebody nearer.
-    let (mut collector, now) = compared();
-    let outputs = neighbours(&mut collector, now, &[1, 9, 2, 3]);
-    assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
-
-    // Nobody at all: the keeper did not answer.
-    let (mut collector, now) = compared();
-    let outputs = neighbours(&mut collector, now, &[]);
-    assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
-
-    // A silent keeper.
-    let (mut collector, now) = compared();
-    neighbours(&mut collector, now, &[1, 2, 3, 4]);
-    let at = mailbox(1).address();
-    collector.handle(now, Input::NotListed(at, keeper(2)));
-    let soon = when_due(&collector);
-    assert!(soon.mono <= now.mono.plus(10_000));
-    assert_eq!(
-        collector.handle(soon, Input::Timer),
-        vec![Output::Find(mailbox(1))]
-    );
-
-    // Something that those who push did not push.
-    let (mut collector, now) = compared();
-    neighbours(&mut collector, now, &[1, 2, 3, 4]);
-    let outputs = lists(&mut collector, now, 2, &[7]);
-    assert_eq!(
-        outputs,
-        vec![Output::Get(mailbox(1), keeper(2), vec![item(7)])]
-    );
-    let next = when_due(&collector);
-    assert!(next.mono <= now.mono.plus(10_000));
-    assert_eq!(
-        collector.handle(next, Input::Timer),
-        vec![Output::Find(mailbox(1))]
-    );
-}
-
-#[test]
-fn the_keepers_are_looked_up_now_and_then_all_the_same() {
-    let (mut collector, mut now) = compared();
-    let mut rounds = 0;
-    loop {
-        let outputs = collector.handle(now, Input::Timer);
-        if outputs == [Output::Find(mailbox(1))] {
-            break;
-        }
-        rounds += 1;
-        assert!(rounds < 15, "{outputs:?}");
-        let at = mailbox(1).address();
-        let [Output::AskNeighbours(_, asked)] = outputs[..] else {
-            panic!("{outputs:?}");
-        };
-        let named = (2..6).map(keeper).collect();
-        let outputs = collector.handle(now, Input::Neighbours(at, asked, named));
-        for output in outputs {
-            let asked = match output {
-                Output::Subscribe(_, asked) => {
-                    let until = now.date.plus(3_600_000);
-                    collector.handle(now, Input::Subscribed(at, asked, until));
-                    asked
-                }
-                Output::List(_, asked, _) => asked,
-                other => panic!("{other:?}"),
-            };
-            lists(&mut collector, now, asked.as_bytes()[0], &[]);
-        }
-        now = when_due(&collector);
-    }
-    assert!(rounds >= 8, "{rounds}");
 }

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// Keepers of one mailbox that are asked to push.
-const SUBSCRIBED: usize = 2;
+pub(super) const SUBSCRIBED: usize = 2;
 /// How often a mailbox of the present epochs is compared with its keepers, in milliseconds.
-const COMPARE_LIVE_MS: u64 = 10 * MINUTE_MS;
+pub(super) const COMPARE_LIVE_MS: u64 = 10 * MINUTE_MS;
 /// How often a mailbox of a past epoch is compared with all its keepers, in milliseconds.
-const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
+pub(super) const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
 /// How often the keepers of a mailbox of the present epochs are looked up, and all of them compared, although those
 /// that push know nobody nearer, in milliseconds.
-const LOOK_UP_MS: u64 = 2 * HOUR_MS;
+pub(super) const LOOK_UP_MS: u64 = 2 * HOUR_MS;
 /// The pause after a lookup that found nobody, in milliseconds.
 pub(super) const RETRY_MS: u64 = 5 * SECOND_MS;
 /// The pause after all keepers there are were compared, when they were fewer than wanted, in milliseconds; it grows.

@@ -1,18 +1,18 @@
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use super::{Input, OUTBOX_COUNT_MAX, Outbox, OutboxFull, Outgoing, Output};
 use crate::{
     ItemId, NodeId,
     keys::PublicKey,
+    limits::{DAY_MS, HOUR_MS},
     mailbox::{Mailbox, Rule},
     message::MessageId,
-    time::{Epoch, MonoMillis, Now, UnixMillis},
+    placement::driven::{Driven, NOW, settings},
+    time::{Epoch, UnixMillis},
 };
 
-const NOW: Now = Now::new(
-    MonoMillis::new(5_000_000),
-    UnixMillis::new(1_800_000_000_000),
-);
 const END: UnixMillis = NOW.date.plus(60_000);
 
 fn outgoing(number: u16) -> Outgoing {
@@ -119,4 +119,79 @@ fn receipts_from_before_a_restart_count() {
         .count();
     assert_eq!((offers, deposits), (3, 2));
     assert!(outbox.standing(NOW, &id).unwrap().0.is_stored());
+}
+
+/// Draws how the network answers, and when.
+fn answer(driven: &mut Driven<Input>, output: Output) {
+    let until = NOW.date.plus(6 * DAY_MS);
+    let fails = driven.draw(4) == 0;
+    let soon = 20 + driven.draw(2_000);
+    match output {
+        Output::Find(id, _) => {
+            let found = if fails { Vec::new() } else { keepers(8) };
+            driven.later(soon, Input::Found(id, found));
+        }
+        Output::Deposit(id, keeper) | Output::Offer(id, keeper) if fails => {
+            driven.later(10_000, Input::Failed(id, keeper));
+        }
+        Output::Deposit(id, keeper) | Output::Offer(id, keeper) => {
+            driven.later(soon, Input::Receipt(id, keeper, until));
+        }
+        Output::Standing(..) | Output::Delivered(..) | Output::Expired(..) => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However the date is set: an envelope expires once, soon after the date says so and not before.
+    #[test]
+    fn an_envelope_expires_by_the_date_and_is_tried_until_then(
+        settings in settings(),
+        seed in any::<u64>(),
+    ) {
+        let mut outbox = Outbox::default();
+        let mut driven = Driven::new(&settings, seed);
+        let mut expiries = BTreeMap::new();
+        let mut tried = BTreeMap::new();
+        let mut first = Vec::new();
+        for days in 1..=4 {
+            let mut outgoing = outgoing(days);
+            outgoing.expires = NOW.date.plus(u64::from(days) * DAY_MS);
+            expiries.insert(outgoing.envelope, outgoing.expires);
+            tried.insert(outgoing.envelope, NOW.mono);
+            first.extend(outbox.add(NOW, outgoing).unwrap());
+        }
+        for output in first {
+            answer(&mut driven, output);
+        }
+        while !driven.has_lasted(5) {
+            let event = driven.next(outbox.next_timeout(driven.now));
+            let now = driven.now;
+            let mut outputs = event.map_or_else(Vec::new, |input| outbox.handle(now, input));
+            if outbox.next_timeout(now).is_some_and(|due| due <= now.mono) {
+                outputs.extend(outbox.handle(now, Input::Timer));
+                prop_assert!(outbox.next_timeout(now).is_none_or(|due| due > now.mono));
+            }
+            driven.count(outputs.len(), 8_000);
+            for output in outputs {
+                match output {
+                    Output::Find(id, _) => {
+                        tried.insert(id, now.mono);
+                    }
+                    Output::Expired(id, _) => {
+                        let expires = expiries.remove(&id);
+                        prop_assert!(expires.is_some_and(|expires| expires <= now.date));
+                    }
+                    _ => {}
+                }
+                answer(&mut driven, output);
+            }
+            prop_assert!(expiries.values().all(|expires| *expires > now.date));
+            prop_assert_eq!(expiries.len(), outbox.len());
+            for id in expiries.keys() {
+                prop_assert!(now.mono.since(tried[id]) <= 8 * HOUR_MS, "{:?} is forgotten", id);
+            }
+        }
+    }
 }

@@ -2,23 +2,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MIN_MS, Step};
+use super::{
+    CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MIN_MS, REVIEW_MS, Step,
+    driven::{Driven, NOW, now_at, settings},
+};
 use crate::{
     Address, NodeId,
-    limits::REPLICAS,
+    limits::{HOUR_MS, MINUTE_MS, REPLICAS},
     time::{MonoMillis, Now, UnixMillis},
 };
 
-const NOW: Now = Now::new(
-    MonoMillis::new(5_000_000),
-    UnixMillis::new(1_800_000_000_000),
-);
 const END: UnixMillis = NOW.date.plus(6 * 86_400_000);
-
-/// Both times when timers run at `mono`, with a clock that is never set.
-const fn now_at(mono: MonoMillis) -> Now {
-    NOW.plus(mono.since(NOW.mono))
-}
 
 fn keepers(count: u8) -> Vec<NodeId> {
     (0..count).map(|n| NodeId::new([n; 32])).collect()
@@ -350,4 +344,85 @@ fn without_a_lookup_nobody_is_near() {
     assert_eq!(placement.on_near(NOW, &named(&[20, 21])), vec![]);
     let mut placement = looking();
     assert_eq!(placement.on_near(NOW, &[]), vec![]);
+}
+
+/// What becomes of a step.
+enum Answer {
+    Found(Vec<NodeId>),
+    Receipt(NodeId),
+    Failed(NodeId),
+    Unknown(NodeId),
+}
+
+/// Draws how the network answers a step, and when; every third stretch of five hours it does not.
+fn answer(driven: &mut Driven<Answer>, step: Step) {
+    let away = driven.passed() / (5 * HOUR_MS) % 3 == 2;
+    let fails = away || driven.draw(8) == 0;
+    let soon = 20 + driven.draw(2_000);
+    match step {
+        Step::Find if fails => driven.later(soon, Answer::Found(Vec::new())),
+        Step::Find => {
+            let count = if driven.draw(8) == 0 { 3 } else { 8 };
+            driven.later(soon, Answer::Found(keepers(count)));
+        }
+        Step::Deposit(keeper) | Step::Offer(keeper) if fails => {
+            driven.later(10_000, Answer::Failed(keeper));
+        }
+        Step::Offer(keeper) if driven.draw(8) == 0 => driven.later(soon, Answer::Unknown(keeper)),
+        Step::Deposit(keeper) | Step::Offer(keeper) => {
+            driven.later(soon, Answer::Receipt(keeper));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However the date is set: while something is missing a try comes every hour, else every six, and never many.
+    #[test]
+    fn a_placement_neither_stops_nor_spins_while_the_date_is_set(
+        settings in settings(),
+        seed in any::<u64>(),
+    ) {
+        let mut placement = Placement::new(Address::new([7; 32]), BTreeMap::new());
+        let mut driven = Driven::new(&settings, seed);
+        let mut tried = NOW.mono;
+        while !driven.has_lasted(4) {
+            let event = driven.next(placement.next_timeout());
+            let now = driven.now;
+            let mut steps = match event {
+                Some(Answer::Found(found)) => placement.on_found(now, &found),
+                Some(Answer::Receipt(keeper)) => placement.on_receipt(now, keeper, END),
+                Some(Answer::Failed(keeper)) => placement.on_failed(now, keeper),
+                Some(Answer::Unknown(keeper)) => placement.on_unknown(now, keeper),
+                None => Vec::new(),
+            };
+            steps.extend(placement.on_timer(now));
+            prop_assert!(placement.next_timeout().is_none_or(|due| due > now.mono));
+            if steps.contains(&Step::Find) {
+                tried = now.mono;
+            }
+            let longest = if placement.failures() > 0 { RETRY_MAX_MS } else { REVIEW_MS };
+            let limit = longest * 6 / 5 + 2 * MINUTE_MS;
+            prop_assert!(now.mono.since(tried) <= limit, "no try since {:?}", tried);
+            driven.count(steps.len(), 2_000);
+            for step in steps {
+                answer(&mut driven, step);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_keeper_whose_receipt_is_over_by_the_date_is_not_asked_again_at_once() {
+    let (mut placement, _) = started(5);
+    // The clock is a week ahead.
+    let ahead = Now::new(NOW.mono, END.plus(86_400_000));
+    for keeper in keepers(5) {
+        assert_eq!(placement.on_receipt(ahead, keeper, END), vec![]);
+    }
+    assert!(!placement.standing(ahead).is_stored());
+    assert!(placement.next_timeout().unwrap() > NOW.mono);
+    // It is set right: the receipts count.
+    assert!(placement.standing(NOW).is_stored());
 }

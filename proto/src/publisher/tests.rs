@@ -1,20 +1,14 @@
-use super::{Input, Output, Publisher, salt_epochs};
+use proptest::prelude::*;
+
+use super::{Input, MAKE_AGAIN_MS, MAKE_MIN_MS, Output, Publisher, salt_epochs};
 use crate::{
     Address, NodeId,
-    limits::{CARD_TTL_MS, PREKEY_ROTATION_MS, SALT_EPOCH_MS},
+    limits::{CARD_TTL_MS, CLOCK_SKEW_MS, PREKEY_ROTATION_MS, SALT_EPOCH_MS},
+    placement::driven::{Driven, NOW, now_at, settings},
     time::{MonoMillis, Now, UnixMillis},
 };
 
-const NOW: Now = Now::new(
-    MonoMillis::new(5_000_000),
-    UnixMillis::new(1_800_000_000_000),
-);
 const END: UnixMillis = NOW.date.plus(CARD_TTL_MS);
-
-/// Both times when timers run at `mono`, with a clock that is never set.
-const fn now_at(mono: MonoMillis) -> Now {
-    NOW.plus(mono.since(NOW.mono))
-}
 
 fn locators(from: u8) -> Vec<Address> {
     (from..from + 4).map(|n| Address::new([n; 32])).collect()
@@ -186,4 +180,137 @@ fn a_card_from_ahead_of_time_is_made_again_at_once() {
         next: locators(4),
     };
     assert_eq!(publisher.handle(NOW, made), vec![Output::Make]);
+}
+
+/// Draws how making, stamping and the network answer, and when.
+fn answer(driven: &mut Driven<Input>, output: Output) {
+    let fails = driven.draw(8) == 0;
+    let soon = 20 + driven.draw(2_000);
+    match output {
+        Output::Make if fails => driven.later(10 * soon, Input::MakeFailed),
+        Output::Make => {
+            let soon = 10 * soon;
+            let issued = driven.now.date;
+            let (present, next) = (locators(0), locators(4));
+            for at in present.iter().chain(&next) {
+                let stamped = driven.draw(60_000);
+                driven.later(soon + stamped, Input::Stamped(*at));
+            }
+            let made = Input::Made {
+                issued,
+                present,
+                next,
+            };
+            driven.later(soon, made);
+        }
+        Output::Find(at) => {
+            let found = if fails { Vec::new() } else { keepers() };
+            driven.later(soon, Input::Found(at, found));
+        }
+        Output::AskNeighbours(at, keeper) => {
+            let named = keepers().into_iter().filter(|other| *other != keeper);
+            driven.later(soon, Input::Neighbours(at, keeper, named.collect()));
+        }
+        Output::Deposit(at, keeper) if fails => driven.later(soon, Input::Failed(at, keeper)),
+        Output::Deposit(at, keeper) => {
+            let until = driven.true_date().plus(CARD_TTL_MS);
+            driven.later(soon, Input::Receipt(at, keeper, until));
+        }
+        Output::Published { .. } => {}
+    }
+}
+
+/// A publisher that is driven, and what is known of its card.
+struct World {
+    publisher: Publisher,
+    driven: Driven<Input>,
+    issued: Option<UnixMillis>,
+    /// Since when a card is wanted that nobody makes.
+    wanted: Option<MonoMillis>,
+    making: bool,
+    make_failed: Option<MonoMillis>,
+    cards: usize,
+    failures: usize,
+}
+
+impl World {
+    fn step(&mut self) {
+        let due = self.publisher.next_timeout(self.driven.now);
+        let input = self.driven.next(due);
+        let now = self.driven.now;
+        match &input {
+            Some(Input::Made { issued, .. }) => {
+                self.issued = Some(*issued);
+                self.making = false;
+            }
+            Some(Input::MakeFailed) => {
+                self.making = false;
+                self.make_failed = Some(now.mono);
+                self.failures += 1;
+            }
+            _ => {}
+        }
+        let mut outputs = input.map_or_else(Vec::new, |input| self.publisher.handle(now, input));
+        if self.is_due() {
+            outputs.extend(self.publisher.handle(now, Input::Timer));
+            assert!(!self.is_due(), "due again at once");
+        }
+        self.driven.count(outputs.len(), 8_000);
+        for output in outputs {
+            if output == Output::Make {
+                self.making = true;
+                self.cards += 1;
+            }
+            answer(&mut self.driven, output);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.driven.now;
+        let due = self.publisher.next_timeout(now);
+        due.is_some_and(|due| due <= now.mono)
+    }
+
+    /// A card is made within a minute after it is wanted, or ten after it could not be made.
+    fn check(&mut self) {
+        let now = self.driven.now;
+        let is_wanted = self.issued.is_none_or(|issued| {
+            let is_ahead = issued > now.date.plus(CLOCK_SKEW_MS);
+            is_ahead || issued.plus(PREKEY_ROTATION_MS) <= now.date
+        });
+        if !is_wanted || self.making {
+            self.wanted = None;
+            return;
+        }
+        let since = *self.wanted.get_or_insert(now.mono);
+        let again = self.make_failed.unwrap_or_default().plus(MAKE_AGAIN_MS);
+        let latest = since.plus(MAKE_MIN_MS).max(again);
+        assert!(now.mono <= latest, "no card since {since:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However the date is set: a card that is a day old or from ahead of time is replaced within a minute, and once.
+    #[test]
+    fn a_card_is_replaced_by_the_date_and_once(settings in settings(), seed in any::<u64>()) {
+        let mut world = World {
+            publisher: Publisher::default(),
+            driven: Driven::new(&settings, seed),
+            issued: None,
+            wanted: None,
+            making: false,
+            make_failed: None,
+            cards: 0,
+            failures: 0,
+        };
+        while !world.driven.has_lasted(5) {
+            world.step();
+            world.check();
+        }
+        // One a day; and each setting makes one card too old or too new, and spoils one that is being made.
+        let most = 1 + 5 + 2 * settings.len() + world.failures;
+        prop_assert!(world.cards <= most, "{} cards, {} at most", world.cards, most);
+    }
 }
