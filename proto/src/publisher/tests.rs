@@ -183,7 +183,7 @@ fn a_card_from_ahead_of_time_is_made_again_at_once() {
 }
 
 /// Draws how making, stamping and the network answer, and when.
-fn answer(driven: &mut Driven<Input>, output: Output) {
+fn respond(driven: &mut Driven<Input>, output: Output) {
     let fails = driven.draw(8) == 0;
     let soon = 20 + driven.draw(2_000);
     match output {
@@ -261,7 +261,7 @@ impl World {
                 self.making = true;
                 self.cards += 1;
             }
-            answer(&mut self.driven, output);
+            respond(&mut self.driven, output);
         }
     }
 

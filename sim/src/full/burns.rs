@@ -66,7 +66,8 @@ impl Burns {
         for id in ids {
             let name = (person, id.clone());
             if let Some(burn_ms) = self.shown.get(&name) {
-                self.due.entry(name).or_insert(clock.plus(*burn_ms));
+                let end = clock.plus(*burn_ms);
+                self.due.entry(name).or_insert(end);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use restante_sim_disk::{Disk, Faults};
+use restante_sim_disk::{Disk, DiskFile, Faults};
 
 use super::super::{
     DATABASE_FILE, DbError, KEY_FILE, SLOT_ID_BYTES, SlotId, StoreKey, Table, Vault, VaultError,
@@ -132,14 +132,18 @@ fn slot_of(row: &[u8]) -> SlotId {
 
 fn create(disk: &Disk, rng: &mut StdRng) -> (Vault, StoreKey) {
     let key = StoreKey::random(rng);
-    let keys = Box::new(disk.file(KEY_FILE).unwrap());
-    let vault = Vault::create_on(disk.file(DATABASE_FILE).unwrap(), keys, &key, rng);
+    let keys = Box::new(file(disk, KEY_FILE));
+    let vault = Vault::create_on(file(disk, DATABASE_FILE), keys, &key, rng);
     (vault.unwrap(), key)
 }
 
 fn open(disk: &Disk, key: &StoreKey, rng: &mut StdRng) -> Result<Vault, VaultError> {
-    let keys = Box::new(disk.file(KEY_FILE).unwrap());
-    Vault::open_on(disk.file(DATABASE_FILE).unwrap(), keys, key, rng)
+    let keys = Box::new(file(disk, KEY_FILE));
+    Vault::open_on(file(disk, DATABASE_FILE), keys, key, rng)
+}
+
+fn file(disk: &Disk, name: &str) -> DiskFile {
+    disk.file(name).unwrap()
 }
 
 /// Returns how many crashes lost something, and how many broke a promise.
