@@ -1,9 +1,9 @@
-//! An allocator for thousands of nodes in one process: fast on one thread, and what is not used costs nothing.
+//! An allocator for one long run on one thread: small blocks of one size lie side by side, without headers, on large
+//! pages.
 //!
-//! A libp2p node asks for 1.6 MiB when it starts, room for twenty peers at each of 256 distances, and uses a few per
-//! cent of it. The system's allocator writes a header before each block, so that nearly every page of that room is
-//! touched and has to be there. Here blocks of one size lie side by side without headers, in memory that the system
-//! hands out when it is first written to: room that nobody uses stays a promise.
+//! Measured against the system's allocator (glibc 2.36, optimised build, a busy machine): `hundred-day` shortened to an
+//! hour takes 34 s of processor instead of 47 (two runs each), 400 nodes of `thousand` for a quarter of an hour 71 s
+//! instead of 88 (one run each); the most memory is 204 MiB instead of 171, and 654 instead of 574.
 //!
 //! Each thread has its own lists of free blocks, and no block goes back to the system before the process ends. That is
 //! right for a program that makes one long run on one thread, and wrong for most others.

@@ -20,7 +20,7 @@ use self::renewal::{Renewal, Span};
 pub use self::{
     diurnal::Diurnal,
     renewal::Weibull,
-    trace::{BadTrace, Trace},
+    trace::{TraceError, Trace},
 };
 
 /// The length of a stay that does not end, in milliseconds.
@@ -104,7 +104,7 @@ pub struct Stay {
 /// Parameters that no churn can have.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadChurn {
+pub enum ChurnError {
     /// A time of 0.
     #[error("{0} is 0, and has to be at least a millisecond")]
     Zero(&'static str),
@@ -165,13 +165,13 @@ impl Churn {
     ///
     /// # Errors
     ///
-    /// [`BadChurn::Zero`].
-    pub const fn exponential(up_mean_ms: u64, down_mean_ms: u64) -> Result<Self, BadChurn> {
+    /// [`ChurnError::Zero`].
+    pub const fn exponential(up_mean_ms: u64, down_mean_ms: u64) -> Result<Self, ChurnError> {
         if up_mean_ms == 0 {
-            return Err(BadChurn::Zero("the mean time up"));
+            return Err(ChurnError::Zero("the mean time up"));
         }
         if down_mean_ms == 0 {
-            return Err(BadChurn::Zero("the mean time down"));
+            return Err(ChurnError::Zero("the mean time down"));
         }
         Ok(Self::Exponential {
             up_mean_ms,

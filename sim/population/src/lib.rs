@@ -11,9 +11,9 @@ mod links;
 mod regions;
 
 pub use self::{
-    churn::{BadChurn, BadTrace, Churn, Diurnal, FOREVER_MS, Habit, Stay, Trace, Weibull},
+    churn::{ChurnError, TraceError, Churn, Diurnal, FOREVER_MS, Habit, Stay, Trace, Weibull},
     links::{Collapse, Link},
-    regions::{BadRegions, Region, Regions},
+    regions::{RegionsError, Region, Regions},
 };
 
 /// A name that nothing has.

@@ -30,7 +30,7 @@ pub struct Regions {
 /// Regions that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadRegions {
+pub enum RegionsError {
     /// None, or too many.
     #[error("there are {0} regions, and there have to be 1 to 255")]
     Count(usize),
@@ -97,11 +97,11 @@ impl Regions {
     ///
     /// # Errors
     ///
-    /// See [`BadRegions`].
-    pub fn new(rows: &[(&str, u32, &[u16])]) -> Result<Self, BadRegions> {
+    /// See [`RegionsError`].
+    pub fn new(rows: &[(&str, u32, &[u16])]) -> Result<Self, RegionsError> {
         let wanted = rows.len();
         if wanted == 0 || wanted > usize::from(u8::MAX) {
-            return Err(BadRegions::Count(wanted));
+            return Err(RegionsError::Count(wanted));
         }
         let mut regions = Self {
             names: Vec::new(),
@@ -110,10 +110,10 @@ impl Regions {
         };
         for (name, weight, latencies) in rows {
             if regions.names.iter().any(|known| known == name) {
-                return Err(BadRegions::Twice((*name).to_owned()));
+                return Err(RegionsError::Twice((*name).to_owned()));
             }
             if latencies.len() != wanted {
-                return Err(BadRegions::Row {
+                return Err(RegionsError::Row {
                     name: (*name).to_owned(),
                     got: latencies.len(),
                     wanted,
@@ -124,7 +124,7 @@ impl Regions {
             regions.one_way_ms.extend_from_slice(latencies);
         }
         if regions.weights.iter().all(|weight| *weight == 0) {
-            return Err(BadRegions::Weights);
+            return Err(RegionsError::Weights);
         }
         Ok(regions)
     }

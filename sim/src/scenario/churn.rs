@@ -69,7 +69,7 @@ impl Churn {
         let text = fs::read_to_string(&path).map_err(|error| told(error.to_string()))?;
         *recorded = Some(
             text.parse()
-                .map_err(|error: population::BadTrace| told(error.to_string()))?,
+                .map_err(|error: population::TraceError| told(error.to_string()))?,
         );
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::{BadChurn, Habit, Stay, draw};
+use super::{ChurnError, Habit, Stay, draw};
 
 const DAY_MS: u64 = 86_400_000;
 const HOUR_MS: u64 = 3_600_000;
@@ -33,19 +33,19 @@ impl Diurnal {
     ///
     /// # Errors
     ///
-    /// [`BadChurn::Day`], [`BadChurn::Jitter`] and [`BadChurn::Spread`].
-    pub fn new(up_ms: u64, jitter_ms: u64, spread_ms: u64) -> Result<Self, BadChurn> {
+    /// [`ChurnError::Day`], [`ChurnError::Jitter`] and [`ChurnError::Spread`].
+    pub fn new(up_ms: u64, jitter_ms: u64, spread_ms: u64) -> Result<Self, ChurnError> {
         if up_ms == 0 || up_ms >= DAY_MS {
             let day_ms = DAY_MS;
-            return Err(BadChurn::Day { up_ms, day_ms });
+            return Err(ChurnError::Day { up_ms, day_ms });
         }
         let max_ms = up_ms.min(DAY_MS - up_ms).div_ceil(2);
         if jitter_ms >= max_ms {
-            return Err(BadChurn::Jitter { jitter_ms, max_ms });
+            return Err(ChurnError::Jitter { jitter_ms, max_ms });
         }
         if spread_ms > DAY_MS {
             let day_ms = DAY_MS;
-            return Err(BadChurn::Spread { spread_ms, day_ms });
+            return Err(ChurnError::Spread { spread_ms, day_ms });
         }
         Ok(Self {
             up_ms,

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::{BadChurn, Stay, draw, whole_ms};
+use super::{ChurnError, Stay, draw, whole_ms};
 
 /// A hundred years, in milliseconds.
 const SCALE_MAX_MS: f64 = 100.0 * 365.0 * 86_400_000.0;
@@ -19,13 +19,13 @@ impl Weibull {
     ///
     /// # Errors
     ///
-    /// [`BadChurn::Shape`] and [`BadChurn::Scale`].
-    pub fn new(shape: f64, scale_ms: f64) -> Result<Self, BadChurn> {
+    /// [`ChurnError::Shape`] and [`ChurnError::Scale`].
+    pub fn new(shape: f64, scale_ms: f64) -> Result<Self, ChurnError> {
         if !(0.1..=10.0).contains(&shape) {
-            return Err(BadChurn::Shape(shape));
+            return Err(ChurnError::Shape(shape));
         }
         if !(1.0..=SCALE_MAX_MS).contains(&scale_ms) {
-            return Err(BadChurn::Scale(scale_ms));
+            return Err(ChurnError::Scale(scale_ms));
         }
         Ok(Self { shape, scale_ms })
     }

@@ -185,15 +185,15 @@ fn diurnal_days_that_cannot_be_are_refused() {
     let up_ms = DAY_MS;
     assert_eq!(
         Diurnal::new(up_ms, 0, 0),
-        Err(BadChurn::Day { up_ms, day_ms })
+        Err(ChurnError::Day { up_ms, day_ms })
     );
     assert!(matches!(
         Diurnal::new(20 * HOUR_MS, 2 * HOUR_MS, 0),
-        Err(BadChurn::Jitter { .. })
+        Err(ChurnError::Jitter { .. })
     ));
     assert!(matches!(
         Diurnal::new(HOUR_MS, 0, 25 * HOUR_MS),
-        Err(BadChurn::Spread { .. })
+        Err(ChurnError::Spread { .. })
     ));
 }
 
@@ -228,17 +228,17 @@ fn a_trace_is_followed_to_the_millisecond() {
 #[test]
 fn a_trace_that_makes_no_sense_is_refused_with_its_line() {
     let fault = |text: &str| text.parse::<Trace>().unwrap_err();
-    assert_eq!(fault(""), BadTrace::Empty);
-    assert_eq!(fault("node,second,state\n"), BadTrace::Empty);
-    assert_eq!(fault("a,1,up\nb;2;up"), BadTrace::Line { line: 2 });
-    assert_eq!(fault("a,1,UP"), BadTrace::Line { line: 1 });
-    assert_eq!(fault("a,1,up,x"), BadTrace::Line { line: 1 });
+    assert_eq!(fault(""), TraceError::Empty);
+    assert_eq!(fault("node,second,state\n"), TraceError::Empty);
+    assert_eq!(fault("a,1,up\nb;2;up"), TraceError::Line { line: 2 });
+    assert_eq!(fault("a,1,UP"), TraceError::Line { line: 1 });
+    assert_eq!(fault("a,1,up,x"), TraceError::Line { line: 1 });
     let second = "-3".to_owned();
-    assert_eq!(fault("a,-3,up"), BadTrace::Second { line: 1, second });
+    assert_eq!(fault("a,-3,up"), TraceError::Second { line: 1, second });
     let node = "a".to_owned();
-    assert_eq!(fault("a,1,up\na,2,up"), BadTrace::Order { line: 2, node });
+    assert_eq!(fault("a,1,up\na,2,up"), TraceError::Order { line: 2, node });
     let node = "a".to_owned();
-    assert_eq!(fault("a,2,up\na,2,down"), BadTrace::Order { line: 2, node });
+    assert_eq!(fault("a,2,up\na,2,down"), TraceError::Order { line: 2, node });
 }
 
 #[test]
@@ -255,12 +255,12 @@ fn names_are_strict_and_the_answer_lists_them() {
 
 #[test]
 fn parameters_that_cannot_be_are_refused() {
-    assert!(matches!(Churn::exponential(0, 1), Err(BadChurn::Zero(_))));
-    assert!(matches!(Churn::exponential(1, 0), Err(BadChurn::Zero(_))));
-    assert!(matches!(Weibull::new(0.01, 5.0), Err(BadChurn::Shape(_))));
+    assert!(matches!(Churn::exponential(0, 1), Err(ChurnError::Zero(_))));
+    assert!(matches!(Churn::exponential(1, 0), Err(ChurnError::Zero(_))));
+    assert!(matches!(Weibull::new(0.01, 5.0), Err(ChurnError::Shape(_))));
     assert!(matches!(
         Weibull::new(f64::NAN, 5.0),
-        Err(BadChurn::Shape(_))
+        Err(ChurnError::Shape(_))
     ));
-    assert!(matches!(Weibull::new(1.0, 0.0), Err(BadChurn::Scale(_))));
+    assert!(matches!(Weibull::new(1.0, 0.0), Err(ChurnError::Scale(_))));
 }

@@ -25,7 +25,7 @@ pub struct Trace {
 /// A trace that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadTrace {
+pub enum TraceError {
     /// A line without three fields.
     #[error("line {line} of the trace is not \"node,second,up\" or \"node,second,down\"")]
     Line {
@@ -54,9 +54,9 @@ pub enum BadTrace {
 }
 
 impl FromStr for Trace {
-    type Err = BadTrace;
+    type Err = TraceError;
 
-    fn from_str(text: &str) -> Result<Self, BadTrace> {
+    fn from_str(text: &str) -> Result<Self, TraceError> {
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut rows: Vec<(bool, Vec<u64>)> = Vec::new();
         for (line, content) in (1..).zip(text.lines()) {
@@ -73,12 +73,12 @@ impl FromStr for Trace {
             let was_up = *first ^ (changes.len() % 2 == 1);
             if up == was_up || changes.last().is_some_and(|last| *last >= at_ms) {
                 let node = node.to_owned();
-                return Err(BadTrace::Order { line, node });
+                return Err(TraceError::Order { line, node });
             }
             changes.push(at_ms);
         }
         if rows.is_empty() {
-            return Err(BadTrace::Empty);
+            return Err(TraceError::Empty);
         }
         Ok(Self { rows })
     }
@@ -126,23 +126,23 @@ impl Trace {
     }
 }
 
-fn change(line: usize, content: &str) -> Result<(&str, u64, bool), BadTrace> {
+fn change(line: usize, content: &str) -> Result<(&str, u64, bool), TraceError> {
     let mut fields = content.split(',');
     let (Some(node), Some(second), Some(state), None) =
         (fields.next(), fields.next(), fields.next(), fields.next())
     else {
-        return Err(BadTrace::Line { line });
+        return Err(TraceError::Line { line });
     };
     let up = match state {
         "up" => true,
         "down" => false,
-        _ => return Err(BadTrace::Line { line }),
+        _ => return Err(TraceError::Line { line }),
     };
     let at_ms = second
         .parse::<u64>()
         .ok()
         .and_then(|second| second.checked_mul(SECOND_MS))
-        .ok_or_else(|| BadTrace::Second {
+        .ok_or_else(|| TraceError::Second {
             line,
             second: second.to_owned(),
         })?;

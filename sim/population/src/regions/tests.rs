@@ -58,15 +58,15 @@ fn weights_can_be_chosen() {
 
 #[test]
 fn regions_that_cannot_be_are_refused() {
-    assert_eq!(Regions::new(&[]), Err(BadRegions::Count(0)));
+    assert_eq!(Regions::new(&[]), Err(RegionsError::Count(0)));
     assert_eq!(
         Regions::new(&[("a", 1, &[1, 2]), ("a", 1, &[2, 1])]),
-        Err(BadRegions::Twice("a".to_owned()))
+        Err(RegionsError::Twice("a".to_owned()))
     );
     let (name, got, wanted) = ("b".to_owned(), 1, 2);
     assert_eq!(
         Regions::new(&[("a", 1, &[1, 2]), ("b", 1, &[2])]),
-        Err(BadRegions::Row { name, got, wanted })
+        Err(RegionsError::Row { name, got, wanted })
     );
-    assert_eq!(Regions::new(&[("a", 0, &[1])]), Err(BadRegions::Weights));
+    assert_eq!(Regions::new(&[("a", 0, &[1])]), Err(RegionsError::Weights));
 }
