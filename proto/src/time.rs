@@ -2,7 +2,7 @@
 //!
 //! Timers run on [`MonoMillis`], which only goes forward; validity (expiry, epochs, the dates of proofs) is a matter of
 //! the date, [`UnixMillis`], which people and time servers set. The two never mix: a machine that takes both takes a
-//! [`Now`] (SPEC 2.3).
+//! [`Now`] (SPEC 2.4).
 
 use std::fmt;
 

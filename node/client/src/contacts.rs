@@ -24,6 +24,9 @@ const REQUESTS_MAX: usize = 256;
 /// Contacts of all kinds, at most.
 const CONTACTS_MAX: usize = 10_000;
 
+/// Characters of a text that is no ID which are told back.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// Begins to add a contact.
 pub(crate) fn on_add(cx: &mut Cx<'_>, call: CallId, text: &str, petname: Option<String>) {
     match text.parse::<Who>() {
@@ -254,7 +257,7 @@ pub(crate) fn refusal_of(contact: &Contact) -> Option<Refusal> {
 
 pub(crate) fn invalid(text: &str, error: &InvalidWho) -> Refusal {
     Refusal::InvalidId {
-        text: text.to_owned(),
+        text: text.chars().take(SHOWN_CHARS_MAX).collect(),
         why: error.to_string(),
     }
 }

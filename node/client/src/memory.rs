@@ -41,8 +41,15 @@ impl MemoryDisk {
 
     /// Makes changes durable and returns the slots of new messages, in order.
     pub fn commit(&mut self, changes: &[Change]) -> Vec<Slot> {
-        changes
+        // What is to be forgotten was there before; what is put beside it stays.
+        let (forget, changes): (Vec<&Change>, Vec<&Change>) = changes
             .iter()
+            .partition(|change| matches!(change, Change::Forget(_)));
+        for change in forget {
+            self.apply(change);
+        }
+        changes
+            .into_iter()
             .filter_map(|change| self.apply(change))
             .collect()
     }

@@ -6,7 +6,7 @@ use restante_interface::Refusal;
 use restante_proto::card::{CardDevice, VerifiedCard};
 use restante_proto::envelope::{self, Lifetime, Recipient, SealError};
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::GRANT_EPOCHS_MAX;
+use restante_proto::limits::{BODY_BYTES_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS};
 use restante_proto::mailbox::{Capability, Mailbox, Rule};
 use restante_proto::message::{Content, Grant, Message};
 use restante_proto::request::Admission;
@@ -142,11 +142,11 @@ fn issue(cx: &Cx<'_>, account: &PublicKey, device: &PublicKey) -> Grant {
 /// Returns what a person is told when a message cannot be sealed.
 pub(crate) fn refusal_of(error: SealError, id: String) -> Refusal {
     match error {
-        SealError::TooLong { limit, .. } => Refusal::TooLong {
-            max_bytes: limit as u64,
+        SealError::TooLong { .. } => Refusal::TooLong {
+            max_bytes: BODY_BYTES_MAX as u64,
         },
         SealError::Lifetime => Refusal::InvalidLifetime {
-            max_ms: restante_proto::limits::MESSAGE_TTL_MAX_MS,
+            max_ms: MESSAGE_TTL_MAX_MS,
         },
         _ => Refusal::StaleKeys { id },
     }

@@ -24,7 +24,9 @@ use crate::control::{Answer, ControlCall};
 use crate::keeper::KeeperHandle;
 use crate::lane::{Lane, LaneClosed};
 use crate::net::{Heard, NetHandle, Search};
-use crate::node::status::{holdings_page, keeper_status, network_finding, network_status};
+use crate::node::status::{
+    holdings_page, keeper_finding, keeper_status, network_finding, network_status,
+};
 use crate::node::stopped;
 use crate::parts::part;
 use crate::vault::Vault;
@@ -445,10 +447,6 @@ fn findings(status: &StatusInfo) -> DoctorReport {
         watched: status.mailboxes.watched,
         subscribed: status.mailboxes.subscribed,
     };
-    let keeper = Examined::Keeper {
-        items: status.keeper.items,
-        stopped: status.keeper.read_only.clone(),
-    };
     let ok_if = |ok, otherwise| if ok { Verdict::Ok } else { otherwise };
     let mut findings = vec![
         network_finding(status),
@@ -460,10 +458,7 @@ fn findings(status: &StatusInfo) -> DoctorReport {
             ok_if(status.mailboxes.subscribed > 0, Verdict::Warn),
             mailboxes,
         ),
-        finding(
-            ok_if(status.keeper.read_only.is_none(), Verdict::Fail),
-            keeper,
-        ),
+        keeper_finding(status),
     ];
     if let Some(stopped) = status.account_read_only.clone() {
         findings.push(finding(Verdict::Fail, Examined::Account { stopped }));

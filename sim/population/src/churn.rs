@@ -20,7 +20,7 @@ use self::renewal::{Renewal, Span};
 pub use self::{
     diurnal::Diurnal,
     renewal::Weibull,
-    trace::{TraceError, Trace},
+    trace::{Trace, TraceError},
 };
 
 /// The length of a stay that does not end, in milliseconds.

@@ -11,9 +11,9 @@ mod links;
 mod regions;
 
 pub use self::{
-    churn::{ChurnError, TraceError, Churn, Diurnal, FOREVER_MS, Habit, Stay, Trace, Weibull},
+    churn::{Churn, ChurnError, Diurnal, FOREVER_MS, Habit, Stay, Trace, TraceError, Weibull},
     links::{Collapse, Link},
-    regions::{RegionsError, Region, Regions},
+    regions::{Region, Regions, RegionsError},
 };
 
 /// A name that nothing has.

@@ -37,7 +37,7 @@ const WRONG_BASE: [(&str, &str, &str); 12] = [
     (
         "people = 4",
         "people = 1",
-        "t:2:38: 1 is not between 2 and 1000",
+        "t:2:37: 1 is not between 2 and 1000",
     ),
     (
         "nodes = 20",
@@ -55,17 +55,17 @@ const WRONG_BASE: [(&str, &str, &str); 12] = [
         "t:4:35: \"-1m\" is not a duration such as \"40ms\", \"30s\" or \"6d\"",
     ),
     ("\"5m\"", "\"11m\"", "t:4:48: 11m is not between 0s and 10m"),
-    ("[1, 9]", "[9, 1]", "t:4:67: 1 is not between 9 and 61440"),
+    ("[1, 9]", "[9, 1]", "t:4:66: 1 is not between 9 and 61440"),
     (
         "\"6d\"",
         "\"31d\"",
-        "t:4:85: 1month 13h 26m 24s is not between 1day and 30days",
+        "t:4:83: 1month 13h 26m 24s is not between 1day and 30days",
     ),
-    ("\"6d\"", "\"6\"", "t:4:85: \"6\" is not a duration"),
+    ("\"6d\"", "\"6\"", "t:4:83: \"6\" is not a duration"),
     (
         "\"everybody\"",
         "\"nobody\"",
-        "t:4:103: unknown variant `nobody`, expected `everybody` or `one-way`",
+        "t:4:100: unknown variant `nobody`, expected `everybody` or `one-way`",
     ),
     (
         "settle = \"30m\"",

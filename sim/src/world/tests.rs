@@ -70,12 +70,6 @@ fn a_fault_that_changes_nothing_breaks_the_run() {
         "kill (fault 1) changed nothing".to_owned(),
     );
     assert_eq!(broken(nobody), kill);
-    let nothing = "[[fault]]\nkind = \"partition\"\nat = \"1m\"\nlasts = \"30s\"\n";
-    let partition = (
-        "fault-without-effect",
-        "partition (fault 1) changed nothing".to_owned(),
-    );
-    assert_eq!(broken(nothing), partition);
     let unmissed = "[[away]]\nwho = \"senders\"\nfrom = \"2m30s\"\n";
     let away = (
         "fault-without-effect",

@@ -74,17 +74,10 @@ impl Contact {
     /// A grant that begins after tomorrow was made by a clock that is wrong, and one that does not cover today never
     /// replaces one that does (SPEC 6.4).
     pub fn take_grant(&mut self, today: Epoch, device: PublicKey, grant: Grant) -> bool {
-        let covers = |grant: &Grant| grant.mailbox(today).is_some();
-        if grant.first_epoch() > today.plus(1) {
-            return false;
-        }
-        let is_newer = match self.grants.get(&device) {
-            None => self.grants.len() < DEVICES_MAX || self.drop_stale_grant(today),
-            Some(known) if *known == grant => false,
-            Some(known) if covers(known) != covers(&grant) => covers(&grant),
-            Some(known) => grant.last_epoch() >= known.last_epoch(),
-        };
-        if !is_newer || !grant.is_valid() {
+        let known = self.grants.get(&device);
+        let has_room = known.is_some() || self.grants.len() < DEVICES_MAX;
+        let is_newer = grant.replaces(known, today);
+        if !is_newer || !(has_room || self.drop_stale_grant(today)) || !grant.is_valid() {
             return false;
         }
         self.grants.insert(device, grant);

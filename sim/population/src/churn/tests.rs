@@ -238,7 +238,10 @@ fn a_trace_that_makes_no_sense_is_refused_with_its_line() {
     let node = "a".to_owned();
     assert_eq!(fault("a,1,up\na,2,up"), TraceError::Order { line: 2, node });
     let node = "a".to_owned();
-    assert_eq!(fault("a,2,up\na,2,down"), TraceError::Order { line: 2, node });
+    assert_eq!(
+        fault("a,2,up\na,2,down"),
+        TraceError::Order { line: 2, node }
+    );
 }
 
 #[test]
