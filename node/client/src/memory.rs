@@ -110,7 +110,12 @@ impl MemoryDisk {
             Change::PutDue(named) => drop(rows.due.insert(named)),
             Change::DropDue(named) => drop(rows.due.remove(&named)),
             Change::PutCard(card) => rows.card = Some(*card),
-            Change::PutPrekey(prekey) => rows.prekeys.push(prekey),
+            Change::PutPrekey(prekey) => {
+                let issued = prekey.public().issued;
+                rows.prekeys.retain(|other| other.public().issued != issued);
+                rows.prekeys.push(prekey);
+                rows.prekeys.sort_by_key(|prekey| prekey.public().issued);
+            }
             Change::DropPrekey(issued) => {
                 rows.prekeys
                     .retain(|prekey| prekey.public().issued != issued);

@@ -40,7 +40,8 @@ struct World {
     collector: Collector,
     driven: Driven<Input>,
     owner: u8,
-    epochs: Vec<Epoch>,
+    /// The present epoch when the mailboxes were last said, and theirs.
+    epochs: (Epoch, Vec<Epoch>),
     seen: BTreeMap<Address, Seen>,
     /// Until when keepers push.
     pushing: BTreeMap<(Address, NodeId), MonoMillis>,
@@ -57,7 +58,7 @@ impl World {
             collector: Collector::default(),
             driven: Driven::new(settings, seed),
             owner,
-            epochs: Vec::new(),
+            epochs: (Epoch::default(), Vec::new()),
             seen: BTreeMap::new(),
             pushing: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -83,8 +84,9 @@ impl World {
         let created = NOW.date.epoch().minus(3);
         let since = created.min(now.date.epoch()).minus(1);
         let epochs: Vec<Epoch> = watched_epochs(now.date, since).collect();
+        let epochs = (now.date.epoch(), epochs);
         if epochs != self.epochs {
-            let mailboxes: Vec<Mailbox> = epochs.iter().map(|e| self.mailbox(*e)).collect();
+            let mailboxes: Vec<Mailbox> = epochs.1.iter().map(|e| self.mailbox(*e)).collect();
             self.epochs = epochs;
             let watched: BTreeSet<Address> = mailboxes.iter().map(Mailbox::address).collect();
             self.seen.retain(|at, _| watched.contains(at));
