@@ -250,8 +250,8 @@ impl Watch {
         self.hasten(now.mono.plus(RETRY_MS));
     }
 
-    /// Makes the next round due now when it was put off, or no keeper pushes, since the epoch was a past one: it is present
-    /// again, for the date was set back.
+    /// Makes the next round due now when it was put off, or no keeper pushes, since the epoch was a past one: it is
+    /// present again, for the date was set back.
     pub(super) fn catch_up(&mut self, now: Now) {
         let latest = now.mono.plus(COMPARE_LIVE_MS * 6 / 5);
         let is_pushed = self.subscribed.values().any(|until| *until > now.mono);

@@ -1,7 +1,8 @@
 //! A fair queue: work of many sources, shared out by source (SPEC 8.5).
 //!
 //! Deficit round-robin: the sources that wait for something stand in a ring; the one in front gets a credit of
-//! [`ROUND_COST`], does what the credit pays for, and goes to the end. However much one of them sends, another waits for
+//! [`ROUND_COST`], does what the credit pays for, and goes to the end. However much one of them sends, another waits
+//! for
 //! one round, and while only one has work it has all of the machine. What waits is bounded for each source and in sum;
 //! where the sum is reached, the source with the most waiting loses its last.
 

@@ -144,7 +144,8 @@ pub enum StoreOutcome {
     Lacking(Vec<Element>),
 }
 
-/// Why an operation could not be done; nothing of it has happened, or nothing that counts. The store must not be written
+/// Why an operation could not be done; nothing of it has happened, or nothing that counts. The store must not be
+/// written
 /// to again before a restart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
