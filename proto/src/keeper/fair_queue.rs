@@ -2,9 +2,8 @@
 //!
 //! Deficit round-robin: the sources that wait for something stand in a ring; the one in front gets a credit of
 //! [`ROUND_COST`], does what the credit pays for, and goes to the end. However much one of them sends, another waits
-//! for
-//! one round, and while only one has work it has all of the machine. What waits is bounded for each source and in sum;
-//! where the sum is reached, the source with the most waiting loses its last.
+//! for one round, and while only one has work it has all of the machine. What waits is bounded for each source and in
+//! sum; where the sum is reached, the source with the most waiting loses its last.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

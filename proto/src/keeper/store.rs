@@ -145,8 +145,7 @@ pub enum StoreOutcome {
 }
 
 /// Why an operation could not be done; nothing of it has happened, or nothing that counts. The store must not be
-/// written
-/// to again before a restart.
+/// written to again before a restart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
