@@ -10,7 +10,7 @@
 //! # What is not in the model
 //!
 //! - Joining, refreshing tables and staying connected: tables are as good as they can be, but for
-//!   nodes that have just gone ([`Routing::stale_ms`]) and dead ones ([`Options::dead_share`]).
+//!   nodes that have just gone (`stale_ms`) and dead ones ([`Options::dead_share`]).
 //! - Bandwidth, loss and queues of links; NATs and relays; budgets, rates and full disks; lies.
 //! - The sender's and the recipient's own devices are no nodes: each uses the table of a node drawn
 //!   by chance.
