@@ -54,7 +54,8 @@ impl Clock {
         UnixMillis::new(machine.saturating_add_signed(ahead_ms))
     }
 
-    /// Returns the reading of the clock that only goes forward; it counts from when this clock was made, so that readings
+    /// Returns the reading of the clock that only goes forward; it counts from when this clock was made, so that
+    /// readings
     /// of two clocks do not compare, except of copies of one.
     #[must_use]
     pub fn mono(&self) -> MonoMillis {

@@ -1,4 +1,5 @@
-//! What the tests of the vault and of the keeper's store share: one file on a simulated disk on which nothing takes time.
+//! What the tests of the vault and of the keeper's store share: one file on a simulated disk on which nothing takes
+//! time.
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;

@@ -2,7 +2,8 @@
 //! to the network.
 //!
 //! ```text
-//! network -> RequestQueue [4,096] -> KeeperTask -> ready [1,024] -> store's worker [64] -> [4] -> KeeperTask -> network
+//! network -> RequestQueue [4,096] -> KeeperTask -> ready [1,024] -> store's worker [64] -> [4] -> KeeperTask ->
+//! network
 //! ```
 //!
 //! Every arrow has a bound. The network never waits for the keeper: what finds no room is refused. The keeper never
@@ -47,7 +48,8 @@ use crate::clock::Clock;
 use crate::lane::Lane;
 use crate::parts::part;
 
-/// Starts a keeper with the node's key that keeps items in `store`, whose worker runs in `lane`, and answers over `port`.
+/// Starts a keeper with the node's key that keeps items in `store`, whose worker runs in `lane`, and answers over
+/// `port`.
 ///
 /// It must be called within a tokio runtime.
 pub fn spawn<S: KeeperStore, P: KeeperPort>(

@@ -119,7 +119,8 @@ impl Lane {
 }
 
 impl Lane {
-    /// Runs a worker in this lane until it ends: on the lane's thread, which does nothing else meanwhile, or, where work
+    /// Runs a worker in this lane until it ends: on the lane's thread, which does nothing else meanwhile, or, where
+    /// work
     /// is inline, as a task. What the worker waits for must not need the runtime it was started from.
     ///
     /// It must be called within a tokio runtime.

@@ -1,6 +1,7 @@
 //! A Restante node: the protocol of `restante-proto` with libp2p, redb and people around it.
 //!
-//! The library is what the binaries, the simulator and the benchmarks share; it promises nothing to other programs. This
+//! The library is what the binaries, the simulator and the benchmarks share; it promises nothing to other programs.
+//! This
 //! page is where to start reading.
 //!
 //! # How the parts fit
@@ -10,12 +11,12 @@
 //!
 //! ```text
 //!  command line, page, bot            strangers' requests
-//!        │ interface (codes)                 │ item protocol
-//!  control ── account::driver          net ── router ── keeper::task
-//!               │        ▲              ▲                  │        ▲
-//!      inputs ▼ │        │ outputs      │ ask, search      │ inputs │ outputs
-//!        restante_client::Core ─────────┘        restante_proto::keeper::Keeper
-//!               │ commit, read                             │ store
+//!        | interface (codes)                 | item protocol
+//!  control -- account::driver          net -- router -- keeper::task
+//!               |        ^              ^                  |        ^
+//!      inputs v |        | outputs      | ask, search      | inputs | outputs
+//!        restante_client::Core ---------+        restante_proto::keeper::Keeper
+//!               | commit, read                             | store
 //!           vault (redb, encrypted)                  store (redb, sealed items)
 //! ```
 //!
@@ -33,14 +34,17 @@
 //!
 //! # A message, from `send` to the inbox
 //!
-//! On Alice's node: `control::server` → `account::driver::Driver::on_call` → `Core::handle` →
-//! `Sending::on_request` → (`Resolving` looks Bob's card up, if it is not fresh) → `sealing::seal` → staged in `Records` →
-//! `Output::Commit` → `AccountStore::commit` → `Input::Committed` → `Placing::begin` → (`Stamps`, if Bob granted
-//! nothing) → `Outbox` → `Placement` → `Output::Ask`, a deposit → keepers → `Input::Answer` → `deposit::judge` →
-//! `Outbox` → `Sending::on_progress`, which answers Alice.
+//! On Alice's node: `control::server` -> `account::driver::Driver::on_call` -> `Core::handle` ->
+//! `Sending::on_request` -> (`Resolving` looks Bob's card up, if it is not fresh) -> `sealing::seal` -> staged in
+//! `Records` ->
+//! `Output::Commit` -> `AccountStore::commit` -> `Input::Committed` -> `Placing::begin` -> (`Stamps`, if Bob granted
+//! nothing) -> `Outbox` -> `Placement` -> `Output::Ask`, a deposit -> keepers -> `Input::Answer` -> `deposit::judge` ->
+//! `Outbox` -> `Sending::on_progress`, which answers Alice.
 //!
-//! On Bob's: a push or a list → `Collecting` → `Collector` → `Output::Compute`, which opens it → `Collecting::on_opened`
-//! → staged → `Output::Commit` → `Input::Committed` → `Records::show`, `Output::Ask` with acks, `Reading::on_arrived`,
+//! On Bob's: a push or a list -> `Collecting` -> `Collector` -> `Output::Compute`, which opens it ->
+//! `Collecting::on_opened`
+//! -> staged -> `Output::Commit` -> `Input::Committed` -> `Records::show`, `Output::Ask` with acks,
+//! `Reading::on_arrived`,
 //! which answers an `inbox` that waits; then `Receipts` sends Alice a delivery receipt the same way.
 //!
 //! # Where to add what

@@ -121,7 +121,8 @@ impl Core {
         outputs
     }
 
-    /// Returns when [`Input::Timer`] is due. What is due by the date is worth asking for again now and then: a clock may
+    /// Returns when [`Input::Timer`] is due. What is due by the date is worth asking for again now and then: a clock
+    /// may
     /// be set.
     pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
         [
@@ -440,7 +441,8 @@ impl Subjects<'_> {
         self.resolving.begin(cx, id, intent);
     }
 
-    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are gone, or
+    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are gone,
+    /// or
     /// the clock was set, so that what failed before may work now.
     fn on_date(&mut self, cx: &mut Cx<'_>) {
         let last = std::mem::replace(&mut self.upkeep.last, cx.now);

@@ -1,17 +1,19 @@
-//! The person's side of a node as a state machine: resolving, sending, placing, collecting, delivery receipts, contacts,
+//! The person's side of a node as a state machine: resolving, sending, placing, collecting, delivery receipts,
+//! contacts,
 //! stamps, publication, expiry and burning.
 //!
 //! [`Core::handle`] takes what came in, with both times and a source of randomness, and returns what is to be done. It
-//! reads no clock, no disk and no socket: whoever drives it asks keepers, searches, computes and commits, and brings the
+//! reads no clock, no disk and no socket: whoever drives it asks keepers, searches, computes and commits, and brings
+//! the
 //! results back as inputs. The node drives it with libp2p and a vault, the simulator with virtual networks and disks.
 //!
 //! # How the parts fit
 //!
 //! ```text
-//! Input ─▶ core ─▶ one subject ─▶ changes of `records` (staged), questions (`pending`), signals to other subjects
-//!                                      │                            │                      │
-//!                     Output::Commit ◀─┘      Output::Ask, Search … ◀┘          core ─▶ another subject
-//!                     Input::Committed ─▶ core ─▶ `Then`: what had to wait until it is durable
+//! Input -> core -> one subject -> changes of `records` (staged), questions (`pending`), signals to other subjects
+//!                                      |                            |                      |
+//!                     Output::Commit <-+      Output::Ask, Search ... <+          core -> another subject
+//!                     Input::Committed -> core -> `Then`: what had to wait until it is durable
 //! ```
 //!
 //! Each subject owns its state and its file; what two of them have to do with each other passes through the core as a

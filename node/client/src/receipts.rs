@@ -16,7 +16,8 @@ use crate::sealing::{self, Granting};
 use crate::signal::Signal;
 use crate::then::{Sealed, Then};
 
-/// How long receipts for a contact are gathered before they are sent, in milliseconds: one envelope says several things.
+/// How long receipts for a contact are gathered before they are sent, in milliseconds: one envelope says several
+/// things.
 pub const GATHER_MS: u64 = SECOND_MS;
 /// The pause after receipts could not be sent, in milliseconds.
 const RETRY_MS: u64 = 10 * MINUTE_MS;

@@ -43,7 +43,10 @@ fn requests() {
             burn_ms: Some(2),
             file_name: Some(text("a.txt")),
             wait: true,
-        } } => r#"{"send":{"to":"bob.7kq2-m9xw-3fhd","body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","wait":true}}"#,
+        } } => concat!(
+            r#"{"send":{"to":"bob.7kq2-m9xw-3fhd","#,
+            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","wait":true}}"#,
+        ),
         Inbox { 0: InboxRequest { wait_ms: 1, all: true, after: Some(text("m")) } }
             => r#"{"inbox":{"wait_ms":1,"all":true,"after":"m"}}"#,
         MarkRead { ids: vec![text("m"), text("n")] } => r#"{"mark_read":{"ids":["m","n"]}}"#,

@@ -151,7 +151,8 @@ impl Neighbourhood {
         change
     }
 
-    /// Returns which keepers beside this one are to have what lies `at` a place; `None` when this one is not to have it.
+    /// Returns which keepers beside this one are to have what lies `at` a place; `None` when this one is not to have
+    /// it.
     fn holders(&self, view: &View, at: &Point) -> Option<Vec<NodeId>> {
         let own = self.point.distance(at);
         let mut nearest: Vec<_> = view

@@ -128,7 +128,7 @@ mod tests {
         })
     }
 
-    /// `/ip6/2001:db8::7/udp/4717/quic-v1/p2p/…/p2p-circuit` and what may follow or stand inside.
+    /// `/ip6/2001:db8::7/udp/4717/quic-v1/p2p/.../p2p-circuit` and what may follow or stand inside.
     fn circuits() -> [Bytes; 3] {
         let relay = [&[0xa5, 0x03, 38, 0, 36, 8, 1, 0x12, 32][..], &[9; 32]].concat();
         let ip6 = [&[0x29, 0x20, 0x01, 0x0d, 0xb8][..], &[0; 11], &[7]].concat();

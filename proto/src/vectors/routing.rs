@@ -9,7 +9,7 @@ use crate::{
     routing::{Answer, Named, Point, Question, distance},
 };
 
-/// `/ip6/2001:db8::7/udp/4717/quic-v1/p2p/12D3Koo…/p2p-circuit`, whose relay is the third node.
+/// `/ip6/2001:db8::7/udp/4717/quic-v1/p2p/12D3Koo.../p2p-circuit`, whose relay is the third node.
 fn circuit() -> Vec<u8> {
     let mut address = vec![0x29, 0x20, 0x01, 0x0d, 0xb8];
     address.extend([0; 11]);

@@ -1,6 +1,7 @@
 //! What a page and its plots consist of.
 //!
-//! All figures are `f64` in the base unit of their axis; a page leaves out those that are not finite, and says how many.
+//! All figures are `f64` in the base unit of their axis; a page leaves out those that are not finite, and says how
+//! many.
 
 use serde::Serialize;
 

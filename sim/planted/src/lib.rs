@@ -1,7 +1,8 @@
 //! Bugs that the simulator must catch, and where it is to look for them.
 //!
 //! A checker that never fires proves nothing. So known bugs are put into the shipped code or around it, one at a time,
-//! behind a feature that only this package's tests ask for, and each must be caught within a hundred seeds by one of the rules
+//! behind a feature that only this package's tests ask for, and each must be caught within a hundred seeds by one of
+//! the rules
 //! that it breaks; without a bug the same seeds pass.
 
 /// Seeds within which a bug must be caught.

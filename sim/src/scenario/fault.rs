@@ -84,7 +84,8 @@ pub(crate) enum FaultKind {
         count: usize,
         lasts: Ms,
     },
-    /// The date of each machine is wrong by so much more, at once or, with `drift`, more and more until it is put right.
+    /// The date of each machine is wrong by so much more, at once or, with `drift`, more and more until it is put
+    /// right.
     Clock {
         #[serde(default)]
         target: Target,

@@ -17,7 +17,8 @@ use super::super::limits::{
 /// How much longer a pause is than the one before when the neighbourhood has changed meanwhile, as it does while a
 /// network grows.
 const NEAR_GROWTH: u32 = 6;
-/// How much longer it is when nothing has changed: a node that joins a grown network knows its neighbours after one look.
+/// How much longer it is when nothing has changed: a node that joins a grown network knows its neighbours after one
+/// look.
 const NEAR_GROWTH_STILL: u32 = 12;
 const WHOLE_GROWTH: u32 = 8;
 

@@ -65,7 +65,8 @@ impl Director<'_> {
         }
     }
 
-    /// Tells whether a person's clock is wrong by more than clocks may be: what is written and read by it need not hold.
+    /// Tells whether a person's clock is wrong by more than clocks may be: what is written and read by it need not
+    /// hold.
     pub(in crate::full::director) fn is_far_off(&self, person: usize) -> bool {
         let machine = self.people.get(person);
         machine.is_some_and(|machine| machine.ahead_ms().unsigned_abs() > CLOCK_SKEW_MS)
