@@ -4,7 +4,6 @@
 //! [`Plot`] has a question as its title and the answer as a sentence. [`Page::html`] puts the data as JSON into one
 //! template, `page.html`, whose script draws the figures when the file is opened; nothing is loaded from elsewhere.
 //! The same data gives the same bytes.
-#![allow(missing_docs, reason = "most fields are said by their names")]
 
 mod data;
 mod unit;
