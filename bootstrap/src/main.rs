@@ -18,7 +18,7 @@ use restante::cli::host::{host, runtime, start_logging};
 use restante::cli::{Exit, Failure};
 use restante::config::{Config, Loaded};
 use restante::home::{COMMUNITY_FOLDER, Home, HomeError, HomeKind};
-use restante::node::{self, Costs};
+use restante::node::server;
 
 /// Lets a community's nodes find each other, and keeps sealed items for strangers.
 #[derive(Debug, Parser)]
@@ -84,8 +84,7 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
     let home = open_or_create(&path)?;
     let lock = home.lock()?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
-        let costs = Costs::production();
-        node::run_community(lock.home(), loaded.config, costs, calls, stop).await?;
+        server::run(lock.home(), loaded.config, calls, stop).await?;
         Ok(())
     }))
 }
@@ -131,5 +130,5 @@ fn create(staging: &Home) -> Result<(), Failure> {
             "check the disk",
         )
     })?;
-    Ok(node::create_node_key(&staging.node_key_file())?)
+    Ok(server::create_key(&staging.node_key_file())?)
 }

@@ -21,7 +21,7 @@ use restante::config::Config;
 use restante::control::{ControlCall, call};
 use restante::home::Home;
 use restante::net::{Keypair, NetConfig, NetHandle, NetLimits, Network, Serve, transport};
-use restante::node::{self, Costs, NodeFault};
+use restante::node::{NodeError, server};
 use restante_interface::Reply;
 use restante_proto::NodeId;
 use restante_proto::envelope::id_of;
@@ -255,7 +255,7 @@ struct Server {
     runtime: Runtime,
     calls: mpsc::Sender<ControlCall>,
     stop: watch::Sender<bool>,
-    running: tokio::task::JoinHandle<Result<(), NodeFault>>,
+    running: tokio::task::JoinHandle<Result<(), NodeError>>,
     address: libp2p::Multiaddr,
     node: NodeId,
 }
@@ -266,7 +266,7 @@ impl Server {
         let (home, ()) =
             Home::create::<(), Box<dyn std::error::Error>>(&path.join("home"), |staging| {
                 std::fs::write(staging.community_file(), b"")?;
-                Ok(node::create_node_key(&staging.node_key_file())?)
+                Ok(server::create_key(&staging.node_key_file())?)
             })
             .expect("a home can be made");
         let runtime = Runtime::new().expect("a runtime can be started");
@@ -276,9 +276,8 @@ impl Server {
             disk_cap_bytes: 1 << 40,
             ..Config::local()
         };
-        let running = runtime.spawn(async move {
-            node::run_community(&home, config, Costs::production(), waiting, stopped).await
-        });
+        let running =
+            runtime.spawn(async move { server::run(&home, config, waiting, stopped).await });
         let status = runtime.block_on(async {
             loop {
                 let reply = call(&calls, restante_interface::Request::Status)

@@ -15,7 +15,8 @@ use restante::clock;
 use restante::config::{Config, Serve};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::home::Home;
-use restante::node::{self, Costs, NodeFault};
+use restante::node::person::{self, Costs, PersonError};
+use restante::node::server;
 use restante::passphrase::Passphrase;
 use restante_interface::{Body, DeliveryState, IdInfo, Reply, Request, SendRequest, StatusInfo};
 use restante_proto::account::Identity;
@@ -193,13 +194,13 @@ async fn befriend(alice: &Player, bob: &Player, alice_id: &IdInfo, bob_id: &IdIn
 struct Player {
     calls: mpsc::Sender<ControlCall>,
     stop: watch::Sender<bool>,
-    running: JoinHandle<Result<(), NodeFault>>,
+    running: JoinHandle<Result<(), PersonError>>,
 }
 
 impl Player {
     fn start<F>(run: impl FnOnce(mpsc::Receiver<ControlCall>, watch::Receiver<bool>) -> F) -> Self
     where
-        F: Future<Output = Result<(), NodeFault>> + Send + 'static,
+        F: Future<Output = Result<(), PersonError>> + Send + 'static,
     {
         let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, stopped) = watch::channel(false);
@@ -260,12 +261,12 @@ impl Player {
 fn start_server(folder: &Path) -> Player {
     let made = Home::create::<(), Box<dyn std::error::Error>>(&folder.join("server"), |staging| {
         std::fs::write(staging.community_file(), b"")?;
-        Ok(node::create_node_key(&staging.node_key_file())?)
+        Ok(server::create_key(&staging.node_key_file())?)
     });
     let (home, ()) = made.expect("a home can be made");
     Player::start(|calls, stop| async move {
         let config = Config::local();
-        node::run_community(&home, config, Costs::production(), calls, stop).await
+        Ok(server::run(&home, config, calls, stop).await?)
     })
 }
 
@@ -273,7 +274,7 @@ fn create(folder: &Path, name: &str) -> IdInfo {
     let handle = name.parse().expect("a handle");
     let made = Home::create::<IdInfo, Box<dyn std::error::Error>>(&folder.join(name), |staging| {
         let costs = Costs::production();
-        Ok(node::create(staging, &handle, &passphrase(), &costs)?)
+        Ok(person::create(staging, &handle, &passphrase(), &costs)?)
     });
     made.expect("an account can be made").1
 }
@@ -287,7 +288,7 @@ fn start(folder: &Path, name: &str, entry: &libp2p::Multiaddr) -> Player {
         ..Config::local()
     };
     Player::start(|calls, stop| async move {
-        node::run(
+        person::run(
             &home,
             config,
             passphrase(),

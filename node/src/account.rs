@@ -3,12 +3,14 @@
 //! Everything is decided in [`restante_client`]; here its outputs are carried out, and what comes of them is brought
 //! back.
 
+mod disk;
 mod driver;
 mod rows;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub use self::driver::{AccountEvent, Driver, OpenError, Services, Settings};
-pub use self::store::AccountStoreError;
-pub(crate) use self::store::{create_account, read_account};
+pub use self::disk::AccountDisk;
+pub use self::driver::{Driver, Services, Settings};
+pub(crate) use self::store::create_account;
+pub use self::store::{AccountStoreError, VaultDisk};

@@ -15,7 +15,7 @@ use restante::cli::args::DemoArgs;
 use restante::cli::host::{runtime, start_logging};
 use restante::config::{Config, RawConfig};
 use restante::home::HomeError;
-use restante::node::NodeFault;
+use restante::node::person::PersonError;
 
 /// Keepers beside the server.
 const KEEPERS: usize = 8;
@@ -24,7 +24,7 @@ const KEEPERS: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
     #[error(transparent)]
-    Node(#[from] NodeFault),
+    Node(#[from] PersonError),
     #[error(transparent)]
     Home(#[from] HomeError),
     #[error("{0}")]

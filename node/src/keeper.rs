@@ -45,10 +45,10 @@ pub use self::{
     port::{KeeperPort, KeeperRequest, RepairCall},
 };
 use crate::clock::Clock;
-use crate::lane::Lane;
 use crate::parts::part;
+use crate::worker::Worker;
 
-/// Starts a keeper with the node's key that keeps items in `store`, whose worker runs in `lane`, and answers over
+/// Starts a keeper with the node's key that keeps items in `store`, which `worker` reads and writes, and answers over
 /// `port`.
 ///
 /// It must be called within a tokio runtime.
@@ -58,7 +58,7 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
     policy: Policy,
     scheme: Arc<dyn StampScheme>,
     port: P,
-    lane: Lane,
+    worker: Worker,
     clock: Clock,
 ) -> KeeperHandle<P> {
     let keeper = Keeper::new(key, policy, scheme);
@@ -67,7 +67,7 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
         usage: store.usage(),
         counters: store.counters(),
     };
-    let disk = disk::spawn(store, lane, clock);
+    let disk = disk::spawn(store, worker, clock);
     let task = KeeperTask::new(keeper, port, inlets, disk, disk_state, clock);
     tokio::spawn(part(task.run()));
     handle

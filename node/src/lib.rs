@@ -30,7 +30,7 @@
 //! | [`node`] | which parts run | nothing |
 //!
 //! Arrows go one way: `proto` knows nothing of the others; `restante-interface` is plain data; `restante-client` knows
-//! both; this crate knows all three; a node without a person ([`node::assembly::run_server`]) imports nothing of one.
+//! both; this crate knows all three; a node without a person ([`node::server::run_in`]) imports nothing of one.
 //!
 //! # A message, from `send` to the inbox
 //!
@@ -78,5 +78,5 @@ pub mod clock;
 pub mod engine_panic;
 #[cfg(test)]
 mod fixture;
-pub mod lane;
 pub mod parts;
+pub mod worker;

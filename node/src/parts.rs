@@ -56,7 +56,7 @@ impl Hold {
 }
 
 /// Returns a part of the node that runs, to be spawned.
-pub(crate) fn part<F: Future>(future: F) -> Part<F> {
+pub fn part<F: Future>(future: F) -> Part<F> {
     Part {
         hold: HOLD.try_with(Clone::clone).ok(),
         future: Box::pin(future),
@@ -65,7 +65,7 @@ pub(crate) fn part<F: Future>(future: F) -> Part<F> {
 
 /// A part of a node.
 #[derive(Debug)]
-pub(crate) struct Part<F> {
+pub struct Part<F> {
     hold: Option<Hold>,
     future: Pin<Box<F>>,
 }

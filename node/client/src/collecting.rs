@@ -33,6 +33,7 @@ const INBOX_COUNT_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Collecting {
     collector: Collector,
+    owners: Owners,
     /// The epochs whose mailboxes are watched, from and to, and whether contacts have mailboxes of their own.
     watching: Option<(Epoch, Epoch, bool)>,
     /// Keepers whose connections are kept open.
@@ -46,6 +47,7 @@ impl Collecting {
     pub(crate) fn new(taken: BTreeMap<(Address, ItemId), UnixMillis>, last_arrival: u64) -> Self {
         Self {
             collector: Collector::new(taken),
+            owners: Owners::default(),
             watching: None,
             held: BTreeSet::new(),
             arriving: 0,
@@ -86,6 +88,7 @@ impl Collecting {
                 mailboxes.extend(own);
             }
         }
+        self.owners.retain(&mailboxes);
         self.handle(cx, collector::Input::Watch(mailboxes));
     }
 
@@ -370,7 +373,7 @@ impl Collecting {
                     let (_, items) = batch.or_insert_with(|| (mailbox, Vec::new()));
                     items.push((id, item));
                 }
-                other => ask(cx, other, &mut acks),
+                other => ask(cx, other, &mut self.owners, &mut acks),
             }
         }
         for (_, (mailbox, items)) in opening {
@@ -404,6 +407,7 @@ impl Collecting {
 fn ask(
     cx: &mut Cx<'_>,
     output: collector::Output,
+    owners: &mut Owners,
     acks: &mut BTreeMap<(Address, ItemId), AckEntry>,
 ) {
     match output {
@@ -416,12 +420,12 @@ fn ask(
             cx.ask_neighbours(Question::MailboxNeighbours(at, keeper), keeper, at);
         }
         collector::Output::Subscribe(mailbox, keeper) => {
-            let proof = prove(cx, &mailbox, &keeper, OwnerRequest::Subscribe);
+            let proof = owners.prove(cx, &mailbox, &keeper, OwnerRequest::Subscribe);
             let question = Question::Subscribe(mailbox.address(), keeper);
             cx.ask(question, keeper, Request::Subscribe { mailbox, proof });
         }
         collector::Output::List(mailbox, keeper, after) => {
-            let proof = prove(cx, &mailbox, &keeper, OwnerRequest::List(after.as_ref()));
+            let proof = owners.prove(cx, &mailbox, &keeper, OwnerRequest::List(after.as_ref()));
             let request = Request::List {
                 mailbox,
                 proof,
@@ -430,7 +434,7 @@ fn ask(
             cx.ask(Question::List(mailbox.address(), keeper), keeper, request);
         }
         collector::Output::Get(mailbox, keeper, ids) => {
-            let proof = prove(cx, &mailbox, &keeper, OwnerRequest::Get(&ids));
+            let proof = owners.prove(cx, &mailbox, &keeper, OwnerRequest::Get(&ids));
             let question = Question::Get(mailbox.address(), keeper, ids.clone());
             let request = Request::Get {
                 mailbox,
@@ -441,11 +445,11 @@ fn ask(
         }
         collector::Output::Ack(mailbox, keeper, ids) => {
             let at = mailbox.address();
-            let owner = owner_of(cx, &mailbox);
+            let owner = owners.of(cx, &mailbox);
             let mut sign = |id| {
                 *acks
                     .entry((at, id))
-                    .or_insert_with(|| AckEntry::sign(&owner, &at, id))
+                    .or_insert_with(|| AckEntry::sign(owner, &at, id))
             };
             let entries = ids.into_iter().map(&mut sign).collect();
             let request = Request::Ack { mailbox, entries };
@@ -469,20 +473,39 @@ fn open(cx: &mut Cx<'_>, mailbox: Mailbox, items: Vec<(ItemId, restante_proto::r
     cx.compute(question, Job::Open(Box::new(opening)));
 }
 
-fn prove(cx: &Cx<'_>, mailbox: &Mailbox, keeper: &NodeId, request: OwnerRequest<'_>) -> OwnerProof {
-    let owner = owner_of(cx, mailbox);
-    OwnerProof::sign(&owner, &mailbox.address(), keeper, cx.date(), request)
-}
+/// The keys of one's own mailboxes, derived when they are first needed.
+#[derive(Debug, Default)]
+struct Owners(BTreeMap<Address, SecretKey>);
 
-fn owner_of(cx: &Cx<'_>, mailbox: &Mailbox) -> SecretKey {
-    let identity = &cx.records.account().identity;
-    if mailbox.rule == Rule::Stamp {
-        return identity.first_contact();
+impl Owners {
+    fn prove(
+        &mut self,
+        cx: &Cx<'_>,
+        mailbox: &Mailbox,
+        keeper: &NodeId,
+        request: OwnerRequest<'_>,
+    ) -> OwnerProof {
+        let owner = self.of(cx, mailbox);
+        OwnerProof::sign(owner, &mailbox.address(), keeper, cx.date(), request)
     }
-    (0..DEVICE_MAILBOXES)
-        .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
-        .find(|owner| owner.public() == mailbox.owner)
-        .unwrap_or_else(|| identity.first_contact())
+
+    fn of(&mut self, cx: &Cx<'_>, mailbox: &Mailbox) -> &SecretKey {
+        let identity = &cx.records.account().identity;
+        let derive = || {
+            let indices = (0..DEVICE_MAILBOXES).filter(|_| mailbox.rule == Rule::Capability);
+            indices
+                .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
+                .find(|owner| owner.public() == mailbox.owner)
+                .unwrap_or_else(|| identity.first_contact())
+        };
+        self.0.entry(mailbox.address()).or_insert_with(derive)
+    }
+
+    /// Forgets the keys of mailboxes that are not watched any more.
+    fn retain(&mut self, watched: &[Mailbox]) {
+        let watched: BTreeSet<Address> = watched.iter().map(Mailbox::address).collect();
+        self.0.retain(|address, _| watched.contains(address));
+    }
 }
 
 /// Stages what a contact's delivery receipt says.

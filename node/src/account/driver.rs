@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use restante_client::job::{Costs, Job, Worker};
+use restante_client::job::{self, Costs, Job};
+use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
     DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo, Verdict,
@@ -18,34 +20,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
-use super::store::{AccountStore, AccountStoreError};
+use super::disk::AccountDisk;
 use crate::clock::Clock;
 use crate::control::{Answer, ControlCall};
 use crate::keeper::KeeperHandle;
-use crate::lane::{Lane, LaneClosed};
 use crate::net::{Heard, NetHandle, Search};
+use crate::node::person::Workers;
 use crate::node::status::{
     holdings_page, keeper_finding, keeper_status, network_finding, network_status,
 };
-use crate::node::stopped;
+use crate::node::{ClientEvent, stopped};
 use crate::parts::part;
-use crate::vault::Vault;
+use crate::worker::WorkerEnded;
 
 /// How long a keeper may take to answer, connecting to it included.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// The longest sleep, so that a clock set forward is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
-
-/// What the network tells the account.
-#[derive(Debug)]
-pub enum AccountEvent {
-    /// A keeper sent an envelope unasked.
-    Push(NodeId, Bytes),
-    /// Subscriptions at this keeper are gone.
-    Lost(NodeId),
-    /// There are peers to ask, after there were none.
-    NetworkUp,
-}
 
 /// Handles to everything outside the core.
 #[derive(Clone)]
@@ -56,12 +47,10 @@ pub struct Services {
     pub net: NetHandle,
     /// This node's own keeper, where others deposit for its person too.
     pub keeper: Option<KeeperHandle>,
-    /// Where the vault is read and written.
-    pub disk: Lane,
-    /// Where envelopes are opened and Argon2id runs.
-    pub cpu: Lane,
-    /// Where stamps are made.
-    pub stamps: Lane,
+    /// The account's disk.
+    pub disk: Arc<dyn AccountDisk>,
+    /// Where blocking work runs.
+    pub workers: Workers,
     /// What IDs and stamps cost on this network.
     pub costs: Costs,
 }
@@ -84,7 +73,6 @@ pub struct Settings {
 /// The core with what drives it.
 pub struct Driver {
     core: Core,
-    store: AccountStore,
     services: Services,
     network: String,
     calls: BTreeMap<CallId, Answer>,
@@ -102,34 +90,22 @@ enum Came {
 }
 
 impl Driver {
-    /// Reads the vault and makes a core of what is in it.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`] when the vault does not hold a readable account.
-    pub async fn open(
-        vault: Vault,
-        services: Services,
-        settings: Settings,
-    ) -> Result<Self, OpenError> {
-        let store = AccountStore::new(vault);
+    /// Makes a core of what was on the disk.
+    pub fn new(loaded: Loaded, services: Services, settings: Settings) -> Self {
         let now = services.clock.both();
-        let reader = store.clone();
-        let loaded = services.disk.run(move || reader.load(now.date)).await??;
         let core_settings = restante_client::Settings {
             retention_ms: settings.retention_ms,
             own_keeper: services.keeper.as_ref().map(KeeperHandle::node),
         };
-        Ok(Self {
+        Self {
             core: Core::new(now, core_settings, loaded),
-            store,
             services,
             network: settings.network,
             calls: BTreeMap::new(),
             next_call: 0,
             work: JoinSet::new(),
             started: now.mono,
-        })
+        }
     }
 
     /// Runs until `stop` holds `true`.
@@ -140,7 +116,7 @@ impl Driver {
     pub async fn run(
         mut self,
         mut calls: mpsc::Receiver<ControlCall>,
-        mut events: mpsc::Receiver<AccountEvent>,
+        mut events: mpsc::Receiver<ClientEvent>,
         mut stop: watch::Receiver<bool>,
     ) {
         // Before the first subscription, so that no push of one's own keeper is missed.
@@ -226,11 +202,11 @@ impl Driver {
         }
     }
 
-    fn on_event(&mut self, event: AccountEvent) {
+    fn on_event(&mut self, event: ClientEvent) {
         match event {
-            AccountEvent::Push(keeper, payload) => self.on_push(keeper, &payload),
-            AccountEvent::Lost(keeper) => self.handle(Input::Lost(keeper)),
-            AccountEvent::NetworkUp => self.handle(Input::NetworkUp),
+            ClientEvent::Push(keeper, payload) => self.on_push(keeper, &payload),
+            ClientEvent::Lost(keeper) => self.handle(Input::Lost(keeper)),
+            ClientEvent::NetworkUp => self.handle(Input::NetworkUp),
         }
     }
 
@@ -282,20 +258,17 @@ impl Driver {
             }
             Output::Compute(token, job) => self.compute(token, *job),
             Output::Commit(token, changes) => {
-                let store = self.store.clone();
                 self.spawn(async move {
-                    let done = services.disk.run(move || store.commit(&changes)).await;
-                    let result = match done {
-                        Ok(result) => result.map_err(CommitError::from),
-                        Err(LaneClosed) => Err(worker_gone()),
-                    };
+                    let (disk, worker) = (services.disk, services.workers.disk);
+                    let done = worker.run(move || disk.commit(&changes)).await;
+                    let result = done.unwrap_or_else(|WorkerEnded| Err(worker_gone()));
                     Came::Input(Input::Committed(token, result))
                 });
             }
             Output::Read(token, places) => {
-                let store = self.store.clone();
                 self.spawn(async move {
-                    let done = services.disk.run(move || store.bodies(&places)).await;
+                    let (disk, worker) = (services.disk, services.workers.disk);
+                    let done = worker.run(move || disk.bodies(&places)).await;
                     let bodies = done.ok().and_then(Result::ok);
                     Came::Input(Input::Bodies(token, bodies))
                 });
@@ -324,13 +297,14 @@ impl Driver {
     }
 
     fn compute(&mut self, token: Token, job: Job) {
-        let lane = match job.worker() {
-            Worker::Processor => self.services.cpu.clone(),
-            Worker::Stamps => self.services.stamps.clone(),
+        let workers = &self.services.workers;
+        let worker = match job.worker() {
+            job::Worker::Processor => workers.processor.clone(),
+            job::Worker::Stamps => workers.stamps.clone(),
         };
         let costs = self.services.costs.clone();
         self.spawn(async move {
-            let done = lane.run(move || job.run(&costs, &mut rand::rng())).await;
+            let done = worker.run(move || job.run(&costs, &mut rand::rng())).await;
             Came::Input(Input::Done(token, done.ok().flatten()))
         });
     }
@@ -464,18 +438,6 @@ fn findings(status: &StatusInfo) -> DoctorReport {
         findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
     }
     DoctorReport { findings }
-}
-
-/// Why a driver could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The vault's content.
-    #[error(transparent)]
-    Store(#[from] AccountStoreError),
-    /// The worker has ended.
-    #[error(transparent)]
-    Worker(#[from] LaneClosed),
 }
 
 /// Kept so that an unanswered call says why.

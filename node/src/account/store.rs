@@ -8,14 +8,14 @@ use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Header, Slot};
 use restante_client::records::{Change, Loaded, REMEMBERED_MS, SenderMessage};
-use restante_proto::account::Identity;
-use restante_proto::keys::{PublicKey, SecretKey};
+use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
+use super::disk::AccountDisk;
 use super::rows::{self, RowError, SELF, moment_of};
 use crate::vault::{
     BodyError, DbError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
@@ -81,10 +81,11 @@ impl From<AccountStoreError> for CommitError {
 
 /// The tables, behind one handle that workers share.
 #[derive(Clone, Debug)]
-pub(super) struct AccountStore(Arc<Vault>);
+pub struct VaultDisk(Arc<Vault>);
 
-impl AccountStore {
-    pub(super) fn new(vault: Vault) -> Self {
+impl VaultDisk {
+    /// Makes the disk of the account in a vault.
+    pub fn new(vault: Vault) -> Self {
         Self(Arc::new(vault))
     }
 
@@ -271,6 +272,20 @@ impl AccountStore {
     }
 }
 
+impl AccountDisk for VaultDisk {
+    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
+        Self::load(self, date)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError> {
+        Ok(Self::commit(self, changes)?)
+    }
+
+    fn bodies(&self, places: &[(u64, Slot)]) -> Result<Vec<Option<Vec<u8>>>, AccountStoreError> {
+        Self::bodies(self, places)
+    }
+}
+
 /// Writes one change that needs no key.
 fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
     match change {
@@ -345,31 +360,11 @@ pub(crate) fn create_account(
     date: UnixMillis,
     cost: IdCost,
 ) -> Result<Account, AccountStoreError> {
-    let mut rng = rand::rng();
-    let identity = Identity {
-        account: SecretKey::generate(&mut rng),
-        device: SecretKey::generate(&mut rng),
-        handle,
-    };
-    let id = identity.person_id(cost);
-    let node = SecretKey::generate(&mut rng);
-    let account = Account {
-        identity,
-        node,
-        id,
-        created: date,
-    };
+    let account = Account::generate(handle, date, cost, &mut rand::rng());
     vault
         .db()
         .write(|tx| tx.put(ACCOUNT, SELF, &rows::account_to_row(&account)))?;
     Ok(account)
-}
-
-/// Reads the account of a vault.
-pub(crate) fn read_account(vault: &Vault) -> Result<Account, AccountStoreError> {
-    let row = vault.db().read(|tx| tx.get(ACCOUNT, SELF))?;
-    let row = row.ok_or(AccountStoreError::NoAccount)?;
-    Ok(rows::account_from_row(&row)?)
 }
 
 fn collect<T, C: FromIterator<T>>(

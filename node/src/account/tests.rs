@@ -24,7 +24,7 @@ use restante_proto::time::{Epoch, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 
 use super::rows;
-use super::store::{AccountStore, AccountStoreError, create_account};
+use super::store::{AccountStoreError, VaultDisk, create_account};
 use crate::vault::{PassCost, Vault};
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
@@ -200,16 +200,16 @@ proptest! {
 }
 
 /// A vault on a real disk with an account in it.
-fn store(folder: &std::path::Path) -> AccountStore {
+fn store(folder: &std::path::Path) -> VaultDisk {
     let vault = Vault::create(folder, b"pass", PassCost::CheapForTests, &mut rand::rng()).unwrap();
     create_account(&vault, "alice".parse().unwrap(), NOW, IdCost::CheapForTests).unwrap();
-    AccountStore::new(vault)
+    VaultDisk::new(vault)
 }
 
 /// Ends the store and opens it again, as a restart does.
-fn restarted(store: AccountStore, folder: &std::path::Path) -> AccountStore {
+fn restarted(store: VaultDisk, folder: &std::path::Path) -> VaultDisk {
     drop(store);
-    AccountStore::new(Vault::open(folder, b"pass", &mut rand::rng()).unwrap())
+    VaultDisk::new(Vault::open(folder, b"pass", &mut rand::rng()).unwrap())
 }
 
 /// Returns everything that was read, but for slots, which each store names as it likes.
@@ -363,6 +363,6 @@ fn a_vault_without_an_account_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let rng = &mut rand::rng();
     let vault = Vault::create(folder.path(), b"pass", PassCost::CheapForTests, rng).unwrap();
-    let error = AccountStore::new(vault).load(NOW).unwrap_err();
+    let error = VaultDisk::new(vault).load(NOW).unwrap_err();
     assert_eq!(error, AccountStoreError::NoAccount);
 }

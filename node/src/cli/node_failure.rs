@@ -6,33 +6,43 @@ use super::Failure;
 use super::failure::chain;
 use crate::account::AccountStoreError;
 use crate::net::SpawnError;
-use crate::node::NodeFault;
+use crate::node::NodeError;
+use crate::node::person::PersonError;
 use crate::vault::{BodyError, DbError, DiskError, KeyError, UnlockError, VaultError};
 
 const FREE_SPACE: &str = "free some disk space and start it again; nothing that was stored is lost";
 const RESTORE: &str = "put back a copy of the home folder made while the node was stopped";
 
-impl From<NodeFault> for Failure {
-    fn from(fault: NodeFault) -> Self {
-        let message = chain(&fault);
-        match &fault {
-            NodeFault::Vault(fault) => of_vault(message, fault),
-            NodeFault::Store(fault) => of_store(message, fault),
-            NodeFault::Keeper(_) => Self::failed(
+impl From<PersonError> for Failure {
+    fn from(error: PersonError) -> Self {
+        let message = chain(&error);
+        match error {
+            PersonError::Vault(error) => of_vault(message, &error),
+            PersonError::Store(error) => of_store(message, &error),
+            PersonError::Node(error) => error.into(),
+        }
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let message = chain(&error);
+        match &error {
+            NodeError::Keeper(_) => Self::failed(
                 message,
                 "see that no other node uses this home and that the disk has room; if the file is \
                  from a newer version, use that version",
             ),
-            NodeFault::NodeKey { .. } => Self::usage(message, RESTORE),
-            NodeFault::Net(SpawnError::Listen { address, source }) => Self::failed(
+            NodeError::NodeKey { .. } => Self::usage(message, RESTORE),
+            NodeError::Net(SpawnError::Listen { address, source }) => Self::failed(
                 format!("cannot listen on {address}: {}", root(&**source)),
                 "see which program uses that port, or choose another address with --listen",
             ),
-            NodeFault::Net(_) => Self::usage(
+            NodeError::Net(_) => Self::usage(
                 message,
                 "check `listen`, `external` and `network` with `restante run --print-config`",
             ),
-            NodeFault::Thread(_) | NodeFault::Lane(_) => {
+            NodeError::Thread(_) | NodeError::Worker(_) => {
                 Self::failed(message, "close other programs and try again")
             }
         }

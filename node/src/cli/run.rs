@@ -13,7 +13,7 @@ use super::terminal::escape_line;
 use super::{Failure, Output};
 use crate::config::{Config, Loaded};
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
-use crate::node::{self, Costs};
+use crate::node::person::{self, Costs};
 use crate::passphrase::{Passphrase, Purpose};
 
 /// Makes an account and its home.
@@ -81,7 +81,7 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
     let passphrase = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Unlock)?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
         let costs = Costs::production();
-        node::run(lock.home(), loaded.config, passphrase, costs, calls, stop).await?;
+        person::run(lock.home(), loaded.config, passphrase, costs, calls, stop).await?;
         Ok(())
     }))
 }
@@ -127,7 +127,7 @@ fn create_account(
     handle: &Handle,
     passphrase: &Passphrase,
 ) -> Result<IdInfo, Failure> {
-    Ok(node::create(
+    Ok(person::create(
         home,
         handle,
         passphrase,

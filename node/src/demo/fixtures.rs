@@ -15,9 +15,10 @@ use restante::cli::Failure;
 use restante::config::{Config, Serve};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
 use restante::home::Home;
-use restante::lane::Lane;
-use restante::node::{self, Costs, NodeFault};
+use restante::node::person::{self, Costs, PersonError};
+use restante::node::server;
 use restante::passphrase::Passphrase;
+use restante::worker::Worker;
 
 /// How long anything here may take before the demonstration has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,13 +31,13 @@ const PASSPHRASE: &[u8] = b"correct horse battery staple";
 pub(super) struct RunningNode {
     calls: mpsc::Sender<ControlCall>,
     stop: watch::Sender<bool>,
-    running: JoinHandle<Result<(), NodeFault>>,
+    running: JoinHandle<Result<(), PersonError>>,
 }
 
 impl RunningNode {
     fn start<F>(run: impl FnOnce(mpsc::Receiver<ControlCall>, watch::Receiver<bool>) -> F) -> Self
     where
-        F: Future<Output = Result<(), NodeFault>> + Send + 'static,
+        F: Future<Output = Result<(), PersonError>> + Send + 'static,
     {
         let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, stopped) = watch::channel(false);
@@ -167,15 +168,13 @@ impl Nodes {
                 doing: "making a home",
                 source,
             })?;
-            Ok(node::create_node_key(&staging.node_key_file())?)
+            Ok(server::create_key(&staging.node_key_file()).map_err(PersonError::from)?)
         })?;
         let config = Config {
             bootstrap: self.entry.clone(),
             ..Config::local()
         };
-        let run = |calls, stop| async move {
-            node::run_community(&home, config, Costs::production(), calls, stop).await
-        };
+        let run = |calls, stop| async move { Ok(server::run(&home, config, calls, stop).await?) };
         Ok(RunningNode::start(run))
     }
 
@@ -183,13 +182,13 @@ impl Nodes {
     pub(super) async fn create(&self, name: &str) -> Result<IdInfo, DemoError> {
         let path = self.folder.join(name);
         let handle: Handle = name.parse().map_err(|_| broken("a handle"))?;
-        let lane = Lane::thread("create").map_err(|source| DemoError::Io {
+        let worker = Worker::thread("create").map_err(|source| DemoError::Io {
             doing: "starting a thread",
             source,
         })?;
-        let made = lane.run(move || {
+        let made = worker.run(move || {
             Home::create::<IdInfo, DemoError>(&path, |staging| {
-                Ok(node::create(
+                Ok(person::create(
                     staging,
                     &handle,
                     &passphrase()?,
@@ -197,7 +196,7 @@ impl Nodes {
                 )?)
             })
         });
-        let made = made.await.map_err(NodeFault::from)?;
+        let made = made.await.map_err(PersonError::from)?;
         Ok(made?.1)
     }
 
@@ -211,7 +210,7 @@ impl Nodes {
         };
         let passphrase = passphrase()?;
         Ok(RunningNode::start(|calls, stop| async move {
-            node::run(&home, config, passphrase, Costs::production(), calls, stop).await
+            person::run(&home, config, passphrase, Costs::production(), calls, stop).await
         }))
     }
 

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::store::{KeeperStore, StoreCounters};
 use crate::clock::Clock;
-use crate::lane::Lane;
 use crate::parts::part;
+use crate::worker::Worker;
 
 /// Operations in one commit, at most: beyond this an fsync is a small part of it, and every answer
 /// waits for the last.
@@ -73,10 +73,10 @@ pub(super) struct DiskQueue {
     pub(super) chores: mpsc::Sender<Chore>,
 }
 
-/// Starts the worker that owns `store`: in the thread of `lane`, or as a task in virtual time.
+/// Starts the worker that owns `store`: in the thread of `worker`, or as a task in virtual time.
 pub(super) fn spawn<S: KeeperStore>(
     store: S,
-    lane: Lane,
+    worker: Worker,
     clock: Clock,
 ) -> (DiskQueue, mpsc::Receiver<DiskReport>, JoinHandle<()>) {
     let (batches, batches_waiting) = mpsc::channel(1);
@@ -88,7 +88,7 @@ pub(super) fn spawn<S: KeeperStore>(
             counters: store.counters(),
         },
         store: Some(store),
-        lane: lane.clone(),
+        worker: worker.clone(),
         clock,
         batches: batches_waiting,
         chores: chores_waiting,
@@ -98,7 +98,7 @@ pub(super) fn spawn<S: KeeperStore>(
     (
         DiskQueue { batches, chores },
         reports_waiting,
-        lane.host(part(disk.run())),
+        worker.host(part(disk.run())),
     )
 }
 
@@ -106,7 +106,7 @@ struct Disk<S> {
     /// `None` once work on it has panicked.
     store: Option<S>,
     state: DiskState,
-    lane: Lane,
+    worker: Worker,
     clock: Clock,
     batches: mpsc::Receiver<Vec<(Ticket, StoreOp)>>,
     chores: mpsc::Receiver<Chore>,
@@ -146,7 +146,7 @@ impl<S: KeeperStore> Disk<S> {
         }
         // Closing writes and syncs.
         drop(self.store.take());
-        self.lane.charge().await;
+        self.worker.charge().await;
     }
 
     async fn commit(&mut self, batch: Vec<(Ticket, StoreOp)>) {
@@ -224,7 +224,7 @@ impl<S: KeeperStore> Disk<S> {
         } else {
             self.store = None;
         }
-        self.lane.charge().await;
+        self.worker.charge().await;
         done.unwrap_or_else(|_| Err(given_up()))
     }
 }

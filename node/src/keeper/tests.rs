@@ -27,7 +27,7 @@ use super::request_queue::WAITING;
 use super::store::{KeeperStore, RedbStore};
 use super::{KeeperHandle, KeeperPort, KeeperRequest, busy, cursor_of, parse_cursor, spawn};
 use crate::clock::{self, Clock};
-use crate::lane::Lane;
+use crate::worker::Worker;
 
 mod gate;
 
@@ -38,7 +38,7 @@ async fn a_receipt_is_given_once_the_envelope_is_on_the_disk_and_pushed_to_subsc
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keeper.redb");
     let (store, _) = RedbStore::open(&path, 1 << 30).unwrap();
-    let mut world = World::start(store, Lane::thread("keeper").unwrap());
+    let mut world = World::start(store, Worker::thread("keeper").unwrap());
 
     world.ask(7, 1, world.subscribe());
     assert!(matches!(
@@ -101,7 +101,7 @@ async fn a_receipt_is_given_once_the_envelope_is_on_the_disk_and_pushed_to_subsc
 
 #[tokio::test]
 async fn a_closed_substream_takes_its_subscriptions_with_it_even_those_still_waiting() {
-    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let mut world = World::start(MemoryStore::new(1 << 30), Worker::inline());
     // Nothing runs between these three lines: the request waits when the substream closes.
     world.ask(7, 1, world.subscribe());
     world.ask(8, 2, world.subscribe());
@@ -119,7 +119,7 @@ async fn a_closed_substream_takes_its_subscriptions_with_it_even_those_still_wai
 
 #[tokio::test]
 async fn an_acked_envelope_is_gone_and_does_not_come_back() {
-    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let mut world = World::start(MemoryStore::new(1 << 30), Worker::inline());
     let (envelope, expires) = envelope(1, MINUTE_MS);
     let deposit = world.deposit(&envelope, expires);
     world.ask(1, 1, deposit.clone());
@@ -137,7 +137,7 @@ async fn an_acked_envelope_is_gone_and_does_not_come_back() {
 async fn a_person_collects_from_the_keeper_of_their_own_node() {
     let folder = TempDir::new().unwrap();
     let (store, _) = RedbStore::open(&folder.path().join("keeper.redb"), 1 << 30).unwrap();
-    let mut world = World::start(store, Lane::thread("keeper").unwrap());
+    let mut world = World::start(store, Worker::thread("keeper").unwrap());
     assert_eq!(world.handle.node(), world.node);
     let (envelope, expires) = envelope(1, MINUTE_MS);
     let id = id_of(&envelope);
@@ -181,7 +181,7 @@ async fn a_person_collects_from_the_keeper_of_their_own_node() {
 
 #[tokio::test]
 async fn a_person_is_pushed_what_is_deposited_at_their_own_node() {
-    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let mut world = World::start(MemoryStore::new(1 << 30), Worker::inline());
     let mut first = world.handle.local_pushes().await.unwrap();
     let mut pushes = world.handle.local_pushes().await.unwrap();
     let subscribed = world.local(world.subscribe()).await;
@@ -221,7 +221,7 @@ async fn a_person_is_pushed_what_is_deposited_at_their_own_node() {
 
 #[tokio::test]
 async fn what_finds_no_room_is_handed_back() {
-    let mut world = World::start(MemoryStore::new(1 << 30), Lane::inline());
+    let mut world = World::start(MemoryStore::new(1 << 30), Worker::inline());
     let room = WAITING.source_count as u64;
     // The task does not run before this one waits.
     for call in 0..room {
@@ -263,7 +263,7 @@ async fn a_slow_disk_lets_requests_wait_and_batches_fill() {
         store: MemoryStore::new(1 << 30),
         gate: gate.clone(),
     };
-    let mut world = World::start(store, Lane::thread("slow").unwrap());
+    let mut world = World::start(store, Worker::thread("slow").unwrap());
     let room = (SOURCE_OPS_MAX + WAITING.source_count) as u64;
     let mut refused = 0;
     for call in 0..room + 10 {
@@ -304,7 +304,7 @@ async fn whoever_asks_little_is_in_the_next_batch_however_much_others_ask() {
         store: MemoryStore::new(1 << 30),
         gate: gate.clone(),
     };
-    let mut world = World::start(store, Lane::thread("slow").unwrap());
+    let mut world = World::start(store, Worker::thread("slow").unwrap());
     for call in 0..WAITING.source_count as u64 {
         world.ask(1, call, chunk_request());
     }
@@ -337,7 +337,7 @@ async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
         store: MemoryStore::new(1 << 30),
         gate: gate.clone(),
     };
-    let mut world = World::start(store, Lane::inline());
+    let mut world = World::start(store, Worker::inline());
     gate.fail(StoreError::DiskFull);
     let (envelope, expires) = envelope(1, MINUTE_MS);
     for call in [1, 2] {
@@ -360,7 +360,7 @@ async fn a_store_that_panics_is_a_failed_disk() {
         store: MemoryStore::new(1 << 30),
         gate: gate.clone(),
     };
-    let mut world = World::start(store, Lane::thread("doomed").unwrap());
+    let mut world = World::start(store, Worker::thread("doomed").unwrap());
     gate.panic();
     let (envelope, expires) = envelope(1, MINUTE_MS);
     for call in [1, 2] {
@@ -399,7 +399,7 @@ async fn what_expires_leaves_the_store_without_being_asked() {
             )
             .unwrap();
     }
-    let world = World::start(store, Lane::inline());
+    let world = World::start(store, Worker::inline());
     let mut waits = 0;
     while world.handle.status().await.unwrap().usage.items > 0 {
         tokio::task::yield_now().await;
@@ -477,7 +477,7 @@ impl KeeperPort for Port {
 }
 
 impl World {
-    fn start(store: impl KeeperStore, lane: Lane) -> Self {
+    fn start(store: impl KeeperStore, worker: Worker) -> Self {
         let key = SecretKey::from_seed(&[1; 32]);
         let node = NodeId::new(*key.public().as_bytes());
         let owner = SecretKey::from_seed(&[2; 32]);
@@ -495,7 +495,7 @@ impl World {
             Policy::default(),
             scheme,
             Port(port),
-            lane,
+            worker,
             Clock::system(),
         );
         Self {

@@ -10,7 +10,7 @@ use super::status::Mode;
 
 /// One inbound substream: where pushes to a subscriber go, as long as it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConnToken(pub(super) Via);
+pub struct ConnToken(pub Via);
 
 /// One inbound request that waits for its answer; each must be answered, once.
 ///
@@ -19,8 +19,10 @@ pub struct ConnToken(pub(super) Via);
 #[derive(Debug)]
 #[must_use = "every request must be answered"]
 pub struct InboundToken {
-    pub(super) via: Via,
-    pub(super) id: u64,
+    /// The substream it came on.
+    pub via: Via,
+    /// Its number on that substream.
+    pub id: u64,
 }
 
 /// Something that happened on the network.

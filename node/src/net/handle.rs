@@ -3,71 +3,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use libp2p::{Multiaddr, PeerId};
+use libp2p::Multiaddr;
 use restante_proto::routing::{Answer, Point, Question};
 use restante_proto::{Address, NodeId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::command::{Call, Command, Reply};
 use super::error::{NetError, RequestError};
 use super::event::{ConnToken, InboundToken};
-use super::item::{Call, Kind, Via};
+use super::item::Kind;
 use super::limits::PAYLOAD_BYTES_MAX;
 use super::peer::peer_of;
 use super::status::NetStatus;
-
-/// What a handle asks of the network task.
-#[derive(Debug)]
-pub(super) enum Command {
-    Closest {
-        address: Address,
-        count: usize,
-        /// Hears of whom the lookup takes for the nearest while it goes on.
-        near: Option<watch::Sender<Vec<NodeId>>>,
-        reply: Reply<Result<Vec<NodeId>, NetError>>,
-    },
-    ClosestKnown {
-        address: Address,
-        count: usize,
-        reply: Reply<Vec<NodeId>>,
-    },
-    Neighbours {
-        count: usize,
-        reply: Reply<Vec<NodeId>>,
-    },
-    Request {
-        to: PeerId,
-        call: Call,
-    },
-    Respond {
-        via: Via,
-        id: u64,
-        payload: Bytes,
-    },
-    Push {
-        via: Via,
-        payload: Bytes,
-    },
-    Keep {
-        via: Via,
-        kept: bool,
-    },
-    Hold(PeerId),
-    Release(PeerId),
-    Learn {
-        peer: PeerId,
-        addresses: Vec<Multiaddr>,
-    },
-    Dial {
-        address: Multiaddr,
-        reply: Reply<Result<(), NetError>>,
-    },
-    KnownPeers(Reply<Vec<(NodeId, Vec<Multiaddr>)>>),
-    Status(Reply<NetStatus>),
-    Shutdown(Reply<()>),
-}
-
-type Reply<T> = oneshot::Sender<T>;
 
 /// A handle to the network task; when the last one is dropped, the task ends.
 ///
@@ -105,7 +53,8 @@ impl Search {
 }
 
 impl NetHandle {
-    pub(super) const fn new(commands: mpsc::Sender<Command>) -> Self {
+    /// Makes a handle to whatever carries its commands out: the network task, or a simulated network.
+    pub const fn new(commands: mpsc::Sender<Command>) -> Self {
         Self { commands }
     }
 

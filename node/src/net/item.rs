@@ -24,24 +24,27 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::time::Instant;
 
 use super::address::IpGroup;
+use super::command::Call;
 use super::connection_limiter::Refused;
 use super::error::RequestError;
 use super::limits::{
     DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
 };
 use super::status::{Count, Counters};
-pub(super) use codec::Kind;
+pub use codec::Kind;
 use handler::{Handler, Order, Report, Shared};
 pub(super) use link::Alarm;
 use link::Budget;
-pub(super) use outbound::Call;
 
 /// Which inbound substream of which connection something came on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Via {
-    pub(super) peer: PeerId,
-    pub(super) connection: ConnectionId,
-    pub(super) serial: u64,
+pub struct Via {
+    /// Who opened it.
+    pub peer: PeerId,
+    /// The connection it is on.
+    pub connection: ConnectionId,
+    /// Its number among those of the connection.
+    pub serial: u64,
 }
 
 /// What the behaviour tells the network task.

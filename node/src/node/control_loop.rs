@@ -25,7 +25,7 @@ pub(super) async fn serve(
     mut calls: mpsc::Receiver<ControlCall>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let started = clock.now();
+    let started = clock.mono();
     loop {
         let call = tokio::select! {
             biased;
@@ -35,7 +35,7 @@ pub(super) async fn serve(
         let Some(ControlCall { request, answer }) = call else {
             break;
         };
-        let status = || status(&network, &net, &keeper, clock.now().since(started));
+        let status = || status(&network, &net, &keeper, clock.mono().since(started));
         answer.finish(match request {
             Request::Status => Ok(Reply::Status(Box::new(status().await))),
             Request::Holdings { after } => holdings_page(Some(&keeper), after)

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
+use restante_proto::NodeId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::neighbours::Change;
-use crate::account::AccountEvent;
 use crate::keeper::{self, KeeperHandle, KeeperRequest, RepairCall};
 use crate::net::{InboundToken, NetEvent, NetHandle};
 
@@ -17,6 +18,17 @@ mod tests;
 
 /// How long a request that found no room waits for being told so: what it is told to wait then.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
+
+/// What the network tells the person's side.
+#[derive(Debug)]
+pub enum ClientEvent {
+    /// A keeper sent an envelope unasked.
+    Push(NodeId, Bytes),
+    /// Subscriptions at this keeper are gone.
+    Lost(NodeId),
+    /// There are peers to ask, after there were none.
+    NetworkUp,
+}
 
 /// Routes events until the network ends; never waits for keeper or client.
 ///
@@ -32,7 +44,7 @@ pub(super) async fn route(
     mut events: mpsc::Receiver<NetEvent>,
     net: NetHandle,
     keeper: Option<KeeperHandle>,
-    client: Option<mpsc::Sender<AccountEvent>>,
+    client: Option<mpsc::Sender<ClientEvent>>,
     neighbours: mpsc::Sender<Change>,
 ) {
     let mut router = Router {
@@ -57,7 +69,7 @@ pub(super) async fn route(
 struct Router {
     net: NetHandle,
     keeper: Option<KeeperHandle>,
-    client: Option<mpsc::Sender<AccountEvent>>,
+    client: Option<mpsc::Sender<ClientEvent>>,
     neighbours: mpsc::Sender<Change>,
     refused: Refused<InboundToken>,
 }
@@ -97,11 +109,11 @@ impl Router {
                     keeper.closed(conn);
                 }
             }
-            NetEvent::Push { from, payload } => self.tell(AccountEvent::Push(from, payload)),
-            NetEvent::OutboundClosed(node) => self.tell(AccountEvent::Lost(node)),
+            NetEvent::Push { from, payload } => self.tell(ClientEvent::Push(from, payload)),
+            NetEvent::OutboundClosed(node) => self.tell(ClientEvent::Lost(node)),
             NetEvent::RoutingChanged => {
                 let _seen_later = self.neighbours.try_send(Change::Routing);
-                self.tell(AccountEvent::NetworkUp);
+                self.tell(ClientEvent::NetworkUp);
             }
             NetEvent::Mode(mode) => {
                 let _seen_later = self.neighbours.try_send(Change::Routing);
@@ -115,7 +127,7 @@ impl Router {
         }
     }
 
-    fn tell(&self, event: AccountEvent) {
+    fn tell(&self, event: ClientEvent) {
         if let Some(client) = &self.client
             && client.try_send(event).is_err()
         {

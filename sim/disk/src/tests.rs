@@ -24,7 +24,7 @@ impl Clock {
         self.0.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// Waits out what was done, as a lane does.
+    /// Waits out what was done, as a worker does.
     fn wait(&self, disk: &Disk) {
         self.advance(disk.take_cost());
     }

@@ -1,8 +1,10 @@
 //! The account itself.
 
+use rand_core::CryptoRng;
 use restante_proto::account::{Handle, Identity, PersonId};
 use restante_proto::card::CardRecord;
 use restante_proto::keys::SecretKey;
+use restante_proto::person::IdCost;
 use restante_proto::time::UnixMillis;
 
 /// The account of a home, and the key of its node.
@@ -19,6 +21,26 @@ pub struct Account {
 }
 
 impl Account {
+    /// Makes an account with new keys; slow on purpose, as its ID costs.
+    pub fn generate(
+        handle: Handle,
+        date: UnixMillis,
+        cost: IdCost,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let identity = Identity {
+            account: SecretKey::generate(rng),
+            device: SecretKey::generate(rng),
+            handle,
+        };
+        Self {
+            id: identity.person_id(cost),
+            identity,
+            node: SecretKey::generate(rng),
+            created: date,
+        }
+    }
+
     /// Returns the handle the account goes by.
     pub const fn handle(&self) -> &Handle {
         &self.identity.handle

@@ -7,7 +7,7 @@ use super::super::status::Count;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Asks for a response; the opener alone sends it.
     Request = 0,
     /// Answers the request or question of the same id; the acceptor alone sends it.

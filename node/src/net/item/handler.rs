@@ -17,13 +17,14 @@ use libp2p::swarm::{
 };
 use tokio::time::Instant;
 
+use super::super::command::Call;
 use super::super::error::RequestError;
 use super::super::limits::NEGOTIATE_TIMEOUT;
 use super::super::status::Counters;
 use super::codec::Kind;
 use super::inbound::Inbound;
 use super::link::{Budget, End, Link};
-use super::outbound::{Call, Outbound, Outcome};
+use super::outbound::{Outbound, Outcome};
 use super::patience::Patience;
 
 /// What all connections share.

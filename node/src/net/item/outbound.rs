@@ -5,31 +5,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::super::command::Call;
 use super::super::error::RequestError;
 use super::super::limits::{REQUESTS_EXPIRED_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX};
 use super::super::status::Count;
 use super::codec::{Frame, Kind, encode};
 use super::link::{Alarm, End, Link};
-
-/// A request on its way, with the place its answer goes to.
-#[derive(Debug)]
-pub(crate) struct Call {
-    /// [`Kind::Request`], [`Kind::Question`] or [`Kind::Repair`].
-    pub(crate) kind: Kind,
-    pub(crate) payload: Bytes,
-    pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Result<Bytes, RequestError>>,
-}
-
-impl Call {
-    /// Tells the caller; whether it still listens does not matter.
-    pub(crate) fn finish(self, result: Result<Bytes, RequestError>) {
-        let _gone = self.reply.send(result);
-    }
-}
 
 /// What the opener's half reports.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use restante_proto::NodeId;
 use restante_proto::routing::Point;
 use tracing::debug;
 
+use super::super::command::Command;
 use super::super::error::NetError;
-use super::super::handle::Command;
 use super::super::peer::node_of;
 use super::super::status::{Mode, NetStatus};
 use super::Task;

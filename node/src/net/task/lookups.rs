@@ -23,8 +23,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::address::bare;
 use super::super::boxed::Boxed;
+use super::super::command::Call;
 use super::super::error::{NetError, RequestError};
-use super::super::item::{self, Call, Kind};
+use super::super::item::{self, Kind};
 use super::super::limits::{
     ADDRESSES_HEARD_MAX, ADDRESSES_PER_PEER_MAX, HEARD_NODES_MAX, LOOKUP_NODES_MIN,
     LOOKUPS_AT_ONCE, LOOKUPS_MAX, QUESTION_TIMEOUT, REFRESHES_MAX,

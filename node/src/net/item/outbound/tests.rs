@@ -6,6 +6,7 @@ use super::super::codec::Decoder;
 use super::super::link::Budget;
 use super::super::link::tests::Peer;
 use super::*;
+use tokio::sync::oneshot;
 
 type Answer = oneshot::Receiver<Result<Bytes, RequestError>>;
 

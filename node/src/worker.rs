@@ -1,8 +1,8 @@
 //! Where blocking work runs: a thread of its own in production, inline in virtual time.
 //!
 //! The node's logic never starts a thread and never blocks the runtime. Whatever must wait for a disk or burn
-//! processor time (an fsync, an Argon2id, a stamp) is handed to a [`Lane`] as a closure and awaited. A lane runs its
-//! closures one after the other, in the order they came.
+//! processor time (an fsync, an Argon2id, a stamp) is handed to a [`Worker`] as a closure and awaited. A worker runs
+//! its closures one after the other, in the order they came.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,12 +17,12 @@ use tokio::time::sleep;
 #[cfg(test)]
 mod tests;
 
-/// How many closures may wait in one lane; the next caller waits for a place.
-const LANE_QUEUE_COUNT_MAX: usize = 256;
+/// How many closures may wait in one worker; the next caller waits for a place.
+const QUEUE_COUNT_MAX: usize = 256;
 
 /// A queue of blocking closures, run strictly one after the other.
 #[derive(Clone, Debug)]
-pub struct Lane(Kind);
+pub struct Worker(Kind);
 
 #[derive(Clone)]
 enum Kind {
@@ -40,19 +40,19 @@ type Cost = Box<dyn Fn() -> Duration + Send + Sync>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The closure panicked, or the lane's thread has ended with the node.
+/// The closure panicked, or the worker's thread has ended with the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the work was given up")]
-pub struct LaneClosed;
+pub struct WorkerEnded;
 
-impl Lane {
-    /// Returns a lane that runs each closure at once, on the caller's own task: for virtual time, in which it takes
+impl Worker {
+    /// Returns a worker that runs each closure at once, on the caller's own task: for virtual time, in which it takes
     /// none.
     pub fn inline() -> Self {
         Self::inline_costing(|| Duration::ZERO)
     }
 
-    /// Returns a lane that runs each closure at once, on the caller's own task, and then waits for as long as `cost`
+    /// Returns a worker that runs each closure at once, on the caller's own task, and then waits for as long as `cost`
     /// says that it took: for virtual time.
     pub fn inline_costing(cost: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Kind::Inline(Arc::new(Inline {
@@ -61,13 +61,13 @@ impl Lane {
         })))
     }
 
-    /// Starts a thread named `name` and returns the lane in front of it; the thread ends with the last handle.
+    /// Starts a thread named `name` and returns the worker in front of it; the thread ends with the last handle.
     ///
     /// # Errors
     ///
     /// What the operating system says when it refuses another thread.
     pub fn thread(name: &str) -> std::io::Result<Self> {
-        let (sender, mut jobs) = mpsc::channel::<Job>(LANE_QUEUE_COUNT_MAX);
+        let (sender, mut jobs) = mpsc::channel::<Job>(QUEUE_COUNT_MAX);
         thread::Builder::new().name(name.into()).spawn(move || {
             while let Some(job) = jobs.blocking_recv() {
                 job();
@@ -76,17 +76,17 @@ impl Lane {
         Ok(Self(Kind::Thread(sender)))
     }
 
-    /// Runs `work` in this lane and returns what it returned.
+    /// Runs `work` in this worker and returns what it returned.
     ///
     /// # Errors
     ///
-    /// [`LaneClosed`] when `work` panicked or the lane's thread is gone.
+    /// [`WorkerEnded`] when `work` panicked or the worker's thread is gone.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future before the work was queued drops the work; afterwards the work still runs and its result
     /// is lost.
-    pub async fn run<T, F>(&self, work: F) -> Result<T, LaneClosed>
+    pub async fn run<T, F>(&self, work: F) -> Result<T, WorkerEnded>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -104,34 +104,35 @@ impl Lane {
             Kind::Thread(jobs) => {
                 let (done, result) = oneshot::channel();
                 let job: Job = Box::new(move || {
-                    // A panic is the caller's to hear of, and must not end the lane for everybody else: whoever gets
-                    // `LaneClosed` gives up what the closure was about.
+                    // A panic is the caller's to hear of, and must not end the worker for everybody else: whoever gets
+                    // `WorkerEnded` gives up what the closure was about.
                     if let Ok(value) = catch_unwind(AssertUnwindSafe(work)) {
                         // The caller may have stopped waiting; the work was done all the same.
                         let _unwanted = done.send(value);
                     }
                 });
-                jobs.send(job).await.map_err(|_| LaneClosed)?;
-                result.await.map_err(|_| LaneClosed)
+                jobs.send(job).await.map_err(|_| WorkerEnded)?;
+                result.await.map_err(|_| WorkerEnded)
             }
         }
     }
 }
 
-impl Lane {
-    /// Runs a worker in this lane until it ends: on the lane's thread, which does nothing else meanwhile, or, where
-    /// work
-    /// is inline, as a task. What the worker waits for must not need the runtime it was started from.
+impl Worker {
+    /// Runs a task until it ends: on the worker's thread, which does nothing else meanwhile, or, where the worker is
+    /// inline, beside the others. What it waits for must not need the runtime it was started from.
     ///
-    /// It must be called within a tokio runtime.
-    pub fn host(&self, worker: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn host(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         match &self.0 {
-            Kind::Inline(_) => tokio::spawn(worker),
+            Kind::Inline(_) => tokio::spawn(task),
             Kind::Thread(_) => {
-                let lane = self.clone();
+                let worker = self.clone();
                 tokio::spawn(async move {
-                    // A panic of the worker ends it, and the one who waits for it sees that.
-                    let _ended = lane.run(move || futures::executor::block_on(worker)).await;
+                    // A panic of the task ends it, and the one who waits for it sees that.
+                    let _ended = worker.run(move || futures::executor::block_on(task)).await;
                 })
             }
         }
