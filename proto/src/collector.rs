@@ -463,10 +463,7 @@ impl Collector {
         let Some(watch) = self.watches.get(&at).filter(pushes) else {
             return Vec::new();
         };
-        let is_taken = self.taken.contains_key(&(at, id));
-        #[cfg(feature = "planted")]
-        let is_taken = is_taken && !crate::planted::Planted::NoDedup.is_here();
-        if is_taken {
+        if self.taken.contains_key(&(at, id)) {
             // It was deposited there after the ack, or with it; nobody lists at those who push for an hour.
             return vec![Output::Ack(watch.mailbox, keeper, vec![id])];
         }
@@ -481,10 +478,7 @@ impl Collector {
             self.watches.get_mut(&at)?.again = true;
             return None;
         }
-        let is_known = self.taken.contains_key(&(at, id)) || !self.opening.insert((at, id));
-        #[cfg(feature = "planted")]
-        let is_known = is_known && !crate::planted::Planted::NoDedup.is_here();
-        if is_known {
+        if self.taken.contains_key(&(at, id)) || !self.opening.insert((at, id)) {
             return None;
         }
         Some(Output::Open(watch.mailbox, id, item))

@@ -23,8 +23,6 @@ pub mod message;
 pub mod outbox;
 pub mod person;
 pub mod placement;
-#[cfg(feature = "planted")]
-pub mod planted;
 pub mod prekey;
 pub mod publisher;
 pub mod receipt;

@@ -117,12 +117,14 @@ impl Grant {
             .map(|ahead| {
                 let epoch = first.plus(ahead);
                 let owner = identity.device_mailbox_owner(epoch, index);
-                let mailbox = identity.device_mailbox(epoch, index);
+                let mailbox = Mailbox {
+                    owner: owner.public(),
+                    rule: Rule::Capability,
+                    epoch,
+                };
                 let holder = holder_key(&secret, epoch);
-                (
-                    mailbox.owner,
-                    Capability::issue(&owner, &mailbox, holder).certificate,
-                )
+                let capability = Capability::issue(&owner, &mailbox, holder);
+                (mailbox.owner, capability.certificate)
             })
             .collect();
         Self {

@@ -120,11 +120,8 @@ impl Placement {
     /// Returns how well the item is placed.
     pub fn standing(&self, now: Now) -> Standing {
         let live = || self.held.values().filter(|until| **until > now.date);
-        let with = live().count();
-        #[cfg(feature = "planted")]
-        let with = with << u32::from(crate::planted::Planted::ReceiptsTwice.is_here());
         Standing {
-            with,
+            with: live().count(),
             of: self.wanted,
             until: live().min().copied(),
         }

@@ -1,34 +1,30 @@
-//! Restante in virtual time: the protocol's own state machines over a simulated network, replayable
-//! by seed.
+//! Restante in virtual time: the shipped node over a simulated network, replayable by seed.
 //!
-//! A run is one ordered queue of events and nothing else: no thread, no clock, no socket. The same
-//! scenario and seed give the same events in the same order, and so the same trace hash, in any
-//! process on any machine. Checkers look at every step; the first thing they find ends the run.
+//! A run has one thread whose time jumps from one timer to the next, no clock and no socket. The same scenario and seed
+//! give the same trace hash in any process on any machine. Rules look at every step; the first that is broken ends the
+//! run. [`world`] says what is real in a run and what is not.
 
-mod checker;
 pub mod cli;
 mod clock;
 mod fault;
-pub mod full;
-mod host;
-mod network;
+mod ideal;
 pub mod observed;
 mod outturn;
 mod page;
 mod parallel;
-mod person;
+#[cfg(debug_assertions)]
+pub mod planted;
 mod power_cuts;
 mod random;
 mod report;
-mod routing;
 pub mod scenario;
 mod shrink;
 mod soak;
 mod swarm;
 mod trace;
 mod workload;
-mod world;
+pub mod world;
 
-pub use report::{Counts, Effect, Outcome, Report, Violation};
+pub use report::{Counts, Effect, Outcome, Report, Tier, Violation};
 pub use scenario::Scenario;
 pub use world::simulate;

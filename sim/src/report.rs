@@ -46,19 +46,19 @@ pub enum Tier {
     /// Whole nodes, as they are shipped.
     #[default]
     Full,
-    /// The state machines of the protocol alone.
-    Protocol,
+    /// Nodes without libp2p, redb and files.
+    Fast,
 }
 
 impl Tier {
     /// All tiers with their names.
-    pub const ALL: [(&'static str, Self); 2] = [("full", Self::Full), ("protocol", Self::Protocol)];
+    pub const ALL: [(&'static str, Self); 2] = [("full", Self::Full), ("fast", Self::Fast)];
 
     /// Returns the tier's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
-            Self::Protocol => "protocol",
+            Self::Fast => "fast",
         }
     }
 
@@ -71,7 +71,7 @@ impl Tier {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);
         found
             .map(|(_, tier)| *tier)
-            .ok_or_else(|| format!("{name:?} is none of: full, protocol"))
+            .ok_or_else(|| format!("{name:?} is none of: full, fast"))
     }
 }
 

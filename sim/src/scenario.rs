@@ -37,8 +37,6 @@ use self::read::Typed;
 use self::region::Region;
 pub use self::shipped::SHIPPED;
 pub(crate) use self::time::Time;
-#[cfg(test)]
-pub(crate) use self::units::Bytes;
 pub(crate) use self::units::{Date, Ms, ONE_PPM, Share};
 pub(crate) use self::workload::{Away, Pattern, Who, Workload};
 
@@ -147,14 +145,12 @@ impl Scenario {
     pub fn missing_on(&self, tier: Tier) -> Option<&'static str> {
         match tier {
             Tier::Full => None,
-            Tier::Protocol if self.population.churn != Churn::Always => Some("churn"),
-            Tier::Protocol if !self.classes.is_empty() => Some("classes"),
-            Tier::Protocol if self.regions().is_some() => Some("regions"),
-            Tier::Protocol if !self.adversaries.is_empty() => Some("adversaries"),
-            Tier::Protocol if self.workload.burn.is_some() => Some("messages that burn"),
-            Tier::Protocol => {
+            Tier::Fast => {
                 let mut kinds = self.faults.iter().map(|fault| &fault.kind);
-                kinds.find_map(FaultKind::missing_on_protocol)
+                let missing = kinds.find_map(FaultKind::missing_on_fast);
+                let mut all = self.adversaries.iter();
+                let lies = all.any(|one| matches!(one.kind, AdversaryKind::Route { .. }));
+                missing.or_else(|| lies.then_some("routing that could be lied about"))
             }
         }
     }

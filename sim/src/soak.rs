@@ -1,12 +1,9 @@
 //! Many runs on all cores.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::report::{Counts, Outcome, Report, Tier, Violation};
 use crate::scenario::Scenario;
-use crate::world::simulate;
 
 mod child;
 
@@ -50,19 +47,7 @@ impl<'a> Job<'a> {
 
     /// Makes the run; one that ends without a report has a report that says so.
     pub(crate) fn run(&self) -> Report {
-        let ended = match self.tier {
-            Tier::Protocol => self.run_here(),
-            Tier::Full => child::run(self),
-        };
-        ended.unwrap_or_else(|violation| self.without_report(violation))
-    }
-
-    fn run_here(&self) -> Result<Report, Violation> {
-        let run = || simulate(self.scenario, self.seed, None);
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(report) => report.map_err(|error| unreported("no-report", error.to_string())),
-            Err(panic) => Err(unreported("panic", words_of(&*panic))),
-        }
+        child::run(self).unwrap_or_else(|violation| self.without_report(violation))
     }
 
     fn without_report(&self, violation: Violation) -> Report {
@@ -91,12 +76,6 @@ fn unreported(rule: &'static str, what: String) -> Violation {
         what,
         at_ms: 0,
     }
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it panicked without a word").to_owned()
 }
 
 /// Reads the list of seeds that once failed: tier, scenario and seed of each.

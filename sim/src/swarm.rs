@@ -60,7 +60,7 @@ pub(crate) fn draw(seed: u64, tier: Option<Tier>) -> Table {
         if random("tier").chance(500_000) {
             Tier::Full
         } else {
-            Tier::Protocol
+            Tier::Fast
         }
     });
     let frame = Frame::draw(tier, &mut random("frame"));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::clock::Instant;
 use crate::random::Random;
-use crate::report::Report;
+use crate::report::{Report, Tier};
 use crate::scenario::Scenario;
 
 mod adversary;
@@ -25,8 +25,9 @@ mod ledger;
 mod machine;
 mod panics;
 mod person;
-#[cfg(feature = "planted")]
+#[cfg(debug_assertions)]
 mod planted;
+mod storage;
 mod stores;
 
 /// What a run tells about itself while it goes on.
@@ -49,6 +50,7 @@ pub struct Progress {
 /// What goes wrong with writing the trace; and when this program cannot give a run its own time.
 pub fn simulate(
     scenario: &Scenario,
+    tier: Tier,
     seed: u64,
     sink: Option<&mut (dyn Write + Send)>,
     told: &(dyn Fn(Progress) + Sync),
@@ -59,7 +61,7 @@ pub fn simulate(
     panics::note();
     let run = move || async move {
         let sink = sink.map(|sink| sink as &mut dyn Write);
-        let director = director::Director::new(scenario, seed, random, sink, told);
+        let director = director::Director::new(scenario, (tier, seed), random, sink, told);
         let director = director.map_err(io::Error::other)?;
         director.run().await
     };

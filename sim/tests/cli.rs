@@ -33,7 +33,7 @@ fn check(arguments: &[&str], code: i32, said: &str) {
 
 #[test]
 fn the_same_seed_leaves_the_same_trace_in_another_process() {
-    for (scenario, tier) in [("hello", "full"), ("lossy", "protocol")] {
+    for (scenario, tier) in [("hello", "full"), ("lossy", "fast")] {
         let first = report(scenario, tier, "7");
         assert_eq!(first, report(scenario, tier, "7"), "{scenario}");
         let other = report(scenario, tier, "8");
@@ -44,10 +44,10 @@ fn the_same_seed_leaves_the_same_trace_in_another_process() {
 #[test]
 fn a_file_and_the_shipped_scenario_of_its_name_are_the_same() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/hello.toml");
-    let from_file = report(file.to_str().unwrap(), "protocol", "3");
+    let from_file = report(file.to_str().unwrap(), "fast", "3");
     assert_eq!(
         from_file["trace_hash"],
-        report("hello", "protocol", "3")["trace_hash"]
+        report("hello", "fast", "3")["trace_hash"]
     );
 }
 
@@ -70,12 +70,12 @@ fn exit_codes_say_what_happened() {
     );
     check(
         &[
-            "soak", "hello", "--tier", "protocol", "--seeds", "2", "--from", "5",
+            "soak", "hello", "--tier", "fast", "--seeds", "2", "--from", "5",
         ],
         0,
         "2 runs",
     );
-    let counted = "expiry=1 hello=3 --each --tier protocol --seeds 9";
+    let counted = "expiry=1 hello=3 --each --tier fast --seeds 9";
     let counted: Vec<&str> = ["soak"].into_iter().chain(counted.split(' ')).collect();
     check(&counted, 0, "4 runs");
     check(&counted, 0, "written  stored   shown  lost");
@@ -104,13 +104,13 @@ fn a_broken_rule_is_told_with_the_command_that_shows_it_again() {
     let hello = include_str!("../scenarios/hello.toml");
     std::fs::write(&file, hello.replace("shown_min = 12", "shown_min = 13")).unwrap();
     let name = file.to_str().unwrap();
-    let tier = ["--tier", "protocol"];
+    let tier = ["--tier", "fast"];
     check(
         &[&["run", name, "--seed", "9"][..], &tier].concat(),
         1,
         "expectation at",
     );
-    let again = format!("replay: restante-sim run {name} --tier protocol --seed 9");
+    let again = format!("replay: restante-sim run {name} --tier fast --seed 9");
     check(
         &[&["soak", name, "--seeds", "1", "--from", "9"][..], &tier].concat(),
         1,
@@ -143,15 +143,15 @@ fn a_page_of_pictures_stands_alone() {
 fn a_drawn_scenario_is_the_same_from_its_seed_and_from_its_file() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drawn.toml");
     let name = file.to_str().unwrap();
-    let drawn = ["run", "--swarm", "12", "--tier", "protocol", "--json", "-"];
+    let drawn = ["run", "--swarm", "12", "--tier", "fast", "--json", "-"];
     let first = sim(&[&drawn[..], &["--save", name]].concat());
     assert!(first.status.success());
     let first: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
     assert_eq!(
         first["trace_hash"],
-        report(name, "protocol", "12")["trace_hash"]
+        report(name, "fast", "12")["trace_hash"]
     );
-    let soak = ["soak", "--swarm", "--seeds", "3", "--tier", "protocol"];
+    let soak = ["soak", "--swarm", "--seeds", "3", "--tier", "fast"];
     check(&soak, 0, "3 runs, 0 of them from seeds.txt");
 }
 
@@ -164,7 +164,7 @@ fn a_failing_scenario_is_written_down_with_a_smaller_one() {
     // Nobody else has what the only keeper had.
     let text = r#"
         about = "the keeper dies with the messages"
-        tier = "protocol"
+        tier = "fast"
         population = { nodes = 5, people = 4 }
         time = { duration = "1h", settle = "30m" }
         network = { jitter = "300ms" }
@@ -185,7 +185,7 @@ fn a_failing_scenario_is_written_down_with_a_smaller_one() {
         1,
         "shrunk in",
     );
-    let small = found.join("unfair-protocol-1-small.toml");
+    let small = found.join("unfair-fast-1-small.toml");
     let text = std::fs::read_to_string(&small).unwrap();
     assert!(text.starts_with("# Breaks `"), "{text}");
     assert!(!text.contains("jitter") && text.contains("kill"), "{text}");
@@ -198,13 +198,13 @@ fn a_failing_scenario_is_written_down_with_a_smaller_one() {
     check(
         &[&["soak", name, "--seeds", "1"][..], &options].concat(),
         1,
-        "unfair-protocol-1.toml",
+        "unfair-fast-1.toml",
     );
 }
 
 #[test]
 fn what_a_run_took_is_told_but_stands_in_no_report() {
-    let output = sim(&["run", "hello", "--tier", "protocol"]);
+    let output = sim(&["run", "hello", "--tier", "fast"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("times as fast"), "{text}");
     if cfg!(target_os = "linux") {
@@ -221,7 +221,7 @@ fn shells_complete_it() {
 #[test]
 fn keys_are_set_and_traces_filtered_from_the_command_line() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filtered.txt");
-    let run = ["run", "hello", "--tier", "protocol", "--seed", "7"];
+    let run = ["run", "hello", "--tier", "fast", "--seed", "7"];
     let wanted = ["--set", "expect.shown_min=13"];
     let said = "`shown` is 12, expected was at least 13";
     check(&[&run[..], &wanted].concat(), 1, said);

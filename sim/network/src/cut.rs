@@ -126,6 +126,7 @@ impl State {
     }
 
     fn on_routes_change(&mut self, host: u32) {
+        self.route_changes += 1;
         for at in 0..self.conns_of(host).len() {
             self.on_route_change(self.conns_of(host)[at]);
         }

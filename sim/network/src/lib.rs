@@ -43,6 +43,7 @@ mod flow;
 mod handshake;
 mod host;
 mod internet;
+mod message;
 mod muxer;
 mod options;
 mod path;

@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) segments: Slab<Segment>,
     pub(crate) cuts: BTreeMap<u32, Cut>,
     pub(crate) cuts_made: u32,
+    /// How often cuts and hosts without network came and went.
+    pub(crate) route_changes: u64,
     pub(crate) stats: Stats,
     pub(crate) hash: u64,
 }
@@ -77,6 +79,7 @@ impl State {
             segments: Slab::new(),
             cuts: BTreeMap::new(),
             cuts_made: 0,
+            route_changes: 0,
             stats: Stats::default(),
             hash: mix(seed),
         }
@@ -147,10 +150,14 @@ impl State {
 
     /// Folds a delivered segment into the hash of everything.
     pub(crate) fn hash_segment(&mut self, from: u32, to: u32, segment: &Segment) {
+        self.hash_data(from, to, &segment.data);
+    }
+
+    pub(crate) fn hash_data(&mut self, from: u32, to: u32, data: &[u8]) {
         let route = u64::from(from) << 32 | u64::from(to);
         let mut hash = mix(self.hash ^ self.now_us);
-        hash = mix(hash ^ route).wrapping_add(segment.data.len() as u64);
-        for word in segment.data.chunks(8) {
+        hash = mix(hash ^ route).wrapping_add(data.len() as u64);
+        for word in data.chunks(8) {
             let mut bytes = [0; 8];
             bytes[..word.len()].copy_from_slice(word);
             hash = (hash.rotate_left(5) ^ u64::from_le_bytes(bytes))

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use restante_proto::planted::{Planted, VARIABLE};
+use restante_sim::planted::{Planted, VARIABLE};
 use restante_sim_planted::{HUNTS, Hunt, SEEDS_MAX};
 
 /// Runs made at once.

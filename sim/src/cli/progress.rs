@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::stopwatch::Stopwatch;
 use super::words::{brief, virtually};
-use crate::full;
 use crate::report::Report;
+use crate::world;
 
 /// The line is written anew no more often.
 const TERMINAL: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Tells how far a run is.
-    pub(super) fn on_run(&self, run: full::Progress) {
+    pub(super) fn on_run(&self, run: world::Progress) {
         if self.is_terminal {
             self.say(|_| run_line(&run, self.watch.elapsed()));
         }
@@ -101,7 +101,7 @@ impl Progress {
     }
 }
 
-fn run_line(run: &full::Progress, took: Duration) -> String {
+fn run_line(run: &world::Progress, took: Duration) -> String {
     let speed = run.virtual_ms as f64 / 1_000.0 / took.as_secs_f64().max(0.001);
     let left_ms = run.end_ms.saturating_sub(run.virtual_ms);
     let left = match left_ms {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_run_says_how_far_it_is_and_how_long_it_will_take() {
-        let run = full::Progress {
+        let run = world::Progress {
             virtual_ms: 7_200_000,
             end_ms: 21_600_000,
             written: 12,
@@ -142,7 +142,7 @@ mod tests {
             run_line(&run, Duration::from_secs(10)),
             "2h of 6h, 720 times as fast, 12 written, 10 shown, 20s left"
         );
-        let healed = full::Progress {
+        let healed = world::Progress {
             virtual_ms: 21_660_000,
             ..run
         };

@@ -12,8 +12,7 @@ use super::{Failure, closed, complain, unwritten};
 use crate::report::{Report, Tier};
 use crate::scenario::Scenario;
 use crate::trace::{Filter, Filtered};
-use crate::world::simulate;
-use crate::{full, page};
+use crate::{page, world};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArgs {
@@ -32,7 +31,7 @@ pub(super) struct RunArgs {
     /// Sets a key in the scenario, as `away.0.lasts=5d`.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     overrides: Vec<String>,
-    /// full: whole nodes; protocol: the state machines alone; otherwise what the scenario says.
+    /// full: whole nodes; fast: without libp2p, redb and files; otherwise what the scenario says.
     #[arg(long, value_parser = Tier::parse)]
     tier: Option<Tier>,
     /// Where to write the scenario that is run.
@@ -121,10 +120,10 @@ fn simulate_one(
             let filter = Filter::parse(&args.trace_only)
                 .map_err(|fault| Failure::Usage(format!("--trace-only: {fault}")))?;
             let mut sink = Filtered::new(filter, BufWriter::new(file));
-            let report = run_on(tier, scenario, seed, Some(&mut sink), &told);
+            let report = world::simulate(scenario, tier, seed, Some(&mut sink), &told);
             report.map_err(|error| unwritten(path, &error))
         }
-        None => run_on(tier, scenario, seed, None, &told)
+        None => world::simulate(scenario, tier, seed, None, &told)
             .map_err(|error| Failure::Failed(error.to_string())),
     }
 }
@@ -175,18 +174,4 @@ fn start_log(filter: &str) -> Result<(), Failure> {
         .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())
-}
-
-/// Runs a scenario on one tier.
-fn run_on(
-    tier: Tier,
-    scenario: &Scenario,
-    seed: u64,
-    sink: Option<&mut (dyn Write + Send)>,
-    told: &(dyn Fn(full::Progress) + Sync),
-) -> io::Result<Report> {
-    match tier {
-        Tier::Full => full::simulate(scenario, seed, sink, told),
-        Tier::Protocol => simulate(scenario, seed, sink.map(|sink| sink as &mut dyn Write)),
-    }
 }

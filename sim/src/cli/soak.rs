@@ -21,8 +21,8 @@ use crate::scenario::SHIPPED;
 use crate::soak::{self, Job, Origin, SEEDS};
 use crate::swarm;
 
-/// Seeds of each scenario that decide whether a change lands, on the state machines alone.
-const CI_SEEDS_PROTOCOL: u64 = 20;
+/// Seeds of each scenario that decide whether a change lands, on the fast tier.
+const CI_SEEDS_FAST: u64 = 20;
 /// Seeds of each scenario that decide whether a change lands, on what the scenario says.
 const CI_SEEDS: u64 = 2;
 /// Real time after which a drawn scenario is given up.
@@ -47,7 +47,7 @@ pub(super) struct SoakArgs {
     /// Draws a scenario of its own from each seed.
     #[arg(long, conflicts_with = "scenarios")]
     swarm: bool,
-    /// full: whole nodes; protocol: the state machines alone; otherwise what each scenario says.
+    /// full: whole nodes; fast: without libp2p, redb and files; otherwise what each scenario says.
     #[arg(long, value_parser = Tier::parse)]
     tier: Option<Tier>,
     /// Sets a key in all scenarios, as `away.0.lasts=5d`.
@@ -143,7 +143,7 @@ impl<'a> Batch<'a> {
 /// Runs what decides whether a change lands.
 pub(super) fn ci(out: &mut impl Write) -> Result<(), Failure> {
     let sources = light(&[])?;
-    let tiers = [(Some(Tier::Protocol), CI_SEEDS_PROTOCOL), (None, CI_SEEDS)];
+    let tiers = [(Some(Tier::Fast), CI_SEEDS_FAST), (None, CI_SEEDS)];
     let batch = Batch::named(&sources, &tiers, 1)?;
     let known = soak::known_seeds(SEEDS).map_err(Failure::Usage)?;
     let known = known

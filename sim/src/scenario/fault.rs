@@ -322,20 +322,12 @@ impl FaultKind {
         }
     }
 
-    /// Returns what of it the protocol tier does not have.
-    pub(super) const fn missing_on_protocol(&self) -> Option<&'static str> {
+    /// Returns what of it the fast tier does not have.
+    pub(super) const fn missing_on_fast(&self) -> Option<&'static str> {
         match self {
-            Self::Crash {
-                target: Target::People,
-                ..
-            } => Some("crashes of people"),
-            Self::Crash { .. } | Self::Kill { .. } | Self::Partition { .. } => None,
-            Self::Offline { .. } => Some("machines offline"),
             Self::BootstrapOutage { .. } => Some("entry points"),
-            Self::Weather { .. } => Some("weather"),
             Self::Disk { .. } => Some("disk faults"),
-            Self::Clock { .. } => Some("clocks that jump"),
-            Self::Suspend { .. } => Some("suspended processes"),
+            _ => None,
         }
     }
 }

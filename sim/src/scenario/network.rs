@@ -6,15 +6,13 @@ use super::check::{Checked, refuse, within};
 use super::fault::DELAY_MAX;
 use super::units::{Bytes, Ms, Share};
 
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Network {
     /// Shortest way from one machine to another; regions have their own.
     pub(crate) latency: Option<Ms>,
     /// At most so much longer, so that some packets overtake others.
     pub(crate) jitter: Option<Ms>,
-    /// Longest time of a lookup, where lookups are ideal.
-    pub(crate) lookup: Ms,
     pub(crate) loss: Share,
     pub(crate) duplicates: Share,
 }
@@ -26,18 +24,6 @@ pub(crate) struct Disk {
     pub(crate) latency: Ms,
     /// What one keeper takes.
     pub(crate) cap: Bytes,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self {
-            latency: None,
-            jitter: None,
-            lookup: Ms(800),
-            loss: Share::default(),
-            duplicates: Share::default(),
-        }
-    }
 }
 
 impl Default for Disk {
@@ -68,7 +54,6 @@ impl Network {
         let times = [
             ("latency", self.latency.unwrap_or_default()),
             ("jitter", self.jitter.unwrap_or_default()),
-            ("lookup", self.lookup),
         ];
         for (key, time) in times {
             within(format_args!("network.{key}"), time, Ms::ZERO..=DELAY_MAX)?;

@@ -415,30 +415,34 @@ fn what_a_fault_does_not_say_is_as_usual() {
 }
 
 #[test]
-fn the_protocol_tier_refuses_what_it_does_not_have() {
+fn the_fast_tier_refuses_what_it_does_not_have() {
     let fault = "[[fault]]\nat = \"5m\"\n";
     for (added, missing) in [
-        ("kind = \"crash\"\ndown = \"30s\"", None),
         (
             "kind = \"crash\"\ndown = \"30s\"\ntarget = \"people\"",
-            Some("crashes of people"),
+            None,
+        ),
+        ("kind = \"suspend\"\nlasts = \"1m\"", None),
+        (
+            "kind = \"kill\"\n[[adversary]]\nkind = \"drop\"\nshare = 0.2",
+            None,
         ),
         (
             "kind = \"disk\"\nlasts = \"1m\"\nwhat = \"full\"",
             Some("disk faults"),
         ),
         (
-            "kind = \"kill\"\n[[adversary]]\nkind = \"drop\"\nshare = 0.2",
-            Some("adversaries"),
+            "kind = \"bootstrap-outage\"\nlasts = \"1m\"",
+            Some("entry points"),
         ),
         (
-            "kind = \"suspend\"\nlasts = \"1m\"",
-            Some("suspended processes"),
+            "kind = \"kill\"\n[[adversary]]\nkind = \"route\"\nshare = 0.2",
+            Some("routing that could be lied about"),
         ),
     ] {
         let scenario = read(&format!("{fault}{added}")).unwrap();
         assert_eq!(scenario.missing_on(Tier::Full), None, "{added}");
-        assert_eq!(scenario.missing_on(Tier::Protocol), missing, "{added}");
+        assert_eq!(scenario.missing_on(Tier::Fast), missing, "{added}");
     }
 }
 

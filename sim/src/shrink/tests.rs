@@ -42,7 +42,7 @@ fn faults(table: &Table) -> Vec<&str> {
 fn large() -> Table {
     let text = r#"
         about = "one of everything"
-        tier = "protocol"
+        tier = "fast"
         population = { nodes = 57, people = 9 }
         time = { duration = "7h 13m", settle = "8h", skew = "3m" }
         network = { latency = "77ms", jitter = "1s", loss = 0.07, duplicates = 0.01 }
@@ -73,7 +73,7 @@ fn what_does_not_matter_goes_away() {
     assert!(shrunk.finished);
     let text = r#"
         about = "one of everything"
-        tier = "protocol"
+        tier = "fast"
         population = { nodes = 3, people = 2 }
         time = { duration = "1m", settle = "8h" }
         workload = { messages = 1, from = "0s", over = "0s", bytes = [1, 1], ttl = ["1h", "6d"], pattern = "one-way" }

@@ -14,14 +14,10 @@ fn the_list_of_seeds_names_scenarios_that_exist() {
 
 #[test]
 fn a_line_is_a_scenario_a_seed_and_a_remark() {
-    let text =
-        "# heading\n\nfull hello 7 # what was wrong\n  protocol lossy   18446744073709551615\n";
+    let text = "# heading\n\nfull hello 7 # what was wrong\n  fast lossy   18446744073709551615\n";
     assert_eq!(
         known_seeds(text).unwrap(),
-        [
-            (Tier::Full, "hello", 7),
-            (Tier::Protocol, "lossy", u64::MAX)
-        ]
+        [(Tier::Full, "hello", 7), (Tier::Fast, "lossy", u64::MAX)]
     );
     for (wrong, message) in [
         (

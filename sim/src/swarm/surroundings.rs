@@ -66,15 +66,6 @@ pub(super) const FEATURES: &[Feature] = &[
         },
     },
     Feature {
-        name: "lookup",
-        chance_ppm: 300_000,
-        write: |frame, random, table| {
-            if frame.tier == Tier::Protocol {
-                set(table, "network", "lookup", time(spread(random, 50, 4_000)));
-            }
-        },
-    },
-    Feature {
         name: "loss",
         chance_ppm: 350_000,
         write: |frame, random, table| {

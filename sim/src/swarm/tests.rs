@@ -17,7 +17,7 @@ fn tier_of(table: &Table) -> Tier {
 #[test]
 fn every_seed_gives_a_scenario_that_can_be_run() {
     for seed in 0..SEEDS {
-        for wanted in [None, Some(Tier::Full), Some(Tier::Protocol)] {
+        for wanted in [None, Some(Tier::Full), Some(Tier::Fast)] {
             let table = draw(seed, wanted);
             let tier = tier_of(&table);
             assert!(wanted.is_none_or(|wanted| wanted == tier), "{seed}");
@@ -86,7 +86,6 @@ fn nothing_is_left_out_of_all_scenarios() {
         "population.churn",
         "network.latency",
         "network.jitter",
-        "network.lookup",
         "network.loss",
         "network.duplicates",
         "time.skew",

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use restante::node::NodeFault;
-use restante_interface::{IdInfo, InboxMessage, Refusal, Reply, Request, SendResult};
+use restante::node::person::PersonError;
+use restante_interface::{IdInfo, Reply, Request};
 use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 use restante_sim_network::Internet;
@@ -18,9 +18,10 @@ use super::machine::Machine;
 use super::panics;
 use super::person::{Desk, News};
 use super::stores::Stores;
-use super::{Progress, moment, since};
+use super::{Progress, since};
 use crate::clock::Instant;
 use crate::fault::{Effects, Source};
+use crate::ideal::Ideal;
 use crate::observed::Observed;
 use crate::outturn::{self, Outturn};
 use crate::random::Random;
@@ -36,6 +37,7 @@ mod burning;
 mod churn;
 mod classes;
 mod faults;
+mod news;
 mod returns;
 mod stores;
 mod watching;
@@ -53,9 +55,6 @@ const AGAIN_MS: u64 = 30_000;
 const SETTLE_MS: u64 = MINUTE_MS;
 /// How often the run tells how far it is, in milliseconds.
 const TELL_MS: u64 = 10 * SECOND_MS;
-
-/// What a node says of a letter.
-type Sent = Result<SendResult, Refusal>;
 
 /// What the director does at a moment.
 enum Event {
@@ -92,6 +91,7 @@ enum Event {
 /// A run under way.
 pub(super) struct Director<'a> {
     scenario: &'a Scenario,
+    tier: Tier,
     seed: u64,
     random: Random,
     told: &'a (dyn Fn(Progress) + Sync),
@@ -99,6 +99,7 @@ pub(super) struct Director<'a> {
     queue: BTreeMap<(Instant, u64), Event>,
     planned: u64,
     internet: Internet,
+    ideal: Option<Ideal>,
     keepers: Vec<Machine>,
     people: Vec<Machine>,
     ids: Vec<IdInfo>,
@@ -133,7 +134,10 @@ impl Director<'_> {
     ///
     /// What goes wrong with writing the trace.
     pub(super) async fn run(mut self) -> io::Result<Report> {
-        let driving = tokio::spawn(self.internet.clone().drive());
+        let driving = match &self.ideal {
+            Some(ideal) => tokio::spawn(ideal.clone().drive()),
+            None => tokio::spawn(self.internet.clone().drive()),
+        };
         self.plan();
         while !self.over && self.ledger.violation().is_none() {
             let Some(((at, _), _)) = self.queue.first_key_value() else {
@@ -149,6 +153,10 @@ impl Director<'_> {
                     }
                 }
                 () = self.stores.told() => {}
+                () = spins(self.ideal.as_ref()) => {
+                    let what = "time does not go on any more".to_owned();
+                    self.ledger.violate(self.now(), "spinning", what);
+                }
             }
             self.hear();
             if let Some(what) = panics::take() {
@@ -254,69 +262,6 @@ impl Director<'_> {
         }
     }
 
-    fn on_news(&mut self, news: News) {
-        let now = self.now();
-        match news {
-            News::Sent { letter, outcome } => {
-                let outcome = self.unless_dead(letter, outcome);
-                match &outcome {
-                    Ok(result) => {
-                        self.count_receipts(letter, result);
-                        let (state, with, of) =
-                            (result.state, result.stored_with, result.stored_of);
-                        self.line(format_args!("m{letter} is {state:?} with {with} of {of}"));
-                    }
-                    Err(fault) => self.line(format_args!("m{letter} is refused: {fault:?}")),
-                }
-                if self.ledger.on_sent(now, letter, outcome) {
-                    self.later(AGAIN_MS, Event::Compose(letter));
-                }
-            }
-            News::Shown {
-                person,
-                message,
-                at,
-                date,
-            } => {
-                let at = moment(self.base, at);
-                let shown = InboxMessage::clone(&message);
-                if let Some(letter) = self.ledger.on_shown(at, person, date, *message) {
-                    self.line(format_args!("p{person} is shown m{letter}"));
-                    if self.is_far_off(person) {
-                        self.ledger.excuse(letter);
-                    }
-                    self.on_burning(person, letter, &shown);
-                }
-            }
-            News::Outbox {
-                person,
-                outbox,
-                under_way,
-            } => {
-                self.ledger.on_outbox(now, person, (&outbox, under_way));
-                self.count_all_receipts(person, &outbox);
-            }
-            News::Read { person, ids } => {
-                if let Some(machine) = self.people.get(person) {
-                    self.burns.on_read(person, &ids, machine.clock.now());
-                }
-                self.ledger.on_read(person, ids);
-            }
-        }
-    }
-
-    /// Takes the last words of a node whose power is cut for its silence.
-    fn unless_dead(&self, letter: usize, outcome: Sent) -> Sent {
-        let from = self.ledger.letters.get(letter).map(|letter| letter.from);
-        let sender = from.and_then(|from| self.people.get(from));
-        match outcome {
-            Err(_) if sender.is_some_and(|sender| sender.disk.is_power_cut()) => {
-                Err(Refusal::Stopping)
-            }
-            outcome => outcome,
-        }
-    }
-
     fn start_keeper(&mut self, keeper: usize) {
         let is_off = keeper < ENTRIES && self.outage().is_some();
         let Some(machine) = self.keepers.get_mut(keeper) else {
@@ -369,7 +314,7 @@ impl Director<'_> {
         }
     }
 
-    fn started(&mut self, who: Party, started: Result<(), NodeFault>) {
+    fn started(&mut self, who: Party, started: Result<(), PersonError>) {
         match started {
             Ok(()) => {
                 self.line(format_args!("{who} starts"));
@@ -575,7 +520,7 @@ impl Director<'_> {
         let (trace_hash, trace_lines) = self.trace.finish()?;
         Ok(Report {
             scenario: self.scenario.name.clone(),
-            tier: Tier::Full,
+            tier: self.tier,
             seed: self.seed,
             nodes: self.scenario.population.nodes,
             outcome: self
@@ -592,5 +537,13 @@ impl Director<'_> {
             effects,
             observed: Some(self.observed),
         })
+    }
+}
+
+/// Waits until nodes do so much at one moment that it is a loop, where that is seen.
+async fn spins(ideal: Option<&Ideal>) {
+    match ideal {
+        Some(ideal) => ideal.spins().await,
+        None => std::future::pending().await,
     }
 }

@@ -8,26 +8,32 @@ use std::time::Duration;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use rand::CryptoRng;
+use restante::account::{AccountDisk, VaultDisk};
 use restante::clock::Clock;
 use restante::config::{Config, Serve};
 use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
-use restante::lane::Lane;
-use restante::net::{Keypair, peer_of};
-use restante::node::assembly::{self, Environment};
-use restante::node::{Costs, Lanes, NodeFault, PeerList};
+use restante::keeper::store::KeeperStore;
+use restante::net::{Keypair, NetConfig, Network, SpawnError, peer_of};
+use restante::node::assembly::{Environment, Net};
+use restante::node::person::{self, Person, PersonError, Workers};
+use restante::node::{NodeError, server};
 use restante::parts::Hold;
-use restante::vault::{PassCost, StoreKey, Vault};
+use restante::vault::{StoreKey, Vault};
+use restante::worker::Worker;
+use restante_client::model::Account;
 use restante_interface::{IdInfo, Refusal, Reply, Request};
 use restante_proto::keys::SecretKey;
-use restante_proto::person::IdCost;
+use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::CheapForTests;
-use restante_sim_disk::{CrashEffect, Disk};
+use restante_sim_disk::{CrashEffect, DiskFile};
 use restante_sim_network::{HostId, Internet};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::adversary::{Character, Colluders, Kept, masked};
+use super::storage::{PeersOnDisk, Storage, TableStore};
 use super::stores::Watch;
+use crate::ideal::Ideal;
 
 mod store;
 
@@ -43,7 +49,6 @@ const STAMP_COST: Duration = Duration::from_millis(900);
 /// The files of a machine.
 const DATABASE_FILE: &str = "client.redb";
 const KEYS_FILE: &str = "message-keys";
-const PEERS_FILE: &str = "peers.json";
 
 /// Who a machine belongs to, and the secrets that its disk does not hold.
 pub(super) enum Role {
@@ -56,7 +61,7 @@ pub(super) enum Role {
 /// What a machine is.
 pub(super) struct Machine {
     pub(super) host: HostId,
-    pub(super) disk: Disk,
+    pub(super) storage: Storage,
     pub(super) clock: Clock,
     /// What its store does with what others entrust to it.
     pub(super) character: Character,
@@ -65,6 +70,8 @@ pub(super) struct Machine {
     ahead_ms: &'static AtomicI64,
     colluders: Option<Colluders>,
     internet: Internet,
+    /// What takes the place of libp2p, in the fast tier.
+    ideal: Option<Ideal>,
     role: Role,
     outside: Multiaddr,
     config: Config,
@@ -77,7 +84,7 @@ pub(super) struct Machine {
 pub(super) enum Ending {
     /// It said why.
     #[error(transparent)]
-    Fault(#[from] NodeFault),
+    Error(#[from] PersonError),
     /// It has a defect.
     #[error("the node panicked: {0}")]
     Panic(String),
@@ -87,7 +94,7 @@ pub(super) enum Ending {
 struct Life {
     calls: mpsc::Sender<ControlCall>,
     stop: watch::Sender<bool>,
-    running: JoinHandle<Result<(), NodeFault>>,
+    running: JoinHandle<Result<(), PersonError>>,
     hold: Hold,
     is_suspended: bool,
 }
@@ -107,7 +114,7 @@ impl Machine {
     pub(super) fn new(
         role: Role,
         place: Place,
-        (internet, disk): (Internet, Disk),
+        (internet, ideal, storage): (Internet, Option<Ideal>, Storage),
         ahead_ms: i64,
         cap_bytes: u64,
         watch: Watch,
@@ -130,13 +137,14 @@ impl Machine {
         };
         Self {
             host: place.host,
-            disk,
+            storage,
             clock: Clock::set_by(ahead_ms),
             character: Character::default(),
             salvaged: None,
             ahead_ms,
             colluders: None,
             internet,
+            ideal,
             role,
             outside,
             config,
@@ -177,20 +185,27 @@ impl Machine {
         matches!(self.role, Role::Person(_))
     }
 
-    /// Makes the account of a person on an empty disk, long before the run.
-    pub(super) fn create_account(&self, handle: &str) -> Result<IdInfo, NodeFault> {
+    /// Makes the account of a person on an empty storage, long before the run.
+    pub(super) fn create_account(&self, handle: &str) -> Result<IdInfo, PersonError> {
         let Role::Person(key) = &self.role else {
-            return Err(NodeFault::Keeper("a server has no account".into()));
+            return Err(NodeError::Keeper("a server has no account".into()).into());
         };
+        let (cost, rng) = (IdCost::CheapForTests, &mut chance());
+        let handle: Handle = handle
+            .parse()
+            .map_err(|_| NodeError::Keeper("no handle".into()))?;
+        if let Storage::Tables(tables) = &self.storage {
+            let account = Account::generate(handle, self.clock.now(), cost, rng);
+            let info = restante_client::id_info(&account);
+            tables.put_account(account);
+            return Ok(info);
+        }
         let database = self.file(DATABASE_FILE)?;
         let keys = Box::new(self.file(KEYS_FILE)?);
-        let vault = Vault::create_on(database, keys, key, &mut chance())?;
-        let handle = handle
-            .parse()
-            .map_err(|_| NodeFault::Keeper("no handle".into()))?;
-        let info = assembly::create_account(&vault, handle, self.clock, IdCost::CheapForTests)?;
+        let vault = Vault::create_on(database, keys, key, rng)?;
+        let info = person::create_in(&vault, handle, self.clock, cost)?;
         vault.close()?;
-        self.disk.settle();
+        self.storage.settle();
         Ok(info)
     }
 
@@ -203,34 +218,50 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`NodeFault`] when its files cannot be opened.
-    pub(super) fn start(&mut self) -> Result<(), NodeFault> {
+    /// [`PersonError`] when its files cannot be opened.
+    pub(super) fn start(&mut self) -> Result<(), PersonError> {
         if self.life.is_some() {
             return Ok(());
         }
+        if let Storage::Tables(tables) = &self.storage {
+            let store = TableStore(tables.clone());
+            return self.start_with(store);
+        }
+        let store = self.open_store()?;
+        self.start_with(store)
+    }
+
+    fn start_with(&mut self, store: impl KeeperStore) -> Result<(), PersonError> {
         let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, stopped) = watch::channel(false);
-        let (ground, config) = (self.ground(), self.config.clone());
+        let (environment, config) = (self.environment(), self.config.clone());
         let hold = Hold::default();
-        let store = self.open_store()?;
-        #[cfg(feature = "planted")]
-        let store = crate::full::planted::FaultyStore::new(store);
+        #[cfg(debug_assertions)]
+        let store = crate::world::planted::FaultyStore::new(store);
         let store = self.observe(store);
-        #[cfg(feature = "planted")]
-        let store = crate::full::planted::HastyStore::new(store);
+        #[cfg(debug_assertions)]
+        let store = crate::world::planted::HastyStore::new(store);
         let store = Kept::new(store, self.character.clone());
         let running = match &self.role {
             Role::Server(key) => {
                 let key = key.clone();
-                let server = assembly::run_server(ground, config, key, store, waiting, stopped);
+                let server = async move {
+                    let run = server::run_in(environment, config, key, store, waiting, stopped);
+                    run.await.map_err(PersonError::from)
+                };
                 tokio::spawn(hold.clone().over(server))
             }
             Role::Person(key) => {
-                let database = self.file(DATABASE_FILE)?;
-                let keys = Box::new(self.file(KEYS_FILE)?);
-                let vault = Vault::open_on(database, keys, key, &mut chance())?;
+                let disk = self.account_disk(key)?;
+                #[cfg(debug_assertions)]
+                let disk: Arc<dyn AccountDisk> = Arc::new(super::planted::ForgetfulDisk(disk));
+                let person = Person {
+                    disk,
+                    workers: self.workers(),
+                    id_cost: IdCost::CheapForTests,
+                };
                 let store = Some(store);
-                let node = assembly::run_person(ground, config, vault, store, waiting, stopped);
+                let node = person::run_in(environment, config, person, store, waiting, stopped);
                 tokio::spawn(hold.clone().over(node))
             }
         };
@@ -242,6 +273,16 @@ impl Machine {
             is_suspended: false,
         });
         Ok(())
+    }
+
+    fn account_disk(&self, key: &StoreKey) -> Result<Arc<dyn AccountDisk>, PersonError> {
+        if let Storage::Tables(tables) = &self.storage {
+            return Ok(Arc::new(tables.clone()));
+        }
+        let database = self.file(DATABASE_FILE)?;
+        let keys = Box::new(self.file(KEYS_FILE)?);
+        let vault = Vault::open_on(database, keys, key, &mut chance())?;
+        Ok(Arc::new(VaultDisk::new(vault)))
     }
 
     /// Holds the process until it is told to go on, or ends.
@@ -272,7 +313,7 @@ impl Machine {
         life.hold.release();
         life.stop.send_replace(true);
         let running = life.running.await;
-        self.disk.close_all();
+        self.storage.close_all();
         match running {
             Ok(ended) => Ok(ended?),
             Err(fault) => Err(Ending::Panic(fault.to_string())),
@@ -294,15 +335,18 @@ impl Machine {
     pub(super) async fn crash(&mut self) -> CrashEffect {
         let Some(life) = self.life.take() else {
             // A process may have ended by itself because its power was cut.
-            if self.disk.is_power_cut() {
+            if self.storage.is_power_cut() {
                 self.watch.on_crash();
-                return self.disk.crash();
+                return self.storage.crash();
             }
             return CrashEffect::default();
         };
-        self.internet.crash(self.host);
+        match &self.ideal {
+            Some(ideal) => ideal.crash(self.host),
+            None => self.internet.crash(self.host),
+        }
         self.watch.on_crash();
-        let effect = self.disk.crash();
+        let effect = self.storage.crash();
         life.running.abort();
         // Its other parts end when they find that it is gone.
         life.hold.release();
@@ -323,47 +367,66 @@ impl Machine {
         Some(call(&calls, request).await)
     }
 
-    fn file(&self, name: &str) -> Result<restante_sim_disk::DiskFile, NodeFault> {
-        self.disk
-            .file(name)
-            .map_err(|fault| NodeFault::Keeper(format!("{name}: {fault}")))
+    /// Returns how many connections, or links in their place, a crash would end.
+    pub(super) fn connections(&self) -> usize {
+        match &self.ideal {
+            Some(ideal) => ideal.links_of(self.host),
+            None => self.internet.connections_of(self.host),
+        }
     }
 
-    fn ground(&self) -> Environment {
-        let (disk, watch) = (self.disk.clone(), self.watch.clone());
-        let keeper = Lane::inline_costing(move || {
-            let cost = disk.take_cost();
+    fn file(&self, name: &str) -> Result<DiskFile, NodeError> {
+        let disk = self.storage.files();
+        let disk = disk.ok_or_else(store::no_files)?;
+        disk.file(name)
+            .map_err(|error| NodeError::Keeper(format!("{name}: {error}")))
+    }
+
+    fn workers(&self) -> Workers {
+        let storage = self.storage.clone();
+        Workers {
+            disk: Worker::inline_costing(move || storage.take_cost()),
+            processor: Worker::inline_costing(|| CPU_COST),
+            stamps: Worker::inline_costing(|| STAMP_COST),
+        }
+    }
+
+    fn environment(&self) -> Environment {
+        let (storage, watch) = (self.storage.clone(), self.watch.clone());
+        let keeper = Worker::inline_costing(move || {
+            let cost = storage.take_cost();
             watch.on_cost(cost);
             cost
         });
-        let disk = self.disk.clone();
-        let lanes = Lanes {
-            vault: Lane::inline_costing(move || disk.take_cost()),
-            keeper,
-            cpu: Lane::inline_costing(|| CPU_COST),
-            stamps: Lane::inline_costing(|| STAMP_COST),
-        };
-        let costs = Costs {
-            id: IdCost::CheapForTests,
-            pass: PassCost::CheapForTests,
-            stamps: Arc::new(CheapForTests),
-        };
         let (internet, host) = (self.internet.clone(), self.host);
-        let colluders = self.colluders.clone();
+        let (ideal, colluders) = (self.ideal.clone(), self.colluders.clone());
         Environment {
             clock: self.clock,
-            lanes,
-            costs,
-            peers: Arc::new(PeersOnDisk(self.disk.clone())),
-            transport: Box::new(move |keypair: &Keypair, _| {
-                let network = internet.transport(host, keypair.public().to_peer_id());
-                Ok(match colluders {
-                    Some(colluders) => colluders.see(network),
-                    None => network,
-                })
+            keeper,
+            stamps: Arc::new(CheapForTests),
+            peers: Arc::new(PeersOnDisk(self.storage.clone())),
+            network: Box::new(move |config, keypair| match ideal {
+                Some(ideal) => ideal.spawn(host, config, keypair),
+                None => spawn_network(&internet, host, colluders, config, keypair),
             }),
         }
     }
+}
+
+/// Starts libp2p on the simulated internet.
+fn spawn_network(
+    internet: &Internet,
+    host: HostId,
+    colluders: Option<Colluders>,
+    config: &NetConfig,
+    keypair: &Keypair,
+) -> Result<Net, SpawnError> {
+    let network = internet.transport(host, keypair.public().to_peer_id());
+    let network = match colluders {
+        Some(colluders) => colluders.see(network),
+        None => network,
+    };
+    Network::spawn(config, keypair, network)
 }
 
 /// Counts the writes that a crash lost or tore.
@@ -373,19 +436,6 @@ pub(super) const fn lost_writes(effect: &CrashEffect) -> u64 {
         + effect.torn_writes
         + effect.lost_lengths
         + effect.lost_names
-}
-
-/// The list of known peers, on a simulated disk.
-struct PeersOnDisk(Disk);
-
-impl PeerList for PeersOnDisk {
-    fn read(&self) -> Option<Vec<u8>> {
-        self.0.read_small(PEERS_FILE).ok().flatten()
-    }
-
-    fn write(&self, text: &[u8]) -> std::io::Result<()> {
-        self.0.write_small(PEERS_FILE, text)
-    }
 }
 
 /// Returns the randomness that a node uses, which comes from the seed in virtual time.

@@ -1,18 +1,24 @@
-//! Bugs of keepers, planted around the shipped store: each is what a store with that bug would say and do.
+//! Bugs planted around the shipped code: each is what a store, a disk or a node with that bug would say and do.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
+use restante::account::{AccountDisk, AccountStoreError};
 use restante::keeper::store::{KeeperStore, StoreCounters};
+use restante_client::CommitError;
+use restante_client::model::Slot;
+use restante_client::records::{Change as Record, Loaded};
+use restante_interface::SendResult;
 use restante_proto::envelope::id_of;
 use restante_proto::keeper::{Expired, StoreError, StoreLayer, StoreOp, StoreOutcome, Usage};
 use restante_proto::limits::HOUR_MS;
-use restante_proto::planted::Planted;
 use restante_proto::request::{Listed, Waiting};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
+
+use crate::planted::Planted;
 
 /// Syncs of which one is made.
 const SLACK: u32 = 16;
@@ -33,6 +39,9 @@ pub(super) struct FaultyStore<S> {
     risen: BTreeMap<(Address, ItemId), Waiting>,
 }
 
+/// An account's disk that forgets what was taken: `no-dedup`.
+pub(super) struct ForgetfulDisk(pub(super) Arc<dyn AccountDisk>);
+
 /// A file that says of most syncs that they are done, and does them later: `receipt-before-fsync`.
 #[derive(Debug)]
 pub(super) struct SlackFile<B> {
@@ -52,6 +61,30 @@ struct Slack {
 enum Change {
     Length(u64),
     Write(u64, Vec<u8>),
+}
+
+/// Says how a message stands as a sender would that counts each receipt for two: `receipts-twice`.
+pub(super) fn recount(result: &mut SendResult) {
+    result.stored_with <<= u32::from(Planted::ReceiptsTwice.is_here());
+}
+
+impl AccountDisk for ForgetfulDisk {
+    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
+        self.0.load(date)
+    }
+
+    fn commit(&self, changes: &[Record]) -> Result<Vec<Slot>, CommitError> {
+        let is_kept = |change: &&Record| {
+            let is_memory = matches!(change, Record::PutTaken(..) | Record::PutSeen(..));
+            !(is_memory && Planted::NoDedup.is_here())
+        };
+        let kept: Vec<Record> = changes.iter().filter(is_kept).cloned().collect();
+        self.0.commit(&kept)
+    }
+
+    fn bodies(&self, places: &[(u64, Slot)]) -> Result<Vec<Option<Vec<u8>>>, AccountStoreError> {
+        self.0.bodies(places)
+    }
 }
 
 impl<S> HastyStore<S> {

@@ -26,13 +26,14 @@ use restante_proto::time::UnixMillis;
 use tokio::sync::Notify;
 
 use self::asked::Asked;
+use self::cards::Cards;
 use self::oracle::{Finding, Oracle};
 use super::since;
-use crate::checker::Cards;
 use crate::clock::Instant;
 use crate::observed::Upkeep;
 
 mod asked;
+mod cards;
 mod observed;
 mod opening;
 mod oracle;

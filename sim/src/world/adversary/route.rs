@@ -25,10 +25,10 @@ const SITE: u16 = 0xfd00;
 
 /// Nodes that know only each other.
 #[derive(Clone, Debug)]
-pub(in crate::full) struct Colluders {
+pub(in crate::world) struct Colluders {
     /// Where they are.
-    pub(in crate::full) addresses: Arc<BTreeSet<Ipv4Addr>>,
-    pub(in crate::full) deeds: Arc<Deeds>,
+    pub(in crate::world) addresses: Arc<BTreeSet<Ipv4Addr>>,
+    pub(in crate::world) deeds: Arc<Deeds>,
 }
 
 /// The network as a colluder sees it.
@@ -38,7 +38,7 @@ struct Masking {
 }
 
 /// Returns an address as a colluder sees it: another one for each, and none that could be public.
-pub(in crate::full) fn masked(address: Multiaddr) -> Multiaddr {
+pub(in crate::world) fn masked(address: Multiaddr) -> Multiaddr {
     let mask = |part: Protocol<'_>| match part {
         Protocol::Ip4(ip) => {
             let [a, b, c, d] = ip.octets().map(u16::from);
@@ -64,7 +64,7 @@ pub(super) fn unmasked(address: Multiaddr) -> Multiaddr {
 
 impl Colluders {
     /// Returns the network as one of them sees it.
-    pub(in crate::full) fn see(
+    pub(in crate::world) fn see(
         self,
         network: Boxed<(PeerId, StreamMuxerBox)>,
     ) -> Boxed<(PeerId, StreamMuxerBox)> {

@@ -16,7 +16,7 @@ use super::{Character, Conduct};
 const LAG_MS: u64 = 2 * HOUR_MS;
 
 /// A keeper's store under somebody's influence; an honest one does what `S` does.
-pub(in crate::full) struct Kept<S> {
+pub(in crate::world) struct Kept<S> {
     store: S,
     character: Character,
     /// What it has said that it keeps and does not, with the end.
@@ -38,7 +38,7 @@ enum Turn {
 }
 
 impl<S: ItemStore> Kept<S> {
-    pub(in crate::full) const fn new(store: S, character: Character) -> Self {
+    pub(in crate::world) const fn new(store: S, character: Character) -> Self {
         Self {
             store,
             character,

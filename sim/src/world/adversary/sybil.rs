@@ -12,7 +12,7 @@ const TRIES_MAX: usize = 1_000_000;
 /// Draws node keys until so many lie nearer to `address` than all of `others`.
 ///
 /// Among N nodes about one key in N will do: that is all an attack costs.
-pub(in crate::full) fn grind(
+pub(in crate::world) fn grind(
     address: &Address,
     others: &[NodeId],
     count: usize,
@@ -34,6 +34,6 @@ pub(in crate::full) fn grind(
 }
 
 /// Returns the node that has this key.
-pub(in crate::full) fn node_of(key: &SecretKey) -> NodeId {
+pub(in crate::world) fn node_of(key: &SecretKey) -> NodeId {
     NodeId::new(*key.public().as_bytes())
 }

@@ -15,7 +15,7 @@ use crate::observed::Deed;
 
 /// What the stores of all machines tell.
 #[derive(Debug, Default)]
-pub(in crate::full) struct Witness {
+pub(in crate::world) struct Witness {
     /// Envelopes by their end.
     taken: Mutex<BTreeMap<UnixMillis, BTreeMap<ItemId, Taken>>>,
     /// All servers, with their numbers as keepers.
@@ -34,7 +34,7 @@ struct Taken {
 }
 
 impl Witness {
-    pub(in crate::full) fn new(
+    pub(in crate::world) fn new(
         servers: BTreeMap<NodeId, usize>,
         besieged: BTreeSet<Address>,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Witness {
 
     /// Returns how many of these keepers gave a receipt for the envelopes that end then, for the most exposed of them;
     /// nothing if there is none.
-    pub(in crate::full) fn exposed(
+    pub(in crate::world) fn exposed(
         &self,
         expires: UnixMillis,
         keepers: &BTreeSet<usize>,
@@ -61,7 +61,7 @@ impl Witness {
 
     /// Tells whether liars alone took some envelope with an end in `ends`, and must have: all that are nearest to its
     /// mailbox are liars.
-    pub(in crate::full) fn is_swallowed(
+    pub(in crate::world) fn is_swallowed(
         &self,
         ends: impl RangeBounds<UnixMillis>,
         liars: &BTreeSet<usize>,
@@ -72,7 +72,7 @@ impl Witness {
     }
 
     /// Returns in words how often cards were asked for at besieged locators, and what liars took.
-    pub(in crate::full) fn told(&self, liars: &BTreeSet<usize>) -> Vec<Deed> {
+    pub(in crate::world) fn told(&self, liars: &BTreeSet<usize>) -> Vec<Deed> {
         let deed = |what, count| Deed::new("everybody", what, count);
         let mut told = Vec::new();
         if !liars.is_empty() {

@@ -11,10 +11,10 @@ use restante_sim_network::HostFault;
 use super::Director;
 use super::build::Builder;
 use crate::fault::{Source, choose_share};
-use crate::full::adversary::{Character, Colluders, Conduct, Deeds, Witness, grind, node_of};
-use crate::full::machine::{Machine, entry};
 use crate::random::Random;
 use crate::scenario::{AdversaryKind, DiskTrouble, ENTRIES, FaultKind, Near, Scenario, Share};
+use crate::world::adversary::{Character, Colluders, Conduct, Deeds, Witness, grind, node_of};
+use crate::world::machine::{Machine, entry};
 
 /// Adversaries, and the witness of what they do.
 #[derive(Default)]

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use libp2p::Multiaddr;
 use restante::config::Serve;
+use restante::node::person::PersonError;
 use restante::vault::StoreKey;
+use restante_interface::IdInfo;
 use restante_proto::keys::SecretKey;
 use restante_sim_disk::{Disk, DiskOptions};
 use restante_sim_network::{HostFault, HostOptions, Internet, Link, Nat, Options, Weather};
@@ -17,16 +19,19 @@ use super::classes::{Classes, line};
 use super::{Director, Event, NEWS_MAX, Party};
 use crate::clock::Instant;
 use crate::fault::Effects;
-use crate::full::Progress;
-use crate::full::burns::Burns;
-use crate::full::ledger::Ledger;
-use crate::full::machine::{Machine, Place, Role, chance, entry};
-use crate::full::stores::Stores;
+use crate::ideal::Ideal;
 use crate::observed::Observed;
 use crate::random::Random;
+use crate::report::Tier;
 use crate::scenario::{Class, Kind, ONE_PPM, Scenario};
 use crate::trace::Trace;
 use crate::workload;
+use crate::world::Progress;
+use crate::world::burns::Burns;
+use crate::world::ledger::Ledger;
+use crate::world::machine::{Machine, Place, Role, chance, entry};
+use crate::world::storage::{Storage, Tables};
+use crate::world::stores::Stores;
 
 pub(super) use crate::scenario::ENTRIES;
 
@@ -35,9 +40,9 @@ const HALF_PPM: u64 = 500_000;
 
 impl<'a> Director<'a> {
     /// Makes all machines, none of which runs yet.
-    pub(in crate::full) fn new(
+    pub(in crate::world) fn new(
         scenario: &'a Scenario,
-        seed: u64,
+        (tier, seed): (Tier, u64),
         mut random: Random,
         sink: Option<&'a mut dyn Write>,
         told: &'a (dyn Fn(Progress) + Sync),
@@ -45,11 +50,13 @@ impl<'a> Director<'a> {
         let base = tokio::time::Instant::now();
         let internet = Internet::new(seed, paths(scenario));
         internet.set_weather(weather(scenario));
+        let ideal = (tier == Tier::Fast).then(|| Ideal::new(internet.clone()));
         let mut builder = Builder {
             scenario,
             seed,
             base,
             internet: internet.clone(),
+            ideal: ideal.clone(),
             entries: Vec::new(),
             classes: Classes::draw(scenario, seed),
             regions: scenario.regions(),
@@ -64,16 +71,11 @@ impl<'a> Director<'a> {
         let mut writing = Random::of(seed, "full letters");
         let letters =
             workload::letters(&scenario.workload, scenario.population.people, &mut writing);
-        let accounts = people.iter().enumerate();
-        let ids = accounts.map(|(number, machine)| machine.create_account(&format!("p{number}")));
-        let ids = ids.collect::<Result<Vec<_>, _>>().unwrap_or_default();
-        let homes = keepers.iter().enumerate();
-        let homes = homes.filter(|(_, machine)| machine.is_personal());
-        let homes = homes.map(|(number, home)| home.create_account(&format!("k{number}")));
-        let homeless = homes.filter(Result::is_err).count();
+        let ids = create_accounts(&people, &keepers);
         let mut director = Self {
             scenario,
             stores: builder.stores.clone(),
+            tier,
             seed,
             random,
             told,
@@ -81,7 +83,8 @@ impl<'a> Director<'a> {
             queue: std::collections::BTreeMap::new(),
             planned: 0,
             internet,
-            ids,
+            ideal,
+            ids: ids.as_ref().cloned().unwrap_or_default(),
             keepers,
             people,
             drafts: std::collections::BTreeMap::new(),
@@ -101,8 +104,8 @@ impl<'a> Director<'a> {
             spanned: std::collections::BTreeSet::new(),
             over: false,
         };
-        if director.ids.len() != director.people.len() || homeless > 0 {
-            let what = "an account cannot be made".to_owned();
+        if let Err(error) = ids {
+            let what = format!("an account cannot be made: {error}");
             director.ledger.violate(Instant(0), "start", what);
         }
         director.learn_ids();
@@ -119,6 +122,7 @@ pub(super) struct Builder<'a> {
     seed: u64,
     base: tokio::time::Instant,
     internet: Internet,
+    ideal: Option<Ideal>,
     entries: Vec<Multiaddr>,
     classes: Classes,
     regions: Option<Regions>,
@@ -202,30 +206,50 @@ impl Builder<'_> {
         })
     }
 
+    fn storage(&self, slowest_us: u32, cap_bytes: u64, mut random: Random) -> Storage {
+        if self.ideal.is_some() {
+            let sync_us = u64::from(slowest_us / 8)..=u64::from(slowest_us);
+            return Storage::Tables(Tables::new(cap_bytes, sync_us, random));
+        }
+        let options = DiskOptions {
+            sync_us: slowest_us / 8..=slowest_us,
+            ..DiskOptions::default()
+        };
+        let (seed, base) = (u64::from_be_bytes(random.bytes()), self.base);
+        Storage::Files(Disk::new(seed, options, move || base.elapsed()))
+    }
+
     fn machine(&self, who: Party, role: Role, place: Place, random: &mut Random) -> Machine {
         let class = self.classes.of(who, self.scenario);
         let own = class.and_then(|class| class.disk.as_ref());
         let stores = own.unwrap_or(&self.scenario.disk);
         let slowest_us = u32::try_from(stores.latency.get() * 1_000).unwrap_or(u32::MAX);
-        let options = DiskOptions {
-            sync_us: slowest_us / 8..=slowest_us,
-            ..DiskOptions::default()
-        };
         let name = who.to_string();
-        let seed = u64::from_be_bytes(Random::of(self.seed, &format!("disk {name}")).bytes());
-        let base = self.base;
-        let disk = Disk::new(seed, options, move || base.elapsed());
+        let own_random = Random::of(self.seed, &format!("disk {name}"));
+        let storage = self.storage(slowest_us, stores.cap.0, own_random);
         let own = class.and_then(|class| class.skew);
         let ahead_ms = ahead_ms(own.unwrap_or(self.scenario.time.skew).get(), random);
         Machine::new(
             role,
             place,
-            (self.internet.clone(), disk),
+            (self.internet.clone(), self.ideal.clone(), storage),
             ahead_ms,
             stores.cap.0,
             self.stores.watch(&name),
         )
     }
+}
+
+/// Makes the accounts of all people, and of keepers that are somebody's; returns those of the people.
+fn create_accounts(people: &[Machine], keepers: &[Machine]) -> Result<Vec<IdInfo>, PersonError> {
+    let homes = keepers.iter().enumerate();
+    for (number, home) in homes.filter(|(_, machine)| machine.is_personal()) {
+        home.create_account(&format!("k{number}"))?;
+    }
+    let people = people.iter().enumerate();
+    people
+        .map(|(number, machine)| machine.create_account(&format!("p{number}")))
+        .collect()
 }
 
 fn weather(scenario: &Scenario) -> Weather {

@@ -6,7 +6,7 @@ use restante_interface::InboxMessage;
 use restante_interface::{InboxRequest, Reply, Request};
 
 use super::Director;
-use crate::full::machine::Machine;
+use crate::world::machine::Machine;
 
 impl Director<'_> {
     /// Looks whether what was shown burns as its sender asked.

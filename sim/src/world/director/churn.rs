@@ -5,8 +5,8 @@ use restante_sim_population::{Habit, Stay};
 
 use super::{Director, Event, Party};
 use crate::clock::Instant;
-use crate::full::machine::Machine;
 use crate::scenario::Ends;
+use crate::world::machine::Machine;
 
 /// Writes to a disk until the power is cut in the middle of them, at most.
 const ARMED_WRITES_MAX: u64 = 40;
@@ -78,7 +78,7 @@ impl Director<'_> {
             (Ends::Crashes, Party::Person(person)) => {
                 let writes = self.random.between(0, ARMED_WRITES_MAX);
                 if let Some(machine) = self.machine(who) {
-                    machine.disk.cut_power_after(writes);
+                    machine.storage.cut_power_after(writes);
                 }
                 let latest = self.now().plus(ARMED_MS);
                 self.failing.insert(person, latest);
@@ -109,7 +109,9 @@ impl Director<'_> {
             return;
         };
         let who = Party::Person(person);
-        let is_cut = self.machine(who).is_some_and(|one| one.disk.is_power_cut());
+        let is_cut = self
+            .machine(who)
+            .is_some_and(|one| one.storage.is_power_cut());
         if is_cut || self.now() >= latest {
             self.vanish(who).await;
         } else {

@@ -10,8 +10,8 @@ use restante_sim_network::{CutId, Weather};
 use super::{Director, Event};
 use crate::clock::Instant;
 use crate::fault::{Source, choose};
-use crate::full::machine::{Machine, lost_writes};
 use crate::scenario::{FaultKind, Target};
+use crate::world::machine::{Machine, lost_writes};
 
 mod clock;
 mod disk;
@@ -152,7 +152,7 @@ impl Director<'_> {
     pub(super) async fn watch(&mut self) {
         let is_cut = |keeper: &usize| {
             let machine = self.keepers.get(*keeper);
-            machine.is_some_and(|machine| machine.disk.is_power_cut())
+            machine.is_some_and(|machine| machine.storage.is_power_cut())
         };
         let armed = self.injected.armed.keys().copied();
         let cut: Vec<usize> = armed.filter(is_cut).collect();
@@ -267,7 +267,7 @@ impl Director<'_> {
         for who in them {
             let writes = self.random.between(0, ARMED_WRITES_MAX);
             if let (Some(machine), Party::Keeper(keeper)) = (self.machine(*who), *who) {
-                machine.disk.cut_power_after(writes);
+                machine.storage.cut_power_after(writes);
                 self.injected.armed.insert(keeper, (number, down_ms));
             }
         }
@@ -293,12 +293,11 @@ impl Director<'_> {
 
     async fn crash(&mut self, who: Party, number: usize) {
         self.disarm(who);
-        let internet = self.internet.clone();
         let Some(machine) = self.machine_mut(who) else {
             return;
         };
         // The node is not asked: it would answer when it has no work under way, and crash only then.
-        let connections = internet.connections_of(machine.host) as u64;
+        let connections = machine.connections() as u64;
         let changed = connections + lost_writes(&machine.crash().await);
         self.effects.add(Source::Fault(number), changed);
     }
@@ -317,7 +316,9 @@ impl Director<'_> {
 
     /// Tells whether what a machine says is due to its power, which is cut at this moment: it is about to crash.
     pub(super) fn loses_power(&self, who: Party) -> bool {
-        let cut = self.machine(who).map(|machine| machine.disk.is_power_cut());
+        let cut = self
+            .machine(who)
+            .map(|machine| machine.storage.is_power_cut());
         cut.unwrap_or(false)
     }
 

@@ -5,10 +5,10 @@ use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::request::Reason;
 
 use super::{Director, Event, TELL_MS};
-use crate::full::Progress;
-use crate::full::machine::Machine;
-use crate::full::person::Desk;
 use crate::observed::{Sample, Span, Traffic};
+use crate::world::Progress;
+use crate::world::machine::Machine;
+use crate::world::person::Desk;
 
 /// Samples of a run, about.
 const SAMPLES: u64 = 120;
@@ -55,6 +55,14 @@ impl Director<'_> {
         }
     }
 
+    fn connections(&self) -> u64 {
+        let all = match &self.ideal {
+            Some(ideal) => ideal.links(),
+            None => self.internet.connections(),
+        };
+        all as u64
+    }
+
     /// Writes down how the run stands.
     pub(super) async fn sample(&mut self) {
         self.look_around();
@@ -80,7 +88,7 @@ impl Director<'_> {
             shown: counts.shown,
             keepers_up,
             copies: (copies * keepers_up).checked_div(asked).unwrap_or(0),
-            connections: self.internet.connections() as u64,
+            connections: self.connections(),
             sent_bytes: self.internet.stats().sent_bytes,
         });
         self.later(self.pace_ms(), Event::Sample);

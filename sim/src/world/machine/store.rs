@@ -1,14 +1,16 @@
 //! The keeper's store on a machine's disk, and what is left of it when it is damaged.
 
 use restante::keeper::store::{Check, KeeperStore, OpenError, RedbStore};
-use restante::node::NodeFault;
+use restante::node::NodeError;
 use restante_proto::keeper::StoreError;
 
-use super::Machine;
-use crate::full::adversary::Conduct;
-use crate::full::stores::ObservedStore;
+use restante_sim_disk::Disk;
 
-pub(in crate::full) const KEEPER_FILE: &str = "keeper.redb";
+use super::Machine;
+use crate::world::adversary::Conduct;
+use crate::world::stores::ObservedStore;
+
+pub(in crate::world) const KEEPER_FILE: &str = "keeper.redb";
 /// A store that is made of what could be read of a damaged one.
 const SALVAGE_FILE: &str = "keeper.redb.salvage";
 
@@ -17,8 +19,8 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`NodeFault`] when the disk refuses.
-    pub(super) fn open_store(&mut self) -> Result<RedbStore, NodeFault> {
+    /// [`NodeError`] when the disk refuses.
+    pub(super) fn open_store(&mut self) -> Result<RedbStore, NodeError> {
         self.salvaged = None;
         match self.open_file(KEEPER_FILE, Check::Whole)? {
             Err(OpenError::Store(StoreError::Damaged(_))) => self.salvage(),
@@ -31,10 +33,10 @@ impl Machine {
         if self.character.conduct != Conduct::Honest {
             self.watch.distrust();
         }
-        let (disk, is_salvaged) = (self.disk.clone(), self.salvaged.is_some());
+        let (storage, is_salvaged) = (self.storage.clone(), self.salvaged.is_some());
         self.watch.observe(store, self.clock.now(), move || {
-            let effects = disk.effects();
-            is_salvaged || effects.lies > 0 || effects.flipped_bits > 0
+            let effects = storage.files().map(Disk::effects);
+            is_salvaged || effects.is_some_and(|seen| seen.lies > 0 || seen.flipped_bits > 0)
         })
     }
 
@@ -42,16 +44,17 @@ impl Machine {
         &self,
         name: &str,
         check: Check,
-    ) -> Result<Result<RedbStore, OpenError>, NodeFault> {
+    ) -> Result<Result<RedbStore, OpenError>, NodeError> {
         let (file, cap_bytes) = (self.file(name)?, self.config.disk_cap_bytes);
-        #[cfg(feature = "planted")]
-        let file = crate::full::planted::SlackFile::new(file);
+        #[cfg(debug_assertions)]
+        let file = crate::world::planted::SlackFile::new(file);
         Ok(RedbStore::open_with_backend(file, cap_bytes, check))
     }
 
-    fn salvage(&mut self) -> Result<RedbStore, NodeFault> {
-        if self.disk.exists(SALVAGE_FILE) {
-            self.disk.remove(SALVAGE_FILE).map_err(refused)?;
+    fn salvage(&mut self) -> Result<RedbStore, NodeError> {
+        let disk = self.storage.files().cloned().ok_or_else(no_files)?;
+        if disk.exists(SALVAGE_FILE) {
+            disk.remove(SALVAGE_FILE).map_err(refused)?;
         }
         let damaged = self.file(KEEPER_FILE)?;
         let mut store = self.open_file(SALVAGE_FILE, Check::Trust)?.map_err(said)?;
@@ -60,18 +63,20 @@ impl Machine {
             .map_err(OpenError::from)
             .map_err(said)?;
         drop(damaged);
-        self.disk
-            .rename(SALVAGE_FILE, KEEPER_FILE)
-            .map_err(refused)?;
+        disk.rename(SALVAGE_FILE, KEEPER_FILE).map_err(refused)?;
         self.salvaged = Some(items);
         Ok(store)
     }
 }
 
-fn said(fault: OpenError) -> NodeFault {
-    NodeFault::Keeper(fault.to_string())
+fn said(fault: OpenError) -> NodeError {
+    NodeError::Keeper(fault.to_string())
 }
 
-fn refused(fault: std::io::Error) -> NodeFault {
-    NodeFault::Keeper(fault.to_string())
+fn refused(fault: std::io::Error) -> NodeError {
+    NodeError::Keeper(fault.to_string())
+}
+
+pub(super) fn no_files() -> NodeError {
+    NodeError::Keeper("there are no files".to_owned())
 }

@@ -24,7 +24,7 @@ struct Owner {
 
 /// All cards that were seen, and the prekeys in them.
 #[derive(Default)]
-pub(crate) struct Cards {
+pub(super) struct Cards {
     owners: BTreeMap<Address, Owner>,
     seen: BTreeSet<ItemId>,
     /// Prekeys with the card that showed them first: whose it was, and its sequence.
@@ -33,7 +33,7 @@ pub(crate) struct Cards {
 
 impl Cards {
     /// Learns where somebody's cards will be, and how to open them, in a run that begins at `start`.
-    pub(crate) fn learn(&mut self, person: usize, id: &PersonId, start: UnixMillis) {
+    pub(super) fn learn(&mut self, person: usize, id: &PersonId, start: UnixMillis) {
         for epoch in [start.salt_epoch(), start.plus(YEAR_MS).salt_epoch()] {
             let locators = id.locators(epoch, IdCost::CheapForTests);
             for address in locators.addresses {
@@ -48,7 +48,7 @@ impl Cards {
     }
 
     /// Looks into a card that a keeper has taken; says what is wrong with it.
-    pub(crate) fn on_record(&mut self, now: UnixMillis, record: &CardRecord) -> Option<String> {
+    pub(super) fn on_record(&mut self, now: UnixMillis, record: &CardRecord) -> Option<String> {
         let owner = self.owners.get(&record.locator)?;
         if !self.seen.insert(record.id()) {
             return None;

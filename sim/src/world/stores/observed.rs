@@ -8,7 +8,7 @@ use super::Watch;
 use super::asked::Asked;
 
 /// A store under observation; it does what the one inside does.
-pub(in crate::full) struct ObservedStore<S> {
+pub(in crate::world) struct ObservedStore<S> {
     pub(super) store: S,
     pub(super) watch: Watch,
     /// The keeper's time at the last call.

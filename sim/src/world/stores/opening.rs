@@ -14,7 +14,7 @@ impl Watch {
     /// Observes a store that was just opened, and looks whether all is there that must be.
     ///
     /// From when on `is_excused` says so, its disk is at fault.
-    pub(in crate::full) fn observe<S: KeeperStore>(
+    pub(in crate::world) fn observe<S: KeeperStore>(
         &self,
         mut store: S,
         now: UnixMillis,

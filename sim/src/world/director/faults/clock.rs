@@ -67,13 +67,13 @@ impl Director<'_> {
 
     /// Tells whether a person's clock is wrong by more than clocks may be: what is written and read by it need not
     /// hold.
-    pub(in crate::full::director) fn is_far_off(&self, person: usize) -> bool {
+    pub(in crate::world::director) fn is_far_off(&self, person: usize) -> bool {
         let machine = self.people.get(person);
         machine.is_some_and(|machine| machine.ahead_ms().unsigned_abs() > CLOCK_SKEW_MS)
     }
 
     /// Moves a clock that drifts a bit further.
-    pub(in crate::full::director) fn drift(&mut self, serial: u64) {
+    pub(in crate::world::director) fn drift(&mut self, serial: u64) {
         let now = self.now();
         let Some(lasting) = self.injected.lasting.get_mut(&serial) else {
             return;

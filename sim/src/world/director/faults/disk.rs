@@ -2,12 +2,12 @@
 
 use restante_interface::{Reply, Request};
 use restante_proto::limits::SECOND_MS;
-use restante_sim_disk::{DiskOptions, Effects, Faults};
+use restante_sim_disk::{Disk, DiskOptions, Effects, Faults};
 
 use super::{Director, Party, What};
-use crate::full::director::Event;
-use crate::full::machine::{Ending, KEEPER_FILE};
 use crate::scenario::DiskTrouble;
+use crate::world::director::Event;
+use crate::world::machine::{Ending, KEEPER_FILE};
 
 /// How long a supervisor waits before starting a process again, in milliseconds.
 const RESTART_MS: u64 = 10 * SECOND_MS;
@@ -35,7 +35,7 @@ impl Director<'_> {
         what: DiskTrouble,
         lasts_ms: u64,
     ) {
-        let Some(disk) = self.machine(who).map(|machine| machine.disk.clone()) else {
+        let Some(disk) = self.disk_of(who) else {
             return;
         };
         let before = disk.effects();
@@ -95,7 +95,7 @@ impl Director<'_> {
             ));
             self.later(DARK_MS, Event::Restart(who, None));
         }
-        let Some(disk) = self.machine(who).map(|machine| machine.disk.clone()) else {
+        let Some(disk) = self.disk_of(who) else {
             return 0;
         };
         disk.set_faults(Faults::default());
@@ -120,19 +120,23 @@ impl Director<'_> {
         }
     }
 
+    fn disk_of(&self, who: Party) -> Option<Disk> {
+        self.machine(who)?.storage.files().cloned()
+    }
+
     /// Tells whether a machine's disk is in trouble.
-    pub(in crate::full::director) fn is_spoilt(&self, who: Party) -> bool {
+    pub(in crate::world::director) fn is_spoilt(&self, who: Party) -> bool {
         let mut lasting = self.injected.lasting.values();
         lasting.any(|lasting| matches!(&lasting.what, What::Disk(disk) if disk.who == who))
     }
 
     /// Starts a machine again that could not be started, as a supervisor does.
-    pub(in crate::full::director) fn try_again(&mut self, who: Party) {
+    pub(in crate::world::director) fn try_again(&mut self, who: Party) {
         self.later(RESTART_MS, Event::Restart(who, None));
     }
 
     /// Looks for processes that have ended by themselves, and starts them again.
-    pub(in crate::full::director) async fn rounds(&mut self) {
+    pub(in crate::world::director) async fn rounds(&mut self) {
         let keepers = (0..self.keepers.len()).map(Party::Keeper);
         let people = (0..self.people.len()).map(Party::Person);
         for who in keepers.chain(people).collect::<Vec<_>>() {
@@ -152,7 +156,7 @@ impl Director<'_> {
     fn on_ended(&mut self, who: Party, ended: Result<(), Ending>) {
         match ended {
             Ok(()) => self.line(format_args!("{who} ends by itself")),
-            Err(Ending::Fault(fault)) => {
+            Err(Ending::Error(fault)) => {
                 self.line(format_args!("{who} ends by itself: {fault}"));
             }
             Err(panic @ Ending::Panic(_)) => {

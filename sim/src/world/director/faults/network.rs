@@ -18,9 +18,9 @@ pub(super) enum Trouble {
 
 /// The weather that there is.
 #[derive(Default)]
-pub(in crate::full::director) struct Storm {
+pub(in crate::world::director) struct Storm {
     /// What the scenario's own loss and doubling changed.
-    pub(in crate::full::director) ambient: WeatherEffect,
+    pub(in crate::world::director) ambient: WeatherEffect,
     /// What a storm was made on top of.
     usual: Weather,
     /// The fault whose storm it is, if there is one, and which of its storms.
@@ -38,7 +38,7 @@ pub(super) struct Worse {
 }
 
 impl Storm {
-    pub(in crate::full::director) fn new(usual: Weather) -> Self {
+    pub(in crate::world::director) fn new(usual: Weather) -> Self {
         Self {
             usual,
             ..Self::default()
@@ -91,7 +91,7 @@ impl Director<'_> {
     }
 
     /// Returns the fault that keeps the entry points off, if one does.
-    pub(in crate::full::director) fn outage(&self) -> Option<usize> {
+    pub(in crate::world::director) fn outage(&self) -> Option<usize> {
         let mut lasting = self.injected.lasting.values();
         lasting.find_map(|lasting| match lasting.what {
             What::Network(Trouble::NoEntries) => Some(lasting.number),
@@ -100,7 +100,7 @@ impl Director<'_> {
     }
 
     /// Notes that a machine starts; while the entry points are off, that is harder.
-    pub(in crate::full::director) fn on_joining(&mut self) {
+    pub(in crate::world::director) fn on_joining(&mut self) {
         if let Some(number) = self.outage() {
             self.effects.add(Source::Fault(number), 1);
         }
