@@ -130,15 +130,16 @@ pub(crate) fn on_committed(cx: &mut Cx<'_>, call: CallId, account: &PublicKey, o
     cx.reply(call, reply.ok_or(refusal));
 }
 
-/// Stages a contact as accepted; the delivery receipts for what it wrote before are due now.
+/// Stages a contact as accepted; the delivery receipts for what it wrote before are due now, whether or not that has
+/// burned since.
 pub(crate) fn accept(cx: &mut Cx<'_>, mut contact: Contact) {
     contact.state = ContactState::Accepted;
     let account = contact.account;
     cx.records.put_contact(contact);
     let date = cx.date();
-    let unheard = cx.records.inbox().values();
-    let unheard = unheard.filter(|header| header.sender == account && header.expires > date);
-    let unheard: Vec<SenderMessage> = unheard.map(|header| (account, header.message)).collect();
+    let unheard = cx.records.seen().iter();
+    let unheard = unheard.filter(|((sender, _), until)| *sender == account && **until > date);
+    let unheard: Vec<SenderMessage> = unheard.map(|(named, _)| *named).collect();
     for named in unheard {
         cx.records.put_due(named);
     }

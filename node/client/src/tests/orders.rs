@@ -133,3 +133,30 @@ fn a_message_ends_unread_and_its_sender_is_told() {
     assert_eq!(entry.state, DeliveryState::Expired);
     assert!(gone.disk.rows().inbox.is_empty());
 }
+
+#[test]
+fn what_burned_before_its_sender_was_accepted_is_answered_then() {
+    let mut world = World::new(3, 2, 6);
+    world.warm_up();
+    let to = world.id(1);
+    let call = world.send_with(0, &to, "soon gone", Some(5_000));
+    world.run(30_000);
+    assert_eq!(world.texts(1), BTreeSet::from(["soon gone".to_owned()]));
+    world.mark_read(1);
+    world.run(MINUTE_MS);
+    let inbox = &world.people[1].disk.rows().inbox;
+    assert!(inbox.is_empty(), "it has burned: {inbox:?}");
+    let state = |world: &World| {
+        let id = world.sent(0, call).unwrap().message_id.clone();
+        let outbox = world.people[0].core.overview(world.now(0)).outbox;
+        outbox
+            .iter()
+            .find(|entry| entry.message_id == id)
+            .unwrap()
+            .state
+    };
+    assert_eq!(state(&world), DeliveryState::Stored);
+    world.send(1, 0, "who are you?");
+    world.run(MINUTE_MS);
+    assert_eq!(state(&world), DeliveryState::Delivered);
+}

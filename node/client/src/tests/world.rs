@@ -22,7 +22,7 @@ use restante_proto::{Address, NodeId};
 
 use super::super::job::{Costs, Job};
 use super::super::memory::MemoryDisk;
-use super::super::model::{Account, Slot};
+use super::super::model::{Account, Header, Slot};
 use super::super::records::Change;
 use super::super::{CallId, CommitError, Core, Input, Output, Settings, Token};
 
@@ -465,11 +465,22 @@ impl World {
     }
 
     pub(super) fn send_to(&mut self, from: usize, to: &str, text: &str) -> CallId {
+        self.send_with(from, to, text, None)
+    }
+
+    /// Sends a text that may burn so long after it was read.
+    pub(super) fn send_with(
+        &mut self,
+        from: usize,
+        to: &str,
+        text: &str,
+        burn_ms: Option<u64>,
+    ) -> CallId {
         let request = SendRequest {
             to: to.to_owned(),
             body: Body::new(text.as_bytes().to_vec()),
             ttl_ms: 6 * DAY_MS,
-            burn_ms: None,
+            burn_ms,
             file_name: None,
             wait: false,
         };
@@ -496,6 +507,14 @@ impl World {
             .iter()
             .filter_map(|message| message.text.clone());
         texts.map(|text| text.0).collect()
+    }
+
+    /// Marks everything as read that a person has in the inbox.
+    pub(super) fn mark_read(&mut self, person: usize) {
+        let inbox = &self.people[person].disk.rows().inbox;
+        let ids = inbox.values().map(Header::shown_id).collect();
+        self.call(person, Call::MarkRead { ids });
+        self.settle();
     }
 
     pub(super) fn sent(&self, person: usize, call: CallId) -> Option<&SendResult> {
