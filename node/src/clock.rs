@@ -55,8 +55,7 @@ impl Clock {
     }
 
     /// Returns the reading of the clock that only goes forward; it counts from when this clock was made, so that
-    /// readings
-    /// of two clocks do not compare, except of copies of one.
+    /// readings of two clocks do not compare, except of copies of one.
     #[must_use]
     pub fn mono(&self) -> MonoMillis {
         let elapsed = self.started.elapsed().as_millis();

@@ -1,8 +1,7 @@
 //! A Restante node: the protocol of `restante-proto` with libp2p, redb and people around it.
 //!
 //! The library is what the binaries, the simulator and the benchmarks share; it promises nothing to other programs.
-//! This
-//! page is where to start reading.
+//! This page is where to start reading.
 //!
 //! # How the parts fit
 //!
@@ -17,7 +16,7 @@
 //!      inputs v |        | outputs      | ask, search      | inputs | outputs
 //!        restante_client::Core ---------+        restante_proto::keeper::Keeper
 //!               | commit, read                             | store
-//!           vault (redb, encrypted)                  store (redb, sealed items)
+//!      AccountDisk: the vault (redb)            KeeperStore (redb, sealed items)
 //! ```
 //!
 //! | part | owns | decides in |
@@ -30,22 +29,24 @@
 //! | [`node`] | which parts run | nothing |
 //!
 //! Arrows go one way: `proto` knows nothing of the others; `restante-interface` is plain data; `restante-client` knows
-//! both; this crate knows all three; a node without a person ([`node::server::run_in`]) imports nothing of one.
+//! both; this crate knows all three; a node without a person ([`node::server`]) imports nothing of one.
+//!
+//! Three seams let a node run elsewhere than on a machine: [`node::assembly::Environment`] has clock, worker and
+//! network ([`net::Command`] and [`net::NetEvent`]), [`keeper::store::KeeperStore`] is the keeper's disk and
+//! [`account::AccountDisk`] the person's. The simulator has its own behind each.
 //!
 //! # A message, from `send` to the inbox
 //!
 //! On Alice's node: `control::server` -> `account::driver::Driver::on_call` -> `Core::handle` ->
 //! `Sending::on_request` -> (`Resolving` looks Bob's card up, if it is not fresh) -> `sealing::seal` -> staged in
-//! `Records` ->
-//! `Output::Commit` -> `AccountStore::commit` -> `Input::Committed` -> `Placing::begin` -> (`Stamps`, if Bob granted
-//! nothing) -> `Outbox` -> `Placement` -> `Output::Ask`, a deposit -> keepers -> `Input::Answer` -> `deposit::judge` ->
-//! `Outbox` -> `Sending::on_progress`, which answers Alice.
+//! `Records` -> `Output::Commit` -> `AccountDisk::commit` -> `Input::Committed` -> `Placing::begin` -> (`Stamps`, if
+//! Bob granted nothing) -> `Outbox` -> `Placement` -> `Output::Ask`, a deposit -> keepers -> `Input::Answer` ->
+//! `deposit::judge` -> `Outbox` -> `Sending::on_progress`, which answers Alice.
 //!
 //! On Bob's: a push or a list -> `Collecting` -> `Collector` -> `Output::Compute`, which opens it ->
-//! `Collecting::on_opened`
-//! -> staged -> `Output::Commit` -> `Input::Committed` -> `Records::show`, `Output::Ask` with acks,
-//! `Reading::on_arrived`,
-//! which answers an `inbox` that waits; then `Receipts` sends Alice a delivery receipt the same way.
+//! `Collecting::on_opened` -> staged -> `Output::Commit` -> `Input::Committed` -> `Records::show`, `Output::Ask` with
+//! acks, `Reading::on_arrived`, which answers an `inbox` that waits; then `Receipts` sends Alice a delivery receipt the
+//! same way.
 //!
 //! # Where to add what
 //!

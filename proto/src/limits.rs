@@ -94,9 +94,9 @@ pub const FOUND_NODES_MAX: usize = 20;
 /// Addresses with which an answer names a node, at most.
 pub const NODE_ADDRESSES_MAX: usize = 8;
 /// Largest binary multiaddress in an answer, in bytes: a relay circuit over IPv6 and QUIC that names both its relay
-/// and its destination, `/ip6/.../udp/.../quic-v1/p2p/.../p2p-circuit/p2p/...`. One over WebTransport, with the hash of
-/// the
-/// relay's certificate and without the destination, has 105 bytes. A name of the DNS has no place in an answer.
+/// and its destination, `/ip6/.../udp/.../quic-v1/p2p/.../p2p-circuit/p2p/...`. One over WebTransport, with the hash
+/// of the relay's certificate and without the destination, has 105 bytes. A name of the DNS has no place in an
+/// answer.
 pub const NODE_ADDRESS_BYTES_MAX: usize = {
     const IP6: usize = 1 + 16;
     const UDP: usize = 2 + 2;

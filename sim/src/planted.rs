@@ -1,4 +1,4 @@
-//! Bugs that a test plants, one at a time, to see whether the simulator's checkers catch them.
+//! Bugs that a test plants, one at a time, to see whether the simulator's rules catch them.
 //!
 //! They stand around the shipped code, never in it, and only in builds of the simulator with debug assertions.
 

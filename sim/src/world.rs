@@ -1,10 +1,11 @@
-//! The full tier: the shipped node, whole, in virtual time.
+//! A run: the shipped node on many machines, in virtual time.
 //!
-//! Every simulated machine runs what people and operators run: libp2p's swarm with identify, ping and AutoNAT,
-//! routing and the item protocol, the keeper on redb, and for people the client on its vault. Four things are replaced,
-//! each where the node meets the machine: the clock and randomness (`restante-virtual-time`), the transport
-//! (`restante-sim-network`), the disk (`restante-sim-disk`), and the price of IDs and stamps, which is waited out
-//! instead of computed.
+//! On the full tier every simulated machine runs what people and operators run: libp2p's swarm with identify, ping
+//! and AutoNAT, routing and the item protocol, the keeper on redb, and for people the client on its vault. Four
+//! things are replaced, each where the node meets the machine: the clock and randomness (`restante-virtual-time`),
+//! the transport (`restante-sim-network`), the disk (`restante-sim-disk`), and the price of IDs and stamps, which is
+//! waited out instead of computed. On the fast tier the network task, redb and the vault are replaced too, at the
+//! node's seams ([`ideal`](crate::ideal), `storage`); everything else is the same.
 //!
 //! The director stands outside. It starts, stops and crashes machines, does what a person does through the same calls
 //! as the command line, and knows of messages only what people are shown. All of it runs on one thread whose time jumps
@@ -43,7 +44,7 @@ pub struct Progress {
     pub shown: u64,
 }
 
-/// Runs a scenario on whole nodes.
+/// Runs a scenario on a tier.
 ///
 /// # Errors
 ///

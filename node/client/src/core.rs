@@ -122,8 +122,7 @@ impl Core {
     }
 
     /// Returns when [`Input::Timer`] is due. What is due by the date is worth asking for again now and then: a clock
-    /// may
-    /// be set.
+    /// may be set.
     pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
         [
             self.pending.next_timeout(),
@@ -441,9 +440,8 @@ impl Subjects<'_> {
         self.resolving.begin(cx, id, intent);
     }
 
-    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are gone,
-    /// or
-    /// the clock was set, so that what failed before may work now.
+    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are
+    /// gone, or the clock was set, so that what failed before may work now.
     fn on_date(&mut self, cx: &mut Cx<'_>) {
         let last = std::mem::replace(&mut self.upkeep.last, cx.now);
         let expected = last.date.plus(cx.mono().since(last.mono));

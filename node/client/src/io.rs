@@ -10,8 +10,7 @@ use crate::model::Slot;
 use crate::records::Change;
 
 /// Names one question that the core asked; its answer carries it back. An answer under a token that is not open,
-/// because
-/// it came twice or too late, changes nothing.
+/// because it came twice or too late, changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 

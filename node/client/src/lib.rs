@@ -1,11 +1,10 @@
 //! The person's side of a node as a state machine: resolving, sending, placing, collecting, delivery receipts,
-//! contacts,
-//! stamps, publication, expiry and burning.
+//! contacts, stamps, publication, expiry and burning.
 //!
 //! [`Core::handle`] takes what came in, with both times and a source of randomness, and returns what is to be done. It
 //! reads no clock, no disk and no socket: whoever drives it asks keepers, searches, computes and commits, and brings
-//! the
-//! results back as inputs. The node drives it with libp2p and a vault, the simulator with virtual networks and disks.
+//! the results back as inputs. The node drives it with libp2p and a vault, the simulator with virtual networks and
+//! disks.
 //!
 //! # How the parts fit
 //!

@@ -24,9 +24,8 @@ use crate::io::{CommitError, Token};
 use crate::model::{Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
 use crate::then::Then;
 
-/// How long after its end it is still remembered that a message was taken, in milliseconds: a clock that was ahead for
-/// a
-/// while must not make it new again.
+/// How long after its end it is still remembered that a message was taken, in milliseconds: a clock that was ahead
+/// for a while must not make it new again.
 pub const REMEMBERED_MS: u64 = 7 * DAY_MS;
 
 /// A message, by who sent it and the name its sender gave it.

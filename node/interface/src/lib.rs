@@ -2,13 +2,11 @@
 //!
 //! Plain data without logic, shared by the node, the command line and whatever else talks to a node on the same
 //! machine. Every [`Request`] is answered with one [`Reply`] or one [`Refusal`]; a [`Request::Send`] may be answered
-//! with
-//! any number of [`SendResult`]s before that, as progress. What happened is told in codes and facts; the asker makes
-//! words of them.
+//! with any number of [`SendResult`]s before that, as progress. What happened is told in codes and facts; the asker
+//! makes words of them.
 //!
-//! All of it travels as JSON. Fields may be added within one [`VERSION`], never renamed or removed: the `--json` output
-//! of
-//! the command line is made of the same types, and scripts depend on it.
+//! All of it travels as JSON. Fields may be added within one [`VERSION`], never renamed or removed: the `--json`
+//! output of the command line is made of the same types, and scripts depend on it.
 //!
 //! ```
 //! use restante_interface::{InboxRequest, Request};

@@ -1,4 +1,4 @@
-//! What must come out of a run, besides what the checkers always want.
+//! What must come out of a run, besides what the rules always want.
 
 use std::fmt;
 use std::str::FromStr;

@@ -8,8 +8,7 @@ pub(super) const OVERRIDES_MAX: usize = 64;
 const OVERRIDE_BYTES_MAX: usize = 4_096;
 
 /// Sets a key, as `path=value`; a part of the path is a key, a place in a list or the name of an entry. Returns the
-/// path
-/// with places instead of names.
+/// path with places instead of names.
 ///
 /// # Errors
 ///

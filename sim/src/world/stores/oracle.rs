@@ -1,10 +1,8 @@
 //! The oracle of one store: what it must hold, by what it has said so far.
 //!
-//! It knows nothing of the rules that stores follow (`restante_proto::keeper::rules`), but what they promise: a receipt
-//! is
-//! durable, what was acked stays gone, nothing is served after its end, budgets hold, a card never gives way to an
-//! older
-//! one.
+//! It knows nothing of the rules that stores follow (`restante_proto::keeper::rules`), but what they promise: a
+//! receipt is durable, what was acked stays gone, nothing is served after its end, budgets hold, a card never gives
+//! way to an older one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
