@@ -4,4 +4,5 @@ mod clocks;
 mod commits;
 mod liars;
 mod orders;
+mod people;
 mod world;

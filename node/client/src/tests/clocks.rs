@@ -47,6 +47,15 @@ fn an_account_made_with_its_clock_ahead_takes_mail_of_the_present() {
     world.send(0, 1, "now");
     world.run(MINUTE_MS);
     assert!(world.texts(1).contains("now"));
+    // Mail of yesterday waits in yesterday's mailbox.
+    let gone = world.people.remove(1);
+    let to = gone.core.account().id.to_string();
+    world.send_to(0, &to, "yesterday");
+    world.run(DAY_MS);
+    world.people.push(gone);
+    world.restart(1);
+    world.run(HOUR_MS);
+    assert!(world.texts(1).contains("yesterday"));
 }
 
 #[test]

@@ -1,24 +1,40 @@
 //! Keepers that lie.
 
 use restante_interface::DeliveryState;
+use restante_proto::envelope::{self, Lifetime, OpenerIdentity, id_of};
+use restante_proto::keys::SecretKey;
 use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::receipt::{Claim, Receipt};
 use restante_proto::request::{Request, Response, Waiting};
 
 use super::world::World;
 
-/// Gives receipts that end a second from now.
-fn short_receipt(request: &Request, response: Response) -> Response {
+/// Gives receipts that end a second before the item, and signs them.
+fn short_receipt(key: &SecretKey, request: &Request, response: Response) -> Response {
     match (request, response) {
-        (Request::DepositEnvelope { .. }, Response::Receipt(mut receipt)) => {
-            receipt.until = receipt.until.minus(SECOND_MS);
-            Response::Receipt(receipt)
+        (
+            Request::DepositEnvelope {
+                mailbox,
+                envelope,
+                nonce,
+                ..
+            },
+            Response::Receipt(receipt),
+        ) => {
+            let claim = Claim {
+                address: mailbox.address(),
+                id: id_of(envelope),
+                nonce: *nonce,
+            };
+            let until = receipt.until.minus(SECOND_MS);
+            Response::Receipt(Receipt::sign(key, &claim, until))
         }
         (_, response) => response,
     }
 }
 
 /// Hands envelopes over with another end.
-fn other_expiry(_: &Request, response: Response) -> Response {
+fn other_expiry(_: &SecretKey, _: &Request, response: Response) -> Response {
     match response {
         Response::Envelopes(items) => Response::Envelopes(
             items
@@ -109,4 +125,15 @@ fn an_older_card_than_the_one_seen_is_not_believed() {
         card.is_none_or(|sequence| Some(sequence) >= seen),
         "an older card is kept"
     );
+    // What is sent meanwhile is sealed to the newest prekey that was seen.
+    let newest = gone.disk.rows().prekeys.last().unwrap();
+    let outgoing = world.people[0].disk.rows().outgoing.values();
+    let third = &outgoing.last().unwrap().envelope;
+    let lifetime = Lifetime {
+        now: world.now(0).date,
+        expires: third.expires,
+    };
+    let reader = OpenerIdentity::from(&gone.disk.rows().account.identity);
+    let opened = envelope::open(&third.bytes, &third.mailbox, lifetime, &reader, [newest]);
+    assert!(opened.is_ok(), "{:?}", opened.err());
 }

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use restante_interface::{
-    Body, ContactState, InboxMessage, InboxRequest, Refusal, Reply, Request as Call, SendRequest,
-    SendResult,
+    Body, ContactState, DeliveryState, InboxMessage, InboxRequest, Refusal, Reply, Request as Call,
+    SendRequest, SendResult,
 };
 use restante_proto::account::Identity;
+use restante_proto::envelope::Envelope;
 use restante_proto::keeper::{
     self, CallId as KeeperCall, ConnId, ItemStore as _, Keeper, MemoryStore, Policy, Source,
 };
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::{DAY_MS, HOUR_MS};
 use restante_proto::person::IdCost;
-use restante_proto::request::{Request, Response};
+use restante_proto::receipt::NONCE_BYTES;
+use restante_proto::request::{Admission, Request, Response};
 use restante_proto::routing::distance;
-use restante_proto::stamp::CheapForTests;
+use restante_proto::stamp::{Challenge, CheapForTests, EFFORT_DEFAULT, StampScheme};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, NodeId};
 
@@ -101,13 +103,17 @@ pub(super) struct Person {
     pub(super) lives: u64,
 }
 
+/// What a liar answers, who has the keeper's key.
+pub(super) type Lie = fn(&SecretKey, &Request, Response) -> Response;
+
 pub(super) struct TestKeeper {
     pub(super) node: NodeId,
+    key: SecretKey,
     keeper: Keeper,
     pub(super) store: MemoryStore,
     calls: u64,
     /// Answers instead of the keeper, if it has something to say.
-    pub(super) lie: Option<fn(&Request, Response) -> Response>,
+    pub(super) lie: Option<Lie>,
 }
 
 pub(super) struct World {
@@ -142,9 +148,10 @@ impl World {
         for _ in 0..keepers {
             let key = SecretKey::generate(&mut world.rng);
             let node = NodeId::new(*key.public().as_bytes());
-            let keeper = Keeper::new(key, Policy::default(), Arc::new(CheapForTests));
+            let keeper = Keeper::new(key.clone(), Policy::default(), Arc::new(CheapForTests));
             world.keepers.push(TestKeeper {
                 node,
+                key,
                 keeper,
                 store: MemoryStore::new(u64::MAX),
                 calls: 0,
@@ -509,6 +516,35 @@ impl World {
         texts.map(|text| text.0).collect()
     }
 
+    /// Returns how a message stands by what its sender is told.
+    pub(super) fn state(&self, person: usize, call: CallId) -> DeliveryState {
+        let id = self.sent(person, call).unwrap().message_id.clone();
+        let outbox = self.people[person].core.overview(self.now(person)).outbox;
+        let entry = outbox.iter().find(|entry| entry.message_id == id);
+        entry.unwrap().state
+    }
+
+    /// Brings an envelope to a keeper, with a stamp.
+    pub(super) fn deposit(&mut self, keeper: usize, envelope: &Envelope) -> Option<Response> {
+        let (id, expires) = (envelope.id(), envelope.expires);
+        let challenge = Challenge::envelope(&envelope.mailbox.address(), &id, expires);
+        let stamp = CheapForTests.solve(&challenge, &[0; 24], EFFORT_DEFAULT, 1_000);
+        let request = Request::DepositEnvelope {
+            mailbox: envelope.mailbox,
+            expires,
+            envelope: envelope.bytes.clone(),
+            nonce: [0; NONCE_BYTES],
+            admission: Admission::Stamp(stamp.unwrap()),
+        };
+        self.ask(usize::MAX, self.keepers[keeper].node, &request)
+    }
+
+    /// Tells whether a person has taken an envelope, whatever it said.
+    pub(super) fn has_taken(&self, person: usize, envelope: &Envelope) -> bool {
+        let taken = &self.people[person].disk.rows().taken;
+        taken.contains_key(&(envelope.mailbox.address(), envelope.id()))
+    }
+
     /// Marks everything as read that a person has in the inbox.
     pub(super) fn mark_read(&mut self, person: usize) {
         let inbox = &self.people[person].disk.rows().inbox;
@@ -643,7 +679,7 @@ impl TestKeeper {
         }
         let lie = self.lie;
         let response = response.map(|answer| match lie {
-            Some(lie) => lie(request, answer),
+            Some(lie) => lie(&self.key, request, answer),
             None => answer,
         });
         (response, pushes)
