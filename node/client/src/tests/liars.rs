@@ -107,7 +107,7 @@ fn an_older_card_than_the_one_seen_is_not_believed() {
     world.set_stores(old);
     let gone = world.people.remove(1);
     world.run(27 * HOUR_MS);
-    world.send_to(0, &gone.core.account().id.to_string(), "third");
+    let third = world.send_to(0, &gone.core.account().id.to_string(), "third");
     world.run(MINUTE_MS);
     let after = world.people[0]
         .disk
@@ -127,8 +127,10 @@ fn an_older_card_than_the_one_seen_is_not_believed() {
     );
     // What is sent meanwhile is sealed to the newest prekey that was seen.
     let newest = gone.disk.rows().prekeys.last().unwrap();
-    let outgoing = world.people[0].disk.rows().outgoing.values();
-    let third = &outgoing.last().unwrap().envelope;
+    let third = world.sent(0, third).unwrap().message_id.clone();
+    let mut outgoing = world.people[0].disk.rows().outgoing.values();
+    let third = outgoing.find(|it| it.message.to_string() == third);
+    let third = &third.unwrap().envelope;
     let lifetime = Lifetime {
         now: world.now(0).date,
         expires: third.expires,
