@@ -1,6 +1,6 @@
 //! Commits that fail: nothing counts as done, and what was changed in memory is as it was before.
 
-use restante_interface::{ContactState, Refusal, Reply, Request as Call, Stored};
+use restante_interface::{ContactState, DeliveryState, Refusal, Reply, Request as Call, Stored};
 
 use super::world::{Fate, Flying, World};
 
@@ -103,4 +103,32 @@ fn everything_staged_behind_a_commit_that_fails_fails_with_it() {
     });
     assert_eq!(world.people[0].replies.get(&one), Some(&refusal));
     assert_eq!(world.people[0].replies.get(&two), Some(&refusal));
+}
+
+#[test]
+fn receipts_that_cannot_be_stored_are_sent_later() {
+    let mut world = World::friends(24, 2);
+    let call = world.send(0, 1, "did you get this?");
+    world.settle();
+    // They are gathered for a second.
+    world.wait(1_100);
+    fail_commit(&mut world, 1);
+    world.run(60_000);
+    assert_eq!(world.state(0, call), DeliveryState::Stored);
+    world.run(15 * 60_000);
+    assert_eq!(world.state(0, call), DeliveryState::Delivered);
+}
+
+#[test]
+fn a_card_that_cannot_be_stored_is_made_again() {
+    let mut world = World::new(25, 2, 6);
+    fail_commit(&mut world, 1);
+    let rows = world.people[1].disk.rows();
+    assert!(rows.card.is_none() && rows.prekeys.is_empty());
+    world.run(World::an_hour());
+    let overview = world.people[1].core.overview(world.now(1));
+    assert!(overview.card_published.is_some());
+    world.send(0, 1, "found you");
+    world.run(60_000);
+    assert!(world.texts(1).contains("found you"));
 }

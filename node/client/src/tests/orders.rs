@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use restante_interface::DeliveryState;
+use restante_interface::{DeliveryState, Reply};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 use super::world::{Fate, World};
@@ -159,4 +159,44 @@ fn what_burned_before_its_sender_was_accepted_is_answered_then() {
     world.send(1, 0, "who are you?");
     world.run(MINUTE_MS);
     assert_eq!(state(&world), DeliveryState::Delivered);
+}
+
+#[test]
+fn what_keepers_have_lost_is_deposited_again() {
+    let mut world = World::new(26, 2, 6);
+    world.warm_up();
+    let gone = world.people.remove(1);
+    let before = world.stores();
+    world.send_to(0, &gone.core.account().id.to_string(), "still there?");
+    world.run(MINUTE_MS);
+    world.set_stores(before);
+    let date = world.now(0).date;
+    assert!(
+        world
+            .keepers
+            .iter_mut()
+            .all(|keeper| keeper.holds(date) == 0)
+    );
+    world.run(DAY_MS);
+    let date = world.now(0).date;
+    let held = world
+        .keepers
+        .iter_mut()
+        .filter_map(|keeper| (keeper.holds(date) > 0).then_some(()));
+    assert!(held.count() >= 5);
+}
+
+#[test]
+fn what_ends_while_it_is_read_is_not_shown() {
+    let mut world = World::friends(27, 2);
+    world.send(0, 1, "for a week");
+    world.run(MINUTE_MS);
+    let read = world.read(1);
+    // No timer has gone off when the date says that it is over.
+    world.people[1].ahead_ms += i64::try_from(7 * DAY_MS).unwrap();
+    world.settle();
+    let Some(Ok(Reply::Inbox(page))) = world.people[1].replies.get(&read) else {
+        panic!("the inbox is not answered");
+    };
+    assert!(page.messages.is_empty(), "{page:?}");
 }

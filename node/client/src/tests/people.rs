@@ -15,19 +15,6 @@ use super::world::World;
 /// A message of nobody's client.
 const FORGED: MessageId = MessageId::new([7; 16]);
 
-/// The first of some people, and others whom it has accepted and who have accepted it.
-fn friends(seed: u64, people: usize) -> World {
-    let mut world = World::new(seed, people, 6);
-    world.warm_up();
-    for other in 1..people {
-        world.send(0, other, "hello");
-        world.run(MINUTE_MS);
-        world.send(other, 0, "hello yourself");
-        world.run(MINUTE_MS);
-    }
-    world
-}
-
 /// Seals what no client would send.
 fn forge(world: &mut World, from: usize, to: usize, content: Content) -> Envelope {
     let now = world.now(from);
@@ -63,7 +50,7 @@ fn texts(expected: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn a_receipt_that_was_due_when_the_process_ended_is_sent_after_the_restart() {
-    let mut world = friends(20, 2);
+    let mut world = World::friends(20, 2);
     let call = world.send(0, 1, "and then the power failed");
     // All but time: receipts are gathered for a second before they are sent.
     world.settle();
@@ -75,7 +62,7 @@ fn a_receipt_that_was_due_when_the_process_ended_is_sent_after_the_restart() {
 
 #[test]
 fn a_blocked_contact_is_not_heard() {
-    let mut world = friends(21, 2);
+    let mut world = World::friends(21, 2);
     let who = world.id(0);
     world.call(1, Call::ContactBlock { who: who.clone() });
     world.settle();
@@ -92,7 +79,7 @@ fn a_blocked_contact_is_not_heard() {
 
 #[test]
 fn a_message_in_two_envelopes_is_shown_once() {
-    let mut world = friends(22, 2);
+    let mut world = World::friends(22, 2);
     let text = Content::Text {
         body: Bytes::from_static(b"twice"),
         burn_ms: 0,
@@ -114,7 +101,7 @@ fn a_message_in_two_envelopes_is_shown_once() {
 
 #[test]
 fn the_delivery_receipt_of_another_contact_ends_nothing() {
-    let mut world = friends(23, 3);
+    let mut world = World::friends(23, 3);
     // Its recipient does not collect.
     let gone = world.people.remove(1);
     let to = gone.core.account().id.to_string();

@@ -166,6 +166,19 @@ impl World {
         world
     }
 
+    /// The first of some people, and others whom it has accepted and who have accepted it.
+    pub(super) fn friends(seed: u64, people: usize) -> Self {
+        let mut world = Self::new(seed, people, 6);
+        world.warm_up();
+        for other in 1..people {
+            world.send(0, other, "hello");
+            world.run(60_000);
+            world.send(other, 0, "hello yourself");
+            world.run(60_000);
+        }
+        world
+    }
+
     fn account(&mut self, number: usize) -> Account {
         let identity = Identity {
             account: SecretKey::generate(&mut self.rng),
