@@ -22,7 +22,7 @@ pub fn panic_is_caught() -> bool {
     CATCHING.get()
 }
 
-/// Lets panics that are caught here pass in silence; what they mean is told as a fault.
+/// Lets panics that are caught here pass in silence; what they mean is told as an error.
 pub fn silence_caught_panics() {
     let told = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

@@ -336,8 +336,8 @@ impl Keeper {
         }
         let outcome = match result {
             Ok(outcome) => outcome,
-            Err(fault) => {
-                self.read_only = Some(fault);
+            Err(error) => {
+                self.read_only = Some(error);
                 return vec![self.refuse(call, Refusal::until(Reason::Unavailable, RETRY_FULL_MS))];
             }
         };
@@ -420,8 +420,8 @@ impl Keeper {
         if let (Some(push), Ok(StoreOutcome::Held { new: true, .. })) = (&push, &result) {
             outputs.extend(self.push(now, push));
         }
-        if let Err(fault) = result {
-            self.read_only = Some(fault);
+        if let Err(error) = result {
+            self.read_only = Some(error);
         }
         let taken = self.imports.on_done(call, is_taken);
         outputs.extend(taken.map(|taken| Output::Imported { call, taken }));

@@ -169,7 +169,7 @@ impl Life {
         }
         let mut store = self.open()?;
         self.settle(&mut store, next)?;
-        store.close().map_err(|fault| fault.to_string())
+        store.close().map_err(|error| error.to_string())
     }
 
     fn open(&mut self) -> Result<RedbStore, String> {
@@ -181,7 +181,7 @@ impl Life {
         };
         let check = [Check::Trust, Check::Whole][self.rng.random_range(0..2_usize)];
         let opened = RedbStore::open_with_backend(backend, CAP_BYTES, check);
-        opened.map_err(|fault| format!("it cannot be opened: {fault}"))
+        opened.map_err(|error| format!("it cannot be opened: {error}"))
     }
 
     /// Applies batches until one fails; returns the model as it is if that one happened after all.
@@ -213,20 +213,20 @@ impl Life {
     fn settle(&mut self, store: &mut RedbStore, mut next: MemoryStore) -> Result<(), String> {
         // What had expired may be gone or not, when the cut fell into a sweep.
         for store in [&mut self.model as &mut dyn ItemStore, &mut next, store] {
-            sweep(store, self.now).map_err(|fault| fault.to_string())?;
+            sweep(store, self.now).map_err(|error| error.to_string())?;
         }
         if store.recount().ok() != Some(store.usage()) {
             return Err("its sums are wrong".to_owned());
         }
-        let fault = |fault: StoreError| fault.to_string();
-        let found = self.picture(store).map_err(fault)?;
+        let error = |error: StoreError| error.to_string();
+        let found = self.picture(store).map_err(error)?;
         self.tally.looked_for += found.usage.items + found.usage.tombstones;
-        let before = self.picture(&mut self.model.clone()).map_err(fault)?;
+        let before = self.picture(&mut self.model.clone()).map_err(error)?;
         if found == before {
             self.tally.undone += 1;
             return Ok(());
         }
-        if found != self.picture(&mut next).map_err(fault)? {
+        if found != self.picture(&mut next).map_err(error)? {
             let (got, wanted) = (found.usage, before.usage);
             return Err(format!("it holds neither state: {got:?}, not {wanted:?}"));
         }

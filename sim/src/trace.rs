@@ -15,7 +15,7 @@ pub(crate) struct Trace<'a> {
     lines: u64,
     line: String,
     sink: Option<&'a mut dyn Write>,
-    fault: Option<io::Error>,
+    error: Option<io::Error>,
 }
 
 impl<'a> Trace<'a> {
@@ -25,7 +25,7 @@ impl<'a> Trace<'a> {
             lines: 0,
             line: String::new(),
             sink,
-            fault: None,
+            error: None,
         }
     }
 
@@ -40,7 +40,7 @@ impl<'a> Trace<'a> {
         self.lines += 1;
         if let Some(sink) = &mut self.sink {
             let written = sink.write_all(self.line.as_bytes());
-            self.fault = self.fault.take().or_else(|| written.err());
+            self.error = self.error.take().or_else(|| written.err());
         }
     }
 
@@ -53,8 +53,8 @@ impl<'a> Trace<'a> {
         if let Some(sink) = &mut self.sink {
             sink.flush()?;
         }
-        match self.fault {
-            Some(fault) => Err(fault),
+        match self.error {
+            Some(error) => Err(error),
             None => Ok((self.hasher.finalize().to_hex().to_string(), self.lines)),
         }
     }

@@ -152,7 +152,7 @@ fn crowd(count: u16) {
         status.keeper.load.subscriptions,
         f64::from(u32::try_from(after.saturating_sub(before)).unwrap()) / f64::from(count),
     );
-    println!("faults {:?}", status.faults);
+    println!("errors {:?}", status.errors);
     let beside = depositor.rate(DEPOSITS, DEPOSITS_IN_FLIGHT);
     println!(
         "{DEPOSITS_IN_FLIGHT} deposits under way at once: {alone:.0} receipts/s without them, {beside:.0} with them"
@@ -219,11 +219,11 @@ fn strange(time: Duration) {
             server.memory_peak_kib(),
             status.peers,
         );
-        let faults = status.faults.into_iter().filter_map(|(reason, count)| {
-            let new = count - before.faults.get(&reason).copied().unwrap_or(0);
+        let errors = status.errors.into_iter().filter_map(|(reason, count)| {
+            let new = count - before.errors.get(&reason).copied().unwrap_or(0);
             (new > 0).then_some((reason, new))
         });
-        println!("new faults {:?}", faults.collect::<BTreeMap<_, _>>());
+        println!("new errors {:?}", errors.collect::<BTreeMap<_, _>>());
         println!(
             "{} datagrams for the server found no room in the kernel",
             dropped_at(&address) - dropped,

@@ -51,9 +51,9 @@ fn refusals(node: &Node, reason: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Returns how often a node's network layer has seen a fault.
-fn faults(node: &Node, reason: &str) -> u64 {
-    node.status().faults.get(reason).copied().unwrap_or(0)
+/// Returns how often a node's network layer has seen an error.
+fn errors(node: &Node, reason: &str) -> u64 {
+    node.status().errors.get(reason).copied().unwrap_or(0)
 }
 
 /// A hostile peer and the server it attacks.

@@ -28,7 +28,7 @@ pub struct StatusInfo {
     pub listen: Vec<String>,
     /// What the network layer refused or gave up since the start, by reason; reasons that never
     /// happened are not in it.
-    pub faults: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, u64>,
     /// What it keeps for others.
     pub keeper: KeeperStatus,
     /// Messages that were sent, at most [`OUTBOX_COUNT_MAX`]: those under way, oldest first, then for a

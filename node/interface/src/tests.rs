@@ -103,7 +103,7 @@ fn replies() {
             => r#"{"verify":{"id":"b","code":"1234","verified":false}}"#,
         Status { 0: Box::new(status()) } => concat!(
             r#"{"status":{"id":"a","network":"main","mode":"server","peers":1,"routing_table":2,"#,
-            r#""listen":["/x"],"faults":{"late":3},"#,
+            r#""listen":["/x"],"errors":{"late":3},"#,
             r#""keeper":{"items":4,"bytes":5,"cap_bytes":6,"read_only":"why","refusals":{"full":7},"#,
             r#""load":{"waiting":1,"waiting_bytes":2,"waiting_sources":3,"ready":4,"store_ops":5,"#,
             r#""subscriptions":6,"rates":7,"depositors":8,"strangers":9},"#,
@@ -283,7 +283,7 @@ fn status() -> StatusInfo {
         peers: 1,
         routing_table: 2,
         listen: vec![text("/x")],
-        faults: BTreeMap::from([(text("late"), 3)]),
+        errors: BTreeMap::from([(text("late"), 3)]),
         keeper: KeeperStatus {
             items: 4,
             bytes: 5,

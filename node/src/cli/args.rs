@@ -81,7 +81,7 @@ pub enum Command {
     /// Shows how the node is doing and what is under way.
     #[command(after_help = "Example:\n  \
         restante status --json\n\n\
-        With --json: id, network, mode, peers, routing_table, listen, faults, keeper, outbox,\n\
+        With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
         outbox_count, mailboxes, unread, card_published_ms, account_read_only,\n\
         uptime_ms.")]
     Status(StatusArgs),

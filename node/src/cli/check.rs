@@ -25,7 +25,7 @@ pub(super) fn who(text: &str) -> Result<String, Failure> {
     let parsed = if text.len() > WHO_BYTES_MAX {
         Err(format!("it is longer than {WHO_BYTES_MAX} bytes"))
     } else {
-        id.parse::<PersonId>().map_err(|fault| fault.to_string())
+        id.parse::<PersonId>().map_err(|error| error.to_string())
     };
     match parsed {
         Ok(_) => Ok(text.to_owned()),

@@ -50,40 +50,40 @@ impl From<NodeError> for Failure {
 }
 
 /// Returns the innermost cause; libp2p repeats it at every layer.
-fn root<'a>(mut fault: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    while let Some(cause) = fault.source() {
-        fault = cause;
+fn root<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(cause) = error.source() {
+        error = cause;
     }
-    fault
+    error
 }
 
-fn of_vault(message: String, fault: &VaultError) -> Failure {
-    match fault {
+fn of_vault(message: String, error: &VaultError) -> Failure {
+    match error {
         VaultError::Leftover { .. } => Failure::usage(message, RESTORE),
-        VaultError::Unlock(fault) => of_unlock(message, fault),
-        VaultError::Db(fault) => of_db(message, fault),
-        VaultError::Keys(fault) => of_keys(message, fault),
+        VaultError::Unlock(error) => of_unlock(message, error),
+        VaultError::Db(error) => of_db(message, error),
+        VaultError::Keys(error) => of_keys(message, error),
     }
 }
 
-fn of_unlock(message: String, fault: &UnlockError) -> Failure {
-    match fault {
+fn of_unlock(message: String, error: &UnlockError) -> Failure {
+    match error {
         UnlockError::WrongPassphrase => Failure::usage(
             message,
             "try again; nobody can bring back a forgotten pass phrase",
         ),
         UnlockError::Missing | UnlockError::Damaged { .. } => Failure::failed(message, RESTORE),
-        UnlockError::Disk(fault) => of_disk(message, fault),
+        UnlockError::Disk(error) => of_disk(message, error),
         _ => Failure::failed(message, "close other programs and try again"),
     }
 }
 
-fn of_store(message: String, fault: &AccountStoreError) -> Failure {
-    match fault {
-        AccountStoreError::Vault(fault) => of_vault(message, fault),
-        AccountStoreError::Db(fault) => of_db(message, fault),
-        AccountStoreError::Keys(fault) | AccountStoreError::Body(BodyError::Keys(fault)) => {
-            of_keys(message, fault)
+fn of_store(message: String, error: &AccountStoreError) -> Failure {
+    match error {
+        AccountStoreError::Vault(error) => of_vault(message, error),
+        AccountStoreError::Db(error) => of_db(message, error),
+        AccountStoreError::Keys(error) | AccountStoreError::Body(BodyError::Keys(error)) => {
+            of_keys(message, error)
         }
         AccountStoreError::Row(_) | AccountStoreError::NoAccount | AccountStoreError::Body(_) => {
             Failure::failed(message, RESTORE)
@@ -91,24 +91,24 @@ fn of_store(message: String, fault: &AccountStoreError) -> Failure {
     }
 }
 
-fn of_db(message: String, fault: &DbError) -> Failure {
-    match fault {
+fn of_db(message: String, error: &DbError) -> Failure {
+    match error {
         DbError::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
-        DbError::Disk(fault) => of_disk(message, fault),
+        DbError::Disk(error) => of_disk(message, error),
         _ => Failure::failed(message, RESTORE),
     }
 }
 
-fn of_keys(message: String, fault: &KeyError) -> Failure {
-    match fault {
+fn of_keys(message: String, error: &KeyError) -> Failure {
+    match error {
         KeyError::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
-        KeyError::Disk(fault) => of_disk(message, fault),
+        KeyError::Disk(error) => of_disk(message, error),
         _ => Failure::failed(message, RESTORE),
     }
 }
 
-fn of_disk(message: String, fault: &DiskError) -> Failure {
-    match fault {
+fn of_disk(message: String, error: &DiskError) -> Failure {
+    match error {
         DiskError::Full => Failure::failed(message, FREE_SPACE),
         DiskError::Io { .. } => Failure::failed(message, "check the disk, then start it again"),
     }

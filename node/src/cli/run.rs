@@ -87,10 +87,10 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
 }
 
 fn handle(text: &str) -> Result<Handle, Failure> {
-    text.parse().map_err(|fault| {
+    text.parse().map_err(|error| {
         let shown: String = text.chars().take(64).collect();
         Failure::usage(
-            format!("{shown:?} is not a handle: {fault}"),
+            format!("{shown:?} is not a handle: {error}"),
             "choose another one with --handle",
         )
     })

@@ -289,7 +289,7 @@ fn status_for_people() {
         peers: 12,
         routing_table: 40,
         listen: vec!["/ip4/192.0.2.1/tcp/1/p2p/x".into()],
-        faults: Default::default(),
+        errors: Default::default(),
         keeper: KeeperStatus {
             items: 3,
             bytes: 6_144,

@@ -320,7 +320,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
         peers: u32::MAX,
         routing_table: u32::MAX,
         listen: vec!["/dns4/".repeat(100); 32],
-        faults: (0..64).map(|n| (format!("{n:032}"), u64::MAX)).collect(),
+        errors: (0..64).map(|n| (format!("{n:032}"), u64::MAX)).collect(),
         keeper: KeeperStatus::default(),
         outbox: vec![entry; OUTBOX_COUNT_MAX],
         outbox_count: u32::MAX,

@@ -119,13 +119,13 @@ pub struct RedbStore {
     /// `None` once closed.
     database: Option<Database>,
     sums: Sums,
-    fault: OnceLock<StoreError>,
+    error: OnceLock<StoreError>,
     damaged: BTreeSet<ElementKey>,
     counters: StoreCounters,
     upkeep: Upkeep,
     /// The file and how much it may take, if it is a file.
     file: Option<CappedFile>,
-    /// A file that is there while the store is open, and stays after a crash or a fault.
+    /// A file that is there while the store is open, and stays after a crash or an error.
     mark: Option<PathBuf>,
 }
 
@@ -167,7 +167,7 @@ impl RedbStore {
         let mut store = Self {
             database: Some(database),
             sums: Sums::default(),
-            fault: OnceLock::new(),
+            error: OnceLock::new(),
             damaged: BTreeSet::new(),
             counters: StoreCounters::default(),
             upkeep: Upkeep::default(),
@@ -187,8 +187,8 @@ impl RedbStore {
     }
 
     /// Returns why nothing can be stored any more, if that is so.
-    pub fn fault(&self) -> Option<&StoreError> {
-        self.fault.get()
+    pub fn error(&self) -> Option<&StoreError> {
+        self.error.get()
     }
 
     /// Closes the store, so that the next start finds it cleanly shut down.
@@ -306,11 +306,11 @@ impl RedbStore {
         now: UnixMillis,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        if let Some(fault) = self.fault.get() {
-            return Err(fault.clone());
+        if let Some(error) = self.error.get() {
+            return Err(error.clone());
         }
         let room = self.file.as_ref().map(CappedFile::room).transpose();
-        let room = room.map_err(|fault| self.fault.get_or_init(|| fault).clone())?;
+        let room = room.map_err(|error| self.error.get_or_init(|| error).clone())?;
         let (done, sums, damaged) = self.watch(|| {
             let tx = begin_durable(self.database()?)?;
             let mut batch = Batch::open(&tx, now, self.sums, room)?;
@@ -337,14 +337,14 @@ impl RedbStore {
         Ok(done)
     }
 
-    /// Runs calls into redb; the first fault closes the store for writing.
+    /// Runs calls into redb; the first error closes the store for writing.
     fn watch<T>(&self, calls: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
-        guarded(calls).map_err(|fault| {
-            let first = self.fault.get_or_init(|| {
+        guarded(calls).map_err(|error| {
+            let first = self.error.get_or_init(|| {
                 if let Some(mark) = &self.mark {
                     file::distrust(mark);
                 }
-                fault
+                error
             });
             first.clone()
         })
@@ -354,14 +354,14 @@ impl RedbStore {
         let Some(database) = self.database.take() else {
             return Ok(());
         };
-        if let Some(fault @ StoreError::Damaged(_)) = self.fault.get() {
+        if let Some(error @ StoreError::Damaged(_)) = self.error.get() {
             // Closing writes, and on pages that contradict each other redb can panic while it
             // panics.
             std::mem::forget(database);
-            return Err(fault.clone());
+            return Err(error.clone());
         }
         self.watch(|| Ok(database.close()?))?;
-        if let Some(mark) = self.mark.take().filter(|_| self.fault.get().is_none()) {
+        if let Some(mark) = self.mark.take().filter(|_| self.error.get().is_none()) {
             // A mark that stays makes the next start read more than it needs to.
             let _stays = std::fs::remove_file(mark);
         }
@@ -448,7 +448,7 @@ impl std::fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedbStore")
             .field("usage", &self.sums.usage)
-            .field("fault", &self.fault)
+            .field("error", &self.error)
             .finish_non_exhaustive()
     }
 }

@@ -299,7 +299,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                             self.sweep();
                         }
                     }
-                    Err(fault) => debug!(%fault, "what has expired cannot be dropped"),
+                    Err(error) => debug!(%error, "what has expired cannot be dropped"),
                 }
             }
         }
@@ -320,9 +320,9 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Returns what the disk would say of operations it will not do, if there are any.
     fn lost_report(&mut self) -> Option<DiskReport> {
-        let fault = || StoreError::Io("its task has ended".into());
+        let error = || StoreError::Io("its task has ended".into());
         let lost = std::mem::take(&mut self.lost);
-        let results: Vec<_> = lost.into_iter().map(|lost| (lost, Err(fault()))).collect();
+        let results: Vec<_> = lost.into_iter().map(|lost| (lost, Err(error()))).collect();
         (!results.is_empty()).then_some(DiskReport::Stored(results, self.disk_state))
     }
 
@@ -384,8 +384,8 @@ impl<P: KeeperPort> KeeperTask<P> {
                 Output::Sweep => self.sweep(),
             }
         }
-        if let Some(fault) = self.keeper.read_only().filter(|_| !was_read_only) {
-            warn!(%fault, "the keeper takes nothing in any more");
+        if let Some(error) = self.keeper.read_only().filter(|_| !was_read_only) {
+            warn!(%error, "the keeper takes nothing in any more");
         }
         imported
     }

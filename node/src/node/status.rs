@@ -39,7 +39,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
             };
             net.listen.iter().map(full).collect()
         }),
-        faults: now.map_or_else(BTreeMap::new, |net| faults_of(&net.counters)),
+        errors: now.map_or_else(BTreeMap::new, |net| errors_of(&net.counters)),
         keeper: KeeperStatus::default(),
         outbox: Vec::new(),
         outbox_count: 0,
@@ -106,7 +106,7 @@ fn refusals_of(counters: &Counters) -> BTreeMap<String, u64> {
     counters.refusals.iter().map(named).collect()
 }
 
-fn faults_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+fn errors_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     let seen = counters.iter().filter(|(_, count)| **count > 0);
     seen.map(|(name, count)| ((*name).to_owned(), *count))
         .collect()

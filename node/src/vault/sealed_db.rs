@@ -315,7 +315,7 @@ impl SealedDb {
         self.database.as_ref().ok_or(DbError::NeedsReopen)
     }
 
-    /// Runs one call into redb; after a error that says that redb's state is in doubt, the
+    /// Runs one call into redb; after an error that says that redb's state is in doubt, the
     /// database takes no more calls.
     fn watched<T, E: Into<redb::Error>>(
         &self,

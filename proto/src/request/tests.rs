@@ -297,13 +297,13 @@ proptest! {
 #[test]
 fn nothing_larger_than_a_frame_is_looked_at() {
     let junk = vec![0; PAYLOAD_BYTES_MAX + 1];
-    let fault = WireError::TooLong {
+    let error = WireError::TooLong {
         got: PAYLOAD_BYTES_MAX + 1,
         limit: PAYLOAD_BYTES_MAX,
     };
-    assert_eq!(Request::decode(&junk), Err(fault));
-    assert_eq!(Response::decode(&junk), Err(fault));
-    assert_eq!(Push::decode(&junk), Err(fault));
+    assert_eq!(Request::decode(&junk), Err(error));
+    assert_eq!(Response::decode(&junk), Err(error));
+    assert_eq!(Push::decode(&junk), Err(error));
 }
 
 #[test]

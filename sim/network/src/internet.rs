@@ -11,7 +11,7 @@ use libp2p::core::transport::Boxed;
 
 use crate::cut::Cut;
 use crate::host::Host;
-use crate::options::{CutId, HostFault, HostId, HostOptions, Link, Options, Weather};
+use crate::options::{CutId, HostError, HostId, HostOptions, Link, Options, Weather};
 use crate::state::State;
 use crate::stats::{CutEffect, Stats, Traffic, WeatherEffect};
 use crate::transport::Transport;
@@ -64,8 +64,8 @@ impl Internet {
     ///
     /// # Errors
     ///
-    /// [`HostFault`].
-    pub fn add_host(&self, options: HostOptions) -> Result<HostId, HostFault> {
+    /// [`HostError`].
+    pub fn add_host(&self, options: HostOptions) -> Result<HostId, HostError> {
         let address = options.address;
         let usable = !address.is_unspecified()
             && !address.is_loopback()
@@ -73,15 +73,15 @@ impl Internet {
             && !address.is_broadcast()
             && address != crate::host::INNER_ADDRESS;
         if !usable {
-            return Err(HostFault::AddressUnusable(address));
+            return Err(HostError::AddressUnusable(address));
         }
         self.with(|state| {
             let (region, regions) = (options.region, state.options.latency_ms.len());
             if region >= regions {
-                return Err(HostFault::Region { region, regions });
+                return Err(HostError::Region { region, regions });
             }
             if state.by_address.contains_key(&address) {
-                return Err(HostFault::AddressTaken(address));
+                return Err(HostError::AddressTaken(address));
             }
             let number = u32::try_from(state.hosts.len()).unwrap_or(u32::MAX);
             state.hosts.push(Host::new(&options));

@@ -56,7 +56,7 @@ mod stream;
 mod transport;
 
 pub use internet::Internet;
-pub use options::{CutId, HostFault, HostId, HostOptions, Link, Nat, Options, Quic, Weather};
+pub use options::{CutId, HostError, HostId, HostOptions, Link, Nat, Options, Quic, Weather};
 pub use stats::{CutEffect, Stats, Traffic, WeatherEffect};
 
 #[cfg(test)]

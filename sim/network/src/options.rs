@@ -125,7 +125,7 @@ pub struct CutId(pub(crate) u32);
 /// Why a host cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HostFault {
+pub enum HostError {
     /// Another host has the address.
     #[error("address {0} is another host's")]
     AddressTaken(Ipv4Addr),

@@ -138,7 +138,7 @@ fn hunt_one(hunt: &Hunt) -> Result<u64, String> {
 
 /// Makes a run in a process of its own.
 fn run(bug: Option<&str>, tier: &str, scenario: &str, seed: u64) -> Result<End, String> {
-    let program = env::current_exe().map_err(|fault| fault.to_string())?;
+    let program = env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     let seed = seed.to_string();
     let folder = env!("CARGO_MANIFEST_DIR");
@@ -154,10 +154,10 @@ fn run(bug: Option<&str>, tier: &str, scenario: &str, seed: u64) -> Result<End, 
         None => command.env_remove(VARIABLE),
     };
     let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|fault| fault.to_string())?;
+    let output = output.map_err(|error| error.to_string())?;
     let said = || String::from_utf8_lossy(&output.stderr).into_owned();
     let report: serde_json::Value =
-        serde_json::from_slice(&output.stdout).map_err(|fault| format!("{fault}: {}", said()))?;
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}: {}", said()))?;
     let violation = &report["outcome"]["violated"];
     match (output.status.code(), violation["rule"].as_str()) {
         (Some(0), None) => Ok(End::Passed),

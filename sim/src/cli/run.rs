@@ -118,7 +118,7 @@ fn simulate_one(
         Some(path) => {
             let file = File::create(path).map_err(|error| unwritten(path, &error))?;
             let filter = Filter::parse(&args.trace_only)
-                .map_err(|fault| Failure::Usage(format!("--trace-only: {fault}")))?;
+                .map_err(|error| Failure::Usage(format!("--trace-only: {error}")))?;
             let mut sink = Filtered::new(filter, BufWriter::new(file));
             let report = world::simulate(scenario, tier, seed, Some(&mut sink), &told);
             report.map_err(|error| unwritten(path, &error))
@@ -167,7 +167,7 @@ fn check_tier(scenario: &Scenario, tier: Tier) -> Result<(), Failure> {
 /// Writes what the nodes log to standard error; the times are those of the run.
 fn start_log(filter: &str) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|fault| Failure::Usage(format!("--log: {fault}")))?;
+        .map_err(|error| Failure::Usage(format!("--log: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

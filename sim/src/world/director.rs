@@ -325,8 +325,8 @@ impl Director<'_> {
                 self.end(&who.to_string());
                 self.on_joining();
             }
-            Err(fault) => {
-                let what = format!("{who} does not start: {fault}");
+            Err(error) => {
+                let what = format!("{who} does not start: {error}");
                 self.line(format_args!("{what}"));
                 if self.is_spoilt(who) {
                     self.try_again(who);

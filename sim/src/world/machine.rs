@@ -316,7 +316,7 @@ impl Machine {
         self.storage.close_all();
         match running {
             Ok(ended) => Ok(ended?),
-            Err(fault) => Err(Ending::Panic(fault.to_string())),
+            Err(error) => Err(Ending::Panic(error.to_string())),
         }
     }
 

@@ -108,7 +108,7 @@ impl Desk {
             Ok(_) => Err(Refusal::Internal {
                 why: "another answer".to_owned(),
             }),
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         };
         self.tell(News::Sent { letter, outcome }).await;
     }

@@ -23,7 +23,7 @@ const STACK_BYTES: usize = 256 << 20;
 /// Why a run could not take place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunFault {
+pub enum RunError {
     /// The operating system refuses a thread or a runtime.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] io::Error),
@@ -53,12 +53,12 @@ thread_local! {
 ///
 /// # Errors
 ///
-/// [`RunFault`].
+/// [`RunError`].
 pub fn run<T, F>(
     seed: u64,
     wall_start: Duration,
     make: impl FnOnce() -> F + Send,
-) -> Result<T, RunFault>
+) -> Result<T, RunError>
 where
     T: Send,
     F: Future<Output = T>,
@@ -72,7 +72,7 @@ where
         thread.join().map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-            RunFault::Panicked(text.unwrap_or_default())
+            RunError::Panicked(text.unwrap_or_default())
         })?
     })
 }
@@ -81,7 +81,7 @@ fn run_here<T, F: Future<Output = T>>(
     seed: u64,
     wall_start: Duration,
     make: impl FnOnce() -> F,
-) -> Result<T, RunFault> {
+) -> Result<T, RunError> {
     // Before anything on this thread makes a hash table.
     RANDOM.set(Some(seed));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,14 +102,14 @@ fn run_here<T, F: Future<Output = T>>(
 }
 
 /// Makes sure that time and randomness are ours: a run that only seems to be replayable is worse than none.
-fn check_replaced(seed: u64, wall_start: Duration) -> Result<(), RunFault> {
+fn check_replaced(seed: u64, wall_start: Duration) -> Result<(), RunError> {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);
     if wall.ok() != Some(wall_start) {
-        return Err(RunFault::NotReplaced("the clock"));
+        return Err(RunError::NotReplaced("the clock"));
     }
     let _seeded = std::collections::hash_map::RandomState::new();
     if RANDOM.get() == Some(seed) {
-        return Err(RunFault::NotReplaced("randomness"));
+        return Err(RunError::NotReplaced("randomness"));
     }
     Ok(())
 }

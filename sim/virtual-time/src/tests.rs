@@ -60,5 +60,5 @@ fn other_threads_keep_their_time_and_chance() {
 #[test]
 fn a_panic_is_told() {
     let fault = run(1, START, || async { panic!("on purpose") }).unwrap_err();
-    assert!(matches!(fault, RunFault::Panicked(text) if text == "on purpose"));
+    assert!(matches!(fault, RunError::Panicked(text) if text == "on purpose"));
 }

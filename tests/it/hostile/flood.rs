@@ -12,7 +12,7 @@ use restante_proto::limits::PAYLOAD_BYTES_MAX;
 use restante_tests::{Honest, Hostile, RawConnection, Site, eventually, frame};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{assert_serves, faults};
+use super::{assert_serves, errors};
 
 /// What a node may need in all, in KiB.
 const MEMORY_KIB_MAX: u64 = 256 * 1024;
@@ -84,7 +84,7 @@ fn a_thousand_connections_that_say_nothing_keep_nobody_out() {
         open
     });
     eventually("the group's connections are refused", || {
-        (faults(&server, "connection_per_group") > u64::from(SILENT) / 2).then_some(())
+        (errors(&server, "connection_per_group") > u64::from(SILENT) / 2).then_some(())
     });
     assert_serves(&address);
     assert!(server.memory_peak_kib() < MEMORY_KIB_MAX);

@@ -13,7 +13,7 @@ use restante_tests::{
     Letterbox, Peer, RawConnection, Site, envelope, eventually, frame, nonce, seed,
 };
 
-use super::{GROWTH_KIB_MAX, assert_serves, faults};
+use super::{GROWTH_KIB_MAX, assert_serves, errors};
 
 /// Connections that send noise.
 const NOISES: usize = 40;
@@ -51,7 +51,7 @@ fn broken_frames_close_the_connection_and_are_counted() {
         ("lookup_bad_question", frame(3, 1, b"nonsense")),
     ];
     for (reason, bytes) in cases {
-        let before = faults(&server, reason);
+        let before = errors(&server, reason);
         let connection = RawConnection::dial(&address);
         let mut stream = connection.open().expect("a server offers the protocol");
         // The other end may close while this is under way.
@@ -60,7 +60,7 @@ fn broken_frames_close_the_connection_and_are_counted() {
             stream.receive().is_none().then_some(())
         });
         eventually(&format!("{reason} is counted"), || {
-            (faults(&server, reason) == before + 1).then_some(())
+            (errors(&server, reason) == before + 1).then_some(())
         });
         server.assert_alive();
     }
@@ -128,7 +128,7 @@ fn bytes_that_come_singly_cost_the_connection() {
         .count();
     assert!(borne < SINGLE_BYTES_MAX, "it is never closed");
     eventually("it is counted", || {
-        (faults(&server, "frame_in_short_reads") == 1).then_some(())
+        (errors(&server, "frame_in_short_reads") == 1).then_some(())
     });
     assert_serves(&address);
 }

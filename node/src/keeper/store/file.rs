@@ -39,7 +39,7 @@ pub struct OpenReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Salvaged {
     /// What was wrong with it.
-    pub fault: StoreError,
+    pub error: StoreError,
     /// How many items were saved.
     pub items: u64,
     /// Where the damaged file is kept.
@@ -53,7 +53,7 @@ impl std::fmt::Display for Salvaged {
         write!(
             f,
             "{}; {items} items were saved, and the old file is kept as {name}",
-            self.fault
+            self.error
         )
     }
 }
@@ -76,7 +76,7 @@ impl RedbStore {
     /// That is what its items count and what the file takes, empty pages, tables and all, as far as it is above the
     /// MiB that an empty one takes.
     ///
-    /// After a fault or a crash of the system, and in any case when it is small, the whole file is verified: redb
+    /// After an error or a crash of the system, and in any case when it is small, the whole file is verified: redb
     /// guards its commits, not what the disk does to them later, and it may abort the process over a page that is
     /// wrong. After the end of the process alone the system still has all that was written. A damaged file is
     /// replaced by a new one with every item that can still be read, and kept beside it.
@@ -105,8 +105,8 @@ impl RedbStore {
             create(path, cap_bytes)
         };
         let mut store = match opened {
-            Err(OpenError::Store(fault @ StoreError::Damaged(_))) => {
-                let (store, salvaged) = replace(path, &replacement, cap_bytes, fault)?;
+            Err(OpenError::Store(error @ StoreError::Damaged(_))) => {
+                let (store, salvaged) = replace(path, &replacement, cap_bytes, error)?;
                 report.salvaged = Some(salvaged);
                 store
             }
@@ -131,7 +131,7 @@ impl Left {
     fn check(&self, boot_id: &str, bytes: u64) -> Check {
         let is_doubtful = match self {
             Self::Closed => false,
-            // Nothing in it says that the store had a fault, or that the system cannot tell its starts apart.
+            // Nothing in it says that the store had an error, or that the system cannot tell its starts apart.
             Self::Open(start) => start.is_empty() || start != boot_id,
         };
         if is_doubtful || bytes <= CHECK_BYTES_MAX {
@@ -156,7 +156,7 @@ fn boot_id() -> String {
     fs::read_to_string(BOOT_ID_FILE).unwrap_or_default()
 }
 
-/// Says that the store had a fault: the next start must not trust its file.
+/// Says that the store had an error: the next start must not trust its file.
 pub(super) fn distrust(mark: &Path) {
     // Where the mark cannot be written, neither can the store.
     let _unwritten = put_mark(mark, "");
@@ -217,7 +217,7 @@ fn replace(
     path: &Path,
     replacement: &Path,
     cap_bytes: u64,
-    fault: StoreError,
+    error: StoreError,
 ) -> Result<(RedbStore, Salvaged), OpenError> {
     let damaged = File::open(path).map_err(local)?;
     let mut store = create_unfinished(replacement, cap_bytes)?;
@@ -225,7 +225,7 @@ fn replace(
     let kept = free_name(path)?;
     rename(path, &kept)?;
     rename(replacement, path)?;
-    Ok((store, Salvaged { fault, items, kept }))
+    Ok((store, Salvaged { error, items, kept }))
 }
 
 fn free_name(path: &Path) -> Result<PathBuf, OpenError> {
@@ -298,7 +298,7 @@ mod tests {
         assert!(!is_checked(&Left::Closed, here, large));
         assert!(!is_checked(&left_open(here), here, large));
         assert!(is_checked(&left_open("another start"), here, large));
-        // A fault, or a system that cannot tell.
+        // An error, or a system that cannot tell.
         assert!(is_checked(&left_open(""), here, large));
         assert!(is_checked(&left_open(""), "", large));
         // Small ones in any case.

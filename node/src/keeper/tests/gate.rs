@@ -16,7 +16,7 @@ pub(super) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 #[derive(Default)]
 struct GateState {
     is_open: bool,
-    fault: Option<StoreError>,
+    error: Option<StoreError>,
     panics: bool,
     batches: Vec<usize>,
 }
@@ -27,8 +27,8 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    pub(super) fn fail(&self, fault: StoreError) {
-        self.0.0.lock().unwrap().fault = Some(fault);
+    pub(super) fn fail(&self, error: StoreError) {
+        self.0.0.lock().unwrap().error = Some(error);
     }
 
     pub(super) fn panic(&self) {
@@ -43,10 +43,10 @@ impl Gate {
         let state = self.0.0.lock().unwrap();
         let mut state = self.0.1.wait_while(state, |state| !state.is_open).unwrap();
         state.batches.push(count);
-        let (fault, panics) = (state.fault.clone(), state.panics);
+        let (error, panics) = (state.error.clone(), state.panics);
         drop(state);
         assert!(!panics, "on purpose");
-        fault
+        error
     }
 }
 

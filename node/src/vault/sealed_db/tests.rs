@@ -78,7 +78,7 @@ fn an_error_rolls_everything_back() {
         Err::<(), _>(Refusal::Own)
     });
     assert_eq!(refused, Err(Refusal::Own));
-    // A error rolls back even when the caller goes on after it.
+    // An error rolls back even when the caller goes on after it.
     let limit = ROW_KEY_BYTES_MAX;
     let swallowed = db.write(|tx| {
         tx.put(CONTACTS, b"b", b"1")?;

@@ -155,20 +155,20 @@ fn addresses_are_for_one_host_each() {
             nat: Nat::Public,
         };
         internet.add_host(host).unwrap();
-        let taken = HostFault::AddressTaken(host.address);
+        let taken = HostError::AddressTaken(host.address);
         assert_eq!(internet.add_host(host), Err(taken));
         let local = HostOptions {
             address: Ipv4Addr::LOCALHOST,
             ..host
         };
-        let unusable = HostFault::AddressUnusable(local.address);
+        let unusable = HostError::AddressUnusable(local.address);
         assert_eq!(internet.add_host(local), Err(unusable));
         let nowhere = HostOptions {
             address: Ipv4Addr::new(45, 1, 0, 2),
             region: 1,
             ..host
         };
-        let region = HostFault::Region {
+        let region = HostError::Region {
             region: 1,
             regions: 1,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libp2p::Multiaddr;
 use restante_proto::Address;
 use restante_proto::person::{IdCost, PersonId};
-use restante_sim_network::HostFault;
+use restante_sim_network::HostError;
 
 use super::Director;
 use super::build::Builder;
@@ -48,7 +48,7 @@ impl Director<'_> {
     /// Lets adversaries have their machines.
     ///
     /// The entry points stay honest: those who join have chosen them by name.
-    pub(super) fn corrupt(&mut self, builder: &Builder<'_>) -> Result<(), HostFault> {
+    pub(super) fn corrupt(&mut self, builder: &Builder<'_>) -> Result<(), HostError> {
         let scenario = self.scenario;
         let mut honest: Vec<usize> = (ENTRIES..self.keepers.len()).collect();
         let mut besieged = BTreeSet::new();
@@ -191,7 +191,7 @@ impl Director<'_> {
         goal: &Address,
         count: usize,
         builder: &Builder<'_>,
-    ) -> Result<Vec<usize>, HostFault> {
+    ) -> Result<Vec<usize>, HostError> {
         let servers = self.keepers.iter().filter_map(Machine::server_key);
         let nodes: Vec<_> = servers.map(node_of).collect();
         let first = self.keepers.len();

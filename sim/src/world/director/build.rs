@@ -11,7 +11,7 @@ use restante::vault::StoreKey;
 use restante_interface::IdInfo;
 use restante_proto::keys::SecretKey;
 use restante_sim_disk::{Disk, DiskOptions};
-use restante_sim_network::{HostFault, HostOptions, Internet, Link, Nat, Options, Weather};
+use restante_sim_network::{HostError, HostOptions, Internet, Link, Nat, Options, Weather};
 use restante_sim_population::{Region, Regions};
 use tokio::sync::mpsc;
 
@@ -46,7 +46,7 @@ impl<'a> Director<'a> {
         mut random: Random,
         sink: Option<&'a mut dyn Write>,
         told: &'a (dyn Fn(Progress) + Sync),
-    ) -> Result<Self, HostFault> {
+    ) -> Result<Self, HostError> {
         let base = tokio::time::Instant::now();
         let internet = Internet::new(seed, paths(scenario));
         internet.set_weather(weather(scenario));
@@ -130,7 +130,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn keeper(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostFault> {
+    fn keeper(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostError> {
         let who = Party::Keeper(number);
         let key = SecretKey::from_seed(&Random::of(self.seed, &format!("node {number}")).bytes());
         let place = self.place(who, random)?;
@@ -145,7 +145,7 @@ impl Builder<'_> {
         Ok(self.machine(who, role, place, random))
     }
 
-    fn person(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostFault> {
+    fn person(&mut self, number: usize, random: &mut Random) -> Result<Machine, HostError> {
         let who = Party::Person(number);
         let key = StoreKey::random(&mut chance());
         let place = self.place(who, random)?;
@@ -158,7 +158,7 @@ impl Builder<'_> {
         number: usize,
         key: SecretKey,
         random: &mut Random,
-    ) -> Result<Machine, HostFault> {
+    ) -> Result<Machine, HostError> {
         let address = address(self.scenario.population.people + number);
         let host = self.internet.add_host(HostOptions {
             address,
@@ -177,7 +177,7 @@ impl Builder<'_> {
         Ok(self.machine(who, Role::Server(key), place, random))
     }
 
-    fn place(&self, who: Party, random: &mut Random) -> Result<Place, HostFault> {
+    fn place(&self, who: Party, random: &mut Random) -> Result<Place, HostError> {
         let (number, usual) = match who {
             Party::Keeper(number) => (number, Nat::Public),
             Party::Person(number) => (self.scenario.keepers() + number, Nat::Cone),

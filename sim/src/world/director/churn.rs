@@ -95,10 +95,10 @@ impl Director<'_> {
         };
         self.line(format_args!("{who} {said}"));
         self.begin(what, who.to_string());
-        if let Err(fault) = stopped
+        if let Err(error) = stopped
             && !self.loses_power(who)
         {
-            let what = format!("{who} does not end well: {fault}");
+            let what = format!("{who} does not end well: {error}");
             self.ledger.violate(self.now(), "stop", what);
         }
     }

@@ -22,7 +22,7 @@ impl Director<'_> {
                             (result.state, result.stored_with, result.stored_of);
                         self.line(format_args!("m{letter} is {state:?} with {with} of {of}"));
                     }
-                    Err(fault) => self.line(format_args!("m{letter} is refused: {fault:?}")),
+                    Err(error) => self.line(format_args!("m{letter} is refused: {error:?}")),
                 }
                 if self.ledger.on_sent(now, letter, outcome) {
                     self.later(AGAIN_MS, Event::Compose(letter));

@@ -69,12 +69,12 @@ impl Machine {
     }
 }
 
-fn said(fault: OpenError) -> NodeError {
-    NodeError::Keeper(fault.to_string())
+fn said(error: OpenError) -> NodeError {
+    NodeError::Keeper(error.to_string())
 }
 
-fn refused(fault: std::io::Error) -> NodeError {
-    NodeError::Keeper(fault.to_string())
+fn refused(error: std::io::Error) -> NodeError {
+    NodeError::Keeper(error.to_string())
 }
 
 pub(super) fn no_files() -> NodeError {

@@ -125,18 +125,18 @@ impl Batch<'_> {
             ..
         } = self;
         let gone = Gone::new(tallies, sums.swept)?;
-        let mut fault = None;
+        let mut met = None;
         index.retain_in::<&[u8; KEY_BYTES], _>(first..=last, |_, line| {
             let found = gone.has(tallies, Pointer::from_value(line));
             found.map_or_else(
                 |error| {
-                    fault.get_or_insert(error);
+                    met.get_or_insert(error);
                     true
                 },
                 |is_gone| !is_gone,
             )
         })?;
         self.changed = true;
-        fault.map_or(Ok(()), Err)
+        met.map_or(Ok(()), Err)
     }
 }

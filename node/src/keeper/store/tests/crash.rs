@@ -216,17 +216,17 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
         let mut model = MemoryStore::new(1 << 30);
         leave_room(&disk, room);
         let mut held = 0;
-        let fault = loop {
+        let error = loop {
             let at = restante_proto::Address::new([held; 32]);
             let ops = vec![put_envelope(at, 7, START.plus(60_000), 3)];
             match store.apply(START, ops.clone()) {
                 Ok(_) => model.apply(START, ops).map(drop).unwrap(),
-                Err(fault) => break fault,
+                Err(error) => break error,
             }
             held += 1;
         };
-        assert_eq!(fault, StoreError::DiskFull);
-        assert_eq!(store.fault(), Some(&StoreError::DiskFull));
+        assert_eq!(error, StoreError::DiskFull);
+        assert_eq!(store.error(), Some(&StoreError::DiskFull));
         let again = put_envelope(super::world::address(0), 0, START.plus(60_000), 3);
         assert_eq!(store.apply(START, vec![again]), Err(StoreError::DiskFull));
         drop(store);
@@ -245,7 +245,7 @@ fn a_full_disk_is_said_to_be_full_when_a_store_is_made() {
         leave_room(&disk, room);
         match RedbStore::open_with_backend(file(&disk), 1 << 30, Check::Trust) {
             Ok(_) => assert!(room > 1),
-            Err(fault) => assert_eq!(fault, OpenError::Store(StoreError::DiskFull)),
+            Err(error) => assert_eq!(error, OpenError::Store(StoreError::DiskFull)),
         }
     }
 }

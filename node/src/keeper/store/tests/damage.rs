@@ -292,15 +292,15 @@ fn damage_found_while_running_stops_the_store() {
     }
     let mut store = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust).unwrap();
 
-    let fault = store.apply(START, world::questions()).unwrap_err();
+    let error = store.apply(START, world::questions()).unwrap_err();
 
     assert_eq!(
-        fault,
+        error,
         StoreError::Damaged("its tables are not what they should be".into())
     );
     let put = put_envelope(world::address(0), 0, END, 3);
-    assert_eq!(store.apply(START, vec![put]), Err(fault.clone()));
-    assert_eq!(store.fault(), Some(&fault));
+    assert_eq!(store.apply(START, vec![put]), Err(error.clone()));
+    assert_eq!(store.error(), Some(&error));
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_store_that_was_not_closed_in_peace_leaves_its_mark() {
     drop(store);
     assert_eq!(names(folder.path()), ["keeper.redb"]);
     let (store, _) = RedbStore::open(&path, CAP_BYTES).unwrap();
-    store.fault.set(StoreError::DiskFull).unwrap();
+    store.error.set(StoreError::DiskFull).unwrap();
     drop(store);
     assert_eq!(names(folder.path()), ["keeper.redb", "keeper.redb.open"]);
     drop(RedbStore::open(&path, CAP_BYTES).unwrap());
@@ -339,7 +339,7 @@ fn reading_a_damaged_file_that_was_trusted_never_panics() {
         let is_stopped = store.apply(START, world::questions()).is_err()
             | store.holdings(START, None, 100).is_err()
             | store.recount().is_err();
-        assert_eq!(is_stopped, store.fault().is_some());
+        assert_eq!(is_stopped, store.error().is_some());
         stopped += u32::from(is_stopped);
         // redb must not be asked to write to such a file: it can panic while it panics.
         std::mem::forget(store);

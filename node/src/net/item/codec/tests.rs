@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::super::limits::PAYLOAD_BYTES_MAX;
 use super::*;
 
-/// Feeds `bytes` and returns the frames, or the fault that ended them.
+/// Feeds `bytes` and returns the frames, or the error that ended them.
 fn decode(bytes: &[u8], step: usize) -> Result<Vec<Frame>, FrameError> {
     let mut decoder = Decoder::default();
     let mut frames = Vec::new();
@@ -141,7 +141,7 @@ proptest! {
                 prop_assert_eq!(&encode(frames[0].kind, id, &frames[0].payload)[..], &bytes[..]);
             }
             Err(FrameError::Kind(found)) => prop_assert_eq!(found, 3),
-            Err(fault) => prop_assert_eq!(fault, FrameError::Id { kind, id }),
+            Err(error) => prop_assert_eq!(error, FrameError::Id { kind, id }),
         }
     }
 }

@@ -284,7 +284,7 @@ fn check_damaged(disk: &Disk, table: &str, rows: &[(&[u8], Option<&[u8]>)]) {
     });
     assert_eq!(written, Err(damaged.clone()));
     match db.read(|tx| tx.get(CONTACTS, b"alice")) {
-        Err(fault) => assert_eq!(fault, damaged),
+        Err(error) => assert_eq!(error, damaged),
         Ok(found) => assert_eq!(found, None, "the row was moved away"),
     }
 }
