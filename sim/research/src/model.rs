@@ -15,8 +15,8 @@
 //! - The sender's and the recipient's own devices are no nodes: each uses the table of a node drawn
 //!   by chance.
 //! - Every message has a mailbox of its own, in which nothing else waits, unless it follows another one to measure what
-//! people wait for ([`Options::latency`]); other mailboxes that a device looks into when it returns cost nothing
-//! here.
+//!   people wait for ([`Options::latency`]); other mailboxes that a device looks into when it returns cost nothing
+//!   here.
 //! - The delivery receipt takes its time and its bytes, and is never lost. Repair takes bytes and
 //!   no time.
 //! - A recipient learns that a keeper that would push has gone when it compares, not when the

@@ -541,13 +541,13 @@ impl World {
     pub(super) fn deposit(&mut self, keeper: usize, envelope: &Envelope) -> Option<Response> {
         let (id, expires) = (envelope.id(), envelope.expires);
         let challenge = Challenge::envelope(&envelope.mailbox.address(), &id, expires);
-        let stamp = CheapForTests.solve(&challenge, &[0; 24], EFFORT_DEFAULT, 1_000);
+        let stamp = CheapForTests.solve(&challenge, &[0; 24], EFFORT_DEFAULT, 1_000)?;
         let request = Request::DepositEnvelope {
             mailbox: envelope.mailbox,
             expires,
             envelope: envelope.bytes.clone(),
             nonce: [0; NONCE_BYTES],
-            admission: Admission::Stamp(stamp.unwrap()),
+            admission: Admission::Stamp(stamp),
         };
         self.ask(usize::MAX, self.keepers[keeper].node, &request)
     }
