@@ -66,7 +66,7 @@ fn exit_codes_say_what_happened() {
     check(
         &["run", "hello", "--tier", "half"],
         2,
-        "is none of: full, protocol",
+        "is none of: full, fast",
     );
     check(
         &[
