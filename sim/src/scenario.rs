@@ -149,7 +149,14 @@ impl Scenario {
                 let mut kinds = self.faults.iter().map(|fault| &fault.kind);
                 let missing = kinds.find_map(FaultKind::missing_on_fast);
                 let mut all = self.adversaries.iter();
-                let lies = all.any(|one| matches!(one.kind, AdversaryKind::Route { .. }));
+                // Lookups along disjoint paths resist sybils; ideal ones find all of them at once.
+                let lies = all.any(|one| {
+                    let kind = one.kind;
+                    matches!(
+                        kind,
+                        AdversaryKind::Route { .. } | AdversaryKind::Sybil { .. }
+                    )
+                });
                 missing.or_else(|| lies.then_some("routing that could be lied about"))
             }
         }

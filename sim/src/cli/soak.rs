@@ -22,7 +22,7 @@ use crate::soak::{self, Job, Origin, SEEDS};
 use crate::swarm;
 
 /// Seeds of each scenario that decide whether a change lands, on the fast tier.
-const CI_SEEDS_FAST: u64 = 10;
+const CI_SEEDS_FAST: u64 = 5;
 /// Seeds of each scenario that decide whether a change lands, on what the scenario says.
 const CI_SEEDS: u64 = 2;
 /// Real time after which a drawn scenario is given up.

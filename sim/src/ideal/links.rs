@@ -101,7 +101,19 @@ impl State {
         let links = links.filter(|(from, to)| *from == host || *to == host);
         let calls = self.calls.values();
         let calls = calls.filter(|call| call.from.0 == host || call.to.0 == host);
-        links.count() + calls.count()
+        links.count() + calls.count() + self.holds_of(host)
+    }
+
+    /// Returns how many connections that somebody wants to keep a host has an end of.
+    fn holds_of(&self, host: HostId) -> usize {
+        let Some(own) = self.processes.get(&host) else {
+            return 0;
+        };
+        let running = own.held.keys();
+        let running = running.filter(|peer| self.hosts.contains_key(peer));
+        let others = self.processes.values();
+        let others = others.filter(|other| other.held.contains_key(&own.peer));
+        running.count() + others.count()
     }
 
     /// Ends a process without a word: the others notice by its silence.
