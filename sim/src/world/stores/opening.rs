@@ -84,20 +84,20 @@ impl Oracle {
         written: Option<Entry>,
         found: Found,
     ) -> Result<(), Finding> {
-        let mut possible = others.clone();
+        let mut possible = others;
         possible.push(written);
         let live = |entry: &Option<Entry>| entry.filter(|entry| entry.is_live(now));
         let is_possible = |wanted: &dyn Fn(Option<Entry>) -> bool| {
             possible.iter().any(|entry| wanted(live(entry)))
         };
         match found {
-            Found::Nothing if is_possible(&|entry| entry.is_none()) => {
-                self.set(key, None);
-            }
-            // An ack of what was never here cannot be told from nothing.
+            // An ack of what was never here cannot be told from nothing: it may be there, whatever else may be.
             Found::Nothing if is_possible(&|entry| entry.is_some_and(|e| !e.is_vouched_for())) => {
                 self.set(key, None);
-                self.doubtful.insert(key, others);
+                self.doubtful.insert(key, possible);
+            }
+            Found::Nothing if is_possible(&|entry| entry.is_none()) => {
+                self.set(key, None);
             }
             Found::Nothing => return Err(lost(&key)),
             Found::Item(item) => {

@@ -332,6 +332,25 @@ async fn a_crash_may_undo_what_was_not_durable_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ack_of_what_was_never_there_stays_in_doubt_after_a_crash() {
+    let mut scene = Scene::new(Wrong::Nothing);
+    let (id, op) = put(1, START.plus(HOUR_MS));
+    // The ack comes first, and is on its way to the disk when the power is cut; it got there.
+    scene.ack(id);
+    let acked = scene.store.store.store.clone();
+    scene.watch.on_cost(Duration::from_millis(20));
+    scene.watch.on_crash();
+    scene.reopen(acked, Wrong::Nothing);
+    // Then the envelope, which is as good as taken; and the power is cut again.
+    scene.store.apply(START, vec![op]).unwrap();
+    let after = scene.store.store.store.clone();
+    scene.watch.on_cost(Duration::from_millis(20));
+    scene.watch.on_crash();
+    scene.reopen(after, Wrong::Nothing);
+    scene.is_fine();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disk_at_fault_excuses_its_store() {
     let mut scene = Scene::new(Wrong::Nothing);
     scene.put(1);
