@@ -2,7 +2,7 @@
 //! an address is known.
 //!
 //! It takes the place of libp2p's swarm behind the same [`Command`]s and [`NetEvent`]s, so that keepers and clients
-//! run as they are shipped, and costs a few percent of it. Paths are those of the [`Internet`]: latency, loss, lines,
+//! run as they are shipped. Paths are those of the [`Internet`]: latency, loss, lines,
 //! cuts and hosts without network. What it leaves out is how connections come about and what routing does not know
 //! yet: a request is under way at once, lookups find exactly the serving nodes that can be reached, and whoever can be
 //! dialled serves after [`JOIN`].

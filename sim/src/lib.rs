@@ -12,7 +12,6 @@ pub mod observed;
 mod outturn;
 mod page;
 mod parallel;
-#[cfg(debug_assertions)]
 pub mod planted;
 mod power_cuts;
 mod random;

@@ -1,6 +1,7 @@
 //! Bugs that a test plants, one at a time, to see whether the simulator's rules catch them.
 //!
-//! They stand around the shipped code, never in it, and only in builds of the simulator with debug assertions.
+//! They stand around the shipped code, never in it. Their names are here; what they do is in builds of the simulator
+//! with debug assertions alone.
 
 use std::sync::OnceLock;
 
