@@ -128,7 +128,7 @@ fn rate(count: u64, time: Duration) -> f64 {
 
 /// Lets people connect and subscribe, and shows what each of them costs the node.
 fn crowd(count: u16) {
-    let site = Site::alone();
+    let site = Site::new();
     let mut server = site.community("server");
     server.run(&["--disk-cap", "8GiB"]);
     let address = server.address();
@@ -175,7 +175,7 @@ fn begin(site: &Site, time: Duration) -> (Node, Honest, Seen) {
 
 /// Shows what honest people see while one source asks as much as it can.
 fn measure(time: Duration) {
-    let site = Site::alone();
+    let site = Site::new();
     let (server, mut honest, _) = begin(&site, time.min(Duration::from_secs(30)));
     let address = server.address();
     let hostile = Elsewhere::begin(&[&address.to_string()]);
@@ -191,7 +191,7 @@ fn measure(time: Duration) {
 
 /// Shows what honest people see while others do what is strange.
 fn strange(time: Duration) {
-    let site = Site::alone();
+    let site = Site::new();
     let (server, mut honest, mut idle) = begin(&site, time);
     let address = server.address();
     for kind in Strange::ALL {

@@ -74,7 +74,6 @@ impl Times {
 /// What honest people saw.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Deposits.
     pub deposits: Times,
     /// Fetches of what was deposited.
     pub fetches: Times,

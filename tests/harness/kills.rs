@@ -56,7 +56,6 @@ pub struct Kills {
     pub seed: u64,
 }
 
-/// What came of it.
 #[derive(Debug, Default)]
 pub struct KillReport {
     /// Receipts given; everything they promised was there after the next start and at the end.
@@ -157,7 +156,6 @@ struct Kept {
     promised: Promised,
 }
 
-/// What came of one round.
 struct Round {
     kept: Vec<Kept>,
     unanswered: usize,

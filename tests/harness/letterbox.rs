@@ -14,11 +14,9 @@ use restante_proto::{ItemId, NodeId};
 /// A mailbox, its owner's key and the right to deposit into it.
 #[derive(Debug, Clone)]
 pub struct Letterbox {
-    /// The owner's key.
     pub owner: SecretKey,
     /// The right of one contact.
     pub capability: Capability,
-    /// The mailbox.
     pub mailbox: Mailbox,
 }
 

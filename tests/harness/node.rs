@@ -97,7 +97,6 @@ impl Node {
         self.name == "bootstrap"
     }
 
-    /// Returns its home.
     pub fn home(&self) -> &Path {
         &self.home
     }
@@ -349,7 +348,6 @@ impl Node {
             .collect()
     }
 
-    /// Returns the contacts.
     #[track_caller]
     pub fn contacts(&self) -> Vec<ContactInfo> {
         lines(&self.say(&["contact", "list", "--json"]).done())

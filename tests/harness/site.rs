@@ -7,9 +7,8 @@ use tempfile::TempDir;
 
 use crate::Node;
 
-/// Sites that exist at once, at most: each has up to ten processes, and the machine may have two
-/// cores.
-const SITES_MAX: usize = 2;
+/// Sites that exist at once, at most: each has up to ten processes, which wait for each other half of the time.
+const SITES_MAX: usize = 4;
 
 static SITES: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
@@ -24,15 +23,7 @@ pub struct Site {
 impl Site {
     /// Waits for a turn and makes a folder.
     pub fn new() -> Self {
-        Self::with(Turn::take(1))
-    }
-
-    /// Waits until no other site is there, and keeps others waiting.
-    pub fn alone() -> Self {
-        Self::with(Turn::take(SITES_MAX))
-    }
-
-    fn with(turn: Turn) -> Self {
+        let turn = Turn::take();
         let folder = tempfile::Builder::new()
             .prefix("restante-e2e-")
             .tempdir()
@@ -76,22 +67,22 @@ impl Default for Site {
 }
 
 #[derive(Debug)]
-struct Turn(usize);
+struct Turn;
 
 impl Turn {
-    fn take(count: usize) -> Self {
+    fn take() -> Self {
         let mut taken = SITES.lock().unwrap_or_else(PoisonError::into_inner);
-        while *taken + count > SITES_MAX {
+        while *taken >= SITES_MAX {
             taken = FREED.wait(taken).unwrap_or_else(PoisonError::into_inner);
         }
-        *taken += count;
-        Self(count)
+        *taken += 1;
+        Self
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *SITES.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
-        FREED.notify_all();
+        *SITES.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        FREED.notify_one();
     }
 }

@@ -46,7 +46,6 @@ impl Strange {
     /// All there are, in the order in which they are tried.
     pub const ALL: [Self; 3] = [Self::Silent, Self::Bytes, Self::Streams];
 
-    /// Returns its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Silent => "silent",
@@ -55,7 +54,6 @@ impl Strange {
         }
     }
 
-    /// Returns the one with a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }

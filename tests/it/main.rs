@@ -12,7 +12,6 @@
 
 mod cli;
 mod delivery;
-mod demo;
 mod expiry;
 mod hostile;
 mod keepers;

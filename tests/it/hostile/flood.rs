@@ -9,7 +9,7 @@ use std::time::Duration;
 use libp2p::multiaddr::Protocol;
 use restante::net::Multiaddr;
 use restante_proto::limits::PAYLOAD_BYTES_MAX;
-use restante_tests::{Honest, Hostile, RawConnection, Site, eventually, frame};
+use restante_tests::{Honest, Hostile, RawConnection, RawStream, Site, eventually, frame};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{assert_serves, errors};
@@ -19,9 +19,12 @@ const MEMORY_KIB_MAX: u64 = 256 * 1024;
 /// Silent connections.
 const SILENT: u16 = 1_000;
 
+/// Streams of one connection, at most.
+const STREAMS_EACH: usize = 20;
+
 #[test]
 fn a_flood_holds_nobody_up_and_nothing_accepted_is_lost() {
-    let site = Site::alone();
+    let site = Site::new();
     let mut server = site.community("server");
     server.run(&["--disk-cap", "64MiB"]);
     let address = server.address();
@@ -64,7 +67,7 @@ fn a_flood_holds_nobody_up_and_nothing_accepted_is_lost() {
 
 #[test]
 fn a_thousand_connections_that_say_nothing_keep_nobody_out() {
-    let site = Site::alone();
+    let site = Site::new();
     let mut server = site.public_community("server");
     server.run(&[]);
     let address = server.address();
@@ -94,33 +97,45 @@ fn a_thousand_connections_that_say_nothing_keep_nobody_out() {
 
 #[test]
 fn as_many_streams_as_there_may_be_with_frames_without_end_cost_bounded_memory() {
-    let site = Site::alone();
+    let site = Site::new();
     let mut server = site.community("server");
     server.run(&[]);
     let address = server.address();
     let whole = frame(0, 1, &vec![0; PAYLOAD_BYTES_MAX]);
     let connections: Vec<_> = (0..60).map(|_| RawConnection::dial(&address)).collect();
-    let mut streams = Vec::new();
-    for (number, connection) in connections.iter().enumerate() {
-        // A stream in place of another closes it, and its bytes are let go.
-        while let Ok(mut stream) = connection.open() {
+    // All at once: what a connection is denied, it waits for.
+    let streams: Vec<RawStream<'_>> = thread::scope(|scope| {
+        let filling = connections.iter().enumerate().map(|(number, connection)| {
             let part = if number.is_multiple_of(2) {
                 &whole[..1]
             } else {
                 &whole[..whole.len() - 1]
             };
-            let sent = stream.send(part);
-            streams.push(stream);
-            if sent.is_err() || streams.len() > number * 20 + 20 {
-                break;
-            }
-        }
-    }
+            scope.spawn(|| fill(connection, part))
+        });
+        let filling: Vec<_> = filling.collect();
+        let filled = filling.into_iter().map(|one| one.join().expect("it ends"));
+        filled.flatten().collect()
+    });
     assert!(streams.len() > 200, "{} streams were opened", streams.len());
     let peak = server.memory_peak_kib();
     assert!(peak < MEMORY_KIB_MAX, "{peak} KiB");
     assert_serves(&address);
     server.assert_alive();
+}
+
+/// Opens streams for as long as the node takes them, and sends the same on each.
+fn fill<'a>(connection: &'a RawConnection, part: &[u8]) -> Vec<RawStream<'a>> {
+    let mut streams = Vec::new();
+    while let Ok(mut stream) = connection.open() {
+        // A stream in place of another closes it, and its bytes are let go.
+        let sent = stream.send(part);
+        streams.push(stream);
+        if sent.is_err() || streams.len() >= STREAMS_EACH {
+            break;
+        }
+    }
+    streams
 }
 
 fn tcp_of(address: &Multiaddr) -> SocketAddr {

@@ -12,7 +12,7 @@ const TIME_MAX: Duration = Duration::from_secs(40);
 
 #[test]
 fn the_demonstration_says_what_it_checked_logs_nothing_of_it_and_leaves_nothing_behind() {
-    let site = Site::alone();
+    let site = Site::new();
     let started = Instant::now();
     let said = Said::by(&mut demo(site.path(), "info"), &[]);
     let took = started.elapsed();
