@@ -3,8 +3,8 @@
 use std::net::SocketAddrV4;
 use std::task::Waker;
 
+use crate::error::NetworkError;
 use crate::event::{Kind, Side};
-use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::slab::Key;
 use crate::state::State;
@@ -58,7 +58,7 @@ pub(crate) struct End {
 pub(crate) enum Phase {
     Shaking,
     Open,
-    Closed(Fault),
+    Closed(NetworkError),
     /// The process is no more; what is left of it notices nothing.
     Gone,
 }
@@ -112,7 +112,7 @@ impl State {
         }
         let other_live = conn.accepted && conn.ends[side.other().at()].phase.is_live();
         let cut = conn.cut;
-        self.end(key, side, Phase::Closed(Fault::ClosedHere));
+        self.end(key, side, Phase::Closed(NetworkError::ClosedHere));
         if !other_live {
             return;
         }
@@ -127,7 +127,7 @@ impl State {
     pub(crate) fn on_close(&mut self, key: Key, side: Side) {
         match self.conns.get(key) {
             Some(conn) if conn.cut => self.lapse(key),
-            Some(_) => self.end(key, side, Phase::Closed(Fault::ClosedByPeer)),
+            Some(_) => self.end(key, side, Phase::Closed(NetworkError::ClosedByPeer)),
             None => {}
         }
     }
@@ -165,7 +165,7 @@ impl State {
             let live = |conn: &Conn| conn.ends[side.at()].phase.is_live();
             if self.conns.get(key).is_some_and(live) {
                 self.stats.idled_out += 1;
-                self.end(key, side, Phase::Closed(Fault::IdledOut));
+                self.end(key, side, Phase::Closed(NetworkError::IdledOut));
             }
         }
     }

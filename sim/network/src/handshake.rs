@@ -9,8 +9,8 @@ use std::net::SocketAddrV4;
 use std::task::{Context, Poll};
 
 use crate::connection::{Conn, End, NEVER_US, Phase};
+use crate::error::NetworkError;
 use crate::event::{Kind, Side};
-use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::host::{INCOMING_MAX, LifeEvent};
 use crate::slab::Key;
@@ -34,9 +34,9 @@ impl State {
         host: u32,
         target: SocketAddrV4,
         reuse: bool,
-    ) -> Result<Key, Fault> {
+    ) -> Result<Key, NetworkError> {
         let here = &mut self.hosts[host as usize];
-        let peer = here.life.as_ref().ok_or(Fault::ProcessGone)?.peer;
+        let peer = here.life.as_ref().ok_or(NetworkError::ProcessGone)?.peer;
         let port = here.dial_port(reuse);
         let source = SocketAddrV4::new(here.address, port);
         let key = self.conns.insert(Conn {
@@ -218,7 +218,7 @@ impl State {
     pub(crate) fn on_timeout(&mut self, key: Key, side: Side) {
         let shaking = |conn: &Conn| conn.ends[side.at()].phase == Phase::Shaking;
         if self.conns.get(key).is_some_and(shaking) {
-            self.end(key, side, Phase::Closed(Fault::HandshakeTimedOut));
+            self.end(key, side, Phase::Closed(NetworkError::HandshakeTimedOut));
         }
     }
 
@@ -228,9 +228,9 @@ impl State {
         key: Key,
         side: Side,
         context: &Context<'_>,
-    ) -> Poll<Result<u32, Fault>> {
+    ) -> Poll<Result<u32, NetworkError>> {
         let Some(conn) = self.conns.get_mut(key) else {
-            return Poll::Ready(Err(Fault::ClosedHere));
+            return Poll::Ready(Err(NetworkError::ClosedHere));
         };
         match conn.ends[side.at()].phase {
             Phase::Open => Poll::Ready(Ok(conn.ends[side.other().at()].peer)),

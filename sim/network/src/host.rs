@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use libp2p::core::transport::ListenerId;
 
-use crate::fault::Fault;
+use crate::error::NetworkError;
 use crate::options::{HostOptions, Link, Nat};
 use crate::router::Router;
 use crate::slab::Key;
@@ -125,10 +125,10 @@ impl Host {
         &mut self,
         id: ListenerId,
         wanted: SocketAddrV4,
-    ) -> Result<SocketAddrV4, Fault> {
+    ) -> Result<SocketAddrV4, NetworkError> {
         let ip = *wanted.ip();
         if !ip.is_unspecified() && !self.is_own(ip) {
-            return Err(Fault::AddressNotAvailable(ip));
+            return Err(NetworkError::AddressNotAvailable(ip));
         }
         let ip = if ip.is_unspecified() {
             self.inner_address()
@@ -139,9 +139,9 @@ impl Host {
             0 => self.fresh_port(),
             port => port,
         };
-        let life = self.life.as_mut().ok_or(Fault::ProcessGone)?;
+        let life = self.life.as_mut().ok_or(NetworkError::ProcessGone)?;
         if life.listener(port).is_some() {
-            return Err(Fault::AddressInUse(port));
+            return Err(NetworkError::AddressInUse(port));
         }
         let address = SocketAddrV4::new(ip, port);
         life.listeners.push(Listener { id, address });

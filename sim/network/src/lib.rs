@@ -37,8 +37,8 @@
 
 mod connection;
 mod cut;
+mod error;
 mod event;
-mod fault;
 mod flow;
 mod handshake;
 mod host;

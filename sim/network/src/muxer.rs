@@ -9,8 +9,8 @@ use libp2p::core::StreamMuxer;
 use libp2p::core::muxing::StreamMuxerEvent;
 
 use crate::connection::Phase;
+use crate::error::NetworkError;
 use crate::event::Side;
-use crate::fault::Fault;
 use crate::internet::Internet;
 use crate::slab::Key;
 
@@ -42,12 +42,12 @@ impl Muxer {
 
 impl StreamMuxer for Muxer {
     type Substream = Substream;
-    type Error = Fault;
+    type Error = NetworkError;
 
     fn poll_inbound(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Substream, Fault>> {
+    ) -> Poll<Result<Substream, NetworkError>> {
         let (conn, side) = (self.conn, self.side);
         self.internet
             .with(|state| state.poll_accept(conn, side, context))
@@ -57,26 +57,29 @@ impl StreamMuxer for Muxer {
     fn poll_outbound(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Substream, Fault>> {
+    ) -> Poll<Result<Substream, NetworkError>> {
         let (conn, side) = (self.conn, self.side);
         self.internet
             .with(|state| state.poll_open(conn, side, context))
             .map_ok(|key| self.substream(key))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), NetworkError>> {
         let (conn, side) = (self.conn, self.side);
         self.internet.with(|state| {
             state.close(conn, side);
             let conn = state.conns.get(conn);
             Poll::Ready(match conn.map(|conn| conn.ends[side.at()].phase) {
-                Some(Phase::Closed(fault)) if fault != Fault::ClosedHere => Err(fault),
+                Some(Phase::Closed(error)) if error != NetworkError::ClosedHere => Err(error),
                 _ => Ok(()),
             })
         })
     }
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<StreamMuxerEvent, Fault>> {
+    fn poll(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<StreamMuxerEvent, NetworkError>> {
         Poll::Pending
     }
 }

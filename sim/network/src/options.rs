@@ -37,7 +37,6 @@ pub struct Quic {
     pub connection_bytes_max: u32,
     /// Streams that one end may have open.
     pub streams_max: u32,
-    /// Time for a handshake.
     pub handshake_timeout: Duration,
     /// Silence after which an end gives the connection up.
     pub idle_timeout: Duration,
@@ -134,10 +133,5 @@ pub enum HostError {
     AddressUnusable(Ipv4Addr),
     /// There is no such region.
     #[error("region {region} is not among the {regions} of the latency matrix")]
-    Region {
-        /// The region asked for.
-        region: usize,
-        /// How many there are.
-        regions: usize,
-    },
+    Region { region: usize, regions: usize },
 }

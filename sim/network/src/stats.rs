@@ -24,7 +24,6 @@ pub struct Stats {
     pub cut: u64,
     /// Dials begun.
     pub dials: u64,
-    /// Dials that failed.
     pub dials_failed: u64,
     /// First packets of dials that nobody took: no host, no listener, or a NAT before it.
     pub knocks_unheard: u64,

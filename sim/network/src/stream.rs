@@ -5,8 +5,8 @@ use std::io;
 use std::task::{Context, Poll, Waker};
 
 use crate::connection::Phase;
+use crate::error::NetworkError;
 use crate::event::{Kind, Side};
-use crate::fault::Fault;
 use crate::flow::Segment;
 use crate::slab::Key;
 use crate::state::{State, keep_waker};
@@ -122,10 +122,10 @@ impl State {
         conn_key: Key,
         side: Side,
         context: &Context<'_>,
-    ) -> Poll<Result<Key, Fault>> {
+    ) -> Poll<Result<Key, NetworkError>> {
         let most = self.options.quic.streams_max;
         let Some(conn) = self.conns.get_mut(conn_key) else {
-            return Poll::Ready(Err(Fault::ClosedHere));
+            return Poll::Ready(Err(NetworkError::ClosedHere));
         };
         let end = &mut conn.ends[side.at()];
         match end.phase {
@@ -156,9 +156,9 @@ impl State {
         conn_key: Key,
         side: Side,
         context: &Context<'_>,
-    ) -> Poll<Result<Key, Fault>> {
+    ) -> Poll<Result<Key, NetworkError>> {
         let Some(conn) = self.conns.get_mut(conn_key) else {
-            return Poll::Ready(Err(Fault::ClosedHere));
+            return Poll::Ready(Err(NetworkError::ClosedHere));
         };
         let end = &mut conn.ends[side.at()];
         if end.phase == Phase::Gone {
@@ -184,7 +184,7 @@ impl State {
         context: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let quic = self.options.quic;
-        let gone = || Poll::Ready(Err(Fault::ClosedHere.on_stream()));
+        let gone = || Poll::Ready(Err(NetworkError::ClosedHere.on_stream()));
         let Some(stream) = self.streams.get_mut(key) else {
             return gone();
         };
@@ -273,7 +273,7 @@ impl State {
         context: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Some(stream) = self.streams.get_mut(key) else {
-            return Poll::Ready(Err(Fault::ClosedHere.on_stream()));
+            return Poll::Ready(Err(NetworkError::ClosedHere.on_stream()));
         };
         let conn_key = stream.conn;
         let phase = self.conns.get(conn_key);

@@ -11,8 +11,8 @@ use libp2p::core::transport::{DialOpts, ListenerId, PortUse, TransportError, Tra
 use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::{PeerId, core};
 
+use crate::error::NetworkError;
 use crate::event::Side;
-use crate::fault::Fault;
 use crate::host::{Life, LifeEvent};
 use crate::internet::Internet;
 use crate::muxer::Muxer;
@@ -38,16 +38,16 @@ impl Transport {
 
 impl State {
     /// Returns a process, unless it is no more.
-    fn life(&mut self, host: u32, number: u32) -> Result<&mut Life, Fault> {
+    fn life(&mut self, host: u32, number: u32) -> Result<&mut Life, NetworkError> {
         let life = self.hosts[host as usize].life.as_mut();
         life.filter(|life| life.number == number)
-            .ok_or(Fault::ProcessGone)
+            .ok_or(NetworkError::ProcessGone)
     }
 }
 
 impl core::Transport for Transport {
     type Output = (PeerId, StreamMuxerBox);
-    type Error = Fault;
+    type Error = NetworkError;
     type ListenerUpgrade = Connecting;
     type Dial = Connecting;
 
@@ -55,7 +55,7 @@ impl core::Transport for Transport {
         &mut self,
         id: ListenerId,
         address: Multiaddr,
-    ) -> Result<(), TransportError<Fault>> {
+    ) -> Result<(), TransportError<NetworkError>> {
         let Some(wanted) = socket_of(&address) else {
             return Err(TransportError::MultiaddrNotSupported(address));
         };
@@ -81,14 +81,14 @@ impl core::Transport for Transport {
         &mut self,
         address: Multiaddr,
         options: DialOpts,
-    ) -> Result<Connecting, TransportError<Fault>> {
+    ) -> Result<Connecting, TransportError<NetworkError>> {
         let usable = |target: &SocketAddrV4| target.port() != 0 && !target.ip().is_unspecified();
         let Some(target) = socket_of(&address).filter(usable) else {
             return Err(TransportError::MultiaddrNotSupported(address));
         };
         let reuse = options.port_use == PortUse::Reuse;
         if options.role == Endpoint::Listener && !reuse {
-            return Err(TransportError::Other(Fault::HolePunching));
+            return Err(TransportError::Other(NetworkError::HolePunching));
         }
         let dialled = self.internet.with(|state| {
             state.life(self.host, self.life)?;
@@ -101,7 +101,7 @@ impl core::Transport for Transport {
     fn poll(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<TransportEvent<Connecting, Fault>> {
+    ) -> Poll<TransportEvent<Connecting, NetworkError>> {
         let event = self.internet.with(|state| {
             let mut replaced = Vec::new();
             let life = state.life(self.host, self.life).ok()?;
@@ -166,7 +166,7 @@ impl Connecting {
 }
 
 impl Future for Connecting {
-    type Output = Result<(PeerId, StreamMuxerBox), Fault>;
+    type Output = Result<(PeerId, StreamMuxerBox), NetworkError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (conn, side) = (self.conn, self.side);

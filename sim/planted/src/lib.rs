@@ -35,7 +35,6 @@ impl Hunt {
     }
 }
 
-/// All hunts.
 pub const HUNTS: &[Hunt] = &[
     Hunt::new(
         "receipt-before-commit",

@@ -95,7 +95,6 @@ pub enum Habit {
 /// A while in which a node is up, or down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
-    /// Whether it is up.
     pub up: bool,
     /// For how long, in milliseconds, at least 1; [`FOREVER_MS`] when it does not end.
     pub lasts_ms: u64,

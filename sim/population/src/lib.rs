@@ -22,7 +22,6 @@ pub use self::{
 pub struct UnknownName {
     /// What was asked for: a churn, a region, a link.
     pub kind: &'static str,
-    /// The name.
     pub name: String,
     /// The names there are, separated by commas.
     pub known: String,

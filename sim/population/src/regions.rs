@@ -42,7 +42,6 @@ pub enum RegionsError {
     Row {
         /// The region.
         name: String,
-        /// How many it has.
         got: usize,
         /// How many it should have.
         wanted: usize,

@@ -53,7 +53,6 @@ const CHECKED: [(u64, u64, usize, usize); 7] = [
     (24, 10, 5, 3),
 ];
 
-/// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Asked {
     /// Mean lives of nodes.

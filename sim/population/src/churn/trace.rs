@@ -37,7 +37,6 @@ pub enum TraceError {
     Second {
         /// Its number, from 1.
         line: usize,
-        /// What it has.
         second: String,
     },
     /// A change that is none, or not later than the one before.
@@ -45,7 +44,6 @@ pub enum TraceError {
     Order {
         /// Its number, from 1.
         line: usize,
-        /// The node.
         node: String,
     },
     /// No line at all.

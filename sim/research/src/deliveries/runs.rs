@@ -33,7 +33,6 @@ pub(crate) enum RunError {
     /// The program does not start.
     #[error("{}: {error}; build it: cargo build -p restante-sim", .program.display())]
     Program {
-        /// The program.
         program: PathBuf,
         /// What the system says.
         error: io::Error,
@@ -41,17 +40,13 @@ pub(crate) enum RunError {
     /// A run has no report.
     #[error("{SCENARIO}, seed {seed}: no report: {said}")]
     Report {
-        /// The seed.
         seed: u64,
         /// What the program said instead.
         said: String,
     },
     /// A run has not seen what a row needs.
     #[error("{SCENARIO}, seed {seed}: the run saw nothing")]
-    Blind {
-        /// The seed.
-        seed: u64,
-    },
+    Blind { seed: u64 },
 }
 
 impl Plan {

@@ -17,9 +17,7 @@ pub(crate) enum Event {
     Write(u32),
     /// A message is over.
     Expire(u32),
-    /// The sender comes.
     SenderComes(u32),
-    /// The sender goes.
     SenderGoes(u32),
     /// The sender's state machine asked for this moment.
     SenderDue(u32, Stint),
@@ -33,9 +31,7 @@ pub(crate) enum Event {
     Offer(u32, u32, Stint),
     /// A node's answer to a deposit or an offer reaches the sender.
     Answer(u32, u32, Reply, Stint),
-    /// The recipient comes.
     RecipientComes(u32),
-    /// The recipient goes.
     RecipientGoes(u32, Stint),
     /// The recipient's state machine asked for this moment.
     RecipientDue(u32, Stint),

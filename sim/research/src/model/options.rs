@@ -103,7 +103,6 @@ pub(crate) enum Recipients {
     Sometimes {
         /// How long not, beginning when the message is written.
         away: Span,
-        /// And how long.
         here: Span,
     },
 }

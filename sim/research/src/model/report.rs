@@ -78,7 +78,6 @@ pub(crate) struct LatencyReport {
 /// How long somebody waits, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Waiting {
-    /// What it took.
     pub(crate) took_ms: Quantiles,
     /// The least that it could have taken.
     pub(crate) least_ms: Quantiles,
@@ -172,7 +171,6 @@ pub(crate) struct LookupReport {
 /// to stay connected and keep tables fresh is not simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ByteReport {
-    /// All.
     pub(crate) total: u64,
     /// For lookups, estimated.
     pub(crate) lookups: u64,

@@ -1,11 +1,11 @@
-//! What goes wrong on the simulated internet.
+//! Errors of the simulated internet.
 
 use std::io;
 use std::net::Ipv4Addr;
 
 /// Why a dial, a listener or a connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum NetworkError {
     #[error("the handshake timed out")]
     HandshakeTimedOut,
     #[error("closed")]
@@ -24,8 +24,8 @@ pub(crate) enum Fault {
     HolePunching,
 }
 
-impl Fault {
-    /// What a stream of the connection says, as quinn's do.
+impl NetworkError {
+    /// The error of a stream of the connection, in the form of quinn's.
     pub(crate) fn on_stream(self) -> io::Error {
         io::Error::new(io::ErrorKind::NotConnected, self)
     }
