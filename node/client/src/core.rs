@@ -134,6 +134,7 @@ impl Core {
             self.publishing.next_timeout(now),
             self.reading.next_timeout(&self.records, now),
             Some(self.upkeep.tidy_at),
+            self.records.prekeys_end().map(|end| now.when(end)),
             Some(now.when(watched_until(now.date))),
         ]
         .into_iter()
@@ -476,6 +477,7 @@ impl Subjects<'_> {
         self.receipts.on_timer(cx);
         self.reading.on_timer(cx);
         self.sending.on_timer(cx, self.placing);
+        cx.records.destroy_prekeys(cx.now.date);
         if self.upkeep.tidy_at <= cx.mono() {
             self.tidy(cx);
         }
@@ -492,8 +494,6 @@ impl Subjects<'_> {
         for message in over {
             cx.records.drop_sent(message);
         }
-        cx.records
-            .drop_prekeys(|prekey| prekey.destroy_at() <= date);
         cx.records.forget(date.minus(REMEMBERED_MS));
         let card = cx.records.card().into_iter().flat_map(|card| &card.records);
         let locators: Vec<Address> = card.map(|record| record.locator).collect();

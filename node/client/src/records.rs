@@ -407,17 +407,23 @@ impl Records {
         self.staged.undo.push(Undo::Prekeys(before));
     }
 
-    /// Destroys prekeys that nothing alive can be sealed to.
-    pub fn drop_prekeys(&mut self, is_over: impl Fn(&PrekeySecret) -> bool) {
-        if !self.prekeys.iter().any(&is_over) {
+    /// Destroys prekeys that nothing alive can be sealed to (SPEC 4.3). They are out of memory at once and stay so,
+    /// whatever the disk says: what the disk keeps is destroyed at the next start.
+    pub fn destroy_prekeys(&mut self, date: UnixMillis) {
+        let is_over = |prekey: &PrekeySecret| prekey.destroy_at() <= date;
+        if !self.prekeys.iter().any(is_over) {
             return;
         }
         let (over, left): (Vec<_>, Vec<_>) = self.prekeys.iter().cloned().partition(is_over);
         for prekey in over {
             self.stage(Change::DropPrekey(prekey.public().issued));
         }
-        let before = std::mem::replace(&mut self.prekeys, Arc::new(left));
-        self.staged.undo.push(Undo::Prekeys(before));
+        self.prekeys = Arc::new(left);
+    }
+
+    /// Returns when the first prekey is to be destroyed.
+    pub fn prekeys_end(&self) -> Option<UnixMillis> {
+        self.prekeys.iter().map(PrekeySecret::destroy_at).min()
     }
 
     /// Stages the stamp shown at a locator.

@@ -2,7 +2,10 @@
 
 mod clocks;
 mod commits;
+mod keeper;
 mod liars;
 mod orders;
 mod people;
+mod person;
+mod seeded;
 mod world;

@@ -80,3 +80,39 @@ impl HeaderDraft {
         Header { slot, ..self.0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use restante_proto::keys::SecretKey;
+
+    use super::*;
+
+    #[test]
+    fn a_message_ends_when_it_burns_or_expires_whichever_is_first() {
+        let sender = SecretKey::from_seed(&[7; 32]).public();
+        let header = |read: Option<u64>, burn_ms| Header {
+            sender,
+            message: MessageId::new([1; 16]),
+            from: "bob.0000-0000-0000".parse().unwrap(),
+            received: UnixMillis::new(1_000),
+            sent: UnixMillis::new(1_000),
+            expires: UnixMillis::new(9_000),
+            burn_ms,
+            read: read.map(UnixMillis::new),
+            file_name: String::new(),
+            slot: Slot([0; SLOT_BYTES]),
+        };
+        for (read, burn_ms, end) in [
+            (None, 0, 9_000),
+            (None, 5, 9_000),
+            (Some(2_000), 0, 9_000),
+            (Some(2_000), 5, 2_005),
+            (Some(2_000), 7_000, 9_000),
+            (Some(2_000), 8_000, 9_000),
+            (Some(2_000), u64::MAX, 9_000),
+        ] {
+            let at = header(read, burn_ms).destroy_at();
+            assert_eq!(at, UnixMillis::new(end), "{read:?} {burn_ms}");
+        }
+    }
+}

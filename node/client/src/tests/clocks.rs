@@ -109,3 +109,25 @@ fn a_cards_sequence_grows_although_the_clock_went_back() {
     world.run(MINUTE_MS);
     assert!(world.texts(1).contains("found"));
 }
+
+#[test]
+fn a_prekey_is_destroyed_at_its_time_and_not_before() {
+    let mut world = World::new(14, 1, 6);
+    world.run(3 * MINUTE_MS);
+    let prekey = world.people[0].disk.rows().prekeys[0].clone();
+    let is_there = |world: &World| {
+        let kept = &world.people[0].disk.rows().prekeys;
+        kept.iter()
+            .any(|kept| kept.public().issued == prekey.public().issued)
+    };
+    let left_ms = prekey.destroy_at().since(world.now(0).date);
+    world.sleep(0, left_ms - MINUTE_MS);
+    world.run(MINUTE_MS - 1);
+    assert!(
+        is_there(&world),
+        "an envelope sealed to it may still be alive"
+    );
+    world.run(1);
+    assert!(!is_there(&world));
+    assert_eq!(world.spins, 0);
+}

@@ -9,9 +9,7 @@ use restante_interface::{
 };
 use restante_proto::account::Identity;
 use restante_proto::envelope::Envelope;
-use restante_proto::keeper::{
-    self, CallId as KeeperCall, ConnId, ItemStore as _, Keeper, MemoryStore, Policy, Source,
-};
+use restante_proto::keeper::{Keeper, MemoryStore, Policy};
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::{DAY_MS, HOUR_MS};
 use restante_proto::person::IdCost;
@@ -23,47 +21,14 @@ use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, NodeId};
 
 use super::super::job::{Costs, Job};
-use super::super::memory::MemoryDisk;
 use super::super::model::{Account, Header, Slot};
 use super::super::records::Change;
-use super::super::{CallId, CommitError, Core, Input, Output, Settings, Token};
+use super::super::{CallId, CommitError, Input, Output, Token};
+use super::keeper::TestKeeper;
+use super::person::Person;
+use super::seeded::Seeded;
 
 pub(super) const START: UnixMillis = UnixMillis::new(1_800_000_000_000);
-
-/// A source of numbers that a seed decides: good enough for keys that guard nothing.
-pub(super) struct Seeded(u64);
-
-impl Seeded {
-    pub(super) const fn new(seed: u64) -> Self {
-        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl rand_core::TryRng for Seeded {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok((self.try_next_u64()? >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Ok(mixed ^ (mixed >> 31))
-    }
-
-    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
-        for chunk in dst.chunks_mut(8) {
-            let bytes = self.try_next_u64()?.to_be_bytes();
-            chunk.copy_from_slice(&bytes[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Seeded {}
 
 /// Something that was asked and is not answered yet.
 #[derive(Debug)]
@@ -87,33 +52,6 @@ pub(super) enum Fate {
     Lost,
     /// The answer comes twice.
     Twice,
-}
-
-pub(super) struct Person {
-    pub(super) core: Core,
-    pub(super) disk: MemoryDisk,
-    pub(super) flying: Vec<Flying>,
-    pub(super) replies: BTreeMap<CallId, Result<Reply, Refusal>>,
-    /// By how much the date is off, in milliseconds.
-    pub(super) ahead_ms: i64,
-    /// How long its timers have stood still, in milliseconds.
-    slept_ms: u64,
-    calls: u64,
-    /// The life of the process, so that late answers of an earlier one are void.
-    pub(super) lives: u64,
-}
-
-/// What a liar answers, who has the keeper's key.
-pub(super) type Lie = fn(&SecretKey, &Request, Response) -> Response;
-
-pub(super) struct TestKeeper {
-    pub(super) node: NodeId,
-    key: SecretKey,
-    keeper: Keeper,
-    pub(super) store: MemoryStore,
-    calls: u64,
-    /// Answers instead of the keeper, if it has something to say.
-    pub(super) lie: Option<Lie>,
 }
 
 pub(super) struct World {
@@ -627,84 +565,5 @@ impl World {
         for (keeper, store) in self.keepers.iter_mut().zip(stores) {
             keeper.store = store;
         }
-    }
-}
-
-impl Person {
-    fn new(now: Now, account: Account) -> Self {
-        let mut disk = MemoryDisk::new(account);
-        let core = Core::new(now, SETTINGS, disk.load(now.date));
-        Self {
-            core,
-            disk,
-            flying: Vec::new(),
-            replies: BTreeMap::new(),
-            ahead_ms: 0,
-            slept_ms: 0,
-            calls: 0,
-            lives: 1,
-        }
-    }
-
-    fn restart(&mut self, now: Now) {
-        self.flying.clear();
-        let loaded = self.disk.load(now.date);
-        self.core = Core::new(now, SETTINGS, loaded);
-        self.lives += 1;
-    }
-}
-
-const SETTINGS: Settings = Settings {
-    retention_ms: 30 * DAY_MS,
-    own_keeper: None,
-};
-
-type Pushes = Vec<(usize, restante_proto::request::Push)>;
-
-impl TestKeeper {
-    fn ask(&mut self, now: Now, person: usize, request: &Request) -> (Option<Response>, Pushes) {
-        self.calls += 1;
-        let input = keeper::Input::Request {
-            conn: ConnId(person as u64),
-            call: KeeperCall(self.calls),
-            source: Source(person as u64),
-            payload: request.encode(),
-        };
-        let mut outputs = self.keeper.handle(now, input);
-        let (mut response, mut pushes) = (None, Vec::new());
-        while let Some(output) = outputs.pop() {
-            match output {
-                keeper::Output::Respond {
-                    response: answer, ..
-                } => response = Some(answer),
-                keeper::Output::Push { conn, push } => {
-                    pushes.push((usize::try_from(conn.0).unwrap(), push));
-                }
-                keeper::Output::Store { ticket, op } => {
-                    let result = self.store.apply(now.date, vec![op]);
-                    let result = result.map(|mut outcomes| outcomes.remove(0));
-                    let input = keeper::Input::Stored { ticket, result };
-                    outputs.extend(self.keeper.handle(now, input));
-                }
-                keeper::Output::Sweep => drop(self.store.sweep(now.date, 1_000)),
-                keeper::Output::Imported { .. } => {}
-            }
-        }
-        let lie = self.lie;
-        let response = response.map(|answer| match lie {
-            Some(lie) => lie(&self.key, request, answer),
-            None => answer,
-        });
-        (response, pushes)
-    }
-
-    /// Returns whether it holds an envelope that was not acked.
-    pub(super) fn holds(&mut self, now: UnixMillis) -> usize {
-        let page = self.store.holdings(now, None, 1_000).unwrap();
-        let envelopes = page
-            .items
-            .iter()
-            .filter(|item| item.kind.name() == "envelope");
-        envelopes.count()
     }
 }
