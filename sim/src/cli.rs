@@ -47,8 +47,7 @@ enum Command {
     Run(RunArgs),
     /// Lists the scenarios that come with the simulator.
     List,
-    /// Runs what decides whether a change lands: seeds that once failed, and twenty of each
-    /// scenario.
+    /// Runs what decides whether a change lands: seeds that once failed, and a few of each scenario.
     Ci,
     /// Runs many seeds, after those that once failed, on all cores.
     #[command(after_help = "Example:\n  \

@@ -59,7 +59,6 @@ pub struct Sample {
 /// Something that lasted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// What it was.
     pub what: String,
     /// A machine (`k7` a keeper, `p2` a person), or a fault of the network (`partition 1`).
     pub who: String,
@@ -91,7 +90,6 @@ pub struct Survivors {
     pub gone: u64,
     /// Messages that waited at keepers with enough receipts.
     pub waiting: u64,
-    /// Their copies.
     pub copies: u64,
     /// Messages of which a copy was left.
     pub survived: u64,
@@ -107,7 +105,6 @@ pub struct Upkeep {
     pub lost: u64,
     /// Copies that keepers made from those of others.
     pub made: u64,
-    /// Their bytes.
     pub made_bytes: u64,
     /// Acks and deletions that keepers took over.
     pub acks: u64,
@@ -127,11 +124,8 @@ pub struct Traffic {
 /// What an adversary did, or what others had to do with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deed {
-    /// Who.
     pub who: String,
-    /// What.
     pub what: String,
-    /// How often.
     pub count: u64,
 }
 

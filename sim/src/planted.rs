@@ -28,7 +28,6 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::ReceiptBeforeCommit,
         Self::ReceiptBeforeFsync,

@@ -13,7 +13,6 @@ pub struct Report {
     pub scenario: String,
     /// What it ran on.
     pub tier: Tier,
-    /// The seed.
     pub seed: u64,
     /// Nodes, people's included.
     pub nodes: usize,
@@ -21,7 +20,6 @@ pub struct Report {
     pub outcome: Outcome,
     /// BLAKE3 over all lines of the trace, in hexadecimal.
     pub trace_hash: String,
-    /// Lines of the trace.
     pub trace_lines: u64,
     /// Events that took place.
     pub events: u64,
@@ -88,7 +86,6 @@ pub enum Outcome {
 /// Something that must never happen, and did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The rule.
     pub rule: Cow<'static, str>,
     /// What happened.
     pub what: String,
@@ -124,7 +121,6 @@ pub struct Counts {
     pub shown_after_p99_ms: u64,
     /// Requests, answers and pushes sent.
     pub packets: u64,
-    /// Their bytes.
     pub bytes: u64,
     /// Packets that were overtaken by a later one.
     pub overtaken: u64,
@@ -141,7 +137,6 @@ pub struct Counts {
 /// What one fault changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
-    /// The fault.
     pub fault: String,
     /// How many things it changed; a run in which this is 0 fails, unless the scenario allows it.
     pub changed: u64,

@@ -65,7 +65,6 @@ pub struct Scenario {
     /// Keys that were set by hand, as `path=value`.
     #[serde(skip)]
     pub overrides: Vec<String>,
-    /// What it is for.
     pub about: String,
     /// What it runs on unless the command line says otherwise.
     #[serde(default)]

@@ -27,9 +27,7 @@ pub(crate) struct Job<'a> {
 /// Where another process gets a scenario from.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Origin<'a> {
-    /// From its name.
     Name,
-    /// From its text.
     Text(&'a str),
 }
 

@@ -302,6 +302,7 @@ impl State {
             table_count: self.serving.len(),
             listen: Vec::new(),
             external: Vec::new(),
+            entry_points: Vec::new(),
             counters: BTreeMap::new(),
         })
     }

@@ -1,7 +1,7 @@
-use super::Outturn;
+use super::{Outturn, at_last};
 use crate::observed::Upkeep;
-use crate::report::Counts;
-use crate::scenario::{Bound, Expectations, Quantity, Side};
+use crate::report::{Counts, Effect};
+use crate::scenario::{Bound, Expectations, Quantity, Scenario, Side};
 
 #[track_caller]
 fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
@@ -88,4 +88,44 @@ fn what_cannot_be_said_is_not_as_wanted() {
         60_000,
         Some("`settled_after` is unknown, expected was at most 1m"),
     );
+}
+
+#[test]
+fn a_fault_that_changed_nothing_breaks_the_run_unless_faults_may_idle() {
+    let scenario = |expect: &str| {
+        let text = format!(
+            "about = \"a test\"\npopulation = {{ nodes = 20, people = 4 }}\ntime = {{ settle = \"30m\" }}\n\
+             workload = {{ messages = 2, from = \"1m\", over = \"5m\", bytes = [1, 9], ttl = [\"1d\", \"6d\"], \
+             pattern = \"everybody\" }}\n{expect}"
+        );
+        Scenario::parse("t", &text).unwrap()
+    };
+    let counts = Counts::default();
+    let outturn = Outturn {
+        counts: &counts,
+        nodes: 20,
+        virtual_ms: 1,
+        settled_after_ms: None,
+        upkeep: Upkeep::default(),
+    };
+    let effect = |fault: &str, changed| Effect {
+        fault: fault.to_owned(),
+        changed,
+        ..Effect::default()
+    };
+    let effects = [effect("a crash", 1), effect("a partition", 0)];
+    let found = at_last(&scenario(""), &outturn, &effects);
+    assert_eq!(
+        found,
+        Some((
+            "fault-without-effect",
+            "a partition changed nothing".to_owned()
+        ))
+    );
+    assert_eq!(at_last(&scenario(""), &outturn, &effects[..1]), None);
+    let idle = scenario("[expect]\nidle_faults = true\n");
+    assert_eq!(at_last(&idle, &outturn, &effects), None);
+    let wanted = scenario("[expect]\nshown_min = 1\n");
+    let missed = at_last(&wanted, &outturn, &effects[..1]);
+    assert_eq!(missed.map(|(rule, _)| rule), Some("expectation"));
 }

@@ -93,3 +93,54 @@ impl Burns {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOCK: UnixMillis = UnixMillis::new(1_800_000_000_000);
+
+    fn message(burn_ms: Option<u64>) -> InboxMessage {
+        InboxMessage {
+            id: "id".to_owned(),
+            from: "p0".to_owned(),
+            contact: true,
+            read: false,
+            received_ms: 1,
+            sent_ms: 1,
+            expires_ms: 2,
+            burn_ms,
+            text: None,
+            base64: None,
+            file_name: None,
+        }
+    }
+
+    #[test]
+    fn a_message_that_burns_otherwise_than_asked_is_told() {
+        for (asked, shown, is_told) in [
+            (Some(5), Some(5), false),
+            (None, None, false),
+            (Some(5), None, true),
+            (None, Some(5), true),
+            (Some(5), Some(6), true),
+        ] {
+            let mut burns = Burns::new(vec![asked]);
+            let told = burns.on_shown(1, 0, &message(shown));
+            assert_eq!(told.is_some(), is_told, "{asked:?} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_stays_after_its_time_is_told() {
+        let mut burns = Burns::new(vec![Some(5)]);
+        burns.on_shown(1, 0, &message(Some(5)));
+        burns.on_read(1, &["id".to_owned()], CLOCK);
+        let there = BTreeSet::from(["id".to_owned()]);
+        let latest = CLOCK.plus(5 + LINGER_MS);
+        assert_eq!(burns.on_inbox(1, &there, latest.minus(1)), None);
+        assert!(burns.on_inbox(1, &there, latest).is_some());
+        assert_eq!(burns.on_inbox(1, &BTreeSet::new(), CLOCK.plus(5)), None);
+        assert_eq!(burns.count(), 1);
+    }
+}

@@ -14,6 +14,9 @@ use crate::workload;
 
 use super::adversary::Witness;
 
+#[cfg(test)]
+mod tests;
+
 /// Two clocks and one way over the network apart, at most, in milliseconds: what ends so near to the end of the run
 /// may or may not arrive.
 const MARGIN_MS: u64 = 60_000;
@@ -244,11 +247,11 @@ impl Ledger {
         }
     }
 
-    /// Somebody was shown a message; returns the letter it is.
+    /// Somebody was shown a message, as written by `from`; returns the letter it is.
     pub(super) fn on_shown(
         &mut self,
         now: Instant,
-        person: usize,
+        (from, person): (Option<usize>, usize),
         clock: UnixMillis,
         message: InboxMessage,
     ) -> Option<usize> {
@@ -272,6 +275,11 @@ impl Ledger {
             let waited = back.filter(|back| letter.written.is_some_and(|at| at < **back));
             self.after_return_ms
                 .extend(waited.map(|back| now.0 - back.0));
+        }
+        let writer = letter.from;
+        if from != Some(writer) {
+            let what = format!("m{number} of p{writer} is shown as written by {from:?}");
+            self.violate(now, "true-sender", what);
         }
         if to != person {
             let what = format!("m{number} is for p{to} and is shown to p{person}");

@@ -33,7 +33,6 @@ pub(super) struct HastyStore<S> {
 /// `late-expiry`, `resurrection`.
 pub(super) struct FaultyStore<S> {
     store: S,
-    /// What was acked.
     acked: BTreeMap<(Address, ItemId), Option<Waiting>>,
     /// What the repair has brought back.
     risen: BTreeMap<(Address, ItemId), Waiting>,

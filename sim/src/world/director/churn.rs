@@ -3,13 +3,12 @@
 use restante_proto::limits::SECOND_MS;
 use restante_sim_population::{Habit, Stay};
 
+use super::faults::ARMED_WRITES_MAX;
 use super::{Director, Event, Party};
 use crate::clock::Instant;
 use crate::scenario::Ends;
 use crate::world::machine::Machine;
 
-/// Writes to a disk until the power is cut in the middle of them, at most.
-const ARMED_WRITES_MAX: u64 = 40;
 /// How long a node whose power is to be cut in the middle of a write has time to write, in milliseconds.
 const ARMED_MS: u64 = 5 * SECOND_MS;
 /// How often it is looked whether the power is cut, in milliseconds.

@@ -23,7 +23,7 @@ use self::network::Worse;
 /// How often it is looked whether the power is cut somewhere, in milliseconds.
 const WATCH_MS: u64 = 20;
 /// Writes to a disk until the power is cut in the middle of them, at most.
-const ARMED_WRITES_MAX: u64 = 40;
+pub(super) const ARMED_WRITES_MAX: u64 = 40;
 
 /// A machine of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -36,7 +36,9 @@ impl Director<'_> {
             } => {
                 let at = moment(self.base, at);
                 let shown = InboxMessage::clone(&message);
-                if let Some(letter) = self.ledger.on_shown(at, person, date, *message) {
+                let from = self.ids.iter().position(|info| info.id == message.from);
+                let seen = (from, person);
+                if let Some(letter) = self.ledger.on_shown(at, seen, date, *message) {
                     self.line(format_args!("p{person} is shown m{letter}"));
                     if self.is_far_off(person) {
                         self.ledger.excuse(letter);
