@@ -27,6 +27,8 @@ const SETTLE_MS: u64 = 30 * SECOND_MS;
 const SPREAD_MS: u64 = 30 * SECOND_MS;
 /// The first pause after a comparison that failed, in milliseconds; it doubles.
 const RETRY_MS: u64 = MINUTE_MS;
+/// How long a keeper that leaves waits while nobody takes anything from it, in milliseconds.
+const LEAVE_SILENCE_MS: u64 = 3 * SECOND_MS;
 /// Requests of others that are under way at once, at most.
 const SERVED_MAX: usize = 32;
 /// Operations in the store that are under way at once, at most.
@@ -74,7 +76,7 @@ pub enum Output {
     Import(Ticket, Vec<Replica>),
     /// Ask another keeper, and come back with [`Input::Answered`].
     Ask(Ticket, NodeId, RepairRequest),
-    /// All neighbours have taken what they should have, or cannot be reached.
+    /// All neighbours have taken what they should have, or cannot be reached, or leave as well.
     Left,
 }
 
@@ -104,7 +106,8 @@ pub struct Repair {
     served: BTreeMap<Ticket, CallId>,
     /// Partners that were told that this keeper leaves.
     told: BTreeMap<Ticket, NodeId>,
-    leaving: bool,
+    /// When the wait for those is given up, if this keeper leaves.
+    leaving: Option<MonoMillis>,
     seed: [u8; 32],
     drawn: u64,
     next_ticket: u64,
@@ -135,7 +138,7 @@ impl Repair {
             current: None,
             served: BTreeMap::new(),
             told: BTreeMap::new(),
-            leaving: false,
+            leaving: None,
             seed,
             drawn: 0,
             next_ticket: 0,
@@ -166,7 +169,10 @@ impl Repair {
                 return self.on_step(now, Some(step));
             }
             Input::Answered(ticket, answer) => return self.on_answered(now, ticket, answer),
-            Input::Leave => return self.leave(),
+            Input::Leave => return self.leave(now.mono),
+            Input::Timer if self.leaving.is_some_and(|due| due <= now.mono) => {
+                return self.give_up_waiting();
+            }
             Input::Timer => {
                 let change = self.neighbours.expire(now.mono);
                 self.on_change(now.mono, change, 0);
@@ -177,7 +183,10 @@ impl Repair {
 
     /// Returns when [`Input::Timer`] is due, if ever.
     pub fn next_timeout(&self) -> Option<MonoMillis> {
-        let is_free = self.current.is_none() && !self.leaving;
+        if self.leaving.is_some() {
+            return self.leaving.filter(|_| !self.told.is_empty());
+        }
+        let is_free = self.current.is_none();
         let due = self.partners.values().map(|partner| partner.due).min();
         let due = due.filter(|_| is_free);
         due.into_iter().chain(self.neighbours.next_expiry()).min()
@@ -226,7 +235,7 @@ impl Repair {
 
     /// Begins the next comparison, if one is due and none is under way.
     fn begin(&mut self, now: Now) -> Vec<Output> {
-        if self.current.is_some() || self.leaving {
+        if self.current.is_some() || self.leaving.is_some() {
             return Vec::new();
         }
         let leaver = self.leavers.pop_front();
@@ -320,12 +329,9 @@ impl Repair {
     }
 
     fn on_answered(&mut self, now: Now, ticket: Ticket, answer: Option<Bytes>) -> Vec<Output> {
-        if self.told.remove(&ticket).is_some() {
-            return if self.told.is_empty() {
-                vec![Output::Left]
-            } else {
-                Vec::new()
-            };
+        if let Some(partner) = self.told.remove(&ticket) {
+            self.hear_from(now.mono, &partner);
+            return self.left_if_done();
         }
         let Some(current) = self.current(ticket) else {
             return Vec::new();
@@ -358,6 +364,7 @@ impl Repair {
         if self.served.len() + self.leavers.len() >= SERVED_MAX {
             return refuse(Reason::Busy, 5 * SECOND_MS);
         }
+        self.hear_from(now.mono, &from);
         let (me, asker) = (self.neighbours.point(), Point::of_node(&from));
         match request {
             RepairRequest::Compare { terms, ranges } => {
@@ -378,6 +385,16 @@ impl Repair {
                     shared::is_business_of(&points, &asker, &Point::of_address(&key.address))
                 });
                 vec![Output::Store(self.serve(call), StoreOp::Export { keys })]
+            }
+            // Both leave: neither takes anything from the other, nor waits for it.
+            RepairRequest::Leave if self.leaving.is_some() => {
+                let is_waited_for = self.told.values().any(|node| *node == from);
+                self.told.retain(|_, node| *node != from);
+                let mut outputs = vec![Output::Respond(call, RepairResponse::Done)];
+                if is_waited_for {
+                    outputs.extend(self.left_if_done());
+                }
+                outputs
             }
             RepairRequest::Leave => {
                 let change = self.neighbours.on_leave(now.mono, from);
@@ -436,20 +453,45 @@ impl Repair {
         self.on_step(now, step)
     }
 
-    fn leave(&mut self) -> Vec<Output> {
-        self.leaving = true;
-        self.current = None;
+    fn leave(&mut self, now: MonoMillis) -> Vec<Output> {
+        self.leaving = Some(now.plus(LEAVE_SILENCE_MS));
+        let current = self.current.take().and_then(|current| current.call);
+        let waiting = self.leavers.drain(..).map(|(_, call)| call);
+        let mut outputs: Vec<Output> = current
+            .into_iter()
+            .chain(waiting)
+            .map(|call| Output::Respond(call, RepairResponse::Done))
+            .collect();
         let partners: Vec<NodeId> = self.partners.keys().copied().collect();
-        let mut outputs = Vec::new();
         for partner in partners {
             let ticket = self.ticket();
             self.told.insert(ticket, partner);
             outputs.push(Output::Ask(ticket, partner, RepairRequest::Leave));
         }
-        if outputs.is_empty() {
-            outputs.push(Output::Left);
-        }
+        outputs.extend(self.left_if_done());
         outputs
+    }
+
+    /// A partner that was told that this keeper leaves is at work.
+    fn hear_from(&mut self, now: MonoMillis, partner: &NodeId) {
+        if self.leaving.is_some() && self.told.values().any(|node| node == partner) {
+            self.leaving = Some(now.plus(LEAVE_SILENCE_MS));
+        }
+    }
+
+    fn give_up_waiting(&mut self) -> Vec<Output> {
+        if self.told.is_empty() {
+            return Vec::new();
+        }
+        self.told.clear();
+        self.left_if_done()
+    }
+
+    fn left_if_done(&self) -> Vec<Output> {
+        match self.told.is_empty() {
+            true => vec![Output::Left],
+            false => Vec::new(),
+        }
     }
 
     /// Returns the comparison under way if this is its ticket.

@@ -53,6 +53,8 @@ struct World {
     calls: Vec<(usize, keeper::Ticket)>,
     bytes: usize,
     left: Vec<usize>,
+    /// Whose requests never arrive, and are never answered.
+    silent: Vec<usize>,
 }
 
 fn office(number: usize) -> Office {
@@ -104,6 +106,7 @@ impl World {
             calls: Vec::new(),
             bytes: 0,
             left: Vec::new(),
+            silent: Vec::new(),
         };
         world.tell_neighbours();
         world.run(20 * MINUTE_MS);
@@ -221,6 +224,7 @@ impl World {
                     .iter()
                     .position(|office| office.node == to && office.up);
                 match to {
+                    Some(to) if self.silent.contains(&to) => {}
                     Some(to) => self.post.push_back(Post::Request(to, at, ticket, payload)),
                     None => self
                         .post

@@ -166,6 +166,34 @@ fn a_keeper_that_leaves_waits_until_others_have_what_it_had() {
 }
 
 #[test]
+fn a_keeper_that_leaves_waits_for_nobody_who_says_nothing() {
+    let mut world = World::new(8);
+    let _keys = placed(&mut world, 40);
+    world.silent = vec![0, 1, 2];
+    world.post.push_back(Post::Repair(5, Input::Leave));
+    world.deliver();
+    assert!(world.left.is_empty(), "three are still waited for");
+    world.run(2_999);
+    assert!(world.left.is_empty());
+    world.run(1);
+    assert_eq!(world.left, [5]);
+}
+
+#[test]
+fn keepers_that_leave_together_wait_for_no_other() {
+    let mut world = World::new(6);
+    let _keys = placed(&mut world, 40);
+    let before = world.copied();
+    for at in 0..6 {
+        world.post.push_back(Post::Repair(at, Input::Leave));
+    }
+    world.deliver();
+    world.left.sort_unstable();
+    assert_eq!(world.left, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(world.copied(), before);
+}
+
+#[test]
 fn two_keepers_find_a_small_difference_among_much() {
     let mut world = World::new(2);
     let count = 3_000;
