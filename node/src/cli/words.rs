@@ -7,7 +7,8 @@
 mod tests;
 
 use restante_interface::{
-    DeliveryState, Examined, Finding, Refusal, SendNote, SendResult, Stored, Verdict,
+    DeliveryState, EntryPoint, EntryPointState, Examined, Finding, Refusal, SendNote, SendResult,
+    Stored, Verdict,
 };
 use serde::Serialize;
 
@@ -62,7 +63,9 @@ fn refusal_message(refusal: &Refusal) -> String {
             format!("{waiting} messages are waiting to be delivered")
         }
         Refusal::ContactsFull { max } => format!("there are {max} contacts already"),
-        Refusal::Busy { max } => format!("{max} commands are talking to the node already"),
+        Refusal::Busy { max } => {
+            format!("{max} commands of this kind are talking to the node already")
+        }
         Refusal::NotStored { what } => format!("{} could not be stored for certain", stored(*what)),
         Refusal::NotRead { what } => format!("{} cannot be read from the disk", stored(*what)),
         Refusal::TimedOut => "it took too long".to_owned(),
@@ -213,6 +216,16 @@ fn detail(what: &Examined) -> (&'static str, String) {
         Examined::Network { peers, keepers } | Examined::ServerNetwork { peers, keepers } => {
             ("network", format!("{peers} peers, {keepers} known keepers"))
         }
+        Examined::EntryPoints { failed, of } => {
+            let said =
+                |entry: &EntryPoint| format!("{}: {}", entry.address, entry_point(entry.state));
+            let failed: Vec<String> = failed.iter().map(said).collect();
+            let count = failed.len();
+            (
+                "entries",
+                format!("{count} of {of} cannot be used: {}", failed.join("; ")),
+            )
+        }
         Examined::Card { published_ms: None } => {
             ("card", "not published yet in this run".to_owned())
         }
@@ -235,8 +248,27 @@ fn detail(what: &Examined) -> (&'static str, String) {
     }
 }
 
+/// Returns what is known of an entry point.
+pub(super) const fn entry_point(state: EntryPointState) -> &'static str {
+    match state {
+        EntryPointState::NotTried => "not tried yet",
+        EntryPointState::Reached => "reached",
+        EntryPointState::NameUnresolved => "its name does not resolve",
+        EntryPointState::OtherIdentity => "a node with another identity answers there",
+        EntryPointState::Refused => "nothing listens there",
+        EntryPointState::NoAnswer => "nobody answers there",
+        EntryPointState::Unreachable => "its network cannot be reached from here",
+        EntryPointState::NoHandshake => "what answers there is not a node of this kind",
+        EntryPointState::Unsupported => "there is no transport for such an address",
+    }
+}
+
 const fn fix(what: &Examined) -> &'static str {
     match what {
+        Examined::EntryPoints { .. } => {
+            "ask who runs them for their present addresses, and set `bootstrap`; see also this machine's connection \
+             and firewall"
+        }
         Examined::Network { .. } => {
             "set `bootstrap` to the address of a node that is running, and check the firewall"
         }

@@ -11,7 +11,7 @@ use restante_interface::{InboxPage, Refusal, Reply, Request, VERSION};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -23,8 +23,12 @@ use super::frame::{
 use super::{ControlCall, Pending};
 use crate::home::{HomeError, HomeLock};
 
-/// Commands served at the same time, at most; a further one is told to come back.
-pub const CONNECTION_COUNT_MAX: usize = 32;
+/// Commands of one kind served at the same time, at most; a further one is told to come back. Kinds have places of
+/// their own, so that any number of readers who wait keep nobody from sending, and nothing keeps out who looks or
+/// stops.
+pub const PLACES_EACH: usize = 32;
+/// Connections at the same time, at most, those that are turned away included.
+const CONNECTION_COUNT_MAX: usize = 5 * PLACES_EACH;
 /// How long a command may take to make its request, and to take a frame of the answer.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long calls under way may take to end once the node is ending.
@@ -77,7 +81,7 @@ impl ControlServer {
     ///
     /// Dropping the future ends every connection at once.
     pub async fn serve(self, calls: mpsc::Sender<ControlCall>, stop: watch::Sender<bool>) {
-        let places = Arc::new(Semaphore::new(CONNECTION_COUNT_MAX));
+        let places = Places::new();
         let mut connections = JoinSet::new();
         let mut stopped = stop.subscribe();
         loop {
@@ -99,21 +103,15 @@ impl ControlServer {
                 debug!("a command of another user was turned away");
                 continue;
             }
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                connections.spawn(turn_away(stream));
-                continue;
-            };
-            let (calls, stop) = (calls.clone(), stop.clone());
+            let (calls, stop, places) = (calls.clone(), stop.clone(), places.clone());
             connections.spawn(async move {
-                let _place = place;
-                match Connection::new(stream).serve(calls, stop).await {
+                match Connection::new(stream).serve(&places, calls, stop).await {
                     Ok(()) => {}
                     Err(error) => debug!(%error, "a command was not served to the end"),
                 }
             });
-            // Those turned away are bounded as well: the oldest must be gone before another one is
-            // taken in.
-            while connections.len() > 2 * CONNECTION_COUNT_MAX {
+            // The oldest must be gone before another one is taken in.
+            while connections.len() >= CONNECTION_COUNT_MAX {
                 connections.join_next().await;
             }
         }
@@ -126,6 +124,41 @@ impl Drop for ControlServer {
     fn drop(&mut self) {
         // A file left behind is replaced by the next node, and commands know it for stale.
         let _left = fs::remove_file(&self.path);
+    }
+}
+
+/// The places of each kind of command.
+#[derive(Clone)]
+struct Places {
+    /// Of those that wait for messages.
+    waiting: Arc<Semaphore>,
+    /// Of those that change or show what people have.
+    ordinary: Arc<Semaphore>,
+    /// Of those that look at the node itself.
+    looking: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new() -> Self {
+        let places = || Arc::new(Semaphore::new(PLACES_EACH));
+        Self {
+            waiting: places(),
+            ordinary: places(),
+            looking: places(),
+        }
+    }
+
+    /// Takes a place for a request; refused when all of its kind are taken.
+    fn take(&self, request: &Request) -> Result<OwnedSemaphorePermit, Refusal> {
+        let kind = match request {
+            Request::Inbox(inbox) if inbox.wait_ms > 0 => &self.waiting,
+            Request::Status | Request::Doctor | Request::Id | Request::Stop => &self.looking,
+            _ => &self.ordinary,
+        };
+        let max = PLACES_EACH as u32;
+        Arc::clone(kind)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::Busy { max })
     }
 }
 
@@ -143,6 +176,7 @@ impl Connection {
 
     async fn serve(
         mut self,
+        places: &Places,
         calls: mpsc::Sender<ControlCall>,
         stop: watch::Sender<bool>,
     ) -> Result<(), FrameError> {
@@ -153,6 +187,12 @@ impl Connection {
             Ok(Err(FrameError::Io(error))) => return Err(FrameError::Io(error)),
             Ok(Err(error)) => Err(malformed(&error)),
             Err(_late) => Err(Refusal::TimedOut),
+        };
+        let place = request.as_ref().map(|request| places.take(request));
+        let _place = match place {
+            Ok(Err(refusal)) => return self.put(&AnswerFrame::Refusal(refusal)).await,
+            Ok(Ok(place)) => Some(place),
+            Err(_) => None,
         };
         match request {
             Err(refusal) => self.put(&AnswerFrame::Refusal(refusal)).await,
@@ -221,15 +261,6 @@ fn is_own(stream: &UnixStream) -> bool {
     stream
         .peer_cred()
         .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
-}
-
-async fn turn_away(stream: UnixStream) {
-    let busy = Refusal::Busy {
-        max: CONNECTION_COUNT_MAX as u32,
-    };
-    let _gone = Connection::new(stream)
-        .put(&AnswerFrame::Refusal(busy))
-        .await;
 }
 
 /// Decodes the version first: a request of another version need not be one that this node knows.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{CallError, call};
 use super::frame::{ANSWER_BYTES_MAX, AnswerFrame, REQUEST_BYTES_MAX, RequestFrame};
-use super::server::{CONNECTION_COUNT_MAX, ControlServer};
+use super::server::{ControlServer, PLACES_EACH};
 use super::*;
 use crate::home::{Home, HomeError, HomeLock};
 
@@ -239,11 +239,11 @@ async fn one_command_too_many_is_turned_away_and_the_others_are_served() {
     let mut stage = Stage::new();
     let mut calling = Vec::new();
     let mut waiting = Vec::new();
-    for _ in 0..CONNECTION_COUNT_MAX {
+    for _ in 0..PLACES_EACH {
         calling.push(stage.call(Request::Status));
         waiting.push(stage.calls.recv().await.unwrap());
     }
-    let max = CONNECTION_COUNT_MAX as u32;
+    let max = PLACES_EACH as u32;
     let turned_away = refused(stage.call(Request::Status)).await;
     assert_eq!(turned_away, Refusal::Busy { max });
     for got in waiting {
@@ -252,6 +252,40 @@ async fn one_command_too_many_is_turned_away_and_the_others_are_served() {
     for call in calling {
         assert_eq!(call.await.unwrap().unwrap(), Reply::Done);
     }
+}
+
+#[tokio::test]
+async fn readers_who_wait_keep_nobody_out() {
+    let mut stage = Stage::new();
+    let wait = || {
+        Request::Inbox(InboxRequest {
+            wait_ms: 60_000,
+            ..InboxRequest::default()
+        })
+    };
+    let mut readers = Vec::new();
+    let mut reading = Vec::new();
+    for _ in 0..PLACES_EACH {
+        readers.push(stage.call(wait()));
+        reading.push(stage.calls.recv().await.unwrap());
+    }
+    let max = PLACES_EACH as u32;
+    assert_eq!(refused(stage.call(wait())).await, Refusal::Busy { max });
+    for request in [
+        Request::Status,
+        Request::Doctor,
+        Request::Id,
+        Request::Inbox(InboxRequest::default()),
+        Request::ContactList { after: None },
+    ] {
+        let calling = stage.call(request.clone());
+        let got = stage.calls.recv().await.unwrap();
+        assert_eq!(got.request, request);
+        got.answer.finish(Ok(Reply::Done));
+        assert_eq!(calling.await.unwrap().unwrap(), Reply::Done);
+    }
+    let stopping = stage.call(Request::Stop);
+    assert_eq!(stopping.await.unwrap().unwrap(), Reply::Done);
 }
 
 #[tokio::test]
@@ -328,6 +362,13 @@ async fn full_pages_of_short_things_fit_a_frame() {
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
         account_read_only: Some("the disk failed".into()),
+        entry_points: vec![
+            EntryPoint {
+                address: "/dns4/".repeat(100),
+                state: EntryPointState::NameUnresolved,
+            };
+            32
+        ],
         network_load: Default::default(),
         uptime_ms: u64::MAX,
     }));
