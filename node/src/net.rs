@@ -16,6 +16,7 @@ mod event;
 mod handle;
 mod item;
 pub mod limits;
+mod listen;
 mod paced;
 mod peer;
 mod reach;
@@ -29,7 +30,6 @@ pub mod transport;
 
 use std::sync::Arc;
 
-use libp2p::core::transport::ListenerId;
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
@@ -44,9 +44,10 @@ pub use item::{Kind, Via};
 pub use libp2p::Multiaddr;
 pub use libp2p::identity::Keypair;
 pub use limits::NetLimits;
+pub use listen::check_free;
 pub use peer::{node_of, peer_of};
 pub use restante_proto::routing::{Distance, distance};
-pub use status::{Count, Mode, NetStatus};
+pub use status::{Count, EntryFailure, EntryState, Mode, NetStatus};
 
 use behaviour::{Behaviour, Names};
 use boxed::Boxed;
@@ -98,15 +99,7 @@ impl Network {
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
         .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
-        for address in &config.listen {
-            let _listener: ListenerId =
-                swarm
-                    .listen_on(address.clone())
-                    .map_err(|source| SpawnError::Listen {
-                        address: address.clone(),
-                        source: Box::new(source),
-                    })?;
-        }
+        listen::listen(&mut swarm, &config.listen)?;
         let (commands, commands_end) = mpsc::channel(COMMANDS_MAX);
         let (events, events_end) = mpsc::channel(EVENTS_MAX);
         let parts = Parts {

@@ -10,13 +10,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::home::Home;
 use crate::keeper::store::RedbStore;
-use crate::net::{Network, SpawnError, transport};
+use crate::net::{Network, SpawnError, check_free, transport};
 use crate::worker::{Worker, WorkerEnded};
 
 pub mod assembly;
 mod control_loop;
 mod known;
 mod neighbours;
+mod node_key;
 pub mod person;
 mod router;
 pub mod server;
@@ -74,6 +75,7 @@ fn environment(home: &Home, stamps: Arc<dyn StampScheme>, keeper: Worker) -> Env
         stamps,
         peers: Arc::new(PeerFile(home.peers_file())),
         network: Box::new(|config, keypair| {
+            check_free(&config.listen)?;
             let transport = transport::real(keypair, &config.limits)?;
             Network::spawn(config, keypair, transport)
         }),

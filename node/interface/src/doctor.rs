@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::EntryPoint;
+
 /// The findings of a [`Request::Doctor`](crate::Request::Doctor).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorReport {
@@ -36,6 +38,13 @@ pub enum Examined {
         peers: u32,
         /// Keepers in the routing table.
         keepers: u32,
+    },
+    /// The entry points of the configuration, when some could not be used.
+    EntryPoints {
+        /// Those.
+        failed: Vec<EntryPoint>,
+        /// How many there are.
+        of: u32,
     },
     /// Publication of the account's card.
     Card {

@@ -49,8 +49,51 @@ pub struct StatusInfo {
     /// What its network layer holds in memory for others.
     #[serde(default)]
     pub network_load: NetworkLoad,
+    /// The entry points of its configuration.
+    #[serde(default)]
+    pub entry_points: Vec<EntryPoint>,
     /// How long it has been running.
     pub uptime_ms: u64,
+}
+
+/// An entry point, and how its last dial ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryPoint {
+    /// Its address, as it is configured.
+    pub address: String,
+    /// What is known of it.
+    pub state: EntryPointState,
+}
+
+/// How the last dial of an entry point ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryPointState {
+    /// It was not dialled yet.
+    NotTried,
+    /// It was reached.
+    Reached,
+    /// Its name has no address.
+    NameUnresolved,
+    /// Another node than the one that is named answers there.
+    OtherIdentity,
+    /// Nothing listens there.
+    Refused,
+    /// Nobody answers.
+    NoAnswer,
+    /// There is no way to its network.
+    Unreachable,
+    /// What answers there is no node.
+    NoHandshake,
+    /// There is no transport for such an address.
+    Unsupported,
+}
+
+impl EntryPointState {
+    /// Tells whether the entry point could not be used.
+    pub const fn is_failed(self) -> bool {
+        !matches!(self, Self::NotTried | Self::Reached)
+    }
 }
 
 /// What a node's network layer holds in memory for others.

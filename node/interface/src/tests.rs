@@ -112,7 +112,8 @@ fn replies() {
             r#""until_ms":3,"attempts":4,"next_try_ms":5}],"outbox_count":1,"#,
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
             r#""account_read_only":null,"#,
-            r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"uptime_ms":10}}"#,
+            r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
+            r#""entry_points":[{"address":"/e","state":"no_answer"}],"uptime_ms":10}}"#,
         ),
         Holdings { 0: HoldingsPage {
             items: vec![HoldingItem { address: text("00"), kind: text("card"), size_class: 8_192, expires_ms: 1 }],
@@ -179,6 +180,10 @@ fn what_a_node_examines() {
     contract!(Examined {
         Network { peers: 1, keepers: 2 } => r#"{"name":"network","peers":1,"keepers":2}"#,
         ServerNetwork { peers: 1, keepers: 2 } => r#"{"name":"server_network","peers":1,"keepers":2}"#,
+        EntryPoints {
+            failed: vec![EntryPoint { address: text("/e"), state: EntryPointState::OtherIdentity }],
+            of: 2,
+        } => r#"{"name":"entry_points","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
         Card { published_ms: Some(1) } => r#"{"name":"card","published_ms":1}"#,
         Mailboxes { watched: 2, subscribed: 1 } => r#"{"name":"mailboxes","watched":2,"subscribed":1}"#,
         Keeper { items: 1, stopped: None } => r#"{"name":"keeper","items":1,"stopped":null}"#,
@@ -195,6 +200,17 @@ fn names() {
         Stored {} => r#""stored""#,
         Delivered {} => r#""delivered""#,
         Expired {} => r#""expired""#,
+    });
+    contract!(EntryPointState {
+        NotTried {} => r#""not_tried""#,
+        Reached {} => r#""reached""#,
+        NameUnresolved {} => r#""name_unresolved""#,
+        OtherIdentity {} => r#""other_identity""#,
+        Refused {} => r#""refused""#,
+        NoAnswer {} => r#""no_answer""#,
+        Unreachable {} => r#""unreachable""#,
+        NoHandshake {} => r#""no_handshake""#,
+        Unsupported {} => r#""unsupported""#,
     });
     contract!(SendNote {
         NoKeeperYet {} => r#""no_keeper_yet""#,
@@ -333,6 +349,10 @@ fn status() -> StatusInfo {
             queued_bytes: 2,
             queued_bytes_max: 3,
         },
+        entry_points: vec![EntryPoint {
+            address: text("/e"),
+            state: EntryPointState::NoAnswer,
+        }],
         uptime_ms: 10,
     }
 }

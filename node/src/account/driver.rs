@@ -27,7 +27,8 @@ use crate::keeper::KeeperHandle;
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::person::Workers;
 use crate::node::status::{
-    holdings_page, keeper_finding, keeper_status, network_finding, network_status,
+    entry_points_finding, holdings_page, keeper_finding, keeper_status, network_finding,
+    network_status,
 };
 use crate::node::{ClientEvent, stopped};
 use crate::parts::part;
@@ -434,6 +435,7 @@ fn findings(status: &StatusInfo) -> DoctorReport {
         ),
         keeper_finding(status),
     ];
+    findings.extend(entry_points_finding(status));
     if let Some(stopped) = status.account_read_only.clone() {
         findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
     }

@@ -1,6 +1,28 @@
 //! What can go wrong, sorted by who is told.
 
+use std::error::Error;
+use std::io;
+
+use either::Either;
+
 use super::limits;
+
+/// Goes from an error to its causes, also through those that hide one: an `io::Error` passes over what it was made of.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| cause(*error))
+}
+
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    }
+    if let Some(either) = error.downcast_ref::<Either<io::Error, io::Error>>() {
+        return Some(either.as_ref().into_inner() as &(dyn Error + 'static));
+    }
+    error.source()
+}
 
 /// Why a request to another node got no answer.
 #[non_exhaustive]
@@ -60,10 +82,10 @@ pub enum SpawnError {
     #[error("cannot listen on {address}")]
     Listen {
         address: libp2p::Multiaddr,
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     #[error("cannot read the resolver configuration")]
-    Resolver(#[source] std::io::Error),
+    Resolver(#[source] io::Error),
     #[error("the node key cannot be used for Noise")]
     Noise(#[source] libp2p::noise::Error),
 }

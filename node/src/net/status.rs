@@ -15,6 +15,51 @@ pub enum Mode {
     Server,
 }
 
+/// How the last dial of an entry point ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryState {
+    /// It was not dialled yet.
+    NotTried,
+    /// It was reached.
+    Reached,
+    /// It was not.
+    Failed(EntryFailure),
+}
+
+/// Why an entry point could not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryFailure {
+    /// Its name has no address.
+    NameUnresolved,
+    /// Another node than the one that is named answers there.
+    OtherIdentity,
+    /// Nothing listens there.
+    Refused,
+    /// Nobody answers.
+    NoAnswer,
+    /// There is no way to its network.
+    Unreachable,
+    /// What answers there is no node.
+    NoHandshake,
+    /// There is no transport for such an address.
+    Unsupported,
+}
+
+impl EntryFailure {
+    /// Returns the reason in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NameUnresolved => "its name does not resolve",
+            Self::OtherIdentity => "a node with another identity answers there",
+            Self::Refused => "nothing listens there",
+            Self::NoAnswer => "nobody answers there",
+            Self::Unreachable => "its network cannot be reached from here",
+            Self::NoHandshake => "what answers there is not a node of this kind",
+            Self::Unsupported => "there is no transport for such an address",
+        }
+    }
+}
+
 /// A picture of the network layer at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetStatus {
@@ -31,6 +76,8 @@ pub struct NetStatus {
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach it.
     pub external: Vec<Multiaddr>,
+    /// The configured entry points.
+    pub entry_points: Vec<(Multiaddr, EntryState)>,
     /// Refusals and errors since the start, by reason; see [`Count`].
     pub counters: BTreeMap<&'static str, u64>,
 }

@@ -2,6 +2,7 @@
 //! nothing else.
 
 mod commands;
+mod entries;
 mod identified;
 mod join;
 mod lookups;
@@ -35,6 +36,7 @@ use super::peer::{node_of, peer_of};
 #[cfg(target_os = "linux")]
 use super::receive_buffers;
 use super::status::{Count, Counters, Mode};
+use entries::EntryPoints;
 use join::{Entry, Join};
 use lookups::{Answered, Lookups};
 use outlet::Outlet;
@@ -55,6 +57,7 @@ pub(super) struct Task {
     lookups: Lookups,
     endpoints: BTreeMap<ConnectionId, (PeerId, ConnectedPoint)>,
     join: Join,
+    entries: EntryPoints,
     refresh: Refresh,
     /// Wakes the task for the next of both.
     alarm: item::Alarm,
@@ -110,6 +113,7 @@ impl Task {
             lookups: Lookups::new(parts.node),
             endpoints: BTreeMap::new(),
             join,
+            entries: EntryPoints::new(&config.bootstrap),
             refresh: Refresh::default(),
             alarm: item::Alarm::default(),
             alone: true,
@@ -275,6 +279,7 @@ impl Task {
             } => {
                 if let ConnectedPoint::Dialer { address, .. } = &endpoint {
                     self.join.reached(address, peer_id);
+                    self.entries.on_reached(address);
                 }
                 self.make_room(endpoint.is_dialer());
                 self.endpoints.insert(connection_id, (peer_id, endpoint));
@@ -293,12 +298,11 @@ impl Task {
                     self.outlet.tell_of(&peer_id, NetEvent::Disconnected);
                 }
             }
-            SwarmEvent::OutgoingConnectionError {
-                peer_id: Some(peer),
-                error,
-                ..
-            } => {
-                self.on_dial_failed(&peer, &error);
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
+                self.entries.on_failed(Instant::now(), &error);
+                if let Some(peer) = peer_id {
+                    self.on_dial_failed(&peer, &error);
+                }
             }
             _ => {}
         }

@@ -4,7 +4,8 @@ use restante_interface::{DoctorReport, Refusal, Reply, Request, StatusInfo};
 use tokio::sync::{mpsc, watch};
 
 use super::status::{
-    holdings_page, keeper_finding, keeper_status, network_status, server_network_finding,
+    entry_points_finding, holdings_page, keeper_finding, keeper_status, network_status,
+    server_network_finding,
 };
 use super::stopped;
 use crate::clock::Clock;
@@ -71,7 +72,7 @@ async fn status(
 }
 
 fn examine(status: &StatusInfo) -> DoctorReport {
-    DoctorReport {
-        findings: vec![server_network_finding(status), keeper_finding(status)],
-    }
+    let mut findings = vec![server_network_finding(status), keeper_finding(status)];
+    findings.extend(entry_points_finding(status));
+    DoctorReport { findings }
 }

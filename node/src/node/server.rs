@@ -1,19 +1,14 @@
 //! A community server: a node without a person.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
-use rand::Rng as _;
 use restante_proto::keys::SecretKey;
 use restante_proto::stamp::Equihash;
 use tokio::sync::{mpsc, watch};
 use tracing::info;
-use zeroize::Zeroizing;
 
 use super::assembly::{Environment, Running};
+use super::node_key::read_key;
 use super::{NodeError, control_loop, environment, open_store, worker};
 use crate::config::Config;
 use crate::control::ControlCall;
@@ -21,37 +16,7 @@ use crate::home::Home;
 use crate::keeper::store::KeeperStore;
 use crate::net::NetLimits;
 
-/// Makes the key of a community server, which has no pass phrase: whoever has the file is the server.
-///
-/// # Errors
-///
-/// [`NodeError::NodeKey`] when the file cannot be written.
-pub fn create_key(path: &Path) -> Result<(), NodeError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    rand::rng().fill_bytes(&mut *seed);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(&*seed).and_then(|()| file.sync_all()));
-    written.map_err(|error| key_error(path, &error.to_string()))
-}
-
-fn read_key(path: &Path) -> Result<SecretKey, NodeError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    let mut file = fs::File::open(path).map_err(|error| key_error(path, &error.to_string()))?;
-    file.read_exact(&mut *seed)
-        .map_err(|_| key_error(path, "it is not 32 bytes long"))?;
-    Ok(SecretKey::from_seed(&seed))
-}
-
-fn key_error(path: &Path, why: &str) -> NodeError {
-    NodeError::NodeKey {
-        path: path.display().to_string(),
-        why: why.to_owned(),
-    }
-}
+pub use super::node_key::create_key;
 
 /// Runs the server of a home until `stop` holds `true`.
 ///

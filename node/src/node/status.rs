@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    Examined, Finding, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage, KeeperLoad,
-    KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal, RepairStatus, StatusInfo, Stored,
-    Verdict,
+    EntryPoint, EntryPointState, Examined, Finding, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
+    HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal,
+    RepairStatus, StatusInfo, Stored, Verdict,
 };
 use restante_proto::keeper::{Counters, Holding, HoldingKey};
 use restante_proto::request::Reason;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
-use crate::net::{Mode, Multiaddr, NetHandle, peer_of};
+use crate::net::{EntryFailure, EntryState, Mode, Multiaddr, NetHandle, peer_of};
 
 /// Returns a status that holds what the network knows, and defaults for everything else.
 pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo {
@@ -52,7 +52,29 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
             queued_bytes: net.queued_bytes as u64,
             queued_bytes_max: net.queued_bytes_max as u64,
         }),
+        entry_points: now.map_or_else(Vec::new, |net| {
+            net.entry_points.iter().map(entry_point).collect()
+        }),
         uptime_ms: 0,
+    }
+}
+
+fn entry_point((address, state): &(Multiaddr, EntryState)) -> EntryPoint {
+    EntryPoint {
+        address: address.to_string(),
+        state: match state {
+            EntryState::NotTried => EntryPointState::NotTried,
+            EntryState::Reached => EntryPointState::Reached,
+            EntryState::Failed(why) => match why {
+                EntryFailure::NameUnresolved => EntryPointState::NameUnresolved,
+                EntryFailure::OtherIdentity => EntryPointState::OtherIdentity,
+                EntryFailure::Refused => EntryPointState::Refused,
+                EntryFailure::NoAnswer => EntryPointState::NoAnswer,
+                EntryFailure::Unreachable => EntryPointState::Unreachable,
+                EntryFailure::NoHandshake => EntryPointState::NoHandshake,
+                EntryFailure::Unsupported => EntryPointState::Unsupported,
+            },
+        },
     }
 }
 
@@ -136,6 +158,24 @@ pub(crate) fn server_network_finding(status: &StatusInfo) -> Finding {
         },
         what: Examined::ServerNetwork { peers, keepers },
     }
+}
+
+/// Examines the entry points; nothing to tell when all that were tried were reached.
+pub(crate) fn entry_points_finding(status: &StatusInfo) -> Option<Finding> {
+    let failed = status.entry_points.iter();
+    let failed = failed.filter(|entry| entry.state.is_failed());
+    let failed: Vec<EntryPoint> = failed.cloned().collect();
+    (!failed.is_empty()).then(|| Finding {
+        verdict: if status.routing_table == 0 {
+            Verdict::Fail
+        } else {
+            Verdict::Warn
+        },
+        what: Examined::EntryPoints {
+            failed,
+            of: count(status.entry_points.len()),
+        },
+    })
 }
 
 /// Examines the keeper.

@@ -90,6 +90,7 @@ impl Task {
                 addresses
             },
             external: self.swarm.external_addresses().cloned().collect(),
+            entry_points: self.entries.states(),
             counters: self.counters.read(),
         }
     }

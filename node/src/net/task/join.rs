@@ -22,6 +22,17 @@ pub(super) struct Entry {
     fixed: bool,
 }
 
+impl Entry {
+    /// Adds addresses, those that it has excepted.
+    fn add(&mut self, addresses: Vec<Multiaddr>) {
+        for address in addresses {
+            if !self.addresses.contains(&address) {
+                self.addresses.push(address);
+            }
+        }
+    }
+}
+
 /// Decides when the entry points are dialled: at once when no node is known, then after pauses that
 /// double.
 #[derive(Debug)]
@@ -38,24 +49,34 @@ pub(super) struct Join {
 
 impl Join {
     pub(super) fn new(bootstrap: &[Multiaddr], known: Vec<(PeerId, Vec<Multiaddr>)>) -> Self {
-        let entry = |address: &Multiaddr| {
+        let mut entries: Vec<Entry> = Vec::new();
+        for address in bootstrap {
             let peer = match address.iter().last() {
                 Some(Protocol::P2p(peer)) => Some(peer),
                 _ => None,
             };
-            Entry {
-                peer,
-                addresses: vec![bare(address.clone())],
-                fixed: peer.is_some(),
+            let same = entries
+                .iter_mut()
+                .find(|entry| peer.is_some() && entry.peer == peer);
+            let address = bare(address.clone());
+            match same {
+                // All addresses of a peer are tried with one dial: with two, one would go first for ever.
+                Some(entry) => entry.addresses.push(address),
+                None => entries.push(Entry {
+                    peer,
+                    addresses: vec![address],
+                    fixed: peer.is_some(),
+                }),
             }
-        };
+        }
+        entries.truncate(JOIN_ENTRIES_MAX);
         let remembered = |(peer, addresses)| Entry {
             peer: Some(peer),
             addresses,
             fixed: true,
         };
         Self {
-            entries: bootstrap.iter().take(JOIN_ENTRIES_MAX).map(entry).collect(),
+            entries,
             known: known.into_iter().map(remembered).collect(),
             next_entry: 0,
             next_known: 0,
@@ -103,8 +124,16 @@ impl Join {
             true => (JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX),
             false => (JOIN_REVIEW_MAX, JOIN_REVIEW_MAX),
         };
-        let mut targets = in_turn(&self.entries, &mut self.next_entry, entries);
-        targets.extend(in_turn(&self.known, &mut self.next_known, known));
+        let picked = in_turn(&self.entries, &mut self.next_entry, entries);
+        let remembered = in_turn(&self.known, &mut self.next_known, known);
+        let mut targets: Vec<Entry> = Vec::new();
+        for entry in picked.into_iter().chain(remembered) {
+            let same = |target: &&mut Entry| target.peer.is_some() && target.peer == entry.peer;
+            match targets.iter_mut().find(same) {
+                Some(target) => target.add(entry.addresses),
+                None => targets.push(entry),
+            }
+        }
         targets
     }
 

@@ -92,6 +92,23 @@ fn names_of_entry_points_are_learned_and_those_configured_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_addresses_of_a_peer_are_dialled_together() {
+    let named = peer();
+    let (quic, tcp) = (at("/ip4/9.9.9.9/udp/1/quic-v1"), at("/ip4/9.9.9.9/tcp/1"));
+    let other = at("/ip6/2606::9/tcp/1");
+    let entries = [
+        quic.clone().with_p2p(named).unwrap(),
+        at("/ip4/8.8.8.8/tcp/1"),
+        tcp.clone().with_p2p(named).unwrap(),
+    ];
+    let mut join = Join::new(&entries, vec![(named, vec![tcp.clone(), other.clone()])]);
+    let targets = join.due(Instant::now(), true, 1.0);
+    assert_eq!(targets.len(), 2);
+    assert_eq!(targets[0].peer, Some(named));
+    assert_eq!(targets[0].addresses, [quic, tcp, other]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn known_nodes_take_turns() {
     let known = (0..20)
         .map(|_| (peer(), vec![at("/ip4/9.9.9.9/tcp/1")]))

@@ -1,0 +1,116 @@
+//! Listening at what there is, and nowhere where another program listens.
+
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, TcpListener};
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{NetworkBehaviour, Swarm};
+use tracing::warn;
+
+use super::error::{SpawnError, causes};
+
+/// Listens at the addresses that this machine has; one of several that it has not is passed over.
+///
+/// # Errors
+///
+/// [`SpawnError::Listen`] when an address is taken or forbidden, or when there is none of them.
+pub(super) fn listen<B: NetworkBehaviour>(
+    swarm: &mut Swarm<B>,
+    addresses: &[Multiaddr],
+) -> Result<(), SpawnError> {
+    let mut missing = None;
+    let mut is_listening = false;
+    for address in addresses {
+        match swarm.listen_on(address.clone()) {
+            Ok(_listener) => is_listening = true,
+            Err(error) => {
+                let is_missing = is_missing(&error);
+                let refused = SpawnError::Listen {
+                    address: address.clone(),
+                    source: Box::new(error),
+                };
+                if !is_missing {
+                    return Err(refused);
+                }
+                warn!(%address, "this machine has no such address; the node listens at its others");
+                missing = Some(refused);
+            }
+        }
+    }
+    match missing {
+        Some(refused) if !is_listening => Err(refused),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses TCP ports that another program listens at: the transport shares ports with whoever shares them too, and half
+/// of the peers would end at the other one.
+///
+/// # Errors
+///
+/// [`SpawnError::Listen`] names the first such address.
+pub fn check_free(addresses: &[Multiaddr]) -> Result<(), SpawnError> {
+    for address in addresses {
+        let mut parts = address.iter();
+        let ip = match parts.next() {
+            Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
+            Some(Protocol::Ip6(ip)) => IpAddr::from(ip),
+            _ => continue,
+        };
+        let Some(Protocol::Tcp(port)) = parts.next().filter(|tcp| *tcp != Protocol::Tcp(0)) else {
+            continue;
+        };
+        match TcpListener::bind((ip, port)) {
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                return Err(SpawnError::Listen {
+                    address: address.clone(),
+                    source: Box::new(source),
+                });
+            }
+            // Whatever else is wrong is told when it is listened at.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether the machine has no such address, or no address of its family.
+fn is_missing(error: &(dyn Error + 'static)) -> bool {
+    let no_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| {
+            error.kind() == io::ErrorKind::AddrNotAvailable
+                || error.raw_os_error() == Some(no_family)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_at_which_another_program_listens_is_not_free() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = other.local_addr().unwrap().port();
+        let taken: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap();
+        let any: Multiaddr = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
+        let quic: Multiaddr = format!("/ip4/127.0.0.1/udp/{port}/quic-v1")
+            .parse()
+            .unwrap();
+        let refused = check_free(&[any.clone(), quic.clone(), taken.clone()]).unwrap_err();
+        assert!(matches!(refused, SpawnError::Listen { address, .. } if address == taken));
+        drop(other);
+        check_free(&[any, quic, taken]).unwrap();
+    }
+
+    #[test]
+    fn a_missing_address_is_told_from_one_that_is_taken() {
+        let nested = |kind| io::Error::other(io::Error::from(kind));
+        assert!(is_missing(&nested(io::ErrorKind::AddrNotAvailable)));
+        assert!(!is_missing(&nested(io::ErrorKind::AddrInUse)));
+        assert!(!is_missing(&nested(io::ErrorKind::PermissionDenied)));
+    }
+}
