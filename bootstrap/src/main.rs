@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use restante::cli::args::RunArgs;
+use restante::cli::detach::detach;
 use restante::cli::host::{host, runtime, start_logging};
 use restante::cli::{Exit, Failure};
 use restante::config::{Config, Loaded};
@@ -80,6 +81,12 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
     if args.print_config || args.check {
         return show(&loaded, args.print_config);
     }
+    if args.detach {
+        let home = open_or_create(&path)?;
+        drop(home.lock()?);
+        let process = detach(&home, None)?;
+        return say(&format!("the server runs as process {process}\n"));
+    }
     start_logging(&loaded)?;
     let home = open_or_create(&path)?;
     let lock = home.lock()?;
@@ -96,6 +103,10 @@ fn show(loaded: &Loaded, all: bool) -> Result<(), Failure> {
     } else {
         "the configuration is valid\n".to_owned()
     };
+    say(&text)
+}
+
+fn say(text: &str) -> Result<(), Failure> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(
             format!("cannot write to standard output: {error}"),

@@ -62,43 +62,6 @@ pub enum HomeError {
     },
 }
 
-impl HomeError {
-    /// Returns what to do next, in one line.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Missing(path) => format!(
-                "make one with `restante --home {} init --handle NAME`",
-                path.display()
-            ),
-            Self::Exists(path) => format!(
-                "start it with `restante --home {} run`, or choose another folder",
-                path.display()
-            ),
-            Self::Occupied(_) | Self::SocketPath(_) => "choose another folder with --home".into(),
-            Self::InUse { path, .. } => format!(
-                "use it as it is, or stop it first with `restante --home {} stop`",
-                path.display()
-            ),
-            Self::OtherKind { path, found } => format!(
-                "start it with `{} --home {} run`, or choose another folder",
-                found.program(),
-                path.display()
-            ),
-            Self::Open { path, .. } => format!("run `chmod 700 {}`", path.display()),
-            Self::Nowhere => "name it with --home or RESTANTE_HOME".into(),
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "make room on the disk and try again".into()
-                }
-                io::ErrorKind::PermissionDenied => {
-                    "check who owns it and choose a folder of your own".into()
-                }
-                _ => "check the path and the disk".into(),
-            },
-        }
-    }
-}
-
 /// Whose a home is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HomeKind {
@@ -116,7 +79,8 @@ impl HomeKind {
         }
     }
 
-    const fn program(self) -> &'static str {
+    /// Returns the name of the program that runs it.
+    pub const fn program(self) -> &'static str {
         match self {
             Self::Person => "restante",
             Self::Community => "restante-bootstrap",

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 #[cfg(test)]
@@ -32,28 +33,16 @@ pub enum PassphraseError {
     Empty,
     #[error("the pass phrase is longer than {PASSPHRASE_BYTES_MAX} bytes")]
     TooLong,
+    #[error("the pass phrase has a control character in it")]
+    Control,
     #[error("the two pass phrases differ")]
     Differ,
     #[error("no pass phrase was given and there is no terminal to ask at")]
     NoTerminal,
+    #[error("no pass phrase was given, and a program in the background cannot ask for it")]
+    Background,
     #[error("cannot read the pass phrase from the terminal")]
     Terminal(#[source] io::Error),
-}
-
-impl PassphraseError {
-    /// Returns what to do next, in one line.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Open { path, .. } => format!("run `chmod 600 {}`", path.display()),
-            Self::Differ => "try again".into(),
-            Self::File { .. } | Self::Empty | Self::TooLong => {
-                "give one line of text, at most 1024 bytes".into()
-            }
-            Self::NoTerminal | Self::Terminal(_) => {
-                "use --passphrase-file FILE or set RESTANTE_PASSPHRASE".into()
-            }
-        }
-    }
 }
 
 /// Whether a pass phrase is chosen or only asked for.
@@ -66,18 +55,31 @@ pub enum Purpose {
 }
 
 impl Passphrase {
-    /// Wraps a pass phrase.
+    /// Prepares a pass phrase, so that it is the same whatever keyboard and system it was typed at: as the OpaqueString
+    /// profile of RFC 8265 if it is UTF-8 (every space is U+0020, NFC, no control characters), else as it is.
     ///
     /// # Errors
     ///
-    /// [`PassphraseError::Empty`] or [`PassphraseError::TooLong`].
+    /// [`PassphraseError::Empty`], [`PassphraseError::TooLong`] or [`PassphraseError::Control`].
     pub fn new(bytes: Vec<u8>) -> Result<Self, PassphraseError> {
         let bytes = Zeroizing::new(bytes);
-        match bytes.len() {
+        if bytes.len() > PASSPHRASE_BYTES_MAX {
+            return Err(PassphraseError::TooLong);
+        }
+        let prepared = match str::from_utf8(&bytes) {
+            Ok(text) => prepare(text)?,
+            Err(_) => bytes,
+        };
+        match prepared.len() {
             0 => Err(PassphraseError::Empty),
             length if length > PASSPHRASE_BYTES_MAX => Err(PassphraseError::TooLong),
-            _ => Ok(Self(bytes)),
+            _ => Ok(Self(prepared)),
         }
+    }
+
+    /// Tells whether [`Self::obtain`] asks at the terminal.
+    pub fn is_asked_for(file: Option<&Path>) -> bool {
+        file.is_none() && std::env::var_os(VARIABLE).is_none()
     }
 
     /// Gets the pass phrase from `file` if there is one, else from the environment, else from the
@@ -131,6 +133,14 @@ impl Passphrase {
         Self::new(std::mem::take(&mut *bytes))
     }
 
+    /// Returns its length in characters, for a warning about short ones; in bytes if it is not text.
+    pub fn chars(&self) -> usize {
+        match str::from_utf8(&self.0) {
+            Ok(text) => text.chars().count(),
+            Err(_) => self.0.len(),
+        }
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -138,6 +148,10 @@ impl Passphrase {
     fn from_terminal(purpose: Purpose) -> Result<Self, PassphraseError> {
         if !io::stdin().is_terminal() {
             return Err(PassphraseError::NoTerminal);
+        }
+        // Else what is typed goes to the shell, and into its history.
+        if !is_in_foreground() {
+            return Err(PassphraseError::Background);
         }
         let ask = |prompt: &str| {
             rpassword::prompt_password(prompt)
@@ -150,6 +164,29 @@ impl Passphrase {
         }
         Self::new(first.as_bytes().to_vec())
     }
+}
+
+/// Tells whether what is typed at the terminal comes to this process.
+fn is_in_foreground() -> bool {
+    let foreground = rustix::termios::tcgetpgrp(io::stdin());
+    // A terminal that belongs to no session, or to another, knows no foreground.
+    foreground.is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+fn prepare(text: &str) -> Result<Zeroizing<Vec<u8>>, PassphraseError> {
+    if text.chars().any(char::is_control) {
+        return Err(PassphraseError::Control);
+    }
+    let spaced = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c });
+    // Room for the longest that NFC makes of it (UAX 15, 9), so that growing leaves no copies behind.
+    let mut prepared = Zeroizing::new(Vec::with_capacity(3 * text.len()));
+    for c in spaced.nfc() {
+        let mut bytes = [0; 4];
+        prepared.extend_from_slice(c.encode_utf8(&mut bytes).as_bytes());
+    }
+    Ok(prepared)
 }
 
 impl std::fmt::Debug for Passphrase {

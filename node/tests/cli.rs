@@ -8,9 +8,10 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 const BOB: &str = "bob.7kq2-m9xw-3fhd";
 
@@ -148,6 +149,11 @@ fn what_cannot_be_sent_is_refused_before_the_node_is_asked() {
     );
     refused(&mut send(&[BOB, "hello", "--burn", "0s"]), 2, &["--burn"]);
     refused(
+        &mut send(&[BOB, "hello", "--ttl", "6d", "--burn", "40d"]),
+        2,
+        &["--burn of 40 d is longer than the message lives (6 d)"],
+    );
+    refused(
         &mut send(&[BOB, &"x".repeat(61_441)]),
         2,
         &["longer than 61440 bytes (60 KiB)"],
@@ -201,7 +207,7 @@ fn standard_input_arrives_byte_for_byte() {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(&body).unwrap();
-    let (mut stream, _) = listener.accept().unwrap();
+    let mut stream = accept(&listener);
     let request = read_frame(&mut stream);
     let send = &request["request"]["send"];
     assert_eq!(send["to"], BOB);
@@ -238,7 +244,7 @@ fn messages_are_marked_read_only_once_they_went_out() {
             command.stdout(Stdio::piped());
         }
         let child = command.spawn().unwrap();
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut stream = accept(&listener);
         assert!(read_frame(&mut stream)["request"].get("inbox").is_some());
         let page = format!("{{\"messages\":[{message}],\"more\":false}}");
         write_frame(&mut stream, &format!("{{\"reply\":{{\"inbox\":{page}}}}}"));
@@ -248,19 +254,100 @@ fn messages_are_marked_read_only_once_they_went_out() {
             listener.set_nonblocking(true).unwrap();
             assert!(listener.accept().is_err(), "marked read without being seen");
         } else {
-            let (mut stream, _) = listener.accept().unwrap();
-            let read = read_frame(&mut stream);
-            assert_eq!(
-                read["request"]["mark_read"]["ids"],
-                serde_json::json!(["m1"])
-            );
-            write_frame(&mut stream, "{\"reply\":\"done\"}");
-            assert_eq!(
-                done(&child.wait_with_output().unwrap()),
-                format!("{message}\n")
-            );
+            let reading = std::thread::spawn(|| child.wait_with_output().unwrap());
+            marks_read(&listener, &["m1"]);
+            assert_eq!(done(&reading.join().unwrap()), format!("{message}\n"));
         }
     }
+}
+
+/// Takes the next command's connection, which must come soon.
+fn accept(listener: &UnixListener) -> UnixStream {
+    listener.set_nonblocking(true).unwrap();
+    for _ in 0..1_000 {
+        if let Ok((stream, _)) = listener.accept() {
+            stream.set_nonblocking(false).unwrap();
+            return stream;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the command does not ask");
+}
+
+/// Expects messages to be marked read, and says that they are.
+fn marks_read(listener: &UnixListener, ids: &[&str]) {
+    let mut stream = accept(listener);
+    let read = read_frame(&mut stream);
+    assert_eq!(
+        read["request"]["mark_read"]["ids"],
+        serde_json::json!(ids),
+        "{read}"
+    );
+    write_frame(&mut stream, "{\"reply\":\"done\"}");
+}
+
+/// Answers a request for messages with these.
+fn hands_out(listener: &UnixListener, ids: &[&str]) {
+    let message = |id: &&str| {
+        format!(
+            "{{\"id\":\"{id}\",\"from\":\"bob.7kq2-m9xw-3fhd\",\"contact\":true,\"read\":false,\
+             \"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\"text\":\"{id}\",\
+             \"base64\":null,\"file_name\":null}}"
+        )
+    };
+    let messages: Vec<String> = ids.iter().map(message).collect();
+    let mut stream = accept(listener);
+    assert!(read_frame(&mut stream)["request"].get("inbox").is_some());
+    let page = format!("{{\"messages\":[{}],\"more\":false}}", messages.join(","));
+    write_frame(&mut stream, &format!("{{\"reply\":{{\"inbox\":{page}}}}}"));
+}
+
+#[test]
+fn what_a_reader_leaves_stays_unread() {
+    for json in [false, true] {
+        let home = Home::new();
+        let listener = UnixListener::bind(home.path.join("control.sock")).unwrap();
+        let mut command = restante(&home.path);
+        command.arg("inbox").args(json.then_some("--json"));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = child.stdout.take().unwrap();
+        hands_out(&listener, &["m1", "m2", "m3"]);
+        // As `head -1` does: the first line, and away.
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let mut bytes = [0; 4_096];
+            let count = reader.read(&mut bytes).unwrap();
+            assert!(count > 0);
+            line.extend_from_slice(&bytes[..count]);
+        }
+        drop(reader);
+        marks_read(&listener, &["m1"]);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn who_peeks_marks_nothing_and_acks_what_was_dealt_with() {
+    let home = Home::new();
+    let listener = UnixListener::bind(home.path.join("control.sock")).unwrap();
+    let mut peek = restante(&home.path);
+    peek.args(["inbox", "--peek", "--json"])
+        .stdout(Stdio::piped());
+    let child = peek.spawn().unwrap();
+    let reading = std::thread::spawn(|| child.wait_with_output().unwrap());
+    hands_out(&listener, &["m1", "m2"]);
+    assert_eq!(done(&reading.join().unwrap()).lines().count(), 2);
+    let mut ack = restante(&home.path);
+    ack.args(["inbox", "--ack", "m1", "m2"])
+        .stdout(Stdio::piped());
+    let child = ack.spawn().unwrap();
+    marks_read(&listener, &["m1", "m2"]);
+    assert_eq!(done(&child.wait_with_output().unwrap()), "");
+    let both = restante(&home.path)
+        .args(["inbox", "--peek", "--ack", "m1"])
+        .output();
+    assert_eq!(both.unwrap().status.code(), Some(2));
 }
 
 #[test]

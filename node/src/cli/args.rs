@@ -52,7 +52,8 @@ pub enum Command {
     Init(InitArgs),
     /// Runs the node in the foreground; the other commands talk to it.
     #[command(after_help = "Example:\n  \
-        restante run --bootstrap /dns4/entry.example.org/udp/4717/quic-v1/p2p/12D3Koo...\n\n\
+        restante run --bootstrap /dns4/entry.example.org/udp/4717/quic-v1/p2p/12D3Koo...\n  \
+        restante run --detach           # asks for the pass phrase, and goes to the background\n\n\
         A setting comes from its flag, else RESTANTE_<NAME>, else config.toml in the home\n\
         folder, else its default.")]
     Run(RunArgs),
@@ -70,7 +71,10 @@ pub enum Command {
     Send(SendArgs),
     /// Prints unread messages and marks them read.
     #[command(after_help = "Example:\n  \
-        restante inbox --wait 60\n\n\
+        restante inbox --wait 60\n  \
+        restante inbox --peek --json\n  \
+        restante inbox --ack 2f2db175a80011223344556677889900\n\n\
+        A message is marked once it was taken from the output: what `head` leaves stays unread.\n\
         With --json, one object a line: id, from, contact, read, received_ms, sent_ms,\n\
         expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
         file_name. Times are milliseconds since 1970 UTC.")]
@@ -82,8 +86,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
-        outbox_count, mailboxes, unread, card_published_ms, account_read_only,\n\
-        uptime_ms.")]
+        outbox_count, mailboxes, unread, card_published_ms, account_read_only, network_load,\n\
+        entry_points, uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \
@@ -140,6 +144,9 @@ pub struct RunArgs {
     /// Check the settings, and end.
     #[arg(long)]
     pub check: bool,
+    /// Go on in the background once the node runs; its log goes to node.log in the home folder.
+    #[arg(long, conflicts_with_all = ["print_config", "check"])]
+    pub detach: bool,
     /// Settings that win over all others.
     #[command(flatten)]
     pub settings: Settings,
@@ -187,7 +194,7 @@ pub struct SendArgs {
 }
 
 /// Arguments of `inbox`.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct InboxArgs {
     /// If there is nothing, wait up to this many seconds for a message.
     #[arg(long, value_name = "SECS")]
@@ -195,6 +202,12 @@ pub struct InboxArgs {
     /// Print the messages read before as well.
     #[arg(long)]
     pub all: bool,
+    /// Leave the messages unread: nothing burns.
+    #[arg(long)]
+    pub peek: bool,
+    /// Mark these messages read, by the ids that --json shows, and print nothing.
+    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with_all = ["wait", "all", "peek"])]
+    pub ack: Vec<String>,
     /// Print JSON, one object a line.
     #[arg(long)]
     pub json: bool,

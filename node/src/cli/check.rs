@@ -10,7 +10,7 @@ use restante_proto::person::PersonId;
 
 use super::Failure;
 use crate::config;
-use crate::config::units::{approximate_size_bytes, parse_duration_ms};
+use crate::config::units::{approximate_duration_ms, approximate_size_bytes, parse_duration_ms};
 
 /// What a link to a person begins with.
 const LINK_PREFIX: &str = "restante:";
@@ -53,6 +53,21 @@ pub(super) fn burn_ms(text: &str) -> Result<u64, Failure> {
         )),
         Ok(ms) => Ok(ms),
         Err(error) => Err(Failure::usage(format!("--burn {error}"), hint)),
+    }
+}
+
+/// Refuses a time to burn that is longer than the message lives: it would never burn.
+pub(super) fn burns_in_time(burn_ms: Option<u64>, ttl_ms: u64) -> Result<(), Failure> {
+    match burn_ms {
+        Some(burn_ms) if burn_ms > ttl_ms => Err(Failure::usage(
+            format!(
+                "--burn of {} is longer than the message lives ({})",
+                approximate_duration_ms(burn_ms),
+                approximate_duration_ms(ttl_ms)
+            ),
+            "shorten it, or give a longer --ttl",
+        )),
+        _ => Ok(()),
     }
 }
 

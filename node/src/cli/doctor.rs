@@ -11,7 +11,7 @@ use super::args::DoctorArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms};
 use super::words::{self, Check};
-use super::{Failure, Output, Session};
+use super::{Failure, Output, Session, hints};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 use crate::config::{Config, Loaded, RawConfig};
 use crate::control::client::CallError;
@@ -50,7 +50,7 @@ pub(super) fn doctor(
             "it is not running",
             format!(
                 "start it with `restante --home {} run`",
-                session.home().path().display()
+                hints::shell_word(session.home().path())
             ),
         )),
         Err(error) => {
@@ -141,7 +141,7 @@ fn files(home: &Home) -> Check {
             home.message_keys_file(),
         ],
         Ok(HomeKind::Community) => vec![home.node_key_file()],
-        Err(error) => return Check::fail(name, error.to_string(), error.hint()),
+        Err(error) => return Check::fail(name, error.to_string(), hints::home(&error)),
     };
     for path in wanted {
         let fix = "put the whole home folder back from a backup";

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use restante_interface::Refusal;
 
 use super::terminal::escape_line;
-use super::words;
+use super::{hints, words};
 use crate::config::ConfigErrors;
 use crate::control::client::CallError;
 use crate::home::HomeError;
@@ -115,13 +115,13 @@ impl From<HomeError> for Failure {
             HomeError::InUse { .. } | HomeError::Io { .. } => Exit::Failed,
             _ => Exit::Usage,
         };
-        Self::new(exit, chain(&error), error.hint())
+        Self::new(exit, chain(&error), hints::home(&error))
     }
 }
 
 impl From<PassphraseError> for Failure {
     fn from(error: PassphraseError) -> Self {
-        Self::usage(chain(&error), error.hint())
+        Self::usage(chain(&error), hints::passphrase(&error))
     }
 }
 

@@ -1,8 +1,7 @@
 //! `restante inbox`.
 
 use restante_interface::{
-    INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage, InboxRequest, MARK_READ_COUNT_MAX, Reply,
-    Request,
+    InboxMessage, InboxPage, InboxRequest, MARK_READ_COUNT_MAX, Reply, Request,
 };
 
 use super::args::InboxArgs;
@@ -11,12 +10,13 @@ use super::terminal::{escape, escape_line, now_ms, relative};
 use super::{Failure, Output, Session};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
-const _: () = assert!(INBOX_PAGE_COUNT_MAX <= MARK_READ_COUNT_MAX);
-
-/// Prints messages page by page, and marks each page read once it is written.
+/// Prints messages page by page, and marks those read that were taken from what was written.
 ///
 /// In this order, a crash in between, or a reader that goes away, shows a message twice rather than never.
 pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Result<(), Failure> {
+    if !args.ack.is_empty() {
+        return mark_read(session, args.ack.clone());
+    }
     let mut wait_ms = u64::from(args.wait.unwrap_or(0)) * 1_000;
     let mut after = None;
     let mut shown = 0_usize;
@@ -29,16 +29,12 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
                 after,
             },
         )?;
-        for message in &page.messages {
-            show(message, args.json, shown > 0, out)?;
-            shown += 1;
+        let mut taken = Vec::new();
+        let written = write(&page.messages, args, &mut shown, &mut taken, out);
+        if !args.peek {
+            mark_read(session, taken)?;
         }
-        out.flush()?;
-        let unread = page.messages.iter().filter(|message| !message.read);
-        let ids: Vec<_> = unread.map(|message| message.id.clone()).collect();
-        if !ids.is_empty() {
-            session.call(Request::MarkRead { ids })?;
-        }
+        written?;
         after = page.messages.last().map(|message| message.id.clone());
         if !page.more || after.is_none() {
             break;
@@ -51,6 +47,35 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
         } else {
             "no new messages"
         })?;
+    }
+    Ok(())
+}
+
+/// Writes messages, and notes those unread that were taken.
+fn write(
+    messages: &[InboxMessage],
+    args: &InboxArgs,
+    shown: &mut usize,
+    taken: &mut Vec<String>,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let mut is_taken = true;
+    for message in messages {
+        show(message, args.json, *shown > 0, out)?;
+        *shown += 1;
+        // Who does not take one message in time is not waited for again.
+        is_taken = is_taken && out.settle()?;
+        if is_taken && !message.read {
+            taken.push(message.id.clone());
+        }
+    }
+    Ok(())
+}
+
+fn mark_read(session: &Session, ids: Vec<String>) -> Result<(), Failure> {
+    for ids in ids.chunks(MARK_READ_COUNT_MAX) {
+        let ids = ids.to_vec();
+        session.call(Request::MarkRead { ids })?;
     }
     Ok(())
 }

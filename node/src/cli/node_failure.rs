@@ -40,7 +40,7 @@ impl From<NodeError> for Failure {
             ),
             NodeError::Net(_) => Self::usage(
                 message,
-                "check `listen`, `external` and `network` with `restante run --print-config`",
+                "check `listen`, `external` and `network` with `run --print-config`",
             ),
             NodeError::Thread(_) | NodeError::Worker(_) => {
                 Self::failed(message, "close other programs and try again")
@@ -93,7 +93,7 @@ fn of_store(message: String, error: &AccountStoreError) -> Failure {
 
 fn of_db(message: String, error: &DbError) -> Failure {
     match error {
-        DbError::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
+        DbError::InUse => Failure::failed(message, "stop the other node first"),
         DbError::Disk(error) => of_disk(message, error),
         _ => Failure::failed(message, RESTORE),
     }
@@ -101,7 +101,7 @@ fn of_db(message: String, error: &DbError) -> Failure {
 
 fn of_keys(message: String, error: &KeyError) -> Failure {
     match error {
-        KeyError::InUse => Failure::failed(message, "stop the other node first: `restante stop`"),
+        KeyError::InUse => Failure::failed(message, "stop the other node first"),
         KeyError::Disk(error) => of_disk(message, error),
         _ => Failure::failed(message, RESTORE),
     }

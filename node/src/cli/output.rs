@@ -2,15 +2,24 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use serde::Serialize;
 
 use super::Failure;
+
+/// How long a reader at the other end of a pipe has to take what was written.
+const TAKEN_MAX: Duration = Duration::from_secs(2);
+/// The first and the longest pause between two looks at a pipe.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// Standard output; a reader that has gone away, as `head` does, ends the command quietly.
 pub(crate) struct Output {
     stdout: Box<dyn Write>,
     terminal: bool,
+    pipe: bool,
 }
 
 impl Output {
@@ -18,6 +27,8 @@ impl Output {
         Self {
             stdout: Box::new(BufWriter::new(io::stdout())),
             terminal: io::stdout().is_terminal(),
+            pipe: rustix::fs::fstat(io::stdout())
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo),
         }
     }
 
@@ -44,6 +55,33 @@ impl Output {
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(closed)
     }
+
+    /// Passes on what was written, and tells whether it was taken: what lies in a pipe is not, and a reader that leaves
+    /// never takes it.
+    pub(crate) fn settle(&mut self) -> Result<bool, Failure> {
+        self.flush()?;
+        if !self.pipe {
+            return Ok(true);
+        }
+        let stdout = io::stdout();
+        let (began, mut pause) = (Instant::now(), LOOKS.0);
+        loop {
+            match rustix::io::ioctl_fionread(&stdout) {
+                Ok(0) => return Ok(true),
+                _ if began.elapsed() >= TAKEN_MAX => return Ok(false),
+                _ => {}
+            }
+            // Without an event to wait for it waits for the reader to leave.
+            let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+            let timeout = Timespec::try_from(pause).ok();
+            poll(&mut ends, timeout.as_ref()).map_err(|error| closed(error.into()))?;
+            let is_left = !ends[0].revents().is_empty();
+            if is_left && !matches!(rustix::io::ioctl_fionread(&stdout), Ok(0)) {
+                return Err(Failure::quiet());
+            }
+            pause = (2 * pause).min(LOOKS.1);
+        }
+    }
 }
 
 /// Shows progress on a terminal; a script's standard error stays empty.
@@ -52,6 +90,11 @@ pub(crate) fn progress(text: impl Display) {
     if stderr.is_terminal() {
         let _closed = writeln!(stderr, "{text}");
     }
+}
+
+/// Says on standard error what a person should think about; the command goes on.
+pub(crate) fn warn(text: impl Display) {
+    let _closed = writeln!(io::stderr(), "restante: warning: {text}");
 }
 
 fn closed(error: io::Error) -> Failure {

@@ -8,13 +8,19 @@ use restante_interface::IdInfo;
 use restante_proto::person::Handle;
 
 use super::args::{Common, InitArgs, RunArgs};
+use super::detach::detach;
+use super::hints::shell_word;
 use super::host::{host, runtime, start_logging};
+use super::output::warn;
 use super::terminal::escape_line;
 use super::{Failure, Output};
 use crate::config::{Config, Loaded};
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::person::{self, Costs};
 use crate::passphrase::{Passphrase, Purpose};
+
+/// Characters below which there is a warning about a pass phrase.
+const PASSPHRASE_CHARS_FEW: usize = 10;
 
 /// Makes an account and its home.
 pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result<(), Failure> {
@@ -36,6 +42,12 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
     // Refused now rather than by the first `run`.
     Loaded::load(&Config::default(), &file, settings)?;
     let passphrase = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Choose)?;
+    if passphrase.chars() < PASSPHRASE_CHARS_FEW {
+        warn(
+            "whoever gets hold of the disk guesses so short a pass phrase; several words that nobody else would put \
+             together are better",
+        );
+    }
     let (home, info) = Home::create(&path, |staging| {
         if !written.is_empty() {
             write_config(staging, &written)?;
@@ -53,7 +65,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
     out.line("Nobody can bring back a forgotten pass phrase.")?;
     out.line(format!(
         "Next: restante --home {} run",
-        home.path().display()
+        shell_word(home.path())
     ))
 }
 
@@ -75,10 +87,19 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
         }
         return out.line("the configuration is valid");
     }
-    start_logging(&loaded)?;
     // Before anybody has to type a pass phrase.
     let lock = home.lock()?;
-    let passphrase = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Unlock)?;
+    let file = common.passphrase_file.as_deref();
+    if args.detach {
+        let typed = Passphrase::is_asked_for(file)
+            .then(|| Passphrase::obtain(file, Purpose::Unlock))
+            .transpose()?;
+        drop(lock);
+        let process = detach(&home, typed.as_ref())?;
+        return out.line(format!("the node runs as process {process}"));
+    }
+    start_logging(&loaded)?;
+    let passphrase = Passphrase::obtain(file, Purpose::Unlock)?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
         let costs = Costs::production();
         person::run(lock.home(), loaded.config, passphrase, costs, calls, stop).await?;

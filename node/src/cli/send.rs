@@ -18,6 +18,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         Some(ms) => ms,
         None => default_ttl_ms(&session)?,
     };
+    check::burns_in_time(burn_ms, ttl_ms)?;
     let (file_name, body) = content(args)?;
     let request = SendRequest {
         to,

@@ -6,6 +6,7 @@ use restante_interface::{Reply, Request, SendResult};
 use tokio::runtime::Builder;
 
 use super::Failure;
+use super::hints::shell_word;
 use crate::control::client::{CallError, call};
 use crate::home::{Home, PERSON_FOLDER};
 
@@ -37,16 +38,21 @@ impl Session {
         on_progress: impl FnMut(SendResult),
     ) -> Result<Reply, Failure> {
         self.try_call(request, on_progress)?
-            .map_err(|error| match error {
-                CallError::NotRunning => Failure::failed(
-                    error.to_string(),
-                    format!(
-                        "start it with `restante --home {} run`",
-                        self.home.path().display()
-                    ),
+            .map_err(|error| self.failure(error))
+    }
+
+    /// Returns what a person is told of a call that failed.
+    pub(super) fn failure(&self, error: CallError) -> Failure {
+        match error {
+            CallError::NotRunning => Failure::failed(
+                error.to_string(),
+                format!(
+                    "start it with `restante --home {} run`",
+                    shell_word(self.home.path())
                 ),
-                error => error.into(),
-            })
+            ),
+            error => error.into(),
+        }
     }
 
     /// Calls the node as `call_with` does; the inner error tells a node that does not run from one that refuses.

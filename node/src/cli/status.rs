@@ -5,7 +5,7 @@ use restante_interface::{DeliveryState, NodeMode, OutboxEntry, Reply, Request, S
 use super::args::StatusArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
-use super::{Failure, Output, Session};
+use super::{Failure, Output, Session, words};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
 pub(super) fn status(
@@ -46,6 +46,12 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     );
     for address in &info.listen {
         row("listens at", address.clone());
+    }
+    for entry in &info.entry_points {
+        if entry.state.is_failed() {
+            let why = words::entry_point(entry.state);
+            row("entry", format!("{}: {why}", entry.address));
+        }
     }
     row("keeps", keeps(info));
     if !info.id.is_empty() {

@@ -96,6 +96,7 @@ fn every_command_explains_itself_with_an_example_that_parses() {
 
 /// Checks that a line of an example is one this program takes.
 fn parses(line: &str) {
+    let line = line.split("  #").next().unwrap().trim_end();
     let command = line.rsplit("| ").next().unwrap();
     let command = command.split(" >").next().unwrap().trim_end_matches(" &");
     let (plain, quoted) = command.split_once('"').unwrap_or((command, ""));
@@ -280,6 +281,17 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
     );
 }
 
+fn entry_points() -> Vec<EntryPoint> {
+    let entry = |address: &str, state| EntryPoint {
+        address: address.into(),
+        state,
+    };
+    vec![
+        entry("/dns4/a.example.org/tcp/1", EntryPointState::Reached),
+        entry("/dns4/b.example.org/tcp/1", EntryPointState::NameUnresolved),
+    ]
+}
+
 #[test]
 fn status_for_people() {
     let mut info = StatusInfo {
@@ -321,6 +333,7 @@ fn status_for_people() {
         card_published_ms: None,
         account_read_only: Some("the disk failed".into()),
         network_load: Default::default(),
+        entry_points: entry_points(),
         uptime_ms: 61_000,
     };
     let person = [
@@ -330,6 +343,7 @@ fn status_for_people() {
         "up          1 min 1 s",
         "peers       12 connected, 40 known",
         "listens at  /ip4/192.0.2.1/tcp/1/p2p/x",
+        "entry       /dns4/b.example.org/tcp/1: its name does not resolve",
         "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
          takes no new ones: the disk is full",
         "mailboxes   2 of 4 subscribed",
@@ -344,7 +358,7 @@ fn status_for_people() {
     assert_eq!(status::describe(&info, 0), person);
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
-    assert_eq!(status::describe(&info, 0), person[1..7]);
+    assert_eq!(status::describe(&info, 0), person[1..8]);
 }
 
 #[test]

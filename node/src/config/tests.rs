@@ -352,6 +352,8 @@ fn durations_and_sizes_in_words() {
         ("64MiB", 64 << 20),
         ("1 gib", 1 << 30),
         ("7 B", 7),
+        ("50GB", 50_000_000_000),
+        ("1 kb", 1_000),
     ];
     for (text, bytes) in sizes {
         assert_eq!(parse_size_bytes(text), Ok(bytes), "{text}");
@@ -360,7 +362,7 @@ fn durations_and_sizes_in_words() {
         "",
         "64",
         "MiB",
-        "64 MB",
+        "64 PB",
         "-1 B",
         "1.5 GiB",
         "20000000 TiB",

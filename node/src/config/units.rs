@@ -28,6 +28,14 @@ const SIZES: [(&str, u64); 5] = [
     ("B", 1),
 ];
 
+/// Units of sizes that are read and not written.
+const DECIMAL_SIZES: [(&str, u64); 4] = [
+    ("TB", 1_000_000_000_000),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+];
+
 /// Parses a duration and returns it in milliseconds.
 ///
 /// # Errors
@@ -82,7 +90,7 @@ pub fn approximate_duration_ms(ms: u64) -> String {
 /// # Errors
 ///
 /// [`UnitError::Size`] when the text is not a whole number with one of the units B, KiB, MiB, GiB,
-/// TiB, or is too large for 64 bits.
+/// TiB, kB, MB, GB, TB, or is too large for 64 bits.
 pub fn parse_size_bytes(text: &str) -> Result<u64, UnitError> {
     let wrong = || UnitError::Size(text.to_owned());
     let trimmed = text.trim();
@@ -94,6 +102,7 @@ pub fn parse_size_bytes(text: &str) -> Result<u64, UnitError> {
     let unit = unit.trim_start();
     let (_, factor) = SIZES
         .iter()
+        .chain(&DECIMAL_SIZES)
         .find(|(name, _)| name.eq_ignore_ascii_case(unit))
         .ok_or_else(wrong)?;
     number.checked_mul(*factor).ok_or_else(wrong)

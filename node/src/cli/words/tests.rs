@@ -54,6 +54,13 @@ fn every_examined() -> Vec<Examined> {
     let mut examined = every!(Examined {
         Network { peers: 3, keepers: 2 },
         ServerNetwork { peers: 3, keepers: 2 },
+        EntryPoints {
+            failed: vec![EntryPoint {
+                address: "/e".into(),
+                state: EntryPointState::NoAnswer,
+            }],
+            of: 2,
+        },
         Card { published_ms: Some(1) },
         Mailboxes { watched: 4, subscribed: 2 },
         Keeper { items: 5, stopped: None },
