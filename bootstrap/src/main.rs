@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use restante::cli::args::RunArgs;
 use restante::cli::detach::detach;
 use restante::cli::host::{host, runtime, start_logging};
-use restante::cli::{Exit, Failure};
+use restante::cli::{Exit, Failure, usage};
 use restante::config::{Config, Loaded};
 use restante::home::{COMMUNITY_FOLDER, Home, HomeError, HomeKind};
 use restante::node::server;
@@ -27,7 +27,7 @@ use restante::node::server;
     name = "restante-bootstrap",
     version,
     after_help = "Example:\n  \
-        restante-bootstrap --home /srv/restante run --external /ip4/192.0.2.1/udp/4717/quic-v1\n  \
+        restante-bootstrap --home /srv/restante run --external /ip4/ADDRESS/udp/4717/quic-v1\n  \
         restante --home /srv/restante status\n\n\
         Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
 )]
@@ -44,7 +44,7 @@ struct Arguments {
 enum Command {
     /// Runs the server in the foreground.
     #[command(after_help = "Example:\n  \
-        restante-bootstrap run --external /ip4/192.0.2.1/udp/4717/quic-v1\n\n\
+        restante-bootstrap run --external /ip4/ADDRESS/udp/4717/quic-v1\n\n\
         It listens at port 4717, UDP and TCP, and gives 20 GiB to other people's items, unless\n\
         told otherwise. A setting comes from its flag, else RESTANTE_<NAME>, else config.toml in\n\
         the home folder, else its default.")]
@@ -56,14 +56,7 @@ fn main() -> ExitCode {
     let Arguments { home, command } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help goes to standard output, complaints to standard error.
-            let _closed = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return exit.into();
+            return usage(&error).into();
         }
     };
     let Command::Run(args) = command;

@@ -221,7 +221,7 @@ impl Player {
         let request = SendRequest {
             to: to.link.clone(),
             body: Body::new(TEXT.to_vec()),
-            ttl_ms: 6 * DAY_MS,
+            ttl_ms: Some(6 * DAY_MS),
             burn_ms: None,
             file_name: None,
             wait: true,

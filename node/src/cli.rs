@@ -29,6 +29,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,21 +42,25 @@ pub use failure::{Exit, Failure};
 
 use crate::engine_panic;
 
+/// Says what clap has to say: help on standard output, complaints on standard error, with what was typed made safe for a
+/// terminal. A closed pipe is no reason to complain.
+pub fn usage(error: &clap::Error) -> Exit {
+    let text = terminal::escape(&error.render().to_string());
+    if error.use_stderr() {
+        let _closed = io::stderr().write_all(text.as_bytes());
+        return Exit::Usage;
+    }
+    let _closed = io::stdout().write_all(text.as_bytes());
+    Exit::Done
+}
+
 /// Runs the command this process was started with and returns its exit code; `demo` is the command of that name.
 pub fn main(demo: fn(&DemoArgs) -> Result<(), Failure>) -> ExitCode {
     engine_panic::silence_caught_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help goes to standard output, complaints to standard error; a closed pipe is no
-            // reason to complain.
-            let _closed = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return exit.into();
+            return usage(&error).into();
         }
     };
     match dispatch(arguments, demo) {

@@ -163,6 +163,12 @@ impl Loaded {
         raw.resolve(defaults)
     }
 
+    /// Returns where a setting comes from; nothing for a name that is none.
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        let mut known = KEYS.iter().zip(&self.origins);
+        known.find_map(|(key, origin)| (key.name == name).then_some(origin))
+    }
+
     /// Returns the settings as a `config.toml`, each with a comment on where it comes from.
     pub fn to_toml(&self) -> String {
         let table = self.config.to_table();

@@ -40,6 +40,11 @@ const SOCKET_PATH_BYTES_MAX: usize = 103;
 pub enum HomeError {
     #[error("no Restante home at {}", .0.display())]
     Missing(PathBuf),
+    #[error("the home {} lacks its file `{missing}`", .path.display())]
+    Incomplete {
+        path: PathBuf,
+        missing: &'static str,
+    },
     #[error("{} is a Restante home already", .0.display())]
     Exists(PathBuf),
     #[error("{} is not an empty folder", .0.display())]
@@ -129,8 +134,8 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// [`HomeError::Missing`] when it is none (any more), [`HomeError::Io`] when it cannot be
-    /// looked at.
+    /// [`HomeError::Missing`] when it is none (any more), [`HomeError::Incomplete`] when there are files of one without
+    /// the one that says so, [`HomeError::Io`] when it cannot be looked at.
     pub fn kind(&self) -> Result<HomeKind, HomeError> {
         for (marker, kind) in MARKERS {
             match fs::metadata(self.path.join(marker)) {
@@ -141,7 +146,18 @@ impl Home {
                 },
             }
         }
-        Err(HomeError::Missing(self.path.clone()))
+        let path = self.path.clone();
+        // One that is only being made has its marker last.
+        let is_there = |file: PathBuf| file.exists() && !self.is_staged();
+        if is_there(self.client_database()) || is_there(self.message_keys_file()) {
+            let missing = MARKERS[0].0;
+            return Err(HomeError::Incomplete { path, missing });
+        }
+        if is_there(self.node_key_file()) {
+            let missing = MARKERS[1].0;
+            return Err(HomeError::Incomplete { path, missing });
+        }
+        Err(HomeError::Missing(path))
     }
 
     /// Makes sure whose home this is.

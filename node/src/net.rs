@@ -34,7 +34,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
 
-pub use address::IpGroup;
+pub use address::{IpGroup, is_dialable};
 pub use command::{Call, Command, Reply};
 pub use config::{NetConfig, Serve};
 pub use error::{NetError, RequestError, SpawnError};
@@ -84,7 +84,7 @@ impl Network {
         let local_peer = keypair.public().to_peer_id();
         let node = node_of(&local_peer).ok_or(SpawnError::KeyKind)?;
         for external in &config.external {
-            if !address::is_dialable(external, config.local) {
+            if !is_dialable(external, config.local) {
                 return Err(SpawnError::External(external.clone()));
             }
         }

@@ -211,7 +211,7 @@ fn standard_input_arrives_byte_for_byte() {
     let request = read_frame(&mut stream);
     let send = &request["request"]["send"];
     assert_eq!(send["to"], BOB);
-    assert_eq!(send["ttl_ms"], 518_400_000);
+    assert_eq!(send["ttl_ms"], serde_json::Value::Null);
     assert_eq!(send["burn_ms"], serde_json::Value::Null);
     let sent = data_encoding::BASE64.decode(send["body"].as_str().unwrap().as_bytes());
     assert_eq!(sent.unwrap(), body);

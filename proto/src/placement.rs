@@ -66,6 +66,15 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Returns with how many keepers it is of how many wanted, as people count: more receipts than wanted come in when
+    /// nearer keepers are found after all, and those of an earlier run are there before the first lookup.
+    pub fn counts(&self) -> (usize, usize) {
+        match self.of {
+            0 => (self.with, self.with),
+            of => (self.with.min(of), of),
+        }
+    }
+
     /// Tells whether enough receipts are in to call the item stored.
     pub const fn is_stored(&self) -> bool {
         self.of > 0 && self.with >= receipts_wanted(self.of)

@@ -18,7 +18,7 @@ fn everything_arrives_once_and_byte_for_byte_although_both_were_never_online_tog
 
     let mut alice = cluster.person("alice");
     let alice_id = alice.id();
-    let short_lived = alice.send(&bob_id, b"gone before you are back", &["--ttl", "15s"]);
+    let short_lived = alice.send(&bob_id, b"gone before you are back", &["--ttl", "30s"]);
     assert_eq!(short_lived.state, DeliveryState::Stored, "{short_lived:?}");
     for body in bodies() {
         let sent = alice.send(&bob_id, &body, &[]);

@@ -91,7 +91,7 @@ fn outbox_entry(
     (id, envelope): (&MessageId, Option<&ItemId>),
     sent: &Sent,
 ) -> OutboxEntry {
-    let standing = placing.standing_of(records, now, *id);
+    let (with, of) = placing.standing_of(records, now, *id).counts();
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
     let to = records.contacts().get(&sent.to);
@@ -99,8 +99,8 @@ fn outbox_entry(
         message_id: id.to_string(),
         to: to.map_or_else(String::new, |contact| contact.id.to_string()),
         state: sent.state,
-        stored_with: count(standing.with),
-        stored_of: count(standing.of),
+        stored_with: count(with),
+        stored_of: count(of),
         until_ms: sent.expires.get(),
         attempts,
         next_try_ms: next

@@ -84,7 +84,13 @@ impl Reading {
                 is_alive.then(|| Some(shown(records, header, body?)))?
             })
             .collect();
-        cx.reply(call, Ok(Reply::Inbox(InboxPage { messages, more })));
+        let deaf = records.stopped().map(str::to_owned);
+        let page = InboxPage {
+            messages,
+            more,
+            deaf,
+        };
+        cx.reply(call, Ok(Reply::Inbox(page)));
     }
 
     /// Marks messages as read; those that burn start to.

@@ -44,7 +44,8 @@ impl Sending {
             Ok(who) => who,
             Err(error) => return cx.refuse(call, contacts::invalid(&request.to, &error)),
         };
-        if request.ttl_ms == 0 || request.ttl_ms > MESSAGE_TTL_MAX_MS {
+        let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
+        if ttl_ms == 0 || ttl_ms > MESSAGE_TTL_MAX_MS {
             let max_ms = MESSAGE_TTL_MAX_MS;
             return cx.refuse(call, Refusal::InvalidLifetime { max_ms });
         }
@@ -162,7 +163,8 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
     let id = MessageId::random(&mut cx.rng);
     let identity = &cx.records.account().identity;
     let message = Message::new(identity, id, cx.now.date, content);
-    let expires = cx.date().plus(request.ttl_ms);
+    let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
+    let expires = cx.date().plus(ttl_ms);
     let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst) {
         Ok(sealed) => sealed,
         Err(error) => return cx.refuse(call, sealing::refusal_of(error, who.id.to_string())),
@@ -200,11 +202,12 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
         _ => None,
     };
+    let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),
         state: sent.state,
-        stored_with: u32::try_from(standing.with).unwrap_or(u32::MAX),
-        stored_of: u32::try_from(standing.of).unwrap_or(u32::MAX),
+        stored_with: u32::try_from(with).unwrap_or(u32::MAX),
+        stored_of: u32::try_from(of).unwrap_or(u32::MAX),
         until_ms: sent.expires.get(),
         note,
     })

@@ -7,6 +7,8 @@ use restante_proto::NodeId;
 pub struct Settings {
     /// How long received messages are kept at most, in milliseconds.
     pub retention_ms: u64,
+    /// How long a message lives whose sender says nothing else, in milliseconds.
+    pub ttl_ms: u64,
     /// This node as a keeper, if it keeps items for others.
     pub own_keeper: Option<NodeId>,
 }

@@ -101,6 +101,9 @@ pub struct InboxPage {
     pub messages: Vec<InboxMessage>,
     /// Whether there are more behind the last one.
     pub more: bool,
+    /// Why the node takes no messages in at present, if it does not: there may be others at the keepers.
+    #[serde(default)]
+    pub deaf: Option<String>,
 }
 
 /// One received message: one line of the output of `restante inbox --json`.

@@ -84,8 +84,8 @@ pub struct SendRequest {
     pub to: String,
     /// The text, or the content of the file, byte for byte.
     pub body: Body,
-    /// How long the message may live, in milliseconds.
-    pub ttl_ms: u64,
+    /// How long the message may live, in milliseconds; left out: as long as the node is set to.
+    pub ttl_ms: Option<u64>,
     /// How long the message lives once it was read, in milliseconds.
     pub burn_ms: Option<u64>,
     /// The name of the file, when the body is one; no folder, at most 255 bytes.

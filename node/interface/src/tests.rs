@@ -39,7 +39,7 @@ fn requests() {
         Send { 0: SendRequest {
             to: text("bob.7kq2-m9xw-3fhd"),
             body: Body::new(vec![0xff, 0]),
-            ttl_ms: 1,
+            ttl_ms: Some(1),
             burn_ms: Some(2),
             file_name: Some(text("a.txt")),
             wait: true,
@@ -84,14 +84,14 @@ fn replies() {
             r#"{"sent":{"message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
             r#""note":"small_network"}}"#,
         ),
-        Inbox { 0: InboxPage { messages: vec![message(b"a\0".to_vec()), message(vec![0xff])], more: true } }
+        Inbox { 0: InboxPage { messages: vec![message(b"a\0".to_vec()), message(vec![0xff])], more: true, deaf: Some(text("why")) } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
                 r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
                 r#""burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
                 r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
                 r#""burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
-                r#"],"more":true}}"#,
+                r#"],"more":true,"deaf":"why"}}"#,
             ),
         Contact { 0: contact() } => concat!(
             r#"{"contact":{"id":"b","petname":"Bob","state":"accepted","verified":true,"fingerprint":null,"#,

@@ -69,6 +69,8 @@ pub struct Settings {
     pub network: String,
     /// How long received messages are kept at most, in milliseconds.
     pub retention_ms: u64,
+    /// How long a message lives whose sender says nothing else, in milliseconds.
+    pub ttl_ms: u64,
 }
 
 /// The core with what drives it.
@@ -96,6 +98,7 @@ impl Driver {
         let now = services.clock.both();
         let core_settings = restante_client::Settings {
             retention_ms: settings.retention_ms,
+            ttl_ms: settings.ttl_ms,
             own_keeper: services.keeper.as_ref().map(KeeperHandle::node),
         };
         Self {

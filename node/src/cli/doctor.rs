@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
-use restante_interface::{Reply, Request, Verdict};
+use restante_interface::{DoctorReport, Examined, Reply, Request, Verdict};
 use serde::Serialize;
 
 use super::args::DoctorArgs;
@@ -38,8 +38,10 @@ pub(super) fn doctor(
     args: &DoctorArgs,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let mut checks = examine(session.home());
-    match session.try_call(Request::Doctor, |_| {})? {
+    let answer = session.try_call(Request::Doctor, |_| {})?;
+    let has_joined = matches!(&answer, Ok(Reply::Doctor(report)) if has_joined(report));
+    let mut checks = examine(session.home(), has_joined);
+    match answer {
         Ok(Reply::Doctor(report)) => {
             checks.push(Check::ok("node", "it is running and answers"));
             checks.extend(report.findings.iter().map(words::finding));
@@ -81,12 +83,22 @@ pub(super) fn doctor(
     Ok(())
 }
 
+/// Tells whether the node knows others, however it came to.
+fn has_joined(report: &DoctorReport) -> bool {
+    report.findings.iter().any(|finding| {
+        matches!(
+            finding.what,
+            Examined::Network { keepers: 1.., .. } | Examined::ServerNetwork { keepers: 1.., .. }
+        )
+    })
+}
+
 /// Makes the checks that need no running node.
-pub(super) fn examine(home: &Home) -> Vec<Check> {
+pub(super) fn examine(home: &Home, has_joined: bool) -> Vec<Check> {
     vec![
         permissions(home),
         files(home),
-        configuration(home),
+        configuration(home, has_joined),
         disk(home),
         clock(home),
     ]
@@ -126,7 +138,7 @@ fn permissions(home: &Home) -> Check {
                 "{shown} is open to other users (mode {:03o})",
                 metadata.mode() & 0o777
             ),
-            format!("run `chmod 700 {shown}`"),
+            format!("run `chmod 700 {}`", hints::shell_word(home.path())),
         ),
         Ok(_) => Check::ok(name, format!("{shown} is open to you alone")),
     }
@@ -158,7 +170,7 @@ fn files(home: &Home) -> Check {
     Check::ok(name, "all there")
 }
 
-fn configuration(home: &Home) -> Check {
+fn configuration(home: &Home, has_joined: bool) -> Check {
     let name = "configuration";
     let defaults = match home.kind() {
         Ok(HomeKind::Community) => Config::community(),
@@ -169,7 +181,7 @@ fn configuration(home: &Home) -> Check {
         Ok(loaded) if !loaded.warnings.is_empty() => {
             Check::warn(name, loaded.warnings.join("; "), "correct or unset it")
         }
-        Ok(loaded) if loaded.config.bootstrap.is_empty() => Check::warn(
+        Ok(loaded) if loaded.config.bootstrap.is_empty() && !has_joined => Check::warn(
             name,
             "valid, but names no node to join the network through",
             "set bootstrap in config.toml, unless this is the first node of a network",

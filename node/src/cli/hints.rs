@@ -13,6 +13,9 @@ pub(super) fn home(error: &HomeError) -> String {
             "make one with `restante --home {} init --handle NAME`",
             shell_word(path)
         ),
+        HomeError::Incomplete { .. } => {
+            "put the whole folder back from a copy made while the node was stopped".into()
+        }
         HomeError::Exists(path) => format!(
             "start it with `restante --home {} run`, or choose another folder",
             shell_word(path)

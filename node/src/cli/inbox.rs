@@ -20,6 +20,7 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
     let mut wait_ms = u64::from(args.wait.unwrap_or(0)) * 1_000;
     let mut after = None;
     let mut shown = 0_usize;
+    let mut deaf;
     loop {
         let page = page(
             session,
@@ -35,11 +36,18 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
             mark_read(session, taken)?;
         }
         written?;
+        deaf = page.deaf;
         after = page.messages.last().map(|message| message.id.clone());
         if !page.more || after.is_none() {
             break;
         }
         wait_ms = 0;
+    }
+    if let Some(why) = deaf {
+        return Err(Failure::failed(
+            format!("the node takes no messages in: {why}"),
+            "see `restante doctor`; what is sent meanwhile waits at the keepers",
+        ));
     }
     if shown == 0 && !args.json {
         out.line(if args.all {

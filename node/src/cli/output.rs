@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use serde::Serialize;
 
 use super::Failure;
+use super::terminal::escape_json;
 
 /// How long a reader at the other end of a pipe has to take what was written.
 const TAKEN_MAX: Duration = Duration::from_secs(2);
@@ -41,11 +42,11 @@ impl Output {
         writeln!(self.stdout, "{text}").map_err(closed)
     }
 
-    /// Writes a value as one line.
+    /// Writes a value as one line, which a terminal may show: JSON has another way to write what terminals act upon.
     pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed(format!("cannot write JSON: {error}"), ""))?;
-        self.line(text)
+        self.line(escape_json(&text))
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {

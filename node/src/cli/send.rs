@@ -7,7 +7,7 @@ use super::output::progress;
 use super::session::unexpected;
 use super::terminal::escape_line;
 use super::{Failure, Output, Session, check, words};
-use crate::config::{Config, Loaded, RawConfig};
+use crate::config::{Config, Loaded, Origin, RawConfig};
 
 pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result<(), Failure> {
     let to = check::who(&args.to)?;
@@ -15,10 +15,12 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
     let burn_ms = args.burn.as_deref().map(check::burn_ms).transpose()?;
     let session = Session::open(common.home.as_deref())?;
     let ttl_ms = match ttl_ms {
-        Some(ms) => ms,
-        None => default_ttl_ms(&session)?,
+        None => ttl_of_environment(&session)?,
+        given => given,
     };
-    check::burns_in_time(burn_ms, ttl_ms)?;
+    if let Some(ttl_ms) = ttl_ms {
+        check::burns_in_time(burn_ms, ttl_ms)?;
+    }
     let (file_name, body) = content(args)?;
     let request = SendRequest {
         to,
@@ -70,8 +72,10 @@ fn content(args: &SendArgs) -> Result<(Option<String>, Vec<u8>), Failure> {
     Ok((None, bytes))
 }
 
-fn default_ttl_ms(session: &Session) -> Result<u64, Failure> {
+/// Returns how long messages live by this command's environment; the node knows what its own settings say.
+fn ttl_of_environment(session: &Session) -> Result<Option<u64>, Failure> {
     let file = session.home().config_file();
     let loaded = Loaded::load(&Config::default(), &file, RawConfig::default())?;
-    Ok(loaded.config.ttl_ms)
+    let is_set = matches!(loaded.origin("ttl"), Some(Origin::Environment(_)));
+    Ok(is_set.then_some(loaded.config.ttl_ms))
 }

@@ -8,6 +8,9 @@ use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, words};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
+/// Messages that have ended, shown at most; `--json` has more.
+const ENDED_SHOWN: usize = 10;
+
 pub(super) fn status(
     session: &Session,
     args: &StatusArgs,
@@ -78,24 +81,34 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
             row("account", text);
         }
         row("unread", info.unread.to_string());
-        row("under way", format!("{} messages", info.outbox_count));
+        let messages = match info.outbox_count {
+            1 => "1 message".to_owned(),
+            count => format!("{count} messages"),
+        };
+        row("under way", messages);
     }
     let mut lines = align(&rows);
-    let entries: Vec<_> = info
-        .outbox
-        .iter()
-        .map(|entry| under_way(entry, now_ms))
-        .collect();
-    lines.extend(align(&entries).into_iter().map(|line| format!("  {line}")));
     let is_under_way = |entry: &&OutboxEntry| {
         matches!(entry.state, DeliveryState::Waiting | DeliveryState::Stored)
     };
-    let listed = info.outbox.iter().filter(is_under_way).count();
-    let hidden = (info.outbox_count as usize).saturating_sub(listed);
+    let (listed, ended): (Vec<_>, Vec<_>) = info.outbox.iter().partition(is_under_way);
+    let hidden = (info.outbox_count as usize).saturating_sub(listed.len());
+    list(&mut lines, &listed, hidden, now_ms);
+    if !ended.is_empty() {
+        lines.push("sent before".to_owned());
+        let shown = &ended[..ended.len().min(ENDED_SHOWN)];
+        list(&mut lines, shown, ended.len() - shown.len(), now_ms);
+    }
+    lines
+}
+
+/// Adds a line for each message, and one for those that have none.
+fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms: u64) {
+    let rows: Vec<_> = entries.iter().map(|entry| sent(entry, now_ms)).collect();
+    lines.extend(align(&rows).into_iter().map(|line| format!("  {line}")));
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
     }
-    lines
 }
 
 fn keeps(info: &StatusInfo) -> String {
@@ -118,12 +131,20 @@ fn keeps(info: &StatusInfo) -> String {
     text
 }
 
-fn under_way(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
+fn sent(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
+    let (with, of) = (entry.stored_with, entry.stored_of);
     let state = match entry.state {
-        DeliveryState::Waiting => "waiting",
-        DeliveryState::Stored => "stored",
-        DeliveryState::Delivered => "delivered",
-        DeliveryState::Expired => "expired",
+        DeliveryState::Waiting if of == 0 => "waiting for keepers to be found".to_owned(),
+        DeliveryState::Waiting => format!("waiting, with {with} of {of}"),
+        DeliveryState::Stored => format!("stored with {with} of {of}"),
+        DeliveryState::Delivered => "delivered".to_owned(),
+        DeliveryState::Expired => "expired before it was collected".to_owned(),
+    };
+    let end = match entry.state {
+        DeliveryState::Waiting | DeliveryState::Stored => {
+            format!("expires {}", relative(now_ms, entry.until_ms))
+        }
+        DeliveryState::Delivered | DeliveryState::Expired => String::new(),
     };
     let next = entry.next_try_ms.map_or_else(String::new, |ms| {
         format!("offered again {}", relative(now_ms, ms))
@@ -131,8 +152,8 @@ fn under_way(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
     vec![
         escape_line(&entry.message_id.chars().take(16).collect::<String>()),
         format!("to {}", escape_line(&entry.to)),
-        format!("{state} with {} of {}", entry.stored_with, entry.stored_of),
-        format!("expires {}", relative(now_ms, entry.until_ms)),
+        state,
+        end,
         next,
     ]
 }

@@ -25,6 +25,22 @@ pub fn escape_line(text: &str) -> String {
     escape(text).replace('\n', "\\n")
 }
 
+/// Writes the characters of JSON that [`escape`] would escape as JSON does, so that it says the same.
+pub fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_unsafe(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                let _infallible = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 /// Aligns the columns of rows, two spaces apart; the last column is not padded.
 pub fn align(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

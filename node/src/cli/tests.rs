@@ -6,7 +6,7 @@ use restante_interface::*;
 
 use super::args::Arguments;
 use super::doctor::Report;
-use super::terminal::{align, escape, escape_line, relative};
+use super::terminal::{align, escape, escape_json, escape_line, relative};
 use super::words::Check;
 use super::*;
 use crate::config::ConfigErrors;
@@ -281,6 +281,28 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
     );
 }
 
+fn outbox() -> Vec<OutboxEntry> {
+    let waiting = OutboxEntry {
+        message_id: "0123456789abcdef0123".into(),
+        to: "bob.7kq2-m9xw-3fhd".into(),
+        state: DeliveryState::Waiting,
+        stored_with: 1,
+        stored_of: 5,
+        until_ms: 86_400_000,
+        attempts: 1,
+        next_try_ms: Some(30_000),
+    };
+    let delivered = OutboxEntry {
+        message_id: "fedcba98765432100123".into(),
+        state: DeliveryState::Delivered,
+        stored_with: 0,
+        stored_of: 0,
+        next_try_ms: None,
+        ..waiting.clone()
+    };
+    vec![waiting, delivered]
+}
+
 fn entry_points() -> Vec<EntryPoint> {
     let entry = |address: &str, state| EntryPoint {
         address: address.into(),
@@ -290,6 +312,27 @@ fn entry_points() -> Vec<EntryPoint> {
         entry("/dns4/a.example.org/tcp/1", EntryPointState::Reached),
         entry("/dns4/b.example.org/tcp/1", EntryPointState::NameUnresolved),
     ]
+}
+
+#[test]
+fn json_says_the_same_without_what_terminals_act_upon() {
+    let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}b\u{e0001}\n\u{e9}\u{1f469}\u{200d}\u{1f680}";
+    let json = serde_json::to_string(text).unwrap();
+    let escaped = escape_json(&json);
+    assert_eq!(escape(&escaped), escaped);
+    assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+    assert!(
+        escaped.contains("\\u009b") && escaped.contains("\\u007f") && escaped.contains("\u{e9}")
+    );
+}
+
+#[test]
+fn what_was_typed_is_shown_safely() {
+    let error = Arguments::command()
+        .try_get_matches_from(["restante", "\u{1b}]0;x\u{7}"])
+        .unwrap_err();
+    let shown = escape(&error.render().to_string());
+    assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
 #[test]
@@ -314,16 +357,7 @@ fn status_for_people() {
             },
             ..KeeperStatus::default()
         },
-        outbox: vec![OutboxEntry {
-            message_id: "0123456789abcdef0123".into(),
-            to: "bob.7kq2-m9xw-3fhd".into(),
-            state: DeliveryState::Waiting,
-            stored_with: 1,
-            stored_of: 5,
-            until_ms: 86_400_000,
-            attempts: 1,
-            next_try_ms: Some(30_000),
-        }],
+        outbox: outbox(),
         outbox_count: 3,
         mailboxes: MailboxStatus {
             watched: 4,
@@ -351,9 +385,11 @@ fn status_for_people() {
         "account     takes nothing in any more: the disk failed; restart the node once the disk is in order",
         "unread      0",
         "under way   3 messages",
-        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting with 1 of 5  expires in 1 d  \
+        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting, with 1 of 5  expires in 1 d  \
          offered again in 30 s",
         "  and 2 more",
+        "sent before",
+        "  fedcba9876543210  to bob.7kq2-m9xw-3fhd  delivered",
     ];
     assert_eq!(status::describe(&info, 0), person);
     info.id.clear();
@@ -420,7 +456,7 @@ fn failures_map_to_exit_codes() {
 
 #[test]
 fn the_cause_is_named_once_and_the_home_is_in_the_hint() {
-    let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let source = io::Error::from(io::ErrorKind::StorageFull);
     let path = "/x/unlock".into();
     let failure = Failure::from(HomeError::Io {
         doing: "write",

@@ -146,7 +146,8 @@ pub(super) fn note(note: SendNote, keepers: u32) -> String {
             "too few keepers have it yet; this node keeps trying while it runs".to_owned()
         }
         SendNote::SmallNetwork => {
-            format!("the network is small: only {keepers} keepers are in reach")
+            let keepers = plural(keepers, "keeper is", "keepers are");
+            format!("the network is small: {keepers} in reach")
         }
     }
 }
@@ -214,7 +215,9 @@ fn detail(what: &Examined) -> (&'static str, String) {
             ("network", "no other node is known yet".to_owned())
         }
         Examined::Network { peers, keepers } | Examined::ServerNetwork { peers, keepers } => {
-            ("network", format!("{peers} peers, {keepers} known keepers"))
+            let peers = plural(*peers, "peer", "peers");
+            let keepers = plural(*keepers, "known keeper", "known keepers");
+            ("network", format!("{peers}, {keepers}"))
         }
         Examined::EntryPoints { failed, of } => {
             let said =
@@ -245,6 +248,14 @@ fn detail(what: &Examined) -> (&'static str, String) {
             "account",
             format!("nothing can be sent or received: {stopped}"),
         ),
+    }
+}
+
+/// Returns a number with the word for one or for many.
+fn plural(count: u32, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
     }
 }
 

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, KEYS, Key};
 use super::{Config, ConfigError, ConfigErrors, Loaded, Profile};
+use crate::net::is_dialable;
 
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// How the name of every variable begins.
@@ -181,6 +182,21 @@ impl RawConfig {
                     message: format!("{}: {message}", key.name),
                     origin,
                 }),
+            }
+        }
+        for external in &config.external {
+            // What `run` would refuse.
+            if !is_dialable(external, config.profile == Profile::Local) {
+                let origin = KEYS.iter().zip(&origins);
+                let origin = origin.filter(|(key, _)| key.name == "external");
+                let origin = origin.map(|(_, origin)| origin.clone()).next();
+                errors.push(ConfigError {
+                    message: format!(
+                        "external: {external} is not a public address with a port that others can dial (/ip4 or /ip6, \
+                         with /tcp or /udp/../quic-v1)"
+                    ),
+                    origin: origin.unwrap_or(Origin::Default),
+                });
             }
         }
         if !errors.is_empty() {

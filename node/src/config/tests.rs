@@ -82,7 +82,7 @@ fn every_key_can_be_set_from_every_source() {
         ("profile", "local"),
         ("serve", "never"),
         ("listen", "/ip4/127.0.0.1/tcp/1"),
-        ("external", "/ip4/192.0.2.1/tcp/1"),
+        ("external", "/ip4/9.9.9.9/tcp/1"),
         ("bootstrap", id),
         ("disk_cap", "16 MiB"),
         ("ttl", "1s"),

@@ -43,7 +43,7 @@ pub(super) fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Multia
     let address = |text: &String| {
         Multiaddr::from_str(text).map_err(|_| {
             D::Error::custom(format!(
-                "{text:?} is not an address; write for example \"/ip4/192.0.2.1/udp/4717/quic-v1\""
+                "{text:?} is not an address; write for example \"/dns4/entry.example.org/udp/4717/quic-v1\""
             ))
         })
     };

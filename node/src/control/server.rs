@@ -285,6 +285,7 @@ fn fit(answer: &AnswerFrame) -> Result<frame::FrameBytes, FrameError> {
             let cut = InboxPage {
                 messages: page.messages[..count].to_vec(),
                 more: true,
+                deaf: page.deaf.clone(),
             };
             match frame::encode(&AnswerFrame::Reply(Reply::Inbox(cut)), ANSWER_BYTES_MAX) {
                 Err(FrameError::TooLong { .. }) => count /= 2,

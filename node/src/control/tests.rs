@@ -114,7 +114,7 @@ fn send(body: Vec<u8>) -> Request {
     Request::Send(SendRequest {
         to: "bob.7kq2-m9xw-3fhd".to_owned(),
         body: Body::new(body),
-        ttl_ms: 1_000,
+        ttl_ms: Some(1_000),
         burn_ms: Some(5),
         file_name: Some("a.txt".to_owned()),
         wait: false,
@@ -300,6 +300,7 @@ async fn a_page_of_messages_is_cut_to_what_a_frame_holds() {
     got.answer.finish(Ok(Reply::Inbox(InboxPage {
         messages: messages.clone(),
         more: false,
+        deaf: None,
     })));
     let Ok(Reply::Inbox(page)) = calling.await.unwrap() else {
         panic!("no page");
@@ -481,7 +482,11 @@ proptest! {
         let encoded = frame::encode(&request, REQUEST_BYTES_MAX).unwrap();
         prop_assert_eq!(frame::decode::<RequestFrame>(&encoded).unwrap(), request);
         let messages = vec![message("1", bytes)];
-        let page = Reply::Inbox(InboxPage { messages, more: true });
+        let page = Reply::Inbox(InboxPage {
+            messages,
+            more: true,
+            deaf: None,
+        });
         let answer = AnswerFrame::Reply(page);
         let encoded = frame::encode(&answer, ANSWER_BYTES_MAX).unwrap();
         prop_assert_eq!(frame::decode::<AnswerFrame>(&encoded).unwrap(), answer);

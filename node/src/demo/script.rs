@@ -87,7 +87,7 @@ async fn send_all(
         let request = SendRequest {
             to: bob.link.clone(),
             body: Body::new(text.as_bytes().to_vec()),
-            ttl_ms,
+            ttl_ms: Some(ttl_ms),
             burn_ms: None,
             file_name: None,
             wait: true,

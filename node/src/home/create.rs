@@ -44,6 +44,11 @@ impl Home {
         Ok((home, filled?))
     }
 
+    /// Tells whether a creation of this home was begun and has not ended.
+    pub(super) fn is_staged(&self) -> bool {
+        names(&self.path).is_ok_and(|names| names.iter().any(|name| is_staging(name)))
+    }
+
     /// Makes the folder unless it is there; returns whether it was not.
     fn make_folder(&self) -> Result<bool, HomeError> {
         let path = &self.path;

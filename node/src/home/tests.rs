@@ -241,3 +241,21 @@ fn a_configuration_put_there_first_stays() {
     let kept = fs::read_to_string(home.config_file()).unwrap();
     assert_eq!(kept, "network = \"x\"");
 }
+
+#[test]
+fn a_home_without_the_file_that_marks_it_is_not_taken_for_none() {
+    let parent = tempfile::tempdir().unwrap();
+    let (home, _) = Home::create(&parent.path().join("home"), fill).unwrap();
+    fs::remove_file(home.unlock_file()).unwrap();
+    let refused = Home::open(home.path());
+    assert!(
+        matches!(
+            refused,
+            Err(HomeError::Incomplete {
+                missing: "unlock",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+}

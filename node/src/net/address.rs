@@ -83,7 +83,7 @@ pub(super) fn is_loopback(address: &Multiaddr) -> bool {
 ///
 /// It must be exactly an IP address, a port and TCP or QUIC, with or without `/p2p`; a name could
 /// resolve to anything. In production the IP address must be public; the local profile takes any.
-pub(super) fn is_dialable(address: &Multiaddr, local: bool) -> bool {
+pub fn is_dialable(address: &Multiaddr, local: bool) -> bool {
     let mut parts = address.iter();
     let ip = match parts.next() {
         Some(Protocol::Memory(_)) if local => return ends(parts),

@@ -23,12 +23,12 @@ async fn a_panic_is_its_callers_alone() {
 }
 
 #[tokio::test]
-async fn an_inline_lane_runs_at_once() {
+async fn an_inline_worker_runs_at_once() {
     assert_eq!(Worker::inline().run(|| 7).await, Ok(7));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inline_lane_takes_turns_and_the_time_its_work_costs() {
+async fn an_inline_worker_takes_turns_and_the_time_its_work_costs() {
     let worker = Worker::inline_costing(|| std::time::Duration::from_secs(2));
     let began = tokio::time::Instant::now();
     let (one, two) = futures::join!(worker.run(|| 1), worker.run(|| 2));

@@ -92,7 +92,7 @@ impl Desk {
         let request = SendRequest {
             to,
             body: Body::new(body),
-            ttl_ms,
+            ttl_ms: Some(ttl_ms),
             burn_ms,
             file_name: None,
             wait: false,

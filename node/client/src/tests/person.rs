@@ -13,6 +13,7 @@ use super::world::Flying;
 
 const SETTINGS: Settings = Settings {
     retention_ms: 30 * DAY_MS,
+    ttl_ms: 6 * DAY_MS,
     own_keeper: None,
 };
 

@@ -437,7 +437,7 @@ impl World {
         let request = SendRequest {
             to: to.to_owned(),
             body: Body::new(text.as_bytes().to_vec()),
-            ttl_ms: 6 * DAY_MS,
+            ttl_ms: Some(6 * DAY_MS),
             burn_ms,
             file_name: None,
             wait: false,

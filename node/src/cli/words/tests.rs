@@ -201,7 +201,7 @@ fn every_note_is_a_sentence() {
     }
     assert_eq!(
         note(SendNote::SmallNetwork, 4),
-        "the network is small: only 4 keepers are in reach"
+        "the network is small: 4 keepers are in reach"
     );
 }
 
