@@ -42,8 +42,8 @@ pub use failure::{Exit, Failure};
 
 use crate::engine_panic;
 
-/// Says what clap has to say: help on standard output, complaints on standard error, with what was typed made safe for a
-/// terminal. A closed pipe is no reason to complain.
+/// Says what clap has to say: help on standard output, complaints on standard error, with what was typed made safe for
+/// a terminal. A closed pipe is no reason to complain.
 pub fn usage(error: &clap::Error) -> Exit {
     let text = terminal::escape(&error.render().to_string());
     if error.use_stderr() {

@@ -84,7 +84,11 @@ fn replies() {
             r#"{"sent":{"message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
             r#""note":"small_network"}}"#,
         ),
-        Inbox { 0: InboxPage { messages: vec![message(b"a\0".to_vec()), message(vec![0xff])], more: true, deaf: Some(text("why")) } }
+        Inbox { 0: InboxPage {
+            messages: vec![message(b"a\0".to_vec()), message(vec![0xff])],
+            more: true,
+            deaf: Some(text("why")),
+        } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
                 r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
