@@ -4,10 +4,12 @@ use std::error::Error;
 use std::io;
 
 use either::Either;
+use libp2p::quic;
 
 use super::limits;
 
-/// Goes from an error to its causes, also through those that hide one: an `io::Error` passes over what it was made of.
+/// Goes from an error to its causes, also through those that hide one: an `io::Error`, for one, passes over what
+/// it was made of.
 pub(super) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -20,6 +22,9 @@ fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     }
     if let Some(either) = error.downcast_ref::<Either<io::Error, io::Error>>() {
         return Some(either.as_ref().into_inner() as &(dyn Error + 'static));
+    }
+    if let Some(quic::Error::Io(error)) = error.downcast_ref::<quic::Error>() {
+        return Some(error);
     }
     error.source()
 }

@@ -1,6 +1,7 @@
 //! What became of dialling the entry points, and why.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -98,16 +99,7 @@ fn failure_of(error: &TransportError<io::Error>) -> EntryFailure {
     match error {
         TransportError::MultiaddrNotSupported(_) => EntryFailure::Unsupported,
         TransportError::Other(error) => {
-            let known = causes(error).find_map(|cause| {
-                let named = cause.downcast_ref::<dns::Error<Either<io::Error, io::Error>>>();
-                let on_quic = cause.downcast_ref::<quic::Error>();
-                let on_socket = cause.downcast_ref::<io::Error>();
-                match (named, on_quic) {
-                    (Some(dns::Error::ResolveError(_)), _) => Some(EntryFailure::NameUnresolved),
-                    (_, Some(quic::Error::HandshakeTimedOut)) => Some(EntryFailure::NoAnswer),
-                    _ => of_socket(on_socket?.kind()),
-                }
-            });
+            let known = causes(error).find_map(known_failure);
             known.unwrap_or_else(|| {
                 // The transports' timeout is a type of its own for each stack of them.
                 let is_late = causes(error).any(|cause| cause.to_string().contains("Timeout"));
@@ -117,6 +109,30 @@ fn failure_of(error: &TransportError<io::Error>) -> EntryFailure {
                 }
             })
         }
+    }
+}
+
+fn known_failure(cause: &(dyn Error + 'static)) -> Option<EntryFailure> {
+    if let Some(named) = cause.downcast_ref::<dns::Error<Either<io::Error, io::Error>>>() {
+        return of_name(named);
+    }
+    if let Some(quic::Error::HandshakeTimedOut) = cause.downcast_ref::<quic::Error>() {
+        return Some(EntryFailure::NoAnswer);
+    }
+    of_socket(cause.downcast_ref::<io::Error>()?.kind())
+}
+
+/// Returns why a name led nowhere, if it is the name: of several addresses each has its own error.
+fn of_name(error: &dns::Error<Either<io::Error, io::Error>>) -> Option<EntryFailure> {
+    match error {
+        dns::Error::ResolveError(_) | dns::Error::TooManyLookups => {
+            Some(EntryFailure::NameUnresolved)
+        }
+        dns::Error::MultiaddrNotSupported(_) => Some(EntryFailure::Unsupported),
+        dns::Error::Transport(either) => {
+            causes(either.as_ref().into_inner()).find_map(known_failure)
+        }
+        dns::Error::Dial(errors) => errors.iter().find_map(of_name),
     }
 }
 
@@ -156,6 +172,10 @@ mod tests {
         ));
         let late = TransportError::Other(io::Error::other(late));
         assert_eq!(failure_of(&late), EntryFailure::NoAnswer);
+        let several: dns::Error<Either<io::Error, io::Error>> =
+            dns::Error::Dial(vec![dns::Error::TooManyLookups]);
+        let several = TransportError::Other(io::Error::other(several));
+        assert_eq!(failure_of(&several), EntryFailure::NameUnresolved);
         let odd = TransportError::Other(io::Error::other("nonsense"));
         assert_eq!(failure_of(&odd), EntryFailure::NoHandshake);
     }
