@@ -15,8 +15,7 @@ use crate::io::CallId;
 use crate::job::Resolution;
 use crate::model::{Contact, InvalidWho, Who};
 use crate::records::{Records, SenderMessage};
-use crate::resolving::{Intent, ResolveError};
-use crate::signal::Signal;
+use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::Then;
 
 /// Strangers that may wait for an answer at once; further ones stay at the keepers.

@@ -16,17 +16,17 @@ use crate::io::{CallId, CommitError, Input, Output, Token};
 use crate::job::JobDone;
 use crate::model::{Account, Slot};
 use crate::overview::{self, Overview};
-use crate::pending::{Pending, Question};
+use crate::pending::{Pending, Question, StampFor};
 use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::reading::Reading;
 use crate::receipts::Receipts;
 use crate::records::{Loaded, REMEMBERED_MS, Records};
-use crate::resolving::{Intent, Resolving};
+use crate::resolving::Resolving;
 use crate::sending::{self, Sending};
 use crate::settings::Settings;
-use crate::signal::Signal;
-use crate::stamps::{StampFor, Stamps};
+use crate::signal::{Intent, Signal};
+use crate::stamps::Stamps;
 use crate::then::{Sealed, Then};
 
 /// How long changes of the network are passed over after one was acted on, in milliseconds: every retry has its own

@@ -5,9 +5,9 @@ use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push};
 use restante_proto::{Address, NodeId};
 
+use crate::change::Change;
 use crate::job::{Job, JobDone};
 use crate::model::Slot;
-use crate::records::Change;
 
 /// Names one question that the core asked; its answer carries it back. An answer under a token that is not open,
 /// because it came twice or too late, changes nothing.

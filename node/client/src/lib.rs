@@ -19,6 +19,7 @@
 //! `Signal`. [`Records`](records::Records) is what the disk holds. Nothing counts as done before its commit has come
 //! back.
 
+mod change;
 mod collecting;
 mod contacts;
 mod core;

@@ -12,7 +12,15 @@ use restante_proto::time::{MonoMillis, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 
 use crate::io::{CallId, Output, Token};
-use crate::stamps::StampFor;
+
+/// What a stamp is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StampFor {
+    /// One envelope.
+    Envelope(ItemId),
+    /// One's own slot at a locator.
+    Locator(Address),
+}
 
 /// Questions to others that are under way at once; more wait in line, bounded by what each subject asks at a time.
 const WINDOW: usize = 64;

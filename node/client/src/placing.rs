@@ -18,10 +18,9 @@ use crate::cx::Cx;
 use crate::deposit::{Deposited, judge};
 use crate::io::SEARCH_COUNT;
 use crate::model::Payment;
-use crate::pending::{Asked, Question};
+use crate::pending::{Asked, Question, StampFor};
 use crate::records::Records;
 use crate::signal::Signal;
-use crate::stamps::StampFor;
 use crate::then::Then;
 
 /// Until how long after it was made a delivery receipt, which is not answered, is looked after although it is with all

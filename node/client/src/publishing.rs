@@ -18,9 +18,9 @@ use crate::deposit::{Deposited, judge};
 use crate::io::SEARCH_COUNT;
 use crate::job::{Job, JobDone, MadeCard};
 use crate::model::OwnCard;
-use crate::pending::{Asked, Question};
+use crate::pending::{Asked, Question, StampFor};
 use crate::signal::Signal;
-use crate::stamps::{StampFor, Stamps};
+use crate::stamps::Stamps;
 use crate::then::Then;
 
 /// How long a node makes no stamp for the next salt epoch after it published or had other stamps to make, in

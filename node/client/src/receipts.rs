@@ -11,9 +11,8 @@ use tracing::debug;
 
 use crate::cx::Cx;
 use crate::records::SenderMessage;
-use crate::resolving::Intent;
 use crate::sealing::{self, Granting};
-use crate::signal::Signal;
+use crate::signal::{Intent, Signal};
 use crate::then::{Sealed, Then};
 
 /// How long receipts for a contact are gathered before they are sent, in milliseconds: one envelope says several

@@ -7,10 +7,8 @@ mod asking;
 
 use std::collections::BTreeMap;
 
-use restante_interface::SendRequest;
 use restante_proto::account::PersonId;
 use restante_proto::card::CardRecord;
-use restante_proto::keys::PublicKey;
 use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS};
 use restante_proto::person::Locators;
 use restante_proto::request::{Request, Response};
@@ -22,9 +20,8 @@ use self::asking::Asking;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::{Before, Choice, Job, JobDone, Resolution, insert_by_distance};
-use crate::model::Who;
 use crate::pending::Question;
-use crate::signal::Signal;
+use crate::signal::{Intent, ResolveError, Signal};
 
 /// How long one locator may take, in milliseconds: keepers that are gone must not hold up those that answer.
 const LOCATOR_MS: u64 = 8 * SECOND_MS;
@@ -35,31 +32,6 @@ const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 const PATIENCE_MS: u64 = 12 * SECOND_MS;
 /// The pause between two tries of that, in milliseconds.
 const PATIENCE_STEP_MS: u64 = SECOND_MS / 2;
-
-/// What is to be done once an ID is resolved.
-#[derive(Debug, Clone)]
-pub(crate) enum Intent {
-    /// Send this.
-    Send(CallId, Box<(Who, SendRequest)>),
-    /// Make a contact, with this petname.
-    Add(CallId, Box<(Who, Option<String>)>),
-    /// Send the delivery receipts due to this contact.
-    Receipts(PublicKey),
-}
-
-/// Why an ID could not be resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ResolveError {
-    /// No keeper could be asked.
-    #[error("no keeper can be reached")]
-    Offline,
-    /// Keepers answered, and none has a valid card of this ID.
-    #[error("no card is published under this ID")]
-    NotFound,
-    /// A job failed.
-    #[error("the lookup was given up")]
-    GivenUp,
-}
 
 /// All lookups under way.
 #[derive(Debug, Default)]

@@ -16,9 +16,8 @@ use crate::io::CallId;
 use crate::job::Resolution;
 use crate::model::{Sent, Who};
 use crate::placing::Placing;
-use crate::resolving::{Intent, ResolveError};
 use crate::sealing::{self, Granting};
-use crate::signal::Signal;
+use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::{OwnSend, Sealed, Then};
 
 /// How long a message that is stored waits for the last receipts before its sender is told, in milliseconds.

@@ -3,22 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use restante_proto::stamp::{Challenge, Stamp};
-use restante_proto::{Address, ItemId};
 use tracing::debug;
 
 use crate::cx::Cx;
 use crate::job::Job;
-use crate::pending::Question;
+use crate::pending::{Question, StampFor};
 use crate::signal::Signal;
-
-/// What a stamp is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum StampFor {
-    /// One envelope.
-    Envelope(ItemId),
-    /// One's own slot at a locator.
-    Locator(Address),
-}
 
 /// Stamps to be made, at most one at a time, so that they never take the place of anything quicker.
 #[derive(Debug, Default)]

@@ -1,0 +1,64 @@
+//! The changes that a disk makes durable.
+
+use bytes::Bytes;
+use restante_proto::keys::PublicKey;
+use restante_proto::message::MessageId;
+use restante_proto::prekey::PrekeySecret;
+use restante_proto::stamp::Stamp;
+use restante_proto::time::UnixMillis;
+use restante_proto::{Address, ItemId};
+
+use crate::model::{Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
+
+/// A message, by who sent it and the name its sender gave it.
+pub type SenderMessage = (PublicKey, MessageId);
+
+/// One change on the disk.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Store a contact.
+    PutContact(Box<Contact>),
+    /// Drop a contact.
+    DropContact(PublicKey),
+    /// Store an envelope that is under way.
+    PutOutgoing(Box<OutgoingEnvelope>),
+    /// Drop one.
+    DropOutgoing(ItemId),
+    /// Store what became of a message.
+    PutSent(MessageId, Sent),
+    /// Forget it.
+    DropSent(MessageId),
+    /// Store a received message under a new key; the commit tells its slot.
+    PutMessage {
+        /// Its place in the inbox.
+        arrival: u64,
+        /// Its header.
+        header: Box<HeaderDraft>,
+        /// Its body.
+        body: Bytes,
+    },
+    /// Store a header that has changed.
+    PutHeader(u64, Box<Header>),
+    /// Destroy a message: its key first, then its rows.
+    Destroy(u64, Slot),
+    /// Remember an envelope as taken from a mailbox until then.
+    PutTaken(Address, ItemId, UnixMillis),
+    /// Remember a message until then, so that it is not shown twice.
+    PutSeen(SenderMessage, UnixMillis),
+    /// Forget envelopes and messages that were to be remembered until before this.
+    Forget(UnixMillis),
+    /// A contact is to hear that its message arrived.
+    PutDue(SenderMessage),
+    /// It was told, or need not be.
+    DropDue(SenderMessage),
+    /// Store one's own card.
+    PutCard(Box<OwnCard>),
+    /// Store a prekey.
+    PutPrekey(PrekeySecret),
+    /// Destroy the prekey that was issued then.
+    DropPrekey(UnixMillis),
+    /// Store the stamp shown at a locator.
+    PutStamp(Address, Stamp),
+    /// Forget it.
+    DropStamp(Address),
+}
