@@ -80,6 +80,14 @@ pub(crate) fn of(
     }
 }
 
+/// Returns how a message stands by the date: a clock that was set forward ends it before the next timer says so.
+pub(crate) fn state_at(sent: &Sent, date: UnixMillis) -> DeliveryState {
+    match sent.expires <= date && is_under_way(sent) {
+        true => DeliveryState::Expired,
+        false => sent.state,
+    }
+}
+
 const fn is_under_way(sent: &Sent) -> bool {
     matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored)
 }
@@ -98,7 +106,7 @@ fn outbox_entry(
     OutboxEntry {
         message_id: id.to_string(),
         to: to.map_or_else(String::new, |contact| contact.id.to_string()),
-        state: sent.state,
+        state: state_at(sent, now.date),
         stored_with: count(with),
         stored_of: count(of),
         until_ms: sent.expires.get(),
