@@ -45,21 +45,6 @@ pub enum EntryFailure {
     Unsupported,
 }
 
-impl EntryFailure {
-    /// Returns the reason in words.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::NameUnresolved => "its name does not resolve",
-            Self::OtherIdentity => "a node with another identity answers there",
-            Self::Refused => "nothing listens there",
-            Self::NoAnswer => "nobody answers there",
-            Self::Unreachable => "its network cannot be reached from here",
-            Self::NoHandshake => "what answers there is not a node of this kind",
-            Self::Unsupported => "there is no transport for such an address",
-        }
-    }
-}
-
 /// A picture of the network layer at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetStatus {

@@ -85,12 +85,12 @@ impl EntryPoints {
         let is_new = known.state != EntryState::Failed(failure);
         let is_due = known.logged.is_none_or(|last| now - last >= LOG_AGAIN);
         known.state = EntryState::Failed(failure);
-        let (entry, why) = (&known.address, failure.text());
+        let entry = &known.address;
         if is_new || is_due {
             known.logged = Some(now);
-            warn!(%entry, why, "an entry point cannot be used");
+            warn!(%entry, why = ?failure, "an entry point cannot be used");
         } else {
-            debug!(%entry, why, "an entry point cannot be used");
+            debug!(%entry, why = ?failure, "an entry point cannot be used");
         }
     }
 }
