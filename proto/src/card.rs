@@ -526,6 +526,19 @@ pub fn choose<'a>(
         .map(VerifiedCard)
 }
 
+/// Tells whether there is a card of `id` among the records that would be good at another date.
+pub fn is_of_another_date<'a>(
+    records: impl IntoIterator<Item = &'a CardRecord>,
+    id: &PersonId,
+    key: &RecordKey,
+    now: UnixMillis,
+) -> bool {
+    let mut opened = records
+        .into_iter()
+        .map(|it| it.open_candidate(id, key, now));
+    opened.any(|opened| matches!(opened, Err(CardError::Expired)))
+}
+
 /// What a reader already knows of the account behind an ID.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {

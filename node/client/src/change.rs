@@ -8,7 +8,7 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
-use crate::model::{Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
+use crate::model::{Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
 
 /// A message, by who sent it and the name its sender gave it.
 pub type SenderMessage = (PublicKey, MessageId);
@@ -51,6 +51,8 @@ pub enum Change {
     PutDue(SenderMessage),
     /// It was told, or need not be.
     DropDue(SenderMessage),
+    /// Store the account, which goes on as another device, and forget the card of the one it was.
+    PutAccount(Box<Account>),
     /// Store one's own card.
     PutCard(Box<OwnCard>),
     /// Store a prekey.

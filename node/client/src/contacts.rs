@@ -1,19 +1,21 @@
 //! Contacts: who they are, and how they and this account stand.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, Refusal, Reply, Stored,
-    VerifyInfo,
+    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, DeliveryState, Refusal, Reply,
+    Stored, VerifyInfo,
 };
 use restante_proto::account::{PersonId, account_hash, verification_code};
-use restante_proto::card::VerifiedCard;
+use restante_proto::card::{Card, VerifiedCard};
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::Resolution;
-use crate::model::{Contact, InvalidWho, Who};
+use crate::model::{Contact, InvalidWho, Sent, Who};
 use crate::records::{Records, SenderMessage};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::Then;
@@ -184,6 +186,7 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
         return;
     }
     let mut contact = contact.clone();
+    let before = contact.card(cx.now.date);
     contact.sequence = contact.sequence.max(Some(card.sequence));
     contact.last_seen = contact.last_seen.max(Some(cx.date()));
     if card.terminated {
@@ -199,8 +202,41 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
             .collect();
         contact.grants.retain(|device, _| devices.contains(device));
         contact.granted.retain(|device, _| devices.contains(device));
+        if let Some(before) = before {
+            outdate(cx, before.card(), card);
+        }
     }
     cx.records.put_contact(contact);
+}
+
+/// Notes that messages under way were sealed for devices that may have lost their keys: the account has got others
+/// since.
+fn outdate(cx: &mut Cx<'_>, before: &Card, card: &Card) {
+    let devices = |card: &Card| -> BTreeSet<PublicKey> {
+        card.devices
+            .iter()
+            .map(|it| it.certificate.device)
+            .collect()
+    };
+    if devices(card).is_subset(&devices(before)) {
+        return;
+    }
+    let sent = cx.records.sent().iter();
+    let under_way = sent.filter(|(_, sent)| {
+        let is_under_way = matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored);
+        sent.to == card.account && sent.sent < card.issued && is_under_way
+    });
+    let under_way: Vec<_> = under_way.map(|(id, sent)| (*id, sent.clone())).collect();
+    for (id, sent) in under_way {
+        let is_outdated = true;
+        cx.records.put_sent(
+            id,
+            Sent {
+                is_outdated,
+                ..sent
+            },
+        );
+    }
 }
 
 /// Returns the card to seal to: the one found, or the last one seen if the network is away.
@@ -216,6 +252,7 @@ pub(crate) fn usable_card(
             let known = cx.records.contact_by_id(&who.id);
             match (known.and_then(|contact| contact.card(cx.now.date)), error) {
                 (Some(card), _) => card,
+                (None, ResolveError::OtherDate) => return Err(Refusal::OtherDate { id }),
                 (None, ResolveError::NotFound) => return Err(Refusal::UnknownId { id }),
                 (None, ResolveError::Offline) => return Err(Refusal::Offline),
                 (None, ResolveError::GivenUp) => return Err(Refusal::Stopping),

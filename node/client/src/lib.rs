@@ -22,8 +22,10 @@
 mod change;
 mod collecting;
 mod contacts;
+mod copies;
 mod core;
 mod cx;
+mod dates;
 mod deposit;
 mod io;
 pub mod job;
@@ -35,6 +37,7 @@ mod placing;
 mod publishing;
 mod reading;
 mod receipts;
+mod rechecking;
 pub mod records;
 mod resolving;
 mod sealing;
@@ -47,6 +50,7 @@ mod tests;
 mod then;
 
 pub use self::core::Core;
+pub use self::dates::DateStanding;
 pub use self::io::{CallId, CommitError, Input, Output, READ_BYTES_MAX, Token};
 pub use self::overview::{Overview, id_info};
 pub use self::receipts::GATHER_MS as RECEIPTS_GATHER_MS;

@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use restante_interface::{DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry};
+use restante_interface::{
+    ClockInfo, CopyInfo, DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry,
+};
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
 use restante_proto::message::MessageId;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 
 use crate::collecting::Collecting;
+use crate::copies::Copies;
+use crate::dates::{DateStanding, Dates};
 use crate::model::{Account, Sent, link_of};
 use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::records::Records;
+use crate::sending;
 
 /// The account's part of a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +36,10 @@ pub struct Overview {
     pub card_published: Option<UnixMillis>,
     /// Why its store takes nothing in any more.
     pub stopped: Option<String>,
+    /// How far the date is relied on.
+    pub clock: ClockInfo,
+    /// This home beside other copies of it.
+    pub copy: CopyInfo,
 }
 
 /// Returns how an account is found.
@@ -48,6 +57,8 @@ pub(crate) fn of(
     placing: &Placing,
     collecting: &Collecting,
     publishing: &Publishing,
+    copies: &Copies,
+    dates: &Dates,
     now: Now,
 ) -> Overview {
     let (watched, subscribed) = collecting.watched(now);
@@ -77,6 +88,24 @@ pub(crate) fn of(
         unread: count(unread.count()),
         card_published: publishing.published(),
         stopped: records.stopped().map(str::to_owned),
+        clock: clock_info(dates.standing(now)),
+        copy: CopyInfo {
+            newest: copies.is_newest(),
+            others: count(copies.others()),
+            renewed_ms: records.account().former.first().map(|it| it.left.get()),
+            left: count(collecting.left()),
+        },
+    }
+}
+
+fn clock_info(standing: DateStanding) -> ClockInfo {
+    match standing {
+        DateStanding::Sure => ClockInfo::Sure,
+        DateStanding::Unconfirmed => ClockInfo::Unconfirmed,
+        DateStanding::Contradicted { ahead_ms, keepers } => ClockInfo::Contradicted {
+            ahead_ms,
+            keepers: count(keepers),
+        },
     }
 }
 
@@ -99,7 +128,8 @@ fn outbox_entry(
     (id, envelope): (&MessageId, Option<&ItemId>),
     sent: &Sent,
 ) -> OutboxEntry {
-    let (with, of) = placing.standing_of(records, now, *id).counts();
+    let standing = placing.standing_of(records, now, *id);
+    let (with, of) = standing.counts();
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
     let to = records.contacts().get(&sent.to);
@@ -114,6 +144,7 @@ fn outbox_entry(
         next_try_ms: next
             .filter(|_| sent.state != DeliveryState::Delivered)
             .map(date),
+        note: sending::note_of(sent, &standing),
     }
 }
 

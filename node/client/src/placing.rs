@@ -99,7 +99,7 @@ impl Placing {
             expires: outgoing.envelope.expires,
             receipts: outgoing.receipts.clone(),
         };
-        match self.outbox.add(cx.now, outgoing) {
+        match self.outbox.add(cx.settled(), outgoing) {
             Ok(outputs) => self.carry_out(cx, outputs),
             Err(error) => {
                 debug!(%error, "an envelope stays behind for now");
@@ -168,7 +168,7 @@ impl Placing {
     }
 
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
-        let due = self.outbox.next_timeout(cx.now);
+        let due = self.outbox.next_timeout(cx.settled());
         if due.is_some_and(|due| due <= cx.mono()) {
             self.handle(cx, outbox::Input::Timer);
         }
@@ -203,7 +203,7 @@ impl Placing {
     }
 
     fn handle(&mut self, cx: &mut Cx<'_>, input: outbox::Input) {
-        let outputs = self.outbox.handle(cx.now, input);
+        let outputs = self.outbox.handle(cx.settled(), input);
         self.carry_out(cx, outputs);
     }
 
@@ -319,7 +319,7 @@ impl Placing {
                 break;
             }
         }
-        let date = cx.date();
+        let date = cx.settled;
         let over = self
             .outside(cx.records, cx.now)
             .filter(|(_, end)| *end <= date);

@@ -117,6 +117,7 @@ enum Undo {
     Header(u64, Option<Box<Header>>),
     Seen(SenderMessage, Option<UnixMillis>),
     Due(SenderMessage, bool),
+    Account(Arc<Account>),
     Card(Option<Box<OwnCard>>),
     Prekeys(Arc<Vec<PrekeySecret>>),
     Stamp(Address, Option<Stamp>),
@@ -343,6 +344,15 @@ impl Records {
         }
     }
 
+    /// Stages the account as another device, which has no card yet.
+    pub fn put_account(&mut self, account: Account) {
+        self.stage(Change::PutAccount(Box::new(account.clone())));
+        let before = std::mem::replace(&mut self.account, Arc::new(account));
+        self.staged.undo.push(Undo::Account(before));
+        let before = self.card.take().map(Box::new);
+        self.staged.undo.push(Undo::Card(before));
+    }
+
     /// Stages a new card and the prekey it shows.
     pub fn put_card(&mut self, card: OwnCard, prekey: PrekeySecret) {
         self.stage(Change::PutPrekey(prekey.clone()));
@@ -458,6 +468,7 @@ impl Records {
             Undo::Due(key, false) => {
                 self.due.remove(&key);
             }
+            Undo::Account(before) => self.account = before,
             Undo::Card(before) => self.card = before.map(|card| *card),
             Undo::Prekeys(before) => self.prekeys = before,
             Undo::Stamp(key, before) => restore(&mut self.stamps, key, before),

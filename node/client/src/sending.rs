@@ -1,5 +1,7 @@
 //! From a person's words to staged envelopes, and back to who waits for them.
 
+use std::collections::BTreeSet;
+
 use restante_interface::{
     ContactState, DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest,
     SendResult, Stored,
@@ -8,7 +10,8 @@ use restante_proto::card::VerifiedCard;
 use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
-use restante_proto::time::MonoMillis;
+use restante_proto::placement::Standing;
+use restante_proto::time::{MonoMillis, UnixMillis};
 
 use crate::contacts;
 use crate::cx::Cx;
@@ -16,6 +19,7 @@ use crate::io::CallId;
 use crate::job::Resolution;
 use crate::model::{Sent, Who};
 use crate::placing::Placing;
+use crate::rechecking::Kept;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::{OwnSend, Sealed, Then};
@@ -64,7 +68,12 @@ impl Sending {
             .filter(|contact| who.matches(&contact.account))
             .and_then(|contact| contact.fresh_card(cx.now.date));
         match fresh {
-            Some(card) => send(cx, call, &who, &card, &request),
+            Some(card) => {
+                if let Some(message) = send(cx, call, &who, &card, &request) {
+                    let kept = Kept::of(message, &card, cx.mono());
+                    cx.signal(Signal::Recheck(Box::new(kept)));
+                }
+            }
             None => cx.signal(Signal::Resolve(Intent::Send(
                 call,
                 Box::new((who, request)),
@@ -81,7 +90,7 @@ impl Sending {
         result: Result<Box<Resolution>, ResolveError>,
     ) {
         match contacts::usable_card(cx, &who, result) {
-            Ok(card) => send(cx, call, &who, &card, &request),
+            Ok(card) => drop(send(cx, call, &who, &card, &request)),
             Err(refusal) => cx.refuse(call, refusal),
         }
     }
@@ -151,8 +160,14 @@ impl Sending {
     }
 }
 
-/// Seals and stages a message.
-fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: &SendRequest) {
+/// Seals and stages a message, and returns it with its end.
+fn send(
+    cx: &mut Cx<'_>,
+    call: CallId,
+    who: &Who,
+    card: &VerifiedCard,
+    request: &SendRequest,
+) -> Option<(Message, UnixMillis)> {
     let account = card.card().account;
     let content = Content::Text {
         body: request.body.as_bytes().to_vec().into(),
@@ -164,9 +179,13 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
     let message = Message::new(identity, id, cx.now.date, content);
     let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
     let expires = cx.date().plus(ttl_ms);
-    let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst) {
+    let all = BTreeSet::new();
+    let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst, &all) {
         Ok(sealed) => sealed,
-        Err(error) => return cx.refuse(call, sealing::refusal_of(error, who.id.to_string())),
+        Err(error) => {
+            cx.refuse(call, sealing::refusal_of(error, who.id.to_string()));
+            return None;
+        }
     };
     // To write to a stranger is to want to hear back.
     let contact = cx.records.contacts().get(&account);
@@ -178,6 +197,7 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
         state: DeliveryState::Waiting,
         sent: cx.date(),
         expires,
+        is_outdated: false,
     };
     cx.records.put_sent(id, sent);
     let envelopes = sealed
@@ -189,18 +209,14 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
         envelopes,
         own: Some((id, OwnSend { call, wait })),
     }));
+    Some((message, expires))
 }
 
 /// Returns what became of a message so far.
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.now, message);
-    let note = match (sent.state, standing.of) {
-        (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
-        (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
-        (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
-        _ => None,
-    };
+    let note = note_of(sent, &standing);
     let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),
@@ -210,6 +226,17 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         until_ms: sent.expires.get(),
         note,
     })
+}
+
+/// Returns what its sender should know about a message beside its state.
+pub(crate) const fn note_of(sent: &Sent, standing: &Standing) -> Option<SendNote> {
+    match (sent.state, standing.of) {
+        (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
+        (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
+        (DeliveryState::Stored, _) if sent.is_outdated => Some(SendNote::RecipientChanged),
+        (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
+        _ => None,
+    }
 }
 
 /// Tells who waits for a message that it could not be stored.

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod commits;
+mod copies;
 mod keeper;
 mod liars;
 mod orders;

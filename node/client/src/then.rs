@@ -20,6 +20,8 @@ pub enum Then {
     AnswerContact(CallId, PublicKey),
     /// Answer that it is done.
     AnswerDone(CallId, Stored),
+    /// The home is another device now.
+    Renewed,
     /// The card that was made may be published.
     PublishCard,
     /// A stamp is there: go on with the envelope.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::EntryPoint;
+use crate::{ClockInfo, CopyInfo, EntryPoint};
 
 /// The findings of a [`Request::Doctor`](crate::Request::Doctor).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,16 @@ pub enum Examined {
         items: u64,
         /// The error that stopped its store, if one did.
         stopped: Option<String>,
+    },
+    /// The machine's clock, by what keepers say.
+    Clock {
+        /// How far it can be relied on.
+        clock: ClockInfo,
+    },
+    /// This home beside other copies of it.
+    Copy {
+        /// What is known of them.
+        copy: CopyInfo,
     },
     /// The account's own store.
     Account {

@@ -39,9 +39,9 @@ pub use self::reply::{
 };
 pub use self::request::{InboxRequest, MARK_READ_COUNT_MAX, Request, SEND_ANSWER_MS, SendRequest};
 pub use self::status::{
-    EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage, KeeperLoad,
-    KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX, OutboxEntry,
-    RepairStatus, StatusInfo,
+    ClockInfo, CopyInfo, EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
+    HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
+    OutboxEntry, RepairStatus, StatusInfo,
 };
 
 /// Version of the interface; a command and a node of different versions refuse to talk.

@@ -52,6 +52,16 @@ pub enum Refusal {
         /// The ID.
         id: String,
     },
+    /// There is a card of this ID, and by this machine's clock it is of the future or of the past.
+    OtherDate {
+        /// The ID.
+        id: String,
+    },
+    /// Keepers say that this machine's clock is wrong.
+    WrongClock {
+        /// By how much it is ahead of theirs, in milliseconds; negative if it is behind.
+        ahead_ms: i64,
+    },
     /// The account found under the ID is not the one that the link names.
     LinkMismatch {
         /// The ID.

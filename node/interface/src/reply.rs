@@ -78,6 +78,8 @@ pub enum SendNote {
     TooFewKeepers,
     /// Fewer keepers are in reach than the protocol asks for.
     SmallNetwork,
+    /// The recipient goes on with other devices since, and may not have the key of the one it was sealed for.
+    RecipientChanged,
 }
 
 /// Where a message is on its way.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::DeliveryState;
+use crate::{DeliveryState, SendNote};
 
 /// Entries of the outbox in one [`StatusInfo`], at most.
 pub const OUTBOX_COUNT_MAX: usize = 200;
@@ -46,6 +46,12 @@ pub struct StatusInfo {
     /// and takes none from its keepers.
     #[serde(default)]
     pub account_read_only: Option<String>,
+    /// How far it relies on the date; nothing on a node without an account.
+    #[serde(default)]
+    pub clock: Option<ClockInfo>,
+    /// This home beside other copies of it; nothing on a node without an account.
+    #[serde(default)]
+    pub copy: Option<CopyInfo>,
     /// What its network layer holds in memory for others.
     #[serde(default)]
     pub network_load: NetworkLoad,
@@ -197,6 +203,40 @@ pub struct OutboxEntry {
     pub attempts: u32,
     /// When it is offered again, if it will be.
     pub next_try_ms: Option<u64>,
+    /// Anything else worth knowing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<SendNote>,
+}
+
+/// How far a node relies on the date of its machine: what a date ends it destroys by one it relies on, and by no other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ClockInfo {
+    /// Keepers agree with it, or nothing speaks against it.
+    Sure,
+    /// Nobody has confirmed it since the start, or since it was set.
+    #[default]
+    Unconfirmed,
+    /// It is wrong by what keepers say, or by what is on the disk: nothing is destroyed or published.
+    Contradicted {
+        /// By how much it is ahead, in milliseconds; negative if it is behind.
+        ahead_ms: i64,
+        /// Keepers that say so; none if it is the disk alone.
+        keepers: u32,
+    },
+}
+
+/// What is known of other copies of a home, and of other devices of its account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyInfo {
+    /// No other copy of this home is further on; until that is known it acks, publishes and answers nothing.
+    pub newest: bool,
+    /// Other devices of the account, as its card shows them.
+    pub others: u32,
+    /// When this home found that it was an older copy, and went on as a device of its own.
+    pub renewed_ms: Option<u64>,
+    /// Envelopes that wait and do not open here: another copy may have their keys.
+    pub left: u32,
 }
 
 /// A node's own mailboxes, in sum.

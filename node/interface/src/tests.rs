@@ -148,6 +148,8 @@ fn refusals() {
         Version { node: 2, command: 1 } => r#"{"code":"version","node":2,"command":1}"#,
         Malformed { why: text("x") } => r#"{"code":"malformed","why":"x"}"#,
         UnknownId { id: text("b") } => r#"{"code":"unknown_id","id":"b"}"#,
+        OtherDate { id: text("b") } => r#"{"code":"other_date","id":"b"}"#,
+        WrongClock { ahead_ms: -5 } => r#"{"code":"wrong_clock","ahead_ms":-5}"#,
         LinkMismatch { id: text("b") } => r#"{"code":"link_mismatch","id":"b"}"#,
         NotAContact { id: text("b") } => r#"{"code":"not_a_contact","id":"b"}"#,
         Terminated { id: text("b") } => r#"{"code":"terminated","id":"b"}"#,
@@ -192,6 +194,10 @@ fn what_a_node_examines() {
         Mailboxes { watched: 2, subscribed: 1 } => r#"{"name":"mailboxes","watched":2,"subscribed":1}"#,
         Keeper { items: 1, stopped: None } => r#"{"name":"keeper","items":1,"stopped":null}"#,
         Account { stopped: text("x") } => r#"{"name":"account","stopped":"x"}"#,
+        Clock { clock: ClockInfo::Contradicted { ahead_ms: 7, keepers: 3 } }
+            => r#"{"name":"clock","clock":{"state":"contradicted","ahead_ms":7,"keepers":3}}"#,
+        Copy { copy: CopyInfo { newest: true, others: 1, renewed_ms: Some(4), left: 2 } }
+            => r#"{"name":"copy","copy":{"newest":true,"others":1,"renewed_ms":4,"left":2}}"#,
     });
 }
 

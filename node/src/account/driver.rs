@@ -10,7 +10,8 @@ use restante_client::job::{self, Costs, Job};
 use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
-    DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo, Verdict,
+    ClockInfo, CopyInfo, DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo,
+    Verdict,
 };
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push, Response};
@@ -346,6 +347,8 @@ impl Driver {
                 unread: account.unread,
                 card_published_ms: account.card_published.map(UnixMillis::get),
                 account_read_only: account.stopped,
+                clock: Some(account.clock),
+                copy: Some(account.copy),
                 uptime_ms,
                 ..network_status(&services.net, &network).await
             }
@@ -439,10 +442,31 @@ fn findings(status: &StatusInfo) -> DoctorReport {
         keeper_finding(status),
     ];
     findings.extend(entry_points_finding(status));
+    findings.extend(status.clock.and_then(clock_finding));
+    findings.extend(status.copy.and_then(copy_finding));
     if let Some(stopped) = status.account_read_only.clone() {
         findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
     }
     DoctorReport { findings }
+}
+
+/// Returns what to say of a clock that is not relied on.
+fn clock_finding(clock: ClockInfo) -> Option<Finding> {
+    let verdict = match clock {
+        ClockInfo::Sure => return None,
+        ClockInfo::Unconfirmed => Verdict::Warn,
+        ClockInfo::Contradicted { .. } => Verdict::Fail,
+    };
+    let what = Examined::Clock { clock };
+    Some(Finding { verdict, what })
+}
+
+/// Returns what to say of a home that is not the newest copy of its account, or was not.
+fn copy_finding(copy: CopyInfo) -> Option<Finding> {
+    let is_well = copy.newest && copy.renewed_ms.is_none() && copy.left == 0;
+    let what = Examined::Copy { copy };
+    let verdict = Verdict::Warn;
+    (!is_well).then_some(Finding { verdict, what })
 }
 
 /// Kept so that an unanswered call says why.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use prost::Message;
 use restante_client::model::{
-    Account, Contact, Header, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES, Sent, Slot,
+    Account, Contact, FORMER_MAX, FormerDevice, Header, OutgoingEnvelope, OwnCard, Payment,
+    SLOT_BYTES, Sent, Slot,
 };
 use restante_interface::{ContactState, DeliveryState};
 use restante_proto::NodeId;
@@ -39,6 +40,7 @@ macro_rules! redacted {
 
 redacted!(
     AccountRow,
+    FormerRow,
     PrekeyRow,
     ContactRow,
     OutgoingRow,
@@ -66,15 +68,31 @@ pub(super) struct AccountRow {
     id: String,
     #[prost(uint64, tag = "5")]
     created_ms: u64,
+    #[prost(message, repeated, tag = "6")]
+    former: Vec<FormerRow>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+struct FormerRow {
+    #[prost(bytes = "vec", tag = "1")]
+    device: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    left_ms: u64,
 }
 
 pub(super) fn account_to_row(account: &Account) -> Zeroizing<Vec<u8>> {
+    let former = |former: &FormerDevice| FormerRow {
+        device: former.device.seed().to_vec(),
+        left_ms: former.left.get(),
+    };
     let row = AccountRow {
         account: account.identity.account.seed().to_vec(),
         device: account.identity.device.seed().to_vec(),
         node: account.node.seed().to_vec(),
         id: account.id.to_string(),
         created_ms: account.created.get(),
+        former: account.former.iter().map(former).collect(),
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -88,6 +106,14 @@ pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
             .map(|seed| SecretKey::from_seed(&Zeroizing::new(seed)))
             .map_err(|_| error)
     };
+    let former = |former: FormerRow| {
+        Ok(FormerDevice {
+            device: key(former.device)?,
+            left: UnixMillis::new(former.left_ms),
+        })
+    };
+    let former = row.former.into_iter().take(FORMER_MAX).map(former);
+    let former = former.collect::<Result<_, RowError>>()?;
     let id: PersonId = row.id.parse().map_err(|_| error)?;
     let identity = Identity {
         account: key(row.account)?,
@@ -100,6 +126,7 @@ pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
         node: key(row.node)?,
         id,
         created,
+        former,
     })
 }
 
@@ -193,6 +220,8 @@ pub(super) struct ContactRow {
     grants: Vec<GrantRow>,
     #[prost(message, repeated, tag = "12")]
     granted: Vec<GrantedRow>,
+    #[prost(bytes = "vec", tag = "13")]
+    granted_by: Vec<u8>,
 }
 
 /// What one of a contact's devices granted.
@@ -271,6 +300,9 @@ pub(super) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>> {
             .map_or_else(Vec::new, |(_, key)| key.as_bytes().to_vec()),
         grants: contact.grants.iter().map(grant_to_row).collect(),
         granted: contact.granted.iter().map(granted_to_row).collect(),
+        granted_by: contact
+            .granted_by
+            .map_or_else(Vec::new, |by| by.as_bytes().to_vec()),
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -300,6 +332,10 @@ pub(super) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowError> {
         record,
         grants: grants.collect::<Result<_, _>>()?,
         granted: granted.collect::<Result<_, _>>()?,
+        granted_by: match row.granted_by.as_slice() {
+            [] => None,
+            by => Some(PublicKey::try_from(by).map_err(|_| error)?),
+        },
     })
 }
 
@@ -448,6 +484,8 @@ pub(super) struct SentRow {
     sent_ms: u64,
     #[prost(uint64, tag = "4")]
     expires_ms: u64,
+    #[prost(bool, tag = "5")]
+    is_outdated: bool,
 }
 
 const DELIVERY_STATES: [DeliveryState; 4] = [
@@ -466,6 +504,7 @@ pub(super) fn sent_to_row(sent: &Sent) -> Vec<u8> {
         state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
         sent_ms: sent.sent.get(),
         expires_ms: sent.expires.get(),
+        is_outdated: sent.is_outdated,
     };
     row.encode_to_vec()
 }
@@ -479,6 +518,7 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
         state: *DELIVERY_STATES.get(state).ok_or(error)?,
         sent: UnixMillis::new(row.sent_ms),
         expires: UnixMillis::new(row.expires_ms),
+        is_outdated: row.is_outdated,
     })
 }
 

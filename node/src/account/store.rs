@@ -7,7 +7,7 @@ use bytes::Bytes;
 use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Header, Slot};
-use restante_client::records::{Change, Loaded, REMEMBERED_MS, SenderMessage};
+use restante_client::records::{Change, Loaded, SenderMessage};
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::person::{Handle, IdCost};
@@ -89,8 +89,9 @@ impl VaultDisk {
         Self(Arc::new(vault))
     }
 
-    /// Reads everything, destroys what has expired, and burns message keys that no row names.
-    pub(super) fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
+    /// Reads everything, and burns message keys that no row names. What has expired is destroyed once the date is
+    /// confirmed, by the core.
+    pub(super) fn load(&self) -> Result<Loaded, AccountStoreError> {
         let mut loaded = self.0.db().read(|tx| {
             let account = tx.get(ACCOUNT, SELF)?.ok_or(AccountStoreError::NoAccount)?;
             let card = tx.get(CARD, SELF)?;
@@ -123,28 +124,27 @@ impl VaultDisk {
                 due: collect(rows(DUE)?, |key, _| named_of(key))?,
             })
         })?;
-        self.tidy(date, &mut loaded)?;
+        self.tidy(&mut loaded)?;
         Ok(loaded)
     }
 
-    /// Brings key file and rows together after a crash, and drops what is over.
-    fn tidy(&self, date: UnixMillis, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
+    /// Brings key file and rows together after a crash.
+    fn tidy(&self, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
         let slots = loaded.inbox.values().map(|header| slot_id(header.slot));
         let live: BTreeSet<SlotId> = slots.collect();
         let reconciled = self.0.keys().reconcile(&live)?;
         let absent: BTreeSet<SlotId> = reconciled.absent.into_iter().collect();
-        let is_over =
-            |header: &Header| absent.contains(&slot_id(header.slot)) || header.destroy_at() <= date;
-        let gone = loaded.inbox.iter().filter(|(_, header)| is_over(header));
+        let is_gone = |header: &Header| absent.contains(&slot_id(header.slot));
+        let gone = loaded.inbox.iter().filter(|(_, header)| is_gone(header));
         let gone: Vec<(u64, Slot)> = gone.map(|(place, header)| (*place, header.slot)).collect();
-        let remembered_after = date.minus(REMEMBERED_MS);
-        let mut changes = vec![Change::Forget(remembered_after)];
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut changes = Vec::new();
         for (arrival, slot) in gone {
             loaded.inbox.remove(&arrival);
             changes.push(Change::Destroy(arrival, slot));
         }
-        loaded.taken.retain(|_, until| *until > remembered_after);
-        loaded.seen.retain(|_, until| *until > remembered_after);
         self.commit(&changes)?;
         Ok(())
     }
@@ -273,8 +273,8 @@ impl VaultDisk {
 }
 
 impl AccountDisk for VaultDisk {
-    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
-        Self::load(self, date)
+    fn load(&self) -> Result<Loaded, AccountStoreError> {
+        Self::load(self)
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError> {
@@ -320,6 +320,10 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         }
         Change::PutDue(named) => tx.put(DUE, &named_key(named), &[])?,
         Change::DropDue(named) => drop(tx.remove(DUE, &named_key(named))?),
+        Change::PutAccount(account) => {
+            tx.put(ACCOUNT, SELF, &rows::account_to_row(account))?;
+            tx.remove(CARD, SELF)?;
+        }
         Change::PutCard(card) => tx.put(CARD, SELF, &rows::card_to_row(card))?,
         Change::PutPrekey(prekey) => {
             let issued = prekey.public().issued.get().to_be_bytes();

@@ -1,6 +1,8 @@
 //! `restante status`.
 
-use restante_interface::{DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo};
+use restante_interface::{
+    ClockInfo, DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo,
+};
 
 use super::args::StatusArgs;
 use super::session::unexpected;
@@ -79,6 +81,15 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
                 "takes nothing in any more: {why}; restart the node once the disk is in order"
             );
             row("account", text);
+        }
+        if let Some(clock) = info.clock.filter(|clock| *clock != ClockInfo::Sure) {
+            row("clock", words::clock(clock));
+        }
+        let copy = info
+            .copy
+            .filter(|copy| !copy.newest || copy.renewed_ms.is_some());
+        if let Some(copy) = copy {
+            row("copies", words::copy(&copy));
         }
         row("unread", info.unread.to_string());
         let messages = match info.outbox_count {

@@ -7,8 +7,8 @@
 mod tests;
 
 use restante_interface::{
-    DeliveryState, EntryPoint, EntryPointState, Examined, Finding, Refusal, SendNote, SendResult,
-    Stored, Verdict,
+    ClockInfo, CopyInfo, DeliveryState, EntryPoint, EntryPointState, Examined, Finding, Refusal,
+    SendNote, SendResult, Stored, Verdict,
 };
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 const SHOWN_CHARS_MAX: usize = 64;
 
 const SAME_VERSION: &str = "use the same version of restante for the command and the node";
+const SET_CLOCK: &str = "set the clock of this machine, and see `restante doctor`";
 const NEW_ID: &str = "ask them for a new ID";
 
 /// Returns what happened and what to do next; the second is empty if there is nothing to do.
@@ -50,6 +51,13 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::UnknownId { id } => {
             format!("nobody is known as {id}: no card is published under this ID")
         }
+        Refusal::OtherDate { id } => {
+            format!("by this machine's clock the card of {id} is not of today")
+        }
+        Refusal::WrongClock { ahead_ms } => format!(
+            "this machine's clock is {} by what keepers say",
+            apart(*ahead_ms)
+        ),
         Refusal::LinkMismatch { id } => {
             format!("the link's key does not match the account behind {id}")
         }
@@ -85,6 +93,7 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::UnknownId { .. } => {
             "check the ID; its owner must have been online within the last 30 days"
         }
+        Refusal::OtherDate { .. } | Refusal::WrongClock { .. } => SET_CLOCK,
         Refusal::LinkMismatch { .. } => "do not write to it; ask for the link again",
         Refusal::NotAContact { .. } => "see `restante contact list`",
         Refusal::Terminated { .. } => NEW_ID,
@@ -144,6 +153,11 @@ pub(super) fn note(note: SendNote, keepers: u32) -> String {
         }
         SendNote::TooFewKeepers => {
             "too few keepers have it yet; this node keeps trying while it runs".to_owned()
+        }
+        SendNote::RecipientChanged => {
+            "the recipient goes on with another device since, which may not have the key of \
+            this message: if it is not delivered soon, send it again"
+                .to_owned()
         }
         SendNote::SmallNetwork => {
             let keepers = plural(keepers, "keeper is", "keepers are");
@@ -244,11 +258,64 @@ fn detail(what: &Examined) -> (&'static str, String) {
             stopped: Some(why), ..
         } => ("keeper", format!("it stores nothing: {why}")),
         Examined::Keeper { items, .. } => ("keeper", format!("{items} items of others")),
+        Examined::Clock { clock } => ("clock", self::clock(*clock)),
+        Examined::Copy { copy } => ("copies", self::copy(copy)),
         Examined::Account { stopped } => (
             "account",
             format!("nothing can be sent or received: {stopped}"),
         ),
     }
+}
+
+/// Returns how far a clock is relied on.
+pub(super) fn clock(clock: ClockInfo) -> String {
+    match clock {
+        ClockInfo::Sure => "right, by what keepers say".to_owned(),
+        ClockInfo::Unconfirmed => {
+            "not confirmed by keepers yet: nothing is destroyed or published until then".to_owned()
+        }
+        ClockInfo::Contradicted { ahead_ms, keepers } => {
+            let who = match keepers {
+                0 => "what is on this disk".to_owned(),
+                _ => plural(keepers, "keeper", "keepers"),
+            };
+            format!(
+                "{} by {who}: nothing is destroyed or published until it is right",
+                apart(ahead_ms)
+            )
+        }
+    }
+}
+
+/// Returns by how much a clock is wrong.
+fn apart(ahead_ms: i64) -> String {
+    let by = approximate_duration_ms(ahead_ms.unsigned_abs());
+    match ahead_ms > 0 {
+        true => format!("{by} ahead"),
+        false => format!("{by} behind"),
+    }
+}
+
+/// Returns how a home stands beside other copies of it.
+pub(super) fn copy(copy: &CopyInfo) -> String {
+    let left = match copy.left {
+        0 => String::new(),
+        left => {
+            let left = plural(left, "envelope waits that does", "envelopes wait that do");
+            format!("; {left} not open here: another copy may have the keys")
+        }
+    };
+    let standing = match (copy.newest, copy.renewed_ms) {
+        (false, _) => {
+            "it is not known yet whether another copy of this home is further on".to_owned()
+        }
+        (true, Some(renewed_ms)) => format!(
+            "this home was an older copy of its account and goes on as a device of its own since {}",
+            relative(now_ms(), renewed_ms)
+        ),
+        (true, None) => "no other copy of this home is further on".to_owned(),
+    };
+    standing + &left
 }
 
 /// Returns a number with the word for one or for many.
@@ -291,6 +358,13 @@ const fn fix(what: &Examined) -> &'static str {
         }
         Examined::Mailboxes { .. } => {
             "messages are found later than they could be; see the network check"
+        }
+        Examined::Clock {
+            clock: ClockInfo::Unconfirmed,
+        } => "wait a minute with the node running; see the network check if it stays",
+        Examined::Clock { .. } => SET_CLOCK,
+        Examined::Copy { .. } => {
+            "run one copy of a home only; ask those who wrote meanwhile to send again what you do not see"
         }
         Examined::Keeper { .. } | Examined::Account { .. } => {
             "bring the disk in order and restart the node"

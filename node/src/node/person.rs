@@ -205,8 +205,7 @@ pub async fn run_in<S: KeeperStore>(
         id_cost,
     } = person;
     let reader = Arc::clone(&disk);
-    let date = environment.clock.now();
-    let loaded = workers.disk.run(move || reader.load(date)).await??;
+    let loaded = workers.disk.run(move || reader.load()).await??;
     // Who keeps nothing for others need not be known again: keepers cannot link one run to the next.
     let key = match config.serve {
         Serve::Never => SecretKey::generate(&mut rand::rng()),

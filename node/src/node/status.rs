@@ -47,6 +47,8 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         unread: 0,
         card_published_ms: None,
         account_read_only: None,
+        clock: None,
+        copy: None,
         network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
             connections: net.connection_count as u64,
             queued_bytes: net.queued_bytes as u64,

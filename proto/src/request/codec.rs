@@ -350,6 +350,7 @@ impl Refusal {
             reason: reason_to_wire(self.reason).into(),
             retry_after_ms: self.retry_after_ms,
             effort: self.effort,
+            date_ms: self.date.map_or(0, UnixMillis::get),
         }
     }
 
@@ -358,6 +359,7 @@ impl Refusal {
             reason: reason_from_wire(refusal.reason)?,
             retry_after_ms: refusal.retry_after_ms,
             effort: refusal.effort,
+            date: (refusal.date_ms > 0).then(|| UnixMillis::new(refusal.date_ms)),
         })
     }
 }

@@ -68,8 +68,8 @@ pub(super) fn recount(result: &mut SendResult) {
 }
 
 impl AccountDisk for ForgetfulDisk {
-    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
-        self.0.load(date)
+    fn load(&self) -> Result<Loaded, AccountStoreError> {
+        self.0.load()
     }
 
     fn commit(&self, changes: &[Record]) -> Result<Vec<Slot>, CommitError> {

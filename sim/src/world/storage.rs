@@ -172,10 +172,10 @@ impl From<NoPower> for StoreError {
 }
 
 impl AccountDisk for Tables {
-    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
+    fn load(&self) -> Result<Loaded, AccountStoreError> {
         let mut content = self.lock();
         content.commit()?;
-        Ok(content.account()?.load(date))
+        Ok(content.account()?.load())
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError> {

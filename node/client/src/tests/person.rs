@@ -33,8 +33,8 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn new(now: Now, account: Account) -> Self {
-        let mut disk = MemoryDisk::new(account);
-        let core = Core::new(now, SETTINGS, disk.load(now.date));
+        let disk = MemoryDisk::new(account);
+        let core = Core::new(now, SETTINGS, disk.load());
         Self {
             core,
             disk,
@@ -49,7 +49,7 @@ impl Person {
 
     pub(super) fn restart(&mut self, now: Now) {
         self.flying.clear();
-        let loaded = self.disk.load(now.date);
+        let loaded = self.disk.load();
         self.core = Core::new(now, SETTINGS, loaded);
         self.lives += 1;
     }

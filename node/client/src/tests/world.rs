@@ -128,6 +128,7 @@ impl World {
             node: SecretKey::generate(&mut self.rng),
             identity,
             created: START,
+            former: Vec::new(),
         }
     }
 

@@ -25,6 +25,8 @@ fn every_refusal() -> Vec<Refusal> {
         Version { node: 2, command: 1 },
         Malformed { why: why() },
         UnknownId { id: id() },
+        OtherDate { id: id() },
+        WrongClock { ahead_ms: 7_200_000 },
         LinkMismatch { id: id() },
         NotAContact { id: id() },
         Terminated { id: id() },
@@ -65,6 +67,8 @@ fn every_examined() -> Vec<Examined> {
         Mailboxes { watched: 4, subscribed: 2 },
         Keeper { items: 5, stopped: None },
         Account { stopped: why() },
+        Clock { clock: ClockInfo::Unconfirmed },
+        Copy { copy: CopyInfo::default() },
     });
     examined.extend([
         Examined::Network {
@@ -74,6 +78,20 @@ fn every_examined() -> Vec<Examined> {
         Examined::ServerNetwork {
             peers: 0,
             keepers: 0,
+        },
+        Examined::Clock {
+            clock: ClockInfo::Contradicted {
+                ahead_ms: -3_600_000,
+                keepers: 3,
+            },
+        },
+        Examined::Copy {
+            copy: CopyInfo {
+                newest: true,
+                others: 1,
+                renewed_ms: Some(1),
+                left: 2,
+            },
         },
         Examined::Card { published_ms: None },
         Examined::Mailboxes {
