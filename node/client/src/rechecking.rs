@@ -149,7 +149,7 @@ impl Rechecking {
     /// they may never be read.
     fn sweep(&mut self, cx: &mut Cx<'_>) {
         let now = cx.mono();
-        let due = *self.sweep_at.get_or_insert(now.plus(SWEEP_MS));
+        let due = *self.sweep_at.get_or_insert_with(|| now.plus(SWEEP_MS));
         if due > now {
             return;
         }

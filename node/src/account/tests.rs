@@ -134,7 +134,7 @@ fn an_account_survives_its_row() {
     let keys = |it: &Account| (it.identity.account.public(), it.identity.device.public());
     assert_eq!(keys(&read), keys(&account));
     assert_eq!(read.created, NOW);
-    assert_eq!(read.former[0].device.seed(), &[9; 32]);
+    assert_eq!(*read.former[0].device.seed(), [9; 32]);
     assert_eq!(read.former[0].left, NOW.plus(5));
 }
 

@@ -1,7 +1,7 @@
 //! `restante status`.
 
 use restante_interface::{
-    ClockInfo, DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo,
+    ClockInfo, CopyInfo, DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo,
 };
 
 use super::args::StatusArgs;
@@ -59,44 +59,8 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
         }
     }
     row("keeps", keeps(info));
-    if !info.id.is_empty() {
-        let mailboxes = &info.mailboxes;
-        row(
-            "mailboxes",
-            format!(
-                "{} of {} subscribed",
-                mailboxes.subscribed, mailboxes.watched
-            ),
-        );
-        let card = info.card_published_ms;
-        row(
-            "card",
-            card.map_or_else(
-                || "not published yet: nobody can find you by your ID".to_owned(),
-                |ms| format!("published {}", relative(now_ms, ms)),
-            ),
-        );
-        if let Some(why) = &info.account_read_only {
-            let text = format!(
-                "takes nothing in any more: {why}; restart the node once the disk is in order"
-            );
-            row("account", text);
-        }
-        if let Some(clock) = info.clock.filter(|clock| *clock != ClockInfo::Sure) {
-            row("clock", words::clock(clock));
-        }
-        let copy = info
-            .copy
-            .filter(|copy| !copy.newest || copy.renewed_ms.is_some());
-        if let Some(copy) = copy {
-            row("copies", words::copy(&copy));
-        }
-        row("unread", info.unread.to_string());
-        let messages = match info.outbox_count {
-            1 => "1 message".to_owned(),
-            count => format!("{count} messages"),
-        };
-        row("under way", messages);
+    for (name, value) in account(info, now_ms) {
+        row(name, value);
     }
     let mut lines = align(&rows);
     let is_under_way = |entry: &&OutboxEntry| {
@@ -111,6 +75,42 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
         list(&mut lines, shown, ended.len() - shown.len(), now_ms);
     }
     lines
+}
+
+/// Returns the lines about the account; none on a node without one.
+fn account(info: &StatusInfo, now_ms: u64) -> Vec<(&'static str, String)> {
+    if info.id.is_empty() {
+        return Vec::new();
+    }
+    let mailboxes = &info.mailboxes;
+    let subscribed = format!(
+        "{} of {} subscribed",
+        mailboxes.subscribed, mailboxes.watched
+    );
+    let card = info.card_published_ms.map_or_else(
+        || "not published yet: nobody can find you by your ID".to_owned(),
+        |ms| format!("published {}", relative(now_ms, ms)),
+    );
+    let mut rows = vec![("mailboxes", subscribed), ("card", card)];
+    if let Some(why) = &info.account_read_only {
+        let text =
+            format!("takes nothing in any more: {why}; restart the node once the disk is in order");
+        rows.push(("account", text));
+    }
+    if let Some(clock) = info.clock.filter(|clock| *clock != ClockInfo::Sure) {
+        rows.push(("clock", words::clock(clock)));
+    }
+    let is_notable = |copy: &CopyInfo| !copy.newest || copy.renewed_ms.is_some();
+    if let Some(copy) = info.copy.filter(is_notable) {
+        rows.push(("copies", words::copy(&copy)));
+    }
+    rows.push(("unread", info.unread.to_string()));
+    let messages = match info.outbox_count {
+        1 => "1 message".to_owned(),
+        count => format!("{count} messages"),
+    };
+    rows.push(("under way", messages));
+    rows
 }
 
 /// Adds a line for each message, and one for those that have none.

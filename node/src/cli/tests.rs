@@ -291,6 +291,7 @@ fn outbox() -> Vec<OutboxEntry> {
         until_ms: 86_400_000,
         attempts: 1,
         next_try_ms: Some(30_000),
+        note: None,
     };
     let delivered = OutboxEntry {
         message_id: "fedcba98765432100123".into(),
@@ -298,6 +299,7 @@ fn outbox() -> Vec<OutboxEntry> {
         stored_with: 0,
         stored_of: 0,
         next_try_ms: None,
+        note: None,
         ..waiting.clone()
     };
     vec![waiting, delivered]
@@ -366,6 +368,8 @@ fn status_for_people() {
         unread: 0,
         card_published_ms: None,
         account_read_only: Some("the disk failed".into()),
+        clock: None,
+        copy: None,
         network_load: Default::default(),
         entry_points: entry_points(),
         uptime_ms: 61_000,

@@ -332,6 +332,7 @@ fn refused_responses() -> Vec<(&'static str, Vec<u8>)> {
         reason: 14,
         retry_after_ms: 0,
         effort: 0,
+        date_ms: 0,
     };
     let later = g::Response {
         response: Some(g::response::Response::Refusal(later)),

@@ -214,7 +214,9 @@ fn every_finding_has_a_detail_and_a_fix_where_one_is_due() {
 
 #[test]
 fn every_note_is_a_sentence() {
-    for code in every!(SendNote { NoKeeperYet {}, TooFewKeepers {}, SmallNetwork {}, }) {
+    for code in
+        every!(SendNote { NoKeeperYet {}, TooFewKeepers {}, SmallNetwork {}, RecipientChanged {}, })
+    {
         is_message(&note(code, 4));
     }
     assert_eq!(

@@ -66,6 +66,7 @@ fn outbox(number: usize, state: DeliveryState) -> OutboxEntry {
         until_ms: END.get(),
         attempts: 1,
         next_try_ms: None,
+        note: None,
     }
 }
 
