@@ -227,6 +227,7 @@ fn names() {
         NoKeeperYet {} => r#""no_keeper_yet""#,
         TooFewKeepers {} => r#""too_few_keepers""#,
         SmallNetwork {} => r#""small_network""#,
+        RecipientChanged {} => r#""recipient_changed""#,
     });
     contract!(ContactState {
         Request {} => r#""request""#,
