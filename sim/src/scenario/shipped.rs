@@ -34,6 +34,7 @@ pub const SHIPPED: [(&str, &str); 28] = shipped![
     "people-crash",
     "salt-epoch",
     "clock-jumps",
+    "rollback",
     "suspended",
     "busy-restarts",
 ];

@@ -17,7 +17,7 @@ use restante_proto::keeper::{
     StoreOp, StoreOutcome, Usage,
 };
 use restante_proto::time::UnixMillis;
-use restante_sim_disk::{CrashEffect, Disk};
+use restante_sim_disk::{CrashEffect, Disk, Image};
 
 use crate::random::Random;
 
@@ -30,6 +30,12 @@ pub(super) enum Storage {
     Files(Disk),
     /// Tables: each operation takes place as a whole or not at all.
     Tables(Tables),
+}
+
+/// A storage as it was once.
+pub(super) enum Snapshot {
+    Files(Image),
+    Tables(Box<(MemoryStore, Option<MemoryDisk>)>),
 }
 
 /// Tables in memory; clones are the same.
@@ -87,6 +93,29 @@ impl Storage {
                 effect.unissued_writes = std::mem::take(&mut content.refused);
                 effect
             }
+        }
+    }
+
+    /// Returns what is stored now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        match self {
+            Self::Files(disk) => Snapshot::Files(disk.image()),
+            Self::Tables(tables) => {
+                let content = tables.lock();
+                Snapshot::Tables(Box::new((content.items.clone(), content.account.clone())))
+            }
+        }
+    }
+
+    /// Puts back what was stored once.
+    pub(super) fn restore(&self, snapshot: Snapshot) {
+        match (self, snapshot) {
+            (Self::Files(disk), Snapshot::Files(image)) => disk.restore(&image),
+            (Self::Tables(tables), Snapshot::Tables(once)) => {
+                let mut content = tables.lock();
+                (content.items, content.account) = *once;
+            }
+            _ => {}
         }
     }
 
