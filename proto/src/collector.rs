@@ -80,6 +80,8 @@ pub enum Input {
     Taken(Address, Vec<(ItemId, UnixMillis)>),
     /// This envelope could not be committed: it stays where it is and is tried again.
     Deferred(Address, ItemId),
+    /// What was deferred in this mailbox can be committed now.
+    Again(Address),
     /// A keeper did not take an ack: it may still list what is done with.
     NotAcked(Address),
     /// A keeper does not push.
@@ -194,6 +196,12 @@ impl Collector {
             Input::Deferred(at, id) => {
                 self.opening.remove(&(at, id));
                 Vec::new()
+            }
+            Input::Again(at) => {
+                if let Some(watch) = self.watches.get_mut(&at) {
+                    watch.hasten(now.mono);
+                }
+                self.on_timer(now)
             }
             Input::NotAcked(at) => {
                 if let Some(watch) = self.watches.get_mut(&at) {

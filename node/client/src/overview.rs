@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use restante_interface::{DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry};
+use restante_interface::{
+    DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry, StoreTrouble,
+};
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
 use restante_proto::message::MessageId;
@@ -29,8 +31,10 @@ pub struct Overview {
     pub unread: u32,
     /// When its card was last stored at all its locators in this run.
     pub card_published: Option<UnixMillis>,
-    /// Why its store takes nothing in any more.
-    pub stopped: Option<String>,
+    /// Why its store takes nothing in at present.
+    pub trouble: Option<StoreTrouble>,
+    /// When its store last went on after it had taken nothing in.
+    pub recovered: Option<UnixMillis>,
 }
 
 /// Returns how an account is found.
@@ -76,7 +80,8 @@ pub(crate) fn of(
         },
         unread: count(unread.count()),
         card_published: publishing.published(),
-        stopped: records.stopped().map(str::to_owned),
+        trouble: records.trouble().cloned(),
+        recovered: records.recovered(),
     }
 }
 

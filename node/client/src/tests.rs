@@ -2,6 +2,7 @@
 
 mod clocks;
 mod commits;
+mod disks;
 mod keeper;
 mod liars;
 mod orders;

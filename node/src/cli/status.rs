@@ -56,7 +56,7 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
             row("entry", format!("{}: {why}", entry.address));
         }
     }
-    row("keeps", keeps(info));
+    row("keeps", keeps(info, now_ms));
     if !info.id.is_empty() {
         let mailboxes = &info.mailboxes;
         row(
@@ -74,11 +74,17 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
                 |ms| format!("published {}", relative(now_ms, ms)),
             ),
         );
-        if let Some(why) = &info.account_read_only {
-            let text = format!(
-                "takes nothing in any more: {why}; restart the node once the disk is in order"
+        if let Some(trouble) = &info.account_read_only {
+            row(
+                "account",
+                format!("takes nothing in: {}", words::trouble(trouble)),
             );
-            row("account", text);
+        } else if let Some(ms) = info.account_recovered_ms {
+            let when = relative(now_ms, ms);
+            row(
+                "account",
+                format!("takes everything in again; its disk was in order {when}"),
+            );
         }
         row("unread", info.unread.to_string());
         let messages = match info.outbox_count {
@@ -111,7 +117,7 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     }
 }
 
-fn keeps(info: &StatusInfo) -> String {
+fn keeps(info: &StatusInfo, now_ms: u64) -> String {
     let keeper = &info.keeper;
     let mut text = format!(
         "{} items, {} of {}",
@@ -125,8 +131,13 @@ fn keeps(info: &StatusInfo) -> String {
             keeper.repair.partners, keeper.repair.copied
         ));
     }
-    if let Some(reason) = &keeper.read_only {
-        text.push_str(&format!("; takes no new ones: {reason}"));
+    if let Some(trouble) = &keeper.read_only {
+        text.push_str(&format!("; takes no new ones: {}", words::trouble(trouble)));
+    } else if let Some(ms) = keeper.recovered_ms {
+        let when = relative(now_ms, ms);
+        text.push_str(&format!(
+            "; takes new ones again; its disk was in order {when}"
+        ));
     }
     text
 }
