@@ -74,17 +74,8 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
                 |ms| format!("published {}", relative(now_ms, ms)),
             ),
         );
-        if let Some(trouble) = &info.account_read_only {
-            row(
-                "account",
-                format!("takes nothing in: {}", words::trouble(trouble)),
-            );
-        } else if let Some(ms) = info.account_recovered_ms {
-            let when = relative(now_ms, ms);
-            row(
-                "account",
-                format!("takes everything in again; its disk was in order {when}"),
-            );
+        if let Some(text) = account(info, now_ms) {
+            row("account", text);
         }
         row("unread", info.unread.to_string());
         let messages = match info.outbox_count {
@@ -115,6 +106,18 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
     }
+}
+
+/// Returns what is to be said of the account's store, if something is.
+fn account(info: &StatusInfo, now_ms: u64) -> Option<String> {
+    if let Some(trouble) = &info.account_read_only {
+        let trouble = words::trouble(trouble);
+        return Some(format!("takes nothing in: {trouble}"));
+    }
+    let when = relative(now_ms, info.account_recovered_ms?);
+    Some(format!(
+        "takes everything in again; its disk was in order {when}"
+    ))
 }
 
 fn keeps(info: &StatusInfo, now_ms: u64) -> String {

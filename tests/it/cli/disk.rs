@@ -111,7 +111,7 @@ fn says_what_is_true_of_a_full_disk(alice: &Node) {
     let status = alice.status();
     assert_eq!(status.keeper.read_only, Some(StoreTrouble::DiskFull));
     assert_eq!(status.account_read_only, Some(StoreTrouble::DiskFull));
-    let page = alice.say(&["inbox", "--all", "--peek", "--json"]).said();
+    let page = alice.say(&["inbox", "--all", "--peek", "--json"]).stdout;
     assert!(page.contains("before the disk was full"), "{page}");
     let doctor = alice.say(&["doctor"]);
     assert!(doctor.stdout.contains("the disk is full"), "{doctor:?}");

@@ -1,6 +1,6 @@
 //! Listening again where a listener has ended, as an error of its socket makes it.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Listeners {
     started: Instant,
-    open: BTreeMap<ListenerId, Listener>,
+    open: Vec<(ListenerId, Listener)>,
     closed: Vec<(MonoMillis, Listener)>,
 }
 
@@ -38,7 +38,8 @@ impl Listeners {
 
     /// Notes that a listener has ended; returns where it was, if that was an address of the configuration.
     pub(super) fn on_closed(&mut self, now: Instant, id: ListenerId) -> Option<Multiaddr> {
-        let listener = self.open.remove(&id)?;
+        let place = self.open.iter().position(|(open, _)| *open == id)?;
+        let (_, listener) = self.open.swap_remove(place);
         let address = listener.address.clone();
         self.on_refused(now, listener);
         Some(address)
@@ -47,7 +48,7 @@ impl Listeners {
     /// Returns when the next one is due.
     pub(super) fn next(&self) -> Option<Instant> {
         let due = self.closed.iter().map(|(due, _)| *due).min()?;
-        Some(self.started + std::time::Duration::from_millis(due.get()))
+        Some(self.started + Duration::from_millis(due.get()))
     }
 
     /// Takes those that are due.
@@ -58,7 +59,7 @@ impl Listeners {
     }
 
     pub(super) fn on_opened(&mut self, id: ListenerId, listener: Listener) {
-        self.open.insert(id, listener);
+        self.open.push((id, listener));
     }
 
     /// Notes that it cannot be listened at yet.
