@@ -51,7 +51,7 @@ fn a_full_disk_refuses_clearly_and_loses_nothing() {
     let sent = send_until_refused(&alice, &bob_id);
     leave(&disk, 0);
     deposit_until_refused(&alice);
-    says_what_is_true_of_a_full_disk(&alice);
+    says_what_is_true_of_a_full_disk(&mut alice);
     bob.send(&alice_id, b"while the disk was full", &[]);
 
     // A node can be started on a full disk too, and says the same.
@@ -61,7 +61,7 @@ fn a_full_disk_refuses_clearly_and_loses_nothing() {
         .say(&["send", &bob_id, "refused"])
         .refused(1, &["could not be stored"]);
     deposit_until_refused(&alice);
-    says_what_is_true_of_a_full_disk(&alice);
+    says_what_is_true_of_a_full_disk(&mut alice);
 
     make_room(&disk);
     let status = alice.until("its stores take everything in again", |status| {
@@ -106,7 +106,7 @@ fn a_node_whose_log_cannot_be_written_goes_on() {
 
 /// A node on a full disk says what is wrong, shows what it has, and promises nothing more.
 #[track_caller]
-fn says_what_is_true_of_a_full_disk(alice: &Node) {
+fn says_what_is_true_of_a_full_disk(alice: &mut Node) {
     alice.assert_alive();
     let status = alice.status();
     assert_eq!(status.keeper.read_only, Some(StoreTrouble::DiskFull));

@@ -82,6 +82,18 @@ impl Life {
         Ok(())
     }
 
+    /// Deposits, each time with an operation of the disk that fails, until the store does; redb does without some.
+    fn fail(&mut self, operation: Operation) -> StoreError {
+        loop {
+            self.disk.fail_next(operation, 1);
+            if let Err(error) = self.deposit() {
+                self.disk.mend();
+                return error;
+            }
+            self.acknowledge();
+        }
+    }
+
     /// Waits until the disk is done; then the senders hear of it.
     fn acknowledge(&mut self) {
         self.clock.wait(&self.disk);
@@ -270,8 +282,7 @@ fn a_store_goes_on_after_a_disk_that_failed_for_a_moment() {
                     life.deposit().unwrap();
                     life.acknowledge();
                 }
-                life.disk.fail_next(operation, 1);
-                assert!(matches!(life.deposit(), Err(StoreError::Io(_))));
+                assert!(matches!(life.fail(operation), StoreError::Io(_)));
                 assert!(life.reopen().unwrap());
             }
             life.deposit().unwrap();
