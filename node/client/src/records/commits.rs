@@ -1,8 +1,8 @@
 //! Commits one after the other, and what follows when one fails.
 //!
-//! A store that takes nothing in is tried again after growing pauses, with what it is owed and nothing else; once that is
-//! durable, everything goes on. Meanwhile whoever asks is told that nothing is stored, and a person's own request makes
-//! the next try come sooner.
+//! A store that takes nothing in is tried again after growing pauses, with what it is owed and nothing else; once that
+//! is durable, everything goes on. Meanwhile whoever asks is told that nothing is stored, and a person's own request
+//! makes the next try come sooner.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
