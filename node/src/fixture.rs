@@ -1,6 +1,8 @@
 //! What the tests of the vault and of the keeper's store share: one file on a simulated disk on which nothing takes
 //! time.
 
+use std::io;
+
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use restante_sim_disk::{Disk, DiskFile, PAGE_BYTES};
@@ -10,6 +12,12 @@ const FILE: &str = "file";
 /// Opens the file, which must not be open.
 pub(crate) fn file(disk: &Disk) -> DiskFile {
     disk.file(FILE).unwrap()
+}
+
+/// Returns how a store comes by the file, once and again.
+pub(crate) fn storage(disk: &Disk) -> impl Fn() -> io::Result<DiskFile> + Send + 'static {
+    let disk = disk.clone();
+    move || disk.file(FILE)
 }
 
 /// Puts these bytes in the place of the file, durably.

@@ -99,13 +99,14 @@ impl Network {
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
         .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
-        listen::listen(&mut swarm, &config.listen)?;
+        let listeners = listen::listen(&mut swarm, &config.listen)?;
         let (commands, commands_end) = mpsc::channel(COMMANDS_MAX);
         let (events, events_end) = mpsc::channel(EVENTS_MAX);
         let parts = Parts {
             node,
             names,
             swarm,
+            listeners,
             commands: commands_end,
             events,
             counters,

@@ -88,6 +88,8 @@ pub enum Input {
     Left(Address, ItemId, UnixMillis),
     /// What was left may be opened or acked now, and acks that were held back may leave.
     Reconsider,
+    /// What was deferred in this mailbox can be committed now.
+    Again(Address),
     /// A keeper did not take an ack: it may still list what is done with.
     NotAcked(Address),
     /// A keeper does not push.
@@ -213,6 +215,12 @@ impl Collector {
                 Vec::new()
             }
             Input::Reconsider => self.on_reconsider(now),
+            Input::Again(at) => {
+                if let Some(watch) = self.watches.get_mut(&at) {
+                    watch.hasten(now.mono);
+                }
+                self.on_timer(now)
+            }
             Input::NotAcked(at) => {
                 if let Some(watch) = self.watches.get_mut(&at) {
                     watch.owe_acks();

@@ -1,6 +1,6 @@
 //! One node: a home, and the process that runs on it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::net::{TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -192,12 +192,18 @@ impl Node {
     /// Starts the process.
     #[track_caller]
     pub fn spawn(&mut self, settings: &[&str]) {
-        assert!(self.child.is_none(), "{} runs already", self.name);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.log)
             .unwrap();
+        self.spawn_logging_to(log, settings);
+    }
+
+    /// Starts the process with its log somewhere else.
+    #[track_caller]
+    pub fn spawn_logging_to(&mut self, log: File, settings: &[&str]) {
+        assert!(self.child.is_none(), "{} runs already", self.name);
         let child = self
             .run_command(settings)
             .stdin(Stdio::null())

@@ -41,6 +41,8 @@ pub(crate) struct Collecting {
     watching: Option<(Epoch, Epoch, PublicKey)>,
     /// Keepers whose connections are kept open.
     held: BTreeSet<NodeId>,
+    /// Mailboxes in which something was left because it could not be stored.
+    unstored: BTreeSet<Address>,
     /// Messages that are staged and not in the inbox yet.
     arriving: usize,
     last_arrival: u64,
@@ -55,6 +57,7 @@ impl Collecting {
             owners: Owners::default(),
             watching: None,
             held: BTreeSet::new(),
+            unstored: BTreeSet::new(),
             arriving: 0,
             last_arrival,
             is_newest: false,
@@ -138,6 +141,13 @@ impl Collecting {
     /// The process did not run for a while: keepers may have forgotten their subscriptions.
     pub(crate) fn on_resumed(&mut self, cx: &mut Cx<'_>) {
         self.handle(cx, collector::Input::Resumed);
+    }
+
+    /// Fetches again what could not be stored.
+    pub(crate) fn on_store_back(&mut self, cx: &mut Cx<'_>) {
+        for mailbox in std::mem::take(&mut self.unstored) {
+            self.handle(cx, collector::Input::Again(mailbox));
+        }
     }
 
     pub(crate) fn on_push(&mut self, cx: &mut Cx<'_>, keeper: NodeId, push: Push) {
@@ -251,6 +261,7 @@ impl Collecting {
         self.arriving -= taken.messages.len();
         if !ok {
             let ids = taken.envelopes.into_iter().map(|(id, _)| id).collect();
+            self.unstored.insert(taken.mailbox);
             return self.defer(cx, taken.mailbox, ids);
         }
         let arrived = !taken.messages.is_empty();

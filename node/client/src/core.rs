@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
-use restante_interface::{Refusal, Reply, Request};
+use restante_interface::{Refusal, Reply, Request, StoreTrouble};
 use restante_proto::collector::watched_until;
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
@@ -107,6 +107,16 @@ impl Core {
         self.records.account()
     }
 
+    /// Returns what keeps the account's store from taking anything in, if something does.
+    pub const fn trouble(&self) -> Option<&StoreTrouble> {
+        self.records.trouble()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn records(&self) -> &Records {
+        &self.records
+    }
+
     /// Returns how the account is doing.
     pub fn overview(&self, now: Now) -> Overview {
         overview::of(
@@ -127,7 +137,7 @@ impl Core {
         self.take(now, rng, &mut outputs, &mut signals, input);
         self.pending.put_next(now.mono, &mut outputs);
         let pending = &mut self.pending;
-        if let Some((token, changes)) = self.records.begin_commit(|| pending.token()) {
+        if let Some((token, changes)) = self.records.begin_commit(now.mono, || pending.token()) {
             outputs.push(Output::Commit(token, changes));
         }
         outputs
@@ -154,6 +164,7 @@ impl Core {
                 .filter(|_| self.dates.is_sure(now)),
             self.rechecking.next_timeout(),
             self.reading.next_timeout(&self.records, settled),
+            self.records.next_try(),
             Some(self.upkeep.tidy_at),
             self.records.prekeys_end().map(|end| settled.when(end)),
             Some(now.when(watched_until(now.date))),
@@ -222,6 +233,7 @@ impl Core {
         subjects.on_timer(&mut cx);
         subjects.carry_out(&mut cx);
         subjects.collecting.watch(&mut cx);
+        subjects.give_up_unstored(&mut cx);
         subjects.carry_out(&mut cx);
     }
 }
@@ -393,10 +405,21 @@ impl Subjects<'_> {
         token: Token,
         result: Result<Vec<Slot>, CommitError>,
     ) {
-        let follows = cx.records.end_commit(token, &result);
+        let was_in_trouble = cx.records.trouble().is_some();
+        let follows = cx.records.end_commit(cx.now, token, &result);
         let mut slots = result.unwrap_or_default().into_iter();
         for (then, ok) in follows {
             self.follow(cx, then, ok, &mut slots);
+        }
+        if was_in_trouble && cx.records.trouble().is_none() {
+            self.collecting.on_store_back(cx);
+        }
+    }
+
+    /// Tells whoever waits for it that what is staged is not stored, while the store takes nothing in.
+    fn give_up_unstored(&mut self, cx: &mut Cx<'_>) {
+        for then in cx.records.give_up(cx.now.mono) {
+            self.follow(cx, then, false, &mut Vec::new().into_iter());
         }
     }
 
@@ -418,8 +441,18 @@ impl Subjects<'_> {
             Then::Renewed => self.copies.on_renewed(cx, ok),
             Then::PublishCard => self.publishing.on_committed(cx, ok),
             // A stamp that is not on the disk is as good; it is made again after a restart.
-            Then::EnterOutbox(id) => self.placing.enter_outbox(cx, id),
-            Then::PublishAt(at) => self.publishing.on_stamped(cx, at),
+            Then::EnterOutbox(id, stamp) => {
+                if !ok {
+                    cx.records.note_payment(&id, *stamp);
+                }
+                self.placing.enter_outbox(cx, id);
+            }
+            Then::PublishAt(at, stamp) => {
+                if !ok {
+                    cx.records.note_stamp(at, *stamp);
+                }
+                self.publishing.on_stamped(cx, at);
+            }
             Then::Destroyed(count) => self.reading.on_destroyed(cx, count, ok),
         }
     }

@@ -91,21 +91,26 @@ impl MemoryDisk {
                 rows.inbox.remove(&arrival);
                 self.bodies.remove(&slot);
             }
+            Change::Discard(arrival) => {
+                if let Some(header) = rows.inbox.remove(&arrival) {
+                    self.bodies.remove(&header.slot);
+                }
+            }
             Change::PutTaken(mailbox, id, until) => {
                 rows.taken.insert((mailbox, id), until);
             }
+            Change::DropTaken(mailbox, id) => drop(rows.taken.remove(&(mailbox, id))),
             Change::PutSeen(named, until) => drop(rows.seen.insert(named, until)),
+            Change::DropSeen(named) => drop(rows.seen.remove(&named)),
             Change::Forget(date) => {
                 rows.taken.retain(|_, until| *until > date);
                 rows.seen.retain(|_, until| *until > date);
             }
             Change::PutDue(named) => drop(rows.due.insert(named)),
             Change::DropDue(named) => drop(rows.due.remove(&named)),
-            Change::PutAccount(account) => {
-                rows.account = *account;
-                rows.card = None;
-            }
+            Change::PutAccount(account) => rows.account = *account,
             Change::PutCard(card) => rows.card = Some(*card),
+            Change::DropCard => rows.card = None,
             Change::PutPrekey(prekey) => {
                 let issued = prekey.public().issued;
                 rows.prekeys.retain(|other| other.public().issued != issued);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER;
 use restante_interface::{
     ClockInfo, CopyInfo, DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry,
+    StoreTrouble,
 };
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
@@ -34,8 +35,10 @@ pub struct Overview {
     pub unread: u32,
     /// When its card was last stored at all its locators in this run.
     pub card_published: Option<UnixMillis>,
-    /// Why its store takes nothing in any more.
-    pub stopped: Option<String>,
+    /// Why its store takes nothing in at present.
+    pub trouble: Option<StoreTrouble>,
+    /// When its store last went on after it had taken nothing in.
+    pub recovered: Option<UnixMillis>,
     /// How far the date is relied on.
     pub clock: ClockInfo,
     /// This home beside other copies of it.
@@ -87,7 +90,8 @@ pub(crate) fn of(
         },
         unread: count(unread.count()),
         card_published: publishing.published(),
-        stopped: records.stopped().map(str::to_owned),
+        trouble: records.trouble().cloned(),
+        recovered: records.recovered(),
         clock: clock_info(dates.standing(now)),
         copy: CopyInfo {
             newest: copies.is_newest(),

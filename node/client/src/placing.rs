@@ -78,9 +78,9 @@ impl Placing {
     pub(crate) fn on_stamp(&self, cx: &mut Cx<'_>, id: ItemId, stamp: Stamp) {
         if let Some(outgoing) = cx.records.outgoing().get(&id) {
             let mut outgoing = outgoing.clone();
-            outgoing.payment = Payment::Ready(Box::new(Admission::Stamp(stamp)));
+            outgoing.payment = Payment::Ready(Box::new(Admission::Stamp(stamp.clone())));
             cx.records.put_outgoing(outgoing);
-            cx.records.then(Then::EnterOutbox(id));
+            cx.records.then(Then::EnterOutbox(id, Box::new(stamp)));
         }
     }
 

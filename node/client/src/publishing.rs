@@ -86,8 +86,8 @@ impl Publishing {
 
     /// Stages a stamp.
     pub(crate) fn on_stamp(&self, cx: &mut Cx<'_>, locator: Address, stamp: Stamp) {
-        cx.records.put_stamp(locator, stamp);
-        cx.records.then(Then::PublishAt(locator));
+        cx.records.put_stamp(locator, stamp.clone());
+        cx.records.then(Then::PublishAt(locator, Box::new(stamp)));
     }
 
     /// Publishes at a locator whose stamp is committed; without the disk, too: it is made again after a restart.

@@ -84,7 +84,7 @@ impl Reading {
                 is_alive.then(|| Some(shown(records, header, body?)))?
             })
             .collect();
-        let deaf = records.stopped().map(str::to_owned);
+        let deaf = records.trouble().map(ToString::to_string);
         let page = InboxPage {
             messages,
             more,

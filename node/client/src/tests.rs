@@ -3,6 +3,7 @@
 mod clocks;
 mod commits;
 mod copies;
+mod disks;
 mod keeper;
 mod liars;
 mod orders;

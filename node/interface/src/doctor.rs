@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClockInfo, CopyInfo, EntryPoint};
+use crate::{ClockInfo, CopyInfo, EntryPoint, StoreTrouble};
 
 /// The findings of a [`Request::Doctor`](crate::Request::Doctor).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +62,10 @@ pub enum Examined {
     Keeper {
         /// Items held.
         items: u64,
-        /// The error that stopped its store, if one did.
-        stopped: Option<String>,
+        /// Why its store takes nothing in at present, if that is so.
+        trouble: Option<StoreTrouble>,
+        /// When its store last went on by itself after such a time.
+        recovered_ms: Option<u64>,
     },
     /// The machine's clock, by what keepers say.
     Clock {
@@ -77,8 +79,10 @@ pub enum Examined {
     },
     /// The account's own store.
     Account {
-        /// The error that stopped it.
-        stopped: String,
+        /// Why it takes nothing in at present, if that is so.
+        trouble: Option<StoreTrouble>,
+        /// When it last went on by itself after such a time.
+        recovered_ms: Option<u64>,
     },
 }
 

@@ -28,6 +28,7 @@ mod request;
 mod status;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use self::body::{Body, Redacted};
 pub use self::doctor::{DoctorReport, Examined, Finding, Verdict};
@@ -43,6 +44,7 @@ pub use self::status::{
     HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
     OutboxEntry, RepairStatus, StatusInfo,
 };
+pub use self::trouble::StoreTrouble;
 
 /// Version of the interface; a command and a node of different versions refuse to talk.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

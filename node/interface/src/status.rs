@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeliveryState, SendNote};
+use crate::{DeliveryState, SendNote, StoreTrouble};
 
 /// Entries of the outbox in one [`StatusInfo`], at most.
 pub const OUTBOX_COUNT_MAX: usize = 200;
@@ -42,10 +42,13 @@ pub struct StatusInfo {
     pub unread: u32,
     /// When its card was last published with enough receipts, if ever in this run.
     pub card_published_ms: Option<u64>,
-    /// The error that stopped the account's own store, if one did: until the node is started again it sends no messages
-    /// and takes none from its keepers.
+    /// Why the account's own store takes nothing in at present, if that is so: meanwhile the node takes no new messages
+    /// from its person and none from its keepers; what it has can be read, and what is under way is offered on.
     #[serde(default)]
-    pub account_read_only: Option<String>,
+    pub account_read_only: Option<StoreTrouble>,
+    /// When the account's own store last went on by itself after such a time, if ever in this run.
+    #[serde(default)]
+    pub account_recovered_ms: Option<u64>,
     /// How far it relies on the date; nothing on a node without an account.
     #[serde(default)]
     pub clock: Option<ClockInfo>,
@@ -132,8 +135,11 @@ pub struct KeeperStatus {
     pub bytes: u64,
     /// Bytes it is willing to keep.
     pub cap_bytes: u64,
-    /// The error that stopped its store, if one did.
-    pub read_only: Option<String>,
+    /// Why its store takes nothing in at present, if that is so.
+    pub read_only: Option<StoreTrouble>,
+    /// When its store last went on by itself after such a time, if ever in this run.
+    #[serde(default)]
+    pub recovered_ms: Option<u64>,
     /// Requests it refused since the start, by reason; reasons that never happened are not in it.
     pub refusals: BTreeMap<String, u64>,
     /// What it has under way and remembers of those who ask.

@@ -108,14 +108,15 @@ fn replies() {
         Status { 0: Box::new(status()) } => concat!(
             r#"{"status":{"id":"a","network":"main","mode":"server","peers":1,"routing_table":2,"#,
             r#""listen":["/x"],"errors":{"late":3},"#,
-            r#""keeper":{"items":4,"bytes":5,"cap_bytes":6,"read_only":"why","refusals":{"full":7},"#,
+            r#""keeper":{"items":4,"bytes":5,"cap_bytes":6,"read_only":{"code":"disk_full"},"#,
+            r#""recovered_ms":11,"refusals":{"full":7},"#,
             r#""load":{"waiting":1,"waiting_bytes":2,"waiting_sources":3,"ready":4,"store_ops":5,"#,
             r#""subscriptions":6,"rates":7,"depositors":8,"strangers":9},"#,
             r#""repair":{"partners":1,"compared":2,"failed":3,"copied":4,"copied_bytes":5,"handed_over":6}},"#,
             r#""outbox":[{"message_id":"m","to":"b","state":"waiting","stored_with":1,"stored_of":2,"#,
             r#""until_ms":3,"attempts":4,"next_try_ms":5,"note":"recipient_changed"}],"outbox_count":1,"#,
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
-            r#""account_read_only":null,"clock":{"state":"unconfirmed"},"#,
+            r#""account_read_only":null,"account_recovered_ms":12,"clock":{"state":"unconfirmed"},"#,
             r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
             r#""entry_points":[{"address":"/e","state":"no_answer"}],"uptime_ms":10}}"#,
@@ -193,12 +194,24 @@ fn what_a_node_examines() {
         } => r#"{"name":"entry_points","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
         Card { published_ms: Some(1) } => r#"{"name":"card","published_ms":1}"#,
         Mailboxes { watched: 2, subscribed: 1 } => r#"{"name":"mailboxes","watched":2,"subscribed":1}"#,
-        Keeper { items: 1, stopped: None } => r#"{"name":"keeper","items":1,"stopped":null}"#,
-        Account { stopped: text("x") } => r#"{"name":"account","stopped":"x"}"#,
         Clock { clock: ClockInfo::Contradicted { ahead_ms: 7, keepers: 3 } }
             => r#"{"name":"clock","clock":{"state":"contradicted","ahead_ms":7,"keepers":3}}"#,
         Copy { copy: CopyInfo { newest: true, others: 1, renewed_ms: Some(4), left: 2 } }
             => r#"{"name":"copy","copy":{"newest":true,"others":1,"renewed_ms":4,"left":2}}"#,
+        Keeper { items: 1, trouble: None, recovered_ms: Some(2) }
+            => r#"{"name":"keeper","items":1,"trouble":null,"recovered_ms":2}"#,
+        Account { trouble: Some(StoreTrouble::Ended), recovered_ms: None }
+            => r#"{"name":"account","trouble":{"code":"ended"},"recovered_ms":null}"#,
+    });
+}
+
+#[test]
+fn what_keeps_a_store_from_taking_anything_in() {
+    contract!(StoreTrouble {
+        DiskFull {} => r#"{"code":"disk_full"}"#,
+        DiskFailed { why: text("x") } => r#"{"code":"disk_failed","why":"x"}"#,
+        Damaged { why: text("x") } => r#"{"code":"damaged","why":"x"}"#,
+        Ended {} => r#"{"code":"ended"}"#,
     });
 }
 
@@ -316,7 +329,8 @@ fn status() -> StatusInfo {
             items: 4,
             bytes: 5,
             cap_bytes: 6,
-            read_only: Some(text("why")),
+            read_only: Some(StoreTrouble::DiskFull),
+            recovered_ms: Some(11),
             refusals: BTreeMap::from([(text("full"), 7)]),
             load: KeeperLoad {
                 waiting: 1,
@@ -357,6 +371,7 @@ fn status() -> StatusInfo {
         unread: 8,
         card_published_ms: Some(9),
         account_read_only: None,
+        account_recovered_ms: Some(12),
         clock: Some(ClockInfo::Unconfirmed),
         copy: Some(CopyInfo::default()),
         network_load: NetworkLoad {

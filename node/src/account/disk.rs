@@ -19,7 +19,7 @@ pub trait AccountDisk: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`CommitError`], which says whether a later commit can succeed.
+    /// [`CommitError`]; a store that has failed is opened again by the next call.
     fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError>;
 
     /// Reads bodies, in order, until [`READ_BYTES_MAX`](restante_client::READ_BYTES_MAX) are read; those that were

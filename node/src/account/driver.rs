@@ -11,7 +11,7 @@ use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
     ClockInfo, CopyInfo, DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo,
-    Verdict,
+    StoreTrouble, Verdict,
 };
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push, Response};
@@ -224,18 +224,32 @@ impl Driver {
 
     fn on_came(&mut self, came: Came) {
         match came {
-            Came::Input(Input::Committed(token, result)) => {
-                if let Err(error) = &result {
-                    warn!(%error, "the account's store refuses; see `doctor`");
-                }
-                self.handle(Input::Committed(token, result));
-            }
+            Came::Input(input @ Input::Committed(..)) => self.on_committed(input),
             Came::Input(input) => self.handle(input),
             Came::Near(token, nodes, search) => {
                 self.spawn(hear(token, search));
                 self.handle(Input::Near(token, nodes));
             }
             Came::Nothing => {}
+        }
+    }
+
+    /// Takes what came of a commit, and logs when the store begins to refuse and when that is over.
+    fn on_committed(&mut self, committed: Input) {
+        if let Input::Committed(_, Err(error)) = &committed
+            && error.trouble.is_none()
+        {
+            warn!(%error, "the account's store refuses a change");
+        }
+        let before = self.core.trouble().cloned();
+        self.handle(committed);
+        match (before, self.core.trouble()) {
+            (Some(_), None) => info!("the account's store takes everything in again"),
+            (None, Some(trouble)) => tell_trouble(trouble),
+            (Some(before), Some(trouble)) if before.passes() && !trouble.passes() => {
+                tell_trouble(trouble);
+            }
+            _ => {}
         }
     }
 
@@ -346,7 +360,8 @@ impl Driver {
                 mailboxes: account.mailboxes,
                 unread: account.unread,
                 card_published_ms: account.card_published.map(UnixMillis::get),
-                account_read_only: account.stopped,
+                account_read_only: account.trouble,
+                account_recovered_ms: account.recovered.map(UnixMillis::get),
                 clock: Some(account.clock),
                 copy: Some(account.copy),
                 uptime_ms,
@@ -363,9 +378,15 @@ impl fmt::Debug for Driver {
 }
 
 fn worker_gone() -> CommitError {
-    CommitError {
-        why: "the store's worker has ended".to_owned(),
-        is_final: true,
+    CommitError::of(StoreTrouble::Ended, true)
+}
+
+fn tell_trouble(trouble: &StoreTrouble) {
+    match trouble.passes() {
+        true => {
+            warn!(%trouble, "the account's store takes nothing in until this is over; see `doctor`");
+        }
+        false => error!(%trouble, "the account's store takes nothing in any more; see `doctor`"),
     }
 }
 
@@ -444,9 +465,14 @@ fn findings(status: &StatusInfo) -> DoctorReport {
     findings.extend(entry_points_finding(status));
     findings.extend(status.clock.and_then(clock_finding));
     findings.extend(status.copy.and_then(copy_finding));
-    if let Some(stopped) = status.account_read_only.clone() {
-        findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
-    }
+    let trouble = status.account_read_only.clone();
+    findings.push(finding(
+        ok_if(trouble.is_none(), Verdict::Fail),
+        Examined::Account {
+            trouble,
+            recovered_ms: status.account_recovered_ms,
+        },
+    ));
     DoctorReport { findings }
 }
 

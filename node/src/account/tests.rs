@@ -27,6 +27,8 @@ use super::rows;
 use super::store::{AccountStoreError, VaultDisk, create_account};
 use crate::vault::{PassCost, Vault};
 
+mod reopening;
+
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
 
 fn person(seed: u8) -> (Identity, PersonId) {
@@ -210,13 +212,16 @@ proptest! {
 fn store(folder: &std::path::Path) -> VaultDisk {
     let vault = Vault::create(folder, b"pass", PassCost::CheapForTests, &mut rand::rng()).unwrap();
     create_account(&vault, "alice".parse().unwrap(), NOW, IdCost::CheapForTests).unwrap();
-    VaultDisk::new(vault)
+    VaultDisk::in_home(vault, folder)
 }
 
 /// Ends the store and opens it again, as a restart does.
 fn restarted(store: VaultDisk, folder: &std::path::Path) -> VaultDisk {
     drop(store);
-    VaultDisk::new(Vault::open(folder, b"pass", &mut rand::rng()).unwrap())
+    VaultDisk::in_home(
+        Vault::open(folder, b"pass", &mut rand::rng()).unwrap(),
+        folder,
+    )
 }
 
 /// Returns everything that was read, but for slots, which each store names as it likes.
@@ -286,6 +291,10 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
             },
         ),
         18 => Change::DropStamp(at),
+        19 => Change::Discard(place),
+        20 => Change::DropTaken(at, id),
+        21 => Change::DropSeen(named),
+        22 => Change::DropCard,
         _ => return None,
     })
 }
@@ -296,7 +305,7 @@ proptest! {
     /// Any changes in any batches: the vault holds what the disk in memory holds, after restarts too.
     #[test]
     fn the_store_holds_what_the_disk_in_memory_holds(
-        batches in prop::collection::vec(prop::collection::vec((0_u8..19, 0_u8..4), 1..6), 1..8),
+        batches in prop::collection::vec(prop::collection::vec((0_u8..23, 0_u8..4), 1..6), 1..8),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = store(folder.path());
@@ -357,6 +366,6 @@ fn a_vault_without_an_account_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let rng = &mut rand::rng();
     let vault = Vault::create(folder.path(), b"pass", PassCost::CheapForTests, rng).unwrap();
-    let error = VaultDisk::new(vault).load().unwrap_err();
+    let error = VaultDisk::in_home(vault, folder.path()).load().unwrap_err();
     assert_eq!(error, AccountStoreError::NoAccount);
 }

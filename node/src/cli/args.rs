@@ -86,8 +86,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
-        outbox_count, mailboxes, unread, card_published_ms, account_read_only, network_load,\n\
-        entry_points, uptime_ms.")]
+        outbox_count, mailboxes, unread, card_published_ms, account_read_only,\n\
+        account_recovered_ms, network_load, entry_points, uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \

@@ -58,7 +58,7 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
             row("entry", format!("{}: {why}", entry.address));
         }
     }
-    row("keeps", keeps(info));
+    row("keeps", keeps(info, now_ms));
     for (name, value) in account(info, now_ms) {
         row(name, value);
     }
@@ -92,11 +92,7 @@ fn account(info: &StatusInfo, now_ms: u64) -> Vec<(&'static str, String)> {
         |ms| format!("published {}", relative(now_ms, ms)),
     );
     let mut rows = vec![("mailboxes", subscribed), ("card", card)];
-    if let Some(why) = &info.account_read_only {
-        let text =
-            format!("takes nothing in any more: {why}; restart the node once the disk is in order");
-        rows.push(("account", text));
-    }
+    rows.extend(store(info, now_ms).map(|text| ("account", text)));
     if let Some(clock) = info.clock.filter(|clock| *clock != ClockInfo::Sure) {
         rows.push(("clock", words::clock(clock)));
     }
@@ -122,7 +118,19 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     }
 }
 
-fn keeps(info: &StatusInfo) -> String {
+/// Returns what is to be said of the account's store, if something is.
+fn store(info: &StatusInfo, now_ms: u64) -> Option<String> {
+    if let Some(trouble) = &info.account_read_only {
+        let trouble = words::trouble(trouble);
+        return Some(format!("takes nothing in: {trouble}"));
+    }
+    let when = relative(now_ms, info.account_recovered_ms?);
+    Some(format!(
+        "takes everything in again; its disk was in order {when}"
+    ))
+}
+
+fn keeps(info: &StatusInfo, now_ms: u64) -> String {
     let keeper = &info.keeper;
     let mut text = format!(
         "{} items, {} of {}",
@@ -136,8 +144,13 @@ fn keeps(info: &StatusInfo) -> String {
             keeper.repair.partners, keeper.repair.copied
         ));
     }
-    if let Some(reason) = &keeper.read_only {
-        text.push_str(&format!("; takes no new ones: {reason}"));
+    if let Some(trouble) = &keeper.read_only {
+        text.push_str(&format!("; takes no new ones: {}", words::trouble(trouble)));
+    } else if let Some(ms) = keeper.recovered_ms {
+        let when = relative(now_ms, ms);
+        text.push_str(&format!(
+            "; takes new ones again; its disk was in order {when}"
+        ));
     }
     text
 }

@@ -337,9 +337,9 @@ fn what_was_typed_is_shown_safely() {
     assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
-#[test]
-fn status_for_people() {
-    let mut info = StatusInfo {
+/// A node in trouble.
+fn status_info() -> StatusInfo {
+    StatusInfo {
         id: "alice.7kq2-m9xw-3fhd".into(),
         network: "main".into(),
         mode: NodeMode::Server,
@@ -351,7 +351,7 @@ fn status_for_people() {
             items: 3,
             bytes: 6_144,
             cap_bytes: 1 << 30,
-            read_only: Some("the disk is full".into()),
+            read_only: Some(StoreTrouble::DiskFull),
             repair: RepairStatus {
                 partners: 9,
                 copied: 2,
@@ -367,13 +367,21 @@ fn status_for_people() {
         },
         unread: 0,
         card_published_ms: None,
-        account_read_only: Some("the disk failed".into()),
+        account_read_only: Some(StoreTrouble::DiskFailed {
+            why: "it is gone".into(),
+        }),
+        account_recovered_ms: None,
         clock: None,
         copy: None,
         network_load: Default::default(),
         entry_points: entry_points(),
         uptime_ms: 61_000,
-    };
+    }
+}
+
+#[test]
+fn status_for_people() {
+    let mut info = status_info();
     let person = [
         "id          alice.7kq2-m9xw-3fhd",
         "network     main",
@@ -383,10 +391,10 @@ fn status_for_people() {
         "listens at  /ip4/192.0.2.1/tcp/1/p2p/x",
         "entry       /dns4/b.example.org/tcp/1: its name does not resolve",
         "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
-         takes no new ones: the disk is full",
+         takes no new ones: the disk is full; it goes on by itself once there is room",
         "mailboxes   2 of 4 subscribed",
         "card        not published yet: nobody can find you by your ID",
-        "account     takes nothing in any more: the disk failed; restart the node once the disk is in order",
+        "account     takes nothing in: the disk failed: it is gone; it is tried again by itself until that works",
         "unread      0",
         "under way   3 messages",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting, with 1 of 5  expires in 1 d  \
@@ -399,6 +407,22 @@ fn status_for_people() {
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
     assert_eq!(status::describe(&info, 0), person[1..8]);
+}
+
+#[test]
+fn status_tells_that_a_disk_is_in_order_again() {
+    let mut info = status_info();
+    (info.keeper.read_only, info.keeper.recovered_ms) = (None, Some(1_000));
+    (info.account_read_only, info.account_recovered_ms) = (None, Some(2_000));
+    let lines = status::describe(&info, 61_000);
+    assert_eq!(
+        [&lines[7], &lines[10]],
+        [
+            "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
+             takes new ones again; its disk was in order 1 min ago",
+            "account     takes everything in again; its disk was in order 59 s ago",
+        ]
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod tests;
 
 use restante_interface::{
     ClockInfo, CopyInfo, DeliveryState, EntryPoint, EntryPointState, Examined, Finding, Refusal,
-    SendNote, SendResult, Stored, Verdict,
+    SendNote, SendResult, StoreTrouble, Stored, Verdict,
 };
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::Busy { max } => {
             format!("{max} commands of this kind are talking to the node already")
         }
-        Refusal::NotStored { what } => format!("{} could not be stored for certain", stored(*what)),
+        Refusal::NotStored { what } => format!("{} could not be stored", stored(*what)),
         Refusal::NotRead { what } => format!("{} cannot be read from the disk", stored(*what)),
         Refusal::TimedOut => "it took too long".to_owned(),
         Refusal::Stopping => "the node is stopping".to_owned(),
@@ -107,9 +107,10 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::Busy { .. } => "try again when one of them has ended",
         Refusal::NotStored {
             what: Stored::Message,
-        } => "bring the disk in order, restart the node, and see `restante status` first",
-        Refusal::NotStored { .. } => "free some disk space and restart the node",
-        Refusal::NotRead { .. } => "run `restante doctor`, then restart the node",
+        } => "`restante doctor` says why; send it again when that is over",
+        Refusal::NotStored { .. } | Refusal::NotRead { .. } => {
+            "`restante doctor` says why; try again when that is over"
+        }
         Refusal::TimedOut => "try again",
         Refusal::Internal { .. } => "look at its log, and report this",
         Refusal::OwnId | Refusal::MessageGone | Refusal::Stopping => "",
@@ -255,15 +256,38 @@ fn detail(what: &Examined) -> (&'static str, String) {
             format!("{watched} watched, {subscribed} with a keeper that pushes"),
         ),
         Examined::Keeper {
-            stopped: Some(why), ..
-        } => ("keeper", format!("it stores nothing: {why}")),
-        Examined::Keeper { items, .. } => ("keeper", format!("{items} items of others")),
+            trouble: Some(trouble),
+            ..
+        } => (
+            "keeper",
+            format!(
+                "{trouble}: nothing new is kept for others, and what is kept cannot be deleted"
+            ),
+        ),
+        Examined::Keeper {
+            items,
+            recovered_ms,
+            ..
+        } => {
+            let again = recovered(*recovered_ms);
+            ("keeper", format!("{items} items of others{again}"))
+        }
+        Examined::Account {
+            trouble: Some(trouble),
+            ..
+        } => (
+            "account",
+            format!(
+                "{trouble}: no message is taken from you or from keepers, where they wait; what is under way is \
+                 offered on"
+            ),
+        ),
         Examined::Clock { clock } => ("clock", self::clock(*clock)),
         Examined::Copy { copy } => ("copies", self::copy(copy)),
-        Examined::Account { stopped } => (
-            "account",
-            format!("nothing can be sent or received: {stopped}"),
-        ),
+        Examined::Account { recovered_ms, .. } => {
+            let again = recovered(*recovered_ms);
+            ("account", format!("its store takes everything in{again}"))
+        }
     }
 }
 
@@ -318,6 +342,24 @@ pub(super) fn copy(copy: &CopyInfo) -> String {
     standing + &left
 }
 
+/// Returns that a store has gone on by itself, if it has.
+fn recovered(at_ms: Option<u64>) -> String {
+    at_ms.map_or_else(String::new, |ms| {
+        let when = relative(now_ms(), ms);
+        format!("; a disk that took nothing was in order again {when}")
+    })
+}
+
+/// Returns what keeps a store from taking anything in, and what happens next.
+pub(super) fn trouble(trouble: &StoreTrouble) -> String {
+    let next = match trouble {
+        StoreTrouble::DiskFull => "it goes on by itself once there is room",
+        StoreTrouble::DiskFailed { .. } => "it is tried again by itself until that works",
+        StoreTrouble::Damaged { .. } | StoreTrouble::Ended => "`restante doctor` says what to do",
+    };
+    format!("{trouble}; {next}")
+}
+
 /// Returns a number with the word for one or for many.
 fn plural(count: u32, one: &str, many: &str) -> String {
     match count {
@@ -366,8 +408,28 @@ const fn fix(what: &Examined) -> &'static str {
         Examined::Copy { .. } => {
             "run one copy of a home only; ask those who wrote meanwhile to send again what you do not see"
         }
-        Examined::Keeper { .. } | Examined::Account { .. } => {
-            "bring the disk in order and restart the node"
+        Examined::Keeper { trouble, .. } => match trouble {
+            Some(StoreTrouble::Damaged { .. }) => {
+                "restart the node: it makes a new store of what can still be read"
+            }
+            trouble => store_fix(trouble.as_ref()),
+        },
+        Examined::Account { trouble, .. } => match trouble {
+            Some(StoreTrouble::Damaged { .. }) => {
+                "restart the node; if it does not start, put back a copy of the home folder made while the node was \
+                 stopped"
+            }
+            trouble => store_fix(trouble.as_ref()),
+        },
+    }
+}
+
+const fn store_fix(trouble: Option<&StoreTrouble>) -> &'static str {
+    match trouble {
+        Some(StoreTrouble::DiskFull) => "make room on the disk; the node goes on by itself",
+        Some(StoreTrouble::Ended) => "restart the node, look at its log, and report this",
+        Some(StoreTrouble::DiskFailed { .. } | StoreTrouble::Damaged { .. }) | None => {
+            "see to the disk, its cables and the system's log; the node tries it again at least every 30 seconds"
         }
     }
 }

@@ -337,7 +337,8 @@ fn longest_status(id: String) -> Reply {
         mailboxes: MailboxStatus::default(),
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
-        account_read_only: Some("the disk failed".into()),
+        account_read_only: Some(StoreTrouble::DiskFull),
+        account_recovered_ms: Some(u64::MAX),
         clock: None,
         copy: None,
         entry_points: vec![
@@ -505,4 +506,38 @@ proptest! {
         let _never_panics = frame::decode::<RequestFrame>(&bytes);
         let _never_panics = frame::decode::<AnswerFrame>(&bytes);
     }
+}
+
+/// Lets the server look after its socket.
+async fn let_look() {
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_control_socket_that_is_gone_comes_back() {
+    let mut stage = Stage::new();
+    fs::remove_file(stage.home.control_socket()).unwrap();
+    let_look().await;
+    let calling = stage.call(Request::Id);
+    let got = stage.calls.recv().await.unwrap();
+    got.answer.finish(Ok(Reply::Done));
+    assert!(matches!(calling.await.unwrap(), Ok(Reply::Done)));
+    let mode = fs::metadata(stage.home.control_socket())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_control_socket_does_not_come_back_to_a_home_of_another_node() {
+    let stage = Stage::new();
+    fs::remove_file(stage.home.control_socket()).unwrap();
+    fs::remove_file(stage.home.lock_file()).unwrap();
+    let another = stage.home.lock().unwrap();
+    let_look().await;
+    assert!(!stage.home.control_socket().exists());
+    drop(another);
 }

@@ -5,6 +5,7 @@ mod commands;
 mod entries;
 mod identified;
 mod join;
+mod listeners;
 mod lookups;
 mod outlet;
 mod refresh;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
+use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
@@ -22,7 +24,7 @@ use restante_proto::NodeId;
 use restante_proto::routing::Point;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::address::{bare, is_dialable, is_loopback};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
@@ -38,6 +40,7 @@ use super::receive_buffers;
 use super::status::{Count, Counters, Mode};
 use entries::EntryPoints;
 use join::{Entry, Join};
+use listeners::Listeners;
 use lookups::{Answered, Lookups};
 use outlet::Outlet;
 use refresh::{Refresh, Scope};
@@ -59,6 +62,7 @@ pub(super) struct Task {
     join: Join,
     entries: EntryPoints,
     refresh: Refresh,
+    listeners: Listeners,
     /// Wakes the task for the next of both.
     alarm: item::Alarm,
     /// Whether the routing table is empty.
@@ -83,6 +87,7 @@ pub(super) struct Parts {
     pub(super) node: NodeId,
     pub(super) names: Names,
     pub(super) swarm: Swarm<Boxed<Behaviour>>,
+    pub(super) listeners: Vec<(ListenerId, Multiaddr)>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<NetEvent>,
     pub(super) counters: Arc<Counters>,
@@ -115,6 +120,7 @@ impl Task {
             join,
             entries: EntryPoints::new(&config.bootstrap),
             refresh: Refresh::default(),
+            listeners: Listeners::new(Instant::now(), parts.listeners),
             alarm: item::Alarm::default(),
             alone: true,
         };
@@ -135,8 +141,14 @@ impl Task {
         loop {
             self.join_if_due();
             self.refresh_if_due();
+            self.listen_if_due();
             self.drive_lookups();
-            let due = [self.join.next(), self.refresh.next(), self.lookups.next()];
+            let due = [
+                self.join.next(),
+                self.refresh.next(),
+                self.lookups.next(),
+                self.listeners.next(),
+            ];
             let due = due.into_iter().flatten().min();
             let input = tokio::select! {
                 biased;
@@ -232,6 +244,24 @@ impl Task {
         }
     }
 
+    /// Listens again where a listener has ended when it is time to.
+    fn listen_if_due(&mut self) {
+        let now = Instant::now();
+        for listener in self.listeners.due(now) {
+            let address = listener.address.clone();
+            match self.swarm.listen_on(address.clone()) {
+                Ok(id) => {
+                    info!(%address, "the node listens there again");
+                    self.listeners.on_opened(id, listener);
+                }
+                Err(error) => {
+                    debug!(%address, %error, "the node does not listen there again yet");
+                    self.listeners.on_refused(now, listener);
+                }
+            }
+        }
+    }
+
     /// Serves exactly while others can reach this node.
     fn update_mode(&mut self) {
         let reachable = self.swarm.external_addresses().next().is_some();
@@ -266,6 +296,15 @@ impl Task {
             SwarmEvent::ExpiredListenAddr { address, .. } if self.local => {
                 self.swarm.remove_external_address(&address);
                 self.update_mode();
+            }
+            SwarmEvent::ListenerClosed {
+                listener_id,
+                reason,
+                ..
+            } => {
+                if let Some(address) = self.listeners.on_closed(Instant::now(), listener_id) {
+                    warn!(%address, ?reason, "a listener has ended; it is opened again");
+                }
             }
             SwarmEvent::ExternalAddrConfirmed { .. } | SwarmEvent::ExternalAddrExpired { .. } => {
                 self.update_mode();

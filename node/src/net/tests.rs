@@ -3,6 +3,7 @@
 mod exchange;
 mod internet;
 mod limits;
+mod listening;
 mod lookup;
 mod virtual_time;
 

@@ -152,7 +152,7 @@ pub async fn run(
     let opened = workers
         .disk
         .run(move || Vault::open(&folder, passphrase.as_bytes(), &mut rand::rng()));
-    let disk = VaultDisk::new(opened.await??);
+    let disk = VaultDisk::in_home(opened.await??, home.path());
     let store = match config.serve {
         Serve::Never => None,
         Serve::Auto => Some(open_store(home, &config, &keeper).await?),

@@ -6,10 +6,11 @@ use data_encoding::HEXLOWER;
 use restante_interface::{
     EntryPoint, EntryPointState, Examined, Finding, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
     HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal,
-    RepairStatus, StatusInfo, Stored, Verdict,
+    RepairStatus, StatusInfo, StoreTrouble, Stored, Verdict,
 };
-use restante_proto::keeper::{Counters, Holding, HoldingKey};
+use restante_proto::keeper::{Counters, Holding, HoldingKey, StoreError};
 use restante_proto::request::Reason;
+use restante_proto::time::UnixMillis;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
 use crate::net::{EntryFailure, EntryState, Mode, Multiaddr, NetHandle, peer_of};
@@ -47,6 +48,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         unread: 0,
         card_published_ms: None,
         account_read_only: None,
+        account_recovered_ms: None,
         clock: None,
         copy: None,
         network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
@@ -90,7 +92,8 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             items: report.usage.items,
             bytes: report.usage.bytes,
             cap_bytes: report.usage.cap_bytes,
-            read_only: report.read_only.clone(),
+            read_only: report.read_only.as_ref().map(trouble_of),
+            recovered_ms: report.recovered.map(UnixMillis::get),
             refusals: refusals_of(&report.counters),
             load: load_of(&report),
             repair: RepairStatus {
@@ -103,9 +106,19 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             },
         },
         None => KeeperStatus {
-            read_only: Some("the keeper has stopped".to_owned()),
+            read_only: Some(StoreTrouble::Ended),
             ..KeeperStatus::default()
         },
+    }
+}
+
+/// Returns a failure of the keeper's store as people are told of it.
+pub(crate) fn trouble_of(error: &StoreError) -> StoreTrouble {
+    match error {
+        StoreError::DiskFull => StoreTrouble::DiskFull,
+        StoreError::Io(why) => StoreTrouble::DiskFailed { why: why.clone() },
+        StoreError::Damaged(why) => StoreTrouble::Damaged { why: why.clone() },
+        _ => StoreTrouble::Ended,
     }
 }
 
@@ -182,16 +195,17 @@ pub(crate) fn entry_points_finding(status: &StatusInfo) -> Option<Finding> {
 
 /// Examines the keeper.
 pub(crate) fn keeper_finding(status: &StatusInfo) -> Finding {
-    let stopped = status.keeper.read_only.clone();
+    let trouble = status.keeper.read_only.clone();
     Finding {
-        verdict: if stopped.is_some() {
+        verdict: if trouble.is_some() {
             Verdict::Fail
         } else {
             Verdict::Ok
         },
         what: Examined::Keeper {
             items: status.keeper.items,
-            stopped,
+            trouble,
+            recovered_ms: status.keeper.recovered_ms,
         },
     }
 }

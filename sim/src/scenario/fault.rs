@@ -340,7 +340,11 @@ impl FaultKind {
     pub(super) const fn missing_on_fast(&self) -> Option<&'static str> {
         match self {
             Self::BootstrapOutage { .. } => Some("entry points"),
-            Self::Disk { .. } => Some("disk faults"),
+            Self::Disk {
+                what: DiskTrouble::Full | DiskTrouble::Errors,
+                ..
+            } => None,
+            Self::Disk { .. } => Some("disks that are slow, lie or rot"),
             _ => None,
         }
     }

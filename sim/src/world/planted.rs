@@ -136,6 +136,10 @@ impl<S: KeeperStore> StoreLayer for HastyStore<S> {
 }
 
 impl<S: KeeperStore> KeeperStore for HastyStore<S> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.store.reopen()
+    }
+
     fn counters(&self) -> StoreCounters {
         self.store.counters()
     }
@@ -289,6 +293,10 @@ impl<S: KeeperStore> StoreLayer for FaultyStore<S> {
 }
 
 impl<S: KeeperStore> KeeperStore for FaultyStore<S> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.store.reopen()
+    }
+
     fn counters(&self) -> StoreCounters {
         self.store.counters()
     }

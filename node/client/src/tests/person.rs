@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use restante_interface::{Refusal, Reply};
+use restante_interface::{Refusal, Reply, StoreTrouble};
 use restante_proto::limits::DAY_MS;
 use restante_proto::time::Now;
 
@@ -20,6 +20,10 @@ const SETTINGS: Settings = Settings {
 pub(super) struct Person {
     pub(super) core: Core,
     pub(super) disk: MemoryDisk,
+    /// What keeps its disk from taking anything in.
+    pub(super) trouble: Option<StoreTrouble>,
+    /// Commits that were tried.
+    pub(super) commits: u64,
     pub(super) flying: Vec<Flying>,
     pub(super) replies: BTreeMap<CallId, Result<Reply, Refusal>>,
     /// By how much the date is off, in milliseconds.
@@ -38,6 +42,8 @@ impl Person {
         Self {
             core,
             disk,
+            trouble: None,
+            commits: 0,
             flying: Vec::new(),
             replies: BTreeMap::new(),
             ahead_ms: 0,

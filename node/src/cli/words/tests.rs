@@ -52,7 +52,7 @@ fn every_refusal() -> Vec<Refusal> {
 }
 
 fn every_examined() -> Vec<Examined> {
-    let why = || "the disk is full".to_owned();
+    let why = || "the device is gone".to_owned();
     let mut examined = every!(Examined {
         Network { peers: 3, keepers: 2 },
         ServerNetwork { peers: 3, keepers: 2 },
@@ -65,11 +65,29 @@ fn every_examined() -> Vec<Examined> {
         },
         Card { published_ms: Some(1) },
         Mailboxes { watched: 4, subscribed: 2 },
-        Keeper { items: 5, stopped: None },
-        Account { stopped: why() },
         Clock { clock: ClockInfo::Unconfirmed },
         Copy { copy: CopyInfo::default() },
+        Keeper { items: 5, trouble: None, recovered_ms: None },
+        Account { trouble: None, recovered_ms: None },
     });
+    let troubles = every!(StoreTrouble {
+        DiskFull {},
+        DiskFailed { why: why() },
+        Damaged { why: why() },
+        Ended {},
+    });
+    for trouble in troubles.into_iter().map(Some).chain([None]) {
+        let (items, recovered_ms) = (5, Some(1_000));
+        examined.push(Examined::Keeper {
+            items,
+            trouble: trouble.clone(),
+            recovered_ms,
+        });
+        examined.push(Examined::Account {
+            trouble,
+            recovered_ms,
+        });
+    }
     examined.extend([
         Examined::Network {
             peers: 0,
@@ -97,10 +115,6 @@ fn every_examined() -> Vec<Examined> {
         Examined::Mailboxes {
             watched: 4,
             subscribed: 0,
-        },
-        Examined::Keeper {
-            items: 5,
-            stopped: Some(why()),
         },
     ]);
     examined
@@ -184,7 +198,7 @@ fn facts_of_a_refusal_are_in_its_words() {
                 what: Stored::Holdings,
             },
             "what is kept for others cannot be read from the disk".to_owned(),
-            "run `restante doctor`, then restart the node",
+            "`restante doctor` says why; try again when that is over",
         ),
     ];
     for (code, message, hint) in cases {
