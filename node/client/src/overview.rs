@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use restante_interface::{DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry};
+use restante_interface::{
+    DeliveryState, IdInfo, MailboxStatus, MessageCode, OUTBOX_COUNT_MAX, Obstacle, ObstacleReason,
+    OutboxEntry,
+};
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
 use restante_proto::message::MessageId;
@@ -11,6 +14,7 @@ use restante_proto::time::{MonoMillis, Now, UnixMillis};
 
 use crate::collecting::Collecting;
 use crate::model::{Account, Sent, link_of};
+use crate::obstacles::summed;
 use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::records::Records;
@@ -23,6 +27,10 @@ pub struct Overview {
     pub outbox: Vec<OutboxEntry>,
     /// How many messages are under way in all.
     pub outbox_count: u32,
+    /// How many of these keepers refuse.
+    pub refused_count: u32,
+    /// Why, the most frequent first.
+    pub obstacles: Vec<Obstacle>,
     /// Its mailboxes.
     pub mailboxes: MailboxStatus,
     /// How many messages were not read.
@@ -63,13 +71,23 @@ pub(crate) fn of(
     let entry = |(id, sent): (&MessageId, &Sent)| {
         outbox_entry(records, placing, now, (id, envelopes.get(id)), sent)
     };
+    let outbox: Vec<OutboxEntry> = sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect();
+    let refused = || {
+        outbox
+            .iter()
+            .filter(|entry| entry.code == MessageCode::Refused)
+    };
+    let obstacles = refused().flat_map(|entry| &entry.obstacles);
+    let obstacles = obstacles.filter(|it| it.reason != ObstacleReason::NoAnswer);
     let unread = records
         .inbox()
         .values()
         .filter(|header| header.read.is_none());
     Overview {
         outbox_count: count(under_way),
-        outbox: sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect(),
+        refused_count: count(refused().count()),
+        obstacles: summed(obstacles.map(|it| (it.reason, it.keepers))),
+        outbox,
         mailboxes: MailboxStatus {
             watched: count(watched),
             subscribed: count(subscribed),
@@ -99,21 +117,27 @@ fn outbox_entry(
     (id, envelope): (&MessageId, Option<&ItemId>),
     sent: &Sent,
 ) -> OutboxEntry {
-    let (with, of) = placing.standing_of(records, now, *id).counts();
+    let standing = placing.standing_of(records, now, *id);
+    let (with, of) = standing.counts();
+    let shown = Sent {
+        state: state_at(sent, now.date),
+        ..sent.clone()
+    };
+    let (code, obstacles) = placing.code_of(records, *id, &shown, &standing);
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
     let to = records.contacts().get(&sent.to);
     OutboxEntry {
         message_id: id.to_string(),
         to: to.map_or_else(String::new, |contact| contact.id.to_string()),
-        state: state_at(sent, now.date),
+        state: shown.state,
         stored_with: count(with),
         stored_of: count(of),
         until_ms: sent.expires.get(),
+        code,
+        obstacles,
         attempts,
-        next_try_ms: next
-            .filter(|_| sent.state != DeliveryState::Delivered)
-            .map(date),
+        next_try_ms: next.filter(|_| is_under_way(&shown)).map(date),
     }
 }
 

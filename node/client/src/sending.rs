@@ -1,11 +1,11 @@
 //! From a person's words to staged envelopes, and back to who waits for them.
 
 use restante_interface::{
-    ContactState, DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest,
+    ContactState, DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest,
     SendResult, Stored,
 };
 use restante_proto::card::VerifiedCard;
-use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
 use restante_proto::time::MonoMillis;
@@ -39,9 +39,9 @@ struct Waiter {
 impl Sending {
     /// Begins to send what somebody asks for.
     pub(crate) fn on_request(&self, cx: &mut Cx<'_>, call: CallId, request: SendRequest) {
-        let who: Who = match request.to.parse() {
+        let who = match contacts::addressee(cx.records, &request.to) {
             Ok(who) => who,
-            Err(error) => return cx.refuse(call, contacts::invalid(&request.to, &error)),
+            Err(refusal) => return cx.refuse(call, refusal),
         };
         let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
         if ttl_ms == 0 || ttl_ms > MESSAGE_TTL_MAX_MS {
@@ -195,12 +195,9 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.now, message);
-    let note = match (sent.state, standing.of) {
-        (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
-        (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
-        (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
-        _ => None,
-    };
+    let (code, obstacles) = placing.code_of(cx.records, message, sent, &standing);
+    let next = placing.next_try_of(cx.records, message);
+    let next = next.filter(|_| !matches!(code, MessageCode::Delivered | MessageCode::Expired));
     let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),
@@ -208,7 +205,9 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         stored_with: u32::try_from(with).unwrap_or(u32::MAX),
         stored_of: u32::try_from(of).unwrap_or(u32::MAX),
         until_ms: sent.expires.get(),
-        note,
+        code,
+        obstacles,
+        next_try_ms: next.map(|at| cx.date().plus(at.since(cx.mono())).get()),
     })
 }
 

@@ -7,5 +7,6 @@ mod liars;
 mod orders;
 mod people;
 mod person;
+mod refusals;
 mod seeded;
 mod world;

@@ -10,7 +10,7 @@ use restante_client::job::{self, Costs, Job};
 use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
-    DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo, Verdict,
+    DoctorReport, MailboxStatus, Obstacle, Refusal, Reply, Request, State, StatusInfo,
 };
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push, Response};
@@ -26,10 +26,7 @@ use crate::control::{Answer, ControlCall};
 use crate::keeper::KeeperHandle;
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::person::Workers;
-use crate::node::status::{
-    entry_points_finding, holdings_page, keeper_finding, keeper_status, network_finding,
-    network_status,
-};
+use crate::node::status::{Role, holdings_page, keeper_state, keeper_status, network_status};
 use crate::node::{ClientEvent, stopped};
 use crate::parts::part;
 use crate::worker::WorkerEnded;
@@ -325,7 +322,8 @@ impl Driver {
     fn examine(&mut self, answer: Answer) {
         let status = self.status();
         self.spawn(async move {
-            answer.finish(Ok(Reply::Doctor(findings(&status.await))));
+            let findings = status.await.states;
+            answer.finish(Ok(Reply::Doctor(DoctorReport { findings })));
             Came::Nothing
         });
     }
@@ -337,7 +335,7 @@ impl Driver {
         let uptime_ms = now.mono.since(self.started);
         let (services, network) = (self.services.clone(), self.network.clone());
         async move {
-            StatusInfo {
+            let mut info = StatusInfo {
                 id,
                 keeper: keeper_status(services.keeper.as_ref()).await,
                 outbox_count: account.outbox_count,
@@ -347,8 +345,10 @@ impl Driver {
                 card_published_ms: account.card_published.map(UnixMillis::get),
                 account_read_only: account.stopped,
                 uptime_ms,
-                ..network_status(&services.net, &network).await
-            }
+                ..network_status(&services.net, &network, Role::Person).await
+            };
+            add_states(&mut info, (account.refused_count, account.obstacles));
+            info
         }
     }
 }
@@ -415,34 +415,48 @@ async fn own_push(
     Some((own?, payload))
 }
 
-/// Returns what a status shows that a person should look at.
-fn findings(status: &StatusInfo) -> DoctorReport {
-    let finding = |verdict, what| Finding { verdict, what };
-    let card = Examined::Card {
-        published_ms: status.card_published_ms,
-    };
-    let mailboxes = Examined::Mailboxes {
-        watched: status.mailboxes.watched,
-        subscribed: status.mailboxes.subscribed,
-    };
-    let ok_if = |ok, otherwise| if ok { Verdict::Ok } else { otherwise };
-    let mut findings = vec![
-        network_finding(status),
-        finding(
-            ok_if(status.card_published_ms.is_some(), Verdict::Warn),
-            card,
-        ),
-        finding(
-            ok_if(status.mailboxes.subscribed > 0, Verdict::Warn),
-            mailboxes,
-        ),
-        keeper_finding(status),
-    ];
-    findings.extend(entry_points_finding(status));
-    if let Some(stopped) = status.account_read_only.clone() {
-        findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
-    }
-    DoctorReport { findings }
+/// Adds the states of the account to those of the network, in the order in which they are shown.
+fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
+    let MailboxStatus {
+        watched,
+        subscribed,
+    } = info.mailboxes;
+    let (waiting, obstacles) = refused;
+    let messages = info.outbox_count;
+    let has_keeper = info.keeper.cap_bytes > 0;
+    info.states.extend([
+        match info.card_published_ms {
+            None => State::CardUnpublished,
+            Some(at_ms) => State::CardPublished { at_ms },
+        },
+        match subscribed {
+            _ if watched == 0 => State::MailboxesUnwatched,
+            0 => State::MailboxesDeaf { watched },
+            _ if info.peers == 0 => match has_keeper {
+                true => State::MailboxesOwn { watched },
+                false => State::MailboxesDeaf { watched },
+            },
+            _ if subscribed < watched => State::MailboxesPartly {
+                watched,
+                subscribed,
+            },
+            _ => State::MailboxesHeard { watched },
+        },
+        keeper_state(&info.keeper),
+        match info.account_read_only.clone() {
+            None => State::AccountOpen,
+            Some(why) => State::AccountStopped { why },
+        },
+        match messages {
+            0 => State::OutboxEmpty,
+            _ if waiting > 0 => State::OutboxRefused {
+                messages,
+                waiting,
+                obstacles,
+            },
+            _ => State::OutboxUnderWay { messages },
+        },
+    ]);
 }
 
 /// Kept so that an unanswered call says why.

@@ -89,7 +89,9 @@ fn result(stored_with: u32, state: DeliveryState) -> SendResult {
         stored_with,
         stored_of: 5,
         until_ms: 1,
-        note: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
+        next_try_ms: None,
     }
 }
 
@@ -345,6 +347,14 @@ async fn full_pages_of_short_things_fit_a_frame() {
         stored_with: u32::MAX,
         stored_of: u32::MAX,
         until_ms: u64::MAX,
+        code: MessageCode::Refused,
+        obstacles: vec![
+            Obstacle {
+                reason: ObstacleReason::Unavailable,
+                keepers: u32::MAX
+            };
+            OBSTACLES_MAX
+        ],
         attempts: u32::MAX,
         next_try_ms: Some(u64::MAX),
     };
@@ -371,6 +381,14 @@ async fn full_pages_of_short_things_fit_a_frame() {
             32
         ],
         network_load: Default::default(),
+        invite: vec!["/dns4/".repeat(100); 32],
+        states: vec![
+            State::ReachPartial {
+                addresses: vec!["/dns4/".repeat(100); 32],
+                refuted: vec!["/dns4/".repeat(100); 32],
+            };
+            8
+        ],
         uptime_ms: u64::MAX,
     }));
     let mut stage = Stage::new();

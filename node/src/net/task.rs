@@ -7,6 +7,7 @@ mod identified;
 mod join;
 mod lookups;
 mod outlet;
+mod reached;
 mod refresh;
 
 use std::collections::BTreeMap;
@@ -24,11 +25,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::address::{bare, is_dialable, is_loopback};
+use super::address::{bare, is_dialable};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
 use super::boxed::Boxed;
 use super::command::Command;
-use super::config::{NetConfig, Serve};
+use super::config::{NetConfig, Profile, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::item::{self, Via};
 use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
@@ -46,7 +47,7 @@ pub(super) struct Task {
     node: NodeId,
     names: Names,
     serve: Serve,
-    local: bool,
+    profile: Profile,
     mode: Mode,
     swarm: Swarm<Boxed<Behaviour>>,
     commands: mpsc::Receiver<Command>,
@@ -90,11 +91,11 @@ pub(super) struct Parts {
 
 impl Task {
     pub(super) fn new(config: &NetConfig, parts: Parts) -> Self {
-        let local = config.local;
+        let profile = config.profile;
         let known = config.known.iter().filter_map(|(node, addresses)| {
             let usable = addresses
                 .iter()
-                .filter(|address| is_dialable(address, local));
+                .filter(|address| is_dialable(address, profile));
             let usable: Vec<Multiaddr> = usable.cloned().map(bare).collect();
             (!usable.is_empty()).then_some((peer_of(node)?, usable))
         });
@@ -103,7 +104,7 @@ impl Task {
             node: parts.node,
             names: parts.names,
             serve: config.serve,
-            local,
+            profile,
             mode: Mode::Client,
             swarm: parts.swarm,
             commands: parts.commands,
@@ -123,7 +124,7 @@ impl Task {
         }
         if config.serve == Serve::Auto {
             for address in &config.external {
-                task.swarm.add_external_address(bare(address.clone()));
+                task.claim(address, true);
             }
         }
         task.update_mode();
@@ -257,14 +258,14 @@ impl Task {
             SwarmEvent::NewListenAddr { address, .. } => {
                 #[cfg(target_os = "linux")]
                 receive_buffers::enlarge();
-                if self.local && self.serve == Serve::Auto && is_loopback(&address) {
-                    self.swarm.add_external_address(bare(address.clone()));
+                if self.serve == Serve::Auto && self.profile.vouches_for(&address) {
+                    self.claim(&address, false);
                     self.update_mode();
                 }
                 self.outlet.tell(NetEvent::Listening(address));
             }
-            SwarmEvent::ExpiredListenAddr { address, .. } if self.local => {
-                self.swarm.remove_external_address(&address);
+            SwarmEvent::ExpiredListenAddr { address, .. } if self.profile.vouches_for(&address) => {
+                self.unclaim(&address);
                 self.update_mode();
             }
             SwarmEvent::ExternalAddrConfirmed { .. } | SwarmEvent::ExternalAddrExpired { .. } => {
@@ -356,10 +357,8 @@ impl Task {
                     self.swarm.close_connection(connection);
                 }
             }
-            BehaviourEvent::Ping(_)
-            | BehaviourEvent::Limiter(_)
-            | BehaviourEvent::Reach(_)
-            | BehaviourEvent::DialBack(_) => {}
+            BehaviourEvent::Reach(event) => self.on_reach(event),
+            BehaviourEvent::Ping(_) | BehaviourEvent::Limiter(_) | BehaviourEvent::DialBack(_) => {}
         }
     }
 

@@ -1,0 +1,263 @@
+//! The sentences: one for each state of the table in `restante_interface`, and what to do about it.
+
+use restante_interface::{EntryPoint, MessageCode, Obstacle, ObstacleReason, State, Subject};
+
+use super::{entry_point, plural};
+use crate::cli::terminal::{now_ms, relative};
+use crate::config::units::approximate_size_bytes;
+
+const CHECK_EXTERNAL: &str = "correct `external`, or forward that port and open the firewall";
+const DISK: &str = "bring the disk in order and restart the node";
+const NETWORK: &str =
+    "wait a minute with the node running; see `doctor` about the network if it stays";
+
+/// Returns what a state is about, as `doctor` and JSON name it.
+pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Network => "network",
+        Subject::Reach => "reach",
+        Subject::Entries => "entries",
+        Subject::Card => "card",
+        Subject::Mailboxes => "mailboxes",
+        Subject::Keeper => "keeper",
+        Subject::Account => "account",
+        Subject::Outbox => "outbox",
+    }
+}
+
+/// Returns the sentence for a state.
+pub(in crate::cli) fn sentence(state: &State) -> String {
+    match state {
+        State::NetworkAlone => "no other node is in reach".into(),
+        State::NetworkFirst => "no other node is known yet".into(),
+        State::NetworkPrivate { peers } => format!(
+            "{}, at private addresses, which do not count with profile \"internet\"",
+            connected(*peers)
+        ),
+        State::NetworkSmall { peers, keepers } => {
+            format!("{}, {}: a small network", connected(*peers), known(*keepers))
+        }
+        State::NetworkJoined { peers, keepers } => {
+            format!("{}, {}", connected(*peers), known(*keepers))
+        }
+        State::ReachOff => "a client, as `serve` is set: it keeps nothing for others".into(),
+        State::ReachLocal => "reached on this machine alone, as `profile` is set".into(),
+        State::ReachClient => {
+            "a client: no other node has reached it from outside, which sending and receiving do not need".into()
+        }
+        State::ReachUnknown => "a client: no other node has reached it from outside yet".into(),
+        State::ReachPrivate { addresses } => format!(
+            "a client: its addresses are private, nodes elsewhere cannot reach it ({})",
+            addresses.join(", ")
+        ),
+        State::ReachClaimed { addresses } => {
+            format!("nobody has tried yet to reach it at {}", addresses.join(", "))
+        }
+        State::ReachConfirmed { addresses } => format!("others reach it at {}", addresses.join(", ")),
+        State::ReachPartial { addresses, refuted } if addresses.is_empty() => format!(
+            "others reach it, though not at {}, which `external` names",
+            refuted.join(", ")
+        ),
+        State::ReachPartial { addresses, refuted } => format!(
+            "others reach it at {}, and cannot at {}, which `external` names",
+            addresses.join(", "),
+            refuted.join(", ")
+        ),
+        State::ReachRefuted { refuted, seen_from } => refuted_at(refuted, seen_from),
+        State::EntriesUnset => "no node to join the network through is set".into(),
+        State::EntriesUsable { of } => format!("{}, none has failed", plural(*of, "entry point", "entry points")),
+        State::EntriesFailed { failed, of } | State::EntriesFailedSome { failed, of } => {
+            entries(failed, *of)
+        }
+        State::CardUnpublished => "not published yet in this run: perhaps nobody can find you by your ID".into(),
+        State::CardPublished { at_ms } => format!(
+            "published {}: this account can be found",
+            relative(now_ms(), *at_ms)
+        ),
+        State::MailboxesUnwatched => "none is watched yet".into(),
+        State::MailboxesDeaf { watched } => format!("{watched} watched, at no keeper that pushes what arrives"),
+        State::MailboxesOwn { watched } => format!("{watched} watched, at this node's own keeper alone"),
+        State::MailboxesPartly {
+            watched,
+            subscribed,
+        } => format!(
+            "{watched} watched, {} of them at a keeper that pushes what arrives",
+            subscribed.min(watched)
+        ),
+        State::MailboxesHeard { watched } => {
+            format!("{watched} watched, each at a keeper that pushes what arrives")
+        }
+        State::KeeperOff => "keeps nothing for others".into(),
+        State::KeeperOpen {
+            items,
+            bytes,
+            cap_bytes,
+        } => format!(
+            "{} of others, {} of {}",
+            item_count(*items),
+            approximate_size_bytes(*bytes.min(cap_bytes)),
+            approximate_size_bytes(*cap_bytes)
+        ),
+        State::KeeperStopped { items, why } => {
+            format!("{} of others; it stores nothing more: {why}", item_count(*items))
+        }
+        State::AccountOpen => "what arrives is stored".into(),
+        State::AccountStopped { why } => {
+            format!("takes nothing in any more, and nothing can be sent: {why}")
+        }
+        State::OutboxEmpty => "no message".into(),
+        State::OutboxUnderWay { messages } => plural(*messages, "message", "messages"),
+        State::OutboxRefused {
+            messages,
+            waiting,
+            obstacles: why,
+        } => format!(
+            "{}, of which keepers do not take {}: {}",
+            plural(*messages, "message", "messages"),
+            waiting.min(messages),
+            obstacles(why)
+        ),
+    }
+}
+
+/// Returns what to do about a state; empty for one that is well.
+pub(in crate::cli) const fn fix(state: &State) -> &'static str {
+    match state {
+        State::NetworkAlone => {
+            "set `bootstrap` to the address of a node that is running (what its `status` shows as `join at`), and \
+             check the firewall"
+        }
+        State::NetworkFirst => "others join through what `status` shows as `join at`",
+        State::NetworkPrivate { .. } => {
+            "on a LAN or VPN of your own, set profile = \"lan\" here and at all its nodes"
+        }
+        State::ReachUnknown => {
+            "wait a minute; if it stays, forward its ports, open the firewall, and set `external` to its public address"
+        }
+        State::ReachPrivate { .. } => {
+            "with a public address, forward the port and set `external` to that address; on a LAN or VPN of your own, \
+             set profile = \"lan\" at all its nodes"
+        }
+        State::ReachClaimed { .. } => "others try it by themselves soon after they have joined",
+        State::ReachPartial { .. } => CHECK_EXTERNAL,
+        State::ReachRefuted { .. } => {
+            "correct `external`, or forward that port and open the firewall; it is tried again every ten minutes"
+        }
+        State::EntriesUnset => "set `bootstrap`, unless this is the first node of a network",
+        State::EntriesFailed { .. } | State::EntriesFailedSome { .. } => {
+            "ask who runs them for their present addresses, and set `bootstrap`; see also this machine's connection \
+             and firewall"
+        }
+        State::CardUnpublished | State::MailboxesUnwatched => NETWORK,
+        State::MailboxesDeaf { .. } | State::MailboxesOwn { .. } => {
+            "messages are found later than they could be; see `doctor` about the network"
+        }
+        State::KeeperStopped { .. } | State::AccountStopped { .. } => DISK,
+        State::OutboxRefused { .. } => "they are offered again by themselves; `status` says when",
+        State::NetworkSmall { .. }
+        | State::NetworkJoined { .. }
+        | State::ReachOff
+        | State::ReachLocal
+        | State::ReachClient
+        | State::ReachConfirmed { .. }
+        | State::EntriesUsable { .. }
+        | State::CardPublished { .. }
+        | State::MailboxesPartly { .. }
+        | State::MailboxesHeard { .. }
+        | State::KeeperOff
+        | State::KeeperOpen { .. }
+        | State::AccountOpen
+        | State::OutboxEmpty
+        | State::OutboxUnderWay { .. } => "",
+    }
+}
+
+/// The facts that go with a [`MessageCode`].
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Facts<'a> {
+    /// How many keepers have it.
+    pub(in crate::cli) with: u32,
+    /// How many are to have it.
+    pub(in crate::cli) of: u32,
+    pub(in crate::cli) obstacles: &'a [Obstacle],
+}
+
+/// Returns the sentence for how a message stands, without its subject.
+pub(in crate::cli) fn message(code: MessageCode, facts: Facts<'_>) -> String {
+    let Facts { with, of, .. } = facts;
+    let keepers = match of {
+        0 => "no keeper yet".to_owned(),
+        1 => format!("{} of 1 keeper", with.min(of)),
+        _ => format!("{} of {of} keepers", with.min(of)),
+    };
+    match code {
+        MessageCode::Stamping => "waits for its stamp, some seconds of work".into(),
+        MessageCode::Unplaced => "waits: no keeper could be asked yet".into(),
+        MessageCode::Placing => format!("is with {keepers}, others are being asked"),
+        MessageCode::Refused if of == 0 => format!("waits: {}", obstacles(facts.obstacles)),
+        MessageCode::Refused => format!("waits with {keepers}: {}", obstacles(facts.obstacles)),
+        MessageCode::Stored if of == 0 => "is stored; its keepers are being looked up again".into(),
+        MessageCode::Stored => format!("is stored with {keepers}"),
+        MessageCode::StoredFew => format!("is stored with {keepers}, all that are in reach"),
+        MessageCode::Delivered => "is delivered".into(),
+        MessageCode::Expired => "has expired before its recipient took it".into(),
+    }
+}
+
+/// Returns what stands in the way, and at how many keepers.
+pub(in crate::cli) fn obstacles(obstacles: &[Obstacle]) -> String {
+    let said = |it: &Obstacle| {
+        let keepers = plural(it.keepers, "keeper", "keepers");
+        format!("{} at {keepers}", obstacle(it.reason))
+    };
+    match obstacles {
+        [] => "nothing is known to stand in its way".into(),
+        some => some.iter().map(said).collect::<Vec<_>>().join(", "),
+    }
+}
+
+const fn obstacle(reason: ObstacleReason) -> &'static str {
+    match reason {
+        ObstacleReason::Malformed => "a request that is not understood",
+        ObstacleReason::TooLarge => "a size that is not taken",
+        ObstacleReason::Expired => "a life that counts as over",
+        ObstacleReason::Lifetime => "a life that counts as too long",
+        ObstacleReason::Stamp => "more work asked for",
+        ObstacleReason::Capability => "no right to write there any more",
+        ObstacleReason::Signature => "a signature that is not accepted",
+        ObstacleReason::Sequence => "something newer",
+        ObstacleReason::Epoch => "a mailbox of another day",
+        ObstacleReason::Clock => "a clock that differs from this machine's",
+        ObstacleReason::Full => "no room (the recipient's mailbox there is full, or the disk)",
+        ObstacleReason::Busy => "too much to do",
+        ObstacleReason::Unavailable => "a store that takes nothing now",
+        ObstacleReason::NoAnswer => "no answer",
+    }
+}
+
+fn connected(peers: u32) -> String {
+    format!("{} connected", plural(peers, "node", "nodes"))
+}
+
+fn known(keepers: u32) -> String {
+    format!("{} known", plural(keepers, "keeper", "keepers"))
+}
+
+fn item_count(items: u64) -> String {
+    plural(u32::try_from(items).unwrap_or(u32::MAX), "item", "items")
+}
+
+fn refuted_at(refuted: &[String], seen_from: &[String]) -> String {
+    let mut text = format!("a client: others cannot reach it at {}", refuted.join(", "));
+    if !seen_from.is_empty() {
+        text.push_str(&format!("; they see it come from {}", seen_from.join(", ")));
+    }
+    text
+}
+
+fn entries(failed: &[EntryPoint], of: u32) -> String {
+    let said = |entry: &EntryPoint| format!("{}: {}", entry.address, entry_point(entry.state));
+    let said: Vec<String> = failed.iter().map(said).collect();
+    let count = u32::try_from(said.len()).unwrap_or(u32::MAX).min(of);
+    format!("{count} of {of} cannot be used: {}", said.join("; "))
+}
