@@ -34,7 +34,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
 
-pub use address::{IpGroup, is_dialable, is_listenable, is_loopback};
+pub use address::{IpGroup, is_dialable, is_listenable, is_loopback, is_tcp};
 pub use command::{Call, Command, Reply};
 pub use config::{NetConfig, Profile, Serve};
 pub use error::{NetError, RequestError, SpawnError};

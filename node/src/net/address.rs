@@ -69,7 +69,7 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Returns whether the multiaddress goes over TCP.
-pub(super) fn is_tcp(address: &Multiaddr) -> bool {
+pub fn is_tcp(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
 }
 

@@ -39,7 +39,7 @@ pub struct ConnectionLimits {
     pub established_out_max: usize,
     /// Established connections in both directions.
     pub established_max: usize,
-    /// Connections with one peer: three, because both ends may dial at the same moment, and one of them dial back to
+    /// Connections with one peer: four, because both ends may dial at the same moment, and each of them dial back to
     /// find out whether the other can be reached.
     pub per_peer_max: usize,
     /// Connections with one IP address, those in their handshake included.
@@ -77,7 +77,7 @@ impl NetLimits {
                 established_in_max: 96,
                 established_out_max: 64,
                 established_max: 160,
-                per_peer_max: 3,
+                per_peer_max: 4,
                 per_ip_max: 4,
                 per_group_max: 8,
                 tcp_max: 32,
@@ -103,7 +103,7 @@ impl NetLimits {
                 established_in_max: 4096,
                 established_out_max: 256,
                 established_max: 4352,
-                per_peer_max: 3,
+                per_peer_max: 4,
                 per_ip_max: 8,
                 per_group_max: 32,
                 tcp_max: 256,

@@ -26,10 +26,13 @@ use tokio::time::Instant;
 use super::address::{bare, is_dialable};
 use super::config::Profile;
 use super::item::Alarm;
-use super::limits::{CANDIDATE_INTERVAL, TESTER_PAUSE, TESTER_PAUSE_MAX};
+use super::limits::{CANDIDATE_INTERVAL, NetLimits, TESTER_PAUSE, TESTER_PAUSE_MAX};
 use super::status::Claim;
 use addresses::{Addresses, Change, Tester};
 use handler::{Ask, Handler, Report};
+
+/// Connections with a node that is asked to make one more, at most.
+const CONNECTIONS_MAX: usize = 3;
 
 /// What this finds out.
 #[derive(Debug)]
@@ -39,6 +42,9 @@ pub(super) enum Event {
     /// Others cannot reach an address of the configuration.
     Refuted,
 }
+
+const _: () = assert!(CONNECTIONS_MAX < NetLimits::personal().connections.per_peer_max);
+const _: () = assert!(CONNECTIONS_MAX < NetLimits::community().connections.per_peer_max);
 
 /// Asks others to dial this node's addresses.
 pub(super) struct Reach {
@@ -103,7 +109,7 @@ impl Reach {
         }
         let can_test = |(_, connection): &(&ConnectionId, &Connection)| {
             let count = counts.get(&connection.peer).copied().unwrap_or(0);
-            connection.is_outgoing && connection.helps && count <= 2
+            connection.is_outgoing && connection.helps && count <= CONNECTIONS_MAX
         };
         let testers = self.connections.iter().filter(can_test);
         testers

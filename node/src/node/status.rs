@@ -14,7 +14,9 @@ use restante_proto::keeper::{Counters, Holding, HoldingKey};
 use restante_proto::request::Reason;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
-use crate::net::{EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, peer_of};
+use crate::net::{
+    EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, is_tcp, peer_of,
+};
 
 use states::network_states;
 
@@ -59,7 +61,12 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -
             net.entry_points.iter().map(entry_point).collect()
         }),
         invite: now.map_or_else(Vec::new, |net| match net.mode {
-            Mode::Server => listed(net, &net.external),
+            Mode::Server => {
+                let mut external = net.external.clone();
+                // What costs a server least comes first.
+                external.sort_by_key(|at| (is_tcp(at), at.to_string()));
+                listed(net, &external)
+            }
             Mode::Client => Vec::new(),
         }),
         states: Vec::new(),
