@@ -54,7 +54,8 @@ impl Session {
 
     /// Returns the command that starts the node of this home.
     pub(super) fn start(&self) -> String {
-        let program = self.home.kind().unwrap_or(Program::this().kind()).program();
+        let kind = self.home.kind();
+        let program = kind.unwrap_or_else(|_| Program::this().kind()).program();
         format!("{program} --home {} run", shell_word(self.home.path()))
     }
 

@@ -425,7 +425,10 @@ fn a_failure_is_written_as_json_with_its_code() {
     let failure = Failure::from(Refusal::Offline);
     assert_eq!(
         serde_json::to_string(&failure).unwrap(),
-        r#"{"code":"offline","message":"no keeper can be reached","hint":"check the connection and `bootstrap` with `restante doctor`, then try again"}"#
+        concat!(
+            r#"{"code":"offline","message":"no keeper can be reached","#,
+            r#""hint":"check the connection and `bootstrap` with `restante doctor`, then try again"}"#,
+        )
     );
     let failure = Failure::failed("it did not", "").coded("odd");
     assert_eq!(

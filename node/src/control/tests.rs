@@ -312,6 +312,28 @@ async fn a_page_of_messages_is_cut_to_what_a_frame_holds() {
     assert!(!page.messages.is_empty());
 }
 
+/// An entry of the outbox that is as long as one gets.
+fn longest_entry(id: &str) -> OutboxEntry {
+    OutboxEntry {
+        message_id: "ab".repeat(32),
+        to: id.to_owned(),
+        state: DeliveryState::Delivered,
+        stored_with: u32::MAX,
+        stored_of: u32::MAX,
+        until_ms: u64::MAX,
+        code: MessageCode::Refused,
+        obstacles: vec![
+            Obstacle {
+                reason: ObstacleReason::Unavailable,
+                keepers: u32::MAX
+            };
+            OBSTACLES_MAX
+        ],
+        attempts: u32::MAX,
+        next_try_ms: Some(u64::MAX),
+    }
+}
+
 #[tokio::test]
 async fn full_pages_of_short_things_fit_a_frame() {
     let item = HoldingItem {
@@ -340,24 +362,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
         contacts: vec![contact; CONTACT_PAGE_COUNT_MAX],
         next: Some(id.clone()),
     });
-    let entry = OutboxEntry {
-        message_id: "ab".repeat(32),
-        to: id.clone(),
-        state: DeliveryState::Delivered,
-        stored_with: u32::MAX,
-        stored_of: u32::MAX,
-        until_ms: u64::MAX,
-        code: MessageCode::Refused,
-        obstacles: vec![
-            Obstacle {
-                reason: ObstacleReason::Unavailable,
-                keepers: u32::MAX
-            };
-            OBSTACLES_MAX
-        ],
-        attempts: u32::MAX,
-        next_try_ms: Some(u64::MAX),
-    };
+    let entry = longest_entry(&id);
     let status = Reply::Status(Box::new(StatusInfo {
         id,
         network: "n".repeat(32),

@@ -193,10 +193,10 @@ impl NetworkBehaviour for Reach {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::NewExternalAddrCandidate(candidate) => {
-                if is_dialable(candidate.addr, self.profile) {
-                    self.addresses.offer(Instant::now(), candidate.addr);
-                }
+            FromSwarm::NewExternalAddrCandidate(candidate)
+                if is_dialable(candidate.addr, self.profile) =>
+            {
+                self.addresses.offer(Instant::now(), candidate.addr);
             }
             FromSwarm::ConnectionEstablished(ConnectionEstablished {
                 peer_id,

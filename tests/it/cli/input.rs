@@ -76,12 +76,7 @@ fn a_home_is_opened_by_its_pass_phrase_and_by_one_node_at_a_time() {
             .refused(2, &["no Restante home at", "init --handle"]);
     }
     for handle in ["Alice", "", "alice smith", "+41791234567", "0123456789"] {
-        let said = Said::by(
-            alice
-                .command(&["init", "--handle", handle])
-                .args(["--json"]),
-            &[],
-        );
+        let said = alice.say(&["init", "--handle", handle]);
         said.refused(2, &["is not a handle"]);
     }
     assert!(!alice.home().exists(), "nothing is made of bad input");

@@ -26,6 +26,7 @@ pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
 }
 
 /// Returns the sentence for a state.
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each state")]
 pub(in crate::cli) fn sentence(state: &State) -> String {
     match state {
         State::NetworkAlone => "no other node is in reach".into(),
