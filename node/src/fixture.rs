@@ -1,10 +1,11 @@
-//! What the tests of the vault and of the keeper's store share: one file on a simulated disk on which nothing takes
-//! time.
+//! What tests share: one file on a simulated disk on which nothing takes time, and the status of a node that has just
+//! started.
 
 use std::io;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use restante_interface::{KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, StatusInfo};
 use restante_sim_disk::{Disk, DiskFile, PAGE_BYTES};
 
 const FILE: &str = "file";
@@ -54,4 +55,29 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack
         .windows(needle.len())
         .any(|window| window == needle)
+}
+
+/// The status of a node without an account that has just started.
+pub(crate) fn status() -> StatusInfo {
+    StatusInfo {
+        id: String::new(),
+        network: "main".into(),
+        mode: NodeMode::Client,
+        peers: 0,
+        routing_table: 0,
+        listen: Vec::new(),
+        errors: Default::default(),
+        keeper: KeeperStatus::default(),
+        outbox: Vec::new(),
+        outbox_count: 0,
+        mailboxes: MailboxStatus::default(),
+        unread: 0,
+        card_published_ms: None,
+        account_read_only: None,
+        network_load: NetworkLoad::default(),
+        entry_points: Vec::new(),
+        invite: Vec::new(),
+        states: Vec::new(),
+        uptime_ms: 61_000,
+    }
 }

@@ -140,6 +140,16 @@ impl Node {
         Said::by(&mut self.command(arguments), &[])
     }
 
+    /// Runs a command of the program that runs the node to its end.
+    #[track_caller]
+    pub fn own_say(&self, arguments: &[&str]) -> Said {
+        let mut command = self.bare(&program(match self.kind {
+            Kind::Person => "restante",
+            Kind::Community => "restante-bootstrap",
+        }));
+        Said::by(command.args(arguments), &[])
+    }
+
     /// Returns the command that makes the account; these settings go to its `config.toml`.
     pub fn init_command(&self, settings: &[&str]) -> Command {
         let mut command = self.command(&["init", "--handle", &self.name, "--json"]);

@@ -27,6 +27,8 @@ const CONTACTS_MAX: usize = 10_000;
 
 /// Characters of a text that is no ID which are told back.
 const SHOWN_CHARS_MAX: usize = 100;
+/// Contacts of one name that are told, at most.
+const NAMESAKES_SHOWN_MAX: usize = 8;
 
 /// Begins to add a contact.
 pub(crate) fn on_add(cx: &mut Cx<'_>, call: CallId, text: &str, petname: Option<String>) {
@@ -316,9 +318,59 @@ fn change(
     }
 }
 
+/// Finds whom a person means to write to: an ID, a link, or a contact by its private name or bare handle.
+///
+/// Strangers who wrote are none: whoever takes a friend's handle is not written to in the friend's place.
+pub(crate) fn addressee(records: &Records, text: &str) -> Result<Who, Refusal> {
+    match text.parse() {
+        Ok(who) => Ok(who),
+        Err(error) => called(records, text, &error, |contact| {
+            contact.state != ContactState::Request
+        }),
+    }
+}
+
+/// Finds the only contact that is called so: by its private name, or else by its handle.
+fn called(
+    records: &Records,
+    text: &str,
+    error: &InvalidWho,
+    is_meant: impl Fn(&Contact) -> bool,
+) -> Result<Who, Refusal> {
+    let name = text.trim().to_lowercase();
+    if name.is_empty() || text.contains(['.', ':']) {
+        return Err(invalid(text, error));
+    }
+    let all = || records.contacts().values().filter(|it| is_meant(it));
+    let petname = |contact: &&Contact| {
+        let petname = contact.petname.as_deref();
+        petname.is_some_and(|petname| petname.trim().to_lowercase() == name)
+    };
+    let mut found: Vec<&Contact> = all().filter(petname).collect();
+    if found.is_empty() {
+        found.extend(all().filter(|contact| contact.id.handle.as_str() == name));
+    }
+    let name = || text.chars().take(SHOWN_CHARS_MAX).collect();
+    match found.as_slice() {
+        [only] => Ok(Who::of(only.id.clone())),
+        [] => Err(Refusal::UnknownName { name: name() }),
+        several => Err(Refusal::AmbiguousName {
+            name: name(),
+            ids: several
+                .iter()
+                .take(NAMESAKES_SHOWN_MAX)
+                .map(|contact| contact.id.to_string())
+                .collect(),
+        }),
+    }
+}
+
 /// Finds the contact that a person typed.
 fn named(records: &Records, text: &str) -> Result<Contact, Refusal> {
-    let who: Who = text.parse().map_err(|error| invalid(text, &error))?;
+    let who: Who = match text.parse() {
+        Ok(who) => who,
+        Err(error) => called(records, text, &error, |_| true)?,
+    };
     let contact = records.contact_by_id(&who.id);
     let contact = contact.filter(|contact| who.matches(&contact.account));
     contact.cloned().ok_or_else(|| Refusal::NotAContact {
@@ -347,3 +399,6 @@ fn info_of(contact: &Contact) -> ContactInfo {
         last_seen_ms: contact.last_seen.map(UnixMillis::get),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,7 @@ mod io;
 pub mod job;
 pub mod memory;
 pub mod model;
+mod obstacles;
 mod overview;
 mod pending;
 mod placing;

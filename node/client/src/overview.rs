@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    ClockInfo, CopyInfo, DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry,
-    StoreTrouble,
+    ClockInfo, CopyInfo, DeliveryState, IdInfo, MailboxStatus, MessageCode, OUTBOX_COUNT_MAX,
+    Obstacle, ObstacleReason, OutboxEntry, StoreTrouble,
 };
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
@@ -16,10 +16,10 @@ use crate::collecting::Collecting;
 use crate::copies::Copies;
 use crate::dates::{DateStanding, Dates};
 use crate::model::{Account, Sent, link_of};
+use crate::obstacles::summed;
 use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::records::Records;
-use crate::sending;
 
 /// The account's part of a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub struct Overview {
     pub outbox: Vec<OutboxEntry>,
     /// How many messages are under way in all.
     pub outbox_count: u32,
+    /// How many of these keepers refuse.
+    pub refused_count: u32,
+    /// Why, the most frequent first.
+    pub obstacles: Vec<Obstacle>,
     /// Its mailboxes.
     pub mailboxes: MailboxStatus,
     /// How many messages were not read.
@@ -77,13 +81,23 @@ pub(crate) fn of(
     let entry = |(id, sent): (&MessageId, &Sent)| {
         outbox_entry(records, placing, now, (id, envelopes.get(id)), sent)
     };
+    let outbox: Vec<OutboxEntry> = sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect();
+    let refused = || {
+        outbox
+            .iter()
+            .filter(|entry| entry.code == MessageCode::Refused)
+    };
+    let obstacles = refused().flat_map(|entry| &entry.obstacles);
+    let obstacles = obstacles.filter(|it| it.reason != ObstacleReason::NoAnswer);
     let unread = records
         .inbox()
         .values()
         .filter(|header| header.read.is_none());
     Overview {
         outbox_count: count(under_way),
-        outbox: sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect(),
+        refused_count: count(refused().count()),
+        obstacles: summed(obstacles.map(|it| (it.reason, it.keepers))),
+        outbox,
         mailboxes: MailboxStatus {
             watched: count(watched),
             subscribed: count(subscribed),
@@ -134,21 +148,25 @@ fn outbox_entry(
 ) -> OutboxEntry {
     let standing = placing.standing_of(records, now, *id);
     let (with, of) = standing.counts();
+    let shown = Sent {
+        state: state_at(sent, now.date),
+        ..sent.clone()
+    };
+    let (code, obstacles) = placing.code_of(records, *id, &shown, &standing);
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
     let to = records.contacts().get(&sent.to);
     OutboxEntry {
         message_id: id.to_string(),
         to: to.map_or_else(String::new, |contact| contact.id.to_string()),
-        state: state_at(sent, now.date),
+        state: shown.state,
         stored_with: count(with),
         stored_of: count(of),
         until_ms: sent.expires.get(),
+        code,
+        obstacles,
         attempts,
-        next_try_ms: next
-            .filter(|_| sent.state != DeliveryState::Delivered)
-            .map(date),
-        note: sending::note_of(sent, &standing),
+        next_try_ms: next.filter(|_| is_under_way(&shown)).map(date),
     }
 }
 

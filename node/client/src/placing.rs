@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restante_interface::DeliveryState;
+use restante_interface::{DeliveryState, MessageCode, Obstacle, ObstacleReason};
 use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::message::MessageId;
 use restante_proto::outbox::{self, OUTBOX_COUNT_MAX, Outbox, Outgoing};
@@ -17,7 +17,8 @@ use tracing::{debug, info};
 use crate::cx::Cx;
 use crate::deposit::{Deposited, judge};
 use crate::io::SEARCH_COUNT;
-use crate::model::Payment;
+use crate::model::{Payment, Sent};
+use crate::obstacles::{Obstacles, reason_of};
 use crate::pending::{Asked, Question, StampFor};
 use crate::records::Records;
 use crate::signal::Signal;
@@ -37,6 +38,8 @@ pub(crate) struct Placing {
     keepers: BTreeMap<Address, Vec<NodeId>>,
     /// Envelopes with an admission proof for which the outbox has no room.
     behind: BTreeSet<ItemId>,
+    /// Why keepers did not take envelopes.
+    obstacles: Obstacles,
 }
 
 impl Placing {
@@ -126,6 +129,7 @@ impl Placing {
                 self.keepers.pop_first();
             }
             self.keepers.insert(address, keepers.clone());
+            self.obstacles.retain(&id, &keepers);
         }
         self.handle(cx, outbox::Input::Found(id, keepers));
     }
@@ -140,10 +144,17 @@ impl Placing {
     ) {
         let keeper = asked.keeper;
         let input = match judge(asked, answer) {
-            Deposited::Held(until) => outbox::Input::Receipt(id, keeper, until),
+            Deposited::Held(until) => {
+                self.obstacles.clear(&id, &keeper);
+                outbox::Input::Receipt(id, keeper, until)
+            }
             Deposited::Unknown => outbox::Input::Unknown(id, keeper),
-            Deposited::Failed => outbox::Input::Failed(id, keeper),
+            Deposited::Failed => {
+                self.obstacles.note(id, keeper, ObstacleReason::NoAnswer);
+                outbox::Input::Failed(id, keeper)
+            }
             Deposited::Refused(refusal) => {
+                self.obstacles.note(id, keeper, reason_of(refusal.reason));
                 if refusal.reason == Reason::Stamp {
                     pay_more(cx, id, refusal.effort);
                 }
@@ -193,6 +204,51 @@ impl Placing {
             .unwrap_or_default()
     }
 
+    /// Returns how a message stands, and what stood in its way.
+    pub(crate) fn code_of(
+        &self,
+        records: &Records,
+        message: MessageId,
+        sent: &Sent,
+        standing: &Standing,
+    ) -> (MessageCode, Vec<Obstacle>) {
+        let envelopes = || {
+            let outgoing = records.outgoing().iter();
+            outgoing.filter(move |(_, outgoing)| outgoing.message == message)
+        };
+        let obstacles = self.obstacles.of(envelopes().map(|(id, _)| id));
+        let is_due = envelopes().any(|(_, outgoing)| outgoing.payment == Payment::Due);
+        let is_refused = obstacles
+            .iter()
+            .any(|it| it.reason != ObstacleReason::NoAnswer);
+        let code = match sent.state {
+            DeliveryState::Delivered => MessageCode::Delivered,
+            DeliveryState::Expired => MessageCode::Expired,
+            DeliveryState::Stored if sent.is_outdated => MessageCode::StoredOutdated,
+            DeliveryState::Stored if (1..REPLICAS).contains(&standing.of) => MessageCode::StoredFew,
+            DeliveryState::Stored => MessageCode::Stored,
+            DeliveryState::Waiting if is_due => MessageCode::Stamping,
+            DeliveryState::Waiting if is_refused => MessageCode::Refused,
+            DeliveryState::Waiting if standing.of == 0 => MessageCode::Unplaced,
+            DeliveryState::Waiting => MessageCode::Placing,
+        };
+        let is_over = matches!(code, MessageCode::Delivered | MessageCode::Expired);
+        let is_everywhere = standing.of > 0 && standing.with >= standing.of;
+        match is_over || is_everywhere {
+            true => (code, Vec::new()),
+            false => (code, obstacles),
+        }
+    }
+
+    /// Returns when an envelope of a message is offered again next.
+    pub(crate) fn next_try_of(&self, records: &Records, message: MessageId) -> Option<MonoMillis> {
+        let envelopes = records.outgoing().iter();
+        let envelopes = envelopes.filter(|(_, outgoing)| outgoing.message == message);
+        envelopes
+            .filter_map(|(id, _)| self.outbox.next_try(id))
+            .min()
+    }
+
     /// Returns how often an envelope was tried in vain, and when it is tried next.
     pub(crate) fn tries(&self, now: Now, id: &ItemId) -> (u32, Option<MonoMillis>) {
         let failures = self
@@ -216,9 +272,11 @@ impl Placing {
                 outbox::Output::Standing(id, standing) => self.on_standing(cx, id, standing),
                 outbox::Output::Delivered(id, message) => {
                     debug!("a message was delivered");
+                    self.obstacles.forget(&id);
                     end(cx, id, message, DeliveryState::Delivered);
                 }
                 outbox::Output::Expired(id, message) => {
+                    self.obstacles.forget(&id);
                     info!("a message expired before its recipient took it");
                     end(cx, id, message, DeliveryState::Expired);
                 }
@@ -295,6 +353,7 @@ impl Placing {
         let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(left_ms);
         if is_everywhere && !outgoing.awaits_receipt && (age_ms >= RECEIPT_KEPT_MS || is_crowded) {
             self.outbox.remove(&id);
+            self.obstacles.forget(&id);
             cx.records.drop_outgoing(id);
             return;
         }
@@ -326,6 +385,7 @@ impl Placing {
         let over: Vec<ItemId> = over.map(|(id, _)| id).collect();
         for id in over {
             self.behind.remove(&id);
+            self.obstacles.forget(&id);
             if let Some(outgoing) = cx.records.outgoing().get(&id) {
                 let message = outgoing.message;
                 end(cx, id, message, DeliveryState::Expired);

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use restante_interface::{
-    ContactState, DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest,
+    ContactState, DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest,
     SendResult, Stored,
 };
 use restante_proto::card::VerifiedCard;
-use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
-use restante_proto::placement::Standing;
 use restante_proto::time::{MonoMillis, UnixMillis};
 
 use crate::contacts;
@@ -43,9 +42,9 @@ struct Waiter {
 impl Sending {
     /// Begins to send what somebody asks for.
     pub(crate) fn on_request(&self, cx: &mut Cx<'_>, call: CallId, request: SendRequest) {
-        let who: Who = match request.to.parse() {
+        let who = match contacts::addressee(cx.records, &request.to) {
             Ok(who) => who,
-            Err(error) => return cx.refuse(call, contacts::invalid(&request.to, &error)),
+            Err(refusal) => return cx.refuse(call, refusal),
         };
         let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
         if ttl_ms == 0 || ttl_ms > MESSAGE_TTL_MAX_MS {
@@ -216,7 +215,9 @@ fn send(
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.now, message);
-    let note = note_of(sent, &standing);
+    let (code, obstacles) = placing.code_of(cx.records, message, sent, &standing);
+    let next = placing.next_try_of(cx.records, message);
+    let next = next.filter(|_| !matches!(code, MessageCode::Delivered | MessageCode::Expired));
     let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),
@@ -224,19 +225,10 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         stored_with: u32::try_from(with).unwrap_or(u32::MAX),
         stored_of: u32::try_from(of).unwrap_or(u32::MAX),
         until_ms: sent.expires.get(),
-        note,
+        code,
+        obstacles,
+        next_try_ms: next.map(|at| cx.date().plus(at.since(cx.mono())).get()),
     })
-}
-
-/// Returns what its sender should know about a message beside its state.
-pub(crate) const fn note_of(sent: &Sent, standing: &Standing) -> Option<SendNote> {
-    match (sent.state, standing.of) {
-        (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
-        (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
-        (DeliveryState::Stored, _) if sent.is_outdated => Some(SendNote::RecipientChanged),
-        (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
-        _ => None,
-    }
 }
 
 /// Tells who waits for a message that it could not be stored.

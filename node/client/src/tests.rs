@@ -9,5 +9,6 @@ mod liars;
 mod orders;
 mod people;
 mod person;
+mod refusals;
 mod seeded;
 mod world;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeliveryState, SendNote, StoreTrouble};
+use crate::{DeliveryState, MessageCode, Obstacle, State, StoreTrouble};
 
 /// Entries of the outbox in one [`StatusInfo`], at most.
 pub const OUTBOX_COUNT_MAX: usize = 200;
@@ -61,6 +61,13 @@ pub struct StatusInfo {
     /// The entry points of its configuration.
     #[serde(default)]
     pub entry_points: Vec<EntryPoint>,
+    /// The addresses at which others join the network through it, peer identity included; none when it is not there for
+    /// others.
+    #[serde(default)]
+    pub invite: Vec<String>,
+    /// How it is doing, one state for each [`Subject`](crate::Subject) that it has: what `doctor` examines.
+    #[serde(default)]
+    pub states: Vec<State>,
     /// How long it has been running.
     pub uptime_ms: u64,
 }
@@ -205,13 +212,14 @@ pub struct OutboxEntry {
     pub stored_of: u32,
     /// When it expires.
     pub until_ms: u64,
+    /// How it stands, more exactly.
+    pub code: MessageCode,
+    /// What stood in its way at the last try, the most frequent first.
+    pub obstacles: Vec<Obstacle>,
     /// How often it was offered.
     pub attempts: u32,
     /// When it is offered again, if it will be.
     pub next_try_ms: Option<u64>,
-    /// Anything else worth knowing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<SendNote>,
 }
 
 /// How far a node relies on the date of its machine: what a date ends it destroys by one it relies on, and by no other.

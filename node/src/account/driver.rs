@@ -10,8 +10,8 @@ use restante_client::job::{self, Costs, Job};
 use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
-    ClockInfo, CopyInfo, DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo,
-    StoreTrouble, Verdict,
+    ClockInfo, CopyInfo, DoctorReport, MailboxStatus, Obstacle, Refusal, Reply, Request, State,
+    StatusInfo, StoreTrouble,
 };
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push, Response};
@@ -27,10 +27,7 @@ use crate::control::{Answer, ControlCall};
 use crate::keeper::KeeperHandle;
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::person::Workers;
-use crate::node::status::{
-    entry_points_finding, holdings_page, keeper_finding, keeper_status, network_finding,
-    network_status,
-};
+use crate::node::status::{Role, holdings_page, keeper_state, keeper_status, network_status};
 use crate::node::{ClientEvent, stopped};
 use crate::parts::part;
 use crate::worker::WorkerEnded;
@@ -340,7 +337,8 @@ impl Driver {
     fn examine(&mut self, answer: Answer) {
         let status = self.status();
         self.spawn(async move {
-            answer.finish(Ok(Reply::Doctor(findings(&status.await))));
+            let findings = status.await.states;
+            answer.finish(Ok(Reply::Doctor(DoctorReport { findings })));
             Came::Nothing
         });
     }
@@ -352,7 +350,7 @@ impl Driver {
         let uptime_ms = now.mono.since(self.started);
         let (services, network) = (self.services.clone(), self.network.clone());
         async move {
-            StatusInfo {
+            let mut info = StatusInfo {
                 id,
                 keeper: keeper_status(services.keeper.as_ref()).await,
                 outbox_count: account.outbox_count,
@@ -365,8 +363,10 @@ impl Driver {
                 clock: Some(account.clock),
                 copy: Some(account.copy),
                 uptime_ms,
-                ..network_status(&services.net, &network).await
-            }
+                ..network_status(&services.net, &network, Role::Person).await
+            };
+            add_states(&mut info, (account.refused_count, account.obstacles));
+            info
         }
     }
 }
@@ -439,60 +439,81 @@ async fn own_push(
     Some((own?, payload))
 }
 
-/// Returns what a status shows that a person should look at.
-fn findings(status: &StatusInfo) -> DoctorReport {
-    let finding = |verdict, what| Finding { verdict, what };
-    let card = Examined::Card {
-        published_ms: status.card_published_ms,
-    };
-    let mailboxes = Examined::Mailboxes {
-        watched: status.mailboxes.watched,
-        subscribed: status.mailboxes.subscribed,
-    };
-    let ok_if = |ok, otherwise| if ok { Verdict::Ok } else { otherwise };
-    let mut findings = vec![
-        network_finding(status),
-        finding(
-            ok_if(status.card_published_ms.is_some(), Verdict::Warn),
-            card,
-        ),
-        finding(
-            ok_if(status.mailboxes.subscribed > 0, Verdict::Warn),
-            mailboxes,
-        ),
-        keeper_finding(status),
-    ];
-    findings.extend(entry_points_finding(status));
-    findings.extend(status.clock.and_then(clock_finding));
-    findings.extend(status.copy.and_then(copy_finding));
-    let trouble = status.account_read_only.clone();
-    findings.push(finding(
-        ok_if(trouble.is_none(), Verdict::Fail),
-        Examined::Account {
-            trouble,
-            recovered_ms: status.account_recovered_ms,
+/// Adds the states of the account to those of the network, in the order in which they are shown.
+fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
+    let MailboxStatus {
+        watched,
+        subscribed,
+    } = info.mailboxes;
+    let (waiting, obstacles) = refused;
+    let messages = info.outbox_count;
+    let has_keeper = info.keeper.cap_bytes > 0;
+    info.states.extend([
+        match info.card_published_ms {
+            None => State::CardUnpublished,
+            Some(at_ms) => State::CardPublished { at_ms },
         },
-    ));
-    DoctorReport { findings }
+        match subscribed {
+            _ if watched == 0 => State::MailboxesUnwatched,
+            0 => State::MailboxesDeaf { watched },
+            _ if info.peers == 0 => match has_keeper {
+                true => State::MailboxesOwn { watched },
+                false => State::MailboxesDeaf { watched },
+            },
+            _ if subscribed < watched => State::MailboxesPartly {
+                watched,
+                subscribed,
+            },
+            _ => State::MailboxesHeard { watched },
+        },
+        keeper_state(&info.keeper),
+        match info.account_read_only.clone() {
+            None => State::AccountOpen {
+                recovered_ms: info.account_recovered_ms,
+            },
+            Some(trouble) => State::AccountStopped { trouble },
+        },
+        clock_state(info.clock.unwrap_or_default()),
+        copies_state(info.copy.unwrap_or_default()),
+        match messages {
+            0 => State::OutboxEmpty,
+            _ if waiting > 0 => State::OutboxRefused {
+                messages,
+                waiting,
+                obstacles,
+            },
+            _ => State::OutboxUnderWay { messages },
+        },
+    ]);
 }
 
-/// Returns what to say of a clock that is not relied on.
-fn clock_finding(clock: ClockInfo) -> Option<Finding> {
-    let verdict = match clock {
-        ClockInfo::Sure => return None,
-        ClockInfo::Unconfirmed => Verdict::Warn,
-        ClockInfo::Contradicted { .. } => Verdict::Fail,
-    };
-    let what = Examined::Clock { clock };
-    Some(Finding { verdict, what })
+/// Returns how far the date is relied on.
+const fn clock_state(clock: ClockInfo) -> State {
+    match clock {
+        ClockInfo::Sure => State::ClockSure,
+        ClockInfo::Unconfirmed => State::ClockUnconfirmed,
+        ClockInfo::Contradicted {
+            ahead_ms,
+            keepers: 0,
+        } => State::ClockBeforeDisk {
+            behind_ms: ahead_ms.unsigned_abs(),
+        },
+        ClockInfo::Contradicted { ahead_ms, keepers } => {
+            State::ClockContradicted { ahead_ms, keepers }
+        }
+    }
 }
 
-/// Returns what to say of a home that is not the newest copy of its account, or was not.
-fn copy_finding(copy: CopyInfo) -> Option<Finding> {
-    let is_well = copy.newest && copy.renewed_ms.is_none() && copy.left == 0;
-    let what = Examined::Copy { copy };
-    let verdict = Verdict::Warn;
-    (!is_well).then_some(Finding { verdict, what })
+/// Returns how a home stands beside other copies of it.
+const fn copies_state(copy: CopyInfo) -> State {
+    let left = copy.left;
+    match (copy.newest, copy.renewed_ms) {
+        (false, _) => State::CopiesUnknown { left },
+        (true, Some(at_ms)) => State::CopiesRenewed { at_ms, left },
+        (true, None) => State::CopiesNewest {
+            others: copy.others,
+        },
+    }
 }
 
 /// Kept so that an unanswered call says why.

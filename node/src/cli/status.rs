@@ -1,14 +1,14 @@
 //! `restante status`.
 
 use restante_interface::{
-    ClockInfo, CopyInfo, DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo,
+    DeliveryState, NodeMode, OutboxEntry, Reply, Request, State, StatusInfo, Subject,
 };
 
 use super::args::StatusArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, words};
-use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
+use crate::config::units::approximate_duration_ms;
 
 /// Messages that have ended, shown at most; `--json` has more.
 const ENDED_SHOWN: usize = 10;
@@ -45,22 +45,17 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     };
     row("mode", mode.to_owned());
     row("up", approximate_duration_ms(info.uptime_ms));
-    row(
-        "peers",
-        format!("{} connected, {} known", info.peers, info.routing_table),
-    );
     for address in &info.listen {
         row("listens at", address.clone());
     }
-    for entry in &info.entry_points {
-        if entry.state.is_failed() {
-            let why = words::entry_point(entry.state);
-            row("entry", format!("{}: {why}", entry.address));
-        }
+    for address in &info.invite {
+        row("join at", address.clone());
     }
-    row("keeps", keeps(info, now_ms));
-    for (name, value) in account(info, now_ms) {
-        row(name, value);
+    for state in &info.states {
+        row(label(state.subject()), line(state, info));
+    }
+    if !info.id.is_empty() {
+        row("unread", info.unread.to_string());
     }
     let mut lines = align(&rows);
     let is_under_way = |entry: &&OutboxEntry| {
@@ -77,38 +72,6 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     lines
 }
 
-/// Returns the lines about the account; none on a node without one.
-fn account(info: &StatusInfo, now_ms: u64) -> Vec<(&'static str, String)> {
-    if info.id.is_empty() {
-        return Vec::new();
-    }
-    let mailboxes = &info.mailboxes;
-    let subscribed = format!(
-        "{} of {} subscribed",
-        mailboxes.subscribed, mailboxes.watched
-    );
-    let card = info.card_published_ms.map_or_else(
-        || "not published yet: nobody can find you by your ID".to_owned(),
-        |ms| format!("published {}", relative(now_ms, ms)),
-    );
-    let mut rows = vec![("mailboxes", subscribed), ("card", card)];
-    rows.extend(store(info, now_ms).map(|text| ("account", text)));
-    if let Some(clock) = info.clock.filter(|clock| *clock != ClockInfo::Sure) {
-        rows.push(("clock", words::clock(clock)));
-    }
-    let is_notable = |copy: &CopyInfo| !copy.newest || copy.renewed_ms.is_some();
-    if let Some(copy) = info.copy.filter(is_notable) {
-        rows.push(("copies", words::copy(&copy)));
-    }
-    rows.push(("unread", info.unread.to_string()));
-    let messages = match info.outbox_count {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
-    };
-    rows.push(("under way", messages));
-    rows
-}
-
 /// Adds a line for each message, and one for those that have none.
 fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms: u64) {
     let rows: Vec<_> = entries.iter().map(|entry| sent(entry, now_ms)).collect();
@@ -118,52 +81,42 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     }
 }
 
-/// Returns what is to be said of the account's store, if something is.
-fn store(info: &StatusInfo, now_ms: u64) -> Option<String> {
-    if let Some(trouble) = &info.account_read_only {
-        let trouble = words::trouble(trouble);
-        return Some(format!("takes nothing in: {trouble}"));
+/// Returns what a state is about, in this list.
+const fn label(subject: Subject) -> &'static str {
+    match subject {
+        // The network's name is there already.
+        Subject::Network => "peers",
+        Subject::Keeper => "keeps",
+        Subject::Outbox => "under way",
+        other => words::subject(other),
     }
-    let when = relative(now_ms, info.account_recovered_ms?);
-    Some(format!(
-        "takes everything in again; its disk was in order {when}"
-    ))
 }
 
-fn keeps(info: &StatusInfo, now_ms: u64) -> String {
-    let keeper = &info.keeper;
-    let mut text = format!(
-        "{} items, {} of {}",
-        keeper.items,
-        approximate_size_bytes(keeper.bytes),
-        approximate_size_bytes(keeper.cap_bytes)
-    );
-    if keeper.repair.partners > 0 {
+/// Returns the sentence for a state, and what to do about it.
+fn line(state: &State, info: &StatusInfo) -> String {
+    let mut text = words::sentence(state);
+    let repair = &info.keeper.repair;
+    if state.subject() == Subject::Keeper && repair.partners > 0 {
         text.push_str(&format!(
-            "; shared with {} keepers, {} copied from them",
-            keeper.repair.partners, keeper.repair.copied
+            "; shared with {} other keepers, {} copied from them",
+            repair.partners, repair.copied
         ));
     }
-    if let Some(trouble) = &keeper.read_only {
-        text.push_str(&format!("; takes no new ones: {}", words::trouble(trouble)));
-    } else if let Some(ms) = keeper.recovered_ms {
-        let when = relative(now_ms, ms);
-        text.push_str(&format!(
-            "; takes new ones again; its disk was in order {when}"
-        ));
+    let fix = words::fix(state);
+    if !fix.is_empty() {
+        text.push_str("; ");
+        text.push_str(fix);
     }
     text
 }
 
 fn sent(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
-    let (with, of) = (entry.stored_with, entry.stored_of);
-    let state = match entry.state {
-        DeliveryState::Waiting if of == 0 => "waiting for keepers to be found".to_owned(),
-        DeliveryState::Waiting => format!("waiting, with {with} of {of}"),
-        DeliveryState::Stored => format!("stored with {with} of {of}"),
-        DeliveryState::Delivered => "delivered".to_owned(),
-        DeliveryState::Expired => "expired before it was collected".to_owned(),
+    let facts = words::Facts {
+        with: entry.stored_with,
+        of: entry.stored_of,
+        obstacles: &entry.obstacles,
     };
+    let state = words::message(entry.code, facts);
     let end = match entry.state {
         DeliveryState::Waiting | DeliveryState::Stored => {
             format!("expires {}", relative(now_ms, entry.until_ms))

@@ -1,16 +1,18 @@
-//! The words for what a node answers in codes: why it refuses, how a message stands, what it finds
-//! when it examines itself.
+//! The words for what a node answers in codes: why it refuses, and in [`states`] the one table of sentences for how
+//! messages, mailboxes, stores and the network stand.
 //!
 //! Messages are lower case, without a full stop, and say what happened; hints say what to do next.
 
+mod states;
 #[cfg(test)]
 mod tests;
 
 use restante_interface::{
-    ClockInfo, CopyInfo, DeliveryState, EntryPoint, EntryPointState, Examined, Finding, Refusal,
-    SendNote, SendResult, StoreTrouble, Stored, Verdict,
+    DeliveryState, EntryPointState, MessageCode, Refusal, SendResult, State, Stored, Verdict,
 };
 use serde::Serialize;
+
+pub(super) use states::{Facts, fix, message, sentence, subject};
 
 use super::terminal::{now_ms, relative};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
@@ -32,6 +34,14 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::InvalidId { text, why } => {
             let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
             format!("{shown:?} is not an ID: {why}")
+        }
+        Refusal::UnknownName { name } => {
+            let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("{shown:?} is not an ID, and no contact is called so")
+        }
+        Refusal::AmbiguousName { name, ids } => {
+            let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("several contacts are called {shown:?}: {}", ids.join(", "))
         }
         Refusal::InvalidLifetime { max_ms } => format!(
             "a message lives between one second and {}",
@@ -56,7 +66,7 @@ fn refusal_message(refusal: &Refusal) -> String {
         }
         Refusal::WrongClock { ahead_ms } => format!(
             "this machine's clock is {} by what keepers say",
-            apart(*ahead_ms)
+            states::apart(*ahead_ms)
         ),
         Refusal::LinkMismatch { id } => {
             format!("the link's key does not match the account behind {id}")
@@ -85,6 +95,10 @@ fn refusal_message(refusal: &Refusal) -> String {
 fn refusal_hint(refusal: &Refusal) -> String {
     let hint = match refusal {
         Refusal::InvalidId { .. } => "copy it from the other person's `restante id`",
+        Refusal::UnknownName { .. } => {
+            "see `restante contact list`; an ID is what `restante id` shows the other person"
+        }
+        Refusal::AmbiguousName { .. } => "give the ID of the one you mean",
         Refusal::InvalidLifetime { .. } => "choose another --ttl",
         Refusal::TooLong { .. } => "send a shorter text or a smaller file",
         Refusal::NoAccount => "run `restante init` in another home for an account of your own",
@@ -128,42 +142,37 @@ const fn stored(what: Stored) -> &'static str {
     }
 }
 
-/// Returns how a message stands, in one line.
+/// Returns how a message that was sent stands, in one line.
 pub(super) fn standing(result: &SendResult) -> String {
     let id: String = result.message_id.chars().take(16).collect();
-    let until = relative(now_ms(), result.until_ms);
-    let keepers = format!("{} of {} keepers", result.stored_with, result.stored_of);
-    match result.state {
-        DeliveryState::Waiting if result.stored_with == 0 => {
-            format!("message {id} waits in the outbox until a keeper takes it, expires {until}")
-        }
-        DeliveryState::Waiting => {
-            format!("message {id} is with {keepers}, more are being asked, expires {until}")
-        }
-        DeliveryState::Stored => format!("message {id} is stored with {keepers}, expires {until}"),
-        DeliveryState::Delivered => format!("message {id} is delivered"),
-        DeliveryState::Expired => format!("message {id} has expired"),
+    let facts = Facts {
+        with: result.stored_with,
+        of: result.stored_of,
+        obstacles: &result.obstacles,
+    };
+    let mut text = format!("message {id} {}", message(result.code, facts));
+    let is_over = matches!(result.code, MessageCode::Delivered | MessageCode::Expired);
+    if !is_over {
+        text.push_str(&format!(
+            ", expires {}",
+            relative(now_ms(), result.until_ms)
+        ));
     }
+    let waits = result.state == DeliveryState::Waiting;
+    if let Some(next_ms) = result.next_try_ms.filter(|_| waits) {
+        text.push_str(&format!(
+            ", is offered again {}",
+            relative(now_ms(), next_ms)
+        ));
+    }
+    text
 }
 
-/// Returns what a person should know about a message that `keepers` can be asked to keep.
-pub(super) fn note(note: SendNote, keepers: u32) -> String {
-    match note {
-        SendNote::NoKeeperYet => {
-            "no keeper could be asked yet; this node keeps trying while it runs".to_owned()
-        }
-        SendNote::TooFewKeepers => {
-            "too few keepers have it yet; this node keeps trying while it runs".to_owned()
-        }
-        SendNote::RecipientChanged => {
-            "the recipient goes on with another device since, which may not have the key of \
-            this message: if it is not delivered soon, send it again"
-                .to_owned()
-        }
-        SendNote::SmallNetwork => {
-            let keepers = plural(keepers, "keeper is", "keepers are");
-            format!("the network is small: {keepers} in reach")
-        }
+/// Returns what a person should know about a message that waits; nothing about others.
+pub(super) const fn while_waiting(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Waiting => "this node keeps trying while it runs",
+        DeliveryState::Stored | DeliveryState::Delivered | DeliveryState::Expired => "",
     }
 }
 
@@ -171,6 +180,8 @@ pub(super) fn note(note: SendNote, keepers: u32) -> String {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub(super) name: &'static str,
+    /// What was found, for programs.
+    pub(super) code: &'static str,
     pub(super) verdict: Verdict,
     pub(super) detail: String,
     /// What to do about it; empty if it is well.
@@ -179,185 +190,50 @@ pub(super) struct Check {
 
 impl Check {
     fn new(
-        name: &'static str,
+        (name, code): (&'static str, &'static str),
         verdict: Verdict,
         detail: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
         Self {
             name,
+            code,
             verdict,
             detail: detail.into(),
             fix: fix.into(),
         }
     }
 
-    pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Ok, detail, "")
+    /// `named` is what was examined, and the code of what was found.
+    pub(super) fn ok(named: (&'static str, &'static str), detail: impl Into<String>) -> Self {
+        Self::new(named, Verdict::Ok, detail, "")
     }
 
     pub(super) fn warn(
-        name: &'static str,
+        named: (&'static str, &'static str),
         detail: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self::new(name, Verdict::Warn, detail, fix)
+        Self::new(named, Verdict::Warn, detail, fix)
     }
 
     pub(super) fn fail(
-        name: &'static str,
+        named: (&'static str, &'static str),
         detail: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self::new(name, Verdict::Fail, detail, fix)
+        Self::new(named, Verdict::Fail, detail, fix)
     }
 }
 
-/// Returns a finding of the running node as a line of the examination.
-pub(super) fn finding(finding: &Finding) -> Check {
-    let (name, detail) = detail(&finding.what);
-    let fix = match finding.verdict {
-        Verdict::Ok => "",
-        Verdict::Warn | Verdict::Fail => fix(&finding.what),
-    };
-    Check::new(name, finding.verdict, detail, fix)
-}
-
-fn detail(what: &Examined) -> (&'static str, String) {
-    match what {
-        Examined::Network { keepers: 0, .. } => ("network", "no other node is in reach".to_owned()),
-        Examined::ServerNetwork { keepers: 0, .. } => {
-            ("network", "no other node is known yet".to_owned())
-        }
-        Examined::Network { peers, keepers } | Examined::ServerNetwork { peers, keepers } => {
-            let peers = plural(*peers, "peer", "peers");
-            let keepers = plural(*keepers, "known keeper", "known keepers");
-            ("network", format!("{peers}, {keepers}"))
-        }
-        Examined::EntryPoints { failed, of } => {
-            let said =
-                |entry: &EntryPoint| format!("{}: {}", entry.address, entry_point(entry.state));
-            let failed: Vec<String> = failed.iter().map(said).collect();
-            let count = failed.len();
-            (
-                "entries",
-                format!("{count} of {of} cannot be used: {}", failed.join("; ")),
-            )
-        }
-        Examined::Card { published_ms: None } => {
-            ("card", "not published yet in this run".to_owned())
-        }
-        Examined::Card { .. } => ("card", "published: this account can be found".to_owned()),
-        Examined::Mailboxes {
-            watched,
-            subscribed,
-        } => (
-            "mailboxes",
-            format!("{watched} watched, {subscribed} with a keeper that pushes"),
-        ),
-        Examined::Keeper {
-            trouble: Some(trouble),
-            ..
-        } => (
-            "keeper",
-            format!(
-                "{trouble}: nothing new is kept for others, and what is kept cannot be deleted"
-            ),
-        ),
-        Examined::Keeper {
-            items,
-            recovered_ms,
-            ..
-        } => {
-            let again = recovered(*recovered_ms);
-            ("keeper", format!("{items} items of others{again}"))
-        }
-        Examined::Account {
-            trouble: Some(trouble),
-            ..
-        } => (
-            "account",
-            format!(
-                "{trouble}: no message is taken from you or from keepers, where they wait; what is under way is \
-                 offered on"
-            ),
-        ),
-        Examined::Clock { clock } => ("clock", self::clock(*clock)),
-        Examined::Copy { copy } => ("copies", self::copy(copy)),
-        Examined::Account { recovered_ms, .. } => {
-            let again = recovered(*recovered_ms);
-            ("account", format!("its store takes everything in{again}"))
-        }
-    }
-}
-
-/// Returns how far a clock is relied on.
-pub(super) fn clock(clock: ClockInfo) -> String {
-    match clock {
-        ClockInfo::Sure => "right, by what keepers say".to_owned(),
-        ClockInfo::Unconfirmed => {
-            "not confirmed by keepers yet: nothing is destroyed or published until then".to_owned()
-        }
-        ClockInfo::Contradicted { ahead_ms, keepers } => {
-            let who = match keepers {
-                0 => "what is on this disk".to_owned(),
-                _ => plural(keepers, "keeper", "keepers"),
-            };
-            format!(
-                "{} by {who}: nothing is destroyed or published until it is right",
-                apart(ahead_ms)
-            )
-        }
-    }
-}
-
-/// Returns by how much a clock is wrong.
-fn apart(ahead_ms: i64) -> String {
-    let by = approximate_duration_ms(ahead_ms.unsigned_abs());
-    match ahead_ms > 0 {
-        true => format!("{by} ahead"),
-        false => format!("{by} behind"),
-    }
-}
-
-/// Returns how a home stands beside other copies of it.
-pub(super) fn copy(copy: &CopyInfo) -> String {
-    let left = match copy.left {
-        0 => String::new(),
-        left => {
-            let left = plural(left, "envelope waits that does", "envelopes wait that do");
-            format!("; {left} not open here: another copy may have the keys")
-        }
-    };
-    let standing = match (copy.newest, copy.renewed_ms) {
-        (false, _) => {
-            "it is not known yet whether another copy of this home is further on".to_owned()
-        }
-        (true, Some(renewed_ms)) => format!(
-            "this home was an older copy of its account and goes on as a device of its own since {}",
-            relative(now_ms(), renewed_ms)
-        ),
-        (true, None) => "no other copy of this home is further on".to_owned(),
-    };
-    standing + &left
-}
-
-/// Returns that a store has gone on by itself, if it has.
-fn recovered(at_ms: Option<u64>) -> String {
-    at_ms.map_or_else(String::new, |ms| {
-        let when = relative(now_ms(), ms);
-        format!("; a disk that took nothing was in order again {when}")
-    })
-}
-
-/// Returns what keeps a store from taking anything in, and what happens next.
-pub(super) fn trouble(trouble: &StoreTrouble) -> String {
-    let next = match trouble {
-        StoreTrouble::DiskFull => "it goes on by itself once there is room",
-        StoreTrouble::DiskFailed { .. } => "it is tried again by itself until that works",
-        StoreTrouble::Damaged { .. } | StoreTrouble::Ended => "`restante doctor` says what to do",
-    };
-    format!("{trouble}; {next}")
+/// Returns a state of the running node as a line of the examination.
+pub(super) fn finding(state: &State) -> Check {
+    Check::new(
+        (subject(state.subject()), state.code()),
+        state.verdict(),
+        sentence(state),
+        fix(state),
+    )
 }
 
 /// Returns a number with the word for one or for many.
@@ -380,56 +256,5 @@ pub(super) const fn entry_point(state: EntryPointState) -> &'static str {
         EntryPointState::Unreachable => "its network cannot be reached from here",
         EntryPointState::NoHandshake => "what answers there is not a node of this kind",
         EntryPointState::Unsupported => "there is no transport for such an address",
-    }
-}
-
-const fn fix(what: &Examined) -> &'static str {
-    match what {
-        Examined::EntryPoints { .. } => {
-            "ask who runs them for their present addresses, and set `bootstrap`; see also this machine's connection \
-             and firewall"
-        }
-        Examined::Network { .. } => {
-            "set `bootstrap` to the address of a node that is running, and check the firewall"
-        }
-        Examined::ServerNetwork { .. } => {
-            "others join through the address that `restante status` shows as `listens at`"
-        }
-        Examined::Card { .. } => {
-            "wait a minute with the node running; see the network check if it stays"
-        }
-        Examined::Mailboxes { .. } => {
-            "messages are found later than they could be; see the network check"
-        }
-        Examined::Clock {
-            clock: ClockInfo::Unconfirmed,
-        } => "wait a minute with the node running; see the network check if it stays",
-        Examined::Clock { .. } => SET_CLOCK,
-        Examined::Copy { .. } => {
-            "run one copy of a home only; ask those who wrote meanwhile to send again what you do not see"
-        }
-        Examined::Keeper { trouble, .. } => match trouble {
-            Some(StoreTrouble::Damaged { .. }) => {
-                "restart the node: it makes a new store of what can still be read"
-            }
-            trouble => store_fix(trouble.as_ref()),
-        },
-        Examined::Account { trouble, .. } => match trouble {
-            Some(StoreTrouble::Damaged { .. }) => {
-                "restart the node; if it does not start, put back a copy of the home folder made while the node was \
-                 stopped"
-            }
-            trouble => store_fix(trouble.as_ref()),
-        },
-    }
-}
-
-const fn store_fix(trouble: Option<&StoreTrouble>) -> &'static str {
-    match trouble {
-        Some(StoreTrouble::DiskFull) => "make room on the disk; the node goes on by itself",
-        Some(StoreTrouble::Ended) => "restart the node, look at its log, and report this",
-        Some(StoreTrouble::DiskFailed { .. } | StoreTrouble::Damaged { .. }) | None => {
-            "see to the disk, its cables and the system's log; the node tries it again at least every 30 seconds"
-        }
     }
 }

@@ -89,7 +89,9 @@ fn result(stored_with: u32, state: DeliveryState) -> SendResult {
         stored_with,
         stored_of: 5,
         until_ms: 1,
-        note: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
+        next_try_ms: None,
     }
 }
 
@@ -310,47 +312,26 @@ async fn a_page_of_messages_is_cut_to_what_a_frame_holds() {
     assert!(!page.messages.is_empty());
 }
 
-/// Returns a status with as much in it as there may be.
-fn longest_status(id: String) -> Reply {
-    let entry = OutboxEntry {
+/// An entry of the outbox that is as long as one gets.
+fn longest_entry(id: &str) -> OutboxEntry {
+    OutboxEntry {
         message_id: "ab".repeat(32),
-        to: id.clone(),
+        to: id.to_owned(),
         state: DeliveryState::Delivered,
         stored_with: u32::MAX,
         stored_of: u32::MAX,
         until_ms: u64::MAX,
+        code: MessageCode::Refused,
+        obstacles: vec![
+            Obstacle {
+                reason: ObstacleReason::Unavailable,
+                keepers: u32::MAX
+            };
+            OBSTACLES_MAX
+        ],
         attempts: u32::MAX,
         next_try_ms: Some(u64::MAX),
-        note: None,
-    };
-    Reply::Status(Box::new(StatusInfo {
-        id,
-        network: "n".repeat(32),
-        mode: NodeMode::Server,
-        peers: u32::MAX,
-        routing_table: u32::MAX,
-        listen: vec!["/dns4/".repeat(100); 32],
-        errors: (0..64).map(|n| (format!("{n:032}"), u64::MAX)).collect(),
-        keeper: KeeperStatus::default(),
-        outbox: vec![entry; OUTBOX_COUNT_MAX],
-        outbox_count: u32::MAX,
-        mailboxes: MailboxStatus::default(),
-        unread: u32::MAX,
-        card_published_ms: Some(u64::MAX),
-        account_read_only: Some(StoreTrouble::DiskFull),
-        account_recovered_ms: Some(u64::MAX),
-        clock: None,
-        copy: None,
-        entry_points: vec![
-            EntryPoint {
-                address: "/dns4/".repeat(100),
-                state: EntryPointState::NameUnresolved,
-            };
-            32
-        ],
-        network_load: Default::default(),
-        uptime_ms: u64::MAX,
-    }))
+    }
 }
 
 #[tokio::test]
@@ -381,7 +362,40 @@ async fn full_pages_of_short_things_fit_a_frame() {
         contacts: vec![contact; CONTACT_PAGE_COUNT_MAX],
         next: Some(id.clone()),
     });
-    let status = longest_status(id);
+    let entry = longest_entry(&id);
+    let status = Reply::Status(Box::new(StatusInfo {
+        id,
+        network: "n".repeat(32),
+        mode: NodeMode::Server,
+        peers: u32::MAX,
+        routing_table: u32::MAX,
+        listen: vec!["/dns4/".repeat(100); 32],
+        errors: (0..64).map(|n| (format!("{n:032}"), u64::MAX)).collect(),
+        keeper: KeeperStatus::default(),
+        outbox: vec![entry; OUTBOX_COUNT_MAX],
+        outbox_count: u32::MAX,
+        mailboxes: MailboxStatus::default(),
+        unread: u32::MAX,
+        card_published_ms: Some(u64::MAX),
+        account_read_only: Some("the disk failed".into()),
+        entry_points: vec![
+            EntryPoint {
+                address: "/dns4/".repeat(100),
+                state: EntryPointState::NameUnresolved,
+            };
+            32
+        ],
+        network_load: Default::default(),
+        invite: vec!["/dns4/".repeat(100); 32],
+        states: vec![
+            State::ReachPartial {
+                addresses: vec!["/dns4/".repeat(100); 32],
+                refuted: vec!["/dns4/".repeat(100); 32],
+            };
+            8
+        ],
+        uptime_ms: u64::MAX,
+    }));
     let mut stage = Stage::new();
     for reply in [holdings, contacts, status] {
         let calling = stage.call(Request::Status);

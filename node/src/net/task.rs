@@ -8,6 +8,7 @@ mod join;
 mod listeners;
 mod lookups;
 mod outlet;
+mod reached;
 mod refresh;
 
 use std::collections::BTreeMap;
@@ -26,11 +27,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::address::{bare, is_dialable, is_loopback};
+use super::address::{bare, is_dialable};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
 use super::boxed::Boxed;
 use super::command::Command;
-use super::config::{NetConfig, Serve};
+use super::config::{NetConfig, Profile, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::item::{self, Via};
 use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
@@ -49,7 +50,7 @@ pub(super) struct Task {
     node: NodeId,
     names: Names,
     serve: Serve,
-    local: bool,
+    profile: Profile,
     mode: Mode,
     swarm: Swarm<Boxed<Behaviour>>,
     commands: mpsc::Receiver<Command>,
@@ -95,11 +96,11 @@ pub(super) struct Parts {
 
 impl Task {
     pub(super) fn new(config: &NetConfig, parts: Parts) -> Self {
-        let local = config.local;
+        let profile = config.profile;
         let known = config.known.iter().filter_map(|(node, addresses)| {
             let usable = addresses
                 .iter()
-                .filter(|address| is_dialable(address, local));
+                .filter(|address| is_dialable(address, profile));
             let usable: Vec<Multiaddr> = usable.cloned().map(bare).collect();
             (!usable.is_empty()).then_some((peer_of(node)?, usable))
         });
@@ -108,7 +109,7 @@ impl Task {
             node: parts.node,
             names: parts.names,
             serve: config.serve,
-            local,
+            profile,
             mode: Mode::Client,
             swarm: parts.swarm,
             commands: parts.commands,
@@ -129,7 +130,7 @@ impl Task {
         }
         if config.serve == Serve::Auto {
             for address in &config.external {
-                task.swarm.add_external_address(bare(address.clone()));
+                task.claim(address, true);
             }
         }
         task.update_mode();
@@ -287,14 +288,14 @@ impl Task {
             SwarmEvent::NewListenAddr { address, .. } => {
                 #[cfg(target_os = "linux")]
                 receive_buffers::enlarge();
-                if self.local && self.serve == Serve::Auto && is_loopback(&address) {
-                    self.swarm.add_external_address(bare(address.clone()));
+                if self.serve == Serve::Auto && self.profile.vouches_for(&address) {
+                    self.claim(&address, false);
                     self.update_mode();
                 }
                 self.outlet.tell(NetEvent::Listening(address));
             }
-            SwarmEvent::ExpiredListenAddr { address, .. } if self.local => {
-                self.swarm.remove_external_address(&address);
+            SwarmEvent::ExpiredListenAddr { address, .. } if self.profile.vouches_for(&address) => {
+                self.unclaim(&address);
                 self.update_mode();
             }
             SwarmEvent::ListenerClosed {
@@ -395,10 +396,8 @@ impl Task {
                     self.swarm.close_connection(connection);
                 }
             }
-            BehaviourEvent::Ping(_)
-            | BehaviourEvent::Limiter(_)
-            | BehaviourEvent::Reach(_)
-            | BehaviourEvent::DialBack(_) => {}
+            BehaviourEvent::Reach(event) => self.on_reach(event),
+            BehaviourEvent::Ping(_) | BehaviourEvent::Limiter(_) | BehaviourEvent::DialBack(_) => {}
         }
     }
 

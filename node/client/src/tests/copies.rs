@@ -1,7 +1,7 @@
 //! Homes that have been elsewhere in time: restored backups, old copies, machines set back, the same home twice.
 
 use proptest::prelude::*;
-use restante_interface::SendNote;
+use restante_interface::MessageCode;
 use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use restante_proto::mailbox::Mailbox;
@@ -122,16 +122,16 @@ fn the_sender_of_what_was_under_way_is_told() {
     world.people.push(away);
     set_back(&mut world, 1, &backup);
     world.run(2 * MINUTE_MS);
-    let note = |world: &World| {
+    let code = |world: &World| {
         let outbox = world.people[0].core.overview(world.now(0)).outbox;
         outbox
             .iter()
             .find(|entry| entry.message_id == message)
             .unwrap()
-            .note
+            .code
     };
     world.run(7 * HOUR_MS);
-    assert_eq!(note(&world), Some(SendNote::RecipientChanged));
+    assert_eq!(code(&world), MessageCode::StoredOutdated);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Each rule about letters, broken once.
 
 use bytes::Bytes;
-use restante_interface::Redacted;
+use restante_interface::{MessageCode, Redacted};
 
 use super::*;
 
@@ -36,7 +36,9 @@ fn sent(number: usize, state: DeliveryState, with: u32) -> SendResult {
         stored_with: with,
         stored_of: 5,
         until_ms: END.get(),
-        note: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
+        next_try_ms: None,
     }
 }
 
@@ -64,6 +66,8 @@ fn outbox(number: usize, state: DeliveryState) -> OutboxEntry {
         stored_with: 5,
         stored_of: 5,
         until_ms: END.get(),
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
         attempts: 1,
         next_try_ms: None,
         note: None,
