@@ -55,7 +55,8 @@ fn a_full_disk_refuses_clearly_and_loses_nothing() {
     deposit_until_refused(&alice);
     says_what_is_true_of_a_full_disk(&mut alice);
     bob.run(&[]);
-    bob.say(&["send", &alice_id, "while the disk was full"]).done();
+    bob.say(&["send", &alice_id, "while the disk was full"])
+        .done();
 
     // A node can be started on a full disk too, and says the same.
     alice.kill9();
