@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 28] = shipped![
+pub const SHIPPED: [(&str, &str); 35] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -36,4 +36,11 @@ pub const SHIPPED: [(&str, &str); 28] = shipped![
     "clock-jumps",
     "suspended",
     "busy-restarts",
+    "one-group",
+    "two-groups",
+    "half-one-group",
+    "one-address",
+    "one-keeper",
+    "three-keepers",
+    "sybil-mailbox",
 ];
