@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 35] = shipped![
+pub const SHIPPED: [(&str, &str); 37] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -40,6 +40,8 @@ pub const SHIPPED: [(&str, &str); 35] = shipped![
     "two-groups",
     "half-one-group",
     "one-address",
+    "two-communities",
+    "communities-part",
     "one-keeper",
     "three-keepers",
     "sybil-mailbox",

@@ -16,7 +16,7 @@ use restante::keeper::store::KeeperStore;
 use restante::net::{Keypair, NetConfig, Network, SpawnError, peer_of};
 use restante::node::assembly::{Environment, Net};
 use restante::node::person::{self, Person, PersonError, Workers};
-use restante::node::{NodeError, server};
+use restante::node::{NodeError, PeerList as _, server};
 use restante::parts::Hold;
 use restante::vault::{StoreKey, Vault};
 use restante::worker::Worker;
