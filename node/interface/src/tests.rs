@@ -282,7 +282,7 @@ fn no_two_codes_are_the_same() {
         State::CardUnpublished,
         State::MailboxesUnwatched,
         State::KeeperOff,
-        State::AccountOpen,
+        State::AccountOpen { recovered_ms: None },
         State::OutboxEmpty,
     ] {
         // A code begins with what it is about, so that it stays the only one.
@@ -299,6 +299,7 @@ fn message_codes() -> Vec<(MessageCode, &'static str)> {
         (MessageCode::Refused, "message_refused"),
         (MessageCode::Stored, "message_stored"),
         (MessageCode::StoredFew, "message_stored_few"),
+        (MessageCode::StoredOutdated, "message_stored_outdated"),
         (MessageCode::Delivered, "message_delivered"),
         (MessageCode::Expired, "message_expired"),
     ]
@@ -311,6 +312,21 @@ fn what_keeps_a_store_from_taking_anything_in() {
         DiskFailed { why: text("x") } => r#"{"code":"disk_failed","why":"x"}"#,
         Damaged { why: text("x") } => r#"{"code":"damaged","why":"x"}"#,
         Ended {} => r#"{"code":"ended"}"#,
+    });
+}
+
+#[test]
+fn names_of_message_states() {
+    contract!(MessageCode {
+        Stamping {} => r#""message_stamping""#,
+        Unplaced {} => r#""message_unplaced""#,
+        Placing {} => r#""message_placing""#,
+        Refused {} => r#""message_refused""#,
+        Stored {} => r#""message_stored""#,
+        StoredFew {} => r#""message_stored_few""#,
+        StoredOutdated {} => r#""message_stored_outdated""#,
+        Delivered {} => r#""message_delivered""#,
+        Expired {} => r#""message_expired""#,
     });
 }
 
@@ -334,17 +350,6 @@ fn names() {
         Unreachable {} => r#""unreachable""#,
         NoHandshake {} => r#""no_handshake""#,
         Unsupported {} => r#""unsupported""#,
-    });
-    contract!(MessageCode {
-        Stamping {} => r#""message_stamping""#,
-        Unplaced {} => r#""message_unplaced""#,
-        Placing {} => r#""message_placing""#,
-        Refused {} => r#""message_refused""#,
-        Stored {} => r#""message_stored""#,
-        StoredFew {} => r#""message_stored_few""#,
-        StoredOutdated {} => r#""message_stored_outdated""#,
-        Delivered {} => r#""message_delivered""#,
-        Expired {} => r#""message_expired""#,
     });
     contract!(ObstacleReason {
         Malformed {} => r#""malformed""#,
@@ -453,6 +458,20 @@ fn contact() -> ContactInfo {
     }
 }
 
+fn load() -> KeeperLoad {
+    KeeperLoad {
+        waiting: 1,
+        waiting_bytes: 2,
+        waiting_sources: 3,
+        ready: 4,
+        store_ops: 5,
+        subscriptions: 6,
+        rates: 7,
+        depositors: 8,
+        strangers: 9,
+    }
+}
+
 fn status() -> StatusInfo {
     StatusInfo {
         id: text("a"),
@@ -469,17 +488,7 @@ fn status() -> StatusInfo {
             read_only: Some(StoreTrouble::DiskFull),
             recovered_ms: Some(11),
             refusals: BTreeMap::from([(text("full"), 7)]),
-            load: KeeperLoad {
-                waiting: 1,
-                waiting_bytes: 2,
-                waiting_sources: 3,
-                ready: 4,
-                store_ops: 5,
-                subscriptions: 6,
-                rates: 7,
-                depositors: 8,
-                strangers: 9,
-            },
+            load: load(),
             repair: RepairStatus {
                 partners: 1,
                 compared: 2,
@@ -500,7 +509,6 @@ fn status() -> StatusInfo {
             obstacles: Vec::new(),
             attempts: 4,
             next_try_ms: Some(5),
-            note: Some(SendNote::RecipientChanged),
         }],
         outbox_count: 1,
         mailboxes: MailboxStatus {

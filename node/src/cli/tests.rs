@@ -310,7 +310,6 @@ fn outbox() -> Vec<OutboxEntry> {
         obstacles: Vec::new(),
         attempts: 1,
         next_try_ms: Some(30_000),
-        note: None,
     };
     let delivered = OutboxEntry {
         message_id: "fedcba98765432100123".into(),
@@ -319,7 +318,6 @@ fn outbox() -> Vec<OutboxEntry> {
         stored_with: 0,
         stored_of: 0,
         next_try_ms: None,
-        note: None,
         ..waiting.clone()
     };
     vec![waiting, delivered]
@@ -346,9 +344,9 @@ fn what_was_typed_is_shown_safely() {
     assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
-/// A node in trouble.
-fn status_info() -> StatusInfo {
-    StatusInfo {
+#[test]
+fn status_for_people() {
+    let mut info = StatusInfo {
         id: "alice.7kq2-m9xw-3fhd".into(),
         mode: NodeMode::Server,
         listen: vec!["/ip4/8.8.8.8/tcp/1/p2p/x".into()],
@@ -384,8 +382,8 @@ fn status_info() -> StatusInfo {
         "listens at  /ip4/8.8.8.8/tcp/1/p2p/x",
         "join at     /ip4/8.8.8.8/tcp/1/p2p/x",
         "peers       12 nodes connected, 40 keepers known",
-        "keeps       3 items of others; it stores nothing more: the disk is full; shared with 9 other keepers, \
-         2 copied from them; bring the disk in order and restart the node",
+        "keeps       3 items of others; the disk is full: nothing new is kept for others, and what is kept cannot be \
+         deleted; shared with 9 other keepers, 2 copied from them; make room on the disk; the node goes on by itself",
         "under way   3 messages",
         "unread      0",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  is with 1 of 5 keepers, others are being asked  \
@@ -398,22 +396,6 @@ fn status_info() -> StatusInfo {
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
     assert_eq!(status::describe(&info, 0), person[1..9]);
-}
-
-#[test]
-fn status_tells_that_a_disk_is_in_order_again() {
-    let mut info = status_info();
-    (info.keeper.read_only, info.keeper.recovered_ms) = (None, Some(1_000));
-    (info.account_read_only, info.account_recovered_ms) = (None, Some(2_000));
-    let lines = status::describe(&info, 61_000);
-    assert_eq!(
-        [&lines[7], &lines[10]],
-        [
-            "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
-             takes new ones again; its disk was in order 1 min ago",
-            "account     takes everything in again; its disk was in order 59 s ago",
-        ]
-    );
 }
 
 #[test]

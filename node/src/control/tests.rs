@@ -377,7 +377,10 @@ async fn full_pages_of_short_things_fit_a_frame() {
         mailboxes: MailboxStatus::default(),
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
-        account_read_only: Some("the disk failed".into()),
+        account_read_only: Some(StoreTrouble::DiskFull),
+        account_recovered_ms: Some(u64::MAX),
+        clock: Some(ClockInfo::Unconfirmed),
+        copy: Some(CopyInfo::default()),
         entry_points: vec![
             EntryPoint {
                 address: "/dns4/".repeat(100),

@@ -85,7 +85,8 @@ impl Internet {
                 .get(&address)
                 .map_or(&[][..], Vec::as_slice);
             let is_shared = |other: &u32| state.hosts[*other as usize].shared;
-            if !others.is_empty() && !(options.shared && others.iter().all(is_shared)) {
+            let may_share = options.shared && others.iter().all(is_shared);
+            if !others.is_empty() && !may_share {
                 return Err(HostError::AddressTaken(address));
             }
             let host = Host::new(&options, others.len());

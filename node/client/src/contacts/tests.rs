@@ -24,6 +24,7 @@ fn records(contacts: &[(&str, Option<&str>, ContactState)]) -> Records {
         node: SecretKey::from_seed(&[101; 32]),
         identity: own,
         created: UnixMillis::new(1),
+        former: Vec::new(),
     }));
     for ((handle, petname, state), seed) in contacts.iter().zip(1..) {
         let identity = identity(seed, handle);

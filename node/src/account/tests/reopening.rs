@@ -101,7 +101,7 @@ impl Scene {
         let vault = open(&self.disk, &self.key).unwrap();
         let keys = vault.keys().count().unwrap();
         assert_eq!(keys as usize, self.taken.len());
-        let loaded = store_on(&self.disk, vault).load(NOW).unwrap();
+        let loaded = store_on(&self.disk, vault).load().unwrap();
         let places: BTreeSet<u64> = loaded.inbox.keys().copied().collect();
         assert_eq!(places, self.taken.keys().copied().collect());
     }
@@ -125,7 +125,7 @@ fn a_disk_that_failed_for_a_moment_is_gone_on_with_wherever_it_failed() {
         assert!(scene.take().is_err() && scene.pay().is_err());
         scene.disk.mend();
         scene.check_bodies();
-        let loaded = scene.store.load(NOW).unwrap();
+        let loaded = scene.store.load().unwrap();
         committed_all_the_same += loaded.inbox.len() - scene.taken.len();
         scene.refused = refused;
         scene.pay().unwrap();

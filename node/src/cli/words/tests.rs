@@ -1,6 +1,6 @@
 //! Every code has words.
 
-use restante_interface::{EntryPoint, Obstacle, ObstacleReason};
+use restante_interface::{EntryPoint, Obstacle, ObstacleReason, StoreTrouble};
 
 use super::*;
 
@@ -58,7 +58,6 @@ fn every_refusal() -> Vec<Refusal> {
 /// Every state, with facts as they come, and as they must not be believed.
 #[expect(clippy::too_many_lines, reason = "one list, an entry for each state")]
 fn every_state() -> Vec<State> {
-    let why = || "the disk is full".to_owned();
     let at = || vec!["/ip4/8.8.8.8/tcp/1".to_owned()];
     let entries = |count| {
         vec![
@@ -161,6 +160,7 @@ fn every_message_code() -> Vec<MessageCode> {
         Refused {},
         Stored {},
         StoredFew {},
+        StoredOutdated {},
         Delivered {},
         Expired {},
     })

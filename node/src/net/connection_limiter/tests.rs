@@ -164,7 +164,7 @@ fn every_limit_refuses_one_more_and_counts_it() {
 
 #[test]
 fn few_may_all_be_behind_one_address() {
-    let mut few = asked(false);
+    let mut few = asked(Profile::Internet);
     few.limiter.limits.few_max = 4;
     few.limiter.limits.tcp_max = 6;
     let address = "/ip4/1.0.0.1/udp/1/quic-v1";

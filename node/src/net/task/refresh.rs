@@ -87,7 +87,7 @@ impl Refresh {
     pub(super) fn on_newcomer(&mut self, now: Instant, jitter: f64) {
         if let Some(plan) = self.0.as_mut().filter(|plan| plan.serves) {
             plan.all
-                .get_or_insert(now + spread(REFRESH_ALL_AFTER, jitter));
+                .get_or_insert_with(|| now + spread(REFRESH_ALL_AFTER, jitter));
         }
     }
 

@@ -70,7 +70,6 @@ fn outbox(number: usize, state: DeliveryState) -> OutboxEntry {
         obstacles: Vec::new(),
         attempts: 1,
         next_try_ms: None,
-        note: None,
     }
 }
 
