@@ -137,7 +137,7 @@ fn fill(disk: &Path) {
 fn init_on_a_full_disk_leaves_nothing(disk: &Path) {
     fill(disk);
     let mut carol = Node::person(disk, "carol");
-    Said::by(&mut carol.init_command(&[]), &[]).refused(1, &["carol", "; "]);
+    Said::by(&mut carol.init_command(&[]), &[]).refused(1, &["carol", "make room"]);
     carol.say(&["run"]).refused(2, &["no Restante home at"]);
     fs::remove_file(disk.join("filler")).unwrap();
     carol.init(&[]);
