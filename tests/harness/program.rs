@@ -99,7 +99,9 @@ impl Said {
         assert_eq!(status.code(), Some(exit), "{command}: {stdout}{stderr}");
         assert!(!stderr.contains("panicked"), "{command}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{command}: {stderr}");
-        assert!(stderr.starts_with("restante"), "{command}: {stderr}");
+        // Where JSON was asked for, errors are JSON too.
+        let is_told = stderr.starts_with("restante") || stderr.starts_with("{\"error\":{");
+        assert!(is_told, "{command}: {stderr}");
         for text in expected {
             assert!(
                 stderr.contains(text),

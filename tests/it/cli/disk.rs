@@ -198,7 +198,7 @@ fn make_room(disk: &Path) {
 fn init_on_a_full_disk_leaves_nothing(disk: &Path) {
     leave(disk, 0);
     let mut carol = Node::person(disk, "carol");
-    Said::by(&mut carol.init_command(&[]), &[]).refused(1, &["carol", "; "]);
+    Said::by(&mut carol.init_command(&[]), &[]).refused(1, &["carol", "make room"]);
     carol.say(&["run"]).refused(2, &["no Restante home at"]);
     make_room(disk);
     carol.init(&[]);
