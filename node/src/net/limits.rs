@@ -75,13 +75,13 @@ impl NetLimits {
     pub const fn personal() -> Self {
         Self {
             connections: ConnectionLimits {
-                pending_in_max: 96,
+                pending_in_max: 144,
                 pending_out_max: 16,
-                established_in_max: 96,
+                established_in_max: 144,
                 established_out_max: 64,
-                established_max: 160,
+                established_max: 208,
                 per_peer_max: 4,
-                few_max: 32,
+                few_max: 48,
                 per_ip_max: 4,
                 per_group_max: 8,
                 tcp_max: 32,
