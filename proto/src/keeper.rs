@@ -35,6 +35,8 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use self::admission::card_terms;
 use self::{
     admission::Admission,
     certificates::Certificates,

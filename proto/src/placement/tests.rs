@@ -339,6 +339,24 @@ fn nearer_ones_are_added_and_their_number_is_limited() {
 }
 
 #[test]
+fn those_that_stand_in_for_others_are_counted_too() {
+    let mut placement = looking();
+    let mut asked = BTreeSet::new();
+    for first in (0..100).rev() {
+        let near: Vec<u8> = (first..first + 5).collect();
+        let mut steps = placement.on_near(NOW, &named(&near));
+        while let Some(step) = steps.pop() {
+            let Step::Deposit(keeper) = step else {
+                panic!("{step:?}")
+            };
+            asked.insert(keeper);
+            steps.extend(placement.on_failed(NOW, keeper));
+        }
+    }
+    assert_eq!(asked.len(), CANDIDATES);
+}
+
+#[test]
 fn without_a_lookup_nobody_is_near() {
     let (mut placement, _) = started(5);
     assert_eq!(placement.on_near(NOW, &named(&[20, 21])), vec![]);
