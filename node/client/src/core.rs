@@ -25,7 +25,7 @@ use crate::records::{Loaded, REMEMBERED_MS, Records};
 use crate::resolving::Resolving;
 use crate::sending::{self, Sending};
 use crate::settings::Settings;
-use crate::signal::{Intent, Signal};
+use crate::signal::{Intent, ResolveError, Signal};
 use crate::stamps::Stamps;
 use crate::then::{Sealed, Then};
 
@@ -100,6 +100,7 @@ impl Core {
     /// Returns how the account is doing.
     pub fn overview(&self, now: Now) -> Overview {
         overview::of(
+            &self.settings,
             &self.records,
             &self.placing,
             &self.collecting,
@@ -414,7 +415,15 @@ impl Subjects<'_> {
                 match intent {
                     Intent::Send(call, what) => self.sending.on_resolved(cx, call, *what, result),
                     Intent::Add(call, what) => contacts::on_resolved(cx, call, *what, result),
-                    Intent::Receipts(account) => self.receipts.send(cx, account),
+                    Intent::Receipts(account) => {
+                        if matches!(
+                            result,
+                            Err(ResolveError::NotFound | ResolveError::Unusable(_))
+                        ) {
+                            contacts::on_not_found(cx, &account);
+                        }
+                        self.receipts.send(cx, account);
+                    }
                 }
             }
             Signal::OrderStamp(what, effort) => self.stamps.order(cx, what, effort),
@@ -434,7 +443,7 @@ impl Subjects<'_> {
             Intent::Send(_, what) => what.0.id.clone(),
             Intent::Add(_, what) => what.0.id.clone(),
             Intent::Receipts(account) => match cx.records.contacts().get(account) {
-                Some(contact) => contact.id.clone(),
+                Some(contact) => contact.reach.clone(),
                 None => return,
             },
         };

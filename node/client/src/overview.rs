@@ -14,6 +14,7 @@ use crate::model::{Account, Sent, link_of};
 use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::records::Records;
+use crate::settings::Settings;
 
 /// The account's part of a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,10 @@ pub struct Overview {
     pub unread: u32,
     /// When its card was last stored at all its locators in this run.
     pub card_published: Option<UnixMillis>,
+    /// The effort that keepers ask for before they take its card, where that is more than may be paid.
+    pub card_effort_asked: Option<u32>,
+    /// The highest effort of a stamp that is paid without asking.
+    pub effort_max: u32,
     /// Why its store takes nothing in any more.
     pub stopped: Option<String>,
 }
@@ -44,6 +49,7 @@ pub fn id_info(account: &Account) -> IdInfo {
 }
 
 pub(crate) fn of(
+    settings: &Settings,
     records: &Records,
     placing: &Placing,
     collecting: &Collecting,
@@ -76,6 +82,8 @@ pub(crate) fn of(
         },
         unread: count(unread.count()),
         card_published: publishing.published(),
+        card_effort_asked: publishing.effort_asked(now),
+        effort_max: settings.effort_max,
         stopped: records.stopped().map(str::to_owned),
     }
 }
@@ -102,14 +110,16 @@ fn outbox_entry(
     let (with, of) = placing.standing_of(records, now, *id).counts();
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
-    let to = records.contacts().get(&sent.to);
     OutboxEntry {
         message_id: id.to_string(),
-        to: to.map_or_else(String::new, |contact| contact.id.to_string()),
+        to: sent.id.to_string(),
         state: state_at(sent, now.date),
         stored_with: count(with),
         stored_of: count(of),
         until_ms: sent.expires.get(),
+        effort_asked: placing
+            .effort_asked(records, now, *id)
+            .filter(|_| sent.state == DeliveryState::Waiting),
         attempts,
         next_try_ms: next
             .filter(|_| sent.state != DeliveryState::Delivered)

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::DeliveryState;
-use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS, receipts_wanted};
 use restante_proto::message::MessageId;
 use restante_proto::outbox::{self, OUTBOX_COUNT_MAX, Outbox, Outgoing};
 use restante_proto::placement::Standing;
 use restante_proto::receipt::Claim;
 use restante_proto::request::{Admission, Reason, Request, Response};
-use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
+use restante_proto::stamp::{EFFORT_DEFAULT, Stamp};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::{debug, info};
 
 use crate::cx::Cx;
-use crate::deposit::{Deposited, judge};
+use crate::deposit::{Deposited, TooDear, judge};
 use crate::io::SEARCH_COUNT;
 use crate::model::Payment;
 use crate::pending::{Asked, Question, StampFor};
@@ -37,6 +37,8 @@ pub(crate) struct Placing {
     keepers: BTreeMap<Address, Vec<NodeId>>,
     /// Envelopes with an admission proof for which the outbox has no room.
     behind: BTreeSet<ItemId>,
+    /// Envelopes for which keepers ask for more work than may be done.
+    too_dear: BTreeMap<ItemId, TooDear>,
 }
 
 impl Placing {
@@ -127,6 +129,9 @@ impl Placing {
             }
             self.keepers.insert(address, keepers.clone());
         }
+        if let Some(dear) = self.too_dear.get_mut(&id) {
+            dear.on_found(&keepers);
+        }
         self.handle(cx, outbox::Input::Found(id, keepers));
     }
 
@@ -139,18 +144,64 @@ impl Placing {
         answer: Option<Response>,
     ) {
         let keeper = asked.keeper;
+        if let Some(dear) = self.too_dear.get_mut(&id) {
+            dear.forget(&keeper);
+        }
         let input = match judge(asked, answer) {
             Deposited::Held(until) => outbox::Input::Receipt(id, keeper, until),
             Deposited::Unknown => outbox::Input::Unknown(id, keeper),
             Deposited::Failed => outbox::Input::Failed(id, keeper),
             Deposited::Refused(refusal) => {
                 if refusal.reason == Reason::Stamp {
-                    pay_more(cx, id, refusal.effort);
+                    self.pay_more(cx, id, keeper, refusal.effort);
                 }
                 outbox::Input::Failed(id, keeper)
             }
         };
         self.handle(cx, input);
+    }
+
+    /// Orders a better stamp when a keeper asks for one that may be paid, or notes that it is too dear.
+    fn pay_more(&mut self, cx: &mut Cx<'_>, id: ItemId, keeper: NodeId, effort: u32) {
+        let Some(outgoing) = cx.records.outgoing().get(&id) else {
+            return;
+        };
+        let Payment::Ready(admission) = &outgoing.payment else {
+            return;
+        };
+        let Admission::Stamp(stamp) = &**admission else {
+            return;
+        };
+        if stamp.effort() >= u64::from(effort) {
+            return;
+        }
+        let message = outgoing.message;
+        if effort <= effort_max(cx, message) {
+            cx.signal(Signal::OrderStamp(StampFor::Envelope(id), effort));
+        } else {
+            debug!(effort, "a keeper asks for more work than may be paid");
+            self.too_dear.entry(id).or_default().note(keeper, effort);
+            cx.signal(Signal::Progress(message));
+        }
+    }
+
+    /// Returns which effort would get a message stored, when it is not because keepers ask for more work than may be
+    /// paid.
+    pub(crate) fn effort_asked(&self, records: &Records, now: Now, id: MessageId) -> Option<u32> {
+        let of_message = |envelope: &&ItemId| {
+            let outgoing = records.outgoing().get(*envelope);
+            outgoing.is_some_and(|outgoing| outgoing.message == id)
+        };
+        let asked = |envelope: &ItemId| {
+            let (standing, _) = self.outbox.standing(now, envelope)?;
+            let missing = receipts_wanted(standing.of).saturating_sub(standing.with);
+            self.too_dear.get(envelope)?.effort_for(missing)
+        };
+        self.too_dear
+            .keys()
+            .filter(of_message)
+            .filter_map(asked)
+            .max()
     }
 
     /// A message's recipient holds it.
@@ -173,6 +224,8 @@ impl Placing {
             self.handle(cx, outbox::Input::Timer);
         }
         self.enter_behind(cx);
+        self.too_dear
+            .retain(|id, dear| !dear.is_empty() && cx.records.outgoing().contains_key(id));
     }
 
     pub(crate) fn next_timeout(&self, records: &Records, now: Now) -> Option<MonoMillis> {
@@ -346,22 +399,11 @@ impl Placing {
     }
 }
 
-/// Orders a better stamp when a keeper asks for one that is not too dear.
-fn pay_more(cx: &mut Cx<'_>, id: ItemId, effort: u32) {
-    let payment = cx
-        .records
-        .outgoing()
-        .get(&id)
-        .map(|outgoing| &outgoing.payment);
-    let Some(Payment::Ready(admission)) = payment else {
-        return;
-    };
-    if let Admission::Stamp(stamp) = &**admission
-        && stamp.effort() < u64::from(effort)
-        && effort <= EFFORT_MAX
-    {
-        cx.signal(Signal::OrderStamp(StampFor::Envelope(id), effort));
-    }
+/// Returns the highest effort that may be paid for a message.
+fn effort_max(cx: &Cx<'_>, message: MessageId) -> u32 {
+    let sent = cx.records.sent().get(&message);
+    let allowed = sent.and_then(|sent| sent.effort_max);
+    allowed.unwrap_or(cx.settings.effort_max)
 }
 
 /// Stages the end of an envelope, and what became of its message.

@@ -82,7 +82,7 @@ impl Resolving {
         let contact = cx.records.contact_by_id(&id);
         let before = Before {
             account: contact.map(|contact| contact.account),
-            sequence: contact.and_then(|contact| contact.sequence),
+            sequence: contact.and_then(|contact| contact.ids.sequence(&id)),
         };
         self.last += 1;
         let lookup = Lookup {
@@ -168,12 +168,13 @@ impl Resolving {
         };
         let among = lookup.round.choosing.take();
         match done {
-            Some(JobDone::Chosen(Some(resolution))) => self.end(cx, number, Ok(resolution)),
-            Some(JobDone::Chosen(None)) => {
+            Some(JobDone::Chosen(Ok(resolution))) => self.end(cx, number, Ok(resolution)),
+            Some(JobDone::Chosen(Err(fault))) => {
+                let error = fault.map_or(ResolveError::NotFound, ResolveError::Unusable);
                 // What came meanwhile was not among them.
                 let is_all = among == Some(lookup.round.records.len());
                 match (lookup.round.is_over(), is_all) {
-                    (true, true) => self.end(cx, number, Err(ResolveError::NotFound)),
+                    (true, true) => self.end(cx, number, Err(error)),
                     (true, false) => lookup.choose(cx, number),
                     (false, _) => {}
                 }

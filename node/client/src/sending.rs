@@ -1,13 +1,13 @@
 //! From a person's words to staged envelopes, and back to who waits for them.
 
 use restante_interface::{
-    ContactState, DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest,
-    SendResult, Stored,
+    DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest, SendResult, Stored,
 };
 use restante_proto::card::VerifiedCard;
 use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
+use restante_proto::stamp::EFFORT_MAX;
 use restante_proto::time::MonoMillis;
 
 use crate::contacts;
@@ -52,6 +52,11 @@ impl Sending {
         if waiting >= OUTBOX_COUNT_MAX {
             let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
             return cx.refuse(call, Refusal::OutboxFull { waiting });
+        }
+        let may_pay = |effort: u32| (1..=EFFORT_MAX).contains(&effort);
+        if !request.effort_max.is_none_or(may_pay) {
+            let name = "effort_max".to_owned();
+            return cx.refuse(call, Refusal::InvalidParameter { name });
         }
         if who.id == cx.records.account().id {
             return cx.refuse(call, Refusal::OwnId);
@@ -168,13 +173,11 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
         Ok(sealed) => sealed,
         Err(error) => return cx.refuse(call, sealing::refusal_of(error, who.id.to_string())),
     };
-    // To write to a stranger is to want to hear back.
-    let contact = cx.records.contacts().get(&account);
-    if let Some(contact) = contact.filter(|contact| contact.state == ContactState::Request) {
-        contacts::accept(cx, contact.clone());
-    }
+    contacts::on_written(cx, &account, &who.id);
     let sent = Sent {
         to: account,
+        id: who.id.clone(),
+        effort_max: request.effort_max,
         state: DeliveryState::Waiting,
         sent: cx.date(),
         expires,
@@ -195,7 +198,10 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.now, message);
+    let effort_asked = placing.effort_asked(cx.records, cx.now, message);
+    let effort_asked = effort_asked.filter(|_| sent.state == DeliveryState::Waiting);
     let note = match (sent.state, standing.of) {
+        (DeliveryState::Waiting, _) if effort_asked.is_some() => Some(SendNote::MoreWorkAsked),
         (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
         (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
         (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
@@ -208,6 +214,7 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         stored_with: u32::try_from(with).unwrap_or(u32::MAX),
         stored_of: u32::try_from(of).unwrap_or(u32::MAX),
         until_ms: sent.expires.get(),
+        effort_asked,
         note,
     })
 }

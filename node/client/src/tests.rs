@@ -8,4 +8,5 @@ mod orders;
 mod people;
 mod person;
 mod seeded;
+mod stamps;
 mod world;

@@ -50,6 +50,18 @@ pub enum Examined {
     Card {
         /// When it was last stored at all its locators in this run.
         published_ms: Option<u64>,
+        /// The effort that keepers ask for before they take it, where that is more than may be paid.
+        #[serde(default)]
+        effort_asked: Option<u32>,
+    },
+    /// Messages that wait because keepers ask for more work than may be paid for them.
+    Work {
+        /// How many.
+        messages: u32,
+        /// The highest effort that is asked for one of them.
+        effort_asked: u32,
+        /// What the node pays unasked.
+        effort_max: u32,
     },
     /// The account's mailboxes.
     Mailboxes {

@@ -52,6 +52,13 @@ pub enum Refusal {
         /// The ID.
         id: String,
     },
+    /// Keepers answered, and what they have under this ID is no card that this version can use.
+    UnusableCard {
+        /// The ID.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The account found under the ID is not the one that the link names.
     LinkMismatch {
         /// The ID.

@@ -42,6 +42,12 @@ pub struct StatusInfo {
     pub unread: u32,
     /// When its card was last published with enough receipts, if ever in this run.
     pub card_published_ms: Option<u64>,
+    /// The effort of a stamp that keepers ask for before they take its card, where that is more than it pays unasked.
+    #[serde(default)]
+    pub card_effort_asked: Option<u32>,
+    /// The highest effort of a stamp that it pays unasked; 0 on a node without an account.
+    #[serde(default)]
+    pub stamp_effort_max: u32,
     /// The error that stopped the account's own store, if one did: until the node is started again it sends no messages
     /// and takes none from its keepers.
     #[serde(default)]
@@ -193,6 +199,9 @@ pub struct OutboxEntry {
     pub stored_of: u32,
     /// When it expires.
     pub until_ms: u64,
+    /// The effort of a stamp that would get it stored, where that is more than may be paid for it.
+    #[serde(default)]
+    pub effort_asked: Option<u32>,
     /// How often it was offered.
     pub attempts: u32,
     /// When it is offered again, if it will be.

@@ -42,10 +42,11 @@ fn requests() {
             ttl_ms: Some(1),
             burn_ms: Some(2),
             file_name: Some(text("a.txt")),
+            effort_max: Some(3),
             wait: true,
         } } => concat!(
             r#"{"send":{"to":"bob.7kq2-m9xw-3fhd","#,
-            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","wait":true}}"#,
+            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","effort_max":3,"wait":true}}"#,
         ),
         Inbox { 0: InboxRequest { wait_ms: 1, all: true, after: Some(text("m")) } }
             => r#"{"inbox":{"wait_ms":1,"all":true,"after":"m"}}"#,
@@ -82,7 +83,7 @@ fn replies() {
             => r#"{"id":{"id":"a","link":"restante:a?k=b","fingerprint":"00"}}"#,
         Sent { 0: sent() } => concat!(
             r#"{"sent":{"message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
-            r#""note":"small_network"}}"#,
+            r#""effort_asked":6,"note":"small_network"}}"#,
         ),
         Inbox { 0: InboxPage {
             messages: vec![message(b"a\0".to_vec()), message(vec![0xff])],
@@ -91,15 +92,15 @@ fn replies() {
         } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
-                r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
-                r#""burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
-                r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
-                r#""burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
+                r#""expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
+                r#""expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
                 r#"],"more":true,"deaf":"why"}}"#,
             ),
         Contact { 0: contact() } => concat!(
-            r#"{"contact":{"id":"b","petname":"Bob","state":"accepted","verified":true,"fingerprint":null,"#,
-            r#""added_ms":1,"last_seen_ms":2}}"#,
+            r#"{"contact":{"id":"b","other_ids":["c"],"petname":"Bob","state":"accepted","verified":true,"#,
+            r#""fingerprint":null,"added_ms":1,"last_seen_ms":2}}"#,
         ),
         Contacts { 0: ContactPage { contacts: vec![], next: Some(text("b")) } }
             => r#"{"contacts":{"contacts":[],"next":"b"}}"#,
@@ -113,9 +114,9 @@ fn replies() {
             r#""subscriptions":6,"rates":7,"depositors":8,"strangers":9},"#,
             r#""repair":{"partners":1,"compared":2,"failed":3,"copied":4,"copied_bytes":5,"handed_over":6}},"#,
             r#""outbox":[{"message_id":"m","to":"b","state":"waiting","stored_with":1,"stored_of":2,"#,
-            r#""until_ms":3,"attempts":4,"next_try_ms":5}],"outbox_count":1,"#,
+            r#""until_ms":3,"effort_asked":4,"attempts":4,"next_try_ms":5}],"outbox_count":1,"#,
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
-            r#""account_read_only":null,"#,
+            r#""card_effort_asked":256,"stamp_effort_max":128,"account_read_only":null,"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
             r#""entry_points":[{"address":"/e","state":"no_answer"}],"uptime_ms":10}}"#,
         ),
@@ -130,8 +131,11 @@ fn replies() {
         ),
         Doctor { 0: DoctorReport { findings: vec![Finding {
             verdict: Verdict::Warn,
-            what: Examined::Card { published_ms: None },
-        }] } } => r#"{"doctor":{"findings":[{"verdict":"warn","name":"card","published_ms":null}]}}"#,
+            what: Examined::Card { published_ms: None, effort_asked: Some(256) },
+        }] } } => concat!(
+            r#"{"doctor":{"findings":[{"verdict":"warn","name":"card","published_ms":null,"#,
+            r#""effort_asked":256}]}}"#,
+        ),
     });
 }
 
@@ -148,6 +152,8 @@ fn refusals() {
         Version { node: 2, command: 1 } => r#"{"code":"version","node":2,"command":1}"#,
         Malformed { why: text("x") } => r#"{"code":"malformed","why":"x"}"#,
         UnknownId { id: text("b") } => r#"{"code":"unknown_id","id":"b"}"#,
+        UnusableCard { id: text("b"), why: text("x") }
+            => r#"{"code":"unusable_card","id":"b","why":"x"}"#,
         LinkMismatch { id: text("b") } => r#"{"code":"link_mismatch","id":"b"}"#,
         NotAContact { id: text("b") } => r#"{"code":"not_a_contact","id":"b"}"#,
         Terminated { id: text("b") } => r#"{"code":"terminated","id":"b"}"#,
@@ -173,7 +179,7 @@ fn events() {
         Destroyed { count: 2 } => r#"{"event":"destroyed","count":2}"#,
         Sent { 0: sent() } => concat!(
             r#"{"event":"sent","message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
-            r#""note":"small_network"}"#,
+            r#""effort_asked":6,"note":"small_network"}"#,
         ),
         Published {} => r#"{"event":"published"}"#,
     });
@@ -188,7 +194,10 @@ fn what_a_node_examines() {
             failed: vec![EntryPoint { address: text("/e"), state: EntryPointState::OtherIdentity }],
             of: 2,
         } => r#"{"name":"entry_points","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
-        Card { published_ms: Some(1) } => r#"{"name":"card","published_ms":1}"#,
+        Card { published_ms: Some(1), effort_asked: None }
+            => r#"{"name":"card","published_ms":1,"effort_asked":null}"#,
+        Work { messages: 1, effort_asked: 256, effort_max: 128 }
+            => r#"{"name":"work","messages":1,"effort_asked":256,"effort_max":128}"#,
         Mailboxes { watched: 2, subscribed: 1 } => r#"{"name":"mailboxes","watched":2,"subscribed":1}"#,
         Keeper { items: 1, stopped: None } => r#"{"name":"keeper","items":1,"stopped":null}"#,
         Account { stopped: text("x") } => r#"{"name":"account","stopped":"x"}"#,
@@ -219,6 +228,7 @@ fn names() {
     contract!(SendNote {
         NoKeeperYet {} => r#""no_keeper_yet""#,
         TooFewKeepers {} => r#""too_few_keepers""#,
+        MoreWorkAsked {} => r#""more_work_asked""#,
         SmallNetwork {} => r#""small_network""#,
     });
     contract!(ContactState {
@@ -262,6 +272,7 @@ fn sent() -> SendResult {
         stored_with: 3,
         stored_of: 4,
         until_ms: 5,
+        effort_asked: Some(6),
         note: Some(SendNote::SmallNetwork),
     }
 }
@@ -271,6 +282,7 @@ fn message(body: Vec<u8>) -> InboxMessage {
     InboxMessage {
         id: "m".to_owned(),
         from: "b".to_owned(),
+        known_as: Some("c".to_owned()),
         contact: true,
         read: false,
         received_ms: 2,
@@ -286,6 +298,7 @@ fn message(body: Vec<u8>) -> InboxMessage {
 fn contact() -> ContactInfo {
     ContactInfo {
         id: text("b"),
+        other_ids: vec![text("c")],
         petname: Some(text("Bob")),
         state: ContactState::Accepted,
         verified: true,
@@ -337,6 +350,7 @@ fn status() -> StatusInfo {
             stored_with: 1,
             stored_of: 2,
             until_ms: 3,
+            effort_asked: Some(4),
             attempts: 4,
             next_try_ms: Some(5),
         }],
@@ -347,6 +361,8 @@ fn status() -> StatusInfo {
         },
         unread: 8,
         card_published_ms: Some(9),
+        card_effort_asked: Some(256),
+        stamp_effort_max: 128,
         account_read_only: None,
         network_load: NetworkLoad {
             connections: 1,

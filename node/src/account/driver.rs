@@ -71,6 +71,8 @@ pub struct Settings {
     pub retention_ms: u64,
     /// How long a message lives whose sender says nothing else, in milliseconds.
     pub ttl_ms: u64,
+    /// The highest effort of a stamp that is paid without asking.
+    pub effort_max: u32,
 }
 
 /// The core with what drives it.
@@ -99,6 +101,7 @@ impl Driver {
         let core_settings = restante_client::Settings {
             retention_ms: settings.retention_ms,
             ttl_ms: settings.ttl_ms,
+            effort_max: settings.effort_max,
             own_keeper: services.keeper.as_ref().map(KeeperHandle::node),
         };
         Self {
@@ -345,6 +348,8 @@ impl Driver {
                 mailboxes: account.mailboxes,
                 unread: account.unread,
                 card_published_ms: account.card_published.map(UnixMillis::get),
+                card_effort_asked: account.card_effort_asked,
+                stamp_effort_max: account.effort_max,
                 account_read_only: account.stopped,
                 uptime_ms,
                 ..network_status(&services.net, &network).await
@@ -420,6 +425,7 @@ fn findings(status: &StatusInfo) -> DoctorReport {
     let finding = |verdict, what| Finding { verdict, what };
     let card = Examined::Card {
         published_ms: status.card_published_ms,
+        effort_asked: status.card_effort_asked,
     };
     let mailboxes = Examined::Mailboxes {
         watched: status.mailboxes.watched,
@@ -439,10 +445,22 @@ fn findings(status: &StatusInfo) -> DoctorReport {
         keeper_finding(status),
     ];
     findings.extend(entry_points_finding(status));
+    findings.extend(work_of(status).map(|work| finding(Verdict::Warn, work)));
     if let Some(stopped) = status.account_read_only.clone() {
         findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
     }
     DoctorReport { findings }
+}
+
+/// Returns what is to be said of messages that wait for work; nothing when there are none.
+fn work_of(status: &StatusInfo) -> Option<Examined> {
+    let asked = status.outbox.iter().filter_map(|entry| entry.effort_asked);
+    let effort_asked = asked.clone().max()?;
+    Some(Examined::Work {
+        messages: u32::try_from(asked.count()).unwrap_or(u32::MAX),
+        effort_asked,
+        effort_max: status.stamp_effort_max,
+    })
 }
 
 /// Kept so that an unanswered call says why.

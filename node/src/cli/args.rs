@@ -67,7 +67,8 @@ pub enum Command {
         restante send bob.7kq2-m9xw-3fhd --ttl 2d \"See you at eight\"\n  \
         pass show wifi | restante send bob.7kq2-m9xw-3fhd - --burn 30s\n\n\
         With --json: message_id, state (waiting, stored, delivered, expired), stored_with,\n\
-        stored_of, until_ms, note (null, no_keeper_yet, too_few_keepers, small_network).")]
+        stored_of, until_ms, effort_asked, note (null, no_keeper_yet, too_few_keepers,\n\
+        more_work_asked, small_network).")]
     Send(SendArgs),
     /// Prints unread messages and marks them read.
     #[command(after_help = "Example:\n  \
@@ -75,7 +76,7 @@ pub enum Command {
         restante inbox --peek --json\n  \
         restante inbox --ack 2f2db175a80011223344556677889900\n\n\
         A message is marked once it was taken from the output: what `head` leaves stays unread.\n\
-        With --json, one object a line: id, from, contact, read, received_ms, sent_ms,\n\
+        With --json, one object a line: id, from, known_as, contact, read, received_ms, sent_ms,\n\
         expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
         file_name. Times are milliseconds since 1970 UTC.")]
     Inbox(InboxArgs),
@@ -86,8 +87,8 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
-        outbox_count, mailboxes, unread, card_published_ms, account_read_only, network_load,\n\
-        entry_points, uptime_ms.")]
+        outbox_count, mailboxes, unread, card_published_ms, card_effort_asked,\n\
+        stamp_effort_max, account_read_only, network_load, entry_points, uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \
@@ -185,6 +186,10 @@ pub struct SendArgs {
     /// Destroy the message this long after it was read.
     #[arg(long, value_name = "TIME")]
     pub burn: Option<String>,
+    /// How much work to do for this message if keepers ask for it, 1 to 4096 [default: the setting
+    /// stamp-effort-max, 128: about a minute].
+    #[arg(long, value_name = "EFFORT")]
+    pub effort: Option<String>,
     /// Wait until the message is stored at enough keepers, however long that takes.
     #[arg(long)]
     pub wait: bool,
@@ -227,7 +232,7 @@ pub enum ContactCommand {
     /// Adds somebody by ID or link.
     #[command(after_help = "Example:\n  \
         restante contact add bob.7kq2-m9xw-3fhd --name Bob\n\n\
-        With --json: id, petname, state, verified, fingerprint, added_ms, last_seen_ms.")]
+        With --json: id, other_ids, petname, state, verified, fingerprint, added_ms, last_seen_ms.")]
     Add {
         /// The ID or link.
         #[arg(value_name = "ID")]
@@ -242,7 +247,7 @@ pub enum ContactCommand {
     /// Lists everybody, requests of strangers included.
     #[command(after_help = "Example:\n  \
         restante contact list\n\n\
-        With --json, one object a line: id, petname, state (request, accepted, blocked,\n\
+        With --json, one object a line: id, other_ids, petname, state (request, accepted, blocked,\n\
         terminated), verified, fingerprint, added_ms, last_seen_ms.")]
     List {
         /// Print JSON, one object a line.

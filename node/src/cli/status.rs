@@ -69,10 +69,11 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
         let card = info.card_published_ms;
         row(
             "card",
-            card.map_or_else(
-                || "not published yet: nobody can find you by your ID".to_owned(),
-                |ms| format!("published {}", relative(now_ms, ms)),
-            ),
+            match (card, info.card_effort_asked) {
+                (Some(ms), None) => format!("published {}", relative(now_ms, ms)),
+                (_, Some(effort)) => dearer(effort, info.stamp_effort_max),
+                (None, None) => "not published yet: nobody can find you by your ID".to_owned(),
+            },
         );
         if let Some(why) = &info.account_read_only {
             let text = format!(
@@ -94,6 +95,10 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     let (listed, ended): (Vec<_>, Vec<_>) = info.outbox.iter().partition(is_under_way);
     let hidden = (info.outbox_count as usize).saturating_sub(listed.len());
     list(&mut lines, &listed, hidden, now_ms);
+    let asked = listed.iter().filter_map(|entry| entry.effort_asked);
+    if let Some(effort) = asked.max() {
+        lines.push(format!("  {}", dearer(effort, info.stamp_effort_max)));
+    }
     if !ended.is_empty() {
         lines.push("sent before".to_owned());
         let shown = &ended[..ended.len().min(ENDED_SHOWN)];
@@ -109,6 +114,14 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
     }
+}
+
+/// Returns what to do when keepers ask for more work than is done unasked.
+fn dearer(effort: u32, effort_max: u32) -> String {
+    format!(
+        "keepers ask for more work (effort {effort}) than this node does unasked ({effort_max}): set \
+         `stamp_effort_max`, or wait until they have room"
+    )
 }
 
 fn keeps(info: &StatusInfo) -> String {
@@ -134,6 +147,10 @@ fn keeps(info: &StatusInfo) -> String {
 fn sent(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
     let (with, of) = (entry.stored_with, entry.stored_of);
     let state = match entry.state {
+        DeliveryState::Waiting if entry.effort_asked.is_some() => {
+            let effort = entry.effort_asked.unwrap_or_default();
+            format!("waiting, with {with} of {of}: more work is asked for (effort {effort})")
+        }
         DeliveryState::Waiting if of == 0 => "waiting for keepers to be found".to_owned(),
         DeliveryState::Waiting => format!("waiting, with {with} of {of}"),
         DeliveryState::Stored => format!("stored with {with} of {of}"),

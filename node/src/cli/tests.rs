@@ -194,6 +194,10 @@ fn times_and_bodies_are_checked_before_anybody_is_asked() {
     for text in ["0s", "0", "31d", "-1d", "soon", ""] {
         assert_eq!(check::ttl_ms(text).unwrap_err().exit, Exit::Usage, "{text}");
     }
+    assert_eq!(check::effort("256"), Ok(256));
+    for text in ["0", "4097", "-1", "much", ""] {
+        assert_eq!(check::effort(text).unwrap_err().exit, Exit::Usage, "{text}");
+    }
     assert_eq!(check::burn_ms("30s"), Ok(30_000));
     for text in ["0s", "soon"] {
         assert_eq!(
@@ -258,6 +262,7 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
     let message = InboxMessage {
         id: "00".into(),
         from: "bob.7kq2-m9xw-3fhd".into(),
+        known_as: None,
         contact: false,
         read: false,
         received_ms: 0,
@@ -281,6 +286,41 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
     );
 }
 
+#[test]
+fn a_contact_under_another_id_is_told_with_both() {
+    let contact = ContactInfo {
+        id: "bob.7kq2-m9xw-3fhd".into(),
+        other_ids: vec!["robert.0000-0000-0001".into()],
+        petname: None,
+        state: ContactState::Accepted,
+        verified: false,
+        fingerprint: None,
+        added_ms: 0,
+        last_seen_ms: None,
+    };
+    let both = "bob.7kq2-m9xw-3fhd (also robert.0000-0000-0001)";
+    assert_eq!(contact::row(&contact, 0)[0], both);
+    let (text, base64) = InboxMessage::body(b"hi".to_vec());
+    let message = InboxMessage {
+        id: "00".into(),
+        from: "robert.0000-0000-0001".into(),
+        known_as: Some("bob.7kq2-m9xw-3fhd".into()),
+        contact: true,
+        read: false,
+        received_ms: 0,
+        sent_ms: 0,
+        expires_ms: 517_000_000,
+        burn_ms: None,
+        text,
+        base64,
+        file_name: None,
+    };
+    assert_eq!(
+        inbox::describe(&message, 0)[0],
+        "from robert.0000-0000-0001, whom you know as bob.7kq2-m9xw-3fhd, sent now, expires in 5 d 23 h"
+    );
+}
+
 fn outbox() -> Vec<OutboxEntry> {
     let waiting = OutboxEntry {
         message_id: "0123456789abcdef0123".into(),
@@ -289,6 +329,7 @@ fn outbox() -> Vec<OutboxEntry> {
         stored_with: 1,
         stored_of: 5,
         until_ms: 86_400_000,
+        effort_asked: None,
         attempts: 1,
         next_try_ms: Some(30_000),
     };
@@ -365,6 +406,8 @@ fn status_for_people() {
         },
         unread: 0,
         card_published_ms: None,
+        card_effort_asked: None,
+        stamp_effort_max: 128,
         account_read_only: Some("the disk failed".into()),
         network_load: Default::default(),
         entry_points: entry_points(),
@@ -392,6 +435,19 @@ fn status_for_people() {
         "  fedcba9876543210  to bob.7kq2-m9xw-3fhd  delivered",
     ];
     assert_eq!(status::describe(&info, 0), person);
+    (info.card_effort_asked, info.outbox[0].effort_asked) = (Some(512), Some(256));
+    let dearer = status::describe(&info, 0);
+    let lines = [
+        "card        keepers ask for more work (effort 512) than this node does unasked (128): set `stamp_effort_max`, \
+         or wait until they have room",
+        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting, with 1 of 5: more work is asked for (effort 256)  \
+         expires in 1 d  offered again in 30 s",
+        "  keepers ask for more work (effort 256) than this node does unasked (128): set `stamp_effort_max`, or wait \
+         until they have room",
+    ];
+    for line in lines {
+        assert!(dearer.contains(&line.to_owned()), "{line}: {dearer:#?}");
+    }
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
     assert_eq!(status::describe(&info, 0), person[1..8]);

@@ -50,6 +50,9 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::UnknownId { id } => {
             format!("nobody is known as {id}: no card is published under this ID")
         }
+        Refusal::UnusableCard { id, why } => {
+            format!("what is published as the card of {id} cannot be used: {why}")
+        }
         Refusal::LinkMismatch { id } => {
             format!("the link's key does not match the account behind {id}")
         }
@@ -84,6 +87,9 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::Version { .. } => "restart the node with the same version of restante",
         Refusal::UnknownId { .. } => {
             "check the ID; its owner must have been online within the last 30 days"
+        }
+        Refusal::UnusableCard { .. } => {
+            "use the newest version of restante; if that is no help, ask its owner to go online once"
         }
         Refusal::LinkMismatch { .. } => "do not write to it; ask for the link again",
         Refusal::NotAContact { .. } => "see `restante contact list`",
@@ -124,6 +130,9 @@ pub(super) fn standing(result: &SendResult) -> String {
     let until = relative(now_ms(), result.until_ms);
     let keepers = format!("{} of {} keepers", result.stored_with, result.stored_of);
     match result.state {
+        DeliveryState::Waiting if result.effort_asked.is_some() => {
+            format!("message {id} waits for keepers that ask for more work, expires {until}")
+        }
         DeliveryState::Waiting if result.stored_with == 0 => {
             format!("message {id} waits in the outbox until a keeper takes it, expires {until}")
         }
@@ -136,8 +145,8 @@ pub(super) fn standing(result: &SendResult) -> String {
     }
 }
 
-/// Returns what a person should know about a message that `keepers` can be asked to keep.
-pub(super) fn note(note: SendNote, keepers: u32) -> String {
+/// Returns what a person should know about a message.
+pub(super) fn note(note: SendNote, result: &SendResult) -> String {
     match note {
         SendNote::NoKeeperYet => {
             "no keeper could be asked yet; this node keeps trying while it runs".to_owned()
@@ -145,8 +154,15 @@ pub(super) fn note(note: SendNote, keepers: u32) -> String {
         SendNote::TooFewKeepers => {
             "too few keepers have it yet; this node keeps trying while it runs".to_owned()
         }
+        SendNote::MoreWorkAsked => {
+            let effort = result.effort_asked.unwrap_or_default();
+            format!(
+                "keepers ask for more work (effort {effort}) than this node does unasked; it keeps trying while it \
+                 runs; `send --effort {effort}` allows that for one message, the setting `stamp_effort_max` for all"
+            )
+        }
         SendNote::SmallNetwork => {
-            let keepers = plural(keepers, "keeper is", "keepers are");
+            let keepers = plural(result.stored_of, "keeper is", "keepers are");
             format!("the network is small: {keepers} in reach")
         }
     }
@@ -229,10 +245,31 @@ fn detail(what: &Examined) -> (&'static str, String) {
                 format!("{count} of {of} cannot be used: {}", failed.join("; ")),
             )
         }
-        Examined::Card { published_ms: None } => {
-            ("card", "not published yet in this run".to_owned())
-        }
+        Examined::Card {
+            effort_asked: Some(effort),
+            ..
+        } => (
+            "card",
+            format!("keepers ask for more work (effort {effort}) than this node does unasked"),
+        ),
+        Examined::Card {
+            published_ms: None, ..
+        } => ("card", "not published yet in this run".to_owned()),
         Examined::Card { .. } => ("card", "published: this account can be found".to_owned()),
+        Examined::Work {
+            messages,
+            effort_asked,
+            effort_max,
+        } => {
+            let messages = plural(*messages, "message waits", "messages wait");
+            (
+                "work",
+                format!(
+                    "{messages}: keepers ask for more work (effort {effort_asked}) than this node does unasked \
+                     ({effort_max})"
+                ),
+            )
+        }
         Examined::Mailboxes {
             watched,
             subscribed,
@@ -285,6 +322,13 @@ const fn fix(what: &Examined) -> &'static str {
         }
         Examined::ServerNetwork { .. } => {
             "others join through the address that `restante status` shows as `listens at`"
+        }
+        Examined::Card {
+            effort_asked: Some(_),
+            ..
+        }
+        | Examined::Work { .. } => {
+            "set `stamp_effort_max` to that effort and restart the node, or wait until they have room again"
         }
         Examined::Card { .. } => {
             "wait a minute with the node running; see the network check if it stays"

@@ -89,6 +89,7 @@ fn result(stored_with: u32, state: DeliveryState) -> SendResult {
         stored_with,
         stored_of: 5,
         until_ms: 1,
+        effort_asked: None,
         note: None,
     }
 }
@@ -98,6 +99,7 @@ fn message(id: &str, body: Vec<u8>) -> InboxMessage {
     InboxMessage {
         id: id.to_owned(),
         from: "bob.7kq2-m9xw-3fhd".to_owned(),
+        known_as: None,
         contact: true,
         read: false,
         received_ms: 2,
@@ -117,6 +119,7 @@ fn send(body: Vec<u8>) -> Request {
         ttl_ms: Some(1_000),
         burn_ms: Some(5),
         file_name: Some("a.txt".to_owned()),
+        effort_max: None,
         wait: false,
     })
 }
@@ -327,6 +330,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
     let id = format!("{}.7kq2-m9xw-3fhd", "a".repeat(32));
     let contact = ContactInfo {
         id: id.clone(),
+        other_ids: vec![id.clone(); 7],
         petname: Some("\u{1f600}".repeat(64)),
         state: ContactState::Terminated,
         verified: false,
@@ -345,6 +349,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
         stored_with: u32::MAX,
         stored_of: u32::MAX,
         until_ms: u64::MAX,
+        effort_asked: Some(u32::MAX),
         attempts: u32::MAX,
         next_try_ms: Some(u64::MAX),
     };
@@ -362,6 +367,8 @@ async fn full_pages_of_short_things_fit_a_frame() {
         mailboxes: MailboxStatus::default(),
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
+        card_effort_asked: Some(u32::MAX),
+        stamp_effort_max: u32::MAX,
         account_read_only: Some("the disk failed".into()),
         entry_points: vec![
             EntryPoint {

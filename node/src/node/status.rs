@@ -46,6 +46,8 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         mailboxes: MailboxStatus::default(),
         unread: 0,
         card_published_ms: None,
+        card_effort_asked: None,
+        stamp_effort_max: 0,
         account_read_only: None,
         network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
             connections: net.connection_count as u64,

@@ -25,6 +25,7 @@ fn every_refusal() -> Vec<Refusal> {
         Version { node: 2, command: 1 },
         Malformed { why: why() },
         UnknownId { id: id() },
+        UnusableCard { id: id(), why: why() },
         LinkMismatch { id: id() },
         NotAContact { id: id() },
         Terminated { id: id() },
@@ -61,7 +62,8 @@ fn every_examined() -> Vec<Examined> {
             }],
             of: 2,
         },
-        Card { published_ms: Some(1) },
+        Card { published_ms: Some(1), effort_asked: None },
+        Work { messages: 1, effort_asked: 256, effort_max: 128 },
         Mailboxes { watched: 4, subscribed: 2 },
         Keeper { items: 5, stopped: None },
         Account { stopped: why() },
@@ -75,7 +77,14 @@ fn every_examined() -> Vec<Examined> {
             peers: 0,
             keepers: 0,
         },
-        Examined::Card { published_ms: None },
+        Examined::Card {
+            published_ms: None,
+            effort_asked: None,
+        },
+        Examined::Card {
+            published_ms: None,
+            effort_asked: Some(256),
+        },
         Examined::Mailboxes {
             watched: 4,
             subscribed: 0,
@@ -196,13 +205,33 @@ fn every_finding_has_a_detail_and_a_fix_where_one_is_due() {
 
 #[test]
 fn every_note_is_a_sentence() {
-    for code in every!(SendNote { NoKeeperYet {}, TooFewKeepers {}, SmallNetwork {}, }) {
-        is_message(&note(code, 4));
+    let result = SendResult {
+        message_id: "0123456789abcdef0123".to_owned(),
+        state: DeliveryState::Waiting,
+        stored_with: 2,
+        stored_of: 4,
+        until_ms: 0,
+        effort_asked: Some(256),
+        note: None,
+    };
+    for code in every!(SendNote {
+        NoKeeperYet {},
+        TooFewKeepers {},
+        MoreWorkAsked {},
+        SmallNetwork {},
+    }) {
+        is_message(&note(code, &result));
     }
     assert_eq!(
-        note(SendNote::SmallNetwork, 4),
+        note(SendNote::SmallNetwork, &result),
         "the network is small: 4 keepers are in reach"
     );
+    let dear = note(SendNote::MoreWorkAsked, &result);
+    assert!(
+        dear.contains("(effort 256)") && dear.contains("--effort 256"),
+        "{dear}"
+    );
+    assert!(standing(&result).contains("ask for more work"));
 }
 
 #[test]
@@ -218,6 +247,7 @@ fn every_state_of_a_message_is_told() {
             stored_with: 2,
             stored_of: 5,
             until_ms: 0,
+            effort_asked: None,
             note: None,
         });
         is_message(&line);

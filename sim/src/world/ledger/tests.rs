@@ -36,6 +36,7 @@ fn sent(number: usize, state: DeliveryState, with: u32) -> SendResult {
         stored_with: with,
         stored_of: 5,
         until_ms: END.get(),
+        effort_asked: None,
         note: None,
     }
 }
@@ -44,6 +45,7 @@ fn shown(number: usize) -> InboxMessage {
     InboxMessage {
         id: format!("id{number}"),
         from: "p0".to_owned(),
+        known_as: None,
         contact: true,
         read: false,
         received_ms: 7,
@@ -64,6 +66,7 @@ fn outbox(number: usize, state: DeliveryState) -> OutboxEntry {
         stored_with: 5,
         stored_of: 5,
         until_ms: END.get(),
+        effort_asked: None,
         attempts: 1,
         next_try_ms: None,
     }
