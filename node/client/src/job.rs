@@ -246,11 +246,11 @@ impl Opening {
             let opened = envelope::open(&item.envelope, &self.mailbox, lifetime, &opener, prekeys);
             let result = opened.map(|message| {
                 let sender = message.message();
-                let known = self.known.get(&sender.sender).into_iter().flatten();
-                let known = known.cloned().find(|id| id.handle == sender.handle);
+                let mut known = self.known.get(&sender.sender).into_iter().flatten();
+                let known = known.find(|id| id.handle == sender.handle);
                 // The tag of a stranger, or of a contact under another handle, cannot be claimed, only computed.
                 let compute = || PersonId::of(&sender.sender, sender.handle.clone(), cost);
-                let from = known.unwrap_or_else(compute);
+                let from = known.cloned().unwrap_or_else(compute);
                 (message, from)
             });
             Opened {

@@ -66,15 +66,7 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
                 mailboxes.subscribed, mailboxes.watched
             ),
         );
-        let card = info.card_published_ms;
-        row(
-            "card",
-            match (card, info.card_effort_asked) {
-                (Some(ms), None) => format!("published {}", relative(now_ms, ms)),
-                (_, Some(effort)) => dearer(effort, info.stamp_effort_max),
-                (None, None) => "not published yet: nobody can find you by your ID".to_owned(),
-            },
-        );
+        row("card", card(info, now_ms));
         if let Some(why) = &info.account_read_only {
             let text = format!(
                 "takes nothing in any more: {why}; restart the node once the disk is in order"
@@ -113,6 +105,14 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     lines.extend(align(&rows).into_iter().map(|line| format!("  {line}")));
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
+    }
+}
+
+fn card(info: &StatusInfo, now_ms: u64) -> String {
+    match (info.card_published_ms, info.card_effort_asked) {
+        (Some(ms), None) => format!("published {}", relative(now_ms, ms)),
+        (_, Some(effort)) => dearer(effort, info.stamp_effort_max),
+        (None, None) => "not published yet: nobody can find you by your ID".to_owned(),
     }
 }
 

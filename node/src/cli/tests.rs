@@ -376,9 +376,8 @@ fn what_was_typed_is_shown_safely() {
     assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
-#[test]
-fn status_for_people() {
-    let mut info = StatusInfo {
+fn status_info() -> StatusInfo {
+    StatusInfo {
         id: "alice.7kq2-m9xw-3fhd".into(),
         network: "main".into(),
         mode: NodeMode::Server,
@@ -412,7 +411,12 @@ fn status_for_people() {
         network_load: Default::default(),
         entry_points: entry_points(),
         uptime_ms: 61_000,
-    };
+    }
+}
+
+#[test]
+fn status_for_people() {
+    let mut info = status_info();
     let person = [
         "id          alice.7kq2-m9xw-3fhd",
         "network     main",
@@ -435,6 +439,14 @@ fn status_for_people() {
         "  fedcba9876543210  to bob.7kq2-m9xw-3fhd  delivered",
     ];
     assert_eq!(status::describe(&info, 0), person);
+    info.id.clear();
+    (info.outbox, info.outbox_count) = (Vec::new(), 0);
+    assert_eq!(status::describe(&info, 0), person[1..8]);
+}
+
+#[test]
+fn status_says_when_keepers_ask_for_more_work() {
+    let mut info = status_info();
     (info.card_effort_asked, info.outbox[0].effort_asked) = (Some(512), Some(256));
     let dearer = status::describe(&info, 0);
     let lines = [
@@ -448,9 +460,6 @@ fn status_for_people() {
     for line in lines {
         assert!(dearer.contains(&line.to_owned()), "{line}: {dearer:#?}");
     }
-    info.id.clear();
-    (info.outbox, info.outbox_count) = (Vec::new(), 0);
-    assert_eq!(status::describe(&info, 0), person[1..8]);
 }
 
 #[test]

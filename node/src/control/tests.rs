@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use restante_client::model::CONTACT_IDS_MAX;
 use restante_interface::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -313,6 +314,19 @@ async fn a_page_of_messages_is_cut_to_what_a_frame_holds() {
     assert!(!page.messages.is_empty());
 }
 
+fn longest_contact(id: &str) -> ContactInfo {
+    ContactInfo {
+        id: id.to_owned(),
+        other_ids: vec![id.to_owned(); CONTACT_IDS_MAX - 1],
+        petname: Some("\u{1f600}".repeat(64)),
+        state: ContactState::Terminated,
+        verified: false,
+        fingerprint: Some("ab".repeat(32)),
+        added_ms: u64::MAX,
+        last_seen_ms: Some(u64::MAX),
+    }
+}
+
 #[tokio::test]
 async fn full_pages_of_short_things_fit_a_frame() {
     let item = HoldingItem {
@@ -328,18 +342,8 @@ async fn full_pages_of_short_things_fit_a_frame() {
         next: Some("ab".repeat(64)),
     });
     let id = format!("{}.7kq2-m9xw-3fhd", "a".repeat(32));
-    let contact = ContactInfo {
-        id: id.clone(),
-        other_ids: vec![id.clone(); 7],
-        petname: Some("\u{1f600}".repeat(64)),
-        state: ContactState::Terminated,
-        verified: false,
-        fingerprint: Some("ab".repeat(32)),
-        added_ms: u64::MAX,
-        last_seen_ms: Some(u64::MAX),
-    };
     let contacts = Reply::Contacts(ContactPage {
-        contacts: vec![contact; CONTACT_PAGE_COUNT_MAX],
+        contacts: vec![longest_contact(&id); CONTACT_PAGE_COUNT_MAX],
         next: Some(id.clone()),
     });
     let entry = OutboxEntry {

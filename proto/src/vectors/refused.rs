@@ -213,6 +213,7 @@ fn line(id: usize, size_bytes: u32) -> g::Listed {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn responses() -> Vec<Case> {
     use g::response::Response as R;
     let item = g::Waiting {
@@ -247,7 +248,7 @@ fn responses() -> Vec<Case> {
     };
     vec![
         ("an envelope with a false expiry", envelopes(vec![lie])),
-        ("an envelope twice", envelopes(vec![item.clone(); 2])),
+        ("an envelope twice", envelopes(vec![item; 2])),
         (
             "a reason of a later version",
             answer(R::Refusal(refusal(14, 0))),

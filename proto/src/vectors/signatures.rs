@@ -117,6 +117,7 @@ fn no_point() -> [u8; 32] {
     none.next().unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn strict() -> Vec<Value> {
     let (a, r) = (scalar("a"), scalar("r"));
     let [of_a, of_r] = [a, r].map(|scalar| base(&scalar).compress().to_bytes());

@@ -152,6 +152,7 @@ pub(super) fn repair_requests() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn repair_responses() -> Vec<Case> {
     use g::repair_response::Response as R;
     let answer = |response| {

@@ -27,6 +27,7 @@ fn signed(change: impl FnOnce(&mut g::Card)) -> Vec<u8> {
     g::SignedCard { card, signature }.encode_to_vec()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cards() -> Vec<Case> {
     assert!(decode("SignedCard", &signed(|_| {})).is_none());
     let other = |card: &g::Card| {
