@@ -146,8 +146,8 @@ pub(crate) fn accept(cx: &mut Cx<'_>, mut contact: Contact) {
     cx.signal(Signal::ReceiptsDue);
 }
 
-/// Stages that the person writes to somebody: under this ID they are known from now on, and to write to a stranger is to
-/// want to hear back.
+/// Stages that the person writes to somebody: under this ID they are known from now on, and to write to a stranger is
+/// to want to hear back.
 pub(crate) fn on_written(cx: &mut Cx<'_>, account: &PublicKey, id: &PersonId) {
     let Some(known) = cx.records.contacts().get(account) else {
         return;

@@ -56,7 +56,8 @@ impl Publishing {
         self.published
     }
 
-    /// Returns which effort would get the card stored, when it is not because keepers ask for more work than may be paid.
+    /// Returns which effort would get the card stored, when it is not because keepers ask for more work than may be
+    /// paid.
     pub(crate) fn effort_asked(&self, now: Now) -> Option<u32> {
         let (stored, of) = self.publisher.published(now);
         let enough = receipts_wanted(REPLICAS);

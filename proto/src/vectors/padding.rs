@@ -1,5 +1,5 @@
-//! Cards and envelopes that are sealed and signed well around a padding that breaks a rule, or that breaks none although
-//! no honest client makes it.
+//! Cards and envelopes that are sealed and signed well around a padding that breaks a rule, or that breaks none
+//! although no honest client makes it.
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305,
