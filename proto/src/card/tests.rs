@@ -360,6 +360,21 @@ fn a_card_lives_from_its_making_to_its_expiry() {
 }
 
 #[test]
+fn a_card_from_ahead_of_time_is_refused_however_soon_it_ends() {
+    let alice = alice();
+    let open = |ahead_ms: u64| {
+        let made = prekey("alice", NOW.plus(ahead_ms));
+        let card = Card {
+            expires: NOW.plus(DAY_MS),
+            ..card(&alice.identity, &made, 7)
+        };
+        alice.open(&alice.record(&card, 0)).map(drop)
+    };
+    assert_eq!(open(CLOCK_SKEW_MS), Ok(()));
+    assert_eq!(open(CLOCK_SKEW_MS + 1), Err(CardError::Expired));
+}
+
+#[test]
 fn a_rollback_is_refused() {
     let alice = alice();
     let account = alice.identity.account.public();

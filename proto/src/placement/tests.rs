@@ -341,17 +341,14 @@ fn nearer_ones_are_added_and_their_number_is_limited() {
 #[test]
 fn those_that_stand_in_for_others_are_counted_too() {
     let mut placement = looking();
-    let mut asked = BTreeSet::new();
-    for first in (0..100).rev() {
-        let near: Vec<u8> = (first..first + 5).collect();
-        let mut steps = placement.on_near(NOW, &named(&near));
-        while let Some(step) = steps.pop() {
-            let Step::Deposit(keeper) = step else {
-                panic!("{step:?}")
-            };
-            asked.insert(keeper);
-            steps.extend(placement.on_failed(NOW, keeper));
-        }
+    let near = |first| named(&(first..first + 8).collect::<Vec<u8>>());
+    let mut steps = placement.on_near(NOW, &near(20));
+    steps.extend(placement.on_near(NOW, &near(40)));
+    let (mut failed, mut asked) = (0, BTreeSet::new());
+    while let Some(Step::Deposit(keeper)) = steps.get(failed).copied() {
+        assert!(asked.insert(keeper), "asked twice");
+        steps.extend(placement.on_failed(NOW, keeper));
+        failed += 1;
     }
     assert_eq!(asked.len(), CANDIDATES);
 }

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    keeper::{Element, ElementKind, Replica, StoreOutcome},
+    keeper::{AdmissionProof, Element, ElementKind, Replica, StoreOutcome},
     repair::{Part, Range, RangeAnswer, Sum, Terms},
     request::Reason,
     routing::Point,
@@ -108,6 +108,10 @@ fn what_was_not_admitted_elsewhere_is_not_admitted_here() {
     let mut changed = sound.item.to_vec();
     changed[100] ^= 1;
     let other_mailbox = deposit(2, "letter").0.address;
+    let more_than_enough = AdmissionProof {
+        deletion_key: Some(key("somebody").public()),
+        ..AdmissionProof::decode(&sound.proof).unwrap()
+    };
     let forged = [
         Replica {
             item: changed.into(),
@@ -119,6 +123,14 @@ fn what_was_not_admitted_elsewhere_is_not_admitted_here() {
         },
         Replica {
             proof: Bytes::new(),
+            ..sound.clone()
+        },
+        Replica {
+            proof: more_than_enough.encode(),
+            ..sound.clone()
+        },
+        Replica {
+            deposited: true,
             ..sound.clone()
         },
         Replica {
@@ -233,7 +245,7 @@ fn elements_outside_of_what_was_asked_are_a_lie() {
     let part = |to| Part { to, sum };
     let outside = |request: &RepairRequest| {
         let RepairRequest::Compare { ranges, .. } = request else {
-            return None;
+            return Some(RepairResponse::Replicas(Vec::new()).encode());
         };
         let answer = |(range, _): &(Range, Sum)| match (range.after, range.to) {
             (None, None) => RangeAnswer::Parts(vec![part(Some(key(9))), part(None)]),
