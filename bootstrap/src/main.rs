@@ -1,23 +1,22 @@
 //! The binary `restante-bootstrap`: the entry point of a community, and a keeper.
 //!
-//! It is a node without a person: no account, no pass phrase, nothing to send. The commands of
-//! `restante` that show how a node is doing work on its home as well.
+//! It is a node without a person: no account, no pass phrase, nothing to send. The commands that show how a node is
+//! doing are those of `restante`.
 
 #[cfg(test)]
 mod tests;
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
-use clap::{Parser, Subcommand};
-use restante::cli::args::RunArgs;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use restante::cli::args::{LookCommand, RunArgs};
 use restante::cli::detach::detach;
 use restante::cli::host::{host, runtime, start_logging};
-use restante::cli::{Exit, Failure, usage};
-use restante::config::{Config, Loaded};
+use restante::cli::{Exit, Failure, Program, invite, look, remembered, show_configuration, usage};
+use restante::config::Config;
 use restante::home::{COMMUNITY_FOLDER, Home, HomeError, HomeKind};
 use restante::node::server;
 
@@ -27,8 +26,9 @@ use restante::node::server;
     name = "restante-bootstrap",
     version,
     after_help = "Example:\n  \
-        restante-bootstrap --home /srv/restante run --external /ip4/ADDRESS/udp/4717/quic-v1\n  \
-        restante --home /srv/restante status\n\n\
+        restante-bootstrap --home /srv/restante run --external /ip4/1.2.3.4/udp/4717/quic-v1\n  \
+        restante-bootstrap --home /srv/restante status\n\n\
+        1.2.3.4 stands for the machine's own public address.\n\
         Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
 )]
 struct Arguments {
@@ -44,69 +44,85 @@ struct Arguments {
 enum Command {
     /// Runs the server in the foreground.
     #[command(after_help = "Example:\n  \
-        restante-bootstrap run --external /ip4/ADDRESS/udp/4717/quic-v1\n\n\
-        It listens at port 4717, UDP and TCP, and gives 20 GiB to other people's items, unless\n\
-        told otherwise. A setting comes from its flag, else RESTANTE_<NAME>, else config.toml in\n\
-        the home folder, else its default.")]
+        restante-bootstrap run --external /ip4/1.2.3.4/udp/4717/quic-v1\n  \
+        restante-bootstrap run --profile lan --network family   # on a LAN or VPN of your own\n\n\
+        It listens at port 4717, UDP and TCP, gives 20 GiB to other people's items unless told\n\
+        otherwise, and prints where others join through it. 1.2.3.4 stands for the machine's own\n\
+        public address; others try it, and it counts no longer if they cannot reach it. A setting\n\
+        comes from its flag, else RESTANTE_<NAME>, else config.toml in the home folder, else its\n\
+        default. What --bootstrap names is remembered in the home, in entry-points.toml: delete\n\
+        that file to forget it.\n\
+        With --json: process, network, invite.")]
     Run(RunArgs),
+    /// What can be asked about any node.
+    #[command(flatten)]
+    Look(LookCommand),
+}
+
+/// Returns the definition of the command line; the examples of the commands that `restante` has too name this program.
+fn definition() -> clap::Command {
+    let own = Arguments::command().get_name().to_owned();
+    Arguments::command().mut_subcommands(|command| {
+        let help = command.get_after_help().map(ToString::to_string);
+        match help {
+            Some(help) if !help.contains(&own) => {
+                command.after_help(help.replace("restante", &own))
+            }
+            _ => command,
+        }
+    })
 }
 
 fn main() -> ExitCode {
+    Program::Bootstrap.begin();
     restante::engine_panic::silence_caught_panics();
-    let Arguments { home, command } = match Arguments::try_parse() {
+    let matches = definition().try_get_matches();
+    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let Arguments { home, command } = match arguments {
         Ok(arguments) => arguments,
         Err(error) => {
             return usage(&error).into();
         }
     };
-    let Command::Run(args) = command;
-    match run(home.as_deref(), &args) {
+    let done = match command {
+        Command::Run(args) => run(home.as_deref(), &args),
+        Command::Look(command) => look(home.as_deref(), &command, definition()),
+    };
+    match done {
         Ok(()) => Exit::Done.into(),
-        Err(failure) => failure.report("restante-bootstrap"),
+        Err(failure) => failure.report(),
     }
 }
 
 /// Runs the server until it is told to stop.
 fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
     let path = Home::locate(home, COMMUNITY_FOLDER)?;
-    let file = path.join("config.toml");
-    let loaded = Loaded::load(&Config::community(), &file, args.settings.to_raw())?;
+    let defaults = Config::community();
+    let loaded = remembered::load(&path, &defaults, args.settings.to_raw())?;
     if args.print_config || args.check {
-        return show(&loaded, args.print_config);
+        return show_configuration(&loaded, args);
     }
     if args.detach {
         let home = open_or_create(&path)?;
         drop(home.lock()?);
+        remembered::remember(home.path(), &defaults, &loaded)?;
         let process = detach(&home, None)?;
-        return say(&format!("the server runs as process {process}\n"));
+        return invite::announce_now(&home, &loaded.config, process, args.json);
     }
     start_logging(&loaded)?;
     let home = open_or_create(&path)?;
     let lock = home.lock()?;
+    remembered::remember(home.path(), &defaults, &loaded)?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
-        server::run(lock.home(), loaded.config, calls, stop).await?;
-        Ok(())
+        let (asked, config, json) = (home.clone(), loaded.config.clone(), args.json);
+        let saying = tokio::spawn(async move {
+            // That nobody reads it does not end the server.
+            let _closed = invite::announce(&asked, &config, process::id(), json).await;
+        });
+        let ran = server::run(lock.home(), loaded.config, calls, stop).await;
+        saying.abort();
+        ran.map_err(Failure::from)
     }))
-}
-
-/// Writes the configuration, or only that it is valid, to standard output.
-fn show(loaded: &Loaded, all: bool) -> Result<(), Failure> {
-    let text = if all {
-        loaded.to_toml()
-    } else {
-        "the configuration is valid\n".to_owned()
-    };
-    say(&text)
-}
-
-fn say(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(
-            format!("cannot write to standard output: {error}"),
-            "check where it goes",
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn open_or_create(path: &Path) -> Result<Home, Failure> {

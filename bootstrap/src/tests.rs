@@ -1,12 +1,29 @@
 //! What an operator types.
 
-use clap::CommandFactory;
-
 use super::*;
 
 #[test]
 fn the_definitions_are_consistent() {
-    Arguments::command().debug_assert();
+    definition().debug_assert();
+}
+
+#[test]
+fn examples_name_this_program_and_addresses_that_a_node_accepts() {
+    for command in definition().get_subcommands_mut() {
+        let help = command.render_long_help().to_string();
+        let (_, examples) = help.split_once("Example:\n").unwrap();
+        let examples = examples.lines().take_while(|line| !line.is_empty());
+        for example in examples {
+            let line = example.split("  #").next().unwrap().trim();
+            let line = line.split(" >").next().unwrap();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let matches = definition().try_get_matches_from(words).unwrap();
+            if let Command::Run(args) = Arguments::from_arg_matches(&matches).unwrap().command {
+                let settings = args.settings.to_raw();
+                settings.resolve(&Config::community()).unwrap();
+            }
+        }
+    }
 }
 
 #[test]
@@ -17,7 +34,9 @@ fn the_home_is_taken_before_and_behind_the_command() {
     ] {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         assert_eq!(arguments.home.as_deref(), Some(Path::new("/h")));
-        let Command::Run(args) = arguments.command;
+        let Command::Run(args) = arguments.command else {
+            panic!("{line}");
+        };
         let set = args.settings.to_raw().to_toml();
         assert_eq!(set, "listen = [\"/ip4/127.0.0.1/tcp/1\"]\n");
     }

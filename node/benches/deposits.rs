@@ -20,7 +20,7 @@ use restante::clock;
 use restante::config::Config;
 use restante::control::{ControlCall, call};
 use restante::home::Home;
-use restante::net::{Keypair, NetConfig, NetHandle, NetLimits, Network, Serve, transport};
+use restante::net::{Keypair, NetConfig, NetHandle, NetLimits, Network, Profile, Serve, transport};
 use restante::node::{NodeError, server};
 use restante_interface::Reply;
 use restante_proto::NodeId;
@@ -343,7 +343,7 @@ impl Client {
             bootstrap: vec![server.address.clone()],
             known: Vec::new(),
             serve: Serve::Never,
-            local: true,
+            profile: Profile::Local,
             limits,
         };
         let guard = runtime.enter();

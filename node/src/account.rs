@@ -5,6 +5,7 @@
 
 mod disk;
 mod driver;
+mod reopening;
 mod rows;
 mod store;
 #[cfg(test)]

@@ -15,8 +15,11 @@ mod holdings;
 pub mod host;
 mod identity;
 mod inbox;
+pub mod invite;
 mod node_failure;
 mod output;
+mod program;
+pub mod remembered;
 mod run;
 mod send;
 mod session;
@@ -30,28 +33,39 @@ mod words;
 mod tests;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
-use args::{Arguments, Command, DemoArgs};
+use args::{Arguments, Command, DemoArgs, LookCommand, RunArgs};
 use output::Output;
 use session::Session;
 
 pub use failure::{Exit, Failure};
+pub use program::Program;
 
+use crate::config::Loaded;
 use crate::engine_panic;
 
 /// Says what clap has to say: help on standard output, complaints on standard error, with what was typed made safe for
 /// a terminal. A closed pipe is no reason to complain.
 pub fn usage(error: &clap::Error) -> Exit {
     let text = terminal::escape(&error.render().to_string());
-    if error.use_stderr() {
-        let _closed = io::stderr().write_all(text.as_bytes());
+    if !error.use_stderr() {
+        let _closed = io::stdout().write_all(text.as_bytes());
+        return Exit::Done;
+    }
+    if program::wants_json() {
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let message = lines.first().copied().unwrap_or_default();
+        let message = message.trim_start_matches("error: ").to_owned();
+        let failure = Failure::usage(message, "see the same command with --help");
+        failure.report();
         return Exit::Usage;
     }
-    let _closed = io::stdout().write_all(text.as_bytes());
-    Exit::Done
+    let _closed = io::stderr().write_all(text.as_bytes());
+    Exit::Usage
 }
 
 /// Runs the command this process was started with and returns its exit code; `demo` is the command of that name.
@@ -65,7 +79,7 @@ pub fn main(demo: fn(&DemoArgs) -> Result<(), Failure>) -> ExitCode {
     };
     match dispatch(arguments, demo) {
         Ok(()) => Exit::Done.into(),
-        Err(failure) => failure.report("restante"),
+        Err(failure) => failure.report(),
     }
 }
 
@@ -84,11 +98,43 @@ fn dispatch(
         Command::Send(args) => send::send(&common, &args, &mut out),
         Command::Inbox(args) => inbox::inbox(&open()?, &args, &mut out),
         Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
-        Command::Status(args) => status::status(&open()?, &args, &mut out),
-        Command::Doctor(args) => doctor::doctor(&open()?, &args, &mut out),
-        Command::Holdings(args) => holdings::holdings(&open()?, &args, &mut out),
-        Command::Stop => stop::stop(&open()?, &mut out),
-        Command::Completions(args) => completions::completions(&args, &mut out),
+        Command::Look(command) => {
+            let definition = Arguments::command();
+            return look(common.home.as_deref(), &command, definition);
+        }
+    }?;
+    out.flush()
+}
+
+/// Writes the settings in force, or that they are valid, as the flags of `run` ask for.
+///
+/// # Errors
+///
+/// A failure when standard output cannot be written.
+pub fn show_configuration(loaded: &Loaded, args: &RunArgs) -> Result<(), Failure> {
+    let mut out = Output::stdout();
+    run::show(loaded, args, &mut out)?;
+    out.flush()
+}
+
+/// Carries out a command about whatever node runs on a home; `definition` is that of the program, for completions.
+///
+/// # Errors
+///
+/// What the command says.
+pub fn look(
+    home: Option<&Path>,
+    command: &LookCommand,
+    definition: clap::Command,
+) -> Result<(), Failure> {
+    let mut out = Output::stdout();
+    let open = || Session::open(home);
+    match command {
+        LookCommand::Status(args) => status::status(&open()?, args, &mut out),
+        LookCommand::Doctor(args) => doctor::doctor(&open()?, args, &mut out),
+        LookCommand::Holdings(args) => holdings::holdings(&open()?, args, &mut out),
+        LookCommand::Stop(args) => stop::stop(&open()?, args, &mut out),
+        LookCommand::Completions(args) => completions::completions(args, definition, &mut out),
     }?;
     out.flush()
 }

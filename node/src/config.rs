@@ -25,7 +25,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::{Deserialize, Serialize};
 
-pub use crate::net::Serve;
+pub use crate::net::{Profile, Serve};
 pub use crate::telemetry::LogFormat;
 use keys::KEYS;
 pub use source::{Origin, RawConfig};
@@ -41,7 +41,7 @@ pub struct Config {
     pub serve: Serve,
     #[serde(deserialize_with = "values::listen")]
     pub listen: Vec<Multiaddr>,
-    #[serde(deserialize_with = "values::addresses")]
+    #[serde(deserialize_with = "values::external")]
     pub external: Vec<Multiaddr>,
     #[serde(deserialize_with = "values::bootstrap")]
     pub bootstrap: Vec<Multiaddr>,
@@ -71,17 +71,6 @@ pub struct Config {
     #[serde(deserialize_with = "values::log")]
     pub log: String,
     pub log_format: LogFormat,
-}
-
-/// What counts as reachable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// Only what other nodes have confirmed.
-    Internet,
-    /// Loopback and private addresses too: for a demonstration or a test on one machine, never for
-    /// people.
-    Local,
 }
 
 impl Default for Config {

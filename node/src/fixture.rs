@@ -1,8 +1,11 @@
-//! What the tests of the vault and of the keeper's store share: one file on a simulated disk on which nothing takes
-//! time.
+//! What tests share: one file on a simulated disk on which nothing takes time, and the status of a node that has just
+//! started.
+
+use std::io;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use restante_interface::{KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, StatusInfo};
 use restante_sim_disk::{Disk, DiskFile, PAGE_BYTES};
 
 const FILE: &str = "file";
@@ -10,6 +13,12 @@ const FILE: &str = "file";
 /// Opens the file, which must not be open.
 pub(crate) fn file(disk: &Disk) -> DiskFile {
     disk.file(FILE).unwrap()
+}
+
+/// Returns how a store comes by the file, once and again.
+pub(crate) fn storage(disk: &Disk) -> impl Fn() -> io::Result<DiskFile> + Send + 'static {
+    let disk = disk.clone();
+    move || disk.file(FILE)
 }
 
 /// Puts these bytes in the place of the file, durably.
@@ -46,4 +55,34 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack
         .windows(needle.len())
         .any(|window| window == needle)
+}
+
+/// The status of a node without an account that has just started.
+pub(crate) fn status() -> StatusInfo {
+    StatusInfo {
+        id: String::new(),
+        network: "main".into(),
+        mode: NodeMode::Client,
+        peers: 0,
+        routing_table: 0,
+        listen: Vec::new(),
+        errors: Default::default(),
+        keeper: KeeperStatus::default(),
+        outbox: Vec::new(),
+        outbox_count: 0,
+        mailboxes: MailboxStatus::default(),
+        unread: 0,
+        card_published_ms: None,
+        card_effort_asked: None,
+        stamp_effort_max: 0,
+        account_read_only: None,
+        account_recovered_ms: None,
+        clock: None,
+        copy: None,
+        network_load: NetworkLoad::default(),
+        entry_points: Vec::new(),
+        invite: Vec::new(),
+        states: Vec::new(),
+        uptime_ms: 61_000,
+    }
 }

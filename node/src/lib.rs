@@ -76,6 +76,7 @@ pub mod vault;
 
 // What the parts run on.
 pub mod clock;
+mod disk_space;
 pub mod engine_panic;
 #[cfg(test)]
 mod fixture;

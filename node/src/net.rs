@@ -34,9 +34,9 @@ use libp2p::core::upgrade::Version;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
 
-pub use address::{IpGroup, is_dialable};
+pub use address::{IpGroup, is_dialable, is_listenable, is_loopback, is_tcp};
 pub use command::{Call, Command, Reply};
-pub use config::{NetConfig, Serve};
+pub use config::{NetConfig, Profile, Serve};
 pub use error::{NetError, RequestError, SpawnError};
 pub use event::{ConnToken, InboundToken, NetEvent};
 pub use handle::{Heard, NetHandle, Search};
@@ -47,7 +47,7 @@ pub use limits::NetLimits;
 pub use listen::check_free;
 pub use peer::{node_of, peer_of};
 pub use restante_proto::routing::{Distance, distance};
-pub use status::{Count, EntryFailure, EntryState, Mode, NetStatus};
+pub use status::{AddressState, Claim, Count, EntryFailure, EntryState, Mode, NetStatus};
 
 use behaviour::{Behaviour, Names};
 use boxed::Boxed;
@@ -84,7 +84,7 @@ impl Network {
         let local_peer = keypair.public().to_peer_id();
         let node = node_of(&local_peer).ok_or(SpawnError::KeyKind)?;
         for external in &config.external {
-            if !is_dialable(external, config.local) {
+            if !is_dialable(external, config.profile) {
                 return Err(SpawnError::External(external.clone()));
             }
         }
@@ -99,13 +99,14 @@ impl Network {
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
         .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
-        listen::listen(&mut swarm, &config.listen)?;
+        let listeners = listen::listen(&mut swarm, &config.listen)?;
         let (commands, commands_end) = mpsc::channel(COMMANDS_MAX);
         let (events, events_end) = mpsc::channel(EVENTS_MAX);
         let parts = Parts {
             node,
             names,
             swarm,
+            listeners,
             commands: commands_end,
             events,
             counters,

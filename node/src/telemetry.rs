@@ -60,6 +60,9 @@ pub(crate) fn init(directives: &str, format: LogFormat) -> Result<(), FilterErro
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(directives)?)
         .with_writer(io::stderr)
+        // A line that cannot be written, as on a full disk, is lost: told on the same stream, that would be a panic of
+        // whatever part of the node had something to log.
+        .log_internal_errors(false)
         .with_ansi(colour);
     let _already = match format {
         LogFormat::Text => builder.try_init(),

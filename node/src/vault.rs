@@ -144,9 +144,22 @@ impl Vault {
         rng: &mut R,
     ) -> Result<Self, VaultError> {
         let key = unlock::open(&home.join(UNLOCK_FILE), passphrase)?;
+        Self::open_unlocked(home, &key, rng)
+    }
+
+    /// Opens the vault in `home` without its pass phrase, as after a failure.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::open`], but for those of the pass phrase.
+    pub fn open_unlocked<R: CryptoRng + ?Sized>(
+        home: &Path,
+        key: &StoreKey,
+        rng: &mut R,
+    ) -> Result<Self, VaultError> {
         // The database first: its lock keeps a second opener away from the key file too.
-        let db = SealedDb::open(&home.join(DATABASE_FILE), &key, rng)?;
-        let keys = KeyFile::open(&home.join(KEY_FILE), &key)?;
+        let db = SealedDb::open(&home.join(DATABASE_FILE), key, rng)?;
+        let keys = KeyFile::open(&home.join(KEY_FILE), key)?;
         Ok(Self { db, keys })
     }
 
@@ -190,6 +203,18 @@ impl Vault {
     #[must_use]
     pub const fn keys(&self) -> &KeyFile {
         &self.keys
+    }
+
+    /// Returns the key that opens this vault again.
+    #[must_use]
+    pub fn store_key(&self) -> StoreKey {
+        self.db.store_key()
+    }
+
+    /// Returns whether a failure has stopped it: it takes nothing in before it is opened again.
+    #[must_use]
+    pub fn needs_reopen(&self) -> bool {
+        self.db.needs_reopen() || self.keys.needs_reopen()
     }
 
     /// Makes `count` message keys and commits the rows that name them.

@@ -33,6 +33,9 @@ const OPENING_MAX: usize = 256;
 /// as another's, where it does not open; one that is forgotten is opened again and dropped by its message's name.
 pub const TAKEN_MAX: usize = 131_072;
 
+/// Envelopes remembered as left, at most; one that is forgotten is asked for and left again.
+const LEFT_MAX: usize = 16_384;
+
 /// How long after its end an envelope is still remembered as taken, in milliseconds: a clock that was ahead for a while
 /// must not make an envelope new again.
 const TAKEN_AFTER_MS: u64 = 7 * DAY_MS;
@@ -80,6 +83,13 @@ pub enum Input {
     Taken(Address, Vec<(ItemId, UnixMillis)>),
     /// This envelope could not be committed: it stays where it is and is tried again.
     Deferred(Address, ItemId),
+    /// This envelope does not open here, and another copy of the account may have the key: it stays where it is until
+    /// its expiry and is not asked for again before [`Input::Reconsider`].
+    Left(Address, ItemId, UnixMillis),
+    /// What was left may be opened or acked now, and acks that were held back may leave.
+    Reconsider,
+    /// What was deferred in this mailbox can be committed now.
+    Again(Address),
     /// A keeper did not take an ack: it may still list what is done with.
     NotAcked(Address),
     /// A keeper does not push.
@@ -130,6 +140,8 @@ impl Output {
 pub struct Collector {
     watches: BTreeMap<Address, Watch>,
     taken: BTreeMap<(Address, ItemId), UnixMillis>,
+    /// Envelopes that stay where they are, until they expire.
+    left: BTreeMap<(Address, ItemId), UnixMillis>,
     opening: BTreeSet<(Address, ItemId)>,
     /// Envelopes asked for and not here yet, so that no two keepers send the same.
     getting: BTreeMap<(Address, ItemId), NodeId>,
@@ -195,6 +207,20 @@ impl Collector {
                 self.opening.remove(&(at, id));
                 Vec::new()
             }
+            Input::Left(at, id, until) => {
+                self.opening.remove(&(at, id));
+                if self.left.len() < LEFT_MAX {
+                    self.left.insert((at, id), until);
+                }
+                Vec::new()
+            }
+            Input::Reconsider => self.on_reconsider(now),
+            Input::Again(at) => {
+                if let Some(watch) = self.watches.get_mut(&at) {
+                    watch.hasten(now.mono);
+                }
+                self.on_timer(now)
+            }
             Input::NotAcked(at) => {
                 if let Some(watch) = self.watches.get_mut(&at) {
                     watch.owe_acks();
@@ -243,6 +269,22 @@ impl Collector {
         self.watches.values().all(|watch| watch.compared)
     }
 
+    /// Returns how many envelopes wait that do not open here.
+    pub fn left(&self) -> usize {
+        self.left.len()
+    }
+
+    fn on_reconsider(&mut self, now: Now) -> Vec<Output> {
+        self.left.clear();
+        for watch in self.watches.values_mut() {
+            watch.owe_acks();
+            if !watch.finding {
+                watch.hasten(now.mono);
+            }
+        }
+        self.on_timer(now)
+    }
+
     fn on_network_up(&mut self, now: Now) -> Vec<Output> {
         let idle = |watch: &&mut Watch| !watch.finding && (watch.failures > 0 || !watch.compared);
         for watch in self.watches.values_mut().filter(idle) {
@@ -282,6 +324,7 @@ impl Collector {
     fn on_timer(&mut self, now: Now) -> Vec<Output> {
         self.taken
             .retain(|_, until| until.plus(TAKEN_AFTER_MS) > now.date);
+        self.left.retain(|_, until| *until > now.date);
         let present = now.date.epoch();
         let mut due: Vec<(bool, Address)> = self
             .watches
@@ -385,7 +428,8 @@ impl Collector {
         let passed_over = watch.passed_over.contains(&keeper);
         let new = |item: &&Listed| {
             let place = (at, item.id);
-            let known = taken(item) || self.opening.contains(&place);
+            let known = taken(item) || self.left.contains_key(&place);
+            let known = known || self.opening.contains(&place);
             !known && !self.getting.contains_key(&place) && !passed_over
         };
         let mut wanted: Vec<ItemId> = items.iter().filter(new).map(|item| item.id).collect();
@@ -448,7 +492,8 @@ impl Collector {
         }
         let missing = asked.iter().any(|id| {
             let place = (at, *id);
-            !self.taken.contains_key(&place) && !self.opening.contains(&place)
+            let is_done = self.taken.contains_key(&place) || self.left.contains_key(&place);
+            !is_done && !self.opening.contains(&place)
         });
         if let Some(watch) = self.watches.get_mut(&at).filter(|_| missing) {
             watch.unhelpful.insert(keeper);
@@ -478,7 +523,8 @@ impl Collector {
             self.watches.get_mut(&at)?.again = true;
             return None;
         }
-        if self.taken.contains_key(&(at, id)) || !self.opening.insert((at, id)) {
+        let is_done = self.taken.contains_key(&(at, id)) || self.left.contains_key(&(at, id));
+        if is_done || !self.opening.insert((at, id)) {
             return None;
         }
         Some(Output::Open(watch.mailbox, id, item))

@@ -12,6 +12,7 @@ use crate::{
     Address, NodeId,
     keys::SecretKey,
     limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
+    pauses::PAUSE_MAX_MS,
     receipt::{Claim, Receipt},
     request::{Push, Reason, Refusal, Request, Response, Waiting},
     stamp::StampScheme,
@@ -34,6 +35,7 @@ mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 #[cfg(test)]
 pub(crate) use self::admission::card_terms;
@@ -43,6 +45,7 @@ use self::{
     quotas::{Charge, Quotas},
     rate::RateLimiter,
     subscriptions::Subscriptions,
+    trouble::Trouble,
 };
 pub use self::{
     budget::{Budget, mailbox_budget, price_factor},
@@ -107,7 +110,7 @@ pub struct Keeper {
     imports: import::Imports,
     next_ticket: u64,
     next_sweep: MonoMillis,
-    read_only: Option<StoreError>,
+    trouble: Trouble,
     counters: Counters,
 }
 
@@ -129,7 +132,7 @@ impl Keeper {
             imports: import::Imports::default(),
             next_ticket: 0,
             next_sweep: MonoMillis::default(),
-            read_only: None,
+            trouble: Trouble::default(),
             counters: Counters::default(),
         }
     }
@@ -150,6 +153,14 @@ impl Keeper {
                 }
             }
             Input::Stored { ticket, result } => self.on_stored(now, ticket, result),
+            Input::StoreFailed(error) => {
+                self.trouble.on_failed(now.mono, error);
+                Vec::new()
+            }
+            Input::Reopened(result) => {
+                self.trouble.on_reopened(now, result);
+                Vec::new()
+            }
             Input::Closed(conn) => {
                 self.subscriptions.close(conn);
                 Vec::new()
@@ -165,8 +176,9 @@ impl Keeper {
     }
 
     /// Returns when [`Input::Timer`] is due.
-    pub const fn next_timeout(&self) -> MonoMillis {
-        self.next_sweep
+    pub fn next_timeout(&self) -> MonoMillis {
+        let retry = self.trouble.next_timeout();
+        retry.map_or(self.next_sweep, |retry| retry.min(self.next_sweep))
     }
 
     /// Returns what happened since the start.
@@ -174,9 +186,14 @@ impl Keeper {
         &self.counters
     }
 
-    /// Returns why nothing is stored any more, if that is so.
+    /// Returns why nothing is stored at present, if that is so.
     pub const fn read_only(&self) -> Option<&StoreError> {
-        self.read_only.as_ref()
+        self.trouble.error()
+    }
+
+    /// Returns when the store last went on after it had failed, if it ever has.
+    pub const fn recovered(&self) -> Option<UnixMillis> {
+        self.trouble.recovered()
     }
 
     /// Returns how many subscriptions are held.
@@ -216,14 +233,25 @@ impl Keeper {
     }
 
     fn on_timer(&mut self, now: MonoMillis) -> Vec<Output> {
-        if now < self.next_sweep {
-            return Vec::new();
+        let mut outputs = Vec::new();
+        if self.trouble.begin_retry(now) {
+            outputs.push(Output::Reopen);
         }
-        self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
-        self.subscriptions.expire(now);
-        self.rates.forget_idle(now);
-        self.quotas.forget_idle(now);
-        vec![Output::Sweep]
+        if now >= self.next_sweep {
+            self.next_sweep = now.plus(SWEEP_INTERVAL_MS);
+            self.subscriptions.expire(now);
+            self.rates.forget_idle(now);
+            self.quotas.forget_idle(now);
+            outputs.push(Output::Sweep);
+        }
+        outputs
+    }
+
+    /// Refuses what the store cannot do at present.
+    fn unavailable(&self) -> Refusal {
+        let passes = self.trouble.error().is_none_or(StoreError::may_pass);
+        let retry_ms = if passes { PAUSE_MAX_MS } else { RETRY_FULL_MS };
+        Refusal::until(Reason::Unavailable, retry_ms)
     }
 
     fn on_request(
@@ -247,8 +275,8 @@ impl Keeper {
         if self.pending.len() >= STORE_OPS_MAX {
             return Err(Refusal::until(Reason::Busy, RETRY_BUSY_MS));
         }
-        if self.read_only.is_some() && writes(&request) {
-            return Err(Refusal::until(Reason::Unavailable, RETRY_FULL_MS));
+        if self.trouble.error().is_some() && writes(&request) {
+            return Err(self.unavailable());
         }
         if let Request::Subscribe { mailbox, proof } = &request {
             admission::owner(
@@ -339,8 +367,8 @@ impl Keeper {
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.read_only = Some(error);
-                return vec![self.refuse(call, Refusal::until(Reason::Unavailable, RETRY_FULL_MS))];
+                self.trouble.on_failed(now.mono, error);
+                return vec![self.refuse(call, self.unavailable())];
             }
         };
         let response = match outcome {
@@ -423,7 +451,7 @@ impl Keeper {
             outputs.extend(self.push(now, push));
         }
         if let Err(error) = result {
-            self.read_only = Some(error);
+            self.trouble.on_failed(now, error);
         }
         let taken = self.imports.on_done(call, is_taken);
         outputs.extend(taken.map(|taken| Output::Imported { call, taken }));
@@ -460,7 +488,7 @@ impl std::fmt::Debug for Keeper {
 }
 
 /// Tells whether a request changes what is stored, if only by deleting: a store that failed is not
-/// written to again.
+/// written to before it was opened again.
 const fn writes(request: &Request) -> bool {
     matches!(
         request,

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod mailbox;
 pub mod message;
 pub mod outbox;
+pub mod pauses;
 pub mod person;
 pub mod placement;
 pub mod prekey;

@@ -170,6 +170,12 @@ impl Placement {
         holders.take(BRIEF_ASKED).copied().collect()
     }
 
+    /// Returns the nearest keeper that holds the item.
+    pub fn holder(&self, now: Now) -> Option<NodeId> {
+        let mut candidates = self.candidates.iter();
+        candidates.find(|keeper| self.holds(now, keeper)).copied()
+    }
+
     /// Tells whether those whom a holder knows nearest to the address beside itself hold the item.
     pub fn knows(&self, now: Now, nearest: &[NodeId]) -> bool {
         let mut nearest = nearest.iter().take(REPLICAS - 1);
@@ -373,7 +379,7 @@ impl Placement {
 }
 
 /// Spreads a pause over 80 to 120 percent of its length, by address and number, so that many do not come due at once.
-pub(crate) fn jittered(pause_ms: u64, address: &Address, number: u32) -> u64 {
+pub fn jittered(pause_ms: u64, address: &Address, number: u32) -> u64 {
     let [low, high, ..] = context::derive(
         context::JITTER,
         &[address.as_bytes(), &number.to_be_bytes()],

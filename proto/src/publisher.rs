@@ -30,6 +30,10 @@ pub enum Input {
         /// Where it is to be found after the salt epoch changes.
         next: Vec<Address>,
     },
+    /// The present card does not show what it should: another is wanted.
+    Outdated,
+    /// Another device of the account has published a card that shows the newest prekey of this one.
+    PublishedElsewhere,
     /// The card asked for could not be made or stored.
     MakeFailed,
     /// There is a stamp for this locator, so that its keepers will take the record.
@@ -83,6 +87,8 @@ pub struct Publisher {
     /// No card is made before.
     make_after: MonoMillis,
     making: bool,
+    /// Another device looks after the card.
+    elsewhere: bool,
 }
 
 impl Publisher {
@@ -95,12 +101,23 @@ impl Publisher {
                 next,
             } => {
                 self.making = false;
+                self.elsewhere = false;
                 self.issued = Some(issued);
                 self.placements.clear();
                 self.asked.clear();
                 self.wanted = present.iter().chain(&next).copied().collect();
                 self.present = present;
                 self.on_timer(now)
+            }
+            Input::Outdated => {
+                self.issued = None;
+                self.on_timer(now)
+            }
+            Input::PublishedElsewhere => {
+                self.elsewhere = true;
+                self.placements.clear();
+                self.asked.clear();
+                Vec::new()
             }
             Input::MakeFailed => {
                 self.making = false;
@@ -153,9 +170,19 @@ impl Publisher {
 
     /// Returns how many present locators have the card stored, and how many there are.
     pub fn published(&self, now: Now) -> (usize, usize) {
+        if self.elsewhere {
+            return (self.present.len(), self.present.len());
+        }
         let placed = self.present.iter().filter_map(|at| self.placements.get(at));
         let stored = placed.filter(|placement| placement.standing(now).is_stored());
         (stored.count(), self.present.len())
+    }
+
+    /// Returns a locator and the nearest of its keepers that hold the card there.
+    pub fn holder(&self, now: Now) -> Option<(Address, NodeId)> {
+        let holders = self.placements.iter();
+        let mut holders = holders.filter_map(|(at, placement)| Some((*at, placement.holder(now)?)));
+        holders.next()
     }
 
     /// Returns how well the card is placed at each locator.

@@ -9,7 +9,7 @@ use crate::{
     keys::{PublicKey, Signature},
     limits::{
         ACK_COUNT_MAX, CARD_SLOTS, CHUNK_BYTES_MAX, ENVELOPE_BYTES, ENVELOPE_BYTES_MAX,
-        GET_COUNT_MAX, LISTING_COUNT_MAX, PAYLOAD_BYTES_MAX,
+        GET_COUNT_MAX, LISTING_COUNT_MAX, PAYLOAD_BYTES_MAX, SECOND_MS,
     },
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof},
     receipt::{NONCE_BYTES, Receipt},
@@ -279,15 +279,26 @@ pub struct Refusal {
     pub retry_after_ms: u64,
     /// With [`Reason::Stamp`]: the effort asked for.
     pub effort: u32,
+    /// With [`Reason::Clock`]: the keeper's date, so that the asker sees which of the two is wrong.
+    pub date: Option<UnixMillis>,
 }
 
 impl Refusal {
+    /// Returns the refusal of a proof whose date is too far from the keeper's.
+    pub const fn clock(now: UnixMillis) -> Self {
+        Self {
+            date: Some(now),
+            ..Self::until(Reason::Clock, SECOND_MS)
+        }
+    }
+
     /// Returns a refusal that no later try will change.
     pub const fn of(reason: Reason) -> Self {
         Self {
             reason,
             retry_after_ms: 0,
             effort: 0,
+            date: None,
         }
     }
 
@@ -297,6 +308,7 @@ impl Refusal {
             reason,
             retry_after_ms,
             effort: 0,
+            date: None,
         }
     }
 
@@ -306,6 +318,7 @@ impl Refusal {
             reason: Reason::Stamp,
             retry_after_ms: 0,
             effort,
+            date: None,
         }
     }
 }

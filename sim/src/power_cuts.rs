@@ -171,14 +171,16 @@ impl Life {
     }
 
     fn open(&mut self) -> Result<RedbStore, String> {
-        let file = self.disk.file(FILE).map_err(|error| error.to_string())?;
-        let backend = Skipping {
-            file,
-            every: self.skip_sync,
-            syncs: AtomicU64::new(0),
+        let (disk, every) = (self.disk.clone(), self.skip_sync);
+        let storage = move || {
+            Ok(Skipping {
+                file: disk.file(FILE)?,
+                every,
+                syncs: AtomicU64::new(0),
+            })
         };
         let check = [Check::Trust, Check::Whole][self.rng.random_range(0..2_usize)];
-        let opened = RedbStore::open_with_backend(backend, CAP_BYTES, check);
+        let opened = RedbStore::open_on(storage, CAP_BYTES, check);
         opened.map_err(|error| format!("it cannot be opened: {error}"))
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use restante::clock;
 use restante::net::{
-    Keypair, Multiaddr, NetConfig, NetHandle, NetLimits, Network, Serve, transport,
+    Keypair, Multiaddr, NetConfig, NetHandle, NetLimits, Network, Profile, Serve, transport,
 };
 use restante_proto::envelope::id_of;
 use restante_proto::limits::{DAY_MS, ENVELOPE_BYTES, PAYLOAD_BYTES_MAX};
@@ -214,7 +214,7 @@ impl Client {
             bootstrap: Vec::new(),
             known: Vec::new(),
             serve: Serve::Never,
-            local: true,
+            profile: Profile::Local,
             limits: NetLimits::personal(),
         };
         let entered = runtime.enter();

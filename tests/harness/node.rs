@@ -1,6 +1,6 @@
 //! One node: a home, and the process that runs on it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::net::{TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -140,6 +140,16 @@ impl Node {
         Said::by(&mut self.command(arguments), &[])
     }
 
+    /// Runs a command of the program that runs the node to its end.
+    #[track_caller]
+    pub fn own_say(&self, arguments: &[&str]) -> Said {
+        let mut command = self.bare(&program(match self.kind {
+            Kind::Person => "restante",
+            Kind::Community => "restante-bootstrap",
+        }));
+        Said::by(command.args(arguments), &[])
+    }
+
     /// Returns the command that makes the account; these settings go to its `config.toml`.
     pub fn init_command(&self, settings: &[&str]) -> Command {
         let mut command = self.command(&["init", "--handle", &self.name, "--json"]);
@@ -192,12 +202,18 @@ impl Node {
     /// Starts the process.
     #[track_caller]
     pub fn spawn(&mut self, settings: &[&str]) {
-        assert!(self.child.is_none(), "{} runs already", self.name);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.log)
             .unwrap();
+        self.spawn_logging_to(log, settings);
+    }
+
+    /// Starts the process with its log somewhere else.
+    #[track_caller]
+    pub fn spawn_logging_to(&mut self, log: File, settings: &[&str]) {
+        assert!(self.child.is_none(), "{} runs already", self.name);
         let child = self
             .run_command(settings)
             .stdin(Stdio::null())

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use libp2p::multiaddr::Protocol;
 use restante::net::{
-    Keypair, Multiaddr, NetConfig, NetEvent, NetHandle, NetLimits, Network, RequestError, Serve,
-    node_of, transport,
+    Keypair, Multiaddr, NetConfig, NetEvent, NetHandle, NetLimits, Network, Profile, RequestError,
+    Serve, node_of, transport,
 };
 use restante_proto::NodeId;
 use restante_proto::request::{Request, Response};
@@ -60,7 +60,7 @@ impl Peer {
             bootstrap: bootstrap.to_vec(),
             known: Vec::new(),
             serve,
-            local: true,
+            profile: Profile::Local,
             limits: NetLimits::community(),
         };
         let entered = runtime.enter();

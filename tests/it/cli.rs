@@ -3,3 +3,5 @@
 mod damage;
 mod disk;
 mod input;
+mod operator;
+mod scripts;

@@ -8,7 +8,7 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
-use crate::model::{Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
+use crate::model::{Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
 
 /// A message, by who sent it and the name its sender gave it.
 pub type SenderMessage = (PublicKey, MessageId);
@@ -41,18 +41,28 @@ pub enum Change {
     PutHeader(u64, Box<Header>),
     /// Destroy a message: its key first, then its rows.
     Destroy(u64, Slot),
+    /// Destroy the message at this place, if there is one, whatever its slot is.
+    Discard(u64),
     /// Remember an envelope as taken from a mailbox until then.
     PutTaken(Address, ItemId, UnixMillis),
+    /// It was not taken.
+    DropTaken(Address, ItemId),
     /// Remember a message until then, so that it is not shown twice.
     PutSeen(SenderMessage, UnixMillis),
+    /// It was not shown.
+    DropSeen(SenderMessage),
     /// Forget envelopes and messages that were to be remembered until before this.
     Forget(UnixMillis),
     /// A contact is to hear that its message arrived.
     PutDue(SenderMessage),
     /// It was told, or need not be.
     DropDue(SenderMessage),
+    /// Store the account, which goes on as another device.
+    PutAccount(Box<Account>),
     /// Store one's own card.
     PutCard(Box<OwnCard>),
+    /// There is none.
+    DropCard,
     /// Store a prekey.
     PutPrekey(PrekeySecret),
     /// Destroy the prekey that was issued then.

@@ -1,5 +1,7 @@
 //! From envelopes at keepers to committed messages (SPEC 10.4, 10.5).
 
+mod owners;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,14 +10,15 @@ use restante_interface::ContactState;
 use restante_proto::account::PersonId;
 use restante_proto::collector::{self, Collector, watched_epochs};
 use restante_proto::envelope::{OpenError, VerifiedMessage};
-use restante_proto::keys::{PublicKey, SecretKey};
-use restante_proto::mailbox::{AckEntry, Mailbox, OwnerProof, OwnerRequest, Rule};
+use restante_proto::keys::PublicKey;
+use restante_proto::mailbox::{AckEntry, Mailbox, OwnerRequest};
 use restante_proto::message::{Content, Message, MessageId};
-use restante_proto::request::{Push, Request, Response};
+use restante_proto::request::{Push, Request, Response, Waiting};
 use restante_proto::time::{Epoch, MonoMillis, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::debug;
 
+use self::owners::Owners;
 use crate::contacts;
 use crate::cx::Cx;
 use crate::io::{Output, SEARCH_COUNT};
@@ -34,13 +37,17 @@ const INBOX_COUNT_MAX: usize = 10_000;
 pub(crate) struct Collecting {
     collector: Collector,
     owners: Owners,
-    /// The epochs whose mailboxes are watched, from and to, and whether contacts have mailboxes of their own.
-    watching: Option<(Epoch, Epoch, bool)>,
+    /// The epochs whose mailboxes are watched, from and to, and the device they are of.
+    watching: Option<(Epoch, Epoch, PublicKey)>,
     /// Keepers whose connections are kept open.
     held: BTreeSet<NodeId>,
+    /// Mailboxes in which something was left because it could not be stored.
+    unstored: BTreeSet<Address>,
     /// Messages that are staged and not in the inbox yet.
     arriving: usize,
     last_arrival: u64,
+    /// No other copy of this home is further on: what is taken, or opens nowhere, may be acked.
+    is_newest: bool,
 }
 
 impl Collecting {
@@ -50,9 +57,27 @@ impl Collecting {
             owners: Owners::default(),
             watching: None,
             held: BTreeSet::new(),
+            unstored: BTreeSet::new(),
             arriving: 0,
             last_arrival,
+            is_newest: false,
         }
+    }
+
+    /// Notes whether another copy of this home may be further on.
+    pub(crate) const fn note_newest(&mut self, is_newest: bool) {
+        self.is_newest = is_newest;
+    }
+
+    /// Acks what was held back, and looks again at what does not open.
+    pub(crate) fn on_confirmed(&mut self, cx: &mut Cx<'_>) {
+        self.is_newest = true;
+        self.handle(cx, collector::Input::Reconsider);
+    }
+
+    /// Returns how many envelopes wait that do not open here.
+    pub(crate) fn left(&self) -> usize {
+        self.collector.left()
     }
 
     /// Returns how many mailboxes are watched, and at how many of them a keeper pushes.
@@ -68,22 +93,24 @@ impl Collecting {
     /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait there.
     pub(crate) fn watch(&mut self, cx: &mut Cx<'_>) {
         let date = cx.date();
-        let mut contacts = cx.records.contacts().values();
-        let has_granted = contacts.any(|contact| !contact.granted.is_empty());
+        let account = Arc::clone(cx.records.account());
         let last = watched_epochs(date, date.epoch()).next();
-        let wanted = last.map(|last| (date.epoch(), last, has_granted));
+        let device = account.identity.device.public();
+        let wanted = last.map(|last| (date.epoch(), last, device));
         if self.watching == wanted {
             return;
         }
+        if self.watching.is_some_and(|(.., before)| before != device) {
+            self.owners = Owners::default();
+        }
         self.watching = wanted;
-        let account = cx.records.account();
-        let identity = &account.identity;
         // A clock that was ahead when the account was made must not hide the present.
         let since = account.created.epoch().min(date.epoch()).minus(1);
         let mut mailboxes = Vec::new();
-        for epoch in watched_epochs(date, since) {
-            mailboxes.push(identity.first_contact_mailbox(epoch));
-            if has_granted {
+        // What was granted may be forgotten with a backup that was restored: all are watched.
+        for identity in account.identities() {
+            for epoch in watched_epochs(date, since) {
+                mailboxes.push(identity.first_contact_mailbox(epoch));
                 let own = (0..DEVICE_MAILBOXES).map(|index| identity.device_mailbox(epoch, index));
                 mailboxes.extend(own);
             }
@@ -114,6 +141,13 @@ impl Collecting {
     /// The process did not run for a while: keepers may have forgotten their subscriptions.
     pub(crate) fn on_resumed(&mut self, cx: &mut Cx<'_>) {
         self.handle(cx, collector::Input::Resumed);
+    }
+
+    /// Fetches again what could not be stored.
+    pub(crate) fn on_store_back(&mut self, cx: &mut Cx<'_>) {
+        for mailbox in std::mem::take(&mut self.unstored) {
+            self.handle(cx, collector::Input::Again(mailbox));
+        }
     }
 
     pub(crate) fn on_push(&mut self, cx: &mut Cx<'_>, keeper: NodeId, push: Push) {
@@ -202,11 +236,13 @@ impl Collecting {
                 expires,
                 result,
             } = item;
-            if self.take(cx, result, expires, &mut taken) {
-                cx.records.put_taken(mailbox, id, expires);
-                taken.envelopes.push((id, expires));
-            } else {
-                self.defer(cx, mailbox, vec![id]);
+            match self.take(cx, result, expires, &mut taken) {
+                Fate::Taken => {
+                    cx.records.put_taken(mailbox, id, expires);
+                    taken.envelopes.push((id, expires));
+                }
+                Fate::Deferred => self.defer(cx, mailbox, vec![id]),
+                Fate::Left => self.handle(cx, collector::Input::Left(mailbox, id, expires)),
             }
         }
         if !taken.envelopes.is_empty() {
@@ -225,6 +261,7 @@ impl Collecting {
         self.arriving -= taken.messages.len();
         if !ok {
             let ids = taken.envelopes.into_iter().map(|(id, _)| id).collect();
+            self.unstored.insert(taken.mailbox);
             return self.defer(cx, taken.mailbox, ids);
         }
         let arrived = !taken.messages.is_empty();
@@ -258,19 +295,19 @@ impl Collecting {
         }
     }
 
-    /// Decides what an envelope changes and stages it; false if it must stay where it is for now.
+    /// Decides what an envelope changes and stages it.
     fn take(
         &mut self,
         cx: &mut Cx<'_>,
         result: Result<(VerifiedMessage, PersonId), OpenError>,
         until: UnixMillis,
         taken: &mut Taken,
-    ) -> bool {
+    ) -> Fate {
         let (message, from) = match result {
             Ok(opened) => opened,
             Err(error) => {
                 debug!(%error, "an envelope does not open");
-                return is_worthless(&error);
+                return self.fate_of(&error, taken.mailbox);
             }
         };
         let expires = message.expires();
@@ -278,27 +315,40 @@ impl Collecting {
         let contact = cx.records.contacts().get(&message.sender);
         let state = contact.map(|contact| contact.state);
         match (&message.content, state) {
-            (_, Some(ContactState::Blocked)) => true,
+            (_, Some(ContactState::Blocked)) => Fate::Taken,
             (Content::Delivered { ids }, Some(ContactState::Accepted)) => {
                 on_delivered(cx, &message, ids, taken);
                 hear(cx, message, &from, true);
-                true
+                Fate::Taken
             }
-            (Content::Delivered { .. }, _) => true,
+            (Content::Delivered { .. }, _) => Fate::Taken,
             (Content::Text { .. }, _) => {
                 let named = (message.sender, message.id);
                 if cx.records.seen().contains_key(&named) {
-                    return true;
+                    return Fate::Taken;
                 }
                 let room = cx.records.inbox().len() + self.arriving < INBOX_COUNT_MAX;
                 let is_new = room && contacts::ensure(cx, &from, named.0, ContactState::Request);
-                if is_new {
-                    let draft = self.draft(cx, &message, from, expires);
-                    let is_contact = state == Some(ContactState::Accepted);
-                    self.stage_text(cx, message, draft, is_contact, until, taken);
+                if !is_new {
+                    return Fate::Deferred;
                 }
-                is_new
+                let draft = self.draft(cx, &message, from, expires);
+                let is_contact = state == Some(ContactState::Accepted);
+                self.stage_text(cx, message, draft, is_contact, until, taken);
+                Fate::Taken
             }
+        }
+    }
+
+    /// Decides about an envelope that does not open (SPEC 6.2).
+    ///
+    /// One that a keeper handed over with another expiry is as good as ever at the others. Whatever else is wrong with
+    /// it, it never opens here; but as long as another copy of this home may be further on, that one may have the key.
+    fn fate_of(&self, error: &OpenError, mailbox: Address) -> Fate {
+        match error {
+            OpenError::OtherExpiry | OpenError::Expired => Fate::Deferred,
+            _ if self.is_newest && self.owners.is_present(&mailbox) => Fate::Taken,
+            _ => Fate::Left,
         }
     }
 
@@ -364,6 +414,7 @@ impl Collecting {
     /// Gives the collector an input and carries out what it says.
     fn handle(&mut self, cx: &mut Cx<'_>, input: collector::Input) {
         let mut opening: BTreeMap<Address, (Mailbox, Vec<_>)> = BTreeMap::new();
+        let is_newest = self.is_newest;
         let mut acks = BTreeMap::new();
         for output in self.collector.handle(cx.now, input) {
             match output {
@@ -373,11 +424,16 @@ impl Collecting {
                     let (_, items) = batch.or_insert_with(|| (mailbox, Vec::new()));
                     items.push((id, item));
                 }
+                collector::Output::Ack(mailbox, ..)
+                    if !(is_newest && self.owners.of(cx, &mailbox).is_present) =>
+                {
+                    debug!("an ack is held back");
+                }
                 other => ask(cx, other, &mut self.owners, &mut acks),
             }
         }
         for (_, (mailbox, items)) in opening {
-            open(cx, mailbox, items);
+            open(cx, &mut self.owners, mailbox, items);
         }
         self.hold(cx);
     }
@@ -445,7 +501,7 @@ fn ask(
         }
         collector::Output::Ack(mailbox, keeper, ids) => {
             let at = mailbox.address();
-            let owner = owners.of(cx, &mailbox);
+            let owner = &owners.of(cx, &mailbox).key;
             let mut sign = |id| {
                 *acks
                     .entry((at, id))
@@ -455,14 +511,16 @@ fn ask(
             let request = Request::Ack { mailbox, entries };
             cx.ask(Question::Ack(at, keeper), keeper, request);
         }
-        collector::Output::Open(mailbox, id, item) => open(cx, mailbox, vec![(id, item)]),
+        collector::Output::Open(mailbox, id, item) => {
+            open(cx, owners, mailbox, vec![(id, item)]);
+        }
     }
 }
 
-fn open(cx: &mut Cx<'_>, mailbox: Mailbox, items: Vec<(ItemId, restante_proto::request::Waiting)>) {
+fn open(cx: &mut Cx<'_>, owners: &mut Owners, mailbox: Mailbox, items: Vec<(ItemId, Waiting)>) {
     let ids = items.iter().map(|(id, _)| *id).collect();
     let opening = Opening {
-        account: Arc::clone(cx.records.account()),
+        identity: Arc::clone(&owners.of(cx, &mailbox).identity),
         prekeys: Arc::clone(cx.records.prekeys()),
         known: Arc::clone(cx.records.known_ids()),
         mailbox,
@@ -473,39 +531,15 @@ fn open(cx: &mut Cx<'_>, mailbox: Mailbox, items: Vec<(ItemId, restante_proto::r
     cx.compute(question, Job::Open(Box::new(opening)));
 }
 
-/// The keys of one's own mailboxes, derived when they are first needed.
-#[derive(Debug, Default)]
-struct Owners(BTreeMap<Address, SecretKey>);
-
-impl Owners {
-    fn prove(
-        &mut self,
-        cx: &Cx<'_>,
-        mailbox: &Mailbox,
-        keeper: &NodeId,
-        request: OwnerRequest<'_>,
-    ) -> OwnerProof {
-        let owner = self.of(cx, mailbox);
-        OwnerProof::sign(owner, &mailbox.address(), keeper, cx.date(), request)
-    }
-
-    fn of(&mut self, cx: &Cx<'_>, mailbox: &Mailbox) -> &SecretKey {
-        let identity = &cx.records.account().identity;
-        let derive = || {
-            let indices = (0..DEVICE_MAILBOXES).filter(|_| mailbox.rule == Rule::Capability);
-            indices
-                .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
-                .find(|owner| owner.public() == mailbox.owner)
-                .unwrap_or_else(|| identity.first_contact())
-        };
-        self.0.entry(mailbox.address()).or_insert_with(derive)
-    }
-
-    /// Forgets the keys of mailboxes that are not watched any more.
-    fn retain(&mut self, watched: &[Mailbox]) {
-        let watched: BTreeSet<Address> = watched.iter().map(Mailbox::address).collect();
-        self.0.retain(|address, _| watched.contains(address));
-    }
+/// What becomes of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is acked once its effects are on the disk.
+    Taken,
+    /// It is tried again soon.
+    Deferred,
+    /// It stays where it is, for a copy of this home that is further on.
+    Left,
 }
 
 /// Stages what a contact's delivery receipt says.
@@ -553,15 +587,4 @@ fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: bool) {
     if is_new || is_seen {
         cx.records.put_contact(contact);
     }
-}
-
-/// Tells whether an envelope that does not open may go: whatever it is, it will never open.
-///
-/// One that a keeper handed over with another expiry is as good as ever at the others, and one of a later version will
-/// open after an update.
-const fn is_worthless(error: &OpenError) -> bool {
-    !matches!(
-        error,
-        OpenError::OtherExpiry | OpenError::Version(..) | OpenError::Expired
-    )
 }

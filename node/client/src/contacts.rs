@@ -1,19 +1,21 @@
 //! Contacts: who they are, and how they and this account stand.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, Refusal, Reply, Stored,
-    VerifyInfo,
+    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, DeliveryState, Refusal, Reply,
+    Stored, VerifyInfo,
 };
 use restante_proto::account::{PersonId, account_hash, verification_code};
-use restante_proto::card::VerifiedCard;
+use restante_proto::card::{Card, VerifiedCard};
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::Resolution;
-use crate::model::{Contact, FoundCard, InvalidWho, Who};
+use crate::model::{Contact, FoundCard, InvalidWho, Sent, Who};
 use crate::records::{Records, SenderMessage};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::Then;
@@ -25,6 +27,8 @@ const CONTACTS_MAX: usize = 10_000;
 
 /// Characters of a text that is no ID which are told back.
 const SHOWN_CHARS_MAX: usize = 100;
+/// Contacts of one name that are told, at most.
+const NAMESAKES_SHOWN_MAX: usize = 8;
 
 /// Begins to add a contact.
 pub(crate) fn on_add(cx: &mut Cx<'_>, call: CallId, text: &str, petname: Option<String>) {
@@ -200,6 +204,7 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
         return;
     }
     let mut contact = contact.clone();
+    let before = contact.card(cx.now.date);
     if who.is_none_or(|who| who.matches(&card.account)) {
         contact.ids.learn(&found.id, who.is_some());
         contact.reach = found.id.clone();
@@ -223,6 +228,9 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
             .collect();
         contact.grants.retain(|device, _| devices.contains(device));
         contact.granted.retain(|device, _| devices.contains(device));
+        if let Some(before) = before {
+            outdate(cx, before.card(), card);
+        }
     }
     cx.records.put_contact(contact);
 }
@@ -234,6 +242,36 @@ pub(crate) fn on_not_found(cx: &mut Cx<'_>, account: &PublicKey) {
         && contact.reach_elsewhere()
     {
         cx.records.put_contact(contact);
+    }
+}
+
+/// Notes that messages under way were sealed for devices that may have lost their keys: the account has got others
+/// since.
+fn outdate(cx: &mut Cx<'_>, before: &Card, card: &Card) {
+    let devices = |card: &Card| -> BTreeSet<PublicKey> {
+        card.devices
+            .iter()
+            .map(|it| it.certificate.device)
+            .collect()
+    };
+    if devices(card).is_subset(&devices(before)) {
+        return;
+    }
+    let sent = cx.records.sent().iter();
+    let under_way = sent.filter(|(_, sent)| {
+        let is_under_way = matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored);
+        sent.to == card.account && sent.sent < card.issued && is_under_way
+    });
+    let under_way: Vec<_> = under_way.map(|(id, sent)| (*id, sent.clone())).collect();
+    for (id, sent) in under_way {
+        let is_outdated = true;
+        cx.records.put_sent(
+            id,
+            Sent {
+                is_outdated,
+                ..sent
+            },
+        );
     }
 }
 
@@ -250,6 +288,7 @@ pub(crate) fn usable_card(
             let known = cx.records.contact_by_id(&who.id);
             match (known.and_then(|contact| contact.card(cx.now.date)), error) {
                 (Some(card), _) => card,
+                (None, ResolveError::OtherDate) => return Err(Refusal::OtherDate { id }),
                 (None, ResolveError::NotFound) => return Err(Refusal::UnknownId { id }),
                 (None, ResolveError::Unusable(fault)) => {
                     let why = fault.to_string();
@@ -317,9 +356,59 @@ fn change(
     }
 }
 
+/// Finds whom a person means to write to: an ID, a link, or a contact by its private name or bare handle.
+///
+/// Strangers who wrote are none: whoever takes a friend's handle is not written to in the friend's place.
+pub(crate) fn addressee(records: &Records, text: &str) -> Result<Who, Refusal> {
+    match text.parse() {
+        Ok(who) => Ok(who),
+        Err(error) => called(records, text, &error, |contact| {
+            contact.state != ContactState::Request
+        }),
+    }
+}
+
+/// Finds the only contact that is called so: by its private name, or else by its handle.
+fn called(
+    records: &Records,
+    text: &str,
+    error: &InvalidWho,
+    is_meant: impl Fn(&Contact) -> bool,
+) -> Result<Who, Refusal> {
+    let name = text.trim().to_lowercase();
+    if name.is_empty() || text.contains(['.', ':']) {
+        return Err(invalid(text, error));
+    }
+    let all = || records.contacts().values().filter(|it| is_meant(it));
+    let petname = |contact: &&Contact| {
+        let petname = contact.petname.as_deref();
+        petname.is_some_and(|petname| petname.trim().to_lowercase() == name)
+    };
+    let mut found: Vec<&PersonId> = all().filter(petname).map(Contact::id).collect();
+    if found.is_empty() {
+        found.extend(all().filter_map(|contact| contact.ids.called(&name)));
+    }
+    let name = || text.chars().take(SHOWN_CHARS_MAX).collect();
+    match found.as_slice() {
+        [only] => Ok(Who::of((*only).clone())),
+        [] => Err(Refusal::UnknownName { name: name() }),
+        several => Err(Refusal::AmbiguousName {
+            name: name(),
+            ids: several
+                .iter()
+                .take(NAMESAKES_SHOWN_MAX)
+                .map(ToString::to_string)
+                .collect(),
+        }),
+    }
+}
+
 /// Finds the contact that a person typed.
 fn named(records: &Records, text: &str) -> Result<(Who, Contact), Refusal> {
-    let who: Who = text.parse().map_err(|error| invalid(text, &error))?;
+    let who: Who = match text.parse() {
+        Ok(who) => who,
+        Err(error) => called(records, text, &error, |_| true)?,
+    };
     let contact = records.contact_by_id(&who.id);
     match contact.filter(|contact| who.matches(&contact.account)) {
         Some(contact) => Ok((who, contact.clone())),
@@ -352,3 +441,6 @@ fn info_of(contact: &Contact) -> ContactInfo {
         last_seen_ms: contact.last_seen.map(UnixMillis::get),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
-use restante_interface::{Refusal, Reply, Request};
+use restante_interface::{Refusal, Reply, Request, StoreTrouble};
 use restante_proto::collector::watched_until;
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
@@ -11,9 +11,11 @@ use restante_proto::{Address, NodeId, request};
 
 use crate::collecting::Collecting;
 use crate::contacts;
+use crate::copies::Copies;
 use crate::cx::Cx;
+use crate::dates::{DateStanding, Dates};
 use crate::io::{CallId, CommitError, Input, Output, Token};
-use crate::job::JobDone;
+use crate::job::{JobDone, Resolution};
 use crate::model::{Account, Slot};
 use crate::overview::{self, Overview};
 use crate::pending::{Pending, Question, StampFor};
@@ -21,8 +23,9 @@ use crate::placing::Placing;
 use crate::publishing::Publishing;
 use crate::reading::Reading;
 use crate::receipts::Receipts;
+use crate::rechecking::Rechecking;
 use crate::records::{Loaded, REMEMBERED_MS, Records};
-use crate::resolving::Resolving;
+use crate::resolving::{Certainty, Resolving};
 use crate::sending::{self, Sending};
 use crate::settings::Settings;
 use crate::signal::{Intent, ResolveError, Signal};
@@ -54,6 +57,9 @@ pub struct Core {
     stamps: Stamps,
     publishing: Publishing,
     reading: Reading,
+    copies: Copies,
+    rechecking: Rechecking,
+    dates: Dates,
     upkeep: Upkeep,
 }
 
@@ -70,6 +76,7 @@ struct Upkeep {
 impl Core {
     /// Makes a core of what was read from the disk.
     pub fn new(now: Now, settings: Settings, mut loaded: Loaded) -> Self {
+        let dates = Dates::new(now, &loaded);
         let taken = std::mem::take(&mut loaded.taken);
         let last_arrival = loaded.inbox.keys().next_back().copied().unwrap_or(0);
         Self {
@@ -84,6 +91,9 @@ impl Core {
             stamps: Stamps::default(),
             publishing: Publishing::default(),
             reading: Reading::default(),
+            copies: Copies::default(),
+            rechecking: Rechecking::default(),
+            dates,
             upkeep: Upkeep {
                 tidy_at: now.mono.plus(TIDY_MS),
                 network_up: None,
@@ -97,6 +107,16 @@ impl Core {
         self.records.account()
     }
 
+    /// Returns what keeps the account's store from taking anything in, if something does.
+    pub const fn trouble(&self) -> Option<&StoreTrouble> {
+        self.records.trouble()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn records(&self) -> &Records {
+        &self.records
+    }
+
     /// Returns how the account is doing.
     pub fn overview(&self, now: Now) -> Overview {
         overview::of(
@@ -105,6 +125,7 @@ impl Core {
             &self.placing,
             &self.collecting,
             &self.publishing,
+            (&self.copies, &self.dates),
             now,
         )
     }
@@ -116,7 +137,7 @@ impl Core {
         self.take(now, rng, &mut outputs, &mut signals, input);
         self.pending.put_next(now.mono, &mut outputs);
         let pending = &mut self.pending;
-        if let Some((token, changes)) = self.records.begin_commit(|| pending.token()) {
+        if let Some((token, changes)) = self.records.begin_commit(now.mono, || pending.token()) {
             outputs.push(Output::Commit(token, changes));
         }
         outputs
@@ -125,17 +146,27 @@ impl Core {
     /// Returns when [`Input::Timer`] is due. What is due by the date is worth asking for again now and then: a clock
     /// may be set.
     pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
+        let settled = Now::new(now.mono, self.dates.settled(now));
+        let may_publish = self.copies.is_newest() && self.dates.is_sure(now);
         [
             self.pending.next_timeout(),
+            self.dates.next_timeout(now),
             self.resolving.next_timeout(),
             self.sending.next_timeout(),
-            self.placing.next_timeout(&self.records, now),
+            self.placing.next_timeout(&self.records, settled),
             self.collecting.next_timeout(),
-            self.receipts.next_timeout(),
-            self.publishing.next_timeout(now),
-            self.reading.next_timeout(&self.records, now),
+            self.receipts
+                .next_timeout()
+                .filter(|_| self.copies.is_newest()),
+            self.publishing.next_timeout(now).filter(|_| may_publish),
+            self.copies
+                .next_timeout()
+                .filter(|_| self.dates.is_sure(now)),
+            self.rechecking.next_timeout(),
+            self.reading.next_timeout(&self.records, settled),
+            self.records.next_try(),
             Some(self.upkeep.tidy_at),
-            self.records.prekeys_end().map(|end| now.when(end)),
+            self.records.prekeys_end().map(|end| settled.when(end)),
             Some(now.when(watched_until(now.date))),
         ]
         .into_iter()
@@ -163,6 +194,9 @@ impl Core {
             stamps,
             publishing,
             reading,
+            copies,
+            rechecking,
+            dates,
             upkeep,
         } = self;
         let mut subjects = Subjects {
@@ -174,10 +208,15 @@ impl Core {
             stamps,
             publishing,
             reading,
+            copies,
+            rechecking,
+            dates,
             upkeep,
         };
         let mut cx = Cx {
             now,
+            settled: now.date,
+            date: DateStanding::Unconfirmed,
             rng,
             settings,
             records,
@@ -185,12 +224,16 @@ impl Core {
             signals,
             outputs,
         };
+        subjects.collecting.note_newest(subjects.copies.is_newest());
         subjects.on_date(&mut cx);
+        cx.date = subjects.dates.standing(now);
+        cx.settled = subjects.dates.settled(now);
         subjects.on_input(&mut cx, input);
         subjects.carry_out(&mut cx);
         subjects.on_timer(&mut cx);
         subjects.carry_out(&mut cx);
         subjects.collecting.watch(&mut cx);
+        subjects.give_up_unstored(&mut cx);
         subjects.carry_out(&mut cx);
     }
 }
@@ -205,6 +248,9 @@ struct Subjects<'a> {
     stamps: &'a mut Stamps,
     publishing: &'a mut Publishing,
     reading: &'a mut Reading,
+    copies: &'a mut Copies,
+    rechecking: &'a mut Rechecking,
+    dates: &'a mut Dates,
     upkeep: &'a mut Upkeep,
 }
 
@@ -213,8 +259,7 @@ impl Subjects<'_> {
         match input {
             Input::Start => {
                 self.placing.start(cx);
-                self.publishing.start(cx);
-                self.receipts.start(cx);
+                self.copies.start(cx);
             }
             Input::Call(call, request) => self.on_call(cx, call, request),
             Input::CallGone(call) => {
@@ -260,6 +305,10 @@ impl Subjects<'_> {
     fn on_call(&mut self, cx: &mut Cx<'_>, call: CallId, request: Request) {
         match request {
             Request::Id => cx.reply(call, Ok(Reply::Id(overview::id_info(cx.records.account())))),
+            Request::Send(_) | Request::ContactAdd { .. } if cx.wrong_clock().is_some() => {
+                let ahead_ms = cx.wrong_clock().unwrap_or_default();
+                cx.refuse(call, Refusal::WrongClock { ahead_ms });
+            }
             Request::Send(request) => self.sending.on_request(cx, call, request),
             Request::Inbox(request) => self.reading.on_request(cx, call, request),
             Request::MarkRead { ids } => self.reading.on_mark_read(cx, call, &ids),
@@ -285,10 +334,16 @@ impl Subjects<'_> {
         match question {
             Question::Deposit(id, asked) => self.placing.on_answer(cx, id, &asked, answer),
             Question::DepositCard(at, asked) => self.publishing.on_answer(cx, at, &asked, answer),
+            Question::OwnCard(at, _) => self.copies.on_cards(cx, at, answer),
             Question::Cards(lookup, at, node) => {
                 self.resolving.on_cards(cx, lookup, (at, node), answer);
             }
-            other => self.collecting.on_answer(cx, other, answer),
+            other => {
+                if let Some(keeper) = other.owner_asked() {
+                    self.dates.on_answer(cx.now, keeper, answer.as_ref());
+                }
+                self.collecting.on_answer(cx, other, answer);
+            }
         }
     }
 
@@ -350,10 +405,21 @@ impl Subjects<'_> {
         token: Token,
         result: Result<Vec<Slot>, CommitError>,
     ) {
-        let follows = cx.records.end_commit(token, &result);
+        let was_in_trouble = cx.records.trouble().is_some();
+        let follows = cx.records.end_commit(cx.now, token, &result);
         let mut slots = result.unwrap_or_default().into_iter();
         for (then, ok) in follows {
             self.follow(cx, then, ok, &mut slots);
+        }
+        if was_in_trouble && cx.records.trouble().is_none() {
+            self.collecting.on_store_back(cx);
+        }
+    }
+
+    /// Tells whoever waits for it that what is staged is not stored, while the store takes nothing in.
+    fn give_up_unstored(&mut self, cx: &mut Cx<'_>) {
+        for then in cx.records.give_up(cx.now.mono) {
+            self.follow(cx, then, false, &mut Vec::new().into_iter());
         }
     }
 
@@ -372,10 +438,21 @@ impl Subjects<'_> {
                 let refusal = Refusal::NotStored { what };
                 cx.reply(call, ok.then_some(Reply::Done).ok_or(refusal));
             }
+            Then::Renewed => self.copies.on_renewed(cx, ok),
             Then::PublishCard => self.publishing.on_committed(cx, ok),
             // A stamp that is not on the disk is as good; it is made again after a restart.
-            Then::EnterOutbox(id) => self.placing.enter_outbox(cx, id),
-            Then::PublishAt(at) => self.publishing.on_stamped(cx, at),
+            Then::EnterOutbox(id, stamp) => {
+                if !ok {
+                    cx.records.note_payment(&id, *stamp);
+                }
+                self.placing.enter_outbox(cx, id);
+            }
+            Then::PublishAt(at, stamp) => {
+                if !ok {
+                    cx.records.note_stamp(at, *stamp);
+                }
+                self.publishing.on_stamped(cx, at);
+            }
             Then::Destroyed(count) => self.reading.on_destroyed(cx, count, ok),
         }
     }
@@ -403,38 +480,59 @@ impl Subjects<'_> {
     fn on_signal(&mut self, cx: &mut Cx<'_>, signal: Signal) {
         match signal {
             Signal::Resolve(intent) => self.resolve(cx, intent),
-            Signal::Resolved(intent, result) => {
-                let who = match &intent {
-                    Intent::Send(_, what) => Some(&what.0),
-                    Intent::Add(_, what) => Some(&what.0),
-                    Intent::Receipts(_) => None,
-                };
-                if let Ok(found) = &result {
-                    contacts::learn(cx, who, found);
-                }
-                match intent {
-                    Intent::Send(call, what) => self.sending.on_resolved(cx, call, *what, result),
-                    Intent::Add(call, what) => contacts::on_resolved(cx, call, *what, result),
-                    Intent::Receipts(account) => {
-                        if matches!(
-                            result,
-                            Err(ResolveError::NotFound | ResolveError::Unusable(_))
-                        ) {
-                            contacts::on_not_found(cx, &account);
-                        }
-                        self.receipts.send(cx, account);
-                    }
-                }
+            Signal::Resolved(intent, result, certainty) => {
+                self.on_resolved(cx, intent, result, certainty);
             }
             Signal::OrderStamp(what, effort) => self.stamps.order(cx, what, effort),
             Signal::Stamped(StampFor::Envelope(id), stamp) => self.placing.on_stamp(cx, id, stamp),
             Signal::Stamped(StampFor::Locator(at), stamp) => {
                 self.publishing.on_stamp(cx, at, stamp);
             }
+            Signal::Recheck(kept) => self.rechecking.keep(*kept),
             Signal::Progress(message) => self.sending.on_progress(cx, self.placing, message),
             Signal::Delivered(message) => self.placing.on_delivered(cx, message),
             Signal::ReceiptsDue => self.receipts.on_due(cx),
             Signal::Arrived => self.reading.on_arrived(cx),
+            Signal::CardWanted => self.copies.on_card_wanted(cx),
+            Signal::MakeCard { above, others } => self.publishing.make_card(cx, above, others),
+            Signal::PublishedElsewhere => self.publishing.on_published_elsewhere(cx),
+            Signal::CardOutdated => self.publishing.on_outdated(cx),
+            Signal::Superseded => self.copies.on_superseded(cx),
+            Signal::Confirmed => {
+                self.publishing.start(cx);
+                self.receipts.start(cx);
+                self.collecting.on_confirmed(cx);
+            }
+        }
+    }
+
+    /// Passes what a lookup found to whoever wanted it.
+    fn on_resolved(
+        &mut self,
+        cx: &mut Cx<'_>,
+        intent: Intent,
+        result: Result<Box<Resolution>, ResolveError>,
+        certainty: Certainty,
+    ) {
+        let who = match &intent {
+            Intent::Send(_, what) => Some(&what.0),
+            Intent::Add(_, what) => Some(&what.0),
+            Intent::Receipts(_) | Intent::Recheck(_) | Intent::Own => None,
+        };
+        match (&result, &intent) {
+            (Ok(found), _) => contacts::learn(cx, who, found),
+            (
+                Err(ResolveError::NotFound | ResolveError::OtherDate | ResolveError::Unusable(_)),
+                Intent::Receipts(account) | Intent::Recheck(account),
+            ) => contacts::on_not_found(cx, account),
+            (Err(_), _) => {}
+        }
+        match intent {
+            Intent::Send(call, what) => self.sending.on_resolved(cx, call, *what, result),
+            Intent::Add(call, what) => contacts::on_resolved(cx, call, *what, result),
+            Intent::Receipts(account) => self.receipts.send(cx, account),
+            Intent::Recheck(account) => self.rechecking.on_resolved(cx, account, result),
+            Intent::Own => self.copies.on_resolved(cx, result, certainty),
         }
     }
 
@@ -442,10 +540,13 @@ impl Subjects<'_> {
         let id = match &intent {
             Intent::Send(_, what) => what.0.id.clone(),
             Intent::Add(_, what) => what.0.id.clone(),
-            Intent::Receipts(account) => match cx.records.contacts().get(account) {
-                Some(contact) => contact.reach.clone(),
-                None => return,
-            },
+            Intent::Own => cx.records.account().id.clone(),
+            Intent::Receipts(account) | Intent::Recheck(account) => {
+                match cx.records.contacts().get(account) {
+                    Some(contact) => contact.reach.clone(),
+                    None => return,
+                }
+            }
         };
         self.resolving.begin(cx, id, intent);
     }
@@ -457,6 +558,8 @@ impl Subjects<'_> {
         let expected = last.date.plus(cx.mono().since(last.mono));
         let apart = cx.date().since(expected).max(expected.since(cx.date()));
         if apart > APART_MS {
+            self.dates.on_apart(last, cx.now);
+            self.copies.on_resumed(cx);
             self.collecting.on_resumed(cx);
             self.upkeep.network_up = None;
             self.on_network_up(cx);
@@ -470,8 +573,11 @@ impl Subjects<'_> {
             return;
         }
         self.upkeep.network_up = Some(now);
+        self.copies.on_network_up(cx);
         self.collecting.on_network_up(cx);
-        self.publishing.on_network_up(cx);
+        if cx.date == DateStanding::Sure && self.copies.is_newest() {
+            self.publishing.on_network_up(cx);
+        }
         self.placing.on_network_up(cx);
     }
 
@@ -482,11 +588,20 @@ impl Subjects<'_> {
         self.resolving.on_timer(cx);
         self.placing.on_timer(cx);
         self.collecting.on_timer(cx);
-        self.publishing.on_timer(cx, self.stamps);
-        self.receipts.on_timer(cx);
+        let is_sure = cx.date == DateStanding::Sure;
+        if is_sure {
+            self.copies.on_timer(cx, self.publishing.holder(cx.now));
+        }
+        if is_sure && self.copies.is_newest() {
+            self.publishing.on_timer(cx, self.stamps);
+        }
+        if self.copies.is_newest() {
+            self.receipts.on_timer(cx);
+        }
+        self.rechecking.on_timer(cx);
         self.reading.on_timer(cx);
         self.sending.on_timer(cx, self.placing);
-        cx.records.destroy_prekeys(cx.now.date);
+        cx.records.destroy_prekeys(cx.settled);
         if self.upkeep.tidy_at <= cx.mono() {
             self.tidy(cx);
         }
@@ -495,7 +610,7 @@ impl Subjects<'_> {
     /// Forgets what only had to be remembered for a while.
     fn tidy(&mut self, cx: &mut Cx<'_>) {
         self.upkeep.tidy_at = cx.mono().plus(TIDY_MS);
-        let date = cx.date();
+        let date = cx.settled;
         let shown = |expires: UnixMillis| expires.plus(SENT_SHOWN_MS) > date;
         let sent = cx.records.sent().iter();
         let over = sent.filter(|(_, sent)| !shown(sent.expires));

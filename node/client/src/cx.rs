@@ -8,6 +8,7 @@ use restante_proto::receipt::NONCE_BYTES;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, NodeId, request};
 
+use crate::dates::DateStanding;
 use crate::io::{CallId, Output};
 use crate::job::Job;
 use crate::model::Slot;
@@ -19,6 +20,10 @@ use crate::signal::Signal;
 /// The context of one input.
 pub(crate) struct Cx<'a> {
     pub(crate) now: Now,
+    /// The latest date that has certainly come: what a date destroys, it destroys by this one.
+    pub(crate) settled: UnixMillis,
+    /// Whether the date can be relied on.
+    pub(crate) date: DateStanding,
     pub(crate) rng: &'a mut dyn CryptoRng,
     pub(crate) settings: &'a Settings,
     pub(crate) records: &'a mut Records,
@@ -35,6 +40,19 @@ impl Cx<'_> {
 
     pub(crate) const fn date(&self) -> UnixMillis {
         self.now.date
+    }
+
+    /// Returns by how much the date is ahead of that of keepers, if they contradict it.
+    pub(crate) const fn wrong_clock(&self) -> Option<i64> {
+        match self.date {
+            DateStanding::Contradicted { ahead_ms, keepers } if keepers > 0 => Some(ahead_ms),
+            _ => None,
+        }
+    }
+
+    /// Both times, for what the date ends for good.
+    pub(crate) const fn settled(&self) -> Now {
+        Now::new(self.now.mono, self.settled)
     }
 
     pub(crate) fn signal(&mut self, signal: Signal) {

@@ -1,6 +1,6 @@
 //! What crosses the border of the core: inputs, outputs, and what they carry.
 
-use restante_interface::{Event, Refusal, Reply, Request, SendResult};
+use restante_interface::{Event, Refusal, Reply, Request, SendResult, StoreTrouble};
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push};
 use restante_proto::{Address, NodeId};
@@ -89,6 +89,19 @@ pub(crate) const SEARCH_COUNT: usize = CANDIDATES;
 pub struct CommitError {
     /// What the store says.
     pub why: String,
-    /// Nothing can be written any more before a restart; what was to be written may be there all the same.
-    pub is_final: bool,
+    /// What keeps the store from taking anything in; none if it refused these changes for what they are.
+    pub trouble: Option<StoreTrouble>,
+    /// What was to be written may be there all the same.
+    pub in_doubt: bool,
+}
+
+impl CommitError {
+    /// Makes the error of a store that takes nothing in.
+    pub fn of(trouble: StoreTrouble, in_doubt: bool) -> Self {
+        Self {
+            why: trouble.to_string(),
+            trouble: Some(trouble),
+            in_doubt,
+        }
+    }
 }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
-use restante_proto::account::PersonId;
+use restante_proto::account::{Identity, PersonId};
 use restante_proto::card::{
     Card, CardDevice, CardError, CardRecord, Known, VerifiedCard, choose, fault_of,
 };
 use restante_proto::envelope::{self, Lifetime, OpenError, OpenerIdentity, VerifiedMessage};
 use restante_proto::keys::PublicKey;
+use restante_proto::limits::DEVICES_MAX;
 use restante_proto::mailbox::Mailbox;
 use restante_proto::person::{IdCost, Locators, RecordKey};
 use restante_proto::prekey::PrekeySecret;
@@ -62,6 +63,8 @@ pub enum Job {
     MakeCard {
         /// Whose.
         account: Arc<Account>,
+        /// The other devices that it shows.
+        others: Vec<CardDevice>,
         /// Its sequence.
         sequence: u64,
         /// The date it shows.
@@ -100,8 +103,8 @@ pub struct Before {
 /// Envelopes to open.
 #[derive(Debug)]
 pub struct Opening {
-    /// For whom.
-    pub account: Arc<Account>,
+    /// For this device.
+    pub identity: Arc<Identity>,
     /// With these.
     pub prekeys: Arc<Vec<PrekeySecret>>,
     /// From this mailbox.
@@ -182,11 +185,13 @@ impl Job {
             }
             Self::MakeCard {
                 account,
+                others,
                 sequence,
                 date,
             } => {
                 let prekey = PrekeySecret::generate(date, &mut rng);
-                let made = make_card(&account, prekey, sequence, date, costs.id, rng)?;
+                let card = card_of(&account, &prekey, others, sequence, date);
+                let made = make_card(&account, card, prekey, costs.id, rng)?;
                 Some(JobDone::Made(Box::new(made)))
             }
             Self::Stamp(challenge, effort) => {
@@ -236,7 +241,7 @@ impl Choice {
 
 impl Opening {
     fn run(self, cost: IdCost) -> Vec<Opened> {
-        let opener = OpenerIdentity::from(&self.account.identity);
+        let opener = OpenerIdentity::from(&*self.identity);
         let open = |(id, item): (ItemId, Waiting)| {
             let lifetime = Lifetime {
                 now: self.date,
@@ -263,33 +268,44 @@ impl Opening {
     }
 }
 
-/// Makes card and records, for the salt epochs that the date asks for.
-fn make_card(
+/// Returns the card that shows a prekey of this device, and the other devices.
+fn card_of(
     account: &Account,
-    prekey: PrekeySecret,
+    prekey: &PrekeySecret,
+    others: Vec<CardDevice>,
     sequence: u64,
     date: UnixMillis,
-    cost: IdCost,
-    mut rng: &mut dyn CryptoRng,
-) -> Option<MadeCard> {
+) -> Card {
     let identity = &account.identity;
     let device = CardDevice {
         certificate: identity.certificate(),
         prekey: prekey.public().clone(),
         first_contact: identity.first_contact().public(),
     };
-    let card = Card {
+    let devices = std::iter::once(device).chain(others);
+    Card {
         account: identity.account.public(),
         handle: account.handle().clone(),
         sequence,
         issued: date,
         expires: prekey.public().expires,
         terminated: false,
-        devices: vec![device],
+        devices: devices.take(DEVICES_MAX).collect(),
         avatar: None,
-    };
+    }
+}
+
+/// Makes the records of a card, for the salt epochs that its date asks for.
+fn make_card(
+    account: &Account,
+    card: Card,
+    prekey: PrekeySecret,
+    cost: IdCost,
+    mut rng: &mut dyn CryptoRng,
+) -> Option<MadeCard> {
+    let identity = &account.identity;
     let mut records = Vec::new();
-    for epoch in salt_epochs(date) {
+    for epoch in salt_epochs(card.issued) {
         let locators = account.id.locators(epoch, cost);
         for locator in locators.addresses {
             let key = &locators.record_key;
@@ -298,8 +314,8 @@ fn make_card(
         }
     }
     let card = OwnCard {
-        sequence,
-        issued: date,
+        sequence: card.sequence,
+        issued: card.issued,
         records,
     };
     Some(MadeCard { card, prekey })

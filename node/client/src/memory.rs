@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use restante_proto::time::UnixMillis;
 
 use crate::io::READ_BYTES_MAX;
 use crate::model::{Account, SLOT_BYTES, Slot};
-use crate::records::{Change, Loaded, REMEMBERED_MS};
+use crate::records::{Change, Loaded};
 
 /// The disk of one account.
 #[derive(Clone, Debug)]
@@ -27,15 +26,8 @@ impl MemoryDisk {
         }
     }
 
-    /// Reads everything, and destroys what has expired.
-    pub fn load(&mut self, date: UnixMillis) -> Loaded {
-        let over = self.rows.inbox.iter();
-        let over = over.filter(|(_, header)| header.destroy_at() <= date);
-        let over: Vec<Change> = over
-            .map(|(place, header)| Change::Destroy(*place, header.slot))
-            .collect();
-        self.commit(&over);
-        self.commit(&[Change::Forget(date.minus(REMEMBERED_MS))]);
+    /// Reads everything.
+    pub fn load(&self) -> Loaded {
         self.rows.clone()
     }
 
@@ -99,17 +91,26 @@ impl MemoryDisk {
                 rows.inbox.remove(&arrival);
                 self.bodies.remove(&slot);
             }
+            Change::Discard(arrival) => {
+                if let Some(header) = rows.inbox.remove(&arrival) {
+                    self.bodies.remove(&header.slot);
+                }
+            }
             Change::PutTaken(mailbox, id, until) => {
                 rows.taken.insert((mailbox, id), until);
             }
+            Change::DropTaken(mailbox, id) => drop(rows.taken.remove(&(mailbox, id))),
             Change::PutSeen(named, until) => drop(rows.seen.insert(named, until)),
+            Change::DropSeen(named) => drop(rows.seen.remove(&named)),
             Change::Forget(date) => {
                 rows.taken.retain(|_, until| *until > date);
                 rows.seen.retain(|_, until| *until > date);
             }
             Change::PutDue(named) => drop(rows.due.insert(named)),
             Change::DropDue(named) => drop(rows.due.remove(&named)),
+            Change::PutAccount(account) => rows.account = *account,
             Change::PutCard(card) => rows.card = Some(*card),
+            Change::DropCard => rows.card = None,
             Change::PutPrekey(prekey) => {
                 let issued = prekey.public().issued;
                 rows.prekeys.retain(|other| other.public().issued != issued);

@@ -6,7 +6,7 @@ mod inbox;
 mod outgoing;
 mod who;
 
-pub use self::account::{Account, OwnCard};
+pub use self::account::{Account, FORMER_MAX, FormerDevice, OwnCard};
 pub use self::contact::{CARD_FRESH_MS, CONTACT_IDS_MAX, Contact, ContactIds, FoundCard, KnownId};
 pub use self::inbox::{Header, HeaderDraft, SLOT_BYTES, Slot};
 pub use self::outgoing::{OutgoingEnvelope, Payment, Sent};

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use restante_interface::{DeliveryState, IdInfo, MailboxStatus, OUTBOX_COUNT_MAX, OutboxEntry};
+use restante_interface::{
+    ClockInfo, CopyInfo, DeliveryState, IdInfo, MailboxStatus, MessageCode, OUTBOX_COUNT_MAX,
+    Obstacle, ObstacleReason, OutboxEntry, StoreTrouble,
+};
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
 use restante_proto::message::MessageId;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 
 use crate::collecting::Collecting;
+use crate::copies::Copies;
+use crate::dates::{DateStanding, Dates};
 use crate::model::{Account, Sent, link_of};
-use crate::placing::Placing;
+use crate::obstacles::summed;
+use crate::placing::{Placing, Shown};
 use crate::publishing::Publishing;
 use crate::records::Records;
 use crate::settings::Settings;
@@ -24,6 +30,10 @@ pub struct Overview {
     pub outbox: Vec<OutboxEntry>,
     /// How many messages are under way in all.
     pub outbox_count: u32,
+    /// How many of these keepers refuse.
+    pub refused_count: u32,
+    /// Why, the most frequent first.
+    pub obstacles: Vec<Obstacle>,
     /// Its mailboxes.
     pub mailboxes: MailboxStatus,
     /// How many messages were not read.
@@ -34,8 +44,14 @@ pub struct Overview {
     pub card_effort_asked: Option<u32>,
     /// The highest effort of a stamp that is paid without asking.
     pub effort_max: u32,
-    /// Why its store takes nothing in any more.
-    pub stopped: Option<String>,
+    /// Why its store takes nothing in at present.
+    pub trouble: Option<StoreTrouble>,
+    /// When its store last went on after it had taken nothing in.
+    pub recovered: Option<UnixMillis>,
+    /// How far the date is relied on.
+    pub clock: ClockInfo,
+    /// This home beside other copies of it.
+    pub copy: CopyInfo,
 }
 
 /// Returns how an account is found.
@@ -54,6 +70,7 @@ pub(crate) fn of(
     placing: &Placing,
     collecting: &Collecting,
     publishing: &Publishing,
+    (copies, dates): (&Copies, &Dates),
     now: Now,
 ) -> Overview {
     let (watched, subscribed) = collecting.watched(now);
@@ -69,13 +86,23 @@ pub(crate) fn of(
     let entry = |(id, sent): (&MessageId, &Sent)| {
         outbox_entry(records, placing, now, (id, envelopes.get(id)), sent)
     };
+    let outbox: Vec<OutboxEntry> = sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect();
+    let refused = || {
+        outbox
+            .iter()
+            .filter(|entry| entry.code == MessageCode::Refused)
+    };
+    let obstacles = refused().flat_map(|entry| &entry.obstacles);
+    let obstacles = obstacles.filter(|it| it.reason != ObstacleReason::NoAnswer);
     let unread = records
         .inbox()
         .values()
         .filter(|header| header.read.is_none());
     Overview {
         outbox_count: count(under_way),
-        outbox: sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect(),
+        refused_count: count(refused().count()),
+        obstacles: summed(obstacles.map(|it| (it.reason, it.keepers))),
+        outbox,
         mailboxes: MailboxStatus {
             watched: count(watched),
             subscribed: count(subscribed),
@@ -84,7 +111,26 @@ pub(crate) fn of(
         card_published: publishing.published(),
         card_effort_asked: publishing.effort_asked(now),
         effort_max: settings.effort_max,
-        stopped: records.stopped().map(str::to_owned),
+        trouble: records.trouble().cloned(),
+        recovered: records.recovered(),
+        clock: clock_info(dates.standing(now)),
+        copy: CopyInfo {
+            newest: copies.is_newest(),
+            others: count(copies.others()),
+            renewed_ms: records.account().former.first().map(|it| it.left.get()),
+            left: count(collecting.left()),
+        },
+    }
+}
+
+fn clock_info(standing: DateStanding) -> ClockInfo {
+    match standing {
+        DateStanding::Sure => ClockInfo::Sure,
+        DateStanding::Unconfirmed => ClockInfo::Unconfirmed,
+        DateStanding::Contradicted { ahead_ms, keepers } => ClockInfo::Contradicted {
+            ahead_ms,
+            keepers: count(keepers),
+        },
     }
 }
 
@@ -107,23 +153,31 @@ fn outbox_entry(
     (id, envelope): (&MessageId, Option<&ItemId>),
     sent: &Sent,
 ) -> OutboxEntry {
-    let (with, of) = placing.standing_of(records, now, *id).counts();
+    let standing = placing.standing_of(records, now, *id);
+    let (with, of) = standing.counts();
+    let shown = Sent {
+        state: state_at(sent, now.date),
+        ..sent.clone()
+    };
+    let Shown {
+        code,
+        obstacles,
+        effort_asked,
+    } = placing.shown(records, now, *id, &shown, &standing);
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
     OutboxEntry {
         message_id: id.to_string(),
         to: sent.id.to_string(),
-        state: state_at(sent, now.date),
+        state: shown.state,
         stored_with: count(with),
         stored_of: count(of),
         until_ms: sent.expires.get(),
-        effort_asked: placing
-            .effort_asked(records, now, *id)
-            .filter(|_| sent.state == DeliveryState::Waiting),
+        effort_asked,
+        code,
+        obstacles,
         attempts,
-        next_try_ms: next
-            .filter(|_| sent.state != DeliveryState::Delivered)
-            .map(date),
+        next_try_ms: next.filter(|_| is_under_way(&shown)).map(date),
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Question {
     Deposit(ItemId, Asked),
     /// The deposit of a card.
     DepositCard(Address, Asked),
+    /// One keeper's records at a locator of one's own.
+    OwnCard(Address, NodeId),
     /// The cards at a locator, for a lookup of an ID.
     Cards(u64, Address, NodeId),
     Subscribe(Address, NodeId),
@@ -73,6 +75,16 @@ pub(crate) struct Asked {
 }
 
 impl Question {
+    /// Returns the keeper that was shown an owner's proof, which has a date in it.
+    pub(crate) const fn owner_asked(&self) -> Option<NodeId> {
+        match self {
+            Self::Subscribe(_, keeper) | Self::List(_, keeper) | Self::Get(_, keeper, _) => {
+                Some(*keeper)
+            }
+            _ => None,
+        }
+    }
+
     const fn patience_ms(&self) -> u64 {
         match self {
             Self::Locate(_)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restante_interface::DeliveryState;
+use restante_interface::{DeliveryState, MessageCode, Obstacle, ObstacleReason};
 use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS, receipts_wanted};
 use restante_proto::message::MessageId;
 use restante_proto::outbox::{self, OUTBOX_COUNT_MAX, Outbox, Outgoing};
@@ -17,7 +17,8 @@ use tracing::{debug, info};
 use crate::cx::Cx;
 use crate::deposit::{Deposited, TooDear, judge};
 use crate::io::SEARCH_COUNT;
-use crate::model::Payment;
+use crate::model::{Payment, Sent};
+use crate::obstacles::{Obstacles, reason_of};
 use crate::pending::{Asked, Question, StampFor};
 use crate::records::Records;
 use crate::signal::Signal;
@@ -39,6 +40,18 @@ pub(crate) struct Placing {
     behind: BTreeSet<ItemId>,
     /// Envelopes for which keepers ask for more work than may be done.
     too_dear: BTreeMap<ItemId, TooDear>,
+    /// Why keepers did not take envelopes.
+    obstacles: Obstacles,
+}
+
+/// How a message stands, as it is shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) code: MessageCode,
+    /// What stood in its way, the most frequent first.
+    pub(crate) obstacles: Vec<Obstacle>,
+    /// With [`MessageCode::TooDear`]: the effort of a stamp that would get it stored.
+    pub(crate) effort_asked: Option<u32>,
 }
 
 impl Placing {
@@ -80,9 +93,9 @@ impl Placing {
     pub(crate) fn on_stamp(&self, cx: &mut Cx<'_>, id: ItemId, stamp: Stamp) {
         if let Some(outgoing) = cx.records.outgoing().get(&id) {
             let mut outgoing = outgoing.clone();
-            outgoing.payment = Payment::Ready(Box::new(Admission::Stamp(stamp)));
+            outgoing.payment = Payment::Ready(Box::new(Admission::Stamp(stamp.clone())));
             cx.records.put_outgoing(outgoing);
-            cx.records.then(Then::EnterOutbox(id));
+            cx.records.then(Then::EnterOutbox(id, Box::new(stamp)));
         }
     }
 
@@ -101,7 +114,7 @@ impl Placing {
             expires: outgoing.envelope.expires,
             receipts: outgoing.receipts.clone(),
         };
-        match self.outbox.add(cx.now, outgoing) {
+        match self.outbox.add(cx.settled(), outgoing) {
             Ok(outputs) => self.carry_out(cx, outputs),
             Err(error) => {
                 debug!(%error, "an envelope stays behind for now");
@@ -128,6 +141,7 @@ impl Placing {
                 self.keepers.pop_first();
             }
             self.keepers.insert(address, keepers.clone());
+            self.obstacles.retain(&id, &keepers);
         }
         if let Some(dear) = self.too_dear.get_mut(&id) {
             dear.on_found(&keepers);
@@ -148,10 +162,17 @@ impl Placing {
             dear.forget(&keeper);
         }
         let input = match judge(asked, answer) {
-            Deposited::Held(until) => outbox::Input::Receipt(id, keeper, until),
+            Deposited::Held(until) => {
+                self.obstacles.clear(&id, &keeper);
+                outbox::Input::Receipt(id, keeper, until)
+            }
             Deposited::Unknown => outbox::Input::Unknown(id, keeper),
-            Deposited::Failed => outbox::Input::Failed(id, keeper),
+            Deposited::Failed => {
+                self.obstacles.note(id, keeper, ObstacleReason::NoAnswer);
+                outbox::Input::Failed(id, keeper)
+            }
             Deposited::Refused(refusal) => {
+                self.obstacles.note(id, keeper, reason_of(refusal.reason));
                 if refusal.reason == Reason::Stamp {
                     self.pay_more(cx, id, keeper, refusal.effort);
                 }
@@ -219,7 +240,7 @@ impl Placing {
     }
 
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
-        let due = self.outbox.next_timeout(cx.now);
+        let due = self.outbox.next_timeout(cx.settled());
         if due.is_some_and(|due| due <= cx.mono()) {
             self.handle(cx, outbox::Input::Timer);
         }
@@ -246,6 +267,59 @@ impl Placing {
             .unwrap_or_default()
     }
 
+    /// Returns how a message stands, and what stood in its way.
+    pub(crate) fn shown(
+        &self,
+        records: &Records,
+        now: Now,
+        message: MessageId,
+        sent: &Sent,
+        standing: &Standing,
+    ) -> Shown {
+        let envelopes = || {
+            let outgoing = records.outgoing().iter();
+            outgoing.filter(move |(_, outgoing)| outgoing.message == message)
+        };
+        let obstacles = self.obstacles.of(envelopes().map(|(id, _)| id));
+        let is_due = envelopes().any(|(_, outgoing)| outgoing.payment == Payment::Due);
+        let is_refused = obstacles
+            .iter()
+            .any(|it| it.reason != ObstacleReason::NoAnswer);
+        let effort_asked = self.effort_asked(records, now, message);
+        let effort_asked = effort_asked.filter(|_| sent.state == DeliveryState::Waiting && !is_due);
+        let code = match sent.state {
+            DeliveryState::Delivered => MessageCode::Delivered,
+            DeliveryState::Expired => MessageCode::Expired,
+            DeliveryState::Stored if sent.is_outdated => MessageCode::StoredOutdated,
+            DeliveryState::Stored if (1..REPLICAS).contains(&standing.of) => MessageCode::StoredFew,
+            DeliveryState::Stored => MessageCode::Stored,
+            DeliveryState::Waiting if is_due => MessageCode::Stamping,
+            DeliveryState::Waiting if effort_asked.is_some() => MessageCode::TooDear,
+            DeliveryState::Waiting if is_refused => MessageCode::Refused,
+            DeliveryState::Waiting if standing.of == 0 => MessageCode::Unplaced,
+            DeliveryState::Waiting => MessageCode::Placing,
+        };
+        let is_over = matches!(code, MessageCode::Delivered | MessageCode::Expired);
+        let is_everywhere = standing.of > 0 && standing.with >= standing.of;
+        Shown {
+            code,
+            obstacles: match is_over || is_everywhere {
+                true => Vec::new(),
+                false => obstacles,
+            },
+            effort_asked,
+        }
+    }
+
+    /// Returns when an envelope of a message is offered again next.
+    pub(crate) fn next_try_of(&self, records: &Records, message: MessageId) -> Option<MonoMillis> {
+        let envelopes = records.outgoing().iter();
+        let envelopes = envelopes.filter(|(_, outgoing)| outgoing.message == message);
+        envelopes
+            .filter_map(|(id, _)| self.outbox.next_try(id))
+            .min()
+    }
+
     /// Returns how often an envelope was tried in vain, and when it is tried next.
     pub(crate) fn tries(&self, now: Now, id: &ItemId) -> (u32, Option<MonoMillis>) {
         let failures = self
@@ -256,7 +330,7 @@ impl Placing {
     }
 
     fn handle(&mut self, cx: &mut Cx<'_>, input: outbox::Input) {
-        let outputs = self.outbox.handle(cx.now, input);
+        let outputs = self.outbox.handle(cx.settled(), input);
         self.carry_out(cx, outputs);
     }
 
@@ -269,9 +343,11 @@ impl Placing {
                 outbox::Output::Standing(id, standing) => self.on_standing(cx, id, standing),
                 outbox::Output::Delivered(id, message) => {
                     debug!("a message was delivered");
+                    self.obstacles.forget(&id);
                     end(cx, id, message, DeliveryState::Delivered);
                 }
                 outbox::Output::Expired(id, message) => {
+                    self.obstacles.forget(&id);
                     info!("a message expired before its recipient took it");
                     end(cx, id, message, DeliveryState::Expired);
                 }
@@ -348,6 +424,7 @@ impl Placing {
         let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(left_ms);
         if is_everywhere && !outgoing.awaits_receipt && (age_ms >= RECEIPT_KEPT_MS || is_crowded) {
             self.outbox.remove(&id);
+            self.obstacles.forget(&id);
             cx.records.drop_outgoing(id);
             return;
         }
@@ -372,13 +449,14 @@ impl Placing {
                 break;
             }
         }
-        let date = cx.date();
+        let date = cx.settled;
         let over = self
             .outside(cx.records, cx.now)
             .filter(|(_, end)| *end <= date);
         let over: Vec<ItemId> = over.map(|(id, _)| id).collect();
         for id in over {
             self.behind.remove(&id);
+            self.obstacles.forget(&id);
             if let Some(outgoing) = cx.records.outgoing().get(&id) {
                 let message = outgoing.message;
                 end(cx, id, message, DeliveryState::Expired);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use restante_interface::Event;
-use restante_proto::card::CardRecord;
+use restante_proto::card::{CardDevice, CardRecord};
 use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS, receipts_wanted};
 use restante_proto::publisher::{self, Publisher};
 use restante_proto::receipt::Claim;
@@ -39,11 +39,16 @@ pub(crate) struct Publishing {
     too_dear: BTreeMap<Address, TooDear>,
     /// When a stamp for the next salt epoch may be made.
     later_due: Option<MonoMillis>,
+    is_started: bool,
+    is_making: bool,
 }
 
 impl Publishing {
-    /// Takes up the card of the last run, or makes the first one.
+    /// Takes up the card of the last run, or makes the first one, once this home may publish.
     pub(crate) fn start(&mut self, cx: &mut Cx<'_>) {
+        if std::mem::replace(&mut self.is_started, true) {
+            return self.on_network_up(cx);
+        }
         if cx.records.card().is_some() {
             self.begin(cx);
         } else {
@@ -95,8 +100,8 @@ impl Publishing {
 
     /// Stages a stamp.
     pub(crate) fn on_stamp(&self, cx: &mut Cx<'_>, locator: Address, stamp: Stamp) {
-        cx.records.put_stamp(locator, stamp);
-        cx.records.then(Then::PublishAt(locator));
+        cx.records.put_stamp(locator, stamp.clone());
+        cx.records.then(Then::PublishAt(locator, Box::new(stamp)));
     }
 
     /// Publishes at a locator whose stamp is committed; without the disk, too: it is made again after a restart.
@@ -106,6 +111,7 @@ impl Publishing {
 
     /// Stages a card that was made: the private half of its prekey is on the disk before anybody can seal to it.
     pub(crate) fn on_made(&mut self, cx: &mut Cx<'_>, done: Option<JobDone>) {
+        self.is_making = false;
         let Some(JobDone::Made(made)) = done else {
             warn!("the card could not be made; it is tried again in a while");
             return self.handle(cx, publisher::Input::MakeFailed);
@@ -157,6 +163,9 @@ impl Publishing {
         let input = match judge(asked, answer) {
             Deposited::Held(until) => publisher::Input::Receipt(locator, asked.keeper, until),
             Deposited::Refused(refusal) => {
+                if refusal.reason == Reason::Sequence {
+                    cx.signal(Signal::Superseded);
+                }
                 self.pay_more(cx, locator, asked.keeper, refusal);
                 publisher::Input::Failed(locator, asked.keeper)
             }
@@ -179,6 +188,39 @@ impl Publishing {
             let dear = self.too_dear.entry(locator).or_default();
             dear.note(keeper, refusal.effort);
         }
+    }
+
+    /// Has another card made: the present one does not show what it should.
+    pub(crate) fn on_outdated(&mut self, cx: &mut Cx<'_>) {
+        self.handle(cx, publisher::Input::Outdated);
+    }
+
+    /// Leaves the card to another device, which has published one.
+    pub(crate) fn on_published_elsewhere(&mut self, cx: &mut Cx<'_>) {
+        self.handle(cx, publisher::Input::PublishedElsewhere);
+        self.on_published(cx);
+    }
+
+    /// Makes a card with a sequence above the last one and `above`, which shows other devices beside this one.
+    pub(crate) fn make_card(&mut self, cx: &mut Cx<'_>, above: u64, others: Vec<CardDevice>) {
+        if std::mem::replace(&mut self.is_making, true) {
+            return;
+        }
+        let last = cx.records.card().map_or(0, |card: &OwnCard| card.sequence);
+        // The date serves when nobody knows the last sequence.
+        let sequence = cx.date().get().max(last.max(above) + 1);
+        let job = Job::MakeCard {
+            account: Arc::clone(cx.records.account()),
+            others,
+            sequence,
+            date: cx.date(),
+        };
+        cx.compute(Question::MakeCard, job);
+    }
+
+    /// Returns a locator and a keeper that holds the card there.
+    pub(crate) fn holder(&self, now: Now) -> Option<(Address, NodeId)> {
+        self.publisher.holder(now)
     }
 
     pub(crate) fn on_network_up(&mut self, cx: &mut Cx<'_>) {
@@ -217,7 +259,7 @@ impl Publishing {
     fn handle(&mut self, cx: &mut Cx<'_>, input: publisher::Input) {
         for output in self.publisher.handle(cx.now, input) {
             match output {
-                publisher::Output::Make => make_card(cx),
+                publisher::Output::Make => cx.signal(Signal::CardWanted),
                 publisher::Output::Find(locator) => {
                     cx.search(Question::FindCard(locator), locator, SEARCH_COUNT);
                 }
@@ -240,27 +282,19 @@ impl Publishing {
                     if locators < of {
                         continue;
                     }
-                    if self.published.is_none() {
-                        info!("the card is published; this account can be found");
-                        cx.event(Event::Published);
-                    }
-                    self.published = Some(cx.date());
+                    self.on_published(cx);
                 }
             }
         }
     }
-}
 
-fn make_card(cx: &mut Cx<'_>) {
-    let last = cx.records.card().map_or(0, |card: &OwnCard| card.sequence);
-    // A sequence must grow even if the disk was set back to an older state: the date does.
-    let sequence = cx.date().get().max(last + 1);
-    let job = Job::MakeCard {
-        account: Arc::clone(cx.records.account()),
-        sequence,
-        date: cx.date(),
-    };
-    cx.compute(Question::MakeCard, job);
+    fn on_published(&mut self, cx: &mut Cx<'_>) {
+        if self.published.is_none() {
+            info!("the card is published; this account can be found");
+            cx.event(Event::Published);
+        }
+        self.published = Some(cx.date());
+    }
 }
 
 /// Deposits a record.

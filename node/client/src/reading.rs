@@ -84,7 +84,7 @@ impl Reading {
                 is_alive.then(|| Some(shown(records, header, body?)))?
             })
             .collect();
-        let deaf = records.stopped().map(str::to_owned);
+        let deaf = records.trouble().map(ToString::to_string);
         let page = InboxPage {
             messages,
             more,
@@ -148,7 +148,7 @@ impl Reading {
 }
 
 fn destroy_due(cx: &mut Cx<'_>) {
-    let date = cx.date();
+    let date = cx.settled;
     let over = cx.records.inbox().iter();
     let over = over.filter(|(_, header)| header.destroy_at() <= date);
     let over: Vec<u64> = over.map(|(place, _)| *place).collect();

@@ -85,7 +85,14 @@ impl Receipts {
         let message = Message::new(identity, id, cx.now.date, Content::Delivered { ids });
         // As long as the messages it is about may have been under way.
         let expires = cx.date().plus(MESSAGE_TTL_MAX_MS);
-        let sealed = match sealing::seal(cx, &card, &message, expires, Granting::WhenDue) {
+        let sealed = match sealing::seal(
+            cx,
+            &card,
+            &message,
+            expires,
+            Granting::WhenDue,
+            &BTreeSet::new(),
+        ) {
             Ok(sealed) => sealed,
             Err(error) => {
                 debug!(%error, "delivery receipts cannot be sealed");

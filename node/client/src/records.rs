@@ -3,7 +3,10 @@
 //! A change shows in memory at once and is staged for the next commit. Whatever must not happen before it is durable
 //! waits as a [`Then`] beside it. There is one commit at a time; what is staged meanwhile goes with the next. When a
 //! commit fails, it is undone here together with everything staged after it, newest first, and each `Then` learns that
-//! it failed.
+//! it failed. A store that takes nothing in for a while is tried again, and is first made to hold what memory holds.
+
+mod commits;
+mod owed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,15 +17,20 @@ use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::DAY_MS;
 use restante_proto::message::MessageId;
+use restante_proto::pauses::Pauses;
 use restante_proto::placement::Standing;
 use restante_proto::prekey::PrekeySecret;
+use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId, NodeId};
 
+use self::commits::{Batch, Trouble, UnderWay, Undo};
+use self::owed::Owed;
 pub use crate::change::{Change, SenderMessage};
-use crate::io::{CommitError, Token};
-use crate::model::{Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
+use crate::model::{
+    Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Payment, Sent,
+};
 use crate::then::Then;
 
 /// How long after its end it is still remembered that a message was taken, in milliseconds: a clock that was ahead
@@ -90,36 +98,11 @@ pub struct Records {
     seen: BTreeMap<SenderMessage, UnixMillis>,
     due: BTreeSet<SenderMessage>,
     staged: Batch,
-    in_flight: Option<(Token, Batch)>,
-    stopped: Option<String>,
-}
-
-/// Changes that become durable together.
-#[derive(Debug, Default)]
-struct Batch {
-    changes: Vec<Change>,
-    undo: Vec<Undo>,
-    then: Vec<Then>,
-}
-
-impl Batch {
-    const fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.then.is_empty()
-    }
-}
-
-/// How a table was before a change.
-#[derive(Debug)]
-enum Undo {
-    Contact(PublicKey, Option<Box<Contact>>),
-    Outgoing(ItemId, Option<Box<OutgoingEnvelope>>),
-    Sent(MessageId, Option<Sent>),
-    Header(u64, Option<Box<Header>>),
-    Seen(SenderMessage, Option<UnixMillis>),
-    Due(SenderMessage, bool),
-    Card(Option<Box<OwnCard>>),
-    Prekeys(Arc<Vec<PrekeySecret>>),
-    Stamp(Address, Option<Stamp>),
+    in_flight: Option<UnderWay>,
+    owed: Owed,
+    trouble: Option<Trouble>,
+    pauses: Pauses,
+    recovered: Option<UnixMillis>,
 }
 
 impl Records {
@@ -139,7 +122,10 @@ impl Records {
             due: loaded.due,
             staged: Batch::default(),
             in_flight: None,
-            stopped: None,
+            owed: Owed::new(),
+            trouble: None,
+            pauses: Pauses::default(),
+            recovered: None,
         };
         records.index_contacts();
         records
@@ -200,11 +186,6 @@ impl Records {
         &self.due
     }
 
-    /// Why nothing can be written any more, if so.
-    pub fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
-    }
-
     /// Finds a contact by any of its IDs.
     pub fn contact_by_id(&self, id: &PersonId) -> Option<&Contact> {
         let mut contacts = self.contacts.values();
@@ -246,6 +227,22 @@ impl Records {
     pub fn note_receipts(&mut self, id: &ItemId, receipts: BTreeMap<NodeId, UnixMillis>) {
         if let Some(outgoing) = self.outgoing.get_mut(id) {
             outgoing.receipts = receipts;
+        }
+    }
+
+    /// Notes the stamp of an envelope that has none so good, in memory alone. A restart makes another.
+    pub fn note_payment(&mut self, id: &ItemId, stamp: Stamp) {
+        let Some(outgoing) = self.outgoing.get_mut(id) else {
+            return;
+        };
+        let is_better = match &outgoing.payment {
+            Payment::Due => true,
+            Payment::Ready(admission) => {
+                matches!(&**admission, Admission::Stamp(other) if other.effort() < stamp.effort())
+            }
+        };
+        if is_better {
+            outgoing.payment = Payment::Ready(Box::new(Admission::Stamp(stamp)));
         }
     }
 
@@ -304,7 +301,7 @@ impl Records {
     }
 
     /// Destroys a message. It is out of sight at once and stays so, whatever the disk says: what the disk keeps is
-    /// destroyed at the next start.
+    /// destroyed once it can be, or at the next start.
     pub fn destroy(&mut self, arrival: u64) {
         if let Some(header) = self.inbox.remove(&arrival) {
             self.stage(Change::Destroy(arrival, header.slot));
@@ -345,6 +342,16 @@ impl Records {
         }
     }
 
+    /// Stages the account as another device, which has no card yet.
+    pub fn put_account(&mut self, account: Account) {
+        self.stage(Change::PutAccount(Box::new(account.clone())));
+        self.stage(Change::DropCard);
+        let before = std::mem::replace(&mut self.account, Arc::new(account));
+        self.staged.undo.push(Undo::Account(before));
+        let before = self.card.take().map(Box::new);
+        self.staged.undo.push(Undo::Card(before));
+    }
+
     /// Stages a new card and the prekey it shows.
     pub fn put_card(&mut self, card: OwnCard, prekey: PrekeySecret) {
         self.stage(Change::PutPrekey(prekey.clone()));
@@ -358,7 +365,7 @@ impl Records {
     }
 
     /// Destroys prekeys that nothing alive can be sealed to (SPEC 4.3). They are out of memory at once and stay so,
-    /// whatever the disk says: what the disk keeps is destroyed at the next start.
+    /// whatever the disk says: what the disk keeps is destroyed once it can be, or at the next start.
     pub fn destroy_prekeys(&mut self, date: UnixMillis) {
         let is_over = |prekey: &PrekeySecret| prekey.destroy_at() <= date;
         if !self.prekeys.iter().any(is_over) {
@@ -383,6 +390,14 @@ impl Records {
         self.staged.undo.push(Undo::Stamp(locator, before));
     }
 
+    /// Notes the stamp shown at a locator if there is none so good, in memory alone. A restart makes another.
+    pub fn note_stamp(&mut self, locator: Address, stamp: Stamp) {
+        let known = self.stamps.get(&locator).map_or(0, Stamp::effort);
+        if known < stamp.effort() {
+            self.stamps.insert(locator, stamp);
+        }
+    }
+
     /// Forgets the stamp of a locator.
     pub fn drop_stamp(&mut self, locator: Address) {
         if let Some(before) = self.stamps.remove(&locator) {
@@ -396,76 +411,6 @@ impl Records {
         self.staged.then.push(then);
     }
 
-    /// Takes what is staged, to be committed, unless a commit is under way or there is none.
-    pub(crate) fn begin_commit(
-        &mut self,
-        token: impl FnOnce() -> Token,
-    ) -> Option<(Token, Vec<Change>)> {
-        if self.in_flight.is_some() || self.staged.is_empty() {
-            return None;
-        }
-        let mut batch = std::mem::take(&mut self.staged);
-        let changes = std::mem::take(&mut batch.changes);
-        let token = token();
-        self.in_flight = Some((token, batch));
-        Some((token, changes))
-    }
-
-    /// Ends the commit under way; returns what follows, each with whether it is durable. An answer to another commit is
-    /// none.
-    pub(crate) fn end_commit(
-        &mut self,
-        token: Token,
-        result: &Result<Vec<Slot>, CommitError>,
-    ) -> Vec<(Then, bool)> {
-        match self.in_flight.take() {
-            Some((under_way, batch)) if under_way == token => self.end(batch, result),
-            other => {
-                self.in_flight = other;
-                Vec::new()
-            }
-        }
-    }
-
-    fn end(&mut self, batch: Batch, result: &Result<Vec<Slot>, CommitError>) -> Vec<(Then, bool)> {
-        let Err(error) = result else {
-            return batch.then.into_iter().map(|then| (then, true)).collect();
-        };
-        if error.is_final && self.stopped.is_none() {
-            self.stopped = Some(error.why.clone());
-        }
-        // What was staged since builds on what failed.
-        let staged = std::mem::take(&mut self.staged);
-        let mut failed = Vec::new();
-        for batch in [staged, batch] {
-            for undo in batch.undo.into_iter().rev() {
-                self.undo(undo);
-            }
-            failed.extend(batch.then);
-        }
-        self.index_contacts();
-        failed.into_iter().map(|then| (then, false)).collect()
-    }
-
-    fn undo(&mut self, undo: Undo) {
-        match undo {
-            Undo::Contact(key, before) => restore(&mut self.contacts, key, before.map(|it| *it)),
-            Undo::Outgoing(key, before) => restore(&mut self.outgoing, key, before.map(|it| *it)),
-            Undo::Sent(key, before) => restore(&mut self.sent, key, before),
-            Undo::Header(key, before) => restore(&mut self.inbox, key, before.map(|it| *it)),
-            Undo::Seen(key, before) => restore(&mut self.seen, key, before),
-            Undo::Due(key, true) => {
-                self.due.insert(key);
-            }
-            Undo::Due(key, false) => {
-                self.due.remove(&key);
-            }
-            Undo::Card(before) => self.card = before.map(|card| *card),
-            Undo::Prekeys(before) => self.prekeys = before,
-            Undo::Stamp(key, before) => restore(&mut self.stamps, key, before),
-        }
-    }
-
     /// Puts a message into the inbox whose commit has told its slot.
     pub(crate) fn show(&mut self, arrival: u64, header: Header) {
         self.inbox.insert(arrival, header);
@@ -473,23 +418,5 @@ impl Records {
 
     fn stage(&mut self, change: Change) {
         self.staged.changes.push(change);
-    }
-
-    fn index_contacts(&mut self) {
-        let known = self.contacts.iter();
-        let ids = |contact: &Contact| contact.ids.iter().map(|known| known.id.clone()).collect();
-        let known = known.map(|(account, contact)| (*account, ids(contact)));
-        self.known_ids = Arc::new(known.collect());
-    }
-}
-
-fn restore<K: Ord, V>(table: &mut BTreeMap<K, V>, key: K, before: Option<V>) {
-    match before {
-        Some(before) => {
-            table.insert(key, before);
-        }
-        None => {
-            table.remove(&key);
-        }
     }
 }

@@ -8,7 +8,7 @@ mod asking;
 use std::collections::BTreeMap;
 
 use restante_proto::account::PersonId;
-use restante_proto::card::CardRecord;
+use restante_proto::card::{CardError, CardRecord};
 use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS};
 use restante_proto::person::Locators;
 use restante_proto::request::{Request, Response};
@@ -32,6 +32,15 @@ const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 const PATIENCE_MS: u64 = 12 * SECOND_MS;
 /// The pause between two tries of that, in milliseconds.
 const PATIENCE_STEP_MS: u64 = SECOND_MS / 2;
+
+/// Whether what a lookup found is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// Enough keepers of enough locators have answered: a card that was stored is among what they said.
+    Sure,
+    /// There may be another card at keepers that did not answer.
+    Unsure,
+}
 
 /// All lookups under way.
 #[derive(Debug, Default)]
@@ -58,6 +67,8 @@ struct Round {
     records: Vec<CardRecord>,
     answers: usize,
     with_records: usize,
+    /// Locators of which enough keepers answered.
+    conclusive: usize,
     /// How many records are being chosen among.
     choosing: Option<usize>,
     /// No keeper could be asked: the next round begins then.
@@ -79,11 +90,7 @@ impl Resolving {
             lookup.intents.push(intent);
             return;
         }
-        let contact = cx.records.contact_by_id(&id);
-        let before = Before {
-            account: contact.map(|contact| contact.account),
-            sequence: contact.and_then(|contact| contact.ids.sequence(&id)),
-        };
+        let before = before(cx, &id);
         self.last += 1;
         let lookup = Lookup {
             id: id.clone(),
@@ -103,7 +110,7 @@ impl Resolving {
         for lookup in self.lookups.values_mut() {
             lookup.intents.retain(|intent| match intent {
                 Intent::Send(asker, _) | Intent::Add(asker, _) => *asker != call,
-                Intent::Receipts(_) => true,
+                Intent::Receipts(_) | Intent::Recheck(_) | Intent::Own => true,
             });
         }
     }
@@ -170,7 +177,11 @@ impl Resolving {
         match done {
             Some(JobDone::Chosen(Ok(resolution))) => self.end(cx, number, Ok(resolution)),
             Some(JobDone::Chosen(Err(fault))) => {
-                let error = fault.map_or(ResolveError::NotFound, ResolveError::Unusable);
+                let error = match fault {
+                    None => ResolveError::NotFound,
+                    Some(CardError::Expired) => ResolveError::OtherDate,
+                    Some(fault) => ResolveError::Unusable(fault),
+                };
                 // What came meanwhile was not among them.
                 let is_all = among == Some(lookup.round.records.len());
                 match (lookup.round.is_over(), is_all) {
@@ -236,7 +247,10 @@ impl Resolving {
         let round = &mut lookup.round;
         let asking = round.at.get_mut(&at).and_then(|at| at.asking.take());
         let Some(asking) = asking else { return };
+        // What answered before the lookup ended is as good where all of it has a record.
+        let is_conclusive = asking.is_conclusive() || asking.is_enough();
         let (found, answers) = asking.into_found();
+        round.conclusive += usize::from(is_conclusive);
         round.with_records += usize::from(!found.is_empty());
         round.records.extend(found);
         round.answers += answers;
@@ -259,8 +273,12 @@ impl Resolving {
         let Some(lookup) = self.lookups.remove(&number) else {
             return;
         };
+        let certainty = match lookup.round.conclusive {
+            LOCATORS_ENOUGH.. => Certainty::Sure,
+            _ => Certainty::Unsure,
+        };
         for intent in lookup.intents {
-            cx.signal(Signal::Resolved(intent, result.clone()));
+            cx.signal(Signal::Resolved(intent, result.clone(), certainty));
         }
     }
 }
@@ -303,6 +321,22 @@ impl Lookup {
 impl Round {
     fn is_over(&self) -> bool {
         self.at.values().all(|at| at.asking.is_none())
+    }
+}
+
+/// Returns what is known of an ID before it is looked up; of one's own, whose account it is.
+fn before(cx: &Cx<'_>, id: &PersonId) -> Before {
+    let account = cx.records.account();
+    if *id == account.id {
+        return Before {
+            account: Some(account.identity.account.public()),
+            sequence: None,
+        };
+    }
+    let contact = cx.records.contact_by_id(id);
+    Before {
+        account: contact.map(|contact| contact.account),
+        sequence: contact.and_then(|contact| contact.ids.sequence(id)),
     }
 }
 

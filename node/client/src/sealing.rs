@@ -1,6 +1,6 @@
 //! Sealing a message for every device of its recipient (SPEC 6.2, 10.7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::Refusal;
 use restante_proto::card::{CardDevice, VerifiedCard};
@@ -29,25 +29,34 @@ pub(crate) enum Granting {
     WhenDue,
 }
 
-/// Seals `message` for each device of `card` and stages the envelopes, with the contact as it is after what was granted
+/// Seals `message` for each device of `card` that can be sealed to and is not in `but`, and stages the envelopes, with the contact as it is after what was granted
 /// in them: with the grant on the disk its mailboxes are watched, and only then does it leave.
 ///
 /// # Errors
 ///
-/// [`SealError`] when a device's prekey or the message's length does not allow it; then nothing is staged.
+/// [`SealError`] when no device's prekey or the message's length does not allow it; then nothing is staged.
 pub(crate) fn seal(
     cx: &mut Cx<'_>,
     card: &VerifiedCard,
     message: &Message,
     expires: UnixMillis,
     granting: Granting,
+    but: &BTreeSet<PublicKey>,
 ) -> Result<Vec<OutgoingEnvelope>, SealError> {
     let card = card.card();
-    let today = cx.date().epoch();
+    let (date, today) = (cx.date(), cx.date().epoch());
+    let own = cx.records.account().identity.device.public();
+    // A device that was away for a month is no reason not to write to the others.
+    let is_alive = |device: &&CardDevice| device.prekey.expires > date;
+    if !card.devices.iter().any(|device| is_alive(&device)) {
+        return Err(SealError::PrekeyExpired);
+    }
+    let wanted = card.devices.iter().filter(is_alive);
+    let wanted = wanted.filter(|device| !but.contains(&device.certificate.device));
     let contact = cx.records.contacts().get(&card.account).cloned();
     let mut granted = BTreeMap::new();
     let mut sealed = Vec::new();
-    for device in &card.devices {
+    for device in wanted {
         let holder = device.certificate.device;
         let theirs = contact
             .as_ref()
@@ -57,7 +66,7 @@ pub(crate) fn seal(
             Granting::WithFirst if right.is_none() => {
                 envelope::with_grant(message.clone(), issue(cx, &card.account, &holder))
             }
-            Granting::WhenDue if is_due(contact.as_ref(), &holder, today) => {
+            Granting::WhenDue if is_due(contact.as_ref(), &own, &holder, today) => {
                 let grant = issue(cx, &card.account, &holder);
                 message.clone().granting(Some(grant))
             }
@@ -76,7 +85,7 @@ pub(crate) fn seal(
         )?);
     }
     if let Some(mut contact) = contact.filter(|_| !granted.is_empty()) {
-        contact.granted.extend(granted);
+        contact.note_granted(own, granted);
         cx.records.put_contact(contact);
     }
     for outgoing in &sealed {
@@ -126,9 +135,9 @@ fn seal_one(
     })
 }
 
-fn is_due(contact: Option<&Contact>, device: &PublicKey, today: Epoch) -> bool {
-    let granted = contact.and_then(|contact| contact.granted.get(device));
-    granted.is_none_or(|last| *last <= today.plus(RENEW_EPOCHS))
+fn is_due(contact: Option<&Contact>, own: &PublicKey, device: &PublicKey, today: Epoch) -> bool {
+    let granted = contact.and_then(|contact| contact.granted(own, device));
+    granted.is_none_or(|last| last <= today.plus(RENEW_EPOCHS))
 }
 
 /// Grants a device of a contact deposits from today on.

@@ -1,14 +1,17 @@
 //! From a person's words to staged envelopes, and back to who waits for them.
 
+use std::collections::BTreeSet;
+
 use restante_interface::{
-    DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendNote, SendRequest, SendResult, Stored,
+    DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest, SendResult,
+    Stored,
 };
 use restante_proto::card::VerifiedCard;
-use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
 use restante_proto::stamp::EFFORT_MAX;
-use restante_proto::time::MonoMillis;
+use restante_proto::time::{MonoMillis, UnixMillis};
 
 use crate::contacts;
 use crate::cx::Cx;
@@ -16,6 +19,7 @@ use crate::io::CallId;
 use crate::job::Resolution;
 use crate::model::{Sent, Who};
 use crate::placing::Placing;
+use crate::rechecking::Kept;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::{OwnSend, Sealed, Then};
@@ -39,9 +43,9 @@ struct Waiter {
 impl Sending {
     /// Begins to send what somebody asks for.
     pub(crate) fn on_request(&self, cx: &mut Cx<'_>, call: CallId, request: SendRequest) {
-        let who: Who = match request.to.parse() {
+        let who = match contacts::addressee(cx.records, &request.to) {
             Ok(who) => who,
-            Err(error) => return cx.refuse(call, contacts::invalid(&request.to, &error)),
+            Err(refusal) => return cx.refuse(call, refusal),
         };
         let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
         if ttl_ms == 0 || ttl_ms > MESSAGE_TTL_MAX_MS {
@@ -69,7 +73,12 @@ impl Sending {
             .filter(|contact| who.matches(&contact.account))
             .and_then(|contact| contact.fresh_card(cx.now.date));
         match fresh {
-            Some(card) => send(cx, call, &who, &card, &request),
+            Some(card) => {
+                if let Some(message) = send(cx, call, &who, &card, &request) {
+                    let kept = Kept::of(message, &card, cx.mono());
+                    cx.signal(Signal::Recheck(Box::new(kept)));
+                }
+            }
             None => cx.signal(Signal::Resolve(Intent::Send(
                 call,
                 Box::new((who, request)),
@@ -86,7 +95,7 @@ impl Sending {
         result: Result<Box<Resolution>, ResolveError>,
     ) {
         match contacts::usable_card(cx, &who, result) {
-            Ok(card) => send(cx, call, &who, &card, &request),
+            Ok(card) => drop(send(cx, call, &who, &card, &request)),
             Err(refusal) => cx.refuse(call, refusal),
         }
     }
@@ -156,8 +165,14 @@ impl Sending {
     }
 }
 
-/// Seals and stages a message.
-fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: &SendRequest) {
+/// Seals and stages a message, and returns it with its end.
+fn send(
+    cx: &mut Cx<'_>,
+    call: CallId,
+    who: &Who,
+    card: &VerifiedCard,
+    request: &SendRequest,
+) -> Option<(Message, UnixMillis)> {
     let account = card.card().account;
     let content = Content::Text {
         body: request.body.as_bytes().to_vec().into(),
@@ -169,9 +184,13 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
     let message = Message::new(identity, id, cx.now.date, content);
     let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
     let expires = cx.date().plus(ttl_ms);
-    let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst) {
+    let all = BTreeSet::new();
+    let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst, &all) {
         Ok(sealed) => sealed,
-        Err(error) => return cx.refuse(call, sealing::refusal_of(error, who.id.to_string())),
+        Err(error) => {
+            cx.refuse(call, sealing::refusal_of(error, who.id.to_string()));
+            return None;
+        }
     };
     contacts::on_written(cx, &account, &who.id);
     let sent = Sent {
@@ -181,6 +200,7 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
         state: DeliveryState::Waiting,
         sent: cx.date(),
         expires,
+        is_outdated: false,
     };
     cx.records.put_sent(id, sent);
     let envelopes = sealed
@@ -192,21 +212,17 @@ fn send(cx: &mut Cx<'_>, call: CallId, who: &Who, card: &VerifiedCard, request: 
         envelopes,
         own: Some((id, OwnSend { call, wait })),
     }));
+    Some((message, expires))
 }
 
 /// Returns what became of a message so far.
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.now, message);
-    let effort_asked = placing.effort_asked(cx.records, cx.now, message);
-    let effort_asked = effort_asked.filter(|_| sent.state == DeliveryState::Waiting);
-    let note = match (sent.state, standing.of) {
-        (DeliveryState::Waiting, _) if effort_asked.is_some() => Some(SendNote::MoreWorkAsked),
-        (DeliveryState::Waiting, 0) => Some(SendNote::NoKeeperYet),
-        (DeliveryState::Waiting, _) => Some(SendNote::TooFewKeepers),
-        (DeliveryState::Stored, of) if of < REPLICAS => Some(SendNote::SmallNetwork),
-        _ => None,
-    };
+    let shown = placing.shown(cx.records, cx.now, message, sent, &standing);
+    let next = placing.next_try_of(cx.records, message);
+    let is_over = matches!(shown.code, MessageCode::Delivered | MessageCode::Expired);
+    let next = next.filter(|_| !is_over);
     let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),
@@ -214,8 +230,10 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         stored_with: u32::try_from(with).unwrap_or(u32::MAX),
         stored_of: u32::try_from(of).unwrap_or(u32::MAX),
         until_ms: sent.expires.get(),
-        effort_asked,
-        note,
+        effort_asked: shown.effort_asked,
+        code: shown.code,
+        obstacles: shown.obstacles,
+        next_try_ms: next.map(|at| cx.date().plus(at.since(cx.mono())).get()),
     })
 }
 

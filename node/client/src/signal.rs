@@ -1,7 +1,7 @@
 //! What one subject tells another: the arrows between them, all in one place.
 
 use restante_interface::SendRequest;
-use restante_proto::card::CardError;
+use restante_proto::card::{CardDevice, CardError};
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::stamp::Stamp;
@@ -10,6 +10,8 @@ use crate::io::CallId;
 use crate::job::Resolution;
 use crate::model::Who;
 use crate::pending::StampFor;
+use crate::rechecking::Kept;
+use crate::resolving::Certainty;
 
 /// What is to be done once an ID is resolved.
 #[derive(Debug, Clone)]
@@ -20,6 +22,10 @@ pub(crate) enum Intent {
     Add(CallId, Box<(Who, Option<String>)>),
     /// Send the delivery receipts due to this contact.
     Receipts(PublicKey),
+    /// See whether this contact has a device that messages under way were not sealed for.
+    Recheck(PublicKey),
+    /// See what keepers hold as the card of this account.
+    Own,
 }
 
 /// Why an ID could not be resolved.
@@ -28,6 +34,9 @@ pub(crate) enum ResolveError {
     /// No keeper could be asked.
     #[error("no keeper can be reached")]
     Offline,
+    /// There is a card of this ID that would be good at another date.
+    #[error("the card under this ID is of another date")]
+    OtherDate,
     /// Keepers answered, and none has a valid card of this ID.
     #[error("no card is published under this ID")]
     NotFound,
@@ -45,11 +54,13 @@ pub(crate) enum Signal {
     /// Look up an ID, and come back with [`Signal::Resolved`].
     Resolve(Intent),
     /// An ID was looked up.
-    Resolved(Intent, Result<Box<Resolution>, ResolveError>),
+    Resolved(Intent, Result<Box<Resolution>, ResolveError>, Certainty),
     /// Make a stamp worth so much.
     OrderStamp(StampFor, u32),
     /// A stamp was made.
     Stamped(StampFor, Stamp),
+    /// See after a while whether the recipient has a device that this message was not sealed for.
+    Recheck(Box<Kept>),
     /// A message has come further, or has ended.
     Progress(MessageId),
     /// These messages have arrived at their recipient.
@@ -58,4 +69,16 @@ pub(crate) enum Signal {
     ReceiptsDue,
     /// The inbox holds something new.
     Arrived,
+    /// A new card is wanted.
+    CardWanted,
+    /// Make a card with a sequence above this one, which shows these other devices too.
+    MakeCard { above: u64, others: Vec<CardDevice> },
+    /// Another device has published a card that shows the newest prekey of this one.
+    PublishedElsewhere,
+    /// The card does not show what it should.
+    CardOutdated,
+    /// A keeper holds a newer record of this account.
+    Superseded,
+    /// No other copy of this home is further on: it may ack, answer and publish.
+    Confirmed,
 }

@@ -2,11 +2,14 @@
 
 mod clocks;
 mod commits;
+mod copies;
+mod disks;
 mod keeper;
 mod liars;
 mod orders;
 mod people;
 mod person;
+mod refusals;
 mod seeded;
 mod stamps;
 mod world;

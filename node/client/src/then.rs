@@ -3,6 +3,7 @@
 use restante_interface::Stored;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
+use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
@@ -20,14 +21,27 @@ pub enum Then {
     AnswerContact(CallId, PublicKey),
     /// Answer that it is done.
     AnswerDone(CallId, Stored),
+    /// The home is another device now.
+    Renewed,
     /// The card that was made may be published.
     PublishCard,
     /// A stamp is there: go on with the envelope.
-    EnterOutbox(ItemId),
+    EnterOutbox(ItemId, Box<Stamp>),
     /// A stamp is there: publish at the locator.
-    PublishAt(Address),
+    PublishAt(Address, Box<Stamp>),
     /// So many messages are destroyed.
     Destroyed(usize),
+}
+
+impl Then {
+    /// Tells whether a person waits for it.
+    pub(crate) const fn is_asked(&self) -> bool {
+        match self {
+            Self::Send(sealed) => sealed.own.is_some(),
+            Self::AnswerContact(..) | Self::AnswerDone(..) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Envelopes of one message, sealed and staged.

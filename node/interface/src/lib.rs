@@ -25,24 +25,28 @@ mod event;
 mod refusal;
 mod reply;
 mod request;
+mod state;
 mod status;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use self::body::{Body, Redacted};
-pub use self::doctor::{DoctorReport, Examined, Finding, Verdict};
+pub use self::doctor::{DoctorReport, Verdict};
 pub use self::event::Event;
 pub use self::refusal::{Refusal, Stored};
 pub use self::reply::{
     CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, DeliveryState,
-    INBOX_PAGE_COUNT_MAX, IdInfo, InboxMessage, InboxPage, Reply, SendNote, SendResult, VerifyInfo,
+    INBOX_PAGE_COUNT_MAX, IdInfo, InboxMessage, InboxPage, Reply, SendResult, VerifyInfo,
 };
 pub use self::request::{InboxRequest, MARK_READ_COUNT_MAX, Request, SEND_ANSWER_MS, SendRequest};
+pub use self::state::{MessageCode, OBSTACLES_MAX, Obstacle, ObstacleReason, State, Subject};
 pub use self::status::{
-    EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage, KeeperLoad,
-    KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX, OutboxEntry,
-    RepairStatus, StatusInfo,
+    ClockInfo, CopyInfo, EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
+    HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
+    OutboxEntry, RepairStatus, StatusInfo,
 };
+pub use self::trouble::StoreTrouble;
 
 /// Version of the interface; a command and a node of different versions refuse to talk.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

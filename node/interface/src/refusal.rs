@@ -15,6 +15,18 @@ pub enum Refusal {
         /// What is wrong with it.
         why: String,
     },
+    /// The text is no ID, and no contact is called so.
+    UnknownName {
+        /// The text.
+        name: String,
+    },
+    /// Several contacts are called so.
+    AmbiguousName {
+        /// The text.
+        name: String,
+        /// Their IDs, some of them if there are many.
+        ids: Vec<String>,
+    },
     /// The life asked for is none that a message can have.
     InvalidLifetime {
         /// The longest one, in milliseconds.
@@ -58,6 +70,16 @@ pub enum Refusal {
         id: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// There is a card of this ID, and by this machine's clock it is of the future or of the past.
+    OtherDate {
+        /// The ID.
+        id: String,
+    },
+    /// Keepers say that this machine's clock is wrong.
+    WrongClock {
+        /// By how much it is ahead of theirs, in milliseconds; negative if it is behind.
+        ahead_ms: i64,
     },
     /// The account found under the ID is not the one that the link names.
     LinkMismatch {
@@ -127,11 +149,48 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Returns its code, as JSON has it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidId { .. } => "invalid_id",
+            Self::UnknownName { .. } => "unknown_name",
+            Self::AmbiguousName { .. } => "ambiguous_name",
+            Self::InvalidLifetime { .. } => "invalid_lifetime",
+            Self::TooLong { .. } => "too_long",
+            Self::OwnId => "own_id",
+            Self::NoAccount => "no_account",
+            Self::InvalidParameter { .. } => "invalid_parameter",
+            Self::Version { .. } => "version",
+            Self::Malformed { .. } => "malformed",
+            Self::UnknownId { .. } => "unknown_id",
+            Self::UnusableCard { .. } => "unusable_card",
+            Self::OtherDate { .. } => "other_date",
+            Self::WrongClock { .. } => "wrong_clock",
+            Self::LinkMismatch { .. } => "link_mismatch",
+            Self::NotAContact { .. } => "not_a_contact",
+            Self::Terminated { .. } => "terminated",
+            Self::Blocked { .. } => "blocked",
+            Self::StaleKeys { .. } => "stale_keys",
+            Self::MessageGone => "message_gone",
+            Self::Offline => "offline",
+            Self::OutboxFull { .. } => "outbox_full",
+            Self::ContactsFull { .. } => "contacts_full",
+            Self::Busy { .. } => "busy",
+            Self::NotStored { .. } => "not_stored",
+            Self::NotRead { .. } => "not_read",
+            Self::TimedOut => "timed_out",
+            Self::Stopping => "stopping",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
     /// Tells whether the request itself is wrong and will be wrong again.
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
             Self::InvalidId { .. }
+                | Self::UnknownName { .. }
+                | Self::AmbiguousName { .. }
                 | Self::InvalidLifetime { .. }
                 | Self::TooLong { .. }
                 | Self::OwnId

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Body, DoctorReport, HoldingsPage, Redacted, StatusInfo};
+use crate::{Body, DoctorReport, HoldingsPage, MessageCode, Obstacle, Redacted, StatusInfo};
 
 /// Messages in one [`InboxPage`], at most; a page is cut further when it does not fit one answer.
 pub const INBOX_PAGE_COUNT_MAX: usize = 64;
@@ -63,26 +63,15 @@ pub struct SendResult {
     pub stored_of: u32,
     /// When it expires.
     pub until_ms: u64,
-    /// With [`SendNote::MoreWorkAsked`]: the effort of a stamp that would get it stored.
+    /// With [`MessageCode::TooDear`]: the effort of a stamp that would get it stored.
     #[serde(default)]
     pub effort_asked: Option<u32>,
-    /// What else a person should know about it.
-    #[serde(default)]
-    pub note: Option<SendNote>,
-}
-
-/// What a person should know about a message beside its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SendNote {
-    /// No keeper could be asked yet; the node keeps trying while it runs.
-    NoKeeperYet,
-    /// Too few keepers have it yet; the node keeps trying while it runs.
-    TooFewKeepers,
-    /// Keepers ask for more work than may be paid for it; the node keeps trying while it runs.
-    MoreWorkAsked,
-    /// Fewer keepers are in reach than the protocol asks for.
-    SmallNetwork,
+    /// How it stands, more exactly.
+    pub code: MessageCode,
+    /// What stood in its way at the last try, the most frequent first.
+    pub obstacles: Vec<Obstacle>,
+    /// When it is offered again, if it will be.
+    pub next_try_ms: Option<u64>,
 }
 
 /// Where a message is on its way.

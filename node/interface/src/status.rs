@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::DeliveryState;
+use crate::{DeliveryState, MessageCode, Obstacle, State, StoreTrouble};
 
 /// Entries of the outbox in one [`StatusInfo`], at most.
 pub const OUTBOX_COUNT_MAX: usize = 200;
@@ -48,16 +48,32 @@ pub struct StatusInfo {
     /// The highest effort of a stamp that it pays unasked; 0 on a node without an account.
     #[serde(default)]
     pub stamp_effort_max: u32,
-    /// The error that stopped the account's own store, if one did: until the node is started again it sends no messages
-    /// and takes none from its keepers.
+    /// Why the account's own store takes nothing in at present, if that is so: meanwhile the node takes no new messages
+    /// from its person and none from its keepers; what it has can be read, and what is under way is offered on.
     #[serde(default)]
-    pub account_read_only: Option<String>,
+    pub account_read_only: Option<StoreTrouble>,
+    /// When the account's own store last went on by itself after such a time, if ever in this run.
+    #[serde(default)]
+    pub account_recovered_ms: Option<u64>,
+    /// How far it relies on the date; nothing on a node without an account.
+    #[serde(default)]
+    pub clock: Option<ClockInfo>,
+    /// This home beside other copies of it; nothing on a node without an account.
+    #[serde(default)]
+    pub copy: Option<CopyInfo>,
     /// What its network layer holds in memory for others.
     #[serde(default)]
     pub network_load: NetworkLoad,
     /// The entry points of its configuration.
     #[serde(default)]
     pub entry_points: Vec<EntryPoint>,
+    /// The addresses at which others join the network through it, peer identity included; none when it is not there for
+    /// others.
+    #[serde(default)]
+    pub invite: Vec<String>,
+    /// How it is doing, one state for each [`Subject`](crate::Subject) that it has: what `doctor` examines.
+    #[serde(default)]
+    pub states: Vec<State>,
     /// How long it has been running.
     pub uptime_ms: u64,
 }
@@ -132,8 +148,11 @@ pub struct KeeperStatus {
     pub bytes: u64,
     /// Bytes it is willing to keep.
     pub cap_bytes: u64,
-    /// The error that stopped its store, if one did.
-    pub read_only: Option<String>,
+    /// Why its store takes nothing in at present, if that is so.
+    pub read_only: Option<StoreTrouble>,
+    /// When its store last went on by itself after such a time, if ever in this run.
+    #[serde(default)]
+    pub recovered_ms: Option<u64>,
     /// Requests it refused since the start, by reason; reasons that never happened are not in it.
     pub refusals: BTreeMap<String, u64>,
     /// What it has under way and remembers of those who ask.
@@ -199,13 +218,48 @@ pub struct OutboxEntry {
     pub stored_of: u32,
     /// When it expires.
     pub until_ms: u64,
-    /// The effort of a stamp that would get it stored, where that is more than may be paid for it.
+    /// With [`MessageCode::TooDear`]: the effort of a stamp that would get it stored.
     #[serde(default)]
     pub effort_asked: Option<u32>,
+    /// How it stands, more exactly.
+    pub code: MessageCode,
+    /// What stood in its way at the last try, the most frequent first.
+    pub obstacles: Vec<Obstacle>,
     /// How often it was offered.
     pub attempts: u32,
     /// When it is offered again, if it will be.
     pub next_try_ms: Option<u64>,
+}
+
+/// How far a node relies on the date of its machine: what a date ends it destroys by one it relies on, and by no other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ClockInfo {
+    /// Keepers agree with it, or nothing speaks against it.
+    Sure,
+    /// Nobody has confirmed it since the start, or since it was set.
+    #[default]
+    Unconfirmed,
+    /// It is wrong by what keepers say, or by what is on the disk: nothing is destroyed or published.
+    Contradicted {
+        /// By how much it is ahead, in milliseconds; negative if it is behind.
+        ahead_ms: i64,
+        /// Keepers that say so; none if it is the disk alone.
+        keepers: u32,
+    },
+}
+
+/// What is known of other copies of a home, and of other devices of its account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyInfo {
+    /// No other copy of this home is further on; until that is known it acks, publishes and answers nothing.
+    pub newest: bool,
+    /// Other devices of the account, as its card shows them.
+    pub others: u32,
+    /// When this home found that it was an older copy, and went on as a device of its own.
+    pub renewed_ms: Option<u64>,
+    /// Envelopes that wait and do not open here: another copy may have their keys.
+    pub left: u32,
 }
 
 /// A node's own mailboxes, in sum.

@@ -2,7 +2,7 @@
 //!
 //! A change here that is more than an added field needs a new [`VERSION`](crate::VERSION).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use serde::Serialize;
@@ -83,7 +83,8 @@ fn replies() {
             => r#"{"id":{"id":"a","link":"restante:a?k=b","fingerprint":"00"}}"#,
         Sent { 0: sent() } => concat!(
             r#"{"sent":{"message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
-            r#""effort_asked":6,"note":"small_network"}}"#,
+            r#""effort_asked":6,"code":"message_stored_few","#,
+            r#""obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}}"#,
         ),
         Inbox { 0: InboxPage {
             messages: vec![message(b"a\0".to_vec()), message(vec![0xff])],
@@ -109,16 +110,21 @@ fn replies() {
         Status { 0: Box::new(status()) } => concat!(
             r#"{"status":{"id":"a","network":"main","mode":"server","peers":1,"routing_table":2,"#,
             r#""listen":["/x"],"errors":{"late":3},"#,
-            r#""keeper":{"items":4,"bytes":5,"cap_bytes":6,"read_only":"why","refusals":{"full":7},"#,
+            r#""keeper":{"items":4,"bytes":5,"cap_bytes":6,"read_only":{"code":"disk_full"},"#,
+            r#""recovered_ms":11,"refusals":{"full":7},"#,
             r#""load":{"waiting":1,"waiting_bytes":2,"waiting_sources":3,"ready":4,"store_ops":5,"#,
             r#""subscriptions":6,"rates":7,"depositors":8,"strangers":9},"#,
             r#""repair":{"partners":1,"compared":2,"failed":3,"copied":4,"copied_bytes":5,"handed_over":6}},"#,
             r#""outbox":[{"message_id":"m","to":"b","state":"waiting","stored_with":1,"stored_of":2,"#,
-            r#""until_ms":3,"effort_asked":4,"attempts":4,"next_try_ms":5}],"outbox_count":1,"#,
+            r#""until_ms":3,"effort_asked":4,"code":"message_placing","obstacles":[],"attempts":4,"#,
+            r#""next_try_ms":5}],"outbox_count":1,"#,
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
-            r#""card_effort_asked":256,"stamp_effort_max":128,"account_read_only":null,"#,
+            r#""card_effort_asked":256,"stamp_effort_max":128,"#,
+            r#""account_read_only":null,"account_recovered_ms":12,"clock":{"state":"unconfirmed"},"#,
+            r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
-            r#""entry_points":[{"address":"/e","state":"no_answer"}],"uptime_ms":10}}"#,
+            r#""entry_points":[{"address":"/e","state":"no_answer"}],"invite":["/x/p2p/y"],"#,
+            r#""states":[{"code":"card_unpublished"}],"uptime_ms":10}}"#,
         ),
         Holdings { 0: HoldingsPage {
             items: vec![HoldingItem { address: text("00"), kind: text("card"), size_class: 8_192, expires_ms: 1 }],
@@ -129,13 +135,8 @@ fn replies() {
             r#"{"holdings":{"items":[{"address":"00","kind":"card","size_class":8192,"expires_ms":1}],"#,
             r#""total_items":2,"total_bytes":3,"next":null}}"#,
         ),
-        Doctor { 0: DoctorReport { findings: vec![Finding {
-            verdict: Verdict::Warn,
-            what: Examined::Card { published_ms: None, effort_asked: Some(256) },
-        }] } } => concat!(
-            r#"{"doctor":{"findings":[{"verdict":"warn","name":"card","published_ms":null,"#,
-            r#""effort_asked":256}]}}"#,
-        ),
+        Doctor { 0: DoctorReport { findings: vec![State::CardPublished { at_ms: 1 }] } }
+            => r#"{"doctor":{"findings":[{"code":"card_published","at_ms":1}]}}"#,
     });
 }
 
@@ -144,6 +145,9 @@ fn refusals() {
     contract!(Refusal {
         InvalidId { text: text("bob"), why: text("no tag") }
             => r#"{"code":"invalid_id","text":"bob","why":"no tag"}"#,
+        UnknownName { name: text("bob") } => r#"{"code":"unknown_name","name":"bob"}"#,
+        AmbiguousName { name: text("bob"), ids: vec![text("b")] }
+            => r#"{"code":"ambiguous_name","name":"bob","ids":["b"]}"#,
         InvalidLifetime { max_ms: 1 } => r#"{"code":"invalid_lifetime","max_ms":1}"#,
         TooLong { max_bytes: 1 } => r#"{"code":"too_long","max_bytes":1}"#,
         OwnId {} => r#"{"code":"own_id"}"#,
@@ -154,6 +158,8 @@ fn refusals() {
         UnknownId { id: text("b") } => r#"{"code":"unknown_id","id":"b"}"#,
         UnusableCard { id: text("b"), why: text("x") }
             => r#"{"code":"unusable_card","id":"b","why":"x"}"#,
+        OtherDate { id: text("b") } => r#"{"code":"other_date","id":"b"}"#,
+        WrongClock { ahead_ms: -5 } => r#"{"code":"wrong_clock","ahead_ms":-5}"#,
         LinkMismatch { id: text("b") } => r#"{"code":"link_mismatch","id":"b"}"#,
         NotAContact { id: text("b") } => r#"{"code":"not_a_contact","id":"b"}"#,
         Terminated { id: text("b") } => r#"{"code":"terminated","id":"b"}"#,
@@ -173,34 +179,150 @@ fn refusals() {
 }
 
 #[test]
+fn a_refusal_tells_its_code_as_json_has_it() {
+    for refusal in [
+        Refusal::OwnId,
+        Refusal::OutboxFull { waiting: 1 },
+        Refusal::Offline,
+    ] {
+        let json = serde_json::to_value(&refusal).unwrap();
+        assert_eq!(json["code"], refusal.code());
+    }
+}
+
+#[test]
 fn events() {
     contract!(Event {
         Received { id: text("m") } => r#"{"event":"received","id":"m"}"#,
         Destroyed { count: 2 } => r#"{"event":"destroyed","count":2}"#,
         Sent { 0: sent() } => concat!(
             r#"{"event":"sent","message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
-            r#""effort_asked":6,"note":"small_network"}"#,
+            r#""effort_asked":6,"code":"message_stored_few","#,
+            r#""obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}"#,
         ),
         Published {} => r#"{"event":"published"}"#,
     });
 }
 
 #[test]
-fn what_a_node_examines() {
-    contract!(Examined {
-        Network { peers: 1, keepers: 2 } => r#"{"name":"network","peers":1,"keepers":2}"#,
-        ServerNetwork { peers: 1, keepers: 2 } => r#"{"name":"server_network","peers":1,"keepers":2}"#,
-        EntryPoints {
-            failed: vec![EntryPoint { address: text("/e"), state: EntryPointState::OtherIdentity }],
-            of: 2,
-        } => r#"{"name":"entry_points","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
-        Card { published_ms: Some(1), effort_asked: None }
-            => r#"{"name":"card","published_ms":1,"effort_asked":null}"#,
-        Work { messages: 1, effort_asked: 256, effort_max: 128 }
-            => r#"{"name":"work","messages":1,"effort_asked":256,"effort_max":128}"#,
-        Mailboxes { watched: 2, subscribed: 1 } => r#"{"name":"mailboxes","watched":2,"subscribed":1}"#,
-        Keeper { items: 1, stopped: None } => r#"{"name":"keeper","items":1,"stopped":null}"#,
-        Account { stopped: text("x") } => r#"{"name":"account","stopped":"x"}"#,
+fn states() {
+    let entries = || {
+        vec![EntryPoint {
+            address: text("/e"),
+            state: EntryPointState::OtherIdentity,
+        }]
+    };
+    contract!(State {
+        NetworkAlone {} => r#"{"code":"network_alone"}"#,
+        NetworkFirst {} => r#"{"code":"network_first"}"#,
+        NetworkPrivate { peers: 1 } => r#"{"code":"network_private","peers":1}"#,
+        NetworkSmall { peers: 1, keepers: 2 } => r#"{"code":"network_small","peers":1,"keepers":2}"#,
+        NetworkJoined { peers: 1, keepers: 2 } => r#"{"code":"network_joined","peers":1,"keepers":2}"#,
+        ReachOff {} => r#"{"code":"reach_off"}"#,
+        ReachLocal {} => r#"{"code":"reach_local"}"#,
+        ReachClient {} => r#"{"code":"reach_client"}"#,
+        ReachUnknown {} => r#"{"code":"reach_unknown"}"#,
+        ReachPrivate { addresses: vec![text("/a")] } => r#"{"code":"reach_private","addresses":["/a"]}"#,
+        ReachClaimed { addresses: vec![text("/a")] } => r#"{"code":"reach_claimed","addresses":["/a"]}"#,
+        ReachConfirmed { addresses: vec![text("/a")] } => r#"{"code":"reach_confirmed","addresses":["/a"]}"#,
+        ReachPartial { addresses: vec![text("/a")], refuted: vec![text("/b")] }
+            => r#"{"code":"reach_partial","addresses":["/a"],"refuted":["/b"]}"#,
+        ReachRefuted { refuted: vec![text("/b")], seen_from: vec![text("::1")] }
+            => r#"{"code":"reach_refuted","refuted":["/b"],"seen_from":["::1"]}"#,
+        EntriesUnset {} => r#"{"code":"entries_unset"}"#,
+        EntriesUsable { of: 2 } => r#"{"code":"entries_usable","of":2}"#,
+        EntriesFailed { failed: entries(), of: 2 }
+            => r#"{"code":"entries_failed","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
+        EntriesFailedSome { failed: entries(), of: 2 }
+            => r#"{"code":"entries_failed_some","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
+        CardUnpublished {} => r#"{"code":"card_unpublished"}"#,
+        CardTooDear { at_ms: None, effort: 512, allowed: 128 }
+            => r#"{"code":"card_too_dear","at_ms":null,"effort":512,"allowed":128}"#,
+        CardPublished { at_ms: 1 } => r#"{"code":"card_published","at_ms":1}"#,
+        MailboxesUnwatched {} => r#"{"code":"mailboxes_unwatched"}"#,
+        MailboxesDeaf { watched: 2 } => r#"{"code":"mailboxes_deaf","watched":2}"#,
+        MailboxesOwn { watched: 2 } => r#"{"code":"mailboxes_own","watched":2}"#,
+        MailboxesPartly { watched: 2, subscribed: 1 }
+            => r#"{"code":"mailboxes_partly","watched":2,"subscribed":1}"#,
+        MailboxesHeard { watched: 2 } => r#"{"code":"mailboxes_heard","watched":2}"#,
+        KeeperOff {} => r#"{"code":"keeper_off"}"#,
+        KeeperOpen { items: 1, bytes: 2, cap_bytes: 3, recovered_ms: None }
+            => r#"{"code":"keeper_open","items":1,"bytes":2,"cap_bytes":3,"recovered_ms":null}"#,
+        KeeperStopped { items: 1, trouble: StoreTrouble::DiskFull }
+            => r#"{"code":"keeper_stopped","items":1,"trouble":{"code":"disk_full"}}"#,
+        AccountOpen { recovered_ms: Some(1) } => r#"{"code":"account_open","recovered_ms":1}"#,
+        AccountStopped { trouble: StoreTrouble::Ended }
+            => r#"{"code":"account_stopped","trouble":{"code":"ended"}}"#,
+        ClockSure {} => r#"{"code":"clock_sure"}"#,
+        ClockUnconfirmed {} => r#"{"code":"clock_unconfirmed"}"#,
+        ClockContradicted { ahead_ms: -7, keepers: 3 }
+            => r#"{"code":"clock_contradicted","ahead_ms":-7,"keepers":3}"#,
+        ClockBeforeDisk { behind_ms: 7 } => r#"{"code":"clock_before_disk","behind_ms":7}"#,
+        CopiesUnknown { left: 1 } => r#"{"code":"copies_unknown","left":1}"#,
+        CopiesNewest { others: 1 } => r#"{"code":"copies_newest","others":1}"#,
+        CopiesRenewed { at_ms: 1, left: 2 } => r#"{"code":"copies_renewed","at_ms":1,"left":2}"#,
+        OutboxEmpty {} => r#"{"code":"outbox_empty"}"#,
+        OutboxUnderWay { messages: 1 } => r#"{"code":"outbox_under_way","messages":1}"#,
+        OutboxRefused {
+            messages: 2,
+            waiting: 1,
+            obstacles: vec![Obstacle { reason: ObstacleReason::Full, keepers: 5 }],
+        } => concat!(
+            r#"{"code":"outbox_refused","messages":2,"waiting":1,"#,
+            r#""obstacles":[{"reason":"full","keepers":5}]}"#,
+        ),
+        OutboxTooDear { messages: 2, waiting: 1, effort: 256, allowed: 128 }
+            => r#"{"code":"outbox_too_dear","messages":2,"waiting":1,"effort":256,"allowed":128}"#,
+    });
+}
+
+#[test]
+fn no_two_codes_are_the_same() {
+    let messages = message_codes();
+    let codes = State::CODES.iter().copied();
+    let all: Vec<&str> = codes
+        .chain(messages.iter().map(|(_, code)| *code))
+        .collect();
+    let distinct: BTreeSet<&str> = all.iter().copied().collect();
+    assert_eq!(distinct.len(), all.len(), "{all:?}");
+    let subject_of = |code: &str| code.split('_').next().unwrap_or_default().to_owned();
+    for state in [
+        State::NetworkAlone,
+        State::ReachOff,
+        State::CardUnpublished,
+        State::MailboxesUnwatched,
+        State::KeeperOff,
+        State::AccountOpen { recovered_ms: None },
+        State::OutboxEmpty,
+    ] {
+        // A code begins with what it is about, so that it stays the only one.
+        let subject = serde_json::to_string(&state.subject()).unwrap();
+        assert_eq!(subject, format!("\"{}\"", subject_of(state.code())));
+    }
+}
+
+fn message_codes() -> Vec<(MessageCode, &'static str)> {
+    vec![
+        (MessageCode::Stamping, "message_stamping"),
+        (MessageCode::Unplaced, "message_unplaced"),
+        (MessageCode::Placing, "message_placing"),
+        (MessageCode::TooDear, "message_too_dear"),
+        (MessageCode::Refused, "message_refused"),
+        (MessageCode::Stored, "message_stored"),
+        (MessageCode::StoredFew, "message_stored_few"),
+        (MessageCode::StoredOutdated, "message_stored_outdated"),
+        (MessageCode::Delivered, "message_delivered"),
+        (MessageCode::Expired, "message_expired"),
+    ]
+}
+
+#[test]
+fn what_keeps_a_store_from_taking_anything_in() {
+    contract!(StoreTrouble {
+        DiskFull {} => r#"{"code":"disk_full"}"#,
+        DiskFailed { why: text("x") } => r#"{"code":"disk_failed","why":"x"}"#,
+        Damaged { why: text("x") } => r#"{"code":"damaged","why":"x"}"#,
+        Ended {} => r#"{"code":"ended"}"#,
     });
 }
 
@@ -225,11 +347,45 @@ fn names() {
         NoHandshake {} => r#""no_handshake""#,
         Unsupported {} => r#""unsupported""#,
     });
-    contract!(SendNote {
-        NoKeeperYet {} => r#""no_keeper_yet""#,
-        TooFewKeepers {} => r#""too_few_keepers""#,
-        MoreWorkAsked {} => r#""more_work_asked""#,
-        SmallNetwork {} => r#""small_network""#,
+    contract!(MessageCode {
+        Stamping {} => r#""message_stamping""#,
+        Unplaced {} => r#""message_unplaced""#,
+        Placing {} => r#""message_placing""#,
+        TooDear {} => r#""message_too_dear""#,
+        Refused {} => r#""message_refused""#,
+        Stored {} => r#""message_stored""#,
+        StoredFew {} => r#""message_stored_few""#,
+        StoredOutdated {} => r#""message_stored_outdated""#,
+        Delivered {} => r#""message_delivered""#,
+        Expired {} => r#""message_expired""#,
+    });
+    contract!(ObstacleReason {
+        Malformed {} => r#""malformed""#,
+        TooLarge {} => r#""too_large""#,
+        Expired {} => r#""expired""#,
+        Lifetime {} => r#""lifetime""#,
+        Stamp {} => r#""stamp""#,
+        Capability {} => r#""capability""#,
+        Signature {} => r#""signature""#,
+        Sequence {} => r#""sequence""#,
+        Epoch {} => r#""epoch""#,
+        Clock {} => r#""clock""#,
+        Full {} => r#""full""#,
+        Busy {} => r#""busy""#,
+        Unavailable {} => r#""unavailable""#,
+        NoAnswer {} => r#""no_answer""#,
+    });
+    contract!(Subject {
+        Network {} => r#""network""#,
+        Reach {} => r#""reach""#,
+        Entries {} => r#""entries""#,
+        Card {} => r#""card""#,
+        Mailboxes {} => r#""mailboxes""#,
+        Keeper {} => r#""keeper""#,
+        Account {} => r#""account""#,
+        Clock {} => r#""clock""#,
+        Copies {} => r#""copies""#,
+        Outbox {} => r#""outbox""#,
     });
     contract!(ContactState {
         Request {} => r#""request""#,
@@ -273,7 +429,12 @@ fn sent() -> SendResult {
         stored_of: 4,
         until_ms: 5,
         effort_asked: Some(6),
-        note: Some(SendNote::SmallNetwork),
+        code: MessageCode::StoredFew,
+        obstacles: vec![Obstacle {
+            reason: ObstacleReason::Full,
+            keepers: 1,
+        }],
+        next_try_ms: Some(6),
     }
 }
 
@@ -321,7 +482,8 @@ fn status() -> StatusInfo {
             items: 4,
             bytes: 5,
             cap_bytes: 6,
-            read_only: Some(text("why")),
+            read_only: Some(StoreTrouble::DiskFull),
+            recovered_ms: Some(11),
             refusals: BTreeMap::from([(text("full"), 7)]),
             load: KeeperLoad {
                 waiting: 1,
@@ -351,6 +513,8 @@ fn status() -> StatusInfo {
             stored_of: 2,
             until_ms: 3,
             effort_asked: Some(4),
+            code: MessageCode::Placing,
+            obstacles: Vec::new(),
             attempts: 4,
             next_try_ms: Some(5),
         }],
@@ -364,6 +528,9 @@ fn status() -> StatusInfo {
         card_effort_asked: Some(256),
         stamp_effort_max: 128,
         account_read_only: None,
+        account_recovered_ms: Some(12),
+        clock: Some(ClockInfo::Unconfirmed),
+        copy: Some(CopyInfo::default()),
         network_load: NetworkLoad {
             connections: 1,
             queued_bytes: 2,
@@ -373,6 +540,8 @@ fn status() -> StatusInfo {
             address: text("/e"),
             state: EntryPointState::NoAnswer,
         }],
+        invite: vec![text("/x/p2p/y")],
+        states: vec![State::CardUnpublished],
         uptime_ms: 10,
     }
 }

@@ -10,7 +10,8 @@ use restante_client::job::{self, Costs, Job};
 use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
-    DoctorReport, Examined, Finding, Refusal, Reply, Request, StatusInfo, Verdict,
+    ClockInfo, CopyInfo, DoctorReport, MailboxStatus, Obstacle, Refusal, Reply, Request, State,
+    StatusInfo, StoreTrouble,
 };
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push, Response};
@@ -26,10 +27,7 @@ use crate::control::{Answer, ControlCall};
 use crate::keeper::KeeperHandle;
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::person::Workers;
-use crate::node::status::{
-    entry_points_finding, holdings_page, keeper_finding, keeper_status, network_finding,
-    network_status,
-};
+use crate::node::status::{Role, holdings_page, keeper_state, keeper_status, network_status};
 use crate::node::{ClientEvent, stopped};
 use crate::parts::part;
 use crate::worker::WorkerEnded;
@@ -226,18 +224,32 @@ impl Driver {
 
     fn on_came(&mut self, came: Came) {
         match came {
-            Came::Input(Input::Committed(token, result)) => {
-                if let Err(error) = &result {
-                    warn!(%error, "the account's store refuses; see `doctor`");
-                }
-                self.handle(Input::Committed(token, result));
-            }
+            Came::Input(input @ Input::Committed(..)) => self.on_committed(input),
             Came::Input(input) => self.handle(input),
             Came::Near(token, nodes, search) => {
                 self.spawn(hear(token, search));
                 self.handle(Input::Near(token, nodes));
             }
             Came::Nothing => {}
+        }
+    }
+
+    /// Takes what came of a commit, and logs when the store begins to refuse and when that is over.
+    fn on_committed(&mut self, committed: Input) {
+        if let Input::Committed(_, Err(error)) = &committed
+            && error.trouble.is_none()
+        {
+            warn!(%error, "the account's store refuses a change");
+        }
+        let before = self.core.trouble().cloned();
+        self.handle(committed);
+        match (before, self.core.trouble()) {
+            (Some(_), None) => info!("the account's store takes everything in again"),
+            (None, Some(trouble)) => tell_trouble(trouble),
+            (Some(before), Some(trouble)) if before.passes() && !trouble.passes() => {
+                tell_trouble(trouble);
+            }
+            _ => {}
         }
     }
 
@@ -328,7 +340,8 @@ impl Driver {
     fn examine(&mut self, answer: Answer) {
         let status = self.status();
         self.spawn(async move {
-            answer.finish(Ok(Reply::Doctor(findings(&status.await))));
+            let findings = status.await.states;
+            answer.finish(Ok(Reply::Doctor(DoctorReport { findings })));
             Came::Nothing
         });
     }
@@ -340,7 +353,7 @@ impl Driver {
         let uptime_ms = now.mono.since(self.started);
         let (services, network) = (self.services.clone(), self.network.clone());
         async move {
-            StatusInfo {
+            let mut info = StatusInfo {
                 id,
                 keeper: keeper_status(services.keeper.as_ref()).await,
                 outbox_count: account.outbox_count,
@@ -350,10 +363,15 @@ impl Driver {
                 card_published_ms: account.card_published.map(UnixMillis::get),
                 card_effort_asked: account.card_effort_asked,
                 stamp_effort_max: account.effort_max,
-                account_read_only: account.stopped,
+                account_read_only: account.trouble,
+                account_recovered_ms: account.recovered.map(UnixMillis::get),
+                clock: Some(account.clock),
+                copy: Some(account.copy),
                 uptime_ms,
-                ..network_status(&services.net, &network).await
-            }
+                ..network_status(&services.net, &network, Role::Person).await
+            };
+            add_states(&mut info, (account.refused_count, account.obstacles));
+            info
         }
     }
 }
@@ -365,9 +383,15 @@ impl fmt::Debug for Driver {
 }
 
 fn worker_gone() -> CommitError {
-    CommitError {
-        why: "the store's worker has ended".to_owned(),
-        is_final: true,
+    CommitError::of(StoreTrouble::Ended, true)
+}
+
+fn tell_trouble(trouble: &StoreTrouble) {
+    match trouble.passes() {
+        true => {
+            warn!(%trouble, "the account's store takes nothing in until this is over; see `doctor`");
+        }
+        false => error!(%trouble, "the account's store takes nothing in any more; see `doctor`"),
     }
 }
 
@@ -420,47 +444,103 @@ async fn own_push(
     Some((own?, payload))
 }
 
-/// Returns what a status shows that a person should look at.
-fn findings(status: &StatusInfo) -> DoctorReport {
-    let finding = |verdict, what| Finding { verdict, what };
-    let card = Examined::Card {
-        published_ms: status.card_published_ms,
-        effort_asked: status.card_effort_asked,
-    };
-    let mailboxes = Examined::Mailboxes {
-        watched: status.mailboxes.watched,
-        subscribed: status.mailboxes.subscribed,
-    };
-    let ok_if = |ok, otherwise| if ok { Verdict::Ok } else { otherwise };
-    let mut findings = vec![
-        network_finding(status),
-        finding(
-            ok_if(status.card_published_ms.is_some(), Verdict::Warn),
-            card,
-        ),
-        finding(
-            ok_if(status.mailboxes.subscribed > 0, Verdict::Warn),
-            mailboxes,
-        ),
-        keeper_finding(status),
-    ];
-    findings.extend(entry_points_finding(status));
-    findings.extend(work_of(status).map(|work| finding(Verdict::Warn, work)));
-    if let Some(stopped) = status.account_read_only.clone() {
-        findings.push(finding(Verdict::Fail, Examined::Account { stopped }));
-    }
-    DoctorReport { findings }
+/// Adds the states of the account to those of the network, in the order in which they are shown.
+fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
+    let MailboxStatus {
+        watched,
+        subscribed,
+    } = info.mailboxes;
+    let has_keeper = info.keeper.cap_bytes > 0;
+    info.states.extend([
+        card_state(info),
+        match subscribed {
+            _ if watched == 0 => State::MailboxesUnwatched,
+            0 => State::MailboxesDeaf { watched },
+            _ if info.peers == 0 => match has_keeper {
+                true => State::MailboxesOwn { watched },
+                false => State::MailboxesDeaf { watched },
+            },
+            _ if subscribed < watched => State::MailboxesPartly {
+                watched,
+                subscribed,
+            },
+            _ => State::MailboxesHeard { watched },
+        },
+        keeper_state(&info.keeper),
+        match info.account_read_only.clone() {
+            None => State::AccountOpen {
+                recovered_ms: info.account_recovered_ms,
+            },
+            Some(trouble) => State::AccountStopped { trouble },
+        },
+        clock_state(info.clock.unwrap_or_default()),
+        copies_state(info.copy.unwrap_or_default()),
+        outbox_state(info, refused),
+    ]);
 }
 
-/// Returns what is to be said of messages that wait for work; nothing when there are none.
-fn work_of(status: &StatusInfo) -> Option<Examined> {
-    let asked = status.outbox.iter().filter_map(|entry| entry.effort_asked);
-    let effort_asked = asked.clone().max()?;
-    Some(Examined::Work {
-        messages: u32::try_from(asked.count()).unwrap_or(u32::MAX),
-        effort_asked,
-        effort_max: status.stamp_effort_max,
-    })
+/// Returns how far the date is relied on.
+const fn clock_state(clock: ClockInfo) -> State {
+    match clock {
+        ClockInfo::Sure => State::ClockSure,
+        ClockInfo::Unconfirmed => State::ClockUnconfirmed,
+        ClockInfo::Contradicted {
+            ahead_ms,
+            keepers: 0,
+        } => State::ClockBeforeDisk {
+            behind_ms: ahead_ms.unsigned_abs(),
+        },
+        ClockInfo::Contradicted { ahead_ms, keepers } => {
+            State::ClockContradicted { ahead_ms, keepers }
+        }
+    }
+}
+
+/// Returns how a home stands beside other copies of it.
+const fn copies_state(copy: CopyInfo) -> State {
+    let left = copy.left;
+    match (copy.newest, copy.renewed_ms) {
+        (false, _) => State::CopiesUnknown { left },
+        (true, Some(at_ms)) => State::CopiesRenewed { at_ms, left },
+        (true, None) => State::CopiesNewest {
+            others: copy.others,
+        },
+    }
+}
+
+/// Returns how the card stands.
+const fn card_state(info: &StatusInfo) -> State {
+    match (info.card_effort_asked, info.card_published_ms) {
+        (Some(effort), at_ms) => State::CardTooDear {
+            at_ms,
+            effort,
+            allowed: info.stamp_effort_max,
+        },
+        (None, None) => State::CardUnpublished,
+        (None, Some(at_ms)) => State::CardPublished { at_ms },
+    }
+}
+
+/// Returns how the messages under way stand, with those that keepers do not take. That more work is asked for comes
+/// first: only the person can allow it, while others are offered again in any case.
+fn outbox_state(info: &StatusInfo, (waiting, obstacles): (u32, Vec<Obstacle>)) -> State {
+    let messages = info.outbox_count;
+    let asked = info.outbox.iter().filter_map(|entry| entry.effort_asked);
+    match asked.clone().max() {
+        _ if messages == 0 => State::OutboxEmpty,
+        Some(effort) => State::OutboxTooDear {
+            messages,
+            waiting: u32::try_from(asked.count()).unwrap_or(u32::MAX),
+            effort,
+            allowed: info.stamp_effort_max,
+        },
+        None if waiting > 0 => State::OutboxRefused {
+            messages,
+            waiting,
+            obstacles,
+        },
+        None => State::OutboxUnderWay { messages },
+    }
 }
 
 /// Kept so that an unanswered call says why.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use prost::Message;
 use restante_client::model::{
-    Account, Header, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES, Sent, Slot,
+    Account, FORMER_MAX, FormerDevice, Header, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES,
+    Sent, Slot,
 };
 use restante_interface::DeliveryState;
 use restante_proto::NodeId;
@@ -44,6 +45,7 @@ use redacted;
 
 redacted!(
     AccountRow,
+    FormerRow,
     PrekeyRow,
     OutgoingRow,
     ReceiptRow,
@@ -68,15 +70,31 @@ pub(super) struct AccountRow {
     id: String,
     #[prost(uint64, tag = "5")]
     created_ms: u64,
+    #[prost(message, repeated, tag = "6")]
+    former: Vec<FormerRow>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+struct FormerRow {
+    #[prost(bytes = "vec", tag = "1")]
+    device: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    left_ms: u64,
 }
 
 pub(super) fn account_to_row(account: &Account) -> Zeroizing<Vec<u8>> {
+    let former = |former: &FormerDevice| FormerRow {
+        device: former.device.seed().to_vec(),
+        left_ms: former.left.get(),
+    };
     let row = AccountRow {
         account: account.identity.account.seed().to_vec(),
         device: account.identity.device.seed().to_vec(),
         node: account.node.seed().to_vec(),
         id: account.id.to_string(),
         created_ms: account.created.get(),
+        former: account.former.iter().map(former).collect(),
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -90,6 +108,14 @@ pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
             .map(|seed| SecretKey::from_seed(&Zeroizing::new(seed)))
             .map_err(|_| error)
     };
+    let former = |former: FormerRow| {
+        Ok(FormerDevice {
+            device: key(former.device)?,
+            left: UnixMillis::new(former.left_ms),
+        })
+    };
+    let former = row.former.into_iter().take(FORMER_MAX).map(former);
+    let former = former.collect::<Result<_, RowError>>()?;
     let id: PersonId = row.id.parse().map_err(|_| error)?;
     let identity = Identity {
         account: key(row.account)?,
@@ -102,6 +128,7 @@ pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
         node: key(row.node)?,
         id,
         created,
+        former,
     })
 }
 
@@ -317,6 +344,8 @@ pub(super) struct SentRow {
     sent_ms: u64,
     #[prost(uint64, tag = "4")]
     expires_ms: u64,
+    #[prost(bool, tag = "7")]
+    is_outdated: bool,
 }
 
 const DELIVERY_STATES: [DeliveryState; 4] = [
@@ -337,6 +366,7 @@ pub(super) fn sent_to_row(sent: &Sent) -> Vec<u8> {
         state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
         sent_ms: sent.sent.get(),
         expires_ms: sent.expires.get(),
+        is_outdated: sent.is_outdated,
     };
     row.encode_to_vec()
 }
@@ -352,6 +382,7 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
         state: *DELIVERY_STATES.get(state).ok_or(error)?,
         sent: UnixMillis::new(row.sent_ms),
         expires: UnixMillis::new(row.expires_ms),
+        is_outdated: row.is_outdated,
     })
 }
 

@@ -1,13 +1,14 @@
 //! The account's tables in the vault. Everything here blocks; it runs in a worker.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Header, Slot};
-use restante_client::records::{Change, Loaded, REMEMBERED_MS, SenderMessage};
+use restante_client::records::{Change, Loaded, SenderMessage};
+use restante_interface::StoreTrouble;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::person::{Handle, IdCost};
@@ -16,9 +17,11 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
 use super::disk::AccountDisk;
+use super::reopening::Reopening;
 use super::rows::{self, RowError, SELF, moment_of};
+use crate::disk_space;
 use crate::vault::{
-    BodyError, DbError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
+    BodyError, DbError, DiskError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
 };
 
 const ACCOUNT: Table = Table::new("account");
@@ -33,6 +36,14 @@ const BODIES: Table = Table::new("bodies");
 const TAKEN: Table = Table::new("taken");
 const SEEN: Table = Table::new("seen");
 const DUE: Table = Table::new("due");
+
+/// What must be free on the disk beside what a commit adds, in bytes: it rewrites what leads to its rows. A commit that
+/// runs into a full disk closes the vault, and it is unknown what has become of it; one that is not begun does neither.
+const ROOM_BYTES_MIN: u64 = 512 * 1024;
+/// A row takes up to so many times its bytes, because pages are given out in powers of two.
+const ROW_FACTOR: u64 = 2;
+/// What a row takes beside what it is about, about, in bytes.
+const ROW_BYTES: u64 = 1024;
 
 /// Why something could not be stored or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,181 +69,99 @@ pub enum AccountStoreError {
     Body(#[from] BodyError),
 }
 
-impl AccountStoreError {
-    /// Tells whether nothing can be written any more before the node is started again.
-    pub(super) const fn is_final(&self) -> bool {
-        let keys = matches!(self, Self::Keys(KeyError::Disk(_) | KeyError::NeedsReopen));
-        let database = matches!(
-            self,
-            Self::Db(DbError::Disk(_) | DbError::Damaged { .. } | DbError::NeedsReopen)
-        );
-        keys || database
-    }
+/// The tables in a vault, which is opened again after a failure.
+#[derive(Debug)]
+pub struct VaultDisk {
+    vault: Reopening,
+    /// The folder that the vault is in, if it is in one.
+    home: Option<PathBuf>,
 }
-
-impl From<AccountStoreError> for CommitError {
-    fn from(error: AccountStoreError) -> Self {
-        Self {
-            why: error.to_string(),
-            is_final: error.is_final(),
-        }
-    }
-}
-
-/// The tables, behind one handle that workers share.
-#[derive(Clone, Debug)]
-pub struct VaultDisk(Arc<Vault>);
 
 impl VaultDisk {
-    /// Makes the disk of the account in a vault.
-    pub fn new(vault: Vault) -> Self {
-        Self(Arc::new(vault))
+    /// Makes the disk of the account in the vault of a home.
+    pub fn in_home(vault: Vault, home: &Path) -> Self {
+        let (key, folder) = (vault.store_key(), home.to_owned());
+        let open = move || Vault::open_unlocked(&folder, &key, &mut rand::rng());
+        Self {
+            home: Some(home.to_owned()),
+            ..Self::opened_by(vault, open)
+        }
     }
 
-    /// Reads everything, destroys what has expired, and burns message keys that no row names.
-    pub(super) fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
-        let mut loaded = self.0.db().read(|tx| {
-            let account = tx.get(ACCOUNT, SELF)?.ok_or(AccountStoreError::NoAccount)?;
-            let card = tx.get(CARD, SELF)?;
-            let rows = |table| tx.iter(table).map_err(AccountStoreError::from);
-            Ok::<_, AccountStoreError>(Loaded {
-                account: rows::account_from_row(&account)?,
-                prekeys: collect(rows(PREKEYS)?, |_, row| rows::prekey_from_row(row))?,
-                card: card.map(|row| rows::card_from_row(&row)).transpose()?,
-                stamps: collect(rows(STAMPS)?, stamp_of)?,
-                contacts: collect(rows(CONTACTS)?, |_, row| {
-                    let contact = rows::contact_from_row(row)?;
-                    Ok((contact.account, contact))
-                })?,
-                outgoing: collect(rows(OUTBOX)?, |_, row| {
-                    let outgoing = rows::outgoing_from_row(row)?;
-                    Ok((outgoing.envelope.id(), outgoing))
-                })?,
-                sent: collect(rows(SENT)?, |key, row| {
-                    Ok((message_of(key)?, rows::sent_from_row(row)?))
-                })?,
-                inbox: collect(rows(INBOX)?, |key, row| {
-                    Ok((arrival_of(key)?, rows::header_from_row(row)?))
-                })?,
-                taken: collect(rows(TAKEN)?, |key, row| {
-                    Ok((taken_of(key)?, moment_of(row, "taken")?))
-                })?,
-                seen: collect(rows(SEEN)?, |key, row| {
-                    Ok((named_of(key)?, moment_of(row, "seen")?))
-                })?,
-                due: collect(rows(DUE)?, |key, _| named_of(key))?,
-            })
-        })?;
-        self.tidy(date, &mut loaded)?;
+    /// Makes the disk of the account in a vault that is somewhere else, and the way to open it again.
+    pub fn opened_by(
+        vault: Vault,
+        open: impl Fn() -> Result<Vault, VaultError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            vault: Reopening::new(vault, Box::new(open)),
+            home: None,
+        }
+    }
+
+    /// Reads everything, and burns message keys that no row names. What has expired is destroyed once the date is
+    /// confirmed, by the core.
+    pub(super) fn load(&self) -> Result<Loaded, AccountStoreError> {
+        let mut loaded = self.vault.with(read_all)?;
+        self.tidy(&mut loaded)?;
         Ok(loaded)
     }
 
-    /// Brings key file and rows together after a crash, and drops what is over.
-    fn tidy(&self, date: UnixMillis, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
+    /// Brings key file and rows together after a crash.
+    fn tidy(&self, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
         let slots = loaded.inbox.values().map(|header| slot_id(header.slot));
         let live: BTreeSet<SlotId> = slots.collect();
-        let reconciled = self.0.keys().reconcile(&live)?;
+        let reconciled = self
+            .vault
+            .with(|vault| Ok(vault.keys().reconcile(&live)?))?;
         let absent: BTreeSet<SlotId> = reconciled.absent.into_iter().collect();
-        let is_over =
-            |header: &Header| absent.contains(&slot_id(header.slot)) || header.destroy_at() <= date;
-        let gone = loaded.inbox.iter().filter(|(_, header)| is_over(header));
+        let is_gone = |header: &Header| absent.contains(&slot_id(header.slot));
+        let gone = loaded.inbox.iter().filter(|(_, header)| is_gone(header));
         let gone: Vec<(u64, Slot)> = gone.map(|(place, header)| (*place, header.slot)).collect();
-        let remembered_after = date.minus(REMEMBERED_MS);
-        let mut changes = vec![Change::Forget(remembered_after)];
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut changes = Vec::new();
         for (arrival, slot) in gone {
             loaded.inbox.remove(&arrival);
             changes.push(Change::Destroy(arrival, slot));
         }
-        loaded.taken.retain(|_, until| *until > remembered_after);
-        loaded.seen.retain(|_, until| *until > remembered_after);
-        self.commit(&changes)?;
-        Ok(())
+        let tidied = self.vault.with(|vault| {
+            burn(vault, &changes)?;
+            self.check_room(&changes)?;
+            write(vault, &changes).map(drop)
+        });
+        match tidied {
+            // Rows stay whose keys are gone, until the next start: what is here can be read all the same.
+            Err(error) if error.trouble() == Some(StoreTrouble::DiskFull) => Ok(()),
+            done => done,
+        }
     }
 
     /// Makes changes durable, all or nothing, and returns the slots of new messages, in order.
-    ///
-    /// Keys of destroyed messages are burned first: were a row to go without its key, the key could be read for ever.
-    pub(super) fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, AccountStoreError> {
-        let burned: Vec<SlotId> = changes.iter().filter_map(burned).collect();
-        if !burned.is_empty() {
-            self.0.keys().burn(&burned)?;
-        }
-        let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
-        let messages = changes.iter().filter(is_message).count();
-        let forgotten = self.forgotten(changes)?;
-        self.0
-            .write_with_keys(messages, &mut rand::rng(), |tx, keys| {
-                for (table, key) in &forgotten {
-                    tx.remove(*table, key)?;
-                }
-                self.apply_all(tx, changes, keys)?;
-                Ok(keys.iter().map(slot_of).collect())
-            })
-    }
-
-    /// Applies the changes, giving each new message one of the keys.
-    fn apply_all(
-        &self,
-        tx: &mut WriteTx<'_>,
-        changes: &[Change],
-        keys: &[MessageKey],
-    ) -> Result<(), AccountStoreError> {
-        let mut keys = keys.iter();
-        for change in changes {
-            match change {
-                Change::PutMessage {
-                    arrival,
-                    header,
-                    body,
-                } => {
-                    let Some(key) = keys.next() else { continue };
-                    let header = (**header).clone().finish(slot_of(key));
-                    self.put_message(tx, *arrival, &header, key, body)?;
-                }
-                change => apply(tx, change)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the rows that are to be forgotten.
-    fn forgotten(&self, changes: &[Change]) -> Result<Vec<(Table, Vec<u8>)>, AccountStoreError> {
-        let dates = changes.iter().filter_map(|change| match change {
-            Change::Forget(date) => Some(*date),
-            _ => None,
+    pub(super) fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError> {
+        let mut in_doubt = false;
+        let done = self.vault.with(|vault| {
+            burn(vault, changes)?;
+            self.check_room(changes)?;
+            let done = write(vault, changes);
+            in_doubt = done.is_err() && vault.db().needs_reopen();
+            done
         });
-        let Some(date) = dates.max() else {
-            return Ok(Vec::new());
-        };
-        let is_over =
-            |value: &[u8], table| moment_of(value, table).is_ok_and(|until| until <= date);
-        let rows = self.0.db().read(|tx| {
-            let mut over = Vec::new();
-            for (table, name) in [(TAKEN, "taken"), (SEEN, "seen")] {
-                let rows = tx.iter(table)?.into_iter();
-                let rows = rows.filter(|row| is_over(&row.value, name));
-                over.extend(rows.map(|row| (table, row.key)));
-            }
-            Ok::<_, DbError>(over)
-        })?;
-        Ok(rows)
+        done.map_err(|error| CommitError {
+            why: error.to_string(),
+            trouble: error.trouble(),
+            in_doubt,
+        })
     }
 
-    fn put_message(
-        &self,
-        tx: &mut WriteTx<'_>,
-        arrival: u64,
-        header: &Header,
-        key: &MessageKey,
-        body: &[u8],
-    ) -> Result<(), AccountStoreError> {
-        let place = arrival.to_be_bytes();
-        let sealed = self
-            .0
-            .keys()
-            .seal_body(key, &place, body, &mut rand::rng())?;
-        tx.put(INBOX, &place, &rows::header_to_row(header))?;
-        tx.put(BODIES, &place, &sealed)?;
+    /// Refuses what would fill the disk before it does.
+    fn check_room(&self, changes: &[Change]) -> Result<(), DbError> {
+        let free = self.home.as_deref().and_then(disk_space::free_in);
+        let added: u64 = changes.iter().map(added_bytes).sum();
+        if free.is_some_and(|free| free < ROOM_BYTES_MIN + added) {
+            return Err(DiskError::Full.into());
+        }
         Ok(())
     }
 
@@ -260,30 +189,198 @@ impl VaultDisk {
         slot: Slot,
     ) -> Result<Option<Vec<u8>>, AccountStoreError> {
         let place = arrival.to_be_bytes();
-        let sealed = self.0.db().read(|tx| tx.get(BODIES, &place))?;
-        let Some(sealed) = sealed else {
-            return Ok(None);
-        };
-        match self.0.keys().open_body(slot_id(slot), &place, &sealed) {
-            Ok(body) => Ok(Some(body.to_vec())),
-            Err(BodyError::Burnt) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.vault.with(|vault| {
+            let sealed = vault.db().read(|tx| tx.get(BODIES, &place))?;
+            let Some(sealed) = sealed else {
+                return Ok(None);
+            };
+            match vault.keys().open_body(slot_id(slot), &place, &sealed) {
+                Ok(body) => Ok(Some(body.to_vec())),
+                Err(BodyError::Burnt) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
     }
 }
 
 impl AccountDisk for VaultDisk {
-    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
-        Self::load(self, date)
+    fn load(&self) -> Result<Loaded, AccountStoreError> {
+        Self::load(self)
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError> {
-        Ok(Self::commit(self, changes)?)
+        Self::commit(self, changes)
     }
 
     fn bodies(&self, places: &[(u64, Slot)]) -> Result<Vec<Option<Vec<u8>>>, AccountStoreError> {
         Self::bodies(self, places)
     }
+}
+
+/// Reads all rows but bodies.
+fn read_all(vault: &Vault) -> Result<Loaded, AccountStoreError> {
+    vault.db().read(|tx| {
+        let account = tx.get(ACCOUNT, SELF)?.ok_or(AccountStoreError::NoAccount)?;
+        let card = tx.get(CARD, SELF)?;
+        let rows = |table| tx.iter(table).map_err(AccountStoreError::from);
+        Ok::<_, AccountStoreError>(Loaded {
+            account: rows::account_from_row(&account)?,
+            prekeys: collect(rows(PREKEYS)?, |_, row| rows::prekey_from_row(row))?,
+            card: card.map(|row| rows::card_from_row(&row)).transpose()?,
+            stamps: collect(rows(STAMPS)?, stamp_of)?,
+            contacts: collect(rows(CONTACTS)?, |_, row| {
+                let contact = rows::contact_from_row(row)?;
+                Ok((contact.account, contact))
+            })?,
+            outgoing: collect(rows(OUTBOX)?, |_, row| {
+                let outgoing = rows::outgoing_from_row(row)?;
+                Ok((outgoing.envelope.id(), outgoing))
+            })?,
+            sent: collect(rows(SENT)?, |key, row| {
+                Ok((message_of(key)?, rows::sent_from_row(row)?))
+            })?,
+            inbox: collect(rows(INBOX)?, |key, row| {
+                Ok((arrival_of(key)?, rows::header_from_row(row)?))
+            })?,
+            taken: collect(rows(TAKEN)?, |key, row| {
+                Ok((taken_of(key)?, moment_of(row, "taken")?))
+            })?,
+            seen: collect(rows(SEEN)?, |key, row| {
+                Ok((named_of(key)?, moment_of(row, "seen")?))
+            })?,
+            due: collect(rows(DUE)?, |key, _| named_of(key))?,
+        })
+    })
+}
+
+/// Returns the slots that rows name.
+pub(super) fn slots_of_rows(vault: &Vault) -> Result<BTreeSet<SlotId>, AccountStoreError> {
+    let rows = vault.db().read(|tx| tx.iter(INBOX))?;
+    let slots = rows.iter().map(|row| rows::header_from_row(&row.value));
+    let slots = slots.map(|header| Ok(slot_id(header?.slot)));
+    slots.collect()
+}
+
+/// Writes changes, all or nothing, and returns the slots of new messages, in order.
+///
+/// Keys of destroyed messages are burned first: were a row to go without its key, the key could be read for ever.
+fn write(vault: &Vault, changes: &[Change]) -> Result<Vec<Slot>, AccountStoreError> {
+    let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
+    let messages = changes.iter().filter(is_message).count();
+    let forgotten = forgotten(vault, changes)?;
+    vault.write_with_keys(messages, &mut rand::rng(), |tx, keys| {
+        for (table, key) in &forgotten {
+            tx.remove(*table, key)?;
+        }
+        apply_all(vault, tx, changes, keys)?;
+        Ok(keys.iter().map(slot_of).collect())
+    })
+}
+
+/// Destroys the keys of messages that are to be destroyed; works on a full disk too.
+fn burn(vault: &Vault, changes: &[Change]) -> Result<(), AccountStoreError> {
+    let mut burned = Vec::new();
+    for change in changes {
+        match change {
+            Change::Destroy(_, slot) => burned.push(slot_id(*slot)),
+            Change::Discard(arrival) => burned.extend(slot_at(vault, *arrival)?),
+            _ => {}
+        }
+    }
+    if !burned.is_empty() {
+        vault.keys().burn(&burned)?;
+    }
+    Ok(())
+}
+
+/// Returns the slot of the message at a place, if there is one whose header can be read.
+fn slot_at(vault: &Vault, arrival: u64) -> Result<Option<SlotId>, DbError> {
+    match vault.db().read(|tx| tx.get(INBOX, &arrival.to_be_bytes())) {
+        Ok(row) => {
+            let header = row.and_then(|row| rows::header_from_row(&row).ok());
+            Ok(header.map(|header| slot_id(header.slot)))
+        }
+        // Without a row that names it, its key is burned when the vault is opened next.
+        Err(DbError::DamagedRow { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what a change adds to the disk, about, in bytes.
+fn added_bytes(change: &Change) -> u64 {
+    let about = match change {
+        Change::PutMessage { body, .. } => body.len(),
+        Change::PutOutgoing(outgoing) => outgoing.envelope.bytes.len(),
+        _ => 0,
+    };
+    ROW_FACTOR * (about as u64 + ROW_BYTES)
+}
+
+/// Applies the changes, giving each new message one of the keys.
+fn apply_all(
+    vault: &Vault,
+    tx: &mut WriteTx<'_>,
+    changes: &[Change],
+    keys: &[MessageKey],
+) -> Result<(), AccountStoreError> {
+    let mut keys = keys.iter();
+    for change in changes {
+        match change {
+            Change::PutMessage {
+                arrival,
+                header,
+                body,
+            } => {
+                let Some(key) = keys.next() else { continue };
+                let header = (**header).clone().finish(slot_of(key));
+                put_message(vault, tx, *arrival, &header, key, body)?;
+            }
+            change => apply(tx, change)?,
+        }
+    }
+    Ok(())
+}
+
+/// Returns the rows that are to be forgotten.
+fn forgotten(
+    vault: &Vault,
+    changes: &[Change],
+) -> Result<Vec<(Table, Vec<u8>)>, AccountStoreError> {
+    let dates = changes.iter().filter_map(|change| match change {
+        Change::Forget(date) => Some(*date),
+        _ => None,
+    });
+    let Some(date) = dates.max() else {
+        return Ok(Vec::new());
+    };
+    let is_over = |value: &[u8], table| moment_of(value, table).is_ok_and(|until| until <= date);
+    let rows = vault.db().read(|tx| {
+        let mut over = Vec::new();
+        for (table, name) in [(TAKEN, "taken"), (SEEN, "seen")] {
+            let rows = tx.iter(table)?.into_iter();
+            let rows = rows.filter(|row| is_over(&row.value, name));
+            over.extend(rows.map(|row| (table, row.key)));
+        }
+        Ok::<_, DbError>(over)
+    })?;
+    Ok(rows)
+}
+
+fn put_message(
+    vault: &Vault,
+    tx: &mut WriteTx<'_>,
+    arrival: u64,
+    header: &Header,
+    key: &MessageKey,
+    body: &[u8],
+) -> Result<(), AccountStoreError> {
+    let place = arrival.to_be_bytes();
+    let sealed = vault
+        .keys()
+        .seal_body(key, &place, body, &mut rand::rng())?;
+    tx.put(INBOX, &place, &rows::header_to_row(header))?;
+    tx.put(BODIES, &place, &sealed)?;
+    Ok(())
 }
 
 /// Writes one change that needs no key.
@@ -306,21 +403,26 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         Change::PutHeader(arrival, header) => {
             tx.put(INBOX, &arrival.to_be_bytes(), &rows::header_to_row(header))?;
         }
-        Change::Destroy(arrival, _) => {
+        Change::Destroy(arrival, _) | Change::Discard(arrival) => {
             tx.remove(INBOX, &arrival.to_be_bytes())?;
             tx.remove(BODIES, &arrival.to_be_bytes())?;
         }
         Change::PutTaken(mailbox, envelope, until) => {
-            let mut place = mailbox.as_bytes().to_vec();
-            place.extend_from_slice(envelope.as_bytes());
+            let place = taken_key(mailbox, envelope);
             tx.put(TAKEN, &place, &until.get().to_be_bytes())?;
+        }
+        Change::DropTaken(mailbox, envelope) => {
+            tx.remove(TAKEN, &taken_key(mailbox, envelope))?;
         }
         Change::PutSeen(named, until) => {
             tx.put(SEEN, &named_key(named), &until.get().to_be_bytes())?;
         }
+        Change::DropSeen(named) => drop(tx.remove(SEEN, &named_key(named))?),
         Change::PutDue(named) => tx.put(DUE, &named_key(named), &[])?,
         Change::DropDue(named) => drop(tx.remove(DUE, &named_key(named))?),
+        Change::PutAccount(account) => tx.put(ACCOUNT, SELF, &rows::account_to_row(account))?,
         Change::PutCard(card) => tx.put(CARD, SELF, &rows::card_to_row(card))?,
+        Change::DropCard => drop(tx.remove(CARD, SELF)?),
         Change::PutPrekey(prekey) => {
             let issued = prekey.public().issued.get().to_be_bytes();
             tx.put(PREKEYS, &issued, &rows::prekey_to_row(prekey))?;
@@ -336,13 +438,6 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         Change::PutMessage { .. } | Change::Forget(_) => {}
     }
     Ok(())
-}
-
-fn burned(change: &Change) -> Option<SlotId> {
-    match change {
-        Change::Destroy(_, slot) => Some(slot_id(*slot)),
-        _ => None,
-    }
 }
 
 fn slot_of(key: &MessageKey) -> Slot {
@@ -393,6 +488,13 @@ fn message_of(key: &[u8]) -> Result<MessageId, RowError> {
     <[u8; 16]>::try_from(key)
         .map(MessageId::new)
         .map_err(|_| RowError("sent"))
+}
+
+/// Returns the key of the row about an envelope that was taken from a mailbox.
+fn taken_key(mailbox: &Address, envelope: &ItemId) -> Vec<u8> {
+    let mut key = mailbox.as_bytes().to_vec();
+    key.extend_from_slice(envelope.as_bytes());
+    key
 }
 
 fn taken_of(key: &[u8]) -> Result<(Address, ItemId), RowError> {

@@ -13,7 +13,7 @@ use super::settings::Settings;
     version,
     after_help = "Example:\n  \
         restante init --handle alice\n  \
-        restante run &\n  \
+        restante run --detach\n  \
         restante send bob.7kq2-m9xw-3fhd \"See you at eight\"\n\n\
         Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
 )]
@@ -52,10 +52,15 @@ pub enum Command {
     Init(InitArgs),
     /// Runs the node in the foreground; the other commands talk to it.
     #[command(after_help = "Example:\n  \
-        restante run --bootstrap /dns4/entry.example.org/udp/4717/quic-v1/p2p/12D3Koo...\n  \
-        restante run --detach           # asks for the pass phrase, and goes to the background\n\n\
+        restante run --bootstrap ADDRESS\n  \
+        restante run --detach           # asks for the pass phrase, and goes to the background\n  \
+        restante run --profile lan      # on a LAN or VPN of your own\n\n\
+        ADDRESS is what the `status` of a node that serves shows as `join at`, such as\n\
+        /ip4/1.2.3.4/udp/4717/quic-v1/p2p/12D3KooWJBa9tPXXSCPALEdtA9uPuyybdu6yAKMu5HWDRwZqyFJf\n\n\
         A setting comes from its flag, else RESTANTE_<NAME>, else config.toml in the home\n\
-        folder, else its default.")]
+        folder, else its default. What --bootstrap names is remembered in the home, in\n\
+        entry-points.toml: delete that file to forget it.\n\
+        With --json, --check prints: valid, warnings; --detach: process, invite.")]
     Run(RunArgs),
     /// Shows your ID, to give to others.
     #[command(after_help = "Example:\n  \
@@ -66,9 +71,13 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         restante send bob.7kq2-m9xw-3fhd --ttl 2d \"See you at eight\"\n  \
         pass show wifi | restante send bob.7kq2-m9xw-3fhd - --burn 30s\n\n\
+        ID is an ID or link, or what a contact is called here: its private name, or its handle\n\
+        if no other contact has that.\n\
         With --json: message_id, state (waiting, stored, delivered, expired), stored_with,\n\
-        stored_of, until_ms, effort_asked, note (null, no_keeper_yet, too_few_keepers,\n\
-        more_work_asked, small_network).")]
+        stored_of, until_ms, effort_asked, code (message_stamping, message_unplaced,\n\
+        message_placing, message_too_dear, message_refused, message_stored, message_stored_few,\n\
+        message_stored_outdated, message_delivered, message_expired), obstacles (reason,\n\
+        keepers), next_try_ms.")]
     Send(SendArgs),
     /// Prints unread messages and marks them read.
     #[command(after_help = "Example:\n  \
@@ -83,18 +92,27 @@ pub enum Command {
     /// Adds, lists, accepts, blocks and verifies the people you write with.
     #[command(after_help = "Example:\n  restante contact add bob.7kq2-m9xw-3fhd --name Bob")]
     Contact(ContactArgs),
+    /// What can be asked about any node.
+    #[command(flatten)]
+    Look(LookCommand),
+}
+
+/// The commands about whatever node runs on a home, a person's or a community's.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LookCommand {
     /// Shows how the node is doing and what is under way.
     #[command(after_help = "Example:\n  \
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
         outbox_count, mailboxes, unread, card_published_ms, card_effort_asked,\n\
-        stamp_effort_max, account_read_only, network_load, entry_points, uptime_ms.")]
+        stamp_effort_max, account_read_only, account_recovered_ms, clock, copy, network_load,\n\
+        entry_points, invite, states (each with its code and facts), uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \
         restante doctor\n\n\
-        Ends with 1 if something does not work. With --json: checks, each with name, verdict\n\
-        (ok, warn, fail), detail, fix.")]
+        Ends with 1 if something does not work. With --json: checks, each with name, code,\n\
+        verdict (ok, warn, fail), detail, fix.")]
     Doctor(DoctorArgs),
     /// Lists what this node keeps for others: all there is to know about it.
     #[command(after_help = "Example:\n  \
@@ -103,11 +121,11 @@ pub enum Command {
         expires_ms.")]
     Holdings(HoldingsArgs),
     /// Ends the running node in good order.
-    #[command(after_help = "Example:\n  restante stop")]
-    Stop,
+    #[command(after_help = "Example:\n  restante stop\n\nWith --json: stopped.")]
+    Stop(StopArgs),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  \
-        restante completions bash > ~/.local/share/bash-completion/completions/restante")]
+        restante completions bash >> ~/.bash_completion")]
     Completions(CompletionsArgs),
 }
 
@@ -148,6 +166,9 @@ pub struct RunArgs {
     /// Go on in the background once the node runs; its log goes to node.log in the home folder.
     #[arg(long, conflicts_with_all = ["print_config", "check"])]
     pub detach: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Settings that win over all others.
     #[command(flatten)]
     pub settings: Settings,
@@ -171,7 +192,7 @@ pub struct IdArgs {
 /// Arguments of `send`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SendArgs {
-    /// The recipient's ID or link.
+    /// The recipient's ID or link, or what a contact is called here.
     #[arg(value_name = "ID")]
     pub to: String,
     /// The text; a single - reads it from standard input, byte for byte.
@@ -255,18 +276,31 @@ pub enum ContactCommand {
         json: bool,
     },
     /// Accepts a stranger who wrote to you.
-    #[command(after_help = "Example:\n  restante contact accept carol.0f3z-8rqk-vv1m")]
+    #[command(after_help = "Example:\n  \
+        restante contact accept carol.0f3z-8rqk-vv1m\n\n\
+        It also ends a block; what was written during the block does not come back.\n\
+        With --json as `contact add`.")]
     Accept {
-        /// Their ID.
+        /// Their ID, or what they are called here.
         #[arg(value_name = "ID")]
         who: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Takes nothing from somebody any more.
-    #[command(after_help = "Example:\n  restante contact block mallory.5t1c-0x9d-e7ha")]
+    #[command(after_help = "Example:\n  \
+        restante contact block mallory.5t1c-0x9d-e7ha\n\n\
+        What they write meanwhile is destroyed unread when it arrives, for good: it does not\n\
+        come after `contact accept` either, and they are not told. What came before stays.\n\
+        With --json as `contact add`.")]
     Block {
-        /// Their ID.
+        /// Their ID, or what they are called here.
         #[arg(value_name = "ID")]
         who: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Shows the code to compare with somebody, by voice or side by side.
     #[command(after_help = "Example:\n  \
@@ -275,7 +309,7 @@ pub enum ContactCommand {
         Both of you see the same code. If it matches, say so with --match.\n\
         With --json: id, code, verified.")]
     Verify {
-        /// Their ID.
+        /// Their ID, or what they are called here.
         #[arg(value_name = "ID")]
         who: String,
         /// Record that the codes match.
@@ -307,6 +341,14 @@ pub struct DoctorArgs {
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct HoldingsArgs {
     /// Print JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `stop`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct StopArgs {
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -4,36 +4,46 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use restante_client::model::Who;
 use restante_interface::Refusal;
 use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
-use restante_proto::person::PersonId;
 
 use super::Failure;
 use crate::config;
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes, parse_duration_ms};
 
-/// What a link to a person begins with.
-const LINK_PREFIX: &str = "restante:";
 /// Longest ID or link worth parsing, in bytes.
 const WHO_BYTES_MAX: usize = 512;
+/// Longest private name of a contact, in characters.
+pub(super) const PETNAME_CHARS_MAX: usize = 64;
 
 /// Returns the text without white space around it, if it is an ID or a link.
 pub(super) fn who(text: &str) -> Result<String, Failure> {
     let text = text.trim();
-    let id = text.strip_prefix(LINK_PREFIX).unwrap_or(text);
-    let id = id.split_once('?').map_or(id, |(id, _)| id);
-    let parsed = if text.len() > WHO_BYTES_MAX {
-        Err(format!("it is longer than {WHO_BYTES_MAX} bytes"))
+    let why = if text.len() > WHO_BYTES_MAX {
+        format!("it is longer than {WHO_BYTES_MAX} bytes")
     } else {
-        id.parse::<PersonId>().map_err(|error| error.to_string())
-    };
-    match parsed {
-        Ok(_) => Ok(text.to_owned()),
-        Err(why) => {
-            let text = text.to_owned();
-            Err(Refusal::InvalidId { text, why }.into())
+        match text.parse::<Who>() {
+            Ok(_) => return Ok(text.to_owned()),
+            Err(error) => error.to_string(),
         }
+    };
+    let text = text.to_owned();
+    Err(Refusal::InvalidId { text, why }.into())
+}
+
+/// Returns the text without white space around it, if it is an ID or a link, or may be what a contact is called: the
+/// node knows.
+pub(super) fn somebody(text: &str) -> Result<String, Failure> {
+    let name = text.trim();
+    let is_name = !name.is_empty()
+        && !name.contains(['.', ':'])
+        && !name.chars().any(char::is_control)
+        && name.chars().count() <= PETNAME_CHARS_MAX;
+    if is_name {
+        return Ok(name.to_owned());
     }
+    who(text)
 }
 
 /// Returns how long a message may live, in milliseconds.

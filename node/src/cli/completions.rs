@@ -1,15 +1,18 @@
-//! `restante completions`.
+//! The completion script of a program.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::{generate, shells};
 
-use super::args::{Arguments, CompletionsArgs, Shell};
+use super::args::{CompletionsArgs, Shell};
 use super::{Failure, Output};
 
-pub(super) fn completions(args: &CompletionsArgs, out: &mut Output) -> Result<(), Failure> {
-    let mut command = Arguments::command();
+pub(super) fn completions(
+    args: &CompletionsArgs,
+    mut command: Command,
+    out: &mut Output,
+) -> Result<(), Failure> {
     let mut script = Vec::new();
-    let name = "restante";
+    let name = command.get_name().to_owned();
     match args.shell {
         Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
         Shell::Elvish => generate(shells::Elvish, &mut command, name, &mut script),

@@ -3,12 +3,10 @@
 use restante_interface::{ContactInfo, ContactState, Reply, Request, VerifyInfo};
 
 use super::args::{Common, ContactCommand};
+use super::check::PETNAME_CHARS_MAX;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, check};
-
-/// Longest private name of a contact, in characters.
-const PETNAME_CHARS_MAX: usize = 64;
 
 pub(super) fn contact(
     common: &Common,
@@ -27,18 +25,27 @@ pub(super) fn contact(
             out.line(format!("{} is a contact now", named(&contact)))
         }
         ContactCommand::List { json } => list(&open()?, *json, out),
-        ContactCommand::Accept { who } => {
-            let who = check::who(who)?;
+        ContactCommand::Accept { who, json } => {
+            let who = check::somebody(who)?;
             let contact = one(&open()?, Request::ContactAccept { who })?;
+            if *json {
+                return out.json(&contact);
+            }
             out.line(format!("{} is a contact now", named(&contact)))
         }
-        ContactCommand::Block { who } => {
-            let who = check::who(who)?;
+        ContactCommand::Block { who, json } => {
+            let who = check::somebody(who)?;
             let contact = one(&open()?, Request::ContactBlock { who })?;
-            out.line(format!("{} is blocked", named(&contact)))
+            if *json {
+                return out.json(&contact);
+            }
+            let who = named(&contact);
+            out.line(format!(
+                "{who} is blocked; what they write meanwhile is destroyed unread"
+            ))
         }
         ContactCommand::Verify { who, matched, json } => {
-            let who = check::who(who)?;
+            let who = check::somebody(who)?;
             verify(&open()?, who, *matched, *json, out)
         }
     }

@@ -4,16 +4,16 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::UNIX_EPOCH;
 
-use restante_interface::{DoctorReport, Examined, Reply, Request, Verdict};
+use restante_interface::{Reply, Request, Verdict};
 use serde::Serialize;
 
 use super::args::DoctorArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms};
 use super::words::{self, Check};
-use super::{Failure, Output, Session, hints};
+use super::{Failure, Output, Session, hints, remembered};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
-use crate::config::{Config, Loaded, RawConfig};
+use crate::config::{Config, RawConfig};
 use crate::control::client::CallError;
 use crate::home::{Home, HomeKind};
 
@@ -39,25 +39,24 @@ pub(super) fn doctor(
     out: &mut Output,
 ) -> Result<(), Failure> {
     let answer = session.try_call(Request::Doctor, |_| {})?;
-    let has_joined = matches!(&answer, Ok(Reply::Doctor(report)) if has_joined(report));
-    let mut checks = examine(session.home(), has_joined);
+    // A node that runs says itself what it has to join through.
+    let mut checks = examine(session.home(), matches!(&answer, Ok(Reply::Doctor(_))));
     match answer {
         Ok(Reply::Doctor(report)) => {
-            checks.push(Check::ok("node", "it is running and answers"));
+            let named = ("node", "node_running");
+            checks.push(Check::ok(named, "it is running and answers"));
             checks.extend(report.findings.iter().map(words::finding));
         }
         Ok(other) => return Err(unexpected(&other)),
         Err(CallError::NotRunning) => checks.push(Check::warn(
-            "node",
+            ("node", "node_not_running"),
             "it is not running",
-            format!(
-                "start it with `restante --home {} run`",
-                hints::shell_word(session.home().path())
-            ),
+            format!("start it with `{}`", session.start()),
         )),
         Err(error) => {
             let failure = Failure::from(error);
-            checks.push(Check::fail("node", failure.message, failure.hint));
+            let named = ("node", failure.code);
+            checks.push(Check::fail(named, failure.message, failure.hint));
         }
     }
     let report = Report { checks };
@@ -78,27 +77,18 @@ pub(super) fn doctor(
         return Err(Failure::failed(
             format!("{failed} of {} checks failed", report.checks.len()),
             "do what they say",
-        ));
+        )
+        .coded("checks_failed"));
     }
     Ok(())
 }
 
-/// Tells whether the node knows others, however it came to.
-fn has_joined(report: &DoctorReport) -> bool {
-    report.findings.iter().any(|finding| {
-        matches!(
-            finding.what,
-            Examined::Network { keepers: 1.., .. } | Examined::ServerNetwork { keepers: 1.., .. }
-        )
-    })
-}
-
 /// Makes the checks that need no running node.
-pub(super) fn examine(home: &Home, has_joined: bool) -> Vec<Check> {
+pub(super) fn examine(home: &Home, is_running: bool) -> Vec<Check> {
     vec![
         permissions(home),
         files(home),
-        configuration(home, has_joined),
+        configuration(home, is_running),
         disk(home),
         clock(home),
     ]
@@ -123,29 +113,33 @@ pub(super) fn describe(report: &Report) -> Vec<String> {
 }
 
 fn permissions(home: &Home) -> Check {
-    let name = "home";
     let shown = home.path().display();
     match fs::metadata(home.path()) {
-        Err(error) => Check::fail(name, format!("{shown}: {error}"), "check the path"),
+        Err(error) => {
+            let named = ("home", "home_unreadable");
+            Check::fail(named, format!("{shown}: {error}"), "check the path")
+        }
         Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => Check::fail(
-            name,
+            ("home", "home_of_another"),
             format!("{shown} belongs to another user"),
             "use a folder of your own",
         ),
         Ok(metadata) if metadata.mode() & 0o077 != 0 => Check::fail(
-            name,
+            ("home", "home_open_to_others"),
             format!(
                 "{shown} is open to other users (mode {:03o})",
                 metadata.mode() & 0o777
             ),
             format!("run `chmod 700 {}`", hints::shell_word(home.path())),
         ),
-        Ok(_) => Check::ok(name, format!("{shown} is open to you alone")),
+        Ok(_) => Check::ok(
+            ("home", "home_private"),
+            format!("{shown} is open to you alone"),
+        ),
     }
 }
 
 fn files(home: &Home) -> Check {
-    let name = "files";
     let wanted = match home.kind() {
         Ok(HomeKind::Person) => vec![
             home.unlock_file(),
@@ -153,40 +147,51 @@ fn files(home: &Home) -> Check {
             home.message_keys_file(),
         ],
         Ok(HomeKind::Community) => vec![home.node_key_file()],
-        Err(error) => return Check::fail(name, error.to_string(), hints::home(&error)),
+        Err(error) => {
+            let named = ("files", "files_incomplete");
+            return Check::fail(named, error.to_string(), hints::home(&error));
+        }
     };
     for path in wanted {
         let fix = "put the whole home folder back from a backup";
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}
             Ok(_) => {
-                return Check::fail(name, format!("{} is empty", path.display()), fix);
+                let named = ("files", "files_empty");
+                return Check::fail(named, format!("{} is empty", path.display()), fix);
             }
             Err(error) => {
-                return Check::fail(name, format!("{}: {error}", path.display()), fix);
+                let named = ("files", "files_missing");
+                return Check::fail(named, format!("{}: {error}", path.display()), fix);
             }
         }
     }
-    Check::ok(name, "all there")
+    Check::ok(("files", "files_there"), "all there")
 }
 
-fn configuration(home: &Home, has_joined: bool) -> Check {
+fn configuration(home: &Home, is_running: bool) -> Check {
     let name = "configuration";
     let defaults = match home.kind() {
         Ok(HomeKind::Community) => Config::community(),
         _ => Config::default(),
     };
-    match Loaded::load(&defaults, &home.config_file(), RawConfig::default()) {
-        Err(errors) => Check::fail(name, errors.to_string(), "correct it"),
-        Ok(loaded) if !loaded.warnings.is_empty() => {
-            Check::warn(name, loaded.warnings.join("; "), "correct or unset it")
-        }
-        Ok(loaded) if loaded.config.bootstrap.is_empty() && !has_joined => Check::warn(
-            name,
-            "valid, but names no node to join the network through",
-            "set bootstrap in config.toml, unless this is the first node of a network",
+    match remembered::load(home.path(), &defaults, RawConfig::default()) {
+        Err(errors) => Check::fail(
+            (name, "configuration_wrong"),
+            errors.to_string(),
+            "correct it",
         ),
-        Ok(_) => Check::ok(name, "valid"),
+        Ok(loaded) if !loaded.warnings.is_empty() => Check::warn(
+            (name, "configuration_passed_over"),
+            loaded.warnings.join("; "),
+            "correct or unset it",
+        ),
+        Ok(loaded) if loaded.config.bootstrap.is_empty() && !is_running => Check::warn(
+            (name, "configuration_without_entry"),
+            "valid, but names no node to join the network through",
+            "set `bootstrap` (run --bootstrap ADDRESS remembers it), unless this is the first node of a network",
+        ),
+        Ok(_) => Check::ok((name, "configuration_valid"), "valid"),
     }
 }
 
@@ -194,13 +199,21 @@ fn disk(home: &Home) -> Check {
     let name = "disk";
     let free = match rustix::fs::statvfs(home.path()) {
         Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
-        Err(error) => return Check::fail(name, error.to_string(), "check the disk"),
+        Err(error) => {
+            return Check::fail(
+                (name, "disk_unreadable"),
+                error.to_string(),
+                "check the disk",
+            );
+        }
     };
     let detail = format!("{} free", approximate_size_bytes(free));
     match free {
-        0..FREE_BYTES_FAIL => Check::fail(name, detail, "make room"),
-        FREE_BYTES_FAIL..FREE_BYTES_WARN => Check::warn(name, detail, "make room"),
-        _ => Check::ok(name, detail),
+        0..FREE_BYTES_FAIL => Check::fail((name, "disk_full"), detail, "make room"),
+        FREE_BYTES_FAIL..FREE_BYTES_WARN => {
+            Check::warn((name, "disk_nearly_full"), detail, "make room")
+        }
+        _ => Check::ok((name, "disk_free"), detail),
     }
 }
 
@@ -209,7 +222,7 @@ fn clock(home: &Home) -> Check {
     let fix = "set the clock: expiry goes by it";
     let now_ms = now_ms();
     if now_ms < EARLIEST_MS {
-        return Check::fail(name, "it is years behind", fix);
+        return Check::fail((name, "clock_years_behind"), "it is years behind", fix);
     }
     let changed_ms = fs::metadata(home.client_database())
         .and_then(|metadata| metadata.modified())
@@ -220,7 +233,8 @@ fn clock(home: &Home) -> Check {
         });
     if changed_ms > now_ms.saturating_add(SKEW_MS) {
         let ahead = approximate_duration_ms(changed_ms - now_ms);
-        return Check::fail(name, format!("it is at least {ahead} behind"), fix);
+        let named = (name, "clock_behind");
+        return Check::fail(named, format!("it is at least {ahead} behind"), fix);
     }
-    Check::ok(name, "plausible")
+    Check::ok((name, "clock_plausible"), "plausible")
 }

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use restante_interface::Refusal;
+use serde::Serialize;
 
-use super::terminal::escape_line;
-use super::{hints, words};
+use super::program::wants_json;
+use super::terminal::{escape_json, escape_line};
+use super::{Program, hints, words};
 use crate::config::ConfigErrors;
 use crate::control::client::CallError;
 use crate::home::HomeError;
@@ -41,11 +43,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
+const LOOK_AT_LOG: &str = "look at its log, and try again";
+
+/// A failure as it is written where JSON was asked for.
+#[derive(Serialize)]
+struct Reported<'a> {
+    error: &'a Failure,
+}
+
 /// Why a command did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The exit code.
+    #[serde(skip)]
     pub exit: Exit,
+    /// What happened, for programs.
+    pub code: &'static str,
     /// What happened, lower case, without a full stop; one line, except for several errors of a
     /// configuration.
     pub message: String,
@@ -56,22 +69,36 @@ pub struct Failure {
 impl Failure {
     /// Returns a failure with exit code 1.
     pub fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(Exit::Failed, message, hint)
+        Self::new((Exit::Failed, "failed"), message, hint)
     }
 
     /// Returns a failure with exit code 2.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, message, hint)
+        Self::new((Exit::Usage, "usage"), message, hint)
     }
 
     /// Returns an end without a message and with exit code 0, for a reader that has gone away.
     pub(crate) fn quiet() -> Self {
-        Self::new(Exit::Done, "", "")
+        Self::new((Exit::Done, "done"), "", "")
     }
 
-    /// Writes the failure to standard error behind the program's name and returns the exit code.
-    pub fn report(&self, program: &str) -> ExitCode {
+    /// Returns the same failure with a code of its own.
+    #[must_use]
+    pub const fn coded(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Writes the failure to standard error, as JSON where that was asked for, and returns the exit code.
+    pub fn report(&self) -> ExitCode {
         let mut stderr = io::stderr().lock();
+        if wants_json() && self.exit != Exit::Done {
+            if let Ok(json) = serde_json::to_string(&Reported { error: self }) {
+                let _closed = writeln!(stderr, "{}", escape_json(&json));
+            }
+            return self.exit.into();
+        }
+        let program = Program::this().name();
         for line in self.lines() {
             let _closed = writeln!(stderr, "{program}: {line}");
         }
@@ -88,9 +115,14 @@ impl Failure {
         lines
     }
 
-    fn new(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    fn new(
+        (exit, code): (Exit, &'static str),
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self {
             exit,
+            code,
             message: message.into(),
             hint: hint.into(),
         }
@@ -115,19 +147,31 @@ impl From<HomeError> for Failure {
             HomeError::InUse { .. } | HomeError::Io { .. } => Exit::Failed,
             _ => Exit::Usage,
         };
-        Self::new(exit, chain(&error), hints::home(&error))
+        let code = match &error {
+            HomeError::Missing(_) => "home_missing",
+            HomeError::Incomplete { .. } => "home_incomplete",
+            HomeError::Exists(_) => "home_exists",
+            HomeError::Occupied(_) => "home_occupied",
+            HomeError::InUse { .. } => "home_in_use",
+            HomeError::OtherKind { .. } => "home_other_kind",
+            HomeError::Open { .. } => "home_open_to_others",
+            HomeError::SocketPath(_) => "home_path_too_long",
+            HomeError::Nowhere => "home_nowhere",
+            HomeError::Io { .. } => "home_io",
+        };
+        Self::new((exit, code), chain(&error), hints::home(&error))
     }
 }
 
 impl From<PassphraseError> for Failure {
     fn from(error: PassphraseError) -> Self {
-        Self::usage(chain(&error), hints::passphrase(&error))
+        Self::usage(chain(&error), hints::passphrase(&error)).coded("passphrase_unusable")
     }
 }
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Self {
-        Self::usage(errors.to_string(), "")
+        Self::usage(errors.to_string(), "").coded("configuration_wrong")
     }
 }
 
@@ -139,7 +183,7 @@ impl From<Refusal> for Failure {
             Exit::Failed
         };
         let (message, hint) = words::refusal(&refusal);
-        Self::new(exit, message, hint)
+        Self::new((exit, refusal.code()), message, hint)
     }
 }
 
@@ -149,15 +193,18 @@ impl From<CallError> for Failure {
         match error {
             CallError::Refused(refusal) => refusal.into(),
             CallError::Home(error) => error.into(),
-            CallError::Ended | CallError::TimedOut(_) => {
-                Self::failed(error.to_string(), "look at its log, and try again")
+            CallError::Ended => Self::failed(error.to_string(), LOOK_AT_LOG).coded("node_ended"),
+            CallError::TimedOut(_) => {
+                Self::failed(error.to_string(), LOOK_AT_LOG).coded("node_silent")
             }
             CallError::Garbled => Self::failed(
                 error.to_string(),
                 "use the same version of restante for the command and the node",
-            ),
+            )
+            .coded("node_garbled"),
             CallError::NotRunning => {
-                Self::failed(error.to_string(), "start it with `restante run`")
+                let hint = format!("start it with `{} run`", Program::this().name());
+                Self::failed(error.to_string(), hint).coded("node_not_running")
             }
         }
     }

@@ -3,29 +3,33 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::Program;
 use crate::home::HomeError;
 use crate::passphrase::PassphraseError;
 
 /// Returns what to do about a home, in one line.
 pub(super) fn home(error: &HomeError) -> String {
     match error {
-        HomeError::Missing(path) => format!(
-            "make one with `restante --home {} init --handle NAME`",
-            shell_word(path)
-        ),
+        HomeError::Missing(path) => match Program::this() {
+            Program::Restante => format!(
+                "make one with `restante --home {} init --handle NAME`",
+                shell_word(path)
+            ),
+            Program::Bootstrap => format!("make one with `{}`", on_home(path, "run")),
+        },
         HomeError::Incomplete { .. } => {
             "put the whole folder back from a copy made while the node was stopped".into()
         }
         HomeError::Exists(path) => format!(
-            "start it with `restante --home {} run`, or choose another folder",
-            shell_word(path)
+            "start it with `{}`, or choose another folder",
+            on_home(path, "run")
         ),
         HomeError::Occupied(_) | HomeError::SocketPath(_) => {
             "choose another folder with --home".into()
         }
         HomeError::InUse { path, .. } => format!(
-            "use it as it is, or stop it first with `restante --home {} stop`",
-            shell_word(path)
+            "use it as it is, or stop it first with `{}`",
+            on_home(path, "stop")
         ),
         HomeError::OtherKind { path, found } => format!(
             "start it with `{} --home {} run`, or choose another folder",
@@ -62,6 +66,12 @@ pub(super) fn passphrase(error: &PassphraseError) -> String {
             "use --passphrase-file FILE or set RESTANTE_PASSPHRASE".into()
         }
     }
+}
+
+/// Returns a command of this program on a home.
+pub(super) fn on_home(path: &Path, command: &str) -> String {
+    let program = Program::this().name();
+    format!("{program} --home {} {command}", shell_word(path))
 }
 
 /// Returns a path as one word of a POSIX shell.

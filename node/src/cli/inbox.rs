@@ -47,7 +47,8 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
         return Err(Failure::failed(
             format!("the node takes no messages in: {why}"),
             "see `restante doctor`; what is sent meanwhile waits at the keepers",
-        ));
+        )
+        .coded("account_stopped"));
     }
     if shown == 0 && !args.json {
         out.line(if args.all {

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use super::Failure;
 use super::failure::chain;
+use super::{Failure, Program};
 use crate::account::AccountStoreError;
 use crate::net::SpawnError;
 use crate::node::NodeError;
@@ -11,6 +11,7 @@ use crate::node::person::PersonError;
 use crate::vault::{BodyError, DbError, DiskError, KeyError, UnlockError, VaultError};
 
 const FREE_SPACE: &str = "free some disk space and start it again; nothing that was stored is lost";
+const CLOSE_OTHERS: &str = "close other programs and try again";
 const RESTORE: &str = "put back a copy of the home folder made while the node was stopped";
 
 impl From<PersonError> for Failure {
@@ -32,18 +33,24 @@ impl From<NodeError> for Failure {
                 message,
                 "see that no other node uses this home and that the disk has room; if the file is \
                  from a newer version, use that version",
-            ),
-            NodeError::NodeKey { .. } => Self::usage(message, RESTORE),
+            )
+            .coded("keeper_store_unusable"),
+            NodeError::NodeKey { .. } => Self::usage(message, RESTORE).coded("node_key_unusable"),
             NodeError::Net(SpawnError::Listen { address, source }) => Self::failed(
                 format!("cannot listen on {address}: {}", root(&**source)),
                 "see which program uses that port, or choose another address with --listen",
-            ),
+            )
+            .coded("listen_refused"),
             NodeError::Net(_) => Self::usage(
                 message,
-                "check `listen`, `external` and `network` with `run --print-config`",
-            ),
+                format!(
+                    "check `listen`, `external` and `network` with `{} run --print-config`",
+                    Program::this().name()
+                ),
+            )
+            .coded("network_settings_wrong"),
             NodeError::Thread(_) | NodeError::Worker(_) => {
-                Self::failed(message, "close other programs and try again")
+                Self::failed(message, CLOSE_OTHERS).coded("out_of_threads")
             }
         }
     }
@@ -59,7 +66,7 @@ fn root<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
 
 fn of_vault(message: String, error: &VaultError) -> Failure {
     match error {
-        VaultError::Leftover { .. } => Failure::usage(message, RESTORE),
+        VaultError::Leftover { .. } => Failure::usage(message, RESTORE).coded("home_incomplete"),
         VaultError::Unlock(error) => of_unlock(message, error),
         VaultError::Db(error) => of_db(message, error),
         VaultError::Keys(error) => of_keys(message, error),
@@ -71,10 +78,13 @@ fn of_unlock(message: String, error: &UnlockError) -> Failure {
         UnlockError::WrongPassphrase => Failure::usage(
             message,
             "try again; nobody can bring back a forgotten pass phrase",
-        ),
-        UnlockError::Missing | UnlockError::Damaged { .. } => Failure::failed(message, RESTORE),
+        )
+        .coded("passphrase_wrong"),
+        UnlockError::Missing | UnlockError::Damaged { .. } => {
+            Failure::failed(message, RESTORE).coded("home_damaged")
+        }
         UnlockError::Disk(error) => of_disk(message, error),
-        _ => Failure::failed(message, "close other programs and try again"),
+        _ => Failure::failed(message, CLOSE_OTHERS).coded("out_of_memory"),
     }
 }
 
@@ -86,30 +96,36 @@ fn of_store(message: String, error: &AccountStoreError) -> Failure {
             of_keys(message, error)
         }
         AccountStoreError::Row(_) | AccountStoreError::NoAccount | AccountStoreError::Body(_) => {
-            Failure::failed(message, RESTORE)
+            Failure::failed(message, RESTORE).coded("home_damaged")
         }
     }
 }
 
 fn of_db(message: String, error: &DbError) -> Failure {
     match error {
-        DbError::InUse => Failure::failed(message, "stop the other node first"),
+        DbError::InUse => {
+            Failure::failed(message, "stop the other node first").coded("home_in_use")
+        }
         DbError::Disk(error) => of_disk(message, error),
-        _ => Failure::failed(message, RESTORE),
+        _ => Failure::failed(message, RESTORE).coded("home_damaged"),
     }
 }
 
 fn of_keys(message: String, error: &KeyError) -> Failure {
     match error {
-        KeyError::InUse => Failure::failed(message, "stop the other node first"),
+        KeyError::InUse => {
+            Failure::failed(message, "stop the other node first").coded("home_in_use")
+        }
         KeyError::Disk(error) => of_disk(message, error),
-        _ => Failure::failed(message, RESTORE),
+        _ => Failure::failed(message, RESTORE).coded("home_damaged"),
     }
 }
 
 fn of_disk(message: String, error: &DiskError) -> Failure {
     match error {
-        DiskError::Full => Failure::failed(message, FREE_SPACE),
-        DiskError::Io { .. } => Failure::failed(message, "check the disk, then start it again"),
+        DiskError::Full => Failure::failed(message, FREE_SPACE).coded("disk_full"),
+        DiskError::Io { .. } => {
+            Failure::failed(message, "check the disk, then start it again").coded("disk_failed")
+        }
     }
 }

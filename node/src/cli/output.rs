@@ -8,8 +8,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use serde::Serialize;
 
-use super::Failure;
+use super::program::wants_json;
 use super::terminal::escape_json;
+use super::{Failure, Program};
 
 /// How long a reader at the other end of a pipe has to take what was written.
 const TAKEN_MAX: Duration = Duration::from_secs(2);
@@ -95,7 +96,16 @@ pub(crate) fn progress(text: impl Display) {
 
 /// Says on standard error what a person should think about; the command goes on.
 pub(crate) fn warn(text: impl Display) {
-    let _closed = writeln!(io::stderr(), "restante: warning: {text}");
+    let program = Program::this().name();
+    let _closed = writeln!(io::stderr(), "{program}: warning: {text}");
+}
+
+/// Says on standard error what happened beside, where nobody reads JSON.
+pub(crate) fn note(text: impl Display) {
+    if !wants_json() {
+        let program = Program::this().name();
+        let _closed = writeln!(io::stderr(), "{program}: note: {text}");
+    }
 }
 
 fn closed(error: io::Error) -> Failure {

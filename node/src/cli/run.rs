@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use restante_interface::IdInfo;
 use restante_proto::person::Handle;
+use serde::Serialize;
 
 use super::args::{Common, InitArgs, RunArgs};
 use super::detach::detach;
@@ -13,7 +14,7 @@ use super::hints::shell_word;
 use super::host::{host, runtime, start_logging};
 use super::output::warn;
 use super::terminal::escape_line;
-use super::{Failure, Output};
+use super::{Failure, Output, remembered};
 use crate::config::{Config, Loaded};
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::person::{self, Costs};
@@ -37,7 +38,8 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         return Err(Failure::usage(
             format!("{} exists already", file.display()),
             "write the settings into it instead of giving flags",
-        ));
+        )
+        .coded("configuration_exists"));
     }
     // Refused now rather than by the first `run`.
     Loaded::load(&Config::default(), &file, settings)?;
@@ -63,6 +65,12 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         home.path().display()
     ))?;
     out.line("Nobody can bring back a forgotten pass phrase.")?;
+    if !written.is_empty() {
+        out.line(format!(
+            "The settings given here count at every start: they are in {}.",
+            home.config_file().display()
+        ))?;
+    }
     out.line(format!(
         "Next: restante --home {} run",
         shell_word(home.path())
@@ -73,22 +81,14 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
 pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(), Failure> {
     let home = Home::open(&Home::locate(common.home.as_deref(), PERSON_FOLDER)?)?;
     home.expect_kind(HomeKind::Person)?;
-    let loaded = Loaded::load(
-        &Config::default(),
-        &home.config_file(),
-        args.settings.to_raw(),
-    )?;
-    if args.print_config {
-        return out.bytes(loaded.to_toml().as_bytes());
-    }
-    if args.check {
-        for warning in &loaded.warnings {
-            out.line(format!("warning: {}", escape_line(warning)))?;
-        }
-        return out.line("the configuration is valid");
+    let defaults = Config::default();
+    let loaded = remembered::load(home.path(), &defaults, args.settings.to_raw())?;
+    if args.print_config || args.check {
+        return show(&loaded, args, out);
     }
     // Before anybody has to type a pass phrase.
     let lock = home.lock()?;
+    remembered::remember(home.path(), &defaults, &loaded)?;
     let file = common.passphrase_file.as_deref();
     if args.detach {
         let typed = Passphrase::is_asked_for(file)
@@ -96,6 +96,9 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
             .transpose()?;
         drop(lock);
         let process = detach(&home, typed.as_ref())?;
+        if args.json {
+            return out.json(&Detached { process });
+        }
         return out.line(format!("the node runs as process {process}"));
     }
     start_logging(&loaded)?;
@@ -107,6 +110,35 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
     }))
 }
 
+/// The output of `run --detach --json`.
+#[derive(Debug, Serialize)]
+struct Detached {
+    process: u32,
+}
+
+/// The output of `run --check --json`.
+#[derive(Debug, Serialize)]
+struct Checked<'a> {
+    valid: bool,
+    warnings: &'a [String],
+}
+
+/// Writes the settings in force, or that they are valid and what of them is passed over.
+pub(super) fn show(loaded: &Loaded, args: &RunArgs, out: &mut Output) -> Result<(), Failure> {
+    if args.print_config {
+        return out.bytes(loaded.to_toml().as_bytes());
+    }
+    let warnings = &loaded.warnings;
+    if args.json {
+        let valid = true;
+        return out.json(&Checked { valid, warnings });
+    }
+    for warning in warnings {
+        out.line(format!("warning: {}", escape_line(warning)))?;
+    }
+    out.line("the configuration is valid")
+}
+
 fn handle(text: &str) -> Result<Handle, Failure> {
     text.parse().map_err(|error| {
         let shown: String = text.chars().take(64).collect();
@@ -114,6 +146,7 @@ fn handle(text: &str) -> Result<Handle, Failure> {
             format!("{shown:?} is not a handle: {error}"),
             "choose another one with --handle",
         )
+        .coded("handle_wrong")
     })
 }
 

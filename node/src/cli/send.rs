@@ -10,7 +10,7 @@ use super::{Failure, Output, Session, check, words};
 use crate::config::{Config, Loaded, Origin, RawConfig};
 
 pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result<(), Failure> {
-    let to = check::who(&args.to)?;
+    let to = check::somebody(&args.to)?;
     let ttl_ms = args.ttl.as_deref().map(check::ttl_ms).transpose()?;
     let burn_ms = args.burn.as_deref().map(check::burn_ms).transpose()?;
     let effort_max = args.effort.as_deref().map(check::effort).transpose()?;
@@ -48,15 +48,17 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         out.json(&result)?;
     } else {
         out.line(escape_line(&words::standing(&result)))?;
-        if let Some(note) = result.note {
-            out.line(words::note(note, &result))?;
+        let more = words::while_waiting(&result);
+        if !more.is_empty() {
+            out.line(more)?;
         }
     }
     match result.state {
         DeliveryState::Expired => Err(Failure::failed(
             "the message expired before it was stored",
             "send it again with a longer --ttl",
-        )),
+        )
+        .coded("message_expired")),
         _ => Ok(()),
     }
 }

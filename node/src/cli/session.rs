@@ -5,10 +5,10 @@ use std::path::Path;
 use restante_interface::{Reply, Request, SendResult};
 use tokio::runtime::Builder;
 
-use super::Failure;
 use super::hints::shell_word;
+use super::{Failure, Program};
 use crate::control::client::{CallError, call};
-use crate::home::{Home, PERSON_FOLDER};
+use crate::home::Home;
 
 /// An existing home, and the way to its node.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Session {
 impl Session {
     /// Opens the home, without a connection to its node.
     pub(super) fn open(given: Option<&Path>) -> Result<Self, Failure> {
-        let home = Home::open(&Home::locate(given, PERSON_FOLDER)?)?;
+        let home = Home::open(&Home::locate(given, Program::this().folder())?)?;
         Ok(Self { home })
     }
 
@@ -44,15 +44,19 @@ impl Session {
     /// Returns what a person is told of a call that failed.
     pub(super) fn failure(&self, error: CallError) -> Failure {
         match error {
-            CallError::NotRunning => Failure::failed(
-                error.to_string(),
-                format!(
-                    "start it with `restante --home {} run`",
-                    shell_word(self.home.path())
-                ),
-            ),
+            CallError::NotRunning => {
+                let hint = format!("start it with `{}`", self.start());
+                Failure::failed(error.to_string(), hint).coded("node_not_running")
+            }
             error => error.into(),
         }
+    }
+
+    /// Returns the command that starts the node of this home.
+    pub(super) fn start(&self) -> String {
+        let kind = self.home.kind();
+        let program = kind.unwrap_or_else(|_| Program::this().kind()).program();
+        format!("{program} --home {} run", shell_word(self.home.path()))
     }
 
     /// Calls the node as `call_with` does; the inner error tells a node that does not run from one that refuses.

@@ -1,12 +1,14 @@
 //! `restante status`.
 
-use restante_interface::{DeliveryState, NodeMode, OutboxEntry, Reply, Request, StatusInfo};
+use restante_interface::{
+    DeliveryState, NodeMode, OutboxEntry, Reply, Request, State, StatusInfo, Subject,
+};
 
 use super::args::StatusArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, words};
-use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
+use crate::config::units::approximate_duration_ms;
 
 /// Messages that have ended, shown at most; `--json` has more.
 const ENDED_SHOWN: usize = 10;
@@ -43,42 +45,17 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     };
     row("mode", mode.to_owned());
     row("up", approximate_duration_ms(info.uptime_ms));
-    row(
-        "peers",
-        format!("{} connected, {} known", info.peers, info.routing_table),
-    );
     for address in &info.listen {
         row("listens at", address.clone());
     }
-    for entry in &info.entry_points {
-        if entry.state.is_failed() {
-            let why = words::entry_point(entry.state);
-            row("entry", format!("{}: {why}", entry.address));
-        }
+    for address in &info.invite {
+        row("join at", address.clone());
     }
-    row("keeps", keeps(info));
+    for state in &info.states {
+        row(label(state.subject()), line(state, info));
+    }
     if !info.id.is_empty() {
-        let mailboxes = &info.mailboxes;
-        row(
-            "mailboxes",
-            format!(
-                "{} of {} subscribed",
-                mailboxes.subscribed, mailboxes.watched
-            ),
-        );
-        row("card", card(info, now_ms));
-        if let Some(why) = &info.account_read_only {
-            let text = format!(
-                "takes nothing in any more: {why}; restart the node once the disk is in order"
-            );
-            row("account", text);
-        }
         row("unread", info.unread.to_string());
-        let messages = match info.outbox_count {
-            1 => "1 message".to_owned(),
-            count => format!("{count} messages"),
-        };
-        row("under way", messages);
     }
     let mut lines = align(&rows);
     let is_under_way = |entry: &&OutboxEntry| {
@@ -87,10 +64,6 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     let (listed, ended): (Vec<_>, Vec<_>) = info.outbox.iter().partition(is_under_way);
     let hidden = (info.outbox_count as usize).saturating_sub(listed.len());
     list(&mut lines, &listed, hidden, now_ms);
-    let asked = listed.iter().filter_map(|entry| entry.effort_asked);
-    if let Some(effort) = asked.max() {
-        lines.push(format!("  {}", dearer(effort, info.stamp_effort_max)));
-    }
     if !ended.is_empty() {
         lines.push("sent before".to_owned());
         let shown = &ended[..ended.len().min(ENDED_SHOWN)];
@@ -108,55 +81,43 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     }
 }
 
-fn card(info: &StatusInfo, now_ms: u64) -> String {
-    match (info.card_published_ms, info.card_effort_asked) {
-        (Some(ms), None) => format!("published {}", relative(now_ms, ms)),
-        (_, Some(effort)) => dearer(effort, info.stamp_effort_max),
-        (None, None) => "not published yet: nobody can find you by your ID".to_owned(),
+/// Returns what a state is about, in this list.
+const fn label(subject: Subject) -> &'static str {
+    match subject {
+        // The network's name is there already.
+        Subject::Network => "peers",
+        Subject::Keeper => "keeps",
+        Subject::Outbox => "under way",
+        other => words::subject(other),
     }
 }
 
-/// Returns what to do when keepers ask for more work than is done unasked.
-fn dearer(effort: u32, effort_max: u32) -> String {
-    format!(
-        "keepers ask for more work (effort {effort}) than this node does unasked ({effort_max}): set \
-         `stamp_effort_max`, or wait until they have room"
-    )
-}
-
-fn keeps(info: &StatusInfo) -> String {
-    let keeper = &info.keeper;
-    let mut text = format!(
-        "{} items, {} of {}",
-        keeper.items,
-        approximate_size_bytes(keeper.bytes),
-        approximate_size_bytes(keeper.cap_bytes)
-    );
-    if keeper.repair.partners > 0 {
+/// Returns the sentence for a state, and what to do about it.
+fn line(state: &State, info: &StatusInfo) -> String {
+    let mut text = words::sentence(state);
+    let repair = &info.keeper.repair;
+    if state.subject() == Subject::Keeper && repair.partners > 0 {
         text.push_str(&format!(
-            "; shared with {} keepers, {} copied from them",
-            keeper.repair.partners, keeper.repair.copied
+            "; shared with {} other keepers, {} copied from them",
+            repair.partners, repair.copied
         ));
     }
-    if let Some(reason) = &keeper.read_only {
-        text.push_str(&format!("; takes no new ones: {reason}"));
+    let fix = words::fix(state);
+    if !fix.is_empty() {
+        text.push_str("; ");
+        text.push_str(fix);
     }
     text
 }
 
 fn sent(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
-    let (with, of) = (entry.stored_with, entry.stored_of);
-    let state = match entry.state {
-        DeliveryState::Waiting if entry.effort_asked.is_some() => {
-            let effort = entry.effort_asked.unwrap_or_default();
-            format!("waiting, with {with} of {of}: more work is asked for (effort {effort})")
-        }
-        DeliveryState::Waiting if of == 0 => "waiting for keepers to be found".to_owned(),
-        DeliveryState::Waiting => format!("waiting, with {with} of {of}"),
-        DeliveryState::Stored => format!("stored with {with} of {of}"),
-        DeliveryState::Delivered => "delivered".to_owned(),
-        DeliveryState::Expired => "expired before it was collected".to_owned(),
+    let facts = words::Facts {
+        with: entry.stored_with,
+        of: entry.stored_of,
+        effort: entry.effort_asked,
+        obstacles: &entry.obstacles,
     };
+    let state = words::message(entry.code, facts);
     let end = match entry.state {
         DeliveryState::Waiting | DeliveryState::Stored => {
             format!("expires {}", relative(now_ms, entry.until_ms))

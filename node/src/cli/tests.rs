@@ -165,7 +165,7 @@ fn who_is_checked_before_anybody_is_asked() {
     for text in [
         "bob.7kq2-m9xw-3fhd",
         " bob.7kq2-m9xw-3fhd\n",
-        "restante:bob.7kq2-m9xw-3fhd?k=abc",
+        "BOB.7KQ2M9XW3FHD",
         "restante:bob.7kq2-m9xw-3fhd",
     ] {
         assert_eq!(check::who(text).unwrap(), text.trim());
@@ -181,10 +181,27 @@ fn who_is_checked_before_anybody_is_asked() {
         &long,
     ] {
         let failure = check::who(text).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!((failure.exit, failure.code), (Exit::Usage, "invalid_id"));
         assert!(failure.message.len() < 300, "{}", failure.message);
         assert!(!failure.message.contains('\u{1b}'), "{}", failure.message);
         assert!(!failure.hint.is_empty());
+    }
+}
+
+#[test]
+fn what_may_be_a_name_is_the_nodes_to_find() {
+    for text in ["bob", " Bob ", "B\u{f6}b the 2nd", "bob.7kq2-m9xw-3fhd"] {
+        assert_eq!(check::somebody(text).unwrap(), text.trim());
+    }
+    for text in [
+        "",
+        " ",
+        "bob.7kq2",
+        "a\u{1b}b",
+        &"b".repeat(65),
+        "restante:bob",
+    ] {
+        assert_eq!(check::somebody(text).unwrap_err().code, "invalid_id");
     }
 }
 
@@ -330,29 +347,21 @@ fn outbox() -> Vec<OutboxEntry> {
         stored_of: 5,
         until_ms: 86_400_000,
         effort_asked: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
         attempts: 1,
         next_try_ms: Some(30_000),
     };
     let delivered = OutboxEntry {
         message_id: "fedcba98765432100123".into(),
         state: DeliveryState::Delivered,
+        code: MessageCode::Delivered,
         stored_with: 0,
         stored_of: 0,
         next_try_ms: None,
         ..waiting.clone()
     };
     vec![waiting, delivered]
-}
-
-fn entry_points() -> Vec<EntryPoint> {
-    let entry = |address: &str, state| EntryPoint {
-        address: address.into(),
-        state,
-    };
-    vec![
-        entry("/dns4/a.example.org/tcp/1", EntryPointState::Reached),
-        entry("/dns4/b.example.org/tcp/1", EntryPointState::NameUnresolved),
-    ]
 }
 
 #[test]
@@ -376,20 +385,14 @@ fn what_was_typed_is_shown_safely() {
     assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
+/// A node in trouble.
 fn status_info() -> StatusInfo {
     StatusInfo {
         id: "alice.7kq2-m9xw-3fhd".into(),
-        network: "main".into(),
         mode: NodeMode::Server,
-        peers: 12,
-        routing_table: 40,
-        listen: vec!["/ip4/192.0.2.1/tcp/1/p2p/x".into()],
-        errors: Default::default(),
+        listen: vec!["/ip4/8.8.8.8/tcp/1/p2p/x".into()],
+        invite: vec!["/ip4/8.8.8.8/tcp/1/p2p/x".into()],
         keeper: KeeperStatus {
-            items: 3,
-            bytes: 6_144,
-            cap_bytes: 1 << 30,
-            read_only: Some("the disk is full".into()),
             repair: RepairStatus {
                 partners: 9,
                 copied: 2,
@@ -399,18 +402,18 @@ fn status_info() -> StatusInfo {
         },
         outbox: outbox(),
         outbox_count: 3,
-        mailboxes: MailboxStatus {
-            watched: 4,
-            subscribed: 2,
-        },
-        unread: 0,
-        card_published_ms: None,
-        card_effort_asked: None,
-        stamp_effort_max: 128,
-        account_read_only: Some("the disk failed".into()),
-        network_load: Default::default(),
-        entry_points: entry_points(),
-        uptime_ms: 61_000,
+        states: vec![
+            State::NetworkJoined {
+                peers: 12,
+                keepers: 40,
+            },
+            State::KeeperStopped {
+                items: 3,
+                trouble: StoreTrouble::DiskFull,
+            },
+            State::OutboxUnderWay { messages: 3 },
+        ],
+        ..crate::fixture::status()
     }
 }
 
@@ -422,40 +425,81 @@ fn status_for_people() {
         "network     main",
         "mode        server: keeps items for others",
         "up          1 min 1 s",
-        "peers       12 connected, 40 known",
-        "listens at  /ip4/192.0.2.1/tcp/1/p2p/x",
-        "entry       /dns4/b.example.org/tcp/1: its name does not resolve",
-        "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
-         takes no new ones: the disk is full",
-        "mailboxes   2 of 4 subscribed",
-        "card        not published yet: nobody can find you by your ID",
-        "account     takes nothing in any more: the disk failed; restart the node once the disk is in order",
-        "unread      0",
+        "listens at  /ip4/8.8.8.8/tcp/1/p2p/x",
+        "join at     /ip4/8.8.8.8/tcp/1/p2p/x",
+        "peers       12 nodes connected, 40 keepers known",
+        "keeps       3 items of others; it stores nothing more: the disk is full; shared with 9 other keepers, \
+         2 copied from them; bring the disk in order and restart the node",
         "under way   3 messages",
-        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting, with 1 of 5  expires in 1 d  \
-         offered again in 30 s",
+        "unread      0",
+        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  is with 1 of 5 keepers, others are being asked  \
+         expires in 1 d  offered again in 30 s",
         "  and 2 more",
         "sent before",
-        "  fedcba9876543210  to bob.7kq2-m9xw-3fhd  delivered",
+        "  fedcba9876543210  to bob.7kq2-m9xw-3fhd  is delivered",
     ];
     assert_eq!(status::describe(&info, 0), person);
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
-    assert_eq!(status::describe(&info, 0), person[1..8]);
+    assert_eq!(status::describe(&info, 0), person[1..9]);
+}
+
+#[test]
+fn status_tells_that_a_disk_is_in_order_again() {
+    let mut info = status_info();
+    info.states = vec![
+        State::KeeperOpen {
+            items: 3,
+            bytes: 6_144,
+            cap_bytes: 1 << 30,
+            recovered_ms: Some(1_000),
+        },
+        State::AccountOpen {
+            recovered_ms: Some(2_000),
+        },
+    ];
+    let lines = status::describe(&info, 61_000);
+    for (line, begins) in [
+        (
+            &lines[6],
+            "keeps       3 items of others, 6 KiB of 1 GiB; a disk that took nothing was in order again ",
+        ),
+        (
+            &lines[7],
+            "account     what arrives is stored; a disk that took nothing was in order again ",
+        ),
+    ] {
+        assert!(line.starts_with(begins), "{line}");
+    }
 }
 
 #[test]
 fn status_says_when_keepers_ask_for_more_work() {
     let mut info = status_info();
-    (info.card_effort_asked, info.outbox[0].effort_asked) = (Some(512), Some(256));
+    let allowed = 128;
+    info.states = vec![
+        State::CardTooDear {
+            at_ms: None,
+            effort: 512,
+            allowed,
+        },
+        State::OutboxTooDear {
+            messages: 3,
+            waiting: 1,
+            effort: 256,
+            allowed,
+        },
+    ];
+    let waiting = &mut info.outbox[0];
+    (waiting.code, waiting.effort_asked) = (MessageCode::TooDear, Some(256));
     let dearer = status::describe(&info, 0);
     let lines = [
-        "card        keepers ask for more work (effort 512) than this node does unasked (128): set `stamp_effort_max`, \
-         or wait until they have room",
-        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waiting, with 1 of 5: more work is asked for (effort 256)  \
-         expires in 1 d  offered again in 30 s",
-        "  keepers ask for more work (effort 256) than this node does unasked (128): set `stamp_effort_max`, or wait \
-         until they have room",
+        "card        not published yet in this run: keepers ask for more work (effort 512) than this node does unasked \
+         (128); set `stamp_effort_max` to that effort and restart the node, or wait until they have room again",
+        "under way   3 messages, of which 1 waits: keepers ask for more work (effort 256) than this node does unasked \
+         (128); set `stamp_effort_max` to that effort and restart the node, or wait until they have room again",
+        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waits with 1 of 5 keepers: others ask for more work than is \
+         allowed for it (effort 256)  expires in 1 d  offered again in 30 s",
     ];
     for line in lines {
         assert!(dearer.contains(&line.to_owned()), "{line}: {dearer:#?}");
@@ -466,14 +510,14 @@ fn status_says_when_keepers_ask_for_more_work() {
 fn what_the_doctor_found_for_people() {
     let report = Report {
         checks: vec![
-            Check::ok("disk", "1 GiB free"),
-            Check::warn("clock", "odd\nline", "set it"),
-            Check::fail("home", "gone", "make one"),
+            Check::ok(("disk", "disk_free"), "1 GiB free"),
+            Check::warn(("clock", "clock_odd"), "odd\nline", "set it"),
+            Check::fail(("home", "home_gone"), "gone", "make one"),
         ],
     };
     assert_eq!(
         serde_json::to_string(&report.checks[1]).unwrap(),
-        r#"{"name":"clock","verdict":"warn","detail":"odd\nline","fix":"set it"}"#
+        r#"{"name":"clock","code":"clock_odd","verdict":"warn","detail":"odd\nline","fix":"set it"}"#
     );
     let lines = doctor::describe(&report);
     let expected = [
@@ -482,6 +526,62 @@ fn what_the_doctor_found_for_people() {
         "FAIL  home   gone; make one",
     ];
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_failure_is_written_as_json_with_its_code() {
+    let failure = Failure::from(Refusal::Offline);
+    assert_eq!(
+        serde_json::to_string(&failure).unwrap(),
+        concat!(
+            r#"{"code":"offline","message":"no keeper can be reached","#,
+            r#""hint":"check the connection and `bootstrap` with `restante doctor`, then try again"}"#,
+        )
+    );
+    let failure = Failure::failed("it did not", "").coded("odd");
+    assert_eq!(
+        serde_json::to_string(&failure).unwrap(),
+        r#"{"code":"odd","message":"it did not","hint":""}"#
+    );
+}
+
+/// Returns the addresses in a help text, each with the word before it.
+fn addresses(help: &str) -> Vec<(String, String)> {
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let pairs = words.windows(2);
+    let named = pairs.map(|pair| (pair[0], pair[1].trim_matches(['"', '.', ','])));
+    let named = named.filter(|(_, word)| {
+        ["/ip4/", "/ip6/", "/dns"]
+            .iter()
+            .any(|it| word.starts_with(it))
+    });
+    named
+        .map(|(before, word)| (before.to_owned(), word.to_owned()))
+        .collect()
+}
+
+#[test]
+fn addresses_in_help_are_ones_that_a_node_accepts() {
+    let mut seen = 0;
+    walk(
+        &mut Arguments::command(),
+        "restante",
+        &mut |path, command| {
+            for (before, address) in addresses(&command.render_long_help().to_string()) {
+                let name = match before.as_str() {
+                    "--bootstrap" => "bootstrap",
+                    _ if address.contains("/p2p/") => "bootstrap",
+                    _ => "external",
+                };
+                let mut flags = crate::config::RawConfig::default();
+                flags.flag(name, std::slice::from_ref(&address));
+                let read = flags.resolve(&crate::config::Config::default());
+                assert!(read.is_ok(), "{path}: {before} {address}: {read:?}");
+                seen += 1;
+            }
+        },
+    );
+    assert!(seen >= 3, "{seen} addresses were found");
 }
 
 #[test]

@@ -1,16 +1,18 @@
-//! The words for what a node answers in codes: why it refuses, how a message stands, what it finds
-//! when it examines itself.
+//! The words for what a node answers in codes: why it refuses, and in [`states`] the one table of sentences for how
+//! messages, mailboxes, stores and the network stand.
 //!
 //! Messages are lower case, without a full stop, and say what happened; hints say what to do next.
 
+mod states;
 #[cfg(test)]
 mod tests;
 
 use restante_interface::{
-    DeliveryState, EntryPoint, EntryPointState, Examined, Finding, Refusal, SendNote, SendResult,
-    Stored, Verdict,
+    DeliveryState, EntryPointState, MessageCode, Refusal, SendResult, State, Stored, Verdict,
 };
 use serde::Serialize;
+
+pub(super) use states::{Facts, fix, message, sentence, subject};
 
 use super::terminal::{now_ms, relative};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
@@ -19,6 +21,7 @@ use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 const SHOWN_CHARS_MAX: usize = 64;
 
 const SAME_VERSION: &str = "use the same version of restante for the command and the node";
+const SET_CLOCK: &str = "set the clock of this machine, and see `restante doctor`";
 const NEW_ID: &str = "ask them for a new ID";
 
 /// Returns what happened and what to do next; the second is empty if there is nothing to do.
@@ -31,6 +34,14 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::InvalidId { text, why } => {
             let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
             format!("{shown:?} is not an ID: {why}")
+        }
+        Refusal::UnknownName { name } => {
+            let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("{shown:?} is not an ID, and no contact is called so")
+        }
+        Refusal::AmbiguousName { name, ids } => {
+            let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("several contacts are called {shown:?}: {}", ids.join(", "))
         }
         Refusal::InvalidLifetime { max_ms } => format!(
             "a message lives between one second and {}",
@@ -53,6 +64,13 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::UnusableCard { id, why } => {
             format!("what is published as the card of {id} cannot be used: {why}")
         }
+        Refusal::OtherDate { id } => {
+            format!("by this machine's clock the card of {id} is not of today")
+        }
+        Refusal::WrongClock { ahead_ms } => format!(
+            "this machine's clock is {} by what keepers say",
+            states::apart(*ahead_ms)
+        ),
         Refusal::LinkMismatch { id } => {
             format!("the link's key does not match the account behind {id}")
         }
@@ -69,7 +87,7 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::Busy { max } => {
             format!("{max} commands of this kind are talking to the node already")
         }
-        Refusal::NotStored { what } => format!("{} could not be stored for certain", stored(*what)),
+        Refusal::NotStored { what } => format!("{} could not be stored", stored(*what)),
         Refusal::NotRead { what } => format!("{} cannot be read from the disk", stored(*what)),
         Refusal::TimedOut => "it took too long".to_owned(),
         Refusal::Stopping => "the node is stopping".to_owned(),
@@ -80,6 +98,10 @@ fn refusal_message(refusal: &Refusal) -> String {
 fn refusal_hint(refusal: &Refusal) -> String {
     let hint = match refusal {
         Refusal::InvalidId { .. } => "copy it from the other person's `restante id`",
+        Refusal::UnknownName { .. } => {
+            "see `restante contact list`; an ID is what `restante id` shows the other person"
+        }
+        Refusal::AmbiguousName { .. } => "give the ID of the one you mean",
         Refusal::InvalidLifetime { .. } => "choose another --ttl",
         Refusal::TooLong { .. } => "send a shorter text or a smaller file",
         Refusal::NoAccount => "run `restante init` in another home for an account of your own",
@@ -91,6 +113,7 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::UnusableCard { .. } => {
             "use the newest version of restante; if that is no help, ask its owner to go online once"
         }
+        Refusal::OtherDate { .. } | Refusal::WrongClock { .. } => SET_CLOCK,
         Refusal::LinkMismatch { .. } => "do not write to it; ask for the link again",
         Refusal::NotAContact { .. } => "see `restante contact list`",
         Refusal::Terminated { .. } => NEW_ID,
@@ -104,9 +127,10 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::Busy { .. } => "try again when one of them has ended",
         Refusal::NotStored {
             what: Stored::Message,
-        } => "bring the disk in order, restart the node, and see `restante status` first",
-        Refusal::NotStored { .. } => "free some disk space and restart the node",
-        Refusal::NotRead { .. } => "run `restante doctor`, then restart the node",
+        } => "`restante doctor` says why; send it again when that is over",
+        Refusal::NotStored { .. } | Refusal::NotRead { .. } => {
+            "`restante doctor` says why; try again when that is over"
+        }
         Refusal::TimedOut => "try again",
         Refusal::Internal { .. } => "look at its log, and report this",
         Refusal::OwnId | Refusal::MessageGone | Refusal::Stopping => "",
@@ -124,46 +148,43 @@ const fn stored(what: Stored) -> &'static str {
     }
 }
 
-/// Returns how a message stands, in one line.
+/// Returns how a message that was sent stands, in one line.
 pub(super) fn standing(result: &SendResult) -> String {
     let id: String = result.message_id.chars().take(16).collect();
-    let until = relative(now_ms(), result.until_ms);
-    let keepers = format!("{} of {} keepers", result.stored_with, result.stored_of);
-    match result.state {
-        DeliveryState::Waiting if result.effort_asked.is_some() => {
-            format!("message {id} waits for keepers that ask for more work, expires {until}")
-        }
-        DeliveryState::Waiting if result.stored_with == 0 => {
-            format!("message {id} waits in the outbox until a keeper takes it, expires {until}")
-        }
-        DeliveryState::Waiting => {
-            format!("message {id} is with {keepers}, more are being asked, expires {until}")
-        }
-        DeliveryState::Stored => format!("message {id} is stored with {keepers}, expires {until}"),
-        DeliveryState::Delivered => format!("message {id} is delivered"),
-        DeliveryState::Expired => format!("message {id} has expired"),
+    let facts = Facts {
+        with: result.stored_with,
+        of: result.stored_of,
+        effort: result.effort_asked,
+        obstacles: &result.obstacles,
+    };
+    let mut text = format!("message {id} {}", message(result.code, facts));
+    let is_over = matches!(result.code, MessageCode::Delivered | MessageCode::Expired);
+    if !is_over {
+        text.push_str(&format!(
+            ", expires {}",
+            relative(now_ms(), result.until_ms)
+        ));
     }
+    let waits = result.state == DeliveryState::Waiting;
+    if let Some(next_ms) = result.next_try_ms.filter(|_| waits) {
+        text.push_str(&format!(
+            ", is offered again {}",
+            relative(now_ms(), next_ms)
+        ));
+    }
+    text
 }
 
-/// Returns what a person should know about a message.
-pub(super) fn note(note: SendNote, result: &SendResult) -> String {
-    match note {
-        SendNote::NoKeeperYet => {
-            "no keeper could be asked yet; this node keeps trying while it runs".to_owned()
-        }
-        SendNote::TooFewKeepers => {
-            "too few keepers have it yet; this node keeps trying while it runs".to_owned()
-        }
-        SendNote::MoreWorkAsked => {
-            let effort = result.effort_asked.unwrap_or_default();
-            format!(
-                "keepers ask for more work (effort {effort}) than this node does unasked; it keeps trying while it \
-                 runs; `send --effort {effort}` allows that for one message, the setting `stamp_effort_max` for all"
-            )
-        }
-        SendNote::SmallNetwork => {
-            let keepers = plural(result.stored_of, "keeper is", "keepers are");
-            format!("the network is small: {keepers} in reach")
+/// Returns what a person should know about a message that waits; nothing about others.
+pub(super) fn while_waiting(result: &SendResult) -> String {
+    match (result.state, result.effort_asked) {
+        (DeliveryState::Waiting, Some(effort)) => format!(
+            "this node keeps trying while it runs; `send --effort {effort}` allows that for one message, the setting \
+             `stamp_effort_max` for all"
+        ),
+        (DeliveryState::Waiting, None) => "this node keeps trying while it runs".to_owned(),
+        (DeliveryState::Stored | DeliveryState::Delivered | DeliveryState::Expired, _) => {
+            String::new()
         }
     }
 }
@@ -172,6 +193,8 @@ pub(super) fn note(note: SendNote, result: &SendResult) -> String {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub(super) name: &'static str,
+    /// What was found, for programs.
+    pub(super) code: &'static str,
     pub(super) verdict: Verdict,
     pub(super) detail: String,
     /// What to do about it; empty if it is well.
@@ -180,112 +203,50 @@ pub(super) struct Check {
 
 impl Check {
     fn new(
-        name: &'static str,
+        (name, code): (&'static str, &'static str),
         verdict: Verdict,
         detail: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
         Self {
             name,
+            code,
             verdict,
             detail: detail.into(),
             fix: fix.into(),
         }
     }
 
-    pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Ok, detail, "")
+    /// `named` is what was examined, and the code of what was found.
+    pub(super) fn ok(named: (&'static str, &'static str), detail: impl Into<String>) -> Self {
+        Self::new(named, Verdict::Ok, detail, "")
     }
 
     pub(super) fn warn(
-        name: &'static str,
+        named: (&'static str, &'static str),
         detail: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self::new(name, Verdict::Warn, detail, fix)
+        Self::new(named, Verdict::Warn, detail, fix)
     }
 
     pub(super) fn fail(
-        name: &'static str,
+        named: (&'static str, &'static str),
         detail: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self::new(name, Verdict::Fail, detail, fix)
+        Self::new(named, Verdict::Fail, detail, fix)
     }
 }
 
-/// Returns a finding of the running node as a line of the examination.
-pub(super) fn finding(finding: &Finding) -> Check {
-    let (name, detail) = detail(&finding.what);
-    let fix = match finding.verdict {
-        Verdict::Ok => "",
-        Verdict::Warn | Verdict::Fail => fix(&finding.what),
-    };
-    Check::new(name, finding.verdict, detail, fix)
-}
-
-fn detail(what: &Examined) -> (&'static str, String) {
-    match what {
-        Examined::Network { keepers: 0, .. } => ("network", "no other node is in reach".to_owned()),
-        Examined::ServerNetwork { keepers: 0, .. } => {
-            ("network", "no other node is known yet".to_owned())
-        }
-        Examined::Network { peers, keepers } | Examined::ServerNetwork { peers, keepers } => {
-            let peers = plural(*peers, "peer", "peers");
-            let keepers = plural(*keepers, "known keeper", "known keepers");
-            ("network", format!("{peers}, {keepers}"))
-        }
-        Examined::EntryPoints { failed, of } => {
-            let said =
-                |entry: &EntryPoint| format!("{}: {}", entry.address, entry_point(entry.state));
-            let failed: Vec<String> = failed.iter().map(said).collect();
-            let count = failed.len();
-            (
-                "entries",
-                format!("{count} of {of} cannot be used: {}", failed.join("; ")),
-            )
-        }
-        Examined::Card {
-            effort_asked: Some(effort),
-            ..
-        } => (
-            "card",
-            format!("keepers ask for more work (effort {effort}) than this node does unasked"),
-        ),
-        Examined::Card {
-            published_ms: None, ..
-        } => ("card", "not published yet in this run".to_owned()),
-        Examined::Card { .. } => ("card", "published: this account can be found".to_owned()),
-        Examined::Work {
-            messages,
-            effort_asked,
-            effort_max,
-        } => {
-            let messages = plural(*messages, "message waits", "messages wait");
-            (
-                "work",
-                format!(
-                    "{messages}: keepers ask for more work (effort {effort_asked}) than this node does unasked \
-                     ({effort_max})"
-                ),
-            )
-        }
-        Examined::Mailboxes {
-            watched,
-            subscribed,
-        } => (
-            "mailboxes",
-            format!("{watched} watched, {subscribed} with a keeper that pushes"),
-        ),
-        Examined::Keeper {
-            stopped: Some(why), ..
-        } => ("keeper", format!("it stores nothing: {why}")),
-        Examined::Keeper { items, .. } => ("keeper", format!("{items} items of others")),
-        Examined::Account { stopped } => (
-            "account",
-            format!("nothing can be sent or received: {stopped}"),
-        ),
-    }
+/// Returns a state of the running node as a line of the examination.
+pub(super) fn finding(state: &State) -> Check {
+    Check::new(
+        (subject(state.subject()), state.code()),
+        state.verdict(),
+        sentence(state),
+        fix(state),
+    )
 }
 
 /// Returns a number with the word for one or for many.
@@ -308,36 +269,5 @@ pub(super) const fn entry_point(state: EntryPointState) -> &'static str {
         EntryPointState::Unreachable => "its network cannot be reached from here",
         EntryPointState::NoHandshake => "what answers there is not a node of this kind",
         EntryPointState::Unsupported => "there is no transport for such an address",
-    }
-}
-
-const fn fix(what: &Examined) -> &'static str {
-    match what {
-        Examined::EntryPoints { .. } => {
-            "ask who runs them for their present addresses, and set `bootstrap`; see also this machine's connection \
-             and firewall"
-        }
-        Examined::Network { .. } => {
-            "set `bootstrap` to the address of a node that is running, and check the firewall"
-        }
-        Examined::ServerNetwork { .. } => {
-            "others join through the address that `restante status` shows as `listens at`"
-        }
-        Examined::Card {
-            effort_asked: Some(_),
-            ..
-        }
-        | Examined::Work { .. } => {
-            "set `stamp_effort_max` to that effort and restart the node, or wait until they have room again"
-        }
-        Examined::Card { .. } => {
-            "wait a minute with the node running; see the network check if it stays"
-        }
-        Examined::Mailboxes { .. } => {
-            "messages are found later than they could be; see the network check"
-        }
-        Examined::Keeper { .. } | Examined::Account { .. } => {
-            "bring the disk in order and restart the node"
-        }
     }
 }

@@ -10,8 +10,9 @@ use toml::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, KEYS, Key};
+use super::values::{EXTERNAL_EXAMPLE, LISTEN_EXAMPLE};
 use super::{Config, ConfigError, ConfigErrors, Loaded, Profile};
-use crate::net::is_dialable;
+use crate::net::{is_dialable, is_listenable};
 
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// How the name of every variable begins.
@@ -184,21 +185,7 @@ impl RawConfig {
                 }),
             }
         }
-        for external in &config.external {
-            // What `run` would refuse.
-            if !is_dialable(external, config.profile == Profile::Local) {
-                let origin = KEYS.iter().zip(&origins);
-                let origin = origin.filter(|(key, _)| key.name == "external");
-                let origin = origin.map(|(_, origin)| origin.clone()).next();
-                errors.push(ConfigError {
-                    message: format!(
-                        "external: {external} is not a public address with a port that others can dial (/ip4 or /ip6, \
-                         with /tcp or /udp/../quic-v1)"
-                    ),
-                    origin: origin.unwrap_or(Origin::Default),
-                });
-            }
-        }
+        errors.extend(refused_by_run(&config, &origins));
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
         }
@@ -218,6 +205,49 @@ impl RawConfig {
     fn wrong(&mut self, origin: Origin, message: String) {
         self.errors.push(ConfigError { origin, message });
     }
+}
+
+/// Returns what `run` would refuse about addresses that are well written.
+fn refused_by_run(config: &Config, origins: &[Origin]) -> Vec<ConfigError> {
+    let error = |name: &str, message: String| {
+        let mut known = KEYS.iter().zip(origins);
+        let origin = known.find_map(|(key, origin)| (key.name == name).then(|| origin.clone()));
+        ConfigError {
+            message: format!("{name}: {message}"),
+            origin: origin.unwrap_or(Origin::Default),
+        }
+    };
+    let profile = config.profile;
+    let external = config.external.iter();
+    let external = external.filter(|address| !is_dialable(address, profile));
+    let external = external.map(|address| {
+        let wanted = match profile {
+            Profile::Internet if is_dialable(address, Profile::Lan) => {
+                "a public address (on a LAN or VPN of your own set profile = \"lan\")"
+            }
+            Profile::Internet => "a public address",
+            Profile::Lan => "an address of the LAN or VPN",
+            Profile::Local => "an address",
+        };
+        error(
+            "external",
+            format!(
+                "{address} is not {wanted} with a port that others can dial; write for example \"{EXTERNAL_EXAMPLE}\""
+            ),
+        )
+    });
+    let listen = config.listen.iter();
+    let listen = listen.filter(|address| !is_listenable(address));
+    let listen = listen.map(|address| {
+        error(
+            "listen",
+            format!(
+                "{address} cannot be listened at; write for example \"{LISTEN_EXAMPLE}\" (/ip4 or /ip6, with \
+                 /udp/../quic-v1 or /tcp)"
+            ),
+        )
+    });
+    external.chain(listen).collect()
 }
 
 /// Returns the settings with another value for one key, or what is wrong with it.

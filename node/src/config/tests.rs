@@ -261,7 +261,13 @@ fn values_out_of_bounds_are_refused() {
         ("network", "Main"),
         ("network", "a/b"),
         ("network", "a23456789012345678901234567890123"),
-        ("profile", "lan"),
+        ("profile", "moon"),
+        ("listen", "/dns4/a.example.org/tcp/1"),
+        ("listen", "/ip4/127.0.0.1/udp/1"),
+        ("external", "/dns4/a.example.org/tcp/1"),
+        ("external", "/ip4/192.168.1.1/tcp/1"),
+        ("external", "/ip4/192.0.2.1/tcp/1"),
+        ("external", "/ip4/8.8.8.8/tcp/0"),
         ("listen", "127.0.0.1:80"),
         ("disk_cap", "15 MiB"),
         ("disk_cap", "99999999999 TiB"),
@@ -283,6 +289,36 @@ fn values_out_of_bounds_are_refused() {
             "{key} = {value:?}"
         );
     }
+}
+
+#[test]
+fn examples_in_errors_are_taken() {
+    for (key, wrong) in [
+        ("listen", "nowhere"),
+        ("listen", "/dns4/a.example.org/tcp/1"),
+        ("external", "nowhere"),
+        ("external", "/dns4/a.example.org/tcp/1"),
+        ("bootstrap", "nowhere"),
+        ("bootstrap", "/ip4/8.8.8.8/tcp/1"),
+    ] {
+        let said = resolve("", &[], &[(key, wrong)]).unwrap_err().to_string();
+        let quoted = said.split('"').skip(1).step_by(2);
+        let example = quoted
+            .filter(|text| text.starts_with('/') && *text != wrong)
+            .last();
+        let example = example.unwrap_or_else(|| panic!("no example in {said}"));
+        resolve("", &[], &[(key, example)]).unwrap();
+    }
+}
+
+#[test]
+fn in_a_lan_private_addresses_are_taken_and_without_it_the_profile_is_named() {
+    let private = ("external", "/ip4/192.168.1.7/udp/4717/quic-v1");
+    resolve("profile = 'lan'", &[], &[private]).unwrap();
+    let said = resolve("", &[], &[private]).unwrap_err().to_string();
+    assert!(said.contains("profile = \"lan\""), "{said}");
+    let loopback = ("external", "/ip4/127.0.0.1/tcp/1");
+    assert!(resolve("profile = 'lan'", &[], &[loopback]).is_err());
 }
 
 #[test]

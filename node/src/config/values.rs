@@ -19,6 +19,12 @@ const DISK_CAP_BYTES_MIN: u64 = 16 << 20;
 /// Longest retention, in milliseconds: ten years, to catch a slip of the unit.
 const RETENTION_MS_MAX: u64 = 3_650 * DAY_MS;
 
+/// Addresses that a node accepts, for errors and help.
+pub(super) const LISTEN_EXAMPLE: &str = "/ip4/0.0.0.0/udp/4717/quic-v1";
+pub(super) const EXTERNAL_EXAMPLE: &str = "/ip4/1.2.3.4/udp/4717/quic-v1";
+pub(super) const BOOTSTRAP_EXAMPLE: &str = "/dns4/entry.example.org/udp/4717/quic-v1/p2p/\
+    12D3KooWJBa9tPXXSCPALEdtA9uPuyybdu6yAKMu5HWDRwZqyFJf";
+
 /// Parses how long a message may live and returns it in milliseconds.
 ///
 /// # Errors
@@ -50,20 +56,12 @@ pub(super) fn network<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::E
     )))
 }
 
-pub(super) fn addresses<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Multiaddr>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    let address = |text: &String| {
-        Multiaddr::from_str(text).map_err(|_| {
-            D::Error::custom(format!(
-                "{text:?} is not an address; write for example \"/dns4/entry.example.org/udp/4717/quic-v1\""
-            ))
-        })
-    };
-    texts.iter().map(address).collect()
+pub(super) fn external<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Multiaddr>, D::Error> {
+    addresses(from, EXTERNAL_EXAMPLE)
 }
 
 pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Multiaddr>, D::Error> {
-    let addresses = addresses(from)?;
+    let addresses = addresses(from, LISTEN_EXAMPLE)?;
     if addresses.is_empty() {
         return Err(D::Error::custom("at least one address is needed"));
     }
@@ -71,16 +69,31 @@ pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Multiaddr
 }
 
 pub(super) fn bootstrap<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Multiaddr>, D::Error> {
-    let addresses = addresses(from)?;
+    let addresses = addresses(from, BOOTSTRAP_EXAMPLE)?;
     let names_a_peer =
         |address: &&Multiaddr| matches!(address.iter().last(), Some(Protocol::P2p(_)));
     match addresses.iter().find(|address| !names_a_peer(address)) {
         Some(address) => Err(D::Error::custom(format!(
-            "\"{address}\" does not say whom to expect there; \
-             it must end in /p2p/ and an identity"
+            "\"{address}\" does not say whom to expect there; it must end in /p2p/ and an identity, as in \
+             \"{BOOTSTRAP_EXAMPLE}\""
         ))),
         None => Ok(addresses),
     }
+}
+
+fn addresses<'de, D: Deserializer<'de>>(
+    from: D,
+    example: &str,
+) -> Result<Vec<Multiaddr>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let address = |text: &String| {
+        Multiaddr::from_str(text).map_err(|_| {
+            D::Error::custom(format!(
+                "{text:?} is not an address; write for example \"{example}\""
+            ))
+        })
+    };
+    texts.iter().map(address).collect()
 }
 
 pub(super) fn log<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tracing::{debug, warn};
+use tokio::time::{MissedTickBehavior, timeout};
+use tracing::{debug, info, warn};
 
 use super::frame::{
     self, ANSWER_BYTES_MAX, AnswerFrame, FrameError, REQUEST_BYTES_MAX, RequestFrame,
     RequestVersion,
 };
 use super::{ControlCall, Pending};
-use crate::home::{HomeError, HomeLock};
+use crate::home::{Home, HomeError, HomeLock};
 
 /// Commands of one kind served at the same time, at most; a further one is told to come back. Kinds have places of
 /// their own, so that any number of readers who wait keep nobody from sending, and nothing keeps out who looks or
@@ -36,12 +36,34 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait when the operating system refuses a connection, which is when it is out of
 /// descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How often it is looked whether the socket is still where commands look for it.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The listening control socket of one home; its file goes with it.
 #[derive(Debug)]
 pub struct ControlServer {
     listener: UnixListener,
+    home: Home,
     path: PathBuf,
+    /// The file by which the home is locked, as long as it is that one.
+    lock: Option<FileId>,
+}
+
+/// What tells a file from any other that may come to its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn at(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
 }
 
 impl ControlServer {
@@ -56,22 +78,46 @@ impl ControlServer {
     ///
     /// When called outside a tokio runtime.
     pub fn bind(lock: &HomeLock) -> Result<Self, HomeError> {
-        let home = lock.home();
+        let home = lock.home().clone();
         let path = home.control_socket();
-        let failed = |source| HomeError::Io {
-            doing: "listen at",
-            path: path.clone(),
-            source,
-        };
         // The lock is held, so a socket of this name has no node any more.
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                let doing = "listen at";
+                return Err(HomeError::Io {
+                    doing,
+                    path,
+                    source,
+                });
+            }
             _ => {}
         }
-        let address = home.socket_address()?;
-        let listener = UnixListener::bind(address.path()).map_err(failed)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener: listen(&home)?,
+            lock: FileId::at(&home.lock_file()).ok(),
+            home,
+            path,
+        })
+    }
+
+    /// Listens anew when the socket's file is gone, as when a folder was away for a while or somebody tidied up. Where
+    /// the lock is gone too, the home may be another node's by now.
+    fn come_back(&mut self) {
+        let is_gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+        if !FileId::at(&self.path).is_err_and(is_gone) {
+            return;
+        }
+        let is_ours = self.lock.is_some() && FileId::at(&self.home.lock_file()).ok() == self.lock;
+        if !is_ours {
+            return debug!("the home is not where it was");
+        }
+        match listen(&self.home) {
+            Ok(listener) => {
+                info!("the control socket was gone, and is there again");
+                self.listener = listener;
+            }
+            Err(error) => debug!(%error, "the control socket is gone"),
+        }
     }
 
     /// Serves commands until `stop` holds `true`, which a command may bring about, then lets calls
@@ -80,25 +126,37 @@ impl ControlServer {
     /// # Cancel safety
     ///
     /// Dropping the future ends every connection at once.
-    pub async fn serve(self, calls: mpsc::Sender<ControlCall>, stop: watch::Sender<bool>) {
+    pub async fn serve(mut self, calls: mpsc::Sender<ControlCall>, stop: watch::Sender<bool>) {
         let places = Places::new();
         let mut connections = JoinSet::new();
         let mut stopped = stop.subscribe();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_refused = false;
         loop {
             let accepted = tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| *stop) => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = self.listener.accept() => accepted,
+                _ = look.tick() => {
+                    self.come_back();
+                    continue;
+                }
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, "a command could not be let in");
+                    if !std::mem::replace(&mut is_refused, true) {
+                        warn!(%error, "no command can be let in; it is tried on");
+                    }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             };
+            if std::mem::take(&mut is_refused) {
+                info!("commands are let in again");
+            }
             if !is_own(&stream) {
                 debug!("a command of another user was turned away");
                 continue;
@@ -125,6 +183,20 @@ impl Drop for ControlServer {
         // A file left behind is replaced by the next node, and commands know it for stale.
         let _left = fs::remove_file(&self.path);
     }
+}
+
+/// Listens at the control socket of a home, which is not there.
+fn listen(home: &Home) -> Result<UnixListener, HomeError> {
+    let path = home.control_socket();
+    let failed = |source| HomeError::Io {
+        doing: "listen at",
+        path: path.clone(),
+        source,
+    };
+    let address = home.socket_address()?;
+    let listener = UnixListener::bind(address.path()).map_err(failed)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
 }
 
 /// The places of each kind of command.

@@ -91,7 +91,9 @@ fn result(stored_with: u32, state: DeliveryState) -> SendResult {
         stored_of: 5,
         until_ms: 1,
         effort_asked: None,
-        note: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
+        next_try_ms: None,
     }
 }
 
@@ -327,6 +329,29 @@ fn longest_contact(id: &str) -> ContactInfo {
     }
 }
 
+/// An entry of the outbox that is as long as one gets.
+fn longest_entry(id: &str) -> OutboxEntry {
+    OutboxEntry {
+        message_id: "ab".repeat(32),
+        to: id.to_owned(),
+        state: DeliveryState::Delivered,
+        stored_with: u32::MAX,
+        stored_of: u32::MAX,
+        until_ms: u64::MAX,
+        effort_asked: Some(u32::MAX),
+        code: MessageCode::Refused,
+        obstacles: vec![
+            Obstacle {
+                reason: ObstacleReason::Unavailable,
+                keepers: u32::MAX
+            };
+            OBSTACLES_MAX
+        ],
+        attempts: u32::MAX,
+        next_try_ms: Some(u64::MAX),
+    }
+}
+
 #[tokio::test]
 async fn full_pages_of_short_things_fit_a_frame() {
     let item = HoldingItem {
@@ -346,17 +371,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
         contacts: vec![longest_contact(&id); CONTACT_PAGE_COUNT_MAX],
         next: Some(id.clone()),
     });
-    let entry = OutboxEntry {
-        message_id: "ab".repeat(32),
-        to: id.clone(),
-        state: DeliveryState::Delivered,
-        stored_with: u32::MAX,
-        stored_of: u32::MAX,
-        until_ms: u64::MAX,
-        effort_asked: Some(u32::MAX),
-        attempts: u32::MAX,
-        next_try_ms: Some(u64::MAX),
-    };
+    let entry = longest_entry(&id);
     let status = Reply::Status(Box::new(StatusInfo {
         id,
         network: "n".repeat(32),
@@ -373,7 +388,20 @@ async fn full_pages_of_short_things_fit_a_frame() {
         card_published_ms: Some(u64::MAX),
         card_effort_asked: Some(u32::MAX),
         stamp_effort_max: u32::MAX,
-        account_read_only: Some("the disk failed".into()),
+        account_read_only: Some(StoreTrouble::DiskFailed {
+            why: "the disk failed".into(),
+        }),
+        account_recovered_ms: Some(u64::MAX),
+        clock: Some(ClockInfo::Contradicted {
+            ahead_ms: i64::MIN,
+            keepers: u32::MAX,
+        }),
+        copy: Some(CopyInfo {
+            newest: false,
+            others: u32::MAX,
+            renewed_ms: Some(u64::MAX),
+            left: u32::MAX,
+        }),
         entry_points: vec![
             EntryPoint {
                 address: "/dns4/".repeat(100),
@@ -382,6 +410,14 @@ async fn full_pages_of_short_things_fit_a_frame() {
             32
         ],
         network_load: Default::default(),
+        invite: vec!["/dns4/".repeat(100); 32],
+        states: vec![
+            State::ReachPartial {
+                addresses: vec!["/dns4/".repeat(100); 32],
+                refuted: vec!["/dns4/".repeat(100); 32],
+            };
+            8
+        ],
         uptime_ms: u64::MAX,
     }));
     let mut stage = Stage::new();
@@ -508,4 +544,38 @@ proptest! {
         let _never_panics = frame::decode::<RequestFrame>(&bytes);
         let _never_panics = frame::decode::<AnswerFrame>(&bytes);
     }
+}
+
+/// Lets the server look after its socket.
+async fn let_look() {
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_control_socket_that_is_gone_comes_back() {
+    let mut stage = Stage::new();
+    fs::remove_file(stage.home.control_socket()).unwrap();
+    let_look().await;
+    let calling = stage.call(Request::Id);
+    let got = stage.calls.recv().await.unwrap();
+    got.answer.finish(Ok(Reply::Done));
+    assert!(matches!(calling.await.unwrap(), Ok(Reply::Done)));
+    let mode = fs::metadata(stage.home.control_socket())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_control_socket_does_not_come_back_to_a_home_of_another_node() {
+    let stage = Stage::new();
+    fs::remove_file(stage.home.control_socket()).unwrap();
+    fs::remove_file(stage.home.lock_file()).unwrap();
+    let another = stage.home.lock().unwrap();
+    let_look().await;
+    assert!(!stage.home.control_socket().exists());
+    drop(another);
 }

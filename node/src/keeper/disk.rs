@@ -36,6 +36,8 @@ const REPORTS_MAX: usize = 4;
 pub(super) enum Chore {
     /// Drop a slice of what is due.
     Sweep,
+    /// Open the store again, which has failed.
+    Reopen,
     /// Add up what is in some ranges.
     Scan(Ticket, Box<Scan>),
     /// List what is held.
@@ -55,6 +57,8 @@ pub(super) enum DiskReport {
     Swept(Result<Expired, StoreError>, DiskState),
     /// Some ranges are added up.
     Scanned(Ticket, Result<Box<Scan>, StoreError>),
+    /// The store takes everything in again, or does not.
+    Reopened(Result<(), StoreError>, DiskState),
 }
 
 /// How the store stands after a report.
@@ -179,6 +183,14 @@ impl<S: KeeperStore> Disk<S> {
                 // As above.
                 let _unwanted = self.reports.send(DiskReport::Swept(done, self.state)).await;
             }
+            Chore::Reopen => {
+                let done = self.with_store(S::reopen).await;
+                // As above.
+                let _unwanted = self
+                    .reports
+                    .send(DiskReport::Reopened(done, self.state))
+                    .await;
+            }
             Chore::Scan(ticket, scan) => self.scans.push_back((ticket, scan)),
             Chore::Holdings {
                 after,
@@ -213,8 +225,7 @@ impl<S: KeeperStore> Disk<S> {
         &mut self,
         work: impl FnOnce(&mut S) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let given_up = || StoreError::Io("the work on it was given up".into());
-        let store = self.store.as_mut().ok_or_else(given_up)?;
+        let store = self.store.as_mut().ok_or(StoreError::Ended)?;
         let done = catch_unwind(AssertUnwindSafe(|| work(store)));
         if done.is_ok() {
             self.state = DiskState {
@@ -225,6 +236,6 @@ impl<S: KeeperStore> Disk<S> {
             self.store = None;
         }
         self.worker.charge().await;
-        done.unwrap_or_else(|_| Err(given_up()))
+        done.unwrap_or(Err(StoreError::Ended))
     }
 }

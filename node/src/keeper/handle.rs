@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use restante_proto::repair::RepairCounters;
+use restante_proto::time::UnixMillis;
 use restante_proto::{
     Address, NodeId,
     keeper::{
@@ -44,8 +45,10 @@ pub struct KeeperReport {
     pub ready: QueueUsage,
     /// What is under way and remembered.
     pub load: Load,
-    /// Why nothing is stored any more, if that is so.
-    pub read_only: Option<String>,
+    /// Why nothing is stored at present, if that is so.
+    pub read_only: Option<StoreError>,
+    /// When the store last went on after such a time, if it ever has.
+    pub recovered: Option<UnixMillis>,
     /// What was done since the start to keep items together.
     pub repair: RepairCounters,
     /// Keepers with whom this one shares items.

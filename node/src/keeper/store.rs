@@ -4,8 +4,9 @@
 //! batch of operations is one transaction, committed in two phases with an fsync each, so that
 //! whatever [`RedbStore::apply`] returned outlives a power cut.
 //!
-//! An error closes the store for writing until it is opened again: after a failed fsync it is
-//! unknown what is on the disk, and the kernel does not say it twice.
+//! An error closes the store until it is opened again ([`KeeperStore::reopen`]): after a failed fsync it is
+//! unknown what is on the disk, and the kernel does not say it twice. What would run into a full disk is
+//! refused before, where that can be known: then what is stored can be read on.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -38,10 +39,10 @@ mod upkeep;
 pub use self::file::{OpenReport, Salvaged};
 use self::{
     batch::Batch,
-    error::guarded,
+    error::{guarded, io_error},
     packs::Sums,
     reader::{Reader, Snapshot},
-    room::{CappedFile, FreePages},
+    room::{CappedFile, FreePages, Room},
     tables::{
         FORMAT, INDEX, KEY_BYTES, META, META_BYTES, META_FORMAT, META_FREE, META_ITEMS, META_NEXT,
         META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, TALLIES,
@@ -106,13 +107,24 @@ pub struct StoreCounters {
 
 /// A store as the keeper's task needs it.
 pub trait KeeperStore: ItemStore + Send + 'static {
+    /// Opens the store again after it has failed, with everything that was acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it still takes nothing in.
+    fn reopen(&mut self) -> Result<(), StoreError>;
+
     /// Returns what it did since it was opened.
     fn counters(&self) -> StoreCounters {
         StoreCounters::default()
     }
 }
 
-impl KeeperStore for MemoryStore {}
+impl KeeperStore for MemoryStore {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
 
 /// Items on the disk; see the module's documentation.
 pub struct RedbStore {
@@ -125,23 +137,41 @@ pub struct RedbStore {
     upkeep: Upkeep,
     /// The file and how much it may take, if it is a file.
     file: Option<CappedFile>,
+    /// Where it is opened again.
+    source: Source,
     /// A file that is there while the store is open, and stays after a crash or an error.
     mark: Option<PathBuf>,
 }
 
+/// Where a store is.
+enum Source {
+    /// In the file at this path.
+    File(PathBuf),
+    /// On a storage that can be had once more.
+    Backend(Box<dyn Fn() -> Result<RedbStore, OpenError> + Send>),
+    /// It has no place of its own yet.
+    Nowhere,
+}
+
 impl RedbStore {
     /// Opens a store on a storage of any kind, or makes one on an empty one, that takes up to
-    /// `cap_bytes`.
+    /// `cap_bytes`. `storage` is asked for it now, and once more whenever the store is opened again.
     ///
     /// # Errors
     ///
     /// [`OpenError`]. Never panics, whatever the storage holds.
-    pub fn open_with_backend(
-        backend: impl StorageBackend,
+    pub fn open_on<B: StorageBackend>(
+        storage: impl Fn() -> std::io::Result<B> + Send + 'static,
         cap_bytes: u64,
         check: Check,
     ) -> Result<Self, OpenError> {
-        Self::open_cached(backend, BACKEND_CACHE_BYTES, cap_bytes, check)
+        let open = move |check| {
+            let backend = storage().map_err(|error| io_error(&error))?;
+            Self::open_cached(backend, BACKEND_CACHE_BYTES, cap_bytes, check)
+        };
+        let mut store = open(check)?;
+        store.source = Source::Backend(Box::new(move || open(Check::Whole)));
+        Ok(store)
     }
 
     fn open_cached(
@@ -172,6 +202,7 @@ impl RedbStore {
             counters: StoreCounters::default(),
             upkeep: Upkeep::default(),
             file: None,
+            source: Source::Nowhere,
             mark: None,
         };
         store.sums = match store.load()? {
@@ -186,9 +217,50 @@ impl RedbStore {
         Ok(store)
     }
 
-    /// Returns why nothing can be stored any more, if that is so.
+    /// Returns why nothing can be stored or read before the store is opened again, if that is so.
     pub fn error(&self) -> Option<&StoreError> {
         self.error.get()
+    }
+
+    /// Closes what has failed and takes the place of it with what is on the disk.
+    fn open_again(&mut self) -> Result<(), StoreError> {
+        // What was committed is there; whether closing works says nothing. The file is locked until then.
+        let mark = self.mark.take();
+        let _failed = self.shut_down();
+        (self.mark, self.file) = (mark, None);
+        let opened = match &self.source {
+            Source::File(path) => file::reopen(path, self.sums.usage.cap_bytes),
+            Source::Backend(open) => open(),
+            Source::Nowhere => return Err(StoreError::Io("it has no place".into())),
+        };
+        let mut opened = opened.map_err(|error| match error {
+            OpenError::Store(error) => error,
+            OpenError::UnknownFormat { .. } => StoreError::Damaged(error.to_string()),
+            OpenError::InUse => StoreError::Io(error.to_string()),
+        })?;
+        self.database = opened.database.take();
+        self.file = opened.file.take();
+        self.sums = opened.sums;
+        self.error = OnceLock::new();
+        self.upkeep = Upkeep::default();
+        if let Some(mark) = &self.mark {
+            file::trust(mark);
+        }
+        Ok(())
+    }
+
+    /// Returns what may be added to the file, unless the disk has no room for what a transaction rewrites.
+    fn room(&self) -> Result<Option<Room>, StoreError> {
+        let Some(file) = &self.file else {
+            return Ok(None);
+        };
+        let room = file
+            .room()
+            .map_err(|error| self.error.get_or_init(|| error).clone())?;
+        if room.is_disk_full() {
+            return Err(StoreError::DiskFull);
+        }
+        Ok(Some(room))
     }
 
     /// Closes the store, so that the next start finds it cleanly shut down.
@@ -309,8 +381,7 @@ impl RedbStore {
         if let Some(error) = self.error.get() {
             return Err(error.clone());
         }
-        let room = self.file.as_ref().map(CappedFile::room).transpose();
-        let room = room.map_err(|error| self.error.get_or_init(|| error).clone())?;
+        let room = self.room()?;
         let (done, sums, damaged) = self.watch(|| {
             let tx = begin_durable(self.database()?)?;
             let mut batch = Batch::open(&tx, now, self.sums, room)?;
@@ -432,6 +503,16 @@ impl ItemStore for RedbStore {
 }
 
 impl KeeperStore for RedbStore {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        match self.error.get() {
+            Some(error) if !error.may_pass() => return Err(error.clone()),
+            Some(_) => self.open_again()?,
+            None => {}
+        }
+        // A full disk can be read; it is not written to before there is room.
+        self.room().map(drop)
+    }
+
     fn counters(&self) -> StoreCounters {
         self.counters
     }

@@ -16,7 +16,7 @@ use restante_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{debug, warn};
+use tracing::{debug, error, info, warn};
 
 use super::disk::{BATCH_OPS_MAX, Chore, DiskQueue, DiskReport, DiskState};
 use super::handle::{Inlets, KeeperReport, Query};
@@ -281,7 +281,14 @@ impl<P: KeeperPort> KeeperTask<P> {
                 }
             }
             DiskReport::Scanned(ticket, result) => {
+                if let Err(error) = &result {
+                    self.step(Input::StoreFailed(error.clone())).await;
+                }
                 self.repair(repair::Input::Scanned(ticket, result)).await;
+            }
+            DiskReport::Reopened(result, state) => {
+                self.note(state);
+                self.step(Input::Reopened(result)).await;
             }
             DiskReport::Swept(done, state) => {
                 self.note(state);
@@ -299,7 +306,10 @@ impl<P: KeeperPort> KeeperTask<P> {
                             self.sweep();
                         }
                     }
-                    Err(error) => debug!(%error, "what has expired cannot be dropped"),
+                    Err(error) => {
+                        debug!(%error, "what has expired cannot be dropped");
+                        self.step(Input::StoreFailed(error)).await;
+                    }
                 }
             }
         }
@@ -320,9 +330,8 @@ impl<P: KeeperPort> KeeperTask<P> {
 
     /// Returns what the disk would say of operations it will not do, if there are any.
     fn lost_report(&mut self) -> Option<DiskReport> {
-        let error = || StoreError::Io("its task has ended".into());
-        let lost = std::mem::take(&mut self.lost);
-        let results: Vec<_> = lost.into_iter().map(|lost| (lost, Err(error()))).collect();
+        let lost = std::mem::take(&mut self.lost).into_iter();
+        let results: Vec<_> = lost.map(|lost| (lost, Err(StoreError::Ended))).collect();
         (!results.is_empty()).then_some(DiskReport::Stored(results, self.disk_state))
     }
 
@@ -353,7 +362,7 @@ impl<P: KeeperPort> KeeperTask<P> {
     /// The same; returns what repair is to know.
     pub(super) async fn step_keeper(&mut self, input: Input) -> Option<repair::Input> {
         let mut imported = None;
-        let was_read_only = self.keeper.read_only().is_some();
+        let trouble = self.keeper.read_only().cloned();
         let (source, cost) = match &input {
             Input::Request {
                 source, payload, ..
@@ -382,12 +391,25 @@ impl<P: KeeperPort> KeeperTask<P> {
                     imported = Some(repair::Input::Imported(Ticket(call.0), taken));
                 }
                 Output::Sweep => self.sweep(),
+                Output::Reopen => self.reopen(),
             }
         }
-        if let Some(error) = self.keeper.read_only().filter(|_| !was_read_only) {
-            warn!(%error, "the keeper takes nothing in any more");
-        }
+        self.log_trouble(trouble.as_ref());
         imported
+    }
+
+    /// Logs when the store begins to refuse, and when that is over.
+    fn log_trouble(&self, before: Option<&StoreError>) {
+        match (before, self.keeper.read_only()) {
+            (Some(_), None) => info!("the keeper takes everything in again"),
+            (None, Some(error)) if error.may_pass() => {
+                warn!(%error, "the keeper takes nothing in until this is over; see `doctor`");
+            }
+            (before, Some(error)) if !error.may_pass() && before != Some(error) => {
+                error!(%error, "the keeper takes nothing in any more; see `doctor`");
+            }
+            _ => {}
+        }
     }
 
     async fn respond(&mut self, call: CallId, response: &Response) {
@@ -429,6 +451,16 @@ impl<P: KeeperPort> KeeperTask<P> {
         }
     }
 
+    /// Has the store opened again; where there is no room for that, it is tried later.
+    fn reopen(&mut self) {
+        if !self.chore(Chore::Reopen) {
+            let refused = StoreError::Io("its worker is busy".into());
+            let _nothing = self
+                .keeper
+                .handle(self.clock.both(), Input::Reopened(Err(refused)));
+        }
+    }
+
     /// Asks the store's worker for a chore; one that finds no room is dropped, which its asker sees.
     pub(super) fn chore(&self, chore: Chore) -> bool {
         self.disk.chores.try_send(chore).is_ok()
@@ -448,7 +480,8 @@ impl<P: KeeperPort> KeeperTask<P> {
             waiting: self.inlets.requests.usage(),
             ready: self.ready.usage(),
             load: self.keeper.load(),
-            read_only: self.keeper.read_only().map(ToString::to_string),
+            read_only: self.keeper.read_only().cloned(),
+            recovered: self.keeper.recovered(),
             repair: *self.repairs.counters(),
             partners: self.repairs.partners().len(),
         }

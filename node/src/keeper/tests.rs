@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use restante_proto::{
@@ -14,6 +15,7 @@ use restante_proto::{
     keys::SecretKey,
     limits::{DAY_MS, MINUTE_MS, SOURCE_OPS_MAX},
     mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest, Rule},
+    pauses::PAUSE_MAX_MS,
     receipt::Claim,
     request::{Admission, Push, Reason, Request, Response},
     stamp::CheapForTests,
@@ -351,7 +353,37 @@ async fn a_failed_disk_makes_the_keeper_read_only_and_says_so() {
     }
     assert_eq!(gate.batches().len(), 1, "the second was not even tried");
     let status = world.handle.status().await.unwrap();
-    assert_eq!(status.read_only.as_deref(), Some("the disk is full"));
+    assert_eq!(status.read_only, Some(StoreError::DiskFull));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_goes_on_once_its_disk_does() {
+    let gate = Gate::default();
+    gate.open();
+    let store = GatedStore {
+        store: MemoryStore::new(1 << 30),
+        gate: gate.clone(),
+    };
+    let mut world = World::start(store, Worker::inline());
+    gate.fail(StoreError::DiskFull);
+    let (first, expires) = envelope(1, MINUTE_MS);
+    world.ask(1, 1, world.deposit(&first, expires));
+    assert!(matches!(world.answer(1).await, Response::Refusal(_)));
+    // It is tried for as long as it takes, and answers meanwhile.
+    tokio::time::sleep(Duration::from_millis(20 * PAUSE_MAX_MS)).await;
+    let tries = gate.batches().len();
+    assert!((20..30).contains(&tries), "{tries} tries");
+    world.ask(1, 2, world.subscribe());
+    assert!(matches!(world.answer(2).await, Response::Done { .. }));
+    let status = world.handle.status().await.unwrap();
+    assert_eq!(status.read_only, Some(StoreError::DiskFull));
+    gate.mend();
+    tokio::time::sleep(Duration::from_millis(PAUSE_MAX_MS)).await;
+    world.ask(1, 3, world.deposit(&first, expires));
+    assert!(matches!(world.answer(3).await, Response::Receipt(_)));
+    let status = world.handle.status().await.unwrap();
+    assert_eq!(status.read_only, None);
+    assert!(status.recovered.is_some());
 }
 
 #[tokio::test]

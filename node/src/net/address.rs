@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
+use super::config::Profile;
+
 /// A range of IP addresses that probably belong to one party: the unit of quotas and diversity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IpGroup {
@@ -67,12 +69,12 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Returns whether the multiaddress goes over TCP.
-pub(super) fn is_tcp(address: &Multiaddr) -> bool {
+pub fn is_tcp(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
 }
 
 /// Returns whether the multiaddress leads to this machine or through no IP network at all.
-pub(super) fn is_loopback(address: &Multiaddr) -> bool {
+pub fn is_loopback(address: &Multiaddr) -> bool {
     match address.iter().next() {
         Some(Protocol::Memory(_)) => true,
         _ => ip_of(address).is_some_and(|ip| ip.is_loopback()),
@@ -82,11 +84,11 @@ pub(super) fn is_loopback(address: &Multiaddr) -> bool {
 /// Returns whether an address learned from another node may be dialled and put in the table.
 ///
 /// It must be exactly an IP address, a port and TCP or QUIC, with or without `/p2p`; a name could
-/// resolve to anything. In production the IP address must be public; the local profile takes any.
-pub fn is_dialable(address: &Multiaddr, local: bool) -> bool {
+/// resolve to anything. The profile says which IP addresses count.
+pub fn is_dialable(address: &Multiaddr, profile: Profile) -> bool {
     let mut parts = address.iter();
     let ip = match parts.next() {
-        Some(Protocol::Memory(_)) if local => return ends(parts),
+        Some(Protocol::Memory(_)) if profile == Profile::Local => return ends(parts),
         Some(Protocol::Ip4(_) | Protocol::Ip6(_)) => ip_of(address),
         _ => None,
     };
@@ -100,7 +102,19 @@ pub fn is_dialable(address: &Multiaddr, local: bool) -> bool {
         }
         _ => false,
     };
-    shape && (local || is_public(ip))
+    shape && profile.admits(ip)
+}
+
+/// Returns whether a node can listen at addresses of this form: an IP address, and TCP or QUIC.
+pub fn is_listenable(address: &Multiaddr) -> bool {
+    let mut parts = address.iter();
+    let is_ip = matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
+    let has_transport = match parts.next() {
+        Some(Protocol::Tcp(_)) => true,
+        Some(Protocol::Udp(_)) => matches!(parts.next(), Some(Protocol::QuicV1)),
+        _ => false,
+    };
+    is_ip && has_transport && parts.next().is_none()
 }
 
 /// Returns the address without a `/p2p` part at its end.
@@ -123,6 +137,12 @@ pub(super) fn is_public(ip: IpAddr) -> bool {
             .to_ipv4_mapped()
             .map_or_else(|| is_public_v6(ip), is_public_v4),
     }
+}
+
+/// Returns whether an IP address means something else on every link it is used on, and cannot be dialled without the
+/// link's name.
+pub(super) fn is_link_local_v6(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 /// Follows the IANA IPv4 Special-Purpose Address Registry.

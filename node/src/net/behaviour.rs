@@ -78,18 +78,23 @@ impl Behaviour {
         let ping = ping::Config::new()
             .with_interval(PING_INTERVAL)
             .with_timeout(PING_TIMEOUT);
-        let reach = (config.serve == Serve::Auto).then(|| Reach::new(config.local));
+        let reach = (config.serve == Serve::Auto).then(|| Reach::new(config.profile));
         let limits = config.limits;
         Self {
-            limiter: ConnectionLimiter::new(limits.connections, config.local, Arc::clone(counters)),
+            limiter: ConnectionLimiter::new(
+                limits.connections,
+                config.profile,
+                Arc::clone(counters),
+            ),
             identify: identify::Behaviour::new(identify),
             ping: TcpPing::new(ping),
             reach: Toggle::from(reach),
             dial_back: Toggle::from(None),
-            routing: Routing::new(&node, config.local, Arc::clone(counters)),
+            routing: Routing::new(&node, config.profile, Arc::clone(counters)),
             item: item::Behaviour::new(
                 names.item.clone(),
                 Arc::clone(counters),
+                config.profile,
                 limits.queued_bytes_max,
                 limits.connections.pending_out_max - DIALS_RESERVED,
             ),

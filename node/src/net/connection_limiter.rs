@@ -23,7 +23,8 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::address::{IpGroup, bare, ip_of, is_dialable, is_loopback, is_tcp};
+use super::address::{IpGroup, bare, ip_of, is_dialable, is_loopback, is_public, is_tcp};
+use super::config::Profile;
 use super::limits::{ConnectionLimits, SHUNNED_FOR, SHUNNED_MAX, TRUSTED_ADDRESSES_MAX};
 use super::peer::node_of;
 use super::status::{Count, Counters};
@@ -36,8 +37,7 @@ pub(super) struct Refused(pub(super) Count);
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
     limits: ConnectionLimits,
-    /// Whether loopback is a network like any other.
-    local: bool,
+    profile: Profile,
     counters: Arc<Counters>,
     /// Addresses that the user named, without `/p2p`.
     trusted: BTreeSet<Multiaddr>,
@@ -66,10 +66,10 @@ struct Established {
 }
 
 impl ConnectionLimiter {
-    pub(super) fn new(limits: ConnectionLimits, local: bool, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(limits: ConnectionLimits, profile: Profile, counters: Arc<Counters>) -> Self {
         Self {
             limits,
-            local,
+            profile,
             counters,
             trusted: BTreeSet::new(),
             pending_in: BTreeMap::new(),
@@ -117,9 +117,9 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Returns where the address leads; loopback is counted in production alone.
+    /// Returns where the address leads; in the local profile loopback is not counted.
     fn place(&self, address: &Multiaddr) -> Place {
-        let exempt = self.local && is_loopback(address);
+        let exempt = self.profile == Profile::Local && is_loopback(address);
         Place(if exempt { None } else { ip_of(address) })
     }
 
@@ -129,6 +129,10 @@ impl ConnectionLimiter {
         };
         let ips = self.per_ip.get(&ip).copied().unwrap_or(0);
         self.check(ips < self.limits.per_ip_max, Count::PerIp)?;
+        if self.profile == Profile::Lan && !is_public(ip) {
+            // All of one's own network is one neighbourhood.
+            return Ok(());
+        }
         let group = self
             .per_group
             .get(&IpGroup::near_ip(ip))
@@ -284,7 +288,7 @@ impl NetworkBehaviour for ConnectionLimiter {
         // These addresses come from the user or, through AutoNAT, from a stranger who would like
         // this node to probe a private network.
         let fine = addresses.iter().all(|address| {
-            is_dialable(address, self.local) || self.trusted.contains(&bare(address.clone()))
+            is_dialable(address, self.profile) || self.trusted.contains(&bare(address.clone()))
         });
         self.check(fine, Count::NotPublic)?;
         self.pending_out.insert(id);

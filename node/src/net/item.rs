@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use super::address::IpGroup;
 use super::command::Call;
+use super::config::Profile;
 use super::connection_limiter::Refused;
 use super::error::RequestError;
 use super::limits::{
@@ -82,6 +83,7 @@ pub(super) enum Event {
 /// The item protocol over all connections.
 pub(super) struct Behaviour {
     shared: Arc<Shared>,
+    profile: Profile,
     serving: bool,
     peers: BTreeMap<PeerId, BTreeMap<ConnectionId, Connection>>,
     /// Calls to peers that are being dialled, or wait for it.
@@ -139,6 +141,7 @@ impl Behaviour {
     pub(super) fn new(
         protocol: StreamProtocol,
         counters: Arc<Counters>,
+        profile: Profile,
         queued_bytes_max: usize,
         dials_max: usize,
     ) -> Self {
@@ -150,6 +153,7 @@ impl Behaviour {
         };
         Self {
             shared: Arc::new(shared),
+            profile,
             serving: false,
             peers: BTreeMap::new(),
             dialled: BTreeMap::new(),
@@ -545,7 +549,7 @@ impl NetworkBehaviour for Behaviour {
                 endpoint,
                 ..
             }) => {
-                let source = IpGroup::near(endpoint.get_remote_address());
+                let source = self.profile.neighbourhood(endpoint.get_remote_address());
                 let place = (source, endpoint.is_dialer());
                 self.on_established(peer_id, connection_id, place);
             }

@@ -39,7 +39,8 @@ pub struct ConnectionLimits {
     pub established_out_max: usize,
     /// Established connections in both directions.
     pub established_max: usize,
-    /// Connections with one peer: two, because both ends may dial at the same moment.
+    /// Connections with one peer: four, because both ends may dial at the same moment, and each of them dial back to
+    /// find out whether the other can be reached.
     pub per_peer_max: usize,
     /// Connections with one IP address, those in their handshake included.
     pub per_ip_max: usize,
@@ -76,7 +77,7 @@ impl NetLimits {
                 established_in_max: 96,
                 established_out_max: 64,
                 established_max: 160,
-                per_peer_max: 2,
+                per_peer_max: 4,
                 per_ip_max: 4,
                 per_group_max: 8,
                 tcp_max: 32,
@@ -102,7 +103,7 @@ impl NetLimits {
                 established_in_max: 4096,
                 established_out_max: 256,
                 established_max: 4352,
-                per_peer_max: 2,
+                per_peer_max: 4,
                 per_ip_max: 8,
                 per_group_max: 32,
                 tcp_max: 256,
@@ -195,11 +196,30 @@ pub const HEARD_NODES_MAX: usize = 512;
 pub const BOOK_PEERS_MAX: usize = 1024;
 /// Addresses the user or the configuration named, which may be dialled although not public.
 pub const TRUSTED_ADDRESSES_MAX: usize = 256;
-/// Addresses of our own that are offered to AutoNAT in the life of a process; hostile peers invent
+/// Addresses of our own that others say they saw and that are tested in the life of a process; hostile peers invent
 /// them.
 pub const CANDIDATES_MAX: usize = 32;
-/// How often untested addresses of our own are given to an AutoNAT server.
+/// How often it is looked which addresses of our own are to be tested.
 pub const CANDIDATE_INTERVAL: Duration = Duration::from_secs(10);
+/// Time for one test of an address: for the dial, and for 100 kB that the other end may want first.
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time after which a tester that took a test and says nothing more has failed to reach the address: it gives up when
+/// its dial does.
+pub const TEST_SILENCE_MIN: Duration = Duration::from_secs(5);
+/// Tests in a row that fail before a claimed address counts as false.
+pub const TEST_FAILURES: usize = 3;
+/// Nodes that must have failed, where there are as many: one alone may lie, or have no way there.
+pub const TESTERS_WANTED: usize = 2;
+/// Time until a claimed address that others do not reach is tested again.
+pub const TEST_AGAIN: Duration = Duration::from_secs(600);
+/// Time until a claimed address that others reach is tested again.
+pub const TEST_AGAIN_REACHED: Duration = Duration::from_secs(6 * 3_600);
+/// Pause after a test that came to nothing.
+pub const TEST_PAUSE: Duration = Duration::from_secs(30);
+/// Pause after a dial that was made only to have somebody to ask; each further one is twice as long.
+pub const TESTER_PAUSE: Duration = Duration::from_secs(20);
+/// Longest of these pauses.
+pub const TESTER_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Routing-table entries of one bucket that may share a /16 (IPv4) or /32 (IPv6).
 pub const TABLE_GROUP_PER_BUCKET_MAX: usize = 2;

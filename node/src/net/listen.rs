@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use libp2p::Multiaddr;
+use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
 use tracing::warn;
@@ -11,7 +12,7 @@ use tracing::warn;
 use super::address::ip_of;
 use super::error::SpawnError;
 
-/// Listens at the addresses that this machine has; one of several that it has not is passed over.
+/// Listens at the addresses that this machine has, and returns where; one of several that it has not is passed over.
 ///
 /// # Errors
 ///
@@ -19,12 +20,12 @@ use super::error::SpawnError;
 pub(super) fn listen<B: NetworkBehaviour>(
     swarm: &mut Swarm<B>,
     addresses: &[Multiaddr],
-) -> Result<(), SpawnError> {
+) -> Result<Vec<(ListenerId, Multiaddr)>, SpawnError> {
     let mut missing = None;
-    let mut is_listening = false;
+    let mut listeners = Vec::new();
     for address in addresses {
         match swarm.listen_on(address.clone()) {
-            Ok(_listener) => is_listening = true,
+            Ok(listener) => listeners.push((listener, address.clone())),
             Err(error) => {
                 let is_missing = ip_of(address).is_some_and(is_missing);
                 let refused = SpawnError::Listen {
@@ -40,8 +41,8 @@ pub(super) fn listen<B: NetworkBehaviour>(
         }
     }
     match missing {
-        Some(refused) if !is_listening => Err(refused),
-        _ => Ok(()),
+        Some(refused) if listeners.is_empty() => Err(refused),
+        _ => Ok(listeners),
     }
 }
 

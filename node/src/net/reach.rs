@@ -1,106 +1,267 @@
-//! Finding out whether others reach this node: AutoNAT with a bounded number of candidates.
+//! Finding out whether others reach this node: it asks them to dial back (AutoNAT v2).
+//!
+//! Addresses that peers say they saw are candidates: hostile peers invent any number of them, so there is room for few,
+//! and each is tested once. Addresses that the operator or the profile claims count from the start, and are tested for
+//! ever: a flag is no proof.
 
-use std::collections::BTreeSet;
+mod addresses;
+mod handler;
+mod message;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use libp2p::autonat::v2::client;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
+use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
 
-use super::address::is_dialable;
-use super::limits::{CANDIDATE_INTERVAL, CANDIDATES_MAX};
+use super::address::{bare, is_dialable};
+use super::config::Profile;
+use super::item::Alarm;
+use super::limits::{CANDIDATE_INTERVAL, NetLimits, TESTER_PAUSE, TESTER_PAUSE_MAX};
+use super::status::Claim;
+use addresses::{Addresses, Change, Tester};
+use handler::{Ask, Handler, Report};
 
-/// The AutoNAT client, given only candidates that could be true.
-///
-/// Candidates are what peers say they saw, so hostile peers can invent any number of them, and the
-/// client of libp2p remembers all.
+/// Connections with a node that is asked to make one more, at most.
+const CONNECTIONS_MAX: usize = 3;
+
+/// What this finds out.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A claimed address is to be tested, and no connection leads to a node that could.
+    NobodyToAsk,
+    /// Others cannot reach an address of the configuration.
+    Refuted,
+}
+
+const _: () = assert!(CONNECTIONS_MAX < NetLimits::personal().connections.per_peer_max);
+const _: () = assert!(CONNECTIONS_MAX < NetLimits::community().connections.per_peer_max);
+
+/// Asks others to dial this node's addresses.
 pub(super) struct Reach {
-    client: client::Behaviour,
-    local: bool,
-    seen: BTreeSet<Multiaddr>,
+    profile: Profile,
+    addresses: Addresses,
+    connections: BTreeMap<ConnectionId, Connection>,
+    next_look: Option<Instant>,
+    /// When it may be said again that there is nobody to ask, and the pause after that.
+    call: (Option<Instant>, Duration),
+    alarm: Alarm,
+    queue: VecDeque<ToSwarm<Event, Ask>>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    peer: PeerId,
+    address: Multiaddr,
+    is_outgoing: bool,
+    helps: bool,
 }
 
 impl Reach {
-    pub(super) fn new(local: bool) -> Self {
-        let config = client::Config::default()
-            .with_max_candidates(CANDIDATES_MAX)
-            .with_probe_interval(CANDIDATE_INTERVAL);
-        let rng = rand::make_rng::<rand::rngs::StdRng>();
+    pub(super) fn new(profile: Profile) -> Self {
         Self {
-            client: client::Behaviour::new(rng, config),
-            local,
-            seen: BTreeSet::new(),
+            profile,
+            addresses: Addresses::default(),
+            connections: BTreeMap::new(),
+            next_look: None,
+            call: (None, TESTER_PAUSE),
+            alarm: Alarm::default(),
+            queue: VecDeque::new(),
         }
     }
 
-    /// Returns whether a candidate is worth a test.
-    fn admits(&mut self, address: &Multiaddr) -> bool {
-        if self.seen.contains(address) {
-            return true;
+    /// Takes an address that counts until it is found false; `is_set` if the configuration names it.
+    pub(super) fn claim(&mut self, address: &Multiaddr, is_set: bool) {
+        let address = bare(address.clone());
+        self.addresses.claim(Instant::now(), address, is_set);
+    }
+
+    /// Forgets an address that this machine has no more.
+    pub(super) fn forget(&mut self, address: &Multiaddr) {
+        self.addresses.forget(&bare(address.clone()));
+    }
+
+    /// Returns the claimed addresses with what is known of them.
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        self.addresses.claims()
+    }
+
+    /// Returns from which IP addresses others have seen this node come.
+    pub(super) fn seen_from(&self) -> Vec<IpAddr> {
+        self.addresses.seen_from().into_iter().collect()
+    }
+
+    /// Returns the connections on which somebody can be asked: those that this node opened, with nodes to which there
+    /// are so few that the dial back does not exceed what two nodes may have between them.
+    fn testers(&self) -> Vec<Tester<'_>> {
+        let mut counts: BTreeMap<&PeerId, usize> = BTreeMap::new();
+        for connection in self.connections.values() {
+            *counts.entry(&connection.peer).or_default() += 1;
         }
-        let fits = is_dialable(address, self.local) && self.seen.len() < CANDIDATES_MAX;
-        if fits {
-            self.seen.insert(address.clone());
+        let can_test = |(_, connection): &(&ConnectionId, &Connection)| {
+            let count = counts.get(&connection.peer).copied().unwrap_or(0);
+            connection.is_outgoing && connection.helps && count <= CONNECTIONS_MAX
+        };
+        let testers = self.connections.iter().filter(can_test);
+        testers
+            .map(|(id, connection)| Tester {
+                connection: *id,
+                peer: connection.peer,
+                address: &connection.address,
+            })
+            .collect()
+    }
+
+    fn look(&mut self, now: Instant) {
+        let mut addresses = std::mem::take(&mut self.addresses);
+        let tests = addresses.due(now, &self.testers(), rand::random);
+        self.addresses = addresses;
+        for test in tests {
+            self.queue.push_back(ToSwarm::NotifyHandler {
+                peer_id: test.peer,
+                handler: NotifyHandler::One(test.connection),
+                event: Ask {
+                    nonce: test.nonce,
+                    address: test.address,
+                },
+            });
         }
-        fits
+        let (next, pause) = self.call;
+        if next.is_none_or(|next| next <= now) && self.addresses.is_waiting(now) {
+            self.call = (Some(now + pause), (2 * pause).min(TESTER_PAUSE_MAX));
+            let event = ToSwarm::GenerateEvent(Event::NobodyToAsk);
+            self.queue.push_back(event);
+        }
+    }
+
+    fn on_change(&mut self, change: Option<Change>) {
+        match change {
+            Some(Change::Confirmed(address)) => {
+                self.queue
+                    .push_back(ToSwarm::ExternalAddrConfirmed(address));
+            }
+            Some(Change::Refuted { address, is_news }) => {
+                // While others come in somehow, and nowhere else for certain, it may be the testers who have no place
+                // for one connection more.
+                let is_deserted = self.connections.values().all(|one| one.is_outgoing);
+                if is_deserted || self.addresses.has_confirmed() {
+                    self.queue.push_back(ToSwarm::ExternalAddrExpired(address));
+                }
+                if is_news {
+                    let event = ToSwarm::GenerateEvent(Event::Refuted);
+                    self.queue.push_back(event);
+                }
+            }
+            None => {}
+        }
     }
 }
 
 impl NetworkBehaviour for Reach {
-    type ConnectionHandler = THandler<client::Behaviour>;
-    type ToSwarm = client::Event;
+    type ConnectionHandler = Handler;
+    type ToSwarm = Event;
 
     fn handle_established_inbound_connection(
         &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.client
-            .handle_established_inbound_connection(id, peer, local, remote)
+        Ok(Handler::new(false))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.client
-            .handle_established_outbound_connection(id, peer, address, role, port)
+        Ok(Handler::new(true))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        if let FromSwarm::NewExternalAddrCandidate(candidate) = &event
-            && !self.admits(candidate.addr)
-        {
-            return;
+        match event {
+            FromSwarm::NewExternalAddrCandidate(candidate)
+                if is_dialable(candidate.addr, self.profile) =>
+            {
+                self.addresses.offer(Instant::now(), candidate.addr);
+            }
+            FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            }) => {
+                let connection = Connection {
+                    peer: peer_id,
+                    address: endpoint.get_remote_address().clone(),
+                    is_outgoing: endpoint.is_dialer(),
+                    helps: false,
+                };
+                self.connections.insert(connection_id, connection);
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => {
+                self.connections.remove(&connection_id);
+            }
+            _ => {}
         }
-        self.client.on_swarm_event(event);
     }
 
     fn on_connection_handler_event(
         &mut self,
-        peer: PeerId,
+        _: PeerId,
         connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
+        report: THandlerOutEvent<Self>,
     ) {
-        self.client
-            .on_connection_handler_event(peer, connection, event);
+        let now = Instant::now();
+        match report {
+            Report::Helps(helps) => {
+                if let Some(connection) = self.connections.get_mut(&connection) {
+                    connection.helps = helps;
+                }
+            }
+            Report::DialledBack(nonce) => {
+                let change = self.addresses.on_dialled_back(now, nonce);
+                self.on_change(change);
+            }
+            Report::Outcome(nonce, outcome) => {
+                let testers = self.testers();
+                let peers: BTreeSet<PeerId> = testers.iter().map(|tester| tester.peer).collect();
+                let others = peers.len();
+                let change = self.addresses.on_outcome(now, nonce, outcome, others);
+                self.on_change(change);
+            }
+        }
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.client.poll(cx)
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return Poll::Ready(event);
+            }
+            let now = Instant::now();
+            let next = *self.next_look.get_or_insert(now + CANDIDATE_INTERVAL);
+            if !self.alarm.fires_at(next, cx) {
+                return Poll::Pending;
+            }
+            self.alarm.clear();
+            self.next_look = Some(now + CANDIDATE_INTERVAL);
+            self.look(now);
+        }
     }
 }

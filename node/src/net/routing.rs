@@ -21,7 +21,8 @@ use restante_proto::placement::REACH_NODES;
 use restante_proto::routing::{Answer, Distance, Named, Point};
 use restante_proto::{Address, NodeId};
 
-use super::address::{IpGroup, bare, is_dialable, is_loopback};
+use super::address::{IpGroup, bare, is_dialable};
+use super::config::Profile;
 use super::limits::{
     ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN, TABLE_GROUP_MAX,
     TABLE_GROUP_PER_BUCKET_MAX,
@@ -35,7 +36,7 @@ pub(super) struct Routing {
     own: Point,
     table: Table,
     book: Book,
-    local: bool,
+    profile: Profile,
     counters: Arc<Counters>,
 }
 
@@ -48,13 +49,13 @@ pub(super) enum Offered {
 }
 
 impl Routing {
-    pub(super) fn new(node: &NodeId, local: bool, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(node: &NodeId, profile: Profile, counters: Arc<Counters>) -> Self {
         let own = Point::of_node(node);
         Self {
             own,
             table: Table::new(own),
             book: Book::new(),
-            local,
+            profile,
             counters,
         }
     }
@@ -108,7 +109,7 @@ impl Routing {
 
     /// Returns whether an address that a peer named may be dialled.
     pub(super) fn is_usable(&self, address: &Multiaddr) -> bool {
-        is_dialable(address, self.local)
+        is_dialable(address, self.profile)
     }
 
     /// Remembers addresses of a peer for later dials, those that may be dialled.
@@ -148,7 +149,7 @@ impl Routing {
             return self.standing(&peer);
         }
         let addresses = self.renewed(&peer, usable);
-        let groups = groups(addresses.iter(), self.local);
+        let groups = groups(addresses.iter(), self.profile);
         if self.table.insert(peer, addresses, groups) {
             return Offered::New;
         }
@@ -216,7 +217,7 @@ impl Routing {
 
     /// Returns whether the table stays diverse with `peer` in it at `addresses`.
     fn is_diverse(&self, peer: &PeerId, addresses: &[Multiaddr]) -> bool {
-        let mine = groups(addresses.iter(), self.local);
+        let mine = groups(addresses.iter(), self.profile);
         let home = self.table.bucket_of(peer);
         let mut counts: BTreeMap<IpGroup, (usize, usize)> = BTreeMap::new();
         for (number, bucket) in self.table.buckets().enumerate() {
@@ -235,9 +236,9 @@ impl Routing {
     }
 }
 
-/// Returns the distinct groups of some addresses; in the local profile loopback belongs to none.
-fn groups<'a>(addresses: impl Iterator<Item = &'a Multiaddr>, local: bool) -> Vec<IpGroup> {
-    let counted = addresses.filter(|address| !(local && is_loopback(address)));
+/// Returns the distinct groups of some addresses; where a profile says that alike addresses tell nothing, none.
+fn groups<'a>(addresses: impl Iterator<Item = &'a Multiaddr>, profile: Profile) -> Vec<IpGroup> {
+    let counted = addresses.filter(|address| !profile.is_shared(address));
     let mut groups: Vec<IpGroup> = counted.map(IpGroup::wide).collect();
     groups.sort_unstable();
     groups.dedup();

@@ -1,10 +1,13 @@
 //! What the network layer counts and tells about itself.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libp2p::Multiaddr;
 use restante_proto::NodeId;
+
+use super::config::{Profile, Serve};
 
 /// Whether this node serves others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,26 @@ pub enum EntryFailure {
     Unsupported,
 }
 
+/// What others have found of an address that this node claims to be reached at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressState {
+    /// Nobody has tried it yet.
+    Untested,
+    /// Somebody has reached it.
+    Confirmed,
+    /// Nobody reaches it.
+    Refuted,
+}
+
+/// An address that this node claims to be reached at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub address: Multiaddr,
+    /// Whether the configuration names it; otherwise the profile takes it for reachable.
+    pub is_set: bool,
+    pub state: AddressState,
+}
+
 /// A picture of the network layer at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetStatus {
@@ -61,6 +84,13 @@ pub struct NetStatus {
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach it.
     pub external: Vec<Multiaddr>,
+    /// Addresses that it claims to be reached at, with what others have found.
+    pub claims: Vec<Claim>,
+    /// From which IP addresses others have seen it come.
+    pub seen_from: Vec<IpAddr>,
+    /// Whether it is willing to serve.
+    pub serve: Serve,
+    pub profile: Profile,
     /// The configured entry points.
     pub entry_points: Vec<(Multiaddr, EntryState)>,
     /// Refusals and errors since the start, by reason; see [`Count`].

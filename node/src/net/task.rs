@@ -5,8 +5,10 @@ mod commands;
 mod entries;
 mod identified;
 mod join;
+mod listeners;
 mod lookups;
 mod outlet;
+mod reached;
 mod refresh;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
+use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
@@ -22,13 +25,13 @@ use restante_proto::NodeId;
 use restante_proto::routing::Point;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
-use super::address::{bare, is_dialable, is_loopback};
+use super::address::{bare, is_dialable};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
 use super::boxed::Boxed;
 use super::command::Command;
-use super::config::{NetConfig, Serve};
+use super::config::{NetConfig, Profile, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::item::{self, Via};
 use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
@@ -38,6 +41,7 @@ use super::receive_buffers;
 use super::status::{Count, Counters, Mode};
 use entries::EntryPoints;
 use join::{Entry, Join};
+use listeners::Listeners;
 use lookups::{Answered, Lookups};
 use outlet::Outlet;
 use refresh::{Refresh, Scope};
@@ -46,7 +50,7 @@ pub(super) struct Task {
     node: NodeId,
     names: Names,
     serve: Serve,
-    local: bool,
+    profile: Profile,
     mode: Mode,
     swarm: Swarm<Boxed<Behaviour>>,
     commands: mpsc::Receiver<Command>,
@@ -59,6 +63,7 @@ pub(super) struct Task {
     join: Join,
     entries: EntryPoints,
     refresh: Refresh,
+    listeners: Listeners,
     /// Wakes the task for the next of both.
     alarm: item::Alarm,
     /// Whether the routing table is empty.
@@ -83,6 +88,7 @@ pub(super) struct Parts {
     pub(super) node: NodeId,
     pub(super) names: Names,
     pub(super) swarm: Swarm<Boxed<Behaviour>>,
+    pub(super) listeners: Vec<(ListenerId, Multiaddr)>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<NetEvent>,
     pub(super) counters: Arc<Counters>,
@@ -90,11 +96,11 @@ pub(super) struct Parts {
 
 impl Task {
     pub(super) fn new(config: &NetConfig, parts: Parts) -> Self {
-        let local = config.local;
+        let profile = config.profile;
         let known = config.known.iter().filter_map(|(node, addresses)| {
             let usable = addresses
                 .iter()
-                .filter(|address| is_dialable(address, local));
+                .filter(|address| is_dialable(address, profile));
             let usable: Vec<Multiaddr> = usable.cloned().map(bare).collect();
             (!usable.is_empty()).then_some((peer_of(node)?, usable))
         });
@@ -103,7 +109,7 @@ impl Task {
             node: parts.node,
             names: parts.names,
             serve: config.serve,
-            local,
+            profile,
             mode: Mode::Client,
             swarm: parts.swarm,
             commands: parts.commands,
@@ -115,6 +121,7 @@ impl Task {
             join,
             entries: EntryPoints::new(&config.bootstrap),
             refresh: Refresh::default(),
+            listeners: Listeners::new(Instant::now(), parts.listeners),
             alarm: item::Alarm::default(),
             alone: true,
         };
@@ -123,7 +130,7 @@ impl Task {
         }
         if config.serve == Serve::Auto {
             for address in &config.external {
-                task.swarm.add_external_address(bare(address.clone()));
+                task.claim(address, true);
             }
         }
         task.update_mode();
@@ -135,8 +142,14 @@ impl Task {
         loop {
             self.join_if_due();
             self.refresh_if_due();
+            self.listen_if_due();
             self.drive_lookups();
-            let due = [self.join.next(), self.refresh.next(), self.lookups.next()];
+            let due = [
+                self.join.next(),
+                self.refresh.next(),
+                self.lookups.next(),
+                self.listeners.next(),
+            ];
             let due = due.into_iter().flatten().min();
             let input = tokio::select! {
                 biased;
@@ -232,6 +245,24 @@ impl Task {
         }
     }
 
+    /// Listens again where a listener has ended when it is time to.
+    fn listen_if_due(&mut self) {
+        let now = Instant::now();
+        for listener in self.listeners.due(now) {
+            let address = listener.address.clone();
+            match self.swarm.listen_on(address.clone()) {
+                Ok(id) => {
+                    info!(%address, "the node listens there again");
+                    self.listeners.on_opened(id, listener);
+                }
+                Err(error) => {
+                    debug!(%address, %error, "the node does not listen there again yet");
+                    self.listeners.on_refused(now, listener);
+                }
+            }
+        }
+    }
+
     /// Serves exactly while others can reach this node.
     fn update_mode(&mut self) {
         let reachable = self.swarm.external_addresses().next().is_some();
@@ -257,15 +288,24 @@ impl Task {
             SwarmEvent::NewListenAddr { address, .. } => {
                 #[cfg(target_os = "linux")]
                 receive_buffers::enlarge();
-                if self.local && self.serve == Serve::Auto && is_loopback(&address) {
-                    self.swarm.add_external_address(bare(address.clone()));
+                if self.serve == Serve::Auto && self.profile.vouches_for(&address) {
+                    self.claim(&address, false);
                     self.update_mode();
                 }
                 self.outlet.tell(NetEvent::Listening(address));
             }
-            SwarmEvent::ExpiredListenAddr { address, .. } if self.local => {
-                self.swarm.remove_external_address(&address);
+            SwarmEvent::ExpiredListenAddr { address, .. } if self.profile.vouches_for(&address) => {
+                self.unclaim(&address);
                 self.update_mode();
+            }
+            SwarmEvent::ListenerClosed {
+                listener_id,
+                reason,
+                ..
+            } => {
+                if let Some(address) = self.listeners.on_closed(Instant::now(), listener_id) {
+                    warn!(%address, ?reason, "a listener has ended; it is opened again");
+                }
             }
             SwarmEvent::ExternalAddrConfirmed { .. } | SwarmEvent::ExternalAddrExpired { .. } => {
                 self.update_mode();
@@ -356,10 +396,8 @@ impl Task {
                     self.swarm.close_connection(connection);
                 }
             }
-            BehaviourEvent::Ping(_)
-            | BehaviourEvent::Limiter(_)
-            | BehaviourEvent::Reach(_)
-            | BehaviourEvent::DialBack(_) => {}
+            BehaviourEvent::Reach(event) => self.on_reach(event),
+            BehaviourEvent::Ping(_) | BehaviourEvent::Limiter(_) | BehaviourEvent::DialBack(_) => {}
         }
     }
 

@@ -1,8 +1,10 @@
 //! Real swarms on loopback: what two and more nodes do with each other.
 
+mod claims;
 mod exchange;
 mod internet;
 mod limits;
+mod listening;
 mod lookup;
 mod virtual_time;
 
@@ -15,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{
-    Count, Keypair, Mode, Multiaddr, NetConfig, NetEvent, NetHandle, NetLimits, Network, Serve,
-    transport,
+    Count, Keypair, Mode, Multiaddr, NetConfig, NetEvent, NetHandle, NetLimits, Network, Profile,
+    Serve, transport,
 };
 
 /// Longer than anything honest takes, even on a busy machine.
@@ -51,7 +53,7 @@ pub(super) fn config(over: Over) -> NetConfig {
         bootstrap: Vec::new(),
         known: Vec::new(),
         serve: Serve::Auto,
-        local: true,
+        profile: Profile::Local,
         limits: NetLimits::personal(),
     }
 }
@@ -75,7 +77,7 @@ pub(super) async fn start(config: &NetConfig) -> Node {
         events,
         address,
     };
-    if config.local && config.serve == Serve::Auto {
+    if config.profile == Profile::Local && config.serve == Serve::Auto {
         assert_eq!(node.handle.status().await.unwrap().mode, Mode::Server);
     }
     node

@@ -145,7 +145,7 @@ fn net_config(
         bootstrap: config.bootstrap,
         known,
         serve: config.serve,
-        local: config.profile == Profile::Local,
+        profile: config.profile,
         limits,
     }
 }
@@ -153,7 +153,7 @@ fn net_config(
 /// On one machine everybody comes from the same address, so that a rate for each address is one for all.
 fn policy_of(config: &Config) -> Policy {
     match config.profile {
-        Profile::Internet => Policy::default(),
+        Profile::Internet | Profile::Lan => Policy::default(),
         Profile::Local => Policy {
             requests_per_second: u32::MAX,
             requests_burst: u32::MAX,

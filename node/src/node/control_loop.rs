@@ -3,10 +3,7 @@
 use restante_interface::{DoctorReport, Refusal, Reply, Request, StatusInfo};
 use tokio::sync::{mpsc, watch};
 
-use super::status::{
-    entry_points_finding, holdings_page, keeper_finding, keeper_status, network_status,
-    server_network_finding,
-};
+use super::status::{Role, holdings_page, keeper_state, keeper_status, network_status};
 use super::stopped;
 use crate::clock::Clock;
 use crate::control::ControlCall;
@@ -42,7 +39,9 @@ pub(super) async fn serve(
             Request::Holdings { after } => holdings_page(Some(&keeper), after)
                 .await
                 .map(Reply::Holdings),
-            Request::Doctor => Ok(Reply::Doctor(examine(&status().await))),
+            Request::Doctor => Ok(Reply::Doctor(DoctorReport {
+                findings: status().await.states,
+            })),
             Request::Stop => Ok(Reply::Done),
             Request::Id
             | Request::Send(_)
@@ -64,15 +63,11 @@ async fn status(
     keeper: &KeeperHandle,
     uptime_ms: u64,
 ) -> StatusInfo {
-    StatusInfo {
+    let mut info = StatusInfo {
         keeper: keeper_status(Some(keeper)).await,
         uptime_ms,
-        ..network_status(net, network).await
-    }
-}
-
-fn examine(status: &StatusInfo) -> DoctorReport {
-    let mut findings = vec![server_network_finding(status), keeper_finding(status)];
-    findings.extend(entry_points_finding(status));
-    DoctorReport { findings }
+        ..network_status(net, network, Role::Server).await
+    };
+    info.states.push(keeper_state(&info.keeper));
+    info
 }

@@ -152,7 +152,7 @@ pub async fn run(
     let opened = workers
         .disk
         .run(move || Vault::open(&folder, passphrase.as_bytes(), &mut rand::rng()));
-    let disk = VaultDisk::new(opened.await??);
+    let disk = VaultDisk::in_home(opened.await??, home.path());
     let store = match config.serve {
         Serve::Never => None,
         Serve::Auto => Some(open_store(home, &config, &keeper).await?),
@@ -205,8 +205,7 @@ pub async fn run_in<S: KeeperStore>(
         id_cost,
     } = person;
     let reader = Arc::clone(&disk);
-    let date = environment.clock.now();
-    let loaded = workers.disk.run(move || reader.load(date)).await??;
+    let loaded = workers.disk.run(move || reader.load()).await??;
     // Who keeps nothing for others need not be known again: keepers cannot link one run to the next.
     let key = match config.serve {
         Serve::Never => SecretKey::generate(&mut rand::rng()),

@@ -1,24 +1,41 @@
 //! What a node tells of its network and its keeper; the same for a person's node and a server.
 
+mod states;
+
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    EntryPoint, EntryPointState, Examined, Finding, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
-    HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal,
-    RepairStatus, StatusInfo, Stored, Verdict,
+    EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage, KeeperLoad,
+    KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal, RepairStatus, State, StatusInfo,
+    StoreTrouble, Stored,
 };
-use restante_proto::keeper::{Counters, Holding, HoldingKey};
+use restante_proto::keeper::{Counters, Holding, HoldingKey, StoreError};
 use restante_proto::request::Reason;
+use restante_proto::time::UnixMillis;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
-use crate::net::{EntryFailure, EntryState, Mode, Multiaddr, NetHandle, peer_of};
+use crate::net::{
+    EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, is_tcp, peer_of,
+};
+
+use states::network_states;
+
+/// Whose node it is: a server that is not reached is a fault, a person's node that is not is like most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Person,
+    Server,
+}
 
 /// Returns a status that holds what the network knows, and defaults for everything else.
-pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo {
+pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -> StatusInfo {
     let status = net.status().await.ok();
     let now = status.as_ref();
-    StatusInfo {
+    let listed = |net: &NetStatus, addresses: &[Multiaddr]| -> Vec<String> {
+        addresses.iter().map(|at| full(net, at)).collect()
+    };
+    let mut info = StatusInfo {
         id: String::new(),
         network: network.to_owned(),
         mode: match now.map(|net| net.mode) {
@@ -27,18 +44,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         },
         peers: now.map_or(0, |net| count(net.connected.len())),
         routing_table: now.map_or(0, |net| count(net.table_count)),
-        listen: now.map_or_else(Vec::new, |net| {
-            let peer = peer_of(&net.node);
-            let full = |at: &Multiaddr| match peer {
-                Some(peer) => at
-                    .clone()
-                    .with_p2p(peer)
-                    .unwrap_or_else(|at| at)
-                    .to_string(),
-                None => at.to_string(),
-            };
-            net.listen.iter().map(full).collect()
-        }),
+        listen: now.map_or_else(Vec::new, |net| listed(net, &net.listen)),
         errors: now.map_or_else(BTreeMap::new, |net| errors_of(&net.counters)),
         keeper: KeeperStatus::default(),
         outbox: Vec::new(),
@@ -49,6 +55,9 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         card_effort_asked: None,
         stamp_effort_max: 0,
         account_read_only: None,
+        account_recovered_ms: None,
+        clock: None,
+        copy: None,
         network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
             connections: net.connection_count as u64,
             queued_bytes: net.queued_bytes as u64,
@@ -57,7 +66,33 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         entry_points: now.map_or_else(Vec::new, |net| {
             net.entry_points.iter().map(entry_point).collect()
         }),
+        invite: now.map_or_else(Vec::new, |net| match net.mode {
+            Mode::Server => {
+                let mut external = net.external.clone();
+                // What costs a server least comes first.
+                external.sort_by_key(|at| (is_tcp(at), at.to_string()));
+                listed(net, &external)
+            }
+            Mode::Client => Vec::new(),
+        }),
+        states: Vec::new(),
         uptime_ms: 0,
+    };
+    if let Some(net) = now {
+        info.states = network_states(net, &info, role);
+    }
+    info
+}
+
+/// Returns an address with this node's identity behind it.
+fn full(net: &NetStatus, at: &Multiaddr) -> String {
+    match peer_of(&net.node) {
+        Some(peer) => at
+            .clone()
+            .with_p2p(peer)
+            .unwrap_or_else(|at| at)
+            .to_string(),
+        None => at.to_string(),
     }
 }
 
@@ -90,7 +125,8 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             items: report.usage.items,
             bytes: report.usage.bytes,
             cap_bytes: report.usage.cap_bytes,
-            read_only: report.read_only.clone(),
+            read_only: report.read_only.as_ref().map(trouble_of),
+            recovered_ms: report.recovered.map(UnixMillis::get),
             refusals: refusals_of(&report.counters),
             load: load_of(&report),
             repair: RepairStatus {
@@ -103,9 +139,19 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             },
         },
         None => KeeperStatus {
-            read_only: Some("the keeper has stopped".to_owned()),
+            read_only: Some(StoreTrouble::Ended),
             ..KeeperStatus::default()
         },
+    }
+}
+
+/// Returns a failure of the keeper's store as people are told of it.
+pub(crate) fn trouble_of(error: &StoreError) -> StoreTrouble {
+    match error {
+        StoreError::DiskFull => StoreTrouble::DiskFull,
+        StoreError::Io(why) => StoreTrouble::DiskFailed { why: why.clone() },
+        StoreError::Damaged(why) => StoreTrouble::Damaged { why: why.clone() },
+        _ => StoreTrouble::Ended,
     }
 }
 
@@ -136,62 +182,19 @@ fn errors_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Examines the network around a person's node: alone, it can do nothing.
-pub(crate) fn network_finding(status: &StatusInfo) -> Finding {
-    let (peers, keepers) = (status.peers, status.routing_table);
-    Finding {
-        verdict: if keepers == 0 {
-            Verdict::Fail
-        } else {
-            Verdict::Ok
+/// Returns the state of the store of what is kept for others.
+pub(crate) fn keeper_state(keeper: &KeeperStatus) -> State {
+    match &keeper.read_only {
+        Some(trouble) => State::KeeperStopped {
+            items: keeper.items,
+            trouble: trouble.clone(),
         },
-        what: Examined::Network { peers, keepers },
-    }
-}
-
-/// Examines the network around a server: the first one of a network is alone until others join.
-pub(crate) fn server_network_finding(status: &StatusInfo) -> Finding {
-    let (peers, keepers) = (status.peers, status.routing_table);
-    Finding {
-        verdict: if keepers == 0 {
-            Verdict::Warn
-        } else {
-            Verdict::Ok
-        },
-        what: Examined::ServerNetwork { peers, keepers },
-    }
-}
-
-/// Examines the entry points; nothing to tell when all that were tried were reached.
-pub(crate) fn entry_points_finding(status: &StatusInfo) -> Option<Finding> {
-    let failed = status.entry_points.iter();
-    let failed = failed.filter(|entry| entry.state.is_failed());
-    let failed: Vec<EntryPoint> = failed.cloned().collect();
-    (!failed.is_empty()).then(|| Finding {
-        verdict: if status.routing_table == 0 {
-            Verdict::Fail
-        } else {
-            Verdict::Warn
-        },
-        what: Examined::EntryPoints {
-            failed,
-            of: count(status.entry_points.len()),
-        },
-    })
-}
-
-/// Examines the keeper.
-pub(crate) fn keeper_finding(status: &StatusInfo) -> Finding {
-    let stopped = status.keeper.read_only.clone();
-    Finding {
-        verdict: if stopped.is_some() {
-            Verdict::Fail
-        } else {
-            Verdict::Ok
-        },
-        what: Examined::Keeper {
-            items: status.keeper.items,
-            stopped,
+        None if keeper.cap_bytes == 0 => State::KeeperOff,
+        None => State::KeeperOpen {
+            items: keeper.items,
+            bytes: keeper.bytes,
+            cap_bytes: keeper.cap_bytes,
+            recovered_ms: keeper.recovered_ms,
         },
     }
 }

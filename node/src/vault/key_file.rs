@@ -234,6 +234,11 @@ impl KeyFile {
         self.lock()?.reconcile(live)
     }
 
+    /// Returns whether a failure has stopped the file: no key is made before it is opened again.
+    pub fn needs_reopen(&self) -> bool {
+        self.lock().map_or(true, |slots| slots.needs_reopen())
+    }
+
     /// Returns how many message keys there are.
     ///
     /// # Errors

@@ -264,6 +264,10 @@ impl SealedDb {
         self.broken.load(Ordering::Acquire)
     }
 
+    pub(super) fn store_key(&self) -> StoreKey {
+        self.key.copy()
+    }
+
     /// Closes the database, so that the next open finds it cleanly shut down.
     ///
     /// # Errors

@@ -255,7 +255,7 @@ pub(super) fn owner(
     // Two honest clocks differ by so much; the request itself takes a moment.
     let tolerance = CLOCK_SKEW_MS + 30 * SECOND_MS;
     if now.since(proof.time) > tolerance || proof.time.since(now) > tolerance {
-        return Err(Refusal::until(Reason::Clock, SECOND_MS));
+        return Err(Refusal::clock(now));
     }
     proof
         .verify(mailbox, node, asked)

@@ -55,7 +55,7 @@ impl Keeper {
     /// Takes over what another keeper has handed over.
     pub(super) fn import(&mut self, now: Now, call: CallId, replicas: Vec<Replica>) -> Vec<Output> {
         let has_room = self.pending.len() + replicas.len() <= STORE_OPS_MAX;
-        let takes = has_room && self.read_only.is_none();
+        let takes = has_room && self.trouble.error().is_none();
         let mut outputs = Vec::new();
         for replica in replicas.into_iter().filter(|_| takes) {
             let Ok((op, push)) = self.admission(now.date).replica(replica) else {

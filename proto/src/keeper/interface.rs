@@ -79,6 +79,10 @@ pub enum Input {
         call: CallId,
         replicas: Vec<Replica>,
     },
+    /// The store has failed at something that the keeper had not asked for as an operation.
+    StoreFailed(StoreError),
+    /// The store was opened again and takes everything in, or does not.
+    Reopened(Result<(), StoreError>),
     /// The time asked for by [`Keeper::next_timeout`](super::Keeper::next_timeout) has come.
     Timer,
 }
@@ -102,6 +106,8 @@ pub enum Output {
     },
     /// Drop what has expired.
     Sweep,
+    /// Open the store again, which has failed, and come back with [`Input::Reopened`]; once at a time.
+    Reopen,
 }
 
 /// How often each thing happened since the start.

@@ -145,19 +145,29 @@ pub enum StoreOutcome {
 }
 
 /// Why an operation could not be done; nothing of it has happened, or nothing that counts. The store must not be
-/// written to again before a restart.
+/// written to before it was opened again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk has no room left, below the cap the operator set.
     #[error("the disk is full")]
     DiskFull,
-    /// The disk failed; nothing is promised any more until the node restarts.
+    /// The disk failed; nothing is promised until the store was opened again.
     #[error("the disk failed: {0}")]
     Io(String),
     /// What was read is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// What works on the store has ended with a defect of this program.
+    #[error("the store's worker has ended")]
+    Ended,
+}
+
+impl StoreError {
+    /// Tells whether the store may work when it is opened again, without anybody's doing.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::DiskFull | Self::Io(_))
+    }
 }
 
 /// What a sweep dropped.

@@ -25,6 +25,7 @@ mod mail;
 mod model;
 mod quotas;
 mod refusals;
+mod trouble;
 
 const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
 
@@ -99,6 +100,7 @@ impl Office {
                     Output::Push { conn, push } => pushes.push((conn, push)),
                     Output::Imported { .. } => unreachable!("nothing was handed over"),
                     Output::Sweep => drop(self.store.sweep(now, usize::MAX).unwrap()),
+                    Output::Reopen => unreachable!("the store has not failed"),
                 }
             }
         }

@@ -363,6 +363,7 @@ impl Refusal {
             reason: reason_to_wire(self.reason).into(),
             retry_after_ms: self.retry_after_ms,
             effort: self.effort,
+            date_ms: self.date.map_or(0, UnixMillis::get),
         }
     }
 
@@ -372,10 +373,15 @@ impl Refusal {
         if (reason == Reason::Stamp) != (refusal.effort > 0) {
             return Err(WireError::Contradiction("effort"));
         }
+        // Who finds a date wrong says what the right one is.
+        if (reason == Reason::Clock) != (refusal.date_ms > 0) {
+            return Err(WireError::Contradiction("date_ms"));
+        }
         Ok(Self {
             reason,
             retry_after_ms: refusal.retry_after_ms,
             effort: refusal.effort,
+            date: (refusal.date_ms > 0).then(|| UnixMillis::new(refusal.date_ms)),
         })
     }
 }

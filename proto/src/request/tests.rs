@@ -195,11 +195,13 @@ fn responses() -> impl Strategy<Value = Response> {
     let receipt = (moments(), signatures())
         .prop_map(|(until, signature)| Response::Receipt(Receipt { until, signature }));
     let reason = (0..Reason::ALL.len()).prop_map(|place| Reason::ALL[place]);
-    let refusal = (reason, any::<u64>(), 1..=u32::MAX).prop_map(|(reason, retry, effort)| {
+    let facts = (reason, any::<u64>(), 1..=u32::MAX, moments());
+    let refusal = facts.prop_map(|(reason, retry, effort, date)| {
         Response::Refusal(Refusal {
             reason,
             retry_after_ms: retry,
             effort: if reason == Reason::Stamp { effort } else { 0 },
+            date: (reason == Reason::Clock).then_some(date),
         })
     });
     let lines = prop::collection::btree_map(ids(), (0_usize..3, moments()), 0..=LISTING_COUNT_MAX);
@@ -413,6 +415,7 @@ fn enums_of_later_versions_are_refused() {
         reason: 14,
         retry_after_ms: 0,
         effort: 0,
+        date_ms: 0,
     };
     let unknown = g::Response {
         response: Some(g::response::Response::Refusal(unknown)),

@@ -195,6 +195,7 @@ fn refusal(reason: i32, effort: u32) -> g::Refusal {
         reason,
         retry_after_ms: 0,
         effort,
+        date_ms: 0,
     }
 }
 
@@ -260,6 +261,17 @@ fn responses() -> Vec<Case> {
         (
             "an effort where none is",
             answer(R::Refusal(refusal(full, 1))),
+        ),
+        (
+            "no date with a clock that differs",
+            answer(R::Refusal(refusal(g::Reason::Clock.into(), 0))),
+        ),
+        (
+            "a date with another reason",
+            answer(R::Refusal(g::Refusal {
+                date_ms: 9,
+                ..refusal(full, 0)
+            })),
         ),
         (
             "a listing of 1,001",

@@ -246,6 +246,9 @@ pub struct Refusal {
     /// with REASON_STAMP: the effort asked for
     #[prost(uint32, tag = "3")]
     pub effort: u32,
+    /// with REASON_CLOCK: the keeper's date
+    #[prost(uint64, tag = "4")]
+    pub date_ms: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Listing {

@@ -134,6 +134,12 @@ impl Disk {
         Image(self.lock().contents())
     }
 
+    /// Puts the files of an image in the place of all there are, durable: the disk as it was once. Handles that are open
+    /// are worth nothing from now on.
+    pub fn restore(&self, image: &Image) {
+        self.lock().restore(&image.0);
+    }
+
     /// Opens a file, or makes an empty one; while the handle is there, no other one is.
     ///
     /// # Errors

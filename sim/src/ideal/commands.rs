@@ -7,7 +7,7 @@ use bytes::Bytes;
 use libp2p::PeerId;
 use restante::net::{
     Call, Command, ConnToken, InboundToken, IpGroup, Kind, Mode, NetError, NetEvent, NetStatus,
-    RequestError,
+    Profile, RequestError, Serve,
 };
 use restante_proto::NodeId;
 use restante_proto::routing::{Answer, Named, Point, Question};
@@ -302,6 +302,10 @@ impl State {
             table_count: self.serving.len(),
             listen: Vec::new(),
             external: Vec::new(),
+            claims: Vec::new(),
+            seen_from: Vec::new(),
+            serve: Serve::Auto,
+            profile: Profile::Internet,
             entry_points: Vec::new(),
             counters: BTreeMap::new(),
         })

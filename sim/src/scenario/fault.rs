@@ -97,6 +97,15 @@ pub(crate) enum FaultKind {
         drift: bool,
         lasts: Ms,
     },
+    /// The home of each person is copied, and after so long the process ends and goes on from the copy, as when a backup
+    /// is restored or a machine is set back.
+    Rollback {
+        #[serde(default)]
+        target: Target,
+        #[serde(default = "one")]
+        count: usize,
+        lasts: Ms,
+    },
     /// The process of each machine does nothing, as when it is stopped or its machine sleeps: when it goes on, both its
     /// clocks show how long that was.
     Suspend {
@@ -222,6 +231,7 @@ impl FaultKind {
             Self::Weather { .. } => "weather",
             Self::Disk { .. } => "disk",
             Self::Clock { .. } => "clock",
+            Self::Rollback { .. } => "rollback",
             Self::Suspend { .. } => "suspend",
         }
     }
@@ -237,6 +247,7 @@ impl FaultKind {
             | Self::Weather { lasts, .. }
             | Self::Disk { lasts, .. }
             | Self::Clock { lasts, .. }
+            | Self::Rollback { lasts, .. }
             | Self::Suspend { lasts, .. } => *lasts,
         }
     }
@@ -256,6 +267,7 @@ impl FaultKind {
             | Self::Offline { target, count, .. }
             | Self::Disk { target, count, .. }
             | Self::Clock { target, count, .. }
+            | Self::Rollback { target, count, .. }
             | Self::Suspend { target, count, .. } => Some((*target, *count)),
             Self::Partition { .. } | Self::BootstrapOutage { .. } | Self::Weather { .. } => None,
         }
@@ -265,6 +277,8 @@ impl FaultKind {
         match self {
             Self::Crash { .. } => &[Target::Any, Target::Holders, Target::Busy, Target::People],
             Self::Kill { .. } => &[Target::Any, Target::Holders],
+            // A keeper that was set back has lost what it gave receipts for; nobody promises anything of that.
+            Self::Rollback { .. } => &[Target::People],
             _ => &[Target::Any, Target::Holders, Target::People],
         }
     }
@@ -326,7 +340,11 @@ impl FaultKind {
     pub(super) const fn missing_on_fast(&self) -> Option<&'static str> {
         match self {
             Self::BootstrapOutage { .. } => Some("entry points"),
-            Self::Disk { .. } => Some("disk faults"),
+            Self::Disk {
+                what: DiskTrouble::Full | DiskTrouble::Errors,
+                ..
+            } => None,
+            Self::Disk { .. } => Some("disks that are slow, lie or rot"),
             _ => None,
         }
     }

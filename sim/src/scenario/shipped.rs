@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 28] = shipped![
+pub const SHIPPED: [(&str, &str); 30] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -22,6 +22,7 @@ pub const SHIPPED: [(&str, &str); 28] = shipped![
     "upkeep",
     "upkeep-thousand",
     "disk-faults",
+    "disk-full",
     "bootstrap-outage",
     "byzantine-keepers",
     "sybil-locator",
@@ -34,6 +35,7 @@ pub const SHIPPED: [(&str, &str); 28] = shipped![
     "people-crash",
     "salt-epoch",
     "clock-jumps",
+    "rollback",
     "suspended",
     "busy-restarts",
 ];

@@ -87,13 +87,15 @@ fn the_fast_tier_refuses_what_it_does_not_have() {
             None,
         ),
         ("kind = \"suspend\"\nlasts = \"1m\"", None),
+        ("kind = \"disk\"\nlasts = \"1m\"\nwhat = \"full\"", None),
+        ("kind = \"disk\"\nlasts = \"1m\"\nwhat = \"errors\"", None),
         (
             "kind = \"kill\"\n[[adversary]]\nkind = \"drop\"\nshare = 0.2",
             None,
         ),
         (
-            "kind = \"disk\"\nlasts = \"1m\"\nwhat = \"full\"",
-            Some("disk faults"),
+            "kind = \"disk\"\nlasts = \"1m\"\nwhat = \"slow\"",
+            Some("disks that are slow, lie or rot"),
         ),
         (
             "kind = \"bootstrap-outage\"\nlasts = \"1m\"",

@@ -72,6 +72,12 @@ impl Burns {
         }
     }
 
+    /// Forgets what somebody has read, whose home is an older one now.
+    pub(super) fn forget(&mut self, person: usize) {
+        self.shown.retain(|(whose, _), _| *whose != person);
+        self.due.retain(|(whose, _), _| *whose != person);
+    }
+
     /// Holds a whole inbox against what was to be destroyed; tells what is still there.
     pub(super) fn on_inbox(
         &mut self,

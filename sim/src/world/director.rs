@@ -81,6 +81,8 @@ enum Event {
     Watch,
     /// Look whether a process has ended by itself.
     Rounds,
+    /// Look whether a machine whose disk is in order stores everything again.
+    Healed(Party),
     Heal,
     Settle,
     Sample,
@@ -254,6 +256,7 @@ impl Director<'_> {
             Event::Drift(serial) => self.drift(serial),
             Event::Watch => self.watch().await,
             Event::Rounds => self.rounds().await,
+            Event::Healed(who) => self.look_at_stores(who).await,
             Event::Heal => self.heal().await,
             Event::Settle => self.settle().await,
             Event::Sample => self.sample().await,

@@ -39,6 +39,8 @@ pub(super) struct Letter {
     delivered: bool,
     /// The node ended while it was handed over, so that it may or may not have it, or could not tell the date.
     uncertain: bool,
+    /// Its recipient's home was set back since it was written.
+    rolled_back: bool,
     shown: Option<(Instant, String)>,
 }
 
@@ -116,6 +118,7 @@ impl Ledger {
             stored: false,
             delivered: false,
             uncertain: false,
+            rolled_back: false,
             shown: None,
         };
         let letters: Vec<Letter> = letters.iter().enumerate().map(letter).collect();
@@ -155,6 +158,19 @@ impl Ledger {
         if let Some(letter) = self.letters.get_mut(number) {
             letter.written.get_or_insert(now);
         }
+    }
+
+    /// Somebody's home is an older one now: letters of before need not arrive there, may be shown again, and what
+    /// became of those it wrote it does not know. What is written from now on must arrive.
+    pub(super) fn on_rollback(&mut self, now: Instant, person: usize) {
+        for letter in &mut self.letters {
+            let is_before = letter.written.is_some_and(|written| written <= now);
+            if is_before && (letter.to == person || letter.from == person) {
+                letter.uncertain = true;
+                letter.rolled_back |= letter.to == person;
+            }
+        }
+        self.read.retain(|(whose, _)| *whose != person);
     }
 
     /// A letter need not arrive any more.
@@ -269,6 +285,7 @@ impl Ledger {
         let copy = format!("{} of {}", message.id, message.received_ms);
         let again = letter.shown.as_ref().is_some_and(|(_, id)| *id != copy)
             || self.read.contains(&(person, message.id));
+        let again = again && !letter.rolled_back;
         if letter.shown.is_none() {
             letter.shown = Some((now, copy));
             let back = self.back.get(&person);

@@ -18,7 +18,7 @@ use restante::node::assembly::{Environment, Net};
 use restante::node::person::{self, Person, PersonError, Workers};
 use restante::node::{NodeError, server};
 use restante::parts::Hold;
-use restante::vault::{StoreKey, Vault};
+use restante::vault::{DbError, DiskError, KeyError, StoreKey, Vault};
 use restante::worker::Worker;
 use restante_client::model::Account;
 use restante_interface::{IdInfo, Refusal, Reply, Request};
@@ -279,10 +279,16 @@ impl Machine {
         if let Storage::Tables(tables) = &self.storage {
             return Ok(Arc::new(tables.clone()));
         }
-        let database = self.file(DATABASE_FILE)?;
-        let keys = Box::new(self.file(KEYS_FILE)?);
-        let vault = Vault::open_on(database, keys, key, &mut chance())?;
-        Ok(Arc::new(VaultDisk::new(vault)))
+        let disk = self.storage.files().cloned().ok_or_else(store::no_files)?;
+        let open = move |key: &StoreKey| {
+            let file = |name| disk.file(name).map_err(|error| DiskError::from(&error));
+            let database = file(DATABASE_FILE).map_err(DbError::from)?;
+            let keys = Box::new(file(KEYS_FILE).map_err(KeyError::from)?);
+            Vault::open_on(database, keys, key, &mut chance())
+        };
+        let vault = open(key)?;
+        let key = vault.store_key();
+        Ok(Arc::new(VaultDisk::opened_by(vault, move || open(&key))))
     }
 
     /// Holds the process until it is told to go on, or ends.

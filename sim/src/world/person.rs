@@ -163,8 +163,10 @@ impl Desk {
             return;
         }
         let request = Request::MarkRead { ids: ids.clone() };
-        if call(&self.calls, request).await.is_ok() {
-            self.tell(News::Read { person, ids }).await;
+        match call(&self.calls, request).await {
+            Ok(_) => self.tell(News::Read { person, ids }).await,
+            // They are shown once more.
+            Err(_) => sleep(AGAIN).await,
         }
     }
 

@@ -68,8 +68,8 @@ pub(super) fn recount(result: &mut SendResult) {
 }
 
 impl AccountDisk for ForgetfulDisk {
-    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
-        self.0.load(date)
+    fn load(&self) -> Result<Loaded, AccountStoreError> {
+        self.0.load()
     }
 
     fn commit(&self, changes: &[Record]) -> Result<Vec<Slot>, CommitError> {
@@ -136,6 +136,10 @@ impl<S: KeeperStore> StoreLayer for HastyStore<S> {
 }
 
 impl<S: KeeperStore> KeeperStore for HastyStore<S> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.store.reopen()
+    }
+
     fn counters(&self) -> StoreCounters {
         self.store.counters()
     }
@@ -289,6 +293,10 @@ impl<S: KeeperStore> StoreLayer for FaultyStore<S> {
 }
 
 impl<S: KeeperStore> KeeperStore for FaultyStore<S> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.store.reopen()
+    }
+
     fn counters(&self) -> StoreCounters {
         self.store.counters()
     }

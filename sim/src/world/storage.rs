@@ -12,16 +12,25 @@ use restante_client::CommitError;
 use restante_client::memory::MemoryDisk;
 use restante_client::model::{Account, Slot};
 use restante_client::records::{Change, Loaded};
+use restante_interface::StoreTrouble;
 use restante_proto::keeper::{
     ElementKey, ElementPage, Expired, HoldingKey, HoldingsPage, ItemStore, MemoryStore, StoreError,
     StoreOp, StoreOutcome, Usage,
 };
 use restante_proto::time::UnixMillis;
-use restante_sim_disk::{CrashEffect, Disk};
+use restante_sim_disk::{CrashEffect, Disk, DiskOptions, Effects, Faults, Image};
 
+use super::machine::KEEPER_FILE;
 use crate::random::Random;
+use crate::scenario::DiskTrouble;
 
 const PEERS_FILE: &str = "peers.json";
+/// How much longer everything takes on a slow disk.
+const SLOW_FACTOR: f64 = 100.0;
+/// Bits that flip on a disk that rots.
+const ROTTEN_BITS: usize = 8;
+/// One commit to tables in so many fails while their disk does.
+const FAILURE_ONE_IN: u64 = 8;
 
 /// The storage of a machine; clones are the same.
 #[derive(Clone)]
@@ -30,6 +39,12 @@ pub(super) enum Storage {
     Files(Disk),
     /// Tables: each operation takes place as a whole or not at all.
     Tables(Tables),
+}
+
+/// A storage as it was once.
+pub(super) enum Snapshot {
+    Files(Image),
+    Tables(Box<(MemoryStore, Option<MemoryDisk>)>),
 }
 
 /// Tables in memory; clones are the same.
@@ -48,10 +63,25 @@ struct Content {
     power: Option<u64>,
     /// Commits that the power cut has kept from taking place.
     refused: u64,
+    /// What is wrong with the disk that the tables stand for.
+    trouble: Option<DiskTrouble>,
+    effects: Effects,
 }
 
 /// The power is cut.
 struct NoPower;
+
+/// What becomes of a commit to tables.
+enum Fate {
+    Done,
+    NoPower,
+    /// It is not begun.
+    Full,
+    /// It is said to fail, and took place or not.
+    Fails {
+        took_place: bool,
+    },
+}
 
 impl Storage {
     pub(super) fn files(&self) -> Option<&Disk> {
@@ -90,6 +120,63 @@ impl Storage {
         }
     }
 
+    /// Returns what is stored now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        match self {
+            Self::Files(disk) => Snapshot::Files(disk.image()),
+            Self::Tables(tables) => {
+                let content = tables.lock();
+                Snapshot::Tables(Box::new((content.items.clone(), content.account.clone())))
+            }
+        }
+    }
+
+    /// Puts back what was stored once.
+    pub(super) fn restore(&self, snapshot: Snapshot) {
+        match (self, snapshot) {
+            (Self::Files(disk), Snapshot::Files(image)) => disk.restore(&image),
+            (Self::Tables(tables), Snapshot::Tables(once)) => {
+                let mut content = tables.lock();
+                (content.items, content.account) = *once;
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets something be wrong with the disk from now on; returns how it is called.
+    pub(super) fn spoil(&self, what: DiskTrouble) -> &'static str {
+        match self {
+            Self::Files(disk) => spoil(disk, what),
+            Self::Tables(tables) => tables.lock().trouble = Some(what),
+        }
+        match what {
+            DiskTrouble::Full => "full",
+            DiskTrouble::Slow => "slow",
+            DiskTrouble::Errors => "failing",
+            DiskTrouble::LostSyncs => "lying",
+            DiskTrouble::Rot => "rotting",
+        }
+    }
+
+    /// Puts the disk in order.
+    pub(super) fn mend(&self) {
+        match self {
+            Self::Files(disk) => {
+                disk.set_faults(Faults::default());
+                disk.set_capacity(DiskOptions::default().capacity_bytes);
+            }
+            Self::Tables(tables) => tables.lock().trouble = None,
+        }
+    }
+
+    /// Returns how often each fault changed something.
+    pub(super) fn effects(&self) -> Effects {
+        match self {
+            Self::Files(disk) => disk.effects(),
+            Self::Tables(tables) => tables.lock().effects,
+        }
+    }
+
     /// Closes what a process has left open.
     pub(super) fn close_all(&self) {
         if let Self::Files(disk) = self {
@@ -123,6 +210,8 @@ impl Tables {
             cost: Duration::ZERO,
             power: None,
             refused: 0,
+            trouble: None,
+            effects: Effects::default(),
         })))
     }
 
@@ -137,7 +226,50 @@ impl Tables {
     }
 }
 
+fn spoil(disk: &Disk, what: DiskTrouble) {
+    let faults = Faults::default();
+    match what {
+        DiskTrouble::Full => disk.set_capacity(disk.used_bytes()),
+        DiskTrouble::Slow => disk.set_faults(Faults {
+            slow_factor: SLOW_FACTOR,
+            ..faults
+        }),
+        DiskTrouble::Errors => disk.set_faults(Faults {
+            read_error: 0.002,
+            write_error: 0.02,
+            sync_error: 0.1,
+            ..faults
+        }),
+        DiskTrouble::LostSyncs => disk.set_faults(Faults {
+            lying_sync: 1.0,
+            ..faults
+        }),
+        DiskTrouble::Rot => {
+            disk.rot(KEEPER_FILE, ROTTEN_BITS);
+        }
+    }
+}
+
 impl Content {
+    /// Decides what becomes of a commit.
+    fn fate(&mut self, changes: bool) -> Fate {
+        if self.commit().is_err() {
+            return Fate::NoPower;
+        }
+        match self.trouble {
+            Some(DiskTrouble::Full) if changes => {
+                self.effects.full += 1;
+                Fate::Full
+            }
+            Some(DiskTrouble::Errors) if self.random.between(1, FAILURE_ONE_IN) == 1 => {
+                self.effects.sync_errors += 1;
+                let took_place = self.random.between(0, 1) == 1;
+                Fate::Fails { took_place }
+            }
+            _ => Fate::Done,
+        }
+    }
+
     /// Takes note of a commit, unless the power is cut before it.
     fn commit(&mut self) -> Result<(), NoPower> {
         if let Some(left) = &mut self.power {
@@ -172,16 +304,35 @@ impl From<NoPower> for StoreError {
 }
 
 impl AccountDisk for Tables {
-    fn load(&self, date: UnixMillis) -> Result<Loaded, AccountStoreError> {
+    fn load(&self) -> Result<Loaded, AccountStoreError> {
         let mut content = self.lock();
         content.commit()?;
-        Ok(content.account()?.load(date))
+        Ok(content.account()?.load())
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Vec<Slot>, CommitError> {
         let mut content = self.lock();
-        content.commit().map_err(AccountStoreError::from)?;
-        Ok(content.account()?.commit(changes))
+        let fate = content.fate(true);
+        let failed = |why: &str| {
+            let why = why.to_owned();
+            Err(CommitError::of(StoreTrouble::DiskFailed { why }, true))
+        };
+        let account = content.account().map_err(|error| CommitError {
+            why: error.to_string(),
+            trouble: None,
+            in_doubt: false,
+        })?;
+        match fate {
+            Fate::Done => Ok(account.commit(changes)),
+            Fate::NoPower => failed("the power is cut"),
+            Fate::Full => Err(CommitError::of(StoreTrouble::DiskFull, false)),
+            Fate::Fails { took_place } => {
+                if took_place {
+                    account.commit(changes);
+                }
+                failed("a sync failed")
+            }
+        }
     }
 
     fn bodies(&self, places: &[(u64, Slot)]) -> Result<Vec<Option<Vec<u8>>>, AccountStoreError> {
@@ -199,8 +350,17 @@ impl ItemStore for TableStore {
         ops: Vec<StoreOp>,
     ) -> Result<Vec<StoreOutcome>, StoreError> {
         let mut content = self.0.lock();
-        content.commit()?;
-        content.items.apply(now, ops)
+        match content.fate(ops.iter().any(StoreOp::may_change)) {
+            Fate::Done => content.items.apply(now, ops),
+            Fate::NoPower => Err(NoPower.into()),
+            Fate::Full => Err(StoreError::DiskFull),
+            Fate::Fails { took_place } => {
+                if took_place {
+                    content.items.apply(now, ops)?;
+                }
+                Err(StoreError::Io("a sync failed".to_owned()))
+            }
+        }
     }
 
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
@@ -230,7 +390,16 @@ impl ItemStore for TableStore {
     }
 }
 
-impl KeeperStore for TableStore {}
+impl KeeperStore for TableStore {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        match self.0.lock().fate(true) {
+            Fate::Done => Ok(()),
+            Fate::NoPower => Err(NoPower.into()),
+            Fate::Full => Err(StoreError::DiskFull),
+            Fate::Fails { .. } => Err(StoreError::Io("a sync failed".to_owned())),
+        }
+    }
+}
 
 /// The list of known peers, where a machine has files.
 pub(super) struct PeersOnDisk(pub(super) Storage);

@@ -7,14 +7,19 @@ use std::path::Path;
 use std::process::Command;
 
 use restante::clock;
+use restante_interface::StoreTrouble;
 use restante_proto::limits::{DAY_MS, ENVELOPE_BYTES};
 use restante_proto::request::{Reason, Response};
-use restante_tests::{Cluster, Letterbox, Node, Peer, Said, Site, envelope, nonce};
+use restante_tests::{Cluster, Letterbox, Node, Peer, Said, Site, envelope, eventually, nonce};
 
 /// Set in the process that may mount things.
 const MOUNTING: &str = "RESTANTE_TEST_MOUNTING";
 /// The size of the disk: room for a home, and little more.
-const DISK: &str = "size=12m,mode=700";
+const DISK: &str = "size=16m,mode=700";
+/// What takes the room.
+const FILLER: &str = "filler";
+/// Room for some items and messages.
+const LITTLE_BYTES: u64 = 5 << 20;
 /// Sends and deposits after which a full disk must have refused one.
 const TRIES_MAX: usize = 600;
 
@@ -41,22 +46,36 @@ fn a_full_disk_refuses_clearly_and_loses_nothing() {
     bob.send(&alice_id, b"before the disk was full", &[]);
     assert_eq!(alice.inbox_until(1).len(), 1);
 
-    fill(&disk);
+    // What is delivered takes no more room.
+    bob.stop();
+    leave(&disk, LITTLE_BYTES);
     let kept = deposit_until_refused(&alice);
     let sent = send_until_refused(&alice, &bob_id);
-    // It says what is wrong to whoever asks, and promises nothing more.
-    alice.assert_alive();
-    assert!(alice.status().keeper.read_only.is_some());
-    alice
-        .say(&["inbox", "--all"])
-        .refused(1, &["restart the node"]);
-    alice.say(&["doctor"]).refused(1, &[]);
+    leave(&disk, 0);
+    deposit_until_refused(&alice);
+    says_what_is_true_of_a_full_disk(&mut alice);
+    bob.run(&[]);
+    bob.say(&["send", &alice_id, "while the disk was full"])
+        .done();
 
-    fs::remove_file(disk.join("filler")).unwrap();
+    // A node can be started on a full disk too, and says the same.
     alice.kill9();
     alice.run(&[]);
-    let page = alice.say(&["inbox", "--all", "--json"]).done();
-    assert!(page.contains("before the disk was full"), "{page}");
+    alice
+        .say(&["send", &bob_id, "refused"])
+        .refused(1, &["could not be stored"]);
+    deposit_until_refused(&alice);
+    says_what_is_true_of_a_full_disk(&mut alice);
+
+    make_room(&disk);
+    let status = alice.until("its stores take everything in again", |status| {
+        status.account_read_only.is_none() && status.keeper.read_only.is_none()
+    });
+    assert!(status.account_recovered_ms.is_some() && status.keeper.recovered_ms.is_some());
+    let doctor = alice.say(&["doctor", "--json"]).stdout;
+    assert!(!doctor.contains("is full"), "{doctor}");
+    assert!(doctor.contains("was in order again"), "{doctor}");
+    assert_eq!(alice.inbox_until(1).len(), 1, "what came meanwhile");
     assert_eq!(
         bob.inbox_until(sent).len(),
         sent,
@@ -70,6 +89,38 @@ fn a_full_disk_refuses_clearly_and_loses_nothing() {
     alice.send(&bob_id, b"there is room again", &[]);
     bob.inbox_until(1);
     bob.assert_alive();
+}
+
+#[test]
+fn a_node_whose_log_cannot_be_written_goes_on() {
+    let cluster = Cluster::of_servers(0);
+    let mut alice = cluster.site.person("alice");
+    alice.init(&["--bootstrap", &cluster.entry]);
+    // Every line that is written to it fails, as on a full disk.
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    alice.spawn_logging_to(full, &["--log", "trace"]);
+    eventually("it answers", || {
+        alice.assert_alive();
+        let said = alice.say(&["status"]);
+        said.status.success().then_some(())
+    });
+    Cluster::await_card(&alice);
+    alice.stop();
+}
+
+/// A node on a full disk says what is wrong, shows what it has, and promises nothing more.
+#[track_caller]
+fn says_what_is_true_of_a_full_disk(alice: &mut Node) {
+    alice.assert_alive();
+    let status = alice.status();
+    assert_eq!(status.keeper.read_only, Some(StoreTrouble::DiskFull));
+    assert_eq!(status.account_read_only, Some(StoreTrouble::DiskFull));
+    let page = alice.say(&["inbox", "--all", "--peek", "--json"]).stdout;
+    assert!(page.contains("before the disk was full"), "{page}");
+    let doctor = alice.say(&["doctor"]);
+    assert!(doctor.stdout.contains("the disk is full"), "{doctor:?}");
+    assert!(doctor.stdout.contains("goes on by itself"), "{doctor:?}");
+    doctor.refused(1, &["checks failed"]);
 }
 
 /// Runs this very test once more in a mount namespace of its own, which ends with it.
@@ -119,9 +170,13 @@ fn mount(folder: &Path) {
     Said::by(&mut command, &[]).done();
 }
 
-/// Writes until there is no room.
-fn fill(disk: &Path) {
-    let mut filler = File::create(disk.join("filler")).unwrap();
+/// Writes until there is no more room than this.
+fn leave(disk: &Path, bytes: u64) {
+    let mut filler = File::options()
+        .append(true)
+        .create(true)
+        .open(disk.join(FILLER))
+        .unwrap();
     let mut block = vec![0xa5; 64 * 1024];
     while !block.is_empty() {
         match filler.write_all(&block) {
@@ -132,14 +187,20 @@ fn fill(disk: &Path) {
             }
         }
     }
+    let length = filler.metadata().unwrap().len();
+    filler.set_len(length - bytes).unwrap();
+}
+
+fn make_room(disk: &Path) {
+    fs::remove_file(disk.join(FILLER)).unwrap();
 }
 
 fn init_on_a_full_disk_leaves_nothing(disk: &Path) {
-    fill(disk);
+    leave(disk, 0);
     let mut carol = Node::person(disk, "carol");
     Said::by(&mut carol.init_command(&[]), &[]).refused(1, &["carol", "; "]);
     carol.say(&["run"]).refused(2, &["no Restante home at"]);
-    fs::remove_file(disk.join("filler")).unwrap();
+    make_room(disk);
     carol.init(&[]);
     carol.run(&[]);
     carol.stop();
@@ -175,7 +236,7 @@ fn send_until_refused(alice: &Node, bob_id: &str) -> usize {
         let mut command = alice.command(&["send", bob_id, "-", "--json"]);
         let said = Said::by(&mut command, &vec![b'x'; 61_440]);
         if !said.status.success() {
-            said.refused(1, &["disk"]);
+            said.refused(1, &["could not be stored"]);
             return taken;
         }
     }

@@ -7,6 +7,9 @@ use restante_proto::keys::SecretKey;
 use restante_proto::person::IdCost;
 use restante_proto::time::UnixMillis;
 
+/// Devices that a home remembers to have been, at most.
+pub const FORMER_MAX: usize = 3;
+
 /// The account of a home, and the key of its node.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -18,6 +21,18 @@ pub struct Account {
     pub id: PersonId,
     /// When it was made.
     pub created: UnixMillis,
+    /// Devices that this home was before it went on as the present one, the last first: their mailboxes are read as
+    /// long as mail can wait there.
+    pub former: Vec<FormerDevice>,
+}
+
+/// A device that a home was until it found that another copy of it was further on (SPEC 10.8).
+#[derive(Clone, Debug)]
+pub struct FormerDevice {
+    /// Its key.
+    pub device: SecretKey,
+    /// When the home went on as another device.
+    pub left: UnixMillis,
 }
 
 impl Account {
@@ -38,7 +53,31 @@ impl Account {
             identity,
             node: SecretKey::generate(rng),
             created: date,
+            former: Vec::new(),
         }
+    }
+
+    /// Returns the account as it goes on with a new device, and with a new node from the next start on: another copy
+    /// of this home may use the present ones.
+    #[must_use]
+    pub fn renew(&self, date: UnixMillis, rng: &mut impl CryptoRng) -> Self {
+        let mut renewed = self.clone();
+        let device = std::mem::replace(&mut renewed.identity.device, SecretKey::generate(rng));
+        let former = FormerDevice { device, left: date };
+        renewed.former.insert(0, former);
+        renewed.former.truncate(FORMER_MAX);
+        renewed.node = SecretKey::generate(rng);
+        renewed
+    }
+
+    /// Returns the keys of this account on each device it was here, the present one first.
+    pub fn identities(&self) -> impl Iterator<Item = Identity> {
+        let former = self.former.iter().map(|former| former.device.clone());
+        let devices = std::iter::once(self.identity.device.clone()).chain(former);
+        devices.map(|device| Identity {
+            device,
+            ..self.identity.clone()
+        })
     }
 
     /// Returns the handle the account goes by.

@@ -44,8 +44,10 @@ pub struct Contact {
     pub found: Option<FoundCard>,
     /// What each of its devices granted this one.
     pub grants: BTreeMap<PublicKey, Grant>,
-    /// The last epoch of what this device granted each of its devices.
+    /// The last epoch of what was granted to each of its devices.
     pub granted: BTreeMap<PublicKey, Epoch>,
+    /// The device of this account that granted it: what another one did is as nothing.
+    pub granted_by: Option<PublicKey>,
 }
 
 /// A card as it was found.
@@ -74,6 +76,7 @@ impl Contact {
             found: None,
             grants: BTreeMap::new(),
             granted: BTreeMap::new(),
+            granted_by: None,
         }
     }
 
@@ -115,6 +118,20 @@ impl Contact {
         }
         self.grants.insert(device, grant);
         true
+    }
+
+    /// Returns the last epoch of what the device `by` of this account granted to `device`.
+    pub fn granted(&self, by: &PublicKey, device: &PublicKey) -> Option<Epoch> {
+        let is_ours = self.granted_by.as_ref() == Some(by);
+        self.granted.get(device).copied().filter(|_| is_ours)
+    }
+
+    /// Notes what the device `by` of this account has granted.
+    pub fn note_granted(&mut self, by: PublicKey, granted: BTreeMap<PublicKey, Epoch>) {
+        if self.granted_by.replace(by) != Some(by) {
+            self.granted.clear();
+        }
+        self.granted.extend(granted);
     }
 
     /// Drops one grant that is over, to make room for that of another device.

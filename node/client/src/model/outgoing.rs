@@ -52,4 +52,6 @@ pub struct Sent {
     pub sent: UnixMillis,
     /// Its end.
     pub expires: UnixMillis,
+    /// The recipient's devices have changed since it was sealed: it may never be read.
+    pub is_outdated: bool,
 }

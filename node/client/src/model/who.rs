@@ -10,6 +10,12 @@ use restante_proto::person::IdError;
 #[cfg(test)]
 mod tests;
 
+/// What a link to a person begins with.
+const LINK_PREFIX: &str = "restante:";
+/// Letters of a tag, and of one of its groups.
+const TAG_CHARS: usize = 12;
+const TAG_GROUP_CHARS: usize = 4;
+
 /// Somebody as a person typed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
@@ -49,14 +55,16 @@ impl FromStr for Who {
 
     fn from_str(text: &str) -> Result<Self, InvalidWho> {
         let text = text.trim();
-        let Some(link) = text.strip_prefix("restante:") else {
-            return Ok(Self::of(text.parse()?));
+        let scheme = text.get(..LINK_PREFIX.len());
+        let is_link = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(LINK_PREFIX));
+        let Some(link) = text.get(LINK_PREFIX.len()..).filter(|_| is_link) else {
+            return Ok(Self::of(id_of(text)?));
         };
         let (id, parameters) = link.split_once('?').unwrap_or((link, ""));
         let key = parameters
             .split('&')
             .find_map(|part| part.strip_prefix("k="));
-        let id = id.parse().map_err(InvalidWho::Link)?;
+        let id = id_of(id).map_err(InvalidWho::Link)?;
         let Some(key) = key else {
             return Ok(Self::of(id));
         };
@@ -70,6 +78,21 @@ impl FromStr for Who {
             hash: Some(hash),
         })
     }
+}
+
+/// Reads an ID as people type it: capitals count as small letters, and hyphens may be left out.
+fn id_of(text: &str) -> Result<PersonId, IdError> {
+    let text = text.to_ascii_lowercase();
+    let Some((handle, tag)) = text.split_once('.') else {
+        return text.parse();
+    };
+    let letters: Vec<char> = tag.chars().filter(|letter| *letter != '-').collect();
+    if letters.len() != TAG_CHARS {
+        return text.parse();
+    }
+    let groups = letters.chunks(TAG_GROUP_CHARS).map(String::from_iter);
+    let groups: Vec<String> = groups.collect();
+    format!("{handle}.{}", groups.join("-")).parse()
 }
 
 /// Returns the link that leads to an account (SPEC 3.5).

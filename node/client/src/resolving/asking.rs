@@ -89,6 +89,15 @@ impl<R> Asking<R> {
         with_record > 0 && answered.count() >= enough_of(keepers.len())
     }
 
+    /// Tells whether so many of the keepers have answered that a card which was stored is among what they said.
+    pub(super) fn is_conclusive(&self) -> bool {
+        self.keepers.as_ref().is_some_and(|keepers| {
+            let has_answered = |keeper: &&NodeId| self.answers.contains_key(*keeper);
+            let answered = keepers.iter().filter(has_answered).count();
+            !keepers.is_empty() && answered >= enough_of(keepers.len())
+        })
+    }
+
     /// Tells whether no answer is awaited and the keepers are known: nothing more will come.
     pub(super) fn is_exhausted(&self) -> bool {
         self.keepers.is_some() && self.awaited.is_empty()

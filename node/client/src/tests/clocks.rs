@@ -1,6 +1,7 @@
 //! Clocks set back and forward, and processes that slept.
 
 use proptest::prelude::*;
+use restante_interface::{ClockInfo, Refusal};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 use super::world::{START, World};
@@ -91,23 +92,51 @@ fn a_month_asleep_ends_with_the_next_breath() {
 }
 
 #[test]
-fn a_cards_sequence_grows_although_the_clock_went_back() {
-    let mut world = World::new(13, 2, 6);
-    world.people[1].ahead_ms = i64::try_from(8 * DAY_MS).unwrap();
-    world.restart(1);
-    world.run(3 * MINUTE_MS);
-    let before = world.people[1].disk.rows().card.clone().unwrap();
-    world.people[1].ahead_ms = 0;
-    world.run(15 * MINUTE_MS);
-    let after = world.people[1].disk.rows().card.clone().unwrap();
-    assert!(
-        after.issued < before.issued,
-        "a card of the present is made"
-    );
-    assert!(after.sequence > before.sequence);
-    world.send(0, 1, "found");
-    world.run(MINUTE_MS);
-    assert!(world.texts(1).contains("found"));
+fn a_clock_that_keepers_contradict_destroys_and_publishes_nothing() {
+    for days in [-400_i64, -8, 8, 400] {
+        let mut world = World::new(13, 2, 6);
+        world.warm_up();
+        world.send(0, 1, "unread");
+        world.run(MINUTE_MS);
+        let before = world.people[1].disk.rows().clone();
+        let id = world.id(1);
+        // At a start, and while it runs.
+        for is_start in [true, false] {
+            world.people[1].ahead_ms = days * i64::try_from(DAY_MS).unwrap();
+            if is_start {
+                world.restart(1);
+            }
+            world.run(3 * MINUTE_MS);
+            let now = world.people[1].disk.rows();
+            let sequence = |rows: &crate::records::Loaded| rows.card.as_ref().unwrap().sequence;
+            assert_eq!(sequence(now), sequence(&before), "{days} {is_start}");
+            assert_eq!(now.prekeys.len(), before.prekeys.len(), "{days} {is_start}");
+            assert_eq!(now.inbox.len(), 1, "{days} {is_start}");
+            let clock = world.people[1].core.overview(world.now(1)).clock;
+            assert!(
+                matches!(clock, ClockInfo::Contradicted { ahead_ms, keepers: 1.. }
+                    if (ahead_ms > 0) == (days > 0)),
+                "{days} {is_start}: {clock:?}"
+            );
+            let to = world.id(0);
+            let call = world.send_to(1, &to, "from another time");
+            world.run(1_000);
+            let reply = &world.people[1].replies[&call];
+            assert!(
+                matches!(reply, Err(Refusal::WrongClock { .. })),
+                "{reply:?}"
+            );
+            world.people[1].ahead_ms = 0;
+            world.run(3 * MINUTE_MS);
+            assert!(world.texts(1).contains("unread"), "{days} {is_start}");
+            let clock = world.people[1].core.overview(world.now(1)).clock;
+            assert_eq!(clock, ClockInfo::Sure);
+        }
+        world.send_to(0, &id, "found");
+        world.run(MINUTE_MS);
+        assert!(world.texts(1).contains("found"), "{days}");
+        assert_eq!(world.spins, 0, "{days}");
+    }
 }
 
 #[test]

@@ -5,11 +5,16 @@ use restante_interface::{ContactState, DeliveryState, Refusal, Reply, Request as
 use super::world::{Fate, Flying, World};
 
 /// Fails the next commit of a person.
-fn fail_commit(world: &mut World, person: usize) {
+pub(super) fn fail_commit(world: &mut World, person: usize) {
+    end_commit(world, person, Fate::Failed);
+}
+
+/// Ends the next commit of a person.
+pub(super) fn end_commit(world: &mut World, person: usize, fate: Fate) {
     for _ in 0..1_000 {
         let is_commit = |flying: &Flying| matches!(flying, Flying::Commit(..));
         if let Some(place) = world.people[person].flying.iter().position(is_commit) {
-            world.deliver(person, place, Fate::Failed);
+            world.deliver(person, place, fate);
             return;
         }
         assert!(

@@ -54,7 +54,7 @@ impl TestKeeper {
                     outputs.extend(self.keeper.handle(now, input));
                 }
                 keeper::Output::Sweep => drop(self.store.sweep(now.date, 1_000)),
-                keeper::Output::Imported { .. } => {}
+                keeper::Output::Imported { .. } | keeper::Output::Reopen => {}
             }
         }
         let lie = self.lie;

@@ -82,6 +82,9 @@ proptest! {
             prop_assert_eq!(state.map(|entry| entry.state), Some(expected));
         }
         prop_assert_eq!(world.spins, 0);
+        for person in 0..PEOPLE {
+            world.check_disk(person);
+        }
         // What was taken is acked everywhere.
         let date = world.now(0).date;
         world.run(HOUR_MS);

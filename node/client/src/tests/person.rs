@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use restante_interface::{Refusal, Reply};
+use restante_interface::{Refusal, Reply, StoreTrouble};
 use restante_proto::limits::DAY_MS;
 use restante_proto::stamp::EFFORT_UNASKED;
 use restante_proto::time::Now;
@@ -22,6 +22,10 @@ const SETTINGS: Settings = Settings {
 pub(super) struct Person {
     pub(super) core: Core,
     pub(super) disk: MemoryDisk,
+    /// What keeps its disk from taking anything in.
+    pub(super) trouble: Option<StoreTrouble>,
+    /// Commits that were tried.
+    pub(super) commits: u64,
     pub(super) flying: Vec<Flying>,
     pub(super) replies: BTreeMap<CallId, Result<Reply, Refusal>>,
     /// By how much the date is off, in milliseconds.
@@ -35,11 +39,13 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn new(now: Now, account: Account) -> Self {
-        let mut disk = MemoryDisk::new(account);
-        let core = Core::new(now, SETTINGS, disk.load(now.date));
+        let disk = MemoryDisk::new(account);
+        let core = Core::new(now, SETTINGS, disk.load());
         Self {
             core,
             disk,
+            trouble: None,
+            commits: 0,
             flying: Vec::new(),
             replies: BTreeMap::new(),
             ahead_ms: 0,
@@ -51,7 +57,7 @@ impl Person {
 
     pub(super) fn restart(&mut self, now: Now) {
         self.flying.clear();
-        let loaded = self.disk.load(now.date);
+        let loaded = self.disk.load();
         self.core = Core::new(now, SETTINGS, loaded);
         self.lives += 1;
     }

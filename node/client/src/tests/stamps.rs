@@ -1,7 +1,7 @@
 //! Keepers that ask for more work.
 
 use restante_interface::{
-    Body, DeliveryState, Reply, Request as Call, SendNote, SendRequest, SendResult,
+    Body, DeliveryState, MessageCode, Reply, Request as Call, SendRequest, SendResult,
 };
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::{DAY_MS, MINUTE_MS};
@@ -57,11 +57,13 @@ fn work_that_is_too_dear_is_told_and_done_once_it_is_allowed() {
     }
     let sent = send(&mut world, None);
     assert_eq!(sent.state, DeliveryState::Waiting);
-    assert_eq!(sent.note, Some(SendNote::MoreWorkAsked));
+    assert_eq!(sent.code, MessageCode::TooDear);
     assert_eq!(sent.effort_asked, Some(DEAR));
     let overview = world.people[0].core.overview(world.now(0));
     assert_eq!(overview.effort_max, EFFORT_UNASKED);
     assert_eq!(overview.outbox[0].effort_asked, Some(DEAR));
+    assert_eq!(overview.outbox[0].code, MessageCode::TooDear);
+    assert_eq!(overview.refused_count, 0);
     assert!(overview.outbox[0].next_try_ms.is_some(), "it is tried on");
     let allowed = send(&mut world, Some(DEAR));
     let overview = world.people[0].core.overview(world.now(0));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use restante_interface::{
     Body, ContactState, DeliveryState, InboxMessage, InboxRequest, Refusal, Reply, Request as Call,
-    SendRequest, SendResult,
+    SendRequest, SendResult, StoreTrouble,
 };
 use restante_proto::account::Identity;
 use restante_proto::envelope::Envelope;
@@ -128,6 +128,7 @@ impl World {
             node: SecretKey::generate(&mut self.rng),
             identity,
             created: START,
+            former: Vec::new(),
         }
     }
 
@@ -314,27 +315,22 @@ impl World {
     }
 
     fn commit(&mut self, person: usize, token: Token, changes: &[Change], fate: Fate) {
-        let result = match fate {
-            Fate::Delivered | Fate::Twice => Ok(self.people[person].disk.commit(changes)),
-            Fate::Failed => Err(CommitError {
-                why: "the disk is full".to_owned(),
-                is_final: false,
-            }),
-            // In doubt: it is on the disk, and the core hears that it may not be; only a restart tells.
-            Fate::Lost => {
-                self.people[person].disk.commit(changes);
-                Err(CommitError {
-                    why: "the disk is gone".to_owned(),
-                    is_final: true,
-                })
+        let one = &mut self.people[person];
+        one.commits += 1;
+        let result = match (fate, one.trouble.clone()) {
+            (Fate::Delivered | Fate::Twice, None) => Ok(one.disk.commit(changes)),
+            (Fate::Delivered | Fate::Twice, Some(trouble)) => Err(CommitError::of(trouble, false)),
+            (Fate::Failed, _) => Err(CommitError::of(StoreTrouble::DiskFull, false)),
+            // In doubt: it is on the disk, and the core hears that it may not be.
+            (Fate::Lost, _) => {
+                one.disk.commit(changes);
+                let why = "a sync failed".to_owned();
+                Err(CommitError::of(StoreTrouble::DiskFailed { why }, true))
             }
         };
         self.input(person, Input::Committed(token, result.clone()));
         if fate == Fate::Twice {
             self.input(person, Input::Committed(token, result));
-        }
-        if fate == Fate::Lost {
-            self.restart(person);
         }
     }
 

@@ -41,6 +41,8 @@ struct ContactRow {
     grants: Vec<GrantRow>,
     #[prost(message, repeated, tag = "11")]
     granted: Vec<GrantedRow>,
+    #[prost(bytes = "vec", tag = "12")]
+    granted_by: Vec<u8>,
 }
 
 /// An ID that a contact goes by.
@@ -170,6 +172,9 @@ pub(in crate::account) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>
         found: contact.found.as_ref().map(found_to_row),
         grants: contact.grants.iter().map(grant_to_row).collect(),
         granted: contact.granted.iter().map(granted_to_row).collect(),
+        granted_by: contact
+            .granted_by
+            .map_or_else(Vec::new, |by| by.as_bytes().to_vec()),
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -194,5 +199,9 @@ pub(in crate::account) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowE
         found: row.found.as_ref().map(found_from_row).transpose()?,
         grants: grants.collect::<Result<_, _>>()?,
         granted: granted.collect::<Result<_, _>>()?,
+        granted_by: match row.granted_by.as_slice() {
+            [] => None,
+            by => Some(PublicKey::try_from(by).map_err(|_| error)?),
+        },
     })
 }

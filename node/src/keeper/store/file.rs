@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use restante_proto::keeper::{ItemStore as _, StoreError};
 
 use super::{
-    CACHE_BYTES, Check, OpenError, RedbStore,
+    CACHE_BYTES, Check, OpenError, RedbStore, Source,
     error::{error_of, io_error},
     room::CappedFile,
     salvage,
@@ -113,8 +113,14 @@ impl RedbStore {
             opened => opened?,
         };
         store.mark = Some(mark);
+        store.source = Source::File(path.to_owned());
         Ok((store, report))
     }
+}
+
+/// Opens a store's file again after a failure; nothing is made where there is none, and nothing replaced.
+pub(super) fn reopen(path: &Path, cap_bytes: u64) -> Result<RedbStore, OpenError> {
+    open_file(path, cap_bytes, &Left::Open(String::new()))
 }
 
 /// What the mark says of the process that had the store open before.
@@ -162,10 +168,19 @@ pub(super) fn distrust(mark: &Path) {
     let _unwritten = put_mark(mark, "");
 }
 
+/// Says that the store is as it should be.
+pub(super) fn trust(mark: &Path) {
+    // A mark that cannot be written makes the next start read more than it needs to.
+    let _unwritten = put_mark(mark, &boot_id());
+}
+
 fn put_mark(mark: &Path, boot_id: &str) -> io::Result<()> {
     let mut file = File::create(mark)?;
-    file.write_all(boot_id.as_bytes())?;
-    file.sync_all()
+    match file.write_all(boot_id.as_bytes()) {
+        // Whatever else is in it is not trusted.
+        Err(error) if io_error(&error) != StoreError::DiskFull => Err(error),
+        _ => file.sync_all(),
+    }
 }
 
 fn open_file(path: &Path, cap_bytes: u64, left: &Left) -> Result<RedbStore, OpenError> {

@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use restante_proto::keeper::StoreError;
 
 use super::error::io_error;
+use crate::disk_space;
 
 /// The unit in which the file is given out, in bytes, and powers of two of it.
 pub(super) const PAGE_BYTES: u64 = 4_096;
@@ -28,6 +29,11 @@ const EMPTY_PART: u64 = 64;
 const LINE_BYTES: u64 = 256;
 /// The size of blocks in which the system counts, in bytes.
 const BLOCK_BYTES: u64 = 512;
+/// What the disk itself must have free beside what a transaction adds, in bytes: for what it rewrites, and so that acks
+/// and deletions go on when nothing more is taken in.
+const DISK_RESERVE_BYTES: u64 = 3 * 1024 * 1024;
+/// What the disk itself must have free for any transaction, in bytes.
+const DISK_BYTES_MIN: u64 = 1024 * 1024;
 /// The reserve in bytes, and as a part of the cap: for what commits rewrite, for acks, and for the hope of free pages.
 const RESERVE_BYTES: u64 = 3 * 1024 * 1024;
 const RESERVE_PART: u64 = 16;
@@ -90,6 +96,7 @@ impl CappedFile {
         Ok(Room {
             cap_bytes: self.cap_bytes,
             disk_bytes: metadata.blocks() * BLOCK_BYTES,
+            free_bytes: disk_space::free_beside(&self.file).unwrap_or(u64::MAX),
             added_bytes: 0,
         })
     }
@@ -101,6 +108,8 @@ pub(super) struct Room {
     cap_bytes: u64,
     /// What the file takes of the disk.
     disk_bytes: u64,
+    /// What the disk has free.
+    free_bytes: u64,
     /// What the transaction adds to what everything takes of the file.
     added_bytes: u64,
 }
@@ -108,6 +117,11 @@ pub(super) struct Room {
 impl Room {
     const fn reserve_bytes(&self) -> u64 {
         RESERVE_BYTES + self.cap_bytes / RESERVE_PART
+    }
+
+    /// Tells whether the disk has no room for any transaction.
+    pub(super) const fn is_disk_full(&self) -> bool {
+        self.free_bytes < DISK_BYTES_MIN
     }
 
     /// Tells whether so much more leaves a part of the cap.
@@ -129,7 +143,8 @@ impl Room {
     pub(super) fn take(&mut self, row_bytes: usize, used_bytes: u64, free: &mut FreePages) -> bool {
         let (order, bytes) = (order_of(row_bytes), page_bytes(row_bytes));
         let (added, reserve) = (self.added_bytes + bytes + LINE_BYTES, self.reserve_bytes());
-        if used_bytes + added + reserve > self.cap_bytes {
+        let has_disk = self.free_bytes >= added + DISK_RESERVE_BYTES;
+        if !has_disk || used_bytes + added + reserve > self.cap_bytes {
             return false;
         }
         let fits =
@@ -185,4 +200,30 @@ pub(super) const fn page_bytes(length: usize) -> u64 {
 /// Returns what everything takes of the file, given what the packs take and how many lines the index has.
 pub(super) const fn used_bytes(pack_bytes: u64, lines: u64) -> u64 {
     pack_bytes + lines * LINE_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_with_little_room_takes_no_items_and_one_with_less_nothing() {
+        let with_free = |free_bytes| Room {
+            cap_bytes: 1 << 30,
+            disk_bytes: 0,
+            free_bytes,
+            added_bytes: 0,
+        };
+        let takes = |free_bytes, rows: usize| {
+            let (mut room, mut free) = (with_free(free_bytes), FreePages::default());
+            (0..rows).all(|_| room.take(100_000, 0, &mut free))
+        };
+        assert!(takes(DISK_RESERVE_BYTES + 1_000_000, 1));
+        assert!(!takes(DISK_RESERVE_BYTES + 100_000, 1));
+        // What one transaction takes in counts together.
+        assert!(takes(DISK_RESERVE_BYTES + 1_000_000, 7));
+        assert!(!takes(DISK_RESERVE_BYTES + 1_000_000, 8));
+        assert!(!with_free(DISK_BYTES_MIN).is_disk_full());
+        assert!(with_free(DISK_BYTES_MIN - 1).is_disk_full());
+    }
 }

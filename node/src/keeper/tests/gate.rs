@@ -31,6 +31,10 @@ impl Gate {
         self.0.0.lock().unwrap().error = Some(error);
     }
 
+    pub(super) fn mend(&self) {
+        self.0.0.lock().unwrap().error = None;
+    }
+
     pub(super) fn panic(&self) {
         self.0.0.lock().unwrap().panics = true;
     }
@@ -78,4 +82,8 @@ impl StoreLayer for GatedStore {
     }
 }
 
-impl KeeperStore for GatedStore {}
+impl KeeperStore for GatedStore {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.gate.pass(0).map_or(Ok(()), Err)
+    }
+}

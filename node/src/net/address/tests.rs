@@ -11,12 +11,12 @@ fn at(text: &str) -> Multiaddr {
 #[track_caller]
 fn check(text: &str, production: bool, local: bool) {
     assert_eq!(
-        is_dialable(&at(text), false),
+        is_dialable(&at(text), Profile::Internet),
         production,
         "{text} in production"
     );
     assert_eq!(
-        is_dialable(&at(text), true),
+        is_dialable(&at(text), Profile::Local),
         local,
         "{text} in the local profile"
     );
@@ -34,6 +34,54 @@ fn public_addresses_with_a_known_transport_may_be_dialled() {
     );
     check("/ip6/2606:4700::1111/tcp/1", true, true);
     check("/ip6/::ffff:8.8.8.8/tcp/1", true, true);
+}
+
+#[test]
+fn in_a_lan_private_addresses_count_and_this_machine_does_not() {
+    for (text, counts, is_shared) in [
+        ("/ip4/192.168.1.1/udp/1/quic-v1", true, true),
+        ("/ip4/10.1.2.3/tcp/1", true, true),
+        ("/ip4/100.64.0.1/tcp/1", true, true),
+        ("/ip4/169.254.1.1/tcp/1", true, true),
+        ("/ip6/fd00::1/tcp/1", true, true),
+        ("/ip4/8.8.8.8/tcp/1", true, false),
+        ("/ip4/127.0.0.1/tcp/1", false, true),
+        ("/ip6/::1/tcp/1", false, true),
+        ("/ip6/fe80::1/tcp/1", false, true),
+        ("/memory/1", false, false),
+        ("/dns4/a.example.org/tcp/1", false, false),
+    ] {
+        let address = at(text);
+        let lan = Profile::Lan;
+        assert_eq!(is_dialable(&address, lan), counts, "{text}");
+        assert_eq!(lan.is_shared(&address), is_shared, "{text}");
+        assert_eq!(lan.vouches_for(&address), counts && is_shared, "{text}");
+    }
+}
+
+#[test]
+fn in_a_lan_every_host_is_its_own_neighbourhood() {
+    let of = |profile: Profile, text: &str| profile.neighbourhood(&at(text));
+    let (one, other) = ("/ip4/192.168.1.1/tcp/1", "/ip4/192.168.1.2/tcp/1");
+    assert_ne!(of(Profile::Lan, one), of(Profile::Lan, other));
+    assert_eq!(of(Profile::Internet, one), of(Profile::Internet, other));
+    let (one, other) = ("/ip4/9.8.1.1/tcp/1", "/ip4/9.8.1.2/tcp/1");
+    assert_eq!(of(Profile::Lan, one), of(Profile::Lan, other));
+}
+
+#[test]
+fn what_can_be_listened_at() {
+    for text in ["/ip4/0.0.0.0/tcp/0", "/ip6/::/udp/0/quic-v1"] {
+        assert!(is_listenable(&at(text)), "{text}");
+    }
+    for text in [
+        "/dns4/a.example.org/tcp/1",
+        "/ip4/0.0.0.0/udp/1",
+        "/ip4/0.0.0.0/tcp/1/ws",
+        "/memory/1",
+    ] {
+        assert!(!is_listenable(&at(text)), "{text}");
+    }
 }
 
 #[test]
@@ -146,5 +194,5 @@ fn a_circuit_over_ip6_travels_in_an_answer_although_this_node_does_not_dial_it()
     assert_eq!(read, answer);
     let read = Multiaddr::try_from(read.nodes[0].addresses[0].to_vec()).unwrap();
     assert_eq!(read, circuit);
-    assert!(!is_dialable(&read, false) && !is_dialable(&read, true));
+    assert!(!is_dialable(&read, Profile::Internet) && !is_dialable(&read, Profile::Local));
 }

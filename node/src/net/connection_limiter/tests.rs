@@ -11,7 +11,7 @@ struct Asked {
     next: usize,
 }
 
-fn asked(local: bool) -> Asked {
+fn asked(profile: Profile) -> Asked {
     let mut limits = NetLimits::personal().connections;
     limits.pending_in_max = 3;
     limits.pending_out_max = 3;
@@ -23,7 +23,7 @@ fn asked(local: bool) -> Asked {
     limits.per_group_max = 3;
     limits.tcp_max = 4;
     Asked {
-        limiter: ConnectionLimiter::new(limits, local, Arc::new(Counters::new())),
+        limiter: ConnectionLimiter::new(limits, profile, Arc::new(Counters::new())),
         next: 1,
     }
 }
@@ -117,7 +117,7 @@ fn reason(denied: ConnectionDenied) -> Count {
 
 #[test]
 fn every_limit_refuses_one_more_and_counts_it() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     let same = peer();
     full.incoming(same, "/ip4/1.0.0.1/udp/1/quic-v1").unwrap();
     full.outgoing(same, "/ip4/1.0.1.1/udp/1/quic-v1").unwrap();
@@ -163,7 +163,7 @@ fn every_limit_refuses_one_more_and_counts_it() {
 
 #[test]
 fn incoming_connections_cannot_take_every_place() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     for ip in 1..=5 {
         full.incoming(peer(), &format!("/ip4/{ip}.0.0.1/udp/1/quic-v1"))
             .unwrap();
@@ -177,7 +177,7 @@ fn incoming_connections_cannot_take_every_place() {
 
 #[test]
 fn tcp_has_fewer_places() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     for ip in 1..=4 {
         full.incoming(peer(), &format!("/ip4/{ip}.0.0.1/tcp/1"))
             .unwrap();
@@ -188,7 +188,7 @@ fn tcp_has_fewer_places() {
 
 #[test]
 fn handshakes_are_limited_and_counted_by_address() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     full.pending("/ip4/1.0.0.1/tcp/1").unwrap();
     full.pending("/ip4/1.0.0.1/tcp/2").unwrap();
     assert_eq!(
@@ -204,7 +204,7 @@ fn handshakes_are_limited_and_counted_by_address() {
 
 #[test]
 fn what_ends_leaves_no_trace() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     for round in 0..20 {
         let mut open = Vec::new();
         let stranger = peer();
@@ -224,7 +224,7 @@ fn what_ends_leaves_no_trace() {
 
 #[test]
 fn failed_handshakes_and_dials_leave_no_trace() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     let address = at("/ip4/1.0.0.1/tcp/1");
     for _ in 0..20 {
         let connection_id = full.pending("/ip4/1.0.0.1/tcp/1").unwrap();
@@ -253,13 +253,13 @@ fn failed_handshakes_and_dials_leave_no_trace() {
 
 #[test]
 fn loopback_is_free_in_the_local_profile_alone() {
-    let mut local = asked(true);
+    let mut local = asked(Profile::Local);
     for _ in 0..5 {
         local
             .incoming(peer(), "/ip4/127.0.0.1/udp/1/quic-v1")
             .unwrap();
     }
-    let mut production = asked(false);
+    let mut production = asked(Profile::Internet);
     production
         .incoming(peer(), "/ip4/127.0.0.1/udp/1/quic-v1")
         .unwrap();
@@ -271,8 +271,21 @@ fn loopback_is_free_in_the_local_profile_alone() {
 }
 
 #[test]
+fn in_a_lan_hosts_are_counted_and_their_neighbourhood_is_not() {
+    let mut lan = asked(Profile::Lan);
+    for host in 1..=4 {
+        lan.incoming(peer(), &format!("/ip4/192.168.1.{host}/udp/1/quic-v1"))
+            .unwrap();
+    }
+    lan.incoming(peer(), "/ip4/192.168.1.1/udp/2/quic-v1")
+        .unwrap();
+    let third = lan.incoming(peer(), "/ip4/192.168.1.1/udp/3/quic-v1");
+    assert_eq!(third, Err(Count::PerIp));
+}
+
+#[test]
 fn strangers_cannot_make_a_node_dial_private_addresses() {
-    let mut limiter = asked(false).limiter;
+    let mut limiter = asked(Profile::Internet).limiter;
     let dial = |limiter: &mut ConnectionLimiter, text: &str| {
         limiter.pending_out.clear();
         let id = ConnectionId::new_unchecked(1);
@@ -300,14 +313,14 @@ fn strangers_cannot_make_a_node_dial_private_addresses() {
 
 #[test]
 fn a_peer_with_another_kind_of_key_is_refused() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     let other = full.incoming(PeerId::random(), "/ip4/1.0.0.1/tcp/1");
     assert_eq!(other, Err(Count::KeyKind));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_let_in_for_a_while_from_where_somebody_broke_the_protocol() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     let (bad, neighbour) = (
         "/ip4/192.0.2.1/udp/1/quic-v1",
         "/ip4/192.0.2.2/udp/1/quic-v1",
@@ -326,7 +339,7 @@ async fn nobody_is_let_in_for_a_while_from_where_somebody_broke_the_protocol() {
 
 #[tokio::test(start_paused = true)]
 async fn of_ipv6_a_whole_host_is_shunned() {
-    let mut full = asked(false);
+    let mut full = asked(Profile::Internet);
     let id = full
         .incoming(peer(), "/ip6/2001:db8:1:2::1/udp/1/quic-v1")
         .unwrap();

@@ -12,9 +12,9 @@ fn at(text: &str) -> Multiaddr {
     text.parse().unwrap()
 }
 
-fn routing(local: bool) -> Routing {
+fn routing(profile: Profile) -> Routing {
     let own = node_of(&peer()).unwrap();
-    Routing::new(&own, local, Arc::new(Counters::new()))
+    Routing::new(&own, profile, Arc::new(Counters::new()))
 }
 
 fn counted(routing: &Routing, count: Count) -> u64 {
@@ -23,7 +23,7 @@ fn counted(routing: &Routing, count: Count) -> u64 {
 
 #[test]
 fn three_peers_of_a_group_fill_its_share_of_the_table() {
-    let mut routing = routing(false);
+    let mut routing = routing(Profile::Internet);
     let mut entered = 0;
     for host in 1..=40 {
         let address = at(&format!("/ip4/9.9.{host}.1/udp/1/quic-v1"));
@@ -39,7 +39,7 @@ fn three_peers_of_a_group_fill_its_share_of_the_table() {
 #[test]
 fn no_bucket_holds_three_peers_of_a_group() {
     for _ in 0..50 {
-        let mut routing = routing(false);
+        let mut routing = routing(Profile::Internet);
         for host in 1..=10 {
             routing.offer(peer(), &[at(&format!("/ip4/9.9.{host}.1/udp/1/quic-v1"))]);
         }
@@ -51,8 +51,8 @@ fn no_bucket_holds_three_peers_of_a_group() {
 
 #[test]
 fn loopback_has_no_group_in_the_local_profile_and_no_place_in_production() {
-    let mut local = routing(true);
-    let mut production = routing(false);
+    let mut local = routing(Profile::Local);
+    let mut production = routing(Profile::Internet);
     for port in 1..=10 {
         let address = at(&format!("/ip4/127.0.0.1/udp/{port}/quic-v1"));
         let entered = local.offer(peer(), std::slice::from_ref(&address));
@@ -65,7 +65,7 @@ fn loopback_has_no_group_in_the_local_profile_and_no_place_in_production() {
 
 #[test]
 fn a_peer_keeps_few_addresses_and_only_usable_ones() {
-    let mut routing = routing(false);
+    let mut routing = routing(Profile::Internet);
     let one = peer();
     let mut addresses: Vec<Multiaddr> = (1..=30)
         .map(|port| at(&format!("/ip4/9.9.9.9/udp/{port}/quic-v1")))
@@ -83,7 +83,11 @@ fn a_peer_keeps_few_addresses_and_only_usable_ones() {
     }
     let known = routing.table_addresses(&one);
     assert_eq!(known.len(), ADDRESSES_PER_PEER_MAX);
-    assert!(known.iter().all(|address| is_dialable(address, false)));
+    assert!(
+        known
+            .iter()
+            .all(|address| is_dialable(address, Profile::Internet))
+    );
     assert!(routing.forget(&one));
     assert_eq!(
         (routing.table_count(), routing.book.get(&one).len()),
@@ -93,7 +97,7 @@ fn a_peer_keeps_few_addresses_and_only_usable_ones() {
 
 #[test]
 fn the_address_book_forgets_the_oldest() {
-    let mut routing = routing(false);
+    let mut routing = routing(Profile::Internet);
     let first = peer();
     let address = at("/ip4/9.9.9.9/udp/1/quic-v1");
     routing.remember(first, std::slice::from_ref(&address));
@@ -107,7 +111,7 @@ fn the_address_book_forgets_the_oldest() {
 
 #[test]
 fn a_dial_goes_where_table_and_book_say() {
-    let mut routing = routing(false);
+    let mut routing = routing(Profile::Internet);
     let (one, other) = (peer(), peer());
     routing.remember(
         one,
@@ -132,7 +136,7 @@ fn a_dial_goes_where_table_and_book_say() {
 
 #[test]
 fn a_full_bucket_takes_nobody_until_one_leaves() {
-    let mut routing = routing(true);
+    let mut routing = routing(Profile::Local);
     let mut entered = Vec::new();
     let mut left = Vec::new();
     for port in 1..=200 {
@@ -159,7 +163,7 @@ fn a_full_bucket_takes_nobody_until_one_leaves() {
 
 #[test]
 fn an_answer_names_the_nearest_and_where_they_are() {
-    let mut routing = routing(true);
+    let mut routing = routing(Profile::Local);
     for port in 1..=100 {
         routing.offer(peer(), &[at(&format!("/ip4/127.0.0.1/udp/{port}/quic-v1"))]);
     }

@@ -90,6 +90,12 @@ impl Task {
                 addresses
             },
             external: self.swarm.external_addresses().cloned().collect(),
+            claims: self.reach().map_or_else(Vec::new, |reach| reach.claims()),
+            seen_from: self
+                .reach()
+                .map_or_else(Vec::new, |reach| reach.seen_from()),
+            serve: self.serve,
+            profile: self.profile,
             entry_points: self.entries.states(),
             counters: self.counters.read(),
         }

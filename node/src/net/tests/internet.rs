@@ -13,8 +13,8 @@ use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEve
 use libp2p::multiaddr::Protocol;
 
 use super::{
-    Count, Keypair, Mode, NetConfig, NetEvent, NetLimits, Network, Node, Over, PATIENCE, Serve,
-    address, config, connect, counted, echo, ignore, payload, until, wait,
+    Count, Keypair, Mode, NetConfig, NetEvent, NetLimits, Network, Node, Over, PATIENCE, Profile,
+    Serve, address, config, connect, counted, echo, ignore, payload, until, wait,
 };
 use crate::net::transport::{Transport, real};
 use crate::net::{node_of, peer_of};
@@ -115,7 +115,7 @@ impl libp2p::core::Transport for Renamed {
 fn production(ip: &str) -> NetConfig {
     NetConfig {
         listen: vec![format!("/ip4/{ip}/tcp/{}", host(ip)).parse().unwrap()],
-        local: false,
+        profile: Profile::Internet,
         ..config(Over::Tcp)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::super::limits::{NetLimits, QUIC_IDLE_TIMEOUT};
 use super::super::transport::{quic_config, yamux_config};
-use super::{Count, Keypair, NetEvent, Over, config, connect, counted, ignore, start, until, wait};
+use super::{
+    Count, Keypair, NetEvent, Over, Profile, config, connect, counted, ignore, start, until, wait,
+};
 
 #[test]
 fn the_transports_are_built_with_the_limits() {
@@ -61,7 +63,7 @@ async fn whoever_connects_and_says_nothing_gives_way_to_the_next() {
 #[tokio::test]
 async fn production_counts_connections_of_one_ip_address() {
     let mut narrow = config(Over::Quic);
-    narrow.local = false;
+    narrow.profile = Profile::Internet;
     narrow.limits.connections.per_ip_max = 2;
     let mut server = start(&narrow).await;
     let mut guests = Vec::new();

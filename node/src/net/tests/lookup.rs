@@ -3,8 +3,8 @@
 use libp2p::multiaddr::Protocol;
 
 use super::{
-    Mode, NetConfig, NetHandle, Node, NodeId, Over, Serve, address, config, connect, echo, ignore,
-    payload, start, until,
+    Mode, NetConfig, NetHandle, Node, NodeId, Over, Profile, Serve, address, config, connect, echo,
+    ignore, payload, start, until,
 };
 use crate::net::{Count, distance};
 
@@ -140,7 +140,7 @@ async fn a_node_that_is_gone_leaves_the_table_and_a_lonely_node_joins_again() {
 async fn production_takes_no_loopback_peer_into_its_table() {
     let first = start(&config(Over::Quic)).await;
     let mut production = config(Over::Quic);
-    production.local = false;
+    production.profile = Profile::Internet;
     production.bootstrap = vec![first.address.clone()];
     let mut node: Node = start(&production).await;
     connect(&mut node, &first).await;

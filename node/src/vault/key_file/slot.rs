@@ -148,6 +148,10 @@ impl Slots {
         }
     }
 
+    pub(super) const fn needs_reopen(&self) -> bool {
+        self.stopped
+    }
+
     pub(super) fn used_count(&self) -> u32 {
         self.used.iter().map(|word| word.count_ones()).sum()
     }

@@ -86,6 +86,18 @@ impl State {
         }
     }
 
+    pub(super) fn restore(&mut self, image: &BTreeMap<String, Content>) {
+        let (mut names, mut files) = (BTreeMap::new(), BTreeMap::new());
+        for (name, content) in image {
+            names.insert(name.clone(), self.next_file);
+            files.insert(self.next_file, Stored::with_content(content.clone()));
+            self.next_file += 1;
+        }
+        self.life += 1;
+        self.names = Names::new(names);
+        self.files = files;
+    }
+
     /// Makes durable what has become so by `now`.
     pub(super) fn advance(&mut self, now: Duration) {
         self.time.now = self.time.now.max(now);

@@ -236,6 +236,10 @@ impl<S: ItemStore> StoreLayer for Kept<S> {
 }
 
 impl<S: KeeperStore> KeeperStore for Kept<S> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.store.reopen()
+    }
+
     fn counters(&self) -> StoreCounters {
         self.store.counters()
     }

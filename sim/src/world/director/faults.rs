@@ -12,10 +12,12 @@ use crate::clock::Instant;
 use crate::fault::{Source, choose};
 use crate::scenario::{FaultKind, Target};
 use crate::world::machine::{Machine, lost_writes};
+use crate::world::storage::Snapshot;
 
 mod clock;
 mod disk;
 mod network;
+mod rollback;
 
 pub(super) use self::network::Storm;
 use self::network::Worse;
@@ -74,6 +76,8 @@ enum What {
     Network(network::Trouble),
     Disk(disk::Trouble),
     Clock(clock::WrongClock),
+    /// A home goes back to what it was at this moment.
+    Rollback(usize, Snapshot, Instant),
     /// A process is held, and its network is cut.
     Suspended(Party, CutId),
 }
@@ -131,6 +135,11 @@ impl Director<'_> {
             FaultKind::Clock { drift, .. } => {
                 for who in them {
                     self.turn_clock(number, who, (kind.jump_ms(), *drift), lasts_ms);
+                }
+            }
+            FaultKind::Rollback { .. } => {
+                for who in them {
+                    self.copy_home(number, who, lasts_ms);
                 }
             }
             FaultKind::Suspend { .. } => {
@@ -191,6 +200,9 @@ impl Director<'_> {
             What::Clock(wrong) => {
                 self.mend_clock(&wrong);
                 0
+            }
+            What::Rollback(person, snapshot, since) => {
+                self.roll_back(person, snapshot, since).await
             }
             What::Suspended(who, cut) => self.resume(who, cut),
         };

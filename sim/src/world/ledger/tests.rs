@@ -1,7 +1,7 @@
 //! Each rule about letters, broken once.
 
 use bytes::Bytes;
-use restante_interface::Redacted;
+use restante_interface::{MessageCode, Redacted};
 
 use super::*;
 
@@ -37,7 +37,9 @@ fn sent(number: usize, state: DeliveryState, with: u32) -> SendResult {
         stored_of: 5,
         until_ms: END.get(),
         effort_asked: None,
-        note: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
+        next_try_ms: None,
     }
 }
 
@@ -67,6 +69,8 @@ fn outbox(number: usize, state: DeliveryState) -> OutboxEntry {
         stored_of: 5,
         until_ms: END.get(),
         effort_asked: None,
+        code: MessageCode::Placing,
+        obstacles: Vec::new(),
         attempts: 1,
         next_try_ms: None,
     }

@@ -45,10 +45,16 @@ impl Machine {
         name: &str,
         check: Check,
     ) -> Result<Result<RedbStore, OpenError>, NodeError> {
-        let (file, cap_bytes) = (self.file(name)?, self.config.disk_cap_bytes);
-        #[cfg(debug_assertions)]
-        let file = crate::world::planted::SlackFile::new(file);
-        Ok(RedbStore::open_with_backend(file, cap_bytes, check))
+        let disk = self.storage.files().cloned().ok_or_else(no_files)?;
+        let name = name.to_owned();
+        let storage = move || {
+            let file = disk.file(&name)?;
+            #[cfg(debug_assertions)]
+            let file = crate::world::planted::SlackFile::new(file);
+            Ok(file)
+        };
+        let cap_bytes = self.config.disk_cap_bytes;
+        Ok(RedbStore::open_on(storage, cap_bytes, check))
     }
 
     fn salvage(&mut self) -> Result<RedbStore, NodeError> {
@@ -63,9 +69,10 @@ impl Machine {
             .map_err(OpenError::from)
             .map_err(said)?;
         drop(damaged);
+        store.close().map_err(OpenError::from).map_err(said)?;
         disk.rename(SALVAGE_FILE, KEEPER_FILE).map_err(refused)?;
         self.salvaged = Some(items);
-        Ok(store)
+        self.open_file(KEEPER_FILE, Check::Trust)?.map_err(said)
     }
 }
 

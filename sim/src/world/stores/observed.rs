@@ -65,6 +65,15 @@ impl<S> Drop for ObservedStore<S> {
 }
 
 impl<S: KeeperStore> KeeperStore for ObservedStore<S> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let done = self.store.reopen();
+        self.excuse();
+        if done.is_ok() {
+            self.watch.on_reopened(self.now, &mut self.store);
+        }
+        done
+    }
+
     fn counters(&self) -> StoreCounters {
         self.store.counters()
     }

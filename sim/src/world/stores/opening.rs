@@ -35,6 +35,14 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// Looks whether a store that has failed and goes on has all that it must have.
+    pub(super) fn on_reopened<S: KeeperStore>(&self, now: UnixMillis, store: &mut S) {
+        let since = self.stores.base.elapsed();
+        self.judge(|oracle| oracle.on_opened(now, since, store));
+    }
+}
+
 impl Oracle {
     fn on_opened<S: KeeperStore>(
         &mut self,

@@ -94,7 +94,11 @@ impl restante_proto::keeper::StoreLayer for WrongStore {
     }
 }
 
-impl KeeperStore for WrongStore {}
+impl KeeperStore for WrongStore {
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
 
 impl WrongStore {
     fn one(&mut self, now: UnixMillis, op: StoreOp) -> Result<StoreOutcome, StoreError> {

@@ -21,7 +21,7 @@ pub struct KnownId {
 ///
 /// # References
 ///
-/// SPEC 10.8.
+/// SPEC 10.9.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactIds(Vec<KnownId>);
 
@@ -51,6 +51,17 @@ impl ContactIds {
     /// Tells whether this is one of them.
     pub fn contains(&self, id: &PersonId) -> bool {
         self.0.iter().any(|known| known.id == *id)
+    }
+
+    /// Returns the one with a handle, if it is the one that the contact is listed under, or one that the person has
+    /// used: by a handle that it only wrote under, a contact would be taken for another.
+    pub fn called(&self, handle: &str) -> Option<&PersonId> {
+        let mut known = self.0.iter().enumerate();
+        known
+            .find(|(place, known)| {
+                (*place == 0 || known.used) && known.id.handle.as_str() == handle
+            })
+            .map(|(_, known)| &known.id)
     }
 
     /// Returns the highest sequence of a card seen under an ID.
@@ -132,6 +143,17 @@ mod tests {
             assert_eq!(*ids.first(), id(1));
         }
         assert_eq!(shown(&ids), [1, 53, 54, 55, 56, 57, 58, 59]);
+    }
+
+    #[test]
+    fn a_handle_that_the_contact_only_wrote_under_does_not_name_it() {
+        let mut ids = ContactIds::new(id(0), false);
+        ids.learn(&id(1), false);
+        assert_eq!(ids.called("bob0"), Some(&id(0)));
+        assert_eq!(ids.called("bob1"), None);
+        ids.learn(&id(1), true);
+        assert_eq!(ids.called("bob1"), Some(&id(1)));
+        assert_eq!(ids.called("bob0"), None, "no longer listed under it");
     }
 
     #[test]

@@ -39,6 +39,32 @@ fn what_a_link_says_beside_the_key_is_passed_over() {
 }
 
 #[test]
+fn capitals_and_hyphens_do_not_matter() {
+    let (account, id) = person();
+    let plain = id.to_string();
+    let bare = plain.replace('-', "");
+    for text in [
+        plain.to_ascii_uppercase(),
+        bare.clone(),
+        bare.to_ascii_uppercase(),
+        format!(" {plain}\n"),
+        format!("RESTANTE:{}", plain.to_ascii_uppercase()),
+        link_of(&id, &account)
+            .to_ascii_uppercase()
+            .replace("?K=", "?k="),
+    ] {
+        assert_eq!(read(&text).id, id, "{text}");
+    }
+    for text in [
+        &bare[..bare.len() - 1],
+        &format!("{bare}0"),
+        &bare.replace('.', ""),
+    ] {
+        assert!(text.parse::<Who>().is_err(), "{text}");
+    }
+}
+
+#[test]
 fn damaged_links_are_refused() {
     let (account, id) = person();
     let link = link_of(&id, &account);

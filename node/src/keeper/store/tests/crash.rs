@@ -18,7 +18,7 @@ use super::{
     model::open,
     world::{Draw, START, picture, put_envelope, sweep_all},
 };
-use crate::fixture::{file, leave_room, seeded};
+use crate::fixture::{leave_room, seeded, storage};
 
 const CAP_BYTES: u64 = 600_000;
 
@@ -77,8 +77,7 @@ impl Life {
     /// Works until the power fails, and returns the model as it is if the last batch took place
     /// after all.
     fn work_until_cut(&mut self, tally: &mut Tally) -> MemoryStore {
-        let Ok(mut store) = RedbStore::open_with_backend(file(&self.disk), CAP_BYTES, Check::Trust)
-        else {
+        let Ok(mut store) = RedbStore::open_on(storage(&self.disk), CAP_BYTES, Check::Trust) else {
             tally.violations += 1;
             return self.model.clone();
         };
@@ -125,15 +124,11 @@ impl Life {
         };
         if self.rng.random_range(0..10) < 4 {
             self.disk.cut_power_after(self.rng.random_range(0..12));
-            drop(RedbStore::open_with_backend(
-                file(&self.disk),
-                CAP_BYTES,
-                check,
-            ));
+            drop(RedbStore::open_on(storage(&self.disk), CAP_BYTES, check));
             self.disk.crash();
             tally.double_cuts += 1;
         }
-        RedbStore::open_with_backend(file(&self.disk), CAP_BYTES, check).ok()
+        RedbStore::open_on(storage(&self.disk), CAP_BYTES, check).ok()
     }
 
     /// Goes on with whichever of the two states the disk is in.
@@ -243,7 +238,7 @@ fn a_full_disk_is_said_to_be_full_when_a_store_is_made() {
     for room in 0..8 {
         let disk = Disk::instant(1);
         leave_room(&disk, room);
-        match RedbStore::open_with_backend(file(&disk), 1 << 30, Check::Trust) {
+        match RedbStore::open_on(storage(&disk), 1 << 30, Check::Trust) {
             Ok(_) => assert!(room > 1),
             Err(error) => assert_eq!(error, OpenError::Store(StoreError::DiskFull)),
         }

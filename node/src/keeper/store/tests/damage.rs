@@ -22,7 +22,7 @@ use super::{
     model,
     world::{self, START, picture, put_envelope, sweep_all},
 };
-use crate::fixture::{bytes, disk_with, file, seeded};
+use crate::fixture::{bytes, disk_with, file, seeded, storage};
 
 const CAP_BYTES: u64 = 1 << 30;
 const END: UnixMillis = START.plus(60 * MINUTE_MS);
@@ -252,7 +252,7 @@ fn a_damaged_item_is_left_out_counted_and_dropped() {
     let place = find(&bytes, &needle[..64]).unwrap();
     bytes[place] ^= 1;
     let disk = disk_with(&bytes);
-    let mut store = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust).unwrap();
+    let mut store = RedbStore::open_on(storage(&disk), CAP_BYTES, Check::Trust).unwrap();
 
     let ids = (0..3).map(|name| id_of(&world::envelope(name))).collect();
     let outcomes = store
@@ -290,7 +290,7 @@ fn damage_found_while_running_stops_the_store() {
         tx.delete_table(PACKS).unwrap();
         tx.commit().unwrap();
     }
-    let mut store = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust).unwrap();
+    let mut store = RedbStore::open_on(storage(&disk), CAP_BYTES, Check::Trust).unwrap();
 
     let error = store.apply(START, world::questions()).unwrap_err();
 
@@ -331,7 +331,7 @@ fn reading_a_damaged_file_that_was_trusted_never_panics() {
             rng.fill(&mut bytes[at..at + 64]);
         }
         let disk = disk_with(&bytes);
-        let opened = RedbStore::open_with_backend(file(&disk), CAP_BYTES, Check::Trust);
+        let opened = RedbStore::open_on(storage(&disk), CAP_BYTES, Check::Trust);
         let Ok(mut store) = opened else {
             stopped += 1;
             continue;

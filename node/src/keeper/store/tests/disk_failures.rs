@@ -15,8 +15,8 @@ use restante_proto::{
 };
 use restante_sim_disk::{Disk, DiskOptions, Faults, Operation};
 
-use super::super::{Check, OpenError, RedbStore};
-use crate::fixture::{file, seeded};
+use super::super::{Check, KeeperStore as _, OpenError, RedbStore};
+use crate::fixture::{leave_room, seeded, storage};
 
 const NOW: UnixMillis = UnixMillis::new(1_780_000_000_000);
 const CAP_BYTES: u64 = 1 << 30;
@@ -82,6 +82,18 @@ impl Life {
         Ok(())
     }
 
+    /// Deposits, each time with an operation of the disk that fails, until the store does; redb does without some.
+    fn fail(&mut self, operation: Operation) -> StoreError {
+        loop {
+            self.disk.fail_next(operation, 1);
+            if let Err(error) = self.deposit() {
+                self.disk.mend();
+                return error;
+            }
+            self.acknowledge();
+        }
+    }
+
     /// Waits until the disk is done; then the senders hear of it.
     fn acknowledge(&mut self) {
         self.clock.wait(&self.disk);
@@ -91,10 +103,27 @@ impl Life {
     /// Starts again; returns whether everything is as promised.
     fn restart(&mut self) -> bool {
         self.store = None;
-        let Ok(mut store) = open(&self.disk) else {
+        let Ok(store) = open(&self.disk) else {
             return false;
         };
         self.clock.wait(&self.disk);
+        self.is_as_promised(store)
+    }
+
+    /// Opens the store again as a keeper does that goes on; returns whether everything is as promised.
+    fn reopen(&mut self) -> Result<bool, StoreError> {
+        self.clock.wait(&self.disk);
+        let mut store = self.store.take().unwrap();
+        let done = store.reopen();
+        self.clock.wait(&self.disk);
+        if let Err(error) = done {
+            self.store = Some(store);
+            return Err(error);
+        }
+        Ok(self.is_as_promised(store))
+    }
+
+    fn is_as_promised(&mut self, mut store: RedbStore) -> bool {
         let acked: Vec<bool> = self.acked.iter().map(|e| holds(&mut store, e)).collect();
         let open: Vec<bool> = self
             .open_batch
@@ -152,7 +181,7 @@ fn holds(store: &mut RedbStore, envelope: &Bytes) -> bool {
 }
 
 fn open(disk: &Disk) -> Result<RedbStore, OpenError> {
-    RedbStore::open_with_backend(file(disk), CAP_BYTES, Check::Whole)
+    RedbStore::open_on(storage(disk), CAP_BYTES, Check::Whole)
 }
 
 #[test]
@@ -241,4 +270,113 @@ fn a_sync_that_fails_and_is_made_good_later_loses_nothing() {
         assert!(life.restart(), "seed {seed}");
         assert!(life.disk.effects().sync_errors > 0);
     }
+}
+
+#[test]
+fn a_store_goes_on_after_a_disk_that_failed_for_a_moment() {
+    for operation in [Operation::Write, Operation::Sync] {
+        for failures_after in 0..4 {
+            let mut life = Life::new(failures_after);
+            for _ in 0..3 {
+                for _ in 0..=failures_after {
+                    life.deposit().unwrap();
+                    life.acknowledge();
+                }
+                assert!(matches!(life.fail(operation), StoreError::Io(_)));
+                assert!(life.reopen().unwrap());
+            }
+            life.deposit().unwrap();
+            life.acknowledge();
+            life.disk.crash();
+            assert!(life.restart());
+        }
+    }
+}
+
+#[test]
+fn a_store_on_a_full_disk_can_be_read_and_goes_on_once_there_is_room() {
+    for room in 0..40 {
+        let mut life = Life::new(room);
+        life.deposit().unwrap();
+        life.acknowledge();
+        leave_room(&life.disk, room);
+        for _ in 0..3 {
+            let error = loop {
+                match life.deposit() {
+                    Ok(()) => life.acknowledge(),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error, StoreError::DiskFull, "{room}");
+            // The disk is full, and what is there can be read.
+            assert!(life.reopen().unwrap(), "{room}");
+        }
+        life.disk.set_capacity(1 << 30);
+        life.deposit().unwrap();
+        life.acknowledge();
+        life.disk.crash();
+        assert!(life.restart(), "{room}");
+    }
+}
+
+#[test]
+fn a_store_is_opened_again_as_often_as_it_takes() {
+    let mut life = Life::new(7);
+    life.deposit().unwrap();
+    life.acknowledge();
+    life.disk.fail_next(Operation::Sync, 1);
+    life.deposit().unwrap_err();
+    life.disk.fail_after(0);
+    for _ in 0..20 {
+        assert!(matches!(life.reopen(), Err(StoreError::Io(_))));
+        assert!(life.deposit().is_err());
+        life.open_batch.clear();
+    }
+    life.disk.mend();
+    assert!(life.reopen().unwrap());
+    life.deposit().unwrap();
+}
+
+#[test]
+fn a_file_is_opened_again_where_it_was_and_never_made_anew() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (path, away) = (folder.path().join("store"), folder.path().join("away"));
+    let mark = folder.path().join("store.open");
+    let (mut store, _) = RedbStore::open(&path, CAP_BYTES).unwrap();
+    let trusted = std::fs::read(&mark).unwrap();
+    let envelope = envelope(&mut seeded(1));
+    store.apply(NOW, vec![put(&envelope)]).unwrap();
+    let full = || redb::Error::Io(std::io::ErrorKind::StorageFull.into());
+    assert_eq!(
+        store.watch(|| Err::<(), _>(full())),
+        Err(StoreError::DiskFull)
+    );
+    assert!(
+        std::fs::read(&mark).unwrap().is_empty(),
+        "a crash now must not trust it"
+    );
+
+    std::fs::rename(&path, &away).unwrap();
+    assert!(matches!(store.reopen(), Err(StoreError::Io(_))));
+    assert!(!path.exists());
+    assert!(store.apply(NOW, vec![put(&envelope)]).is_err());
+
+    std::fs::rename(&away, &path).unwrap();
+    store.reopen().unwrap();
+    assert!(holds(&mut store, &envelope));
+    assert_eq!(std::fs::read(&mark).unwrap(), trusted);
+    store.close().unwrap();
+    assert!(!mark.exists());
+}
+
+#[test]
+fn a_store_that_is_damaged_is_not_opened_again() {
+    let mut life = Life::new(9);
+    life.deposit().unwrap();
+    life.acknowledge();
+    let store = life.store.as_mut().unwrap();
+    let damage = || redb::Error::Corrupted("on purpose".into());
+    let error = store.watch(|| Err::<(), _>(damage())).unwrap_err();
+    assert_eq!(error, StoreError::Damaged("on purpose".into()));
+    assert_eq!(store.reopen(), Err(error));
 }

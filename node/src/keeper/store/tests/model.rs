@@ -16,7 +16,7 @@ use super::{
     super::{Check, KeeperStore as _, OpenError, RedbStore},
     world::{self, Draw, START, picture, put_envelope, sweep_all},
 };
-use crate::fixture::{bytes, file};
+use crate::fixture::{bytes, file, storage};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -313,7 +313,7 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
             .unwrap();
         tx.commit().unwrap();
     }
-    let refused = RedbStore::open_with_backend(file(&disk), 1 << 20, Check::Whole).unwrap_err();
+    let refused = RedbStore::open_on(storage(&disk), 1 << 20, Check::Whole).unwrap_err();
     assert_eq!(refused, OpenError::UnknownFormat { found: Some(1) });
     assert_eq!(
         refused.to_string(),
@@ -407,5 +407,5 @@ fn a_mailbox_within_its_budget_takes_one_more() {
 }
 
 pub(super) fn open(disk: &Disk, cap_bytes: u64) -> RedbStore {
-    RedbStore::open_with_backend(file(disk), cap_bytes, Check::Whole).unwrap()
+    RedbStore::open_on(storage(disk), cap_bytes, Check::Whole).unwrap()
 }

@@ -6,6 +6,7 @@ use libp2p::identity::Keypair;
 use libp2p::{PeerId, StreamProtocol};
 use restante_proto::routing::Named;
 
+use super::super::super::config::Profile;
 use super::super::super::limits::NetLimits;
 use super::super::super::peer::node_of;
 use super::super::super::status::Counters;
@@ -35,7 +36,7 @@ struct World {
 fn world(known: usize) -> World {
     let counters = Arc::new(Counters::new());
     let own = node(&peer());
-    let mut routing = Routing::new(&own, false, Arc::clone(&counters));
+    let mut routing = Routing::new(&own, Profile::Internet, Arc::clone(&counters));
     for port in 1..=known {
         routing.offer(peer(), &[at(port)]);
     }
@@ -44,7 +45,13 @@ fn world(known: usize) -> World {
     World {
         lookups: Lookups::new(own),
         routing,
-        item: item::Behaviour::new(protocol, counters, limits.queued_bytes_max, 12),
+        item: item::Behaviour::new(
+            protocol,
+            counters,
+            Profile::Internet,
+            limits.queued_bytes_max,
+            12,
+        ),
     }
 }
 

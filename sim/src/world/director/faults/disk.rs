@@ -1,24 +1,23 @@
 //! Disks that are full, slow, fail, lie or forget, and what their operators do about it.
 
-use restante_interface::{Reply, Request};
+use restante_interface::{Reply, Request, StoreTrouble};
 use restante_proto::limits::SECOND_MS;
-use restante_sim_disk::{Disk, DiskOptions, Effects, Faults};
+use restante_sim_disk::Effects;
 
 use super::{Director, Party, What};
 use crate::scenario::DiskTrouble;
 use crate::world::director::Event;
-use crate::world::machine::{Ending, KEEPER_FILE};
+use crate::world::machine::Ending;
+use crate::world::storage::Storage;
 
 /// How long a supervisor waits before starting a process again, in milliseconds.
 const RESTART_MS: u64 = 10 * SECOND_MS;
 /// How often it is looked whether a process has ended, in milliseconds.
 const ROUNDS_MS: u64 = 10 * SECOND_MS;
-/// How much longer everything takes on a slow disk.
-const SLOW_FACTOR: f64 = 100.0;
+/// How long after a disk is in order a node must store everything again, in milliseconds.
+const HEALED_MS: u64 = 60 * SECOND_MS;
 /// How long the power is off after a disk has lied, in milliseconds.
 const DARK_MS: u64 = 30 * SECOND_MS;
-/// Bits that flip on a disk that rots.
-const ROTTEN_BITS: usize = 8;
 
 /// A disk in trouble.
 pub(super) struct Trouble {
@@ -35,43 +34,11 @@ impl Director<'_> {
         what: DiskTrouble,
         lasts_ms: u64,
     ) {
-        let Some(disk) = self.disk_of(who) else {
+        let Some(storage) = self.storage_of(who) else {
             return;
         };
-        let before = disk.effects();
-        let word = match what {
-            DiskTrouble::Full => {
-                disk.set_capacity(disk.used_bytes());
-                "full"
-            }
-            DiskTrouble::Slow => {
-                disk.set_faults(Faults {
-                    slow_factor: SLOW_FACTOR,
-                    ..Faults::default()
-                });
-                "slow"
-            }
-            DiskTrouble::Errors => {
-                disk.set_faults(Faults {
-                    read_error: 0.002,
-                    write_error: 0.02,
-                    sync_error: 0.1,
-                    ..Faults::default()
-                });
-                "failing"
-            }
-            DiskTrouble::LostSyncs => {
-                disk.set_faults(Faults {
-                    lying_sync: 1.0,
-                    ..Faults::default()
-                });
-                "lying"
-            }
-            DiskTrouble::Rot => {
-                disk.rot(KEEPER_FILE, ROTTEN_BITS);
-                "rotting"
-            }
-        };
+        let before = storage.effects();
+        let word = storage.spoil(what);
         if let (DiskTrouble::LostSyncs | DiskTrouble::Rot, Party::Keeper(keeper)) = (what, who) {
             self.injected.unsound.insert(keeper);
         }
@@ -95,23 +62,19 @@ impl Director<'_> {
             ));
             self.later(DARK_MS, Event::Restart(who, None));
         }
-        let Some(disk) = self.disk_of(who) else {
+        let Some(storage) = self.storage_of(who) else {
             return 0;
         };
-        disk.set_faults(Faults::default());
-        disk.set_capacity(DiskOptions::default().capacity_bytes);
+        storage.mend();
         self.line(format_args!("the disk of {who} is in order"));
         self.end(&who.to_string());
-        let fails = matches!(
-            what,
-            DiskTrouble::Full | DiskTrouble::Errors | DiskTrouble::Rot
-        );
-        let now = disk.effects();
-        let failed = failures(&now) > failures(&before);
-        if what == DiskTrouble::Rot || (fails && failed && self.asks_for_help(who).await) {
-            self.repair(who).await;
+        match what {
+            DiskTrouble::Rot => self.repair(who).await,
+            // Nobody does anything about it.
+            DiskTrouble::Full | DiskTrouble::Errors => self.later(HEALED_MS, Event::Healed(who)),
+            DiskTrouble::Slow | DiskTrouble::LostSyncs => {}
         }
-        let now = disk.effects();
+        let now = storage.effects();
         match what {
             DiskTrouble::Full | DiskTrouble::Errors => failures(&now) - failures(&before),
             DiskTrouble::Slow => now.slowed - before.slowed,
@@ -120,8 +83,24 @@ impl Director<'_> {
         }
     }
 
-    fn disk_of(&self, who: Party) -> Option<Disk> {
-        self.machine(who)?.storage.files().cloned()
+    fn storage_of(&self, who: Party) -> Option<Storage> {
+        Some(self.machine(who)?.storage.clone())
+    }
+
+    /// Looks whether a machine whose disk is in order stores everything again, by itself.
+    pub(in crate::world::director) async fn look_at_stores(&mut self, who: Party) {
+        if self.is_spoilt(who) {
+            return;
+        }
+        let troubles = self.troubles(who).await;
+        if troubles.iter().any(|trouble| !trouble.passes()) {
+            self.line(format_args!("{who} needs its operator: {troubles:?}"));
+            return self.repair(who).await;
+        }
+        if !troubles.is_empty() {
+            let (now, what) = (self.now(), format!("{who} still says {troubles:?}"));
+            self.ledger.violate(now, "store-goes-on", what);
+        }
     }
 
     /// Tells whether a machine's disk is in trouble.
@@ -166,16 +145,17 @@ impl Director<'_> {
         }
     }
 
-    /// Tells whether a node says that it needs its operator.
-    async fn asks_for_help(&self, who: Party) -> bool {
+    /// Returns what keeps the stores of a node from taking anything in, as it says itself.
+    async fn troubles(&self, who: Party) -> Vec<StoreTrouble> {
         let Some(machine) = self.machine(who) else {
-            return false;
+            return Vec::new();
         };
         match machine.ask(Request::Status).await {
             Some(Ok(Reply::Status(status))) => {
-                status.keeper.read_only.is_some() || status.account_read_only.is_some()
+                let both = [status.keeper.read_only, status.account_read_only];
+                both.into_iter().flatten().collect()
             }
-            _ => false,
+            _ => Vec::new(),
         }
     }
 

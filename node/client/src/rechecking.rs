@@ -1,0 +1,216 @@
+//! Seeing whether a recipient has a device that a message was not sealed for (SPEC 10.7).
+//!
+//! A message is sealed for the devices of a card that may be a day old, so that it leaves at once. When no delivery
+//! receipt has come after a while, the recipient is looked up: whoever has restored a backup, or has got another device,
+//! gets the message there too. Until then its words are kept in memory, and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use restante_interface::DeliveryState;
+use restante_proto::card::VerifiedCard;
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::message::{Message, MessageId};
+use restante_proto::time::{MonoMillis, UnixMillis};
+use tracing::debug;
+
+use crate::cx::Cx;
+use crate::job::Resolution;
+use crate::sealing::{self, Granting};
+use crate::signal::{Intent, ResolveError, Signal};
+use crate::then::{Sealed, Then};
+
+/// How long a delivery receipt is waited for before the recipient is looked up, in milliseconds.
+const WAIT_MS: u64 = 20 * SECOND_MS;
+/// The shortest time between two lookups of one recipient because of that, in milliseconds.
+const PAUSE_MS: u64 = 10 * MINUTE_MS;
+/// How often recipients of messages that were not delivered are looked up if nothing else asks for it, in milliseconds.
+const SWEEP_MS: u64 = 6 * HOUR_MS;
+/// Messages whose words are kept for it, at most.
+const KEPT_MAX: usize = 64;
+/// Recipients that are looked up in one sweep, at most.
+const SWEPT_MAX: usize = 32;
+
+/// Messages whose recipients are looked up again.
+#[derive(Debug, Default)]
+pub(crate) struct Rechecking {
+    kept: BTreeMap<MessageId, Kept>,
+    /// When recipients were last looked up.
+    looked_up: BTreeMap<PublicKey, MonoMillis>,
+    sweep_at: Option<MonoMillis>,
+}
+
+/// A message that no device is known to hold yet.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    to: PublicKey,
+    message: Message,
+    expires: UnixMillis,
+    sealed_for: BTreeSet<PublicKey>,
+    due: MonoMillis,
+    is_looking: bool,
+}
+
+impl Kept {
+    /// Takes a message that was just sealed for the devices of `card`.
+    pub(crate) fn of(
+        (message, expires): (Message, UnixMillis),
+        card: &VerifiedCard,
+        now: MonoMillis,
+    ) -> Self {
+        let devices = card.card().devices.iter();
+        Self {
+            to: card.card().account,
+            message,
+            expires,
+            sealed_for: devices.map(|device| device.certificate.device).collect(),
+            due: now.plus(WAIT_MS),
+            is_looking: false,
+        }
+    }
+}
+
+impl Rechecking {
+    /// Keeps a message that was sealed by a card that was not looked up for it.
+    pub(crate) fn keep(&mut self, mut kept: Kept) {
+        if self.kept.len() >= KEPT_MAX {
+            let first = self.kept.values().min_by_key(|kept| kept.due);
+            let first = first.map(|kept| kept.message.id);
+            first.and_then(|id| self.kept.remove(&id));
+        }
+        if let Some(last) = self.looked_up.get(&kept.to) {
+            kept.due = kept.due.max(last.plus(PAUSE_MS));
+        }
+        self.kept.insert(kept.message.id, kept);
+    }
+
+    /// Looks up the recipients of messages that were not delivered in time.
+    pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
+        self.sweep(cx);
+        let now = cx.mono();
+        if self.next_kept().is_none_or(|due| due > now) {
+            return;
+        }
+        self.kept.retain(|id, _| is_under_way(cx, id));
+        let mut due = BTreeSet::new();
+        for kept in self
+            .kept
+            .values_mut()
+            .filter(|kept| kept.due <= now && !kept.is_looking)
+        {
+            kept.is_looking = true;
+            due.insert(kept.to);
+        }
+        for account in due {
+            self.look_up(cx, account);
+        }
+    }
+
+    /// Seals what is kept for devices that it was not sealed for.
+    pub(crate) fn on_resolved(
+        &mut self,
+        cx: &mut Cx<'_>,
+        account: PublicKey,
+        result: Result<Box<Resolution>, ResolveError>,
+    ) {
+        let looked_up = self
+            .kept
+            .extract_if(.., |_, kept| kept.is_looking && kept.to == account);
+        let kept: Vec<Kept> = looked_up.map(|(_, kept)| kept).collect();
+        match result {
+            Ok(found) if !found.card.card().terminated => {
+                for kept in &kept {
+                    seal_for_others(cx, &found, kept);
+                }
+            }
+            Ok(_) | Err(ResolveError::NotFound) => {}
+            Err(_) => {
+                let due = cx.mono().plus(PAUSE_MS);
+                let again = kept.into_iter().map(|kept| Kept {
+                    due,
+                    is_looking: false,
+                    ..kept
+                });
+                self.kept.extend(again.map(|kept| (kept.message.id, kept)));
+            }
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
+        self.next_kept().into_iter().chain(self.sweep_at).min()
+    }
+
+    fn next_kept(&self) -> Option<MonoMillis> {
+        let idle = self.kept.values().filter(|kept| !kept.is_looking);
+        idle.map(|kept| kept.due).min()
+    }
+
+    /// Looks up who has waited for messages since before the last sweep: a card that was replaced meanwhile says that
+    /// they may never be read.
+    fn sweep(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.mono();
+        let due = *self.sweep_at.get_or_insert_with(|| now.plus(SWEEP_MS));
+        if due > now {
+            return;
+        }
+        self.sweep_at = Some(now.plus(SWEEP_MS));
+        self.looked_up.retain(|_, at| now.since(*at) < SWEEP_MS);
+        let before = cx.date().minus(HOUR_MS);
+        let sent = cx.records.sent().iter();
+        let waiting = sent.filter(|(id, sent)| sent.sent < before && is_under_way(cx, id));
+        let waiting: BTreeSet<PublicKey> = waiting.map(|(_, sent)| sent.to).collect();
+        let mut waiting: Vec<PublicKey> = waiting.into_iter().collect();
+        waiting.retain(|account| !self.looked_up.contains_key(account));
+        for account in waiting.into_iter().take(SWEPT_MAX) {
+            self.look_up(cx, account);
+        }
+    }
+
+    fn look_up(&mut self, cx: &mut Cx<'_>, account: PublicKey) {
+        self.looked_up.insert(account, cx.mono());
+        cx.signal(Signal::Resolve(Intent::Recheck(account)));
+    }
+}
+
+fn is_under_way(cx: &Cx<'_>, message: &MessageId) -> bool {
+    let sent = cx.records.sent().get(message);
+    sent.is_some_and(|sent| matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored))
+}
+
+fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: &Kept) {
+    if !is_under_way(cx, &kept.message.id) {
+        return;
+    }
+    let devices = found.card.card().devices.iter();
+    let mut devices = devices.map(|device| device.certificate.device);
+    if devices.all(|device| kept.sealed_for.contains(&device)) {
+        return;
+    }
+    let granting = Granting::WithFirst;
+    let sealed = sealing::seal(
+        cx,
+        &found.card,
+        &kept.message,
+        kept.expires,
+        granting,
+        &kept.sealed_for,
+    );
+    match sealed {
+        Ok(sealed) => {
+            debug!("a message is sealed for a device that its recipient has now");
+            let envelopes = sealed
+                .iter()
+                .map(|outgoing| outgoing.envelope.id())
+                .collect();
+            if let Some(mut sent) = cx.records.sent().get(&kept.message.id).cloned() {
+                sent.is_outdated = false;
+                cx.records.put_sent(kept.message.id, sent);
+            }
+            cx.records.then(Then::Send(Sealed {
+                envelopes,
+                own: None,
+            }));
+        }
+        Err(error) => debug!(%error, "a message cannot be sealed for another device"),
+    }
+}

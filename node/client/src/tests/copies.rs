@@ -1,0 +1,198 @@
+//! Homes that have been elsewhere in time: restored backups, old copies, machines set back, the same home twice.
+
+use proptest::prelude::*;
+use restante_interface::MessageCode;
+use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
+use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
+use restante_proto::mailbox::Mailbox;
+use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::prekey::PrekeySecret;
+use restante_proto::request::{Reason, Refusal, Request, Response};
+
+use super::super::memory::MemoryDisk;
+use super::person::Person;
+use super::world::World;
+
+/// Ends a person's process and starts it on what its disk held once.
+fn set_back(world: &mut World, person: usize, disk: &MemoryDisk) {
+    world.people[person].disk = disk.clone();
+    world.restart(person);
+}
+
+fn device(world: &World, person: usize) -> restante_proto::keys::PublicKey {
+    let account = world.people[person].core.account();
+    account.identity.device.public()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// A home that is set back by days: everything sent from then on arrives, although the sender sealed to a card
+    /// that was right an hour ago; and no sequence and no prekey is used twice.
+    #[test]
+    fn a_home_that_was_set_back_receives_what_is_sent_from_then_on(
+        seed: u64,
+        days in 1_u64..6,
+        hours in 0_u64..24,
+        met_before: bool,
+    ) {
+        let mut world = if met_before { World::friends(seed, 2) } else { World::new(seed, 2, 6) };
+        if !met_before {
+            world.warm_up();
+        }
+        let backup = world.people[1].disk.clone();
+        let before = device(&world, 1);
+        let sequence = |world: &World| world.people[1].disk.rows().card.as_ref().unwrap().sequence;
+        world.run(days * DAY_MS + hours * HOUR_MS);
+        world.send(0, 1, "known to be read");
+        world.run(MINUTE_MS);
+        prop_assert!(world.texts(1).contains("known to be read"));
+        let last = sequence(&world);
+        set_back(&mut world, 1, &backup);
+        world.run(2 * MINUTE_MS);
+        prop_assert!(device(&world, 1) != before, "it goes on as another device");
+        prop_assert!(sequence(&world) > last);
+        world.send(0, 1, "from then on");
+        world.run(15 * MINUTE_MS);
+        prop_assert!(world.texts(1).contains("from then on"));
+        world.send(1, 0, "and back");
+        world.run(MINUTE_MS);
+        prop_assert!(world.texts(0).contains("and back"));
+        let copy = world.people[1].core.overview(world.now(1)).copy;
+        prop_assert!(copy.newest && copy.renewed_ms.is_some() && copy.others == 1);
+        prop_assert_eq!(world.spins, 0);
+    }
+
+    /// An old copy that runs for a while acks nothing that only the newer one can open, and nothing that it opens.
+    #[test]
+    fn an_old_copy_that_runs_by_mistake_destroys_nothing(seed: u64, days in 1_u64..6, seconds in 1_u64..120) {
+        let mut world = World::friends(seed, 2);
+        let old = world.people[1].disk.clone();
+        world.run(days * DAY_MS);
+        let new = world.people[1].disk.clone();
+        // Nobody is there when it is sent.
+        let id = world.id(1);
+        let away = world.people.remove(1);
+        world.send_to(0, &id, "precious");
+        world.run(MINUTE_MS);
+        world.people.push(away);
+        set_back(&mut world, 1, &old);
+        world.run(seconds * 1_000);
+        let at_old = world.texts(1).contains("precious");
+        prop_assert!(!at_old, "it has no key for it");
+        set_back(&mut world, 1, &new);
+        world.run(2 * MINUTE_MS);
+        prop_assert!(world.texts(1).contains("precious"));
+    }
+
+    /// One home that runs twice at once: both go on as devices, and both get everything from then on.
+    #[test]
+    fn one_home_that_runs_twice_becomes_two_devices(seed: u64, hours in 0_u64..40) {
+        let mut world = World::friends(seed, 2);
+        world.run(hours * HOUR_MS);
+        let mut twin = Person::new(world.now(1), world.people[1].core.account().clone());
+        twin.disk = world.people[1].disk.clone();
+        world.people.push(twin);
+        world.restart(2);
+        // The next card of either is a day away at most.
+        world.run(26 * HOUR_MS);
+        prop_assert!(device(&world, 1) != device(&world, 2));
+        for (number, from) in [(1, 0), (2, 0)] {
+            world.send(from, 1, &format!("to both {number}"));
+            world.run(15 * MINUTE_MS);
+        }
+        for person in [1, 2] {
+            let texts = world.texts(person);
+            prop_assert!(texts.contains("to both 1") && texts.contains("to both 2"), "{person}: {texts:?}");
+        }
+        prop_assert_eq!(world.spins, 0);
+    }
+}
+
+#[test]
+fn the_sender_of_what_was_under_way_is_told() {
+    let mut world = World::friends(5, 2);
+    let backup = world.people[1].disk.clone();
+    world.run(3 * DAY_MS);
+    let id = world.id(1);
+    let away = world.people.remove(1);
+    let call = world.send_to(0, &id, "sealed for a key that is lost");
+    world.run(MINUTE_MS);
+    let message = world.sent(0, call).unwrap().message_id.clone();
+    world.people.push(away);
+    set_back(&mut world, 1, &backup);
+    world.run(2 * MINUTE_MS);
+    let code = |world: &World| {
+        let outbox = world.people[0].core.overview(world.now(0)).outbox;
+        outbox
+            .iter()
+            .find(|entry| entry.message_id == message)
+            .unwrap()
+            .code
+    };
+    world.run(7 * HOUR_MS);
+    assert_eq!(code(&world), MessageCode::StoredOutdated);
+}
+
+#[test]
+fn a_restart_alone_changes_no_device() {
+    let mut world = World::friends(6, 2);
+    let before = device(&world, 1);
+    for _ in 0..3 {
+        world.restart(1);
+        world.run(30 * MINUTE_MS);
+        world.run(DAY_MS);
+    }
+    assert_eq!(device(&world, 1), before);
+    let copy = world.people[1].core.overview(world.now(1)).copy;
+    assert!(copy.newest && copy.renewed_ms.is_none() && copy.others == 0);
+}
+
+/// Returns an envelope in a mailbox that is sealed to a key which nobody holds.
+fn sealed_to_nobody(world: &mut World, person: usize, mailbox: Mailbox) -> Envelope {
+    let date = world.now(person).date;
+    let me = world.people[person].core.account().identity.clone();
+    let lost = PrekeySecret::generate(date, &mut world.rng);
+    let recipient = Recipient {
+        account: me.account.public(),
+        device: me.device.public(),
+        prekey: lost.public(),
+    };
+    let times = Lifetime {
+        now: date,
+        expires: date.plus(DAY_MS),
+    };
+    let content = Content::Delivered {
+        ids: vec![MessageId::new([1; 16])],
+    };
+    let message = Message::new(&me, MessageId::new([2; 16]), date, content);
+    envelope::seal(&message, &me, &recipient, mailbox, times, &mut world.rng).unwrap()
+}
+
+#[test]
+fn what_opens_nowhere_is_acked_by_a_home_that_knows_to_be_the_newest() {
+    let mut world = World::friends(7, 2);
+    let me = world.people[1].core.account().identity.clone();
+    let mailbox = me.first_contact_mailbox(world.now(1).date.epoch());
+    let envelope = sealed_to_nobody(&mut world, 1, mailbox);
+    // Keepers that hold no card of its own: nobody says whether it is the newest.
+    for keeper in &mut world.keepers {
+        keeper.lie = Some(|_, request, response| match request {
+            Request::GetCards { .. } => Response::Refusal(Refusal::until(Reason::Busy, 1_000)),
+            _ => response,
+        });
+    }
+    world.restart(1);
+    for keeper in 0..6 {
+        world.deposit(keeper, &envelope);
+    }
+    world.run(15 * MINUTE_MS);
+    assert!(!world.has_taken(1, &envelope));
+    assert_eq!(world.people[1].core.overview(world.now(1)).copy.left, 1);
+    for keeper in &mut world.keepers {
+        keeper.lie = None;
+    }
+    world.run(15 * MINUTE_MS);
+    assert!(world.has_taken(1, &envelope));
+    assert_eq!(world.people[1].core.overview(world.now(1)).copy.left, 0);
+}

@@ -1,0 +1,159 @@
+//! Entry points that were given by flag, remembered for the next start.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::hints::shell_word;
+use super::output::note;
+use crate::config::{Config, ConfigErrors, Loaded, Origin, RawConfig};
+
+/// The setting that is remembered.
+const NAME: &str = "bootstrap";
+
+/// Returns where a home remembers entry points.
+fn file(home: &Path) -> PathBuf {
+    home.join("entry-points.toml")
+}
+
+/// Reads what is set for a home: remembered entry points count least.
+///
+/// # Errors
+///
+/// [`ConfigErrors`] with everything that is wrong.
+pub fn load(home: &Path, defaults: &Config, flags: RawConfig) -> Result<Loaded, ConfigErrors> {
+    let mut raw = RawConfig::default();
+    raw.read_file(&file(home));
+    raw.read_file(&home.join("config.toml"));
+    raw.read_environment(std::env::vars_os());
+    raw.extend(flags);
+    raw.resolve(defaults)
+}
+
+/// Remembers entry points that a flag names for the next start, and says so when they are new.
+///
+/// # Errors
+///
+/// A failure when they cannot be written.
+pub fn remember(home: &Path, defaults: &Config, loaded: &Loaded) -> Result<(), Failure> {
+    if !matches!(loaded.origin(NAME), Some(Origin::Flag(_))) || loaded.config.bootstrap.is_empty() {
+        return Ok(());
+    }
+    let path = file(home);
+    // What is in force without the flag.
+    let before = load(home, defaults, RawConfig::default()).ok();
+    if before.is_some_and(|before| before.config.bootstrap == loaded.config.bootstrap) {
+        return Ok(());
+    }
+    let mut flags = RawConfig::default();
+    let addresses: Vec<String> = loaded
+        .config
+        .bootstrap
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    flags.flag(NAME, &addresses);
+    let text = format!(
+        "# What `run --bootstrap` named last. Delete this file to forget it.\n{}",
+        flags.to_toml()
+    );
+    replace(&path, text.as_bytes()).map_err(|error| {
+        Failure::failed(
+            format!("cannot write {}: {error}", path.display()),
+            "check the disk",
+        )
+        .coded("entry_points_not_remembered")
+    })?;
+    let is_won_over = load(home, defaults, RawConfig::default())
+        .is_ok_and(|next| next.config.bootstrap != loaded.config.bootstrap);
+    note(match is_won_over {
+        true => "`bootstrap` of config.toml or of the environment counts again at the next start"
+            .to_owned(),
+        false => format!(
+            "what --bootstrap names is remembered for the next start; to forget it, delete {}",
+            shell_word(&path)
+        ),
+    });
+    Ok(())
+}
+
+/// Replaces a file as a whole or not at all.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str =
+        "/ip4/9.1.0.1/udp/4717/quic-v1/p2p/12D3KooWJBa9tPXXSCPALEdtA9uPuyybdu6yAKMu5HWDRwZqyFJf";
+    const OTHER: &str =
+        "/ip4/9.1.0.2/udp/4717/quic-v1/p2p/12D3KooWJBa9tPXXSCPALEdtA9uPuyybdu6yAKMu5HWDRwZqyFJf";
+
+    fn flag(address: &str) -> RawConfig {
+        let mut flags = RawConfig::default();
+        flags.flag(NAME, &[address.to_owned()]);
+        flags
+    }
+
+    fn in_force(home: &Path, flags: RawConfig) -> Loaded {
+        load(home, &Config::default(), flags).unwrap()
+    }
+
+    #[test]
+    fn what_a_flag_names_is_there_at_the_next_start_and_config_toml_wins_over_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        for address in [ENTRY, OTHER] {
+            let loaded = in_force(home, flag(address));
+            remember(home, &Config::default(), &loaded).unwrap();
+            let next = in_force(home, RawConfig::default());
+            assert_eq!(next.config.bootstrap, loaded.config.bootstrap);
+            let origin = next.origin(NAME).unwrap().to_string();
+            assert!(origin.contains("entry-points.toml"), "{origin}");
+        }
+        std::fs::write(
+            home.join("config.toml"),
+            format!("bootstrap = [\"{ENTRY}\"]"),
+        )
+        .unwrap();
+        let next = in_force(home, RawConfig::default());
+        assert_eq!(next.config.bootstrap[0].to_string(), ENTRY);
+        std::fs::remove_file(home.join("config.toml")).unwrap();
+        std::fs::remove_file(file(home)).unwrap();
+        assert!(
+            in_force(home, RawConfig::default())
+                .config
+                .bootstrap
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_no_flag_names_is_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        std::fs::write(
+            home.join("config.toml"),
+            format!("bootstrap = [\"{ENTRY}\"]"),
+        )
+        .unwrap();
+        remember(
+            home,
+            &Config::default(),
+            &in_force(home, RawConfig::default()),
+        )
+        .unwrap();
+        remember(home, &Config::default(), &in_force(home, flag(ENTRY))).unwrap();
+        assert!(!file(home).exists());
+    }
+}
