@@ -207,13 +207,7 @@ impl Collector {
                 self.opening.remove(&(at, id));
                 Vec::new()
             }
-            Input::Left(at, id, until) => {
-                self.opening.remove(&(at, id));
-                if self.left.len() < LEFT_MAX {
-                    self.left.insert((at, id), until);
-                }
-                Vec::new()
-            }
+            Input::Left(at, id, until) => self.on_left((at, id), until),
             Input::Reconsider => self.on_reconsider(now),
             Input::Again(at) => {
                 if let Some(watch) = self.watches.get_mut(&at) {
@@ -272,6 +266,14 @@ impl Collector {
     /// Returns how many envelopes wait that do not open here.
     pub fn left(&self) -> usize {
         self.left.len()
+    }
+
+    fn on_left(&mut self, place: (Address, ItemId), until: UnixMillis) -> Vec<Output> {
+        self.opening.remove(&place);
+        if self.left.len() < LEFT_MAX {
+            self.left.insert(place, until);
+        }
+        Vec::new()
     }
 
     fn on_reconsider(&mut self, now: Now) -> Vec<Output> {

@@ -21,6 +21,8 @@ use tokio::time::{Instant, sleep_until};
 mod commands;
 mod event;
 mod links;
+#[cfg(debug_assertions)]
+mod planted;
 mod processes;
 mod state;
 

@@ -25,10 +25,12 @@ pub enum Planted {
     Resurrection,
     /// A sender counts each receipt for two.
     ReceiptsTwice,
+    /// A node knows no more than three others of one group of addresses.
+    GroupLimit,
 }
 
 impl Planted {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ReceiptBeforeCommit,
         Self::ReceiptBeforeFsync,
         Self::NoDedup,
@@ -36,6 +38,7 @@ impl Planted {
         Self::LateExpiry,
         Self::Resurrection,
         Self::ReceiptsTwice,
+        Self::GroupLimit,
     ];
 
     /// Returns its name, as [`VARIABLE`] has it.
@@ -48,6 +51,7 @@ impl Planted {
             Self::LateExpiry => "late-expiry",
             Self::Resurrection => "resurrection",
             Self::ReceiptsTwice => "receipts-twice",
+            Self::GroupLimit => "group-limit",
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) use self::churn::Churn;
 pub(crate) use self::expect::{Bound, Expectations, Quantity, Side, Unit};
 pub(crate) use self::fault::{DiskTrouble, Fault, FaultKind, Target};
 pub(crate) use self::network::{Disk, Network};
-pub(crate) use self::population::{Class, ENTRIES, Ends, Group, Kind, Population};
+pub(crate) use self::population::{Addresses, Class, ENTRIES, Ends, Group, Kind, Population};
 use self::read::Typed;
 use self::region::Region;
 pub use self::shipped::SHIPPED;
@@ -171,6 +171,12 @@ impl Scenario {
         population::sizes(&self.population, &self.classes).unwrap_or_default()
     }
 
+    /// Returns which groups of addresses a machine of a class, or of none, is in.
+    pub(crate) fn addresses(&self, class: Option<&Class>) -> Addresses {
+        let own = class.and_then(|class| class.addresses);
+        own.unwrap_or(self.population.addresses)
+    }
+
     /// Returns where machines are; `None` is a single place.
     pub(crate) fn regions(&self) -> Option<Regions> {
         let regions = region::regions(self.population.regions, &self.regions);
@@ -214,9 +220,21 @@ impl Scenario {
         }
         for (number, adversary) in self.adversaries.iter().enumerate() {
             adversary.check(&format!("adversary.{number}"), self.population.people)?;
+            self.check_colluders(number, adversary)?;
         }
         self.check_classes()?;
         self.disk.check("disk")
+    }
+
+    /// Those who lie about routing know each other by their addresses.
+    fn check_colluders(&self, number: usize, adversary: &Adversary) -> Checked {
+        let mut classes = self.classes.iter().map(Some).chain([None]);
+        let lies = matches!(adversary.kind, AdversaryKind::Route { .. });
+        if lies && classes.any(|class| self.addresses(class) == Addresses::OneAddress) {
+            let message = "those who lie about routing cannot be behind one address";
+            return refuse(format_args!("adversary.{number}.kind"), message);
+        }
+        Ok(())
     }
 
     fn check_classes(&self) -> Checked {

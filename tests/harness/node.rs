@@ -37,8 +37,8 @@ pub struct Node {
     log: PathBuf,
     passphrase: String,
     listen: Vec<String>,
-    /// It counts connections of loopback too, as on the Internet.
-    public: bool,
+    /// It is on the Internet: its operator vouches for this address, and connections of loopback are counted too.
+    external: Option<String>,
     child: Option<Child>,
     may_complain: bool,
 }
@@ -64,8 +64,17 @@ impl Node {
     /// Returns a community server that treats loopback like any other network, not made yet.
     pub fn public_community(folder: &Path, name: &str) -> Self {
         let mut node = Self::community(folder, name);
-        node.public = true;
+        // With an address that its operator vouches for it serves from the start.
+        node.external = Some("/ip4/1.2.3.4/udp/4717/quic-v1".to_owned());
         node
+    }
+
+    /// Puts a node that is not made yet on the Internet, at an address that this machine has.
+    pub fn on_internet(mut self, ip: &str, port: u16) -> Self {
+        let address = format!("/ip4/{ip}/udp/{port}/quic-v1");
+        self.listen = vec![address.clone()];
+        self.external = Some(address);
+        self
     }
 
     fn new(folder: &Path, name: &str, kind: Kind) -> Self {
@@ -76,7 +85,7 @@ impl Node {
             log: folder.join(format!("{name}.log")),
             passphrase: format!("the pass phrase of {name}"),
             listen: Vec::new(),
-            public: false,
+            external: None,
             child: None,
             may_complain: false,
         }
@@ -153,10 +162,19 @@ impl Node {
     /// Returns the command that makes the account; these settings go to its `config.toml`.
     pub fn init_command(&self, settings: &[&str]) -> Command {
         let mut command = self.command(&["init", "--handle", &self.name, "--json"]);
+        command.args(["--profile", self.profile(), "--network", crate::NETWORK]);
+        for address in &self.listen {
+            command.args(["--listen", address]);
+        }
+        command.args(settings);
         command
-            .args(["--profile", "local", "--network", crate::NETWORK])
-            .args(settings);
-        command
+    }
+
+    const fn profile(&self) -> &'static str {
+        match self.external {
+            Some(_) => "internet",
+            None => "local",
+        }
     }
 
     /// Makes the account.
@@ -174,15 +192,12 @@ impl Node {
         };
         command.arg("run");
         if self.kind == Kind::Community {
-            let profile = if self.public { "internet" } else { "local" };
-            command.args(["--profile", profile, "--network", crate::NETWORK]);
-        }
-        if self.public {
-            // With an address that its operator vouches for it serves from the start.
-            command.args(["--external", "/ip4/1.2.3.4/udp/4717/quic-v1"]);
-        }
-        for address in &self.listen {
-            command.args(["--listen", address]);
+            command.args(["--profile", self.profile(), "--network", crate::NETWORK]);
+            let external = self.external.iter();
+            command.args(external.flat_map(|address| ["--external", address]));
+            for address in &self.listen {
+                command.args(["--listen", address]);
+            }
         }
         command.args(settings);
         command
@@ -299,10 +314,12 @@ impl Node {
     #[track_caller]
     pub fn address(&self) -> Multiaddr {
         let listen = self.status().listen;
-        let quic = listen
-            .iter()
-            .find(|address| address.contains("/ip4/127.0.0.1/udp/"));
-        quic.expect("it listens on loopback")
+        let own = self
+            .listen
+            .first()
+            .map_or("/ip4/127.0.0.1/udp/", String::as_str);
+        let quic = listen.iter().find(|address| address.starts_with(own));
+        quic.expect("it listens where it was told to")
             .parse()
             .expect("it prints addresses")
     }

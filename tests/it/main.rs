@@ -10,6 +10,7 @@
     reason = "a list of attacks or of damages is read from top to bottom"
 )]
 
+mod addresses;
 mod cli;
 mod delivery;
 mod expiry;

@@ -327,6 +327,22 @@ fn what_keeps_a_store_from_taking_anything_in() {
 }
 
 #[test]
+fn names_of_message_states() {
+    contract!(MessageCode {
+        Stamping {} => r#""message_stamping""#,
+        Unplaced {} => r#""message_unplaced""#,
+        Placing {} => r#""message_placing""#,
+        TooDear {} => r#""message_too_dear""#,
+        Refused {} => r#""message_refused""#,
+        Stored {} => r#""message_stored""#,
+        StoredFew {} => r#""message_stored_few""#,
+        StoredOutdated {} => r#""message_stored_outdated""#,
+        Delivered {} => r#""message_delivered""#,
+        Expired {} => r#""message_expired""#,
+    });
+}
+
+#[test]
 fn names() {
     contract!(Verdict { Ok {} => r#""ok""#, Warn {} => r#""warn""#, Fail {} => r#""fail""#, });
     contract!(NodeMode { Client {} => r#""client""#, Server {} => r#""server""#, });
@@ -346,18 +362,6 @@ fn names() {
         Unreachable {} => r#""unreachable""#,
         NoHandshake {} => r#""no_handshake""#,
         Unsupported {} => r#""unsupported""#,
-    });
-    contract!(MessageCode {
-        Stamping {} => r#""message_stamping""#,
-        Unplaced {} => r#""message_unplaced""#,
-        Placing {} => r#""message_placing""#,
-        TooDear {} => r#""message_too_dear""#,
-        Refused {} => r#""message_refused""#,
-        Stored {} => r#""message_stored""#,
-        StoredFew {} => r#""message_stored_few""#,
-        StoredOutdated {} => r#""message_stored_outdated""#,
-        Delivered {} => r#""message_delivered""#,
-        Expired {} => r#""message_expired""#,
     });
     contract!(ObstacleReason {
         Malformed {} => r#""malformed""#,
@@ -469,6 +473,20 @@ fn contact() -> ContactInfo {
     }
 }
 
+fn load() -> KeeperLoad {
+    KeeperLoad {
+        waiting: 1,
+        waiting_bytes: 2,
+        waiting_sources: 3,
+        ready: 4,
+        store_ops: 5,
+        subscriptions: 6,
+        rates: 7,
+        depositors: 8,
+        strangers: 9,
+    }
+}
+
 fn status() -> StatusInfo {
     StatusInfo {
         id: text("a"),
@@ -485,17 +503,7 @@ fn status() -> StatusInfo {
             read_only: Some(StoreTrouble::DiskFull),
             recovered_ms: Some(11),
             refusals: BTreeMap::from([(text("full"), 7)]),
-            load: KeeperLoad {
-                waiting: 1,
-                waiting_bytes: 2,
-                waiting_sources: 3,
-                ready: 4,
-                store_ops: 5,
-                subscriptions: 6,
-                rates: 7,
-                depositors: 8,
-                strangers: 9,
-            },
+            load: load(),
             repair: RepairStatus {
                 partners: 1,
                 compared: 2,

@@ -428,8 +428,8 @@ fn status_for_people() {
         "listens at  /ip4/8.8.8.8/tcp/1/p2p/x",
         "join at     /ip4/8.8.8.8/tcp/1/p2p/x",
         "peers       12 nodes connected, 40 keepers known",
-        "keeps       3 items of others; it stores nothing more: the disk is full; shared with 9 other keepers, \
-         2 copied from them; bring the disk in order and restart the node",
+        "keeps       3 items of others; the disk is full: nothing new is kept for others, and what is kept cannot be \
+         deleted; shared with 9 other keepers, 2 copied from them; make room on the disk; the node goes on by itself",
         "under way   3 messages",
         "unread      0",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  is with 1 of 5 keepers, others are being asked  \

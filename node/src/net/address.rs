@@ -35,7 +35,7 @@ impl IpGroup {
         Self::prefix(ip, 32, 64)
     }
 
-    /// Returns the group whose share of the routing table is limited: /16 (IPv4) or /32 (IPv6).
+    /// Returns the group that decides who gives way in a full bucket of the routing table: /16 (IPv4) or /32 (IPv6).
     pub fn wide(address: &Multiaddr) -> Self {
         ip_of(address).map_or(Self::Other, |ip| Self::prefix(ip, 16, 32))
     }

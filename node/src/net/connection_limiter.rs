@@ -123,10 +123,15 @@ impl ConnectionLimiter {
         Place(if exempt { None } else { ip_of(address) })
     }
 
-    fn check_place(&self, place: Place) -> Result<(), ConnectionDenied> {
-        let Some(ip) = place.0 else {
+    /// Checks how many connections an address and its neighbourhood have, once there are many.
+    fn check_place(&self, address: &Multiaddr) -> Result<(), ConnectionDenied> {
+        let Some(ip) = self.place(address).0 else {
             return Ok(());
         };
+        let taken = self.pending_in.len() + self.established.len();
+        if taken < self.few_max(is_tcp(address)) {
+            return Ok(());
+        }
         let ips = self.per_ip.get(&ip).copied().unwrap_or(0);
         self.check(ips < self.limits.per_ip_max, Count::PerIp)?;
         if self.profile == Profile::Lan && !is_public(ip) {
@@ -139,6 +144,17 @@ impl ConnectionLimiter {
             .copied()
             .unwrap_or(0);
         self.check(group < self.limits.per_group_max, Count::PerGroup)
+    }
+
+    /// Returns below how many connections nobody counts whose they are; over TCP, which has few places, it is at most
+    /// as many as a third of these.
+    fn few_max(&self, tcp: bool) -> usize {
+        let few = self.limits.few_max;
+        if tcp {
+            few.min(self.limits.tcp_max / 3)
+        } else {
+            few
+        }
     }
 
     /// Accepts no connection for a while from the address of one whose peer has broken the protocol.
@@ -256,7 +272,7 @@ impl NetworkBehaviour for ConnectionLimiter {
         )?;
         let place = self.place(remote);
         self.check_shunned(place, Instant::now())?;
-        self.check_place(place)?;
+        self.check_place(remote)?;
         self.enter(place);
         self.pending_in.insert(id, place);
         Ok(())
@@ -304,7 +320,7 @@ impl NetworkBehaviour for ConnectionLimiter {
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.pending_out.remove(&id);
-        self.check_place(self.place(address))?;
+        self.check_place(address)?;
         self.check_established(&peer, address, false)?;
         Ok(dummy::ConnectionHandler)
     }

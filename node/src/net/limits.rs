@@ -42,9 +42,12 @@ pub struct ConnectionLimits {
     /// Connections with one peer: four, because both ends may dial at the same moment, and each of them dial back to
     /// find out whether the other can be reached.
     pub per_peer_max: usize,
-    /// Connections with one IP address, those in their handshake included.
+    /// Connections, those in their handshake included, below which it does not matter how many of them one address or
+    /// group of addresses has: the few nodes of a small network may all be behind one.
+    pub few_max: usize,
+    /// Connections with one IP address, those in their handshake included, when there are more than few.
     pub per_ip_max: usize,
-    /// Connections with one /24 (IPv4) or /48 (IPv6), those in their handshake included.
+    /// Connections with one /24 (IPv4) or /48 (IPv6), those in their handshake included, when there are more than few.
     pub per_group_max: usize,
     /// Connections over TCP: few, because a yamux stream may be owed 256 KiB each and QUIC may not.
     pub tcp_max: usize,
@@ -72,12 +75,13 @@ impl NetLimits {
     pub const fn personal() -> Self {
         Self {
             connections: ConnectionLimits {
-                pending_in_max: 64,
+                pending_in_max: 96,
                 pending_out_max: 16,
                 established_in_max: 96,
                 established_out_max: 64,
                 established_max: 160,
                 per_peer_max: 4,
+                few_max: 32,
                 per_ip_max: 4,
                 per_group_max: 8,
                 tcp_max: 32,
@@ -104,6 +108,7 @@ impl NetLimits {
                 established_out_max: 256,
                 established_max: 4352,
                 per_peer_max: 4,
+                few_max: 64,
                 per_ip_max: 8,
                 per_group_max: 32,
                 tcp_max: 256,
@@ -221,10 +226,11 @@ pub const TESTER_PAUSE: Duration = Duration::from_secs(20);
 /// Longest of these pauses.
 pub const TESTER_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
-/// Routing-table entries of one bucket that may share a /16 (IPv4) or /32 (IPv6).
-pub const TABLE_GROUP_PER_BUCKET_MAX: usize = 2;
-/// Routing-table entries that may share a /16 (IPv4) or /32 (IPv6).
-pub const TABLE_GROUP_MAX: usize = 3;
+/// Entries of a full bucket that the nodes of one /16 (IPv4) or /32 (IPv6) keep when nodes of rarer ones come; while
+/// there is room in the bucket they may be any number.
+pub const BUCKET_GROUP_KEPT: usize = 2;
+/// Entries of the whole table beyond which they give way in each full bucket.
+pub const TABLE_GROUP_KEPT: usize = 3;
 /// Nodes a lookup for a caller wants, at least: as many as may hold an item.
 pub const LOOKUP_NODES_MIN: usize = CANDIDATES;
 /// Lookups that run at the same time; the others wait for their turn.
@@ -243,6 +249,8 @@ pub const REFRESH_NEAR_MIN: Duration = Duration::from_millis(300);
 pub const REFRESH_NEAR_MAX: Duration = Duration::from_secs(1_800);
 /// Pause before a node looks for nodes at every distance; each further one is eight times as long.
 pub const REFRESH_WHOLE_MIN: Duration = Duration::from_secs(600);
+/// Pause before a node that knows few others looks for all of them, because one has come that it did not know.
+pub const REFRESH_ALL_AFTER: Duration = Duration::from_secs(15);
 /// Lookups of random addresses in a look for nodes at every distance.
 pub const REFRESH_FAR_LOOKUPS: usize = 4;
 /// Longest pause between two looks for nodes at every distance.
@@ -290,4 +298,4 @@ const _: () = assert!(DIALS_RESERVED < NetLimits::personal().connections.pending
 const _: () = assert!(QUIC_KEEP_ALIVE.as_secs() * 2 < QUIC_IDLE_TIMEOUT.as_secs());
 const _: () =
     assert!(FRAME_BYTES_MAX <= NetLimits::personal().transport.quic_stream_bytes_max as usize);
-const _: () = assert!(TABLE_GROUP_PER_BUCKET_MAX <= TABLE_GROUP_MAX);
+const _: () = assert!(BUCKET_GROUP_KEPT <= TABLE_GROUP_KEPT);

@@ -3,7 +3,6 @@
 mod book;
 mod table;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,13 +22,10 @@ use restante_proto::{Address, NodeId};
 
 use super::address::{IpGroup, bare, is_dialable};
 use super::config::Profile;
-use super::limits::{
-    ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN, TABLE_GROUP_MAX,
-    TABLE_GROUP_PER_BUCKET_MAX,
-};
+use super::limits::{ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, LOOKUP_NODES_MIN};
 use super::status::{Count, Counters};
 use book::Book;
-use table::Table;
+use table::{Inserted, Table};
 
 /// The routing table, and the addresses of nodes that are not in it.
 pub(super) struct Routing {
@@ -132,7 +128,7 @@ impl Routing {
         self.remember(peer, &addresses);
     }
 
-    /// Takes a serving peer into the table if its bucket and its IP group leave room.
+    /// Takes a serving peer into the table if its bucket has room, or makes some for it.
     pub(super) fn offer(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> Offered {
         let usable = self.usable(addresses);
         if usable.is_empty() {
@@ -144,22 +140,16 @@ impl Routing {
         if entry.is_some_and(|entry| usable.iter().all(|usable| entry.addresses.contains(usable))) {
             return Offered::Known;
         }
-        if !self.is_diverse(&peer, &usable) {
-            self.counters.add(Count::TableGroup);
-            return self.standing(&peer);
-        }
         let addresses = self.renewed(&peer, usable);
         let groups = groups(addresses.iter(), self.profile);
-        if self.table.insert(peer, addresses, groups) {
-            return Offered::New;
-        }
-        self.standing(&peer)
-    }
-
-    fn standing(&self, peer: &PeerId) -> Offered {
-        match self.table.get(peer) {
-            Some(_) => Offered::Known,
-            None => Offered::Left,
+        match self.table.insert(peer, addresses, groups) {
+            Inserted::New => Offered::New,
+            Inserted::Instead => {
+                self.counters.add(Count::TableGroup);
+                Offered::New
+            }
+            Inserted::Renewed => Offered::Known,
+            Inserted::Left => Offered::Left,
         }
     }
 
@@ -213,26 +203,6 @@ impl Routing {
             .cloned()
             .map(bare)
             .collect()
-    }
-
-    /// Returns whether the table stays diverse with `peer` in it at `addresses`.
-    fn is_diverse(&self, peer: &PeerId, addresses: &[Multiaddr]) -> bool {
-        let mine = groups(addresses.iter(), self.profile);
-        let home = self.table.bucket_of(peer);
-        let mut counts: BTreeMap<IpGroup, (usize, usize)> = BTreeMap::new();
-        for (number, bucket) in self.table.buckets().enumerate() {
-            for entry in bucket.iter().filter(|entry| entry.peer != *peer) {
-                for group in entry.groups.iter().filter(|group| mine.contains(group)) {
-                    let (in_bucket, in_table) = counts.entry(*group).or_default();
-                    *in_bucket += usize::from(Some(number) == home);
-                    *in_table += 1;
-                }
-            }
-        }
-        mine.iter().all(|group| {
-            let (in_bucket, in_table) = counts.get(group).copied().unwrap_or_default();
-            in_bucket < TABLE_GROUP_PER_BUCKET_MAX && in_table < TABLE_GROUP_MAX
-        })
     }
 }
 

@@ -149,7 +149,7 @@ counts! {
     NotPublic = "dial_not_public",
     /// A connection that answered no ping.
     PingLost = "connection_ping_lost",
-    /// A peer that the routing table did not take because of its IP group.
+    /// A peer that gave up its place in a full bucket of the routing table to one of a rarer IP group.
     TableGroup = "table_group",
     /// A peer that the routing table did not take for want of a usable address.
     TableAddress = "table_address",

@@ -22,6 +22,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
 use restante_proto::NodeId;
+use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::routing::Point;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -204,6 +205,7 @@ impl Task {
         let own = routing.own_point();
         match scope {
             Scope::Near => self.lookups.refresh(own, REFRESH_NODES),
+            Scope::All => self.lookups.refresh(own, FOUND_NODES_MAX),
             Scope::Neighbourhood | Scope::Whole => self.lookups.refresh(own, LOOKUP_NODES_MIN),
         }
         if scope == Scope::Whole {

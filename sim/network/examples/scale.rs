@@ -67,6 +67,7 @@ fn start(internet: &Internet, number: u16) -> Transport {
         region: 0,
         link: Link::default(),
         nat: Nat::Public,
+        shared: false,
     };
     let host = internet
         .add_host(host)

@@ -68,6 +68,10 @@ impl State {
     /// Sends the first packet of a dial.
     pub(crate) fn on_knock(&mut self, key: Key) {
         let now_us = self.now_us;
+        let Some(target) = self.conns.get(key).map(|conn| conn.target) else {
+            return;
+        };
+        let there = self.host_at(target);
         let Some(conn) = self.conns.get_mut(key).filter(|conn| !conn.accepted) else {
             return;
         };
@@ -75,14 +79,14 @@ impl State {
         if dialer.phase != Phase::Shaking {
             return;
         }
-        let (from, port, target) = (dialer.host, dialer.port, conn.target);
+        let (from, port) = (dialer.host, dialer.port);
         let here = &mut self.hosts[from as usize];
-        if here.is_own(*target.ip()) {
+        if here.is_own(*target.ip()) && there.is_none_or(|there| there == from) {
             conn.source = SocketAddrV4::new(*target.ip(), port);
             return self.schedule(now_us + self.latency_us(from, from), Kind::Initial(key));
         }
         conn.source = SocketAddrV4::new(here.address, here.router.send(port, target, now_us));
-        let Some(&to) = self.by_address.get(target.ip()) else {
+        let Some(to) = there else {
             return self.knock_again(key);
         };
         if self.is_cut(from, to) {
@@ -123,12 +127,10 @@ impl State {
             return;
         }
         let from = dialer.host;
-        let own = self.hosts[from as usize].is_own(*target.ip());
-        let to = if own {
-            Some(from)
-        } else {
-            self.by_address.get(target.ip()).copied()
-        };
+        let there = self.host_at(target);
+        let is_own = self.hosts[from as usize].is_own(*target.ip());
+        let own = is_own && there.is_none_or(|there| there == from);
+        let to = if own { Some(from) } else { there };
         let Some(to) = to else {
             return self.knock_again(key);
         };

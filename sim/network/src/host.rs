@@ -22,6 +22,8 @@ pub(crate) const INCOMING_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) address: Ipv4Addr,
+    /// Whether others have the address too.
+    pub(crate) shared: bool,
     pub(crate) region: usize,
     pub(crate) link: Link,
     pub(crate) router: Router,
@@ -88,12 +90,14 @@ impl Life {
 }
 
 impl Host {
-    pub(crate) const fn new(options: &HostOptions) -> Self {
+    /// Makes a host whose address so many have before it.
+    pub(crate) fn new(options: &HostOptions, before: usize) -> Self {
         Self {
             address: options.address,
+            shared: options.shared,
             region: options.region,
             link: options.link,
-            router: Router::new(options.nat),
+            router: Router::new(options.nat, before),
             online: true,
             life: None,
             conns: Vec::new(),
@@ -112,6 +116,17 @@ impl Host {
         match self.router.nat() {
             Nat::Public => self.address,
             Nat::Cone | Nat::Symmetric => INNER_ADDRESS,
+        }
+    }
+
+    /// Tells whether what comes from outside to a port gets anywhere.
+    pub(crate) fn has_open(&self, port: u16) -> bool {
+        match self.router.nat() {
+            Nat::Public => self
+                .life
+                .as_ref()
+                .is_some_and(|life| life.listener(port).is_some()),
+            Nat::Cone | Nat::Symmetric => self.router.gave(port),
         }
     }
 

@@ -80,12 +80,19 @@ impl Internet {
             if region >= regions {
                 return Err(HostError::Region { region, regions });
             }
-            if state.by_address.contains_key(&address) {
+            let others = state
+                .by_address
+                .get(&address)
+                .map_or(&[][..], Vec::as_slice);
+            let is_shared = |other: &u32| state.hosts[*other as usize].shared;
+            let may_share = options.shared && others.iter().all(is_shared);
+            if !others.is_empty() && !may_share {
                 return Err(HostError::AddressTaken(address));
             }
+            let host = Host::new(&options, others.len());
             let number = u32::try_from(state.hosts.len()).unwrap_or(u32::MAX);
-            state.hosts.push(Host::new(&options));
-            state.by_address.insert(address, number);
+            state.hosts.push(host);
+            state.by_address.entry(address).or_default().push(number);
             Ok(HostId(number))
         })
     }

@@ -66,6 +66,8 @@ pub struct HostOptions {
     pub link: Link,
     /// What stands between the host and the internet.
     pub nat: Nat,
+    /// Whether others have the address too, who say so as well. They are told apart by their ports.
+    pub shared: bool,
 }
 
 /// A host's line to the internet.
@@ -125,7 +127,7 @@ pub struct CutId(pub(crate) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// Another host has the address.
+    /// Another host has the address, and not both share it.
     #[error("address {0} is another host's")]
     AddressTaken(Ipv4Addr),
     /// No host can have the address.

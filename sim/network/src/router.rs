@@ -9,6 +9,8 @@ use crate::options::Nat;
 const CONTACT_US: u64 = 120_000_000;
 /// First of the ports that routers give out.
 const OUTER_PORT_MIN: u16 = 32_768;
+/// How far apart the first ports are that one router gives out for different hosts behind it.
+const OUTER_PORTS_APART: usize = 256;
 /// Contacts after which old ones are looked for.
 const PRUNE_MIN: usize = 64;
 
@@ -41,19 +43,27 @@ impl Contact {
 }
 
 impl Router {
-    pub(crate) const fn new(nat: Nat) -> Self {
+    /// Makes the router of a host that has so many others before it at its address.
+    pub(crate) fn new(nat: Nat, before: usize) -> Self {
+        let ports = usize::from(u16::MAX - OUTER_PORT_MIN);
+        let first = u16::try_from(before * OUTER_PORTS_APART % ports).unwrap_or_default();
         Self {
             nat,
             outer: BTreeMap::new(),
             inner: BTreeMap::new(),
             contacts: BTreeMap::new(),
-            next_port: OUTER_PORT_MIN,
+            next_port: OUTER_PORT_MIN + first,
             prune_at: PRUNE_MIN,
         }
     }
 
     pub(crate) const fn nat(&self) -> Nat {
         self.nat
+    }
+
+    /// Tells whether it has given out a port.
+    pub(crate) fn gave(&self, outer: u16) -> bool {
+        self.inner.contains_key(&outer)
     }
 
     /// Sends something out from an inner port and returns the port the remote sees.

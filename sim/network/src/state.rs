@@ -1,7 +1,7 @@
 //! Everything there is, behind one lock, and the step from event to event.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ pub(crate) struct State {
     /// Wakers of no more use, to be dropped when the lock is free, for the same reason.
     pub(crate) replaced: Vec<Waker>,
     pub(crate) hosts: Vec<Host>,
-    pub(crate) by_address: BTreeMap<Ipv4Addr, u32>,
+    /// All hosts that have an address, or are behind a router that has it.
+    pub(crate) by_address: BTreeMap<Ipv4Addr, Vec<u32>>,
     pub(crate) peers: Vec<PeerId>,
     pub(crate) lives: u32,
     pub(crate) conns: Slab<Conn>,
@@ -83,6 +84,18 @@ impl State {
             stats: Stats::default(),
             hash: mix(seed),
         }
+    }
+
+    /// Returns the host that gets what is sent to an address and port: of several that share the address, the one that
+    /// has the port open.
+    pub(crate) fn host_at(&self, target: SocketAddrV4) -> Option<u32> {
+        let all = self.by_address.get(target.ip())?;
+        let (first, others) = all.split_first()?;
+        if others.is_empty() {
+            return Some(*first);
+        }
+        let mut all = all.iter().copied();
+        all.find(|number| self.hosts[*number as usize].has_open(target.port()))
     }
 
     /// Looks at the clock.

@@ -55,6 +55,7 @@ fn add(internet: &Internet, number: u16, link: Link, nat: Nat) -> HostId {
         region: 0,
         link,
         nat,
+        shared: false,
     };
     internet.add_host(host).unwrap()
 }

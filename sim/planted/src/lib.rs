@@ -65,4 +65,7 @@ pub const HUNTS: &[Hunt] = &[
     Hunt::new("resurrection", "fast", "restarts.toml", &["acked"]),
     Hunt::new("receipts-twice", "full", "hello", &["receipts-counted"]),
     Hunt::new("receipts-twice", "fast", "hello", &["receipts-counted"]),
+    // Where routing is the node's own, nothing of it can be replaced from outside.
+    Hunt::new("group-limit", "fast", "one-group", &["lost"]),
+    Hunt::new("group-limit", "fast", "one-address", &["lost"]),
 ];

@@ -47,8 +47,8 @@ impl State {
                 count,
                 reply,
             } => {
-                let found = self.found(life.0, &Point::of_address(&address), count);
-                let _gone = reply.send(nodes(&found));
+                let known = self.known(life.0, &Point::of_address(&address), count);
+                let _gone = reply.send(nodes(&known));
             }
             Command::Neighbours { count, reply } => {
                 let _gone = reply.send(self.neighbours(life, count));
@@ -106,7 +106,7 @@ impl State {
 
     fn neighbours(&self, life: Life, count: usize) -> Vec<NodeId> {
         let serving = self.process(life).filter(|process| process.serves);
-        let found = serving.map(|own| self.found(life.0, &own.point, count));
+        let found = serving.map(|own| self.known(life.0, &own.point, count));
         found.map(|found| nodes(&found)).unwrap_or_default()
     }
 
@@ -204,12 +204,12 @@ impl State {
         let Ok(question) = Question::decode(payload) else {
             return;
         };
-        let found = self.found(
+        let known = self.known(
             asked.0,
             &question.point,
             restante_proto::placement::CANDIDATES,
         );
-        let named = found.iter().map(|one| Named {
+        let named = known.iter().map(|one| Named {
             node: one.node,
             // Only whether there is one counts here.
             addresses: vec![Bytes::from_static(&[0])],

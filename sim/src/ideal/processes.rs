@@ -38,6 +38,14 @@ pub(super) struct Serving {
     pub(super) host: HostId,
 }
 
+impl Serving {
+    /// Returns how far it is from a point.
+    #[cfg(debug_assertions)]
+    pub(super) fn distance(&self, point: &Point) -> Distance {
+        self.point.distance(point)
+    }
+}
+
 impl Process {
     /// Tells it something; what finds no room is dropped, as by the network task.
     pub(super) fn tell(&self, event: NetEvent) {
@@ -144,8 +152,27 @@ impl State {
         all.into_iter().map(|(_, one)| one).collect()
     }
 
-    /// Returns those that a host finds: itself left out, and whom it cannot reach.
+    /// Returns those that a host knows: itself left out, and whom it cannot reach.
+    pub(super) fn known(&self, host: HostId, point: &Point, count: usize) -> Vec<Serving> {
+        #[cfg(debug_assertions)]
+        if super::planted::is_here() {
+            let mut known = self.limited(host, point);
+            known.truncate(count);
+            return known;
+        }
+        self.reachable(host, point, count)
+    }
+
+    /// Returns those that a lookup of a host finds: all that it can reach.
     pub(super) fn found(&self, host: HostId, point: &Point, count: usize) -> Vec<Serving> {
+        #[cfg(debug_assertions)]
+        if super::planted::is_here() {
+            return self.limited_lookup(host, point, count);
+        }
+        self.reachable(host, point, count)
+    }
+
+    pub(super) fn reachable(&self, host: HostId, point: &Point, count: usize) -> Vec<Serving> {
         let divided = self.internet.is_divided();
         self.nearest(point, count, |one| {
             one.host != host && (!divided || self.internet.reaches(host, one.host))

@@ -31,6 +31,8 @@ pub(crate) enum AdversaryKind {
         person: usize,
         #[serde(default = "twenty")]
         count: usize,
+        /// Groups of addresses (/16) that they are in; left out: one for each.
+        groups: Option<usize>,
     },
 }
 
@@ -40,6 +42,8 @@ pub(crate) enum AdversaryKind {
 pub(crate) enum Near {
     /// The first locator of the card.
     Locator,
+    /// The first-contact mailbox of the day on which the run begins.
+    Mailbox,
 }
 
 const fn twenty() -> usize {
@@ -57,9 +61,16 @@ impl Adversary {
                 }
                 Ok(())
             }
-            AdversaryKind::Sybil { person, count, .. } => {
+            AdversaryKind::Sybil {
+                person,
+                count,
+                groups,
+                ..
+            } => {
                 within(format_args!("{path}.person"), person, 0..=people - 1)?;
-                within(format_args!("{path}.count"), count, 1..=SYBILS_MAX)
+                within(format_args!("{path}.count"), count, 1..=SYBILS_MAX)?;
+                let groups = groups.unwrap_or(count);
+                within(format_args!("{path}.groups"), groups, 1..=count)
             }
         }
     }

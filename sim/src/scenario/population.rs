@@ -31,6 +31,25 @@ pub(crate) struct Population {
     pub(crate) churn: Churn,
     /// Left out, and without regions of its own: a single place with the network's latency.
     pub(super) regions: Option<Measured>,
+    #[serde(default)]
+    pub(crate) addresses: Addresses,
+}
+
+/// Which groups of addresses (/16) machines are in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Addresses {
+    /// Each in one of its own.
+    #[default]
+    Apart,
+    OneGroup,
+    TwoGroups,
+    /// Every second one; the others are apart.
+    HalfOneGroup,
+    /// All behind one address, with a port each.
+    OneAddress,
+    /// Each in one of some, by chance.
+    Random,
 }
 
 /// Machines that have something in common and are not like the others of their group.
@@ -49,6 +68,7 @@ pub(crate) struct Class {
     pub(crate) ends: Ends,
     /// Their region, if they are all in one.
     pub(crate) region: Option<String>,
+    pub(crate) addresses: Option<Addresses>,
     pub(crate) skew: Option<Ms>,
     pub(crate) disk: Option<Disk>,
 }

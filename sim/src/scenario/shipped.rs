@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 30] = shipped![
+pub const SHIPPED: [(&str, &str); 39] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -38,4 +38,13 @@ pub const SHIPPED: [(&str, &str); 30] = shipped![
     "rollback",
     "suspended",
     "busy-restarts",
+    "one-group",
+    "two-groups",
+    "half-one-group",
+    "one-address",
+    "two-communities",
+    "communities-part",
+    "one-keeper",
+    "three-keepers",
+    "sybil-mailbox",
 ];

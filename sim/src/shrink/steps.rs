@@ -20,13 +20,14 @@ const KEPT: [&str; 8] = [
     "away.lasts",
 ];
 /// Numbers that are made smaller.
-const NUMBERS: [&str; 6] = [
+const NUMBERS: [&str; 7] = [
     "population.nodes",
     "population.people",
     "workload.messages",
     "fault.count",
     "fault.times",
     "adversary.count",
+    "adversary.groups",
 ];
 /// Times that pass one after the other.
 const TIMES: [&str; 12] = [

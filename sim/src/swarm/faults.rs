@@ -105,11 +105,13 @@ pub(super) const FEATURES: &[Feature] = &[
         push(table, "adversary", entry);
     }),
     kind("sybils", |frame, random, table| {
+        let (person, count) = (random.below(frame.people), random.between(1, 4));
         let entry = [
             ("kind", "sybil".into()),
-            ("near", "locator".into()),
-            ("person", whole(random.below(frame.people))),
-            ("count", whole(random.between(1, 4))),
+            ("near", one_of(random, &["locator", "mailbox"]).into()),
+            ("person", whole(person)),
+            ("count", whole(count)),
+            ("groups", whole(random.between(1, count))),
         ];
         push(table, "adversary", entry);
     }),

@@ -3,7 +3,7 @@
 use restante_proto::limits::{DAY_MS, MINUTE_MS, SALT_EPOCH_MS, SECOND_MS};
 use restante_proto::time::UnixMillis;
 
-use super::{Feature, one_of, push, set, share, spread, time};
+use super::{Feature, one_of, push, set, share, spread, time, whole};
 use crate::report::Tier;
 use crate::scenario::Date;
 
@@ -119,6 +119,28 @@ pub(super) const FEATURES: &[Feature] = &[
             };
             let start = Date(UnixMillis::new(start / SECOND_MS * SECOND_MS));
             set(table, "time", "start", start.to_string());
+        },
+    },
+    Feature {
+        name: "addresses",
+        chance_ppm: 400_000,
+        write: |_, random, table| {
+            let kinds = [
+                "one-group",
+                "two-groups",
+                "half-one-group",
+                "one-address",
+                "random",
+            ];
+            set(table, "population", "addresses", one_of(random, &kinds));
+        },
+    },
+    Feature {
+        name: "few keepers",
+        chance_ppm: 150_000,
+        write: |frame, random, table| {
+            let nodes = frame.people + random.between(1, 5);
+            set(table, "population", "nodes", whole(nodes));
         },
     },
 ];

@@ -62,7 +62,15 @@ fn parts_of(table: &Table) -> Vec<String> {
         let entries = value.as_array().into_iter().flatten();
         for entry in entries.chain([value]).filter_map(Value::as_table) {
             parts.extend(entry.keys().map(|key| format!("{section}.{key}")));
-            for word in ["kind", "what", "target", "who", "churn"] {
+            for word in [
+                "kind",
+                "what",
+                "target",
+                "who",
+                "churn",
+                "addresses",
+                "near",
+            ] {
                 let word = entry.get(word).and_then(Value::as_str);
                 parts.extend(word.map(|word| format!("{section} {word}")));
             }
@@ -94,6 +102,7 @@ fn nothing_is_left_out_of_all_scenarios() {
         "disk.cap",
         "time.start",
         "workload.burn",
+        "population.addresses",
         "population kad",
         "population ipfs",
         "population diurnal",
@@ -125,6 +134,14 @@ fn nothing_is_left_out_of_all_scenarios() {
         "fault holders",
         "fault busy",
         "fault people",
+        "population one-group",
+        "population two-groups",
+        "population half-one-group",
+        "population one-address",
+        "population random",
+        "adversary.groups",
+        "adversary locator",
+        "adversary mailbox",
         "adversary drop",
         "adversary stale",
         "adversary route",

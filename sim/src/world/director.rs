@@ -31,6 +31,7 @@ use crate::scenario::Scenario;
 use crate::trace::Trace;
 use crate::workload::{self, Absence};
 
+mod addresses;
 mod adversaries;
 mod build;
 mod burning;

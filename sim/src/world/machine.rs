@@ -16,7 +16,7 @@ use restante::keeper::store::KeeperStore;
 use restante::net::{Keypair, NetConfig, Network, SpawnError, peer_of};
 use restante::node::assembly::{Environment, Net};
 use restante::node::person::{self, Person, PersonError, Workers};
-use restante::node::{NodeError, server};
+use restante::node::{NodeError, PeerList as _, server};
 use restante::parts::Hold;
 use restante::vault::{DbError, DiskError, KeyError, StoreKey, Vault};
 use restante::worker::Worker;
@@ -25,6 +25,7 @@ use restante_interface::{IdInfo, Refusal, Reply, Request};
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::CheapForTests;
+use restante_proto::{Address, NodeId};
 use restante_sim_disk::{CrashEffect, DiskFile};
 use restante_sim_network::{HostId, Internet};
 use tokio::sync::{mpsc, watch};
@@ -39,8 +40,8 @@ mod store;
 
 pub(super) use self::store::KEEPER_FILE;
 
-/// The port every machine listens at.
-const PORT: u16 = 4_717;
+/// The port that machines listen at, each that shares its address at another one behind it.
+pub(super) const PORT: u16 = 4_717;
 /// What opening an envelope or computing an ID takes, in virtual time.
 const CPU_COST: Duration = Duration::from_millis(3);
 /// What making a stamp takes on average, in virtual time: one and a half attempts of 0.6 s.
@@ -99,10 +100,17 @@ struct Life {
     is_suspended: bool,
 }
 
+/// Where a machine is seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outside {
+    pub(super) ip: Ipv4Addr,
+    pub(super) port: u16,
+}
+
 /// Where a machine stands in the network.
 pub(super) struct Place {
     pub(super) host: HostId,
-    pub(super) address: Ipv4Addr,
+    pub(super) address: Outside,
     /// Whether its operator vouches for its address.
     pub(super) vouched: bool,
     /// Whether it keeps items for others.
@@ -130,7 +138,10 @@ impl Machine {
             } else {
                 Vec::new()
             },
-            listen: vec![address_of(Ipv4Addr::UNSPECIFIED)],
+            listen: vec![address_of(Outside {
+                ip: Ipv4Addr::UNSPECIFIED,
+                ..place.address
+            })],
             bootstrap: place.bootstrap,
             disk_cap_bytes: cap_bytes,
             ..Config::default()
@@ -207,6 +218,28 @@ impl Machine {
         vault.close()?;
         self.storage.settle();
         Ok(info)
+    }
+
+    /// Returns the first-contact mailbox of its person on the day of its clock, as anybody can tell who has the card.
+    pub(super) fn first_contact_mailbox(&self) -> Option<Address> {
+        let Role::Person(key) = &self.role else {
+            return None;
+        };
+        let now = self.clock.now();
+        let loaded = self.account_disk(key).ok()?.load().ok()?;
+        self.storage.close_all();
+        self.storage.settle();
+        let mailbox = loaded.account.identity.first_contact_mailbox(now.epoch());
+        Some(mailbox.address())
+    }
+
+    /// Returns the nodes that it knew when it last wrote them down, as many as it remembers; none where it has no
+    /// files.
+    pub(super) fn remembered(&self) -> Vec<NodeId> {
+        let list = PeersOnDisk(self.storage.clone()).read().unwrap_or_default();
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&list).unwrap_or_default();
+        let node = |peer: &serde_json::Value| node_of_hex(peer.get("node")?.as_str()?);
+        list.iter().filter_map(node).collect()
     }
 
     /// Returns whether a process runs on it.
@@ -453,16 +486,24 @@ pub(super) fn chance() -> impl CryptoRng {
     rand::rng()
 }
 
-/// Returns where a machine with this address listens.
-fn address_of(address: Ipv4Addr) -> Multiaddr {
-    Multiaddr::from(address)
-        .with(Protocol::Udp(PORT))
+fn address_of(address: Outside) -> Multiaddr {
+    Multiaddr::from(address.ip)
+        .with(Protocol::Udp(address.port))
         .with(Protocol::QuicV1)
 }
 
+fn node_of_hex(text: &str) -> Option<NodeId> {
+    let mut bytes = [0; 32];
+    for (number, byte) in bytes.iter_mut().enumerate() {
+        let digits = text.get(2 * number..2 * number + 2)?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(NodeId::new(bytes))
+}
+
 /// Returns what others put into their configuration to join through a server.
-pub(super) fn entry(address: Ipv4Addr, key: &SecretKey) -> Option<Multiaddr> {
-    let node = restante_proto::NodeId::new(*key.public().as_bytes());
+pub(super) fn entry(address: Outside, key: &SecretKey) -> Option<Multiaddr> {
+    let node = NodeId::new(*key.public().as_bytes());
     let peer: PeerId = peer_of(&node)?;
     address_of(address).with_p2p(peer).ok()
 }

@@ -19,6 +19,7 @@ fn asked(profile: Profile) -> Asked {
     limits.established_out_max = 3;
     limits.established_max = 6;
     limits.per_peer_max = 2;
+    limits.few_max = 0;
     limits.per_ip_max = 2;
     limits.per_group_max = 3;
     limits.tcp_max = 4;
@@ -159,6 +160,25 @@ fn every_limit_refuses_one_more_and_counts_it() {
         assert_eq!(counters[count.name()], 1, "{count:?}");
     }
     assert_eq!(counters[Count::PerIp.name()], 2);
+}
+
+#[test]
+fn few_may_all_be_behind_one_address() {
+    let mut few = asked(Profile::Internet);
+    few.limiter.limits.few_max = 4;
+    few.limiter.limits.tcp_max = 6;
+    let address = "/ip4/1.0.0.1/udp/1/quic-v1";
+    for _ in 0..2 {
+        few.incoming(peer(), address).unwrap();
+    }
+    let tcp = few.incoming(peer(), "/ip4/1.0.0.1/tcp/1");
+    assert_eq!(tcp, Err(Count::PerIp), "a third of the places of TCP");
+    for _ in 0..2 {
+        few.outgoing(peer(), address).unwrap();
+    }
+    assert_eq!(few.incoming(peer(), address), Err(Count::PerIp));
+    assert_eq!(few.outgoing(peer(), address), Err(Count::PerIp));
+    few.incoming(peer(), "/ip4/2.0.0.1/udp/1/quic-v1").unwrap();
 }
 
 #[test]

@@ -1,12 +1,27 @@
 //! The routing table: few nodes of each distance, in Kademlia's buckets.
 
+use std::collections::BTreeMap;
+
 use libp2p::{Multiaddr, PeerId};
 use restante_proto::NodeId;
 use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::routing::{Distance, Point};
 
 use super::super::address::IpGroup;
+use super::super::limits::{BUCKET_GROUP_KEPT, TABLE_GROUP_KEPT};
 use super::super::peer::node_of;
+
+/// What came of a node that was to be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    New,
+    /// It is new, and one of a group that had many entries has gone for it.
+    Instead,
+    /// It was in the table already.
+    Renewed,
+    /// Its bucket is full.
+    Left,
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -20,8 +35,10 @@ pub(super) struct Entry {
 
 /// Up to k nodes that share so and so many leading bits with this one.
 ///
-/// A full bucket takes no new node: one that has been there for long is likely to stay, and a node that is gone
-/// leaves when it cannot be dialled.
+/// Whoever finds room is taken, whatever its address: the few nodes of a small network know each other. A full bucket
+/// takes no new node, since one that has been there for long is likely to stay, and a node that is gone leaves when it
+/// cannot be dialled. There are many to choose from then, and there alone groups count: a node of a group that has few
+/// entries takes the place of one whose group has many.
 #[derive(Debug)]
 pub(super) struct Table {
     own: Point,
@@ -38,6 +55,7 @@ impl Table {
     }
 
     /// Returns the buckets, those of the farthest nodes first.
+    #[cfg(test)]
     pub(super) fn buckets(&self) -> impl Iterator<Item = &[Entry]> {
         self.buckets.iter().map(Vec::as_slice)
     }
@@ -58,22 +76,23 @@ impl Table {
     }
 
     /// Returns the number of the bucket that a peer belongs to; nothing for this node itself.
+    #[cfg(test)]
     pub(super) fn bucket_of(&self, peer: &PeerId) -> Option<usize> {
         self.place(peer).map(|(index, _)| index)
     }
 
-    /// Enters a node or renews its addresses; returns whether it is new. A full bucket takes no new node.
+    /// Enters a node or renews its addresses, and says what came of it.
     pub(super) fn insert(
         &mut self,
         peer: PeerId,
         addresses: Vec<Multiaddr>,
         groups: Vec<IpGroup>,
-    ) -> bool {
+    ) -> Inserted {
         let Some((index, point)) = self.place(&peer) else {
-            return false;
+            return Inserted::Left;
         };
         let Some(node) = node_of(&peer) else {
-            return false;
+            return Inserted::Left;
         };
         if self.buckets.len() <= index {
             self.buckets.resize_with(index + 1, Vec::new);
@@ -81,19 +100,63 @@ impl Table {
         let bucket = &mut self.buckets[index];
         if let Some(entry) = bucket.iter_mut().find(|entry| entry.peer == peer) {
             (entry.addresses, entry.groups) = (addresses, groups);
-            return false;
+            return Inserted::Renewed;
         }
+        let mut inserted = Inserted::New;
         if bucket.len() >= FOUND_NODES_MAX {
-            return false;
+            let Some(place) = self.yielding(index, &groups) else {
+                return Inserted::Left;
+            };
+            self.buckets[index].remove(place);
+            inserted = Inserted::Instead;
         }
-        bucket.push(Entry {
+        self.buckets[index].push(Entry {
             peer,
             node,
             point,
             addresses,
             groups,
         });
-        true
+        inserted
+    }
+
+    /// Returns who of a full bucket gives way to a newcomer of these groups, by its place; nobody when one of them has
+    /// all the entries that it may keep, or when no other group has more.
+    ///
+    /// It is one of the group that has most entries in the bucket, and the last of these to come.
+    fn yielding(&self, index: usize, newcomer: &[IpGroup]) -> Option<usize> {
+        let shares = self.shares(index);
+        let share = |group: &IpGroup| shares.get(group).copied().unwrap_or_default();
+        let is_rare = |group: &IpGroup| {
+            let (in_bucket, in_table) = share(group);
+            in_bucket < BUCKET_GROUP_KEPT && in_table < TABLE_GROUP_KEPT
+        };
+        if newcomer.is_empty() || !newcomer.iter().all(is_rare) {
+            return None;
+        }
+        let excess = |entry: &Entry| {
+            let shares = entry.groups.iter().map(share);
+            let above = shares.filter(|(in_bucket, in_table)| {
+                *in_bucket > BUCKET_GROUP_KEPT || *in_table > TABLE_GROUP_KEPT
+            });
+            above.max()
+        };
+        let bucket = self.buckets.get(index)?.iter().enumerate();
+        let above = bucket.filter_map(|(place, entry)| Some((excess(entry)?, place)));
+        above.max().map(|(_, place)| place)
+    }
+
+    /// Returns how many entries each group has in a bucket and in the whole table.
+    fn shares(&self, index: usize) -> BTreeMap<IpGroup, (usize, usize)> {
+        let mut shares: BTreeMap<IpGroup, (usize, usize)> = BTreeMap::new();
+        for (number, bucket) in self.buckets.iter().enumerate() {
+            for group in bucket.iter().flat_map(|entry| &entry.groups) {
+                let (in_bucket, in_table) = shares.entry(*group).or_default();
+                *in_bucket += usize::from(number == index);
+                *in_table += 1;
+            }
+        }
+        shares
     }
 
     /// Takes a node out; says whether it was in.

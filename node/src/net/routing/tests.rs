@@ -1,7 +1,8 @@
 use libp2p::identity::Keypair;
 
-use super::super::limits::BOOK_PEERS_MAX;
+use super::super::limits::{BOOK_PEERS_MAX, TABLE_GROUP_KEPT};
 use super::super::peer::node_of;
+use super::table::Entry;
 use super::*;
 
 fn peer() -> PeerId {
@@ -21,32 +22,122 @@ fn counted(routing: &Routing, count: Count) -> u64 {
     routing.counters.read()[count.name()]
 }
 
-#[test]
-fn three_peers_of_a_group_fill_its_share_of_the_table() {
-    let mut routing = routing(Profile::Internet);
-    let mut entered = 0;
-    for host in 1..=40 {
-        let address = at(&format!("/ip4/9.9.{host}.1/udp/1/quic-v1"));
-        entered += usize::from(routing.offer(peer(), &[address]) == Offered::New);
-    }
-    // Random peers fall mostly into two buckets, which hold two of a group each.
-    assert_eq!((entered, routing.table_count()), (3, 3));
-    assert_eq!(counted(&routing, Count::TableGroup), 37);
-    let other = routing.offer(peer(), &[at("/ip4/9.10.0.1/udp/1/quic-v1")]);
-    assert_eq!(other, Offered::New);
+/// Returns an address in a group, another one for each host.
+fn in_group(group: u16, host: u16) -> Multiaddr {
+    let ([high, low], [third, fourth]) = (group.to_be_bytes(), host.to_be_bytes());
+    at(&format!(
+        "/ip4/{}.{low}.{third}.{fourth}/udp/1/quic-v1",
+        11 + high
+    ))
+}
+
+/// Offers peers that belong into the first bucket, each in the group that `group` gives for its number.
+fn offer_far(routing: &mut Routing, count: u16, group: impl Fn(u16) -> u16) -> Vec<Offered> {
+    let is_far = |peer: &PeerId| routing.table.bucket_of(peer) == Some(0);
+    let far = std::iter::repeat_with(peer).filter(is_far);
+    let far: Vec<PeerId> = far.take(usize::from(count)).collect();
+    let offer = |(peer, number)| routing.offer(peer, &[in_group(group(number), number)]);
+    far.into_iter().zip(0..).map(offer).collect()
+}
+
+/// Returns how many entries of a bucket are in the first `groups` groups.
+fn of_groups(bucket: &[Entry], groups: u16) -> usize {
+    let theirs = |entry: &&Entry| {
+        let of = |group| IpGroup::wide(&in_group(group, 0));
+        (0..groups).any(|group| entry.groups.contains(&of(group)))
+    };
+    bucket.iter().filter(theirs).count()
 }
 
 #[test]
-fn no_bucket_holds_three_peers_of_a_group() {
-    for _ in 0..50 {
-        let mut routing = routing(Profile::Internet);
-        for host in 1..=10 {
-            routing.offer(peer(), &[at(&format!("/ip4/9.9.{host}.1/udp/1/quic-v1"))]);
-        }
-        for bucket in routing.table.buckets() {
-            assert!(bucket.len() <= TABLE_GROUP_PER_BUCKET_MAX);
+fn the_few_nodes_there_are_know_each_other_whatever_their_addresses() {
+    let mut routing = routing(Profile::Internet);
+    for host in 1..=20 {
+        // One /16, and two in three behind one address.
+        let address = match host % 3 {
+            0 => at(&format!("/ip4/9.9.{host}.1/udp/1/quic-v1")),
+            _ => at(&format!("/ip4/9.9.9.9/udp/{host}/quic-v1")),
+        };
+        assert_eq!(routing.offer(peer(), &[address]), Offered::New);
+    }
+    assert_eq!(routing.table_count(), 20);
+    assert_eq!(counted(&routing, Count::TableGroup), 0);
+}
+
+#[test]
+fn in_a_full_bucket_a_group_keeps_two_entries_against_rarer_ones() {
+    let mut routing = routing(Profile::Internet);
+    assert!(
+        offer_far(&mut routing, 20, |_| 0)
+            .iter()
+            .all(|one| *one == Offered::New)
+    );
+    // A full bucket takes none that is no rarer.
+    assert!(
+        offer_far(&mut routing, 5, |_| 0)
+            .iter()
+            .all(|one| *one == Offered::Left)
+    );
+    let others = offer_far(&mut routing, 30, |number| 1 + number);
+    let taken = others.iter().filter(|one| **one == Offered::New).count();
+    assert_eq!(
+        (taken, others.get(..18)),
+        (18, Some([Offered::New; 18].as_slice()))
+    );
+    assert_eq!(counted(&routing, Count::TableGroup), 18);
+    // Those that came first have stayed.
+    let first = routing.table.entries().next().unwrap();
+    assert_eq!(first.groups, [IpGroup::wide(&in_group(0, 0))]);
+    assert!(
+        offer_far(&mut routing, 5, |_| 0)
+            .iter()
+            .all(|one| *one == Offered::Left)
+    );
+    let bucket = routing.table.buckets().next().unwrap();
+    assert_eq!((bucket.len(), of_groups(bucket, 1)), (20, 2));
+}
+
+#[test]
+fn who_has_many_nodes_in_few_groups_gets_no_more_of_a_full_bucket_than_those_keep() {
+    for (groups, most) in [(1, 2), (4, 8), (16, 20)] {
+        for attackers_first in [true, false] {
+            let mut routing = routing(Profile::Internet);
+            let attack = |routing: &mut Routing| offer_far(routing, 200, |number| number % groups);
+            if attackers_first {
+                attack(&mut routing);
+            }
+            offer_far(&mut routing, 100, |number| 100 + number);
+            if !attackers_first {
+                attack(&mut routing);
+            }
+            let bucket = routing.table.buckets().next().unwrap();
+            let theirs = of_groups(bucket, groups);
+            let expected = if attackers_first { most } else { 0 };
+            assert_eq!((bucket.len(), theirs), (20, expected), "{groups} groups");
         }
     }
+}
+
+#[test]
+fn a_group_that_is_in_every_bucket_gives_way_in_the_full_ones() {
+    let mut routing = routing(Profile::Internet);
+    for host in 0..2_000 {
+        routing.offer(peer(), &[in_group(0, host)]);
+    }
+    for number in 0..4_000 {
+        routing.offer(peer(), &[in_group(1 + number, number)]);
+    }
+    // For each of these buckets there are a hundred others and more.
+    let many = routing.table.buckets().take(5);
+    let shares: Vec<(usize, usize)> = many
+        .map(|bucket| (bucket.len(), of_groups(bucket, 1)))
+        .collect();
+    assert!(
+        shares.iter().all(|(len, _)| *len == FOUND_NODES_MAX),
+        "{shares:?}"
+    );
+    let theirs: usize = shares.iter().map(|(_, theirs)| theirs).sum();
+    assert!(theirs <= TABLE_GROUP_KEPT, "{shares:?}");
 }
 
 #[test]

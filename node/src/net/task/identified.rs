@@ -4,6 +4,8 @@ use libp2p::core::ConnectedPoint;
 use libp2p::identify;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
+use restante_proto::limits::FOUND_NODES_MAX;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::address::{bare, ip_of};
@@ -44,6 +46,9 @@ impl Task {
             Offered::New => {
                 self.outlet.tell_routing_changed();
                 self.check_alone();
+                if self.swarm.behaviour().routing.table_count() <= FOUND_NODES_MAX {
+                    self.refresh.on_newcomer(Instant::now(), rand::random());
+                }
             }
             Offered::Known => {}
             Offered::Left => debug!(%peer, "peer not taken into the routing table"),

@@ -11,7 +11,8 @@ use restante_proto::NodeId;
 use tokio::time::Instant;
 
 use super::super::limits::{
-    LOOKUP_NODES_MIN, REFRESH_NEAR_MAX, REFRESH_NEAR_MIN, REFRESH_WHOLE_MAX, REFRESH_WHOLE_MIN,
+    LOOKUP_NODES_MIN, REFRESH_ALL_AFTER, REFRESH_NEAR_MAX, REFRESH_NEAR_MIN, REFRESH_WHOLE_MAX,
+    REFRESH_WHOLE_MIN,
 };
 
 /// How much longer a pause is than the one before when the neighbourhood has changed meanwhile, as it does while a
@@ -31,6 +32,8 @@ pub(super) enum Scope {
     Neighbourhood,
     /// These, and nodes at every distance.
     Whole,
+    /// All nodes there are, which are few.
+    All,
 }
 
 /// The plan of a node's refreshes; empty while it knows no other node.
@@ -41,6 +44,8 @@ pub(super) struct Refresh(Option<Plan>);
 struct Plan {
     near: Turn,
     whole: Turn,
+    /// When to look for all, because one has come that was not known.
+    all: Option<Instant>,
     /// The neighbours when it was last looked; nothing before the first look.
     neighbours: Option<Vec<NodeId>>,
     /// Whether others find this node, so that its neighbours must know it.
@@ -64,6 +69,7 @@ impl Refresh {
         self.0 = Some(Plan {
             near: first(REFRESH_NEAR_MIN),
             whole: first(REFRESH_WHOLE_MIN),
+            all: None,
             neighbours: None,
             serves,
         });
@@ -74,10 +80,20 @@ impl Refresh {
         self.0 = None;
     }
 
+    /// Plans to look soon for all there are: one has come that was not known, while few are.
+    ///
+    /// It may be one of many, as when two communities meet. Everybody is a keeper of much of what there is then, and
+    /// has to know all others; in a large network it is enough that a newcomer makes itself known to its neighbours.
+    pub(super) fn on_newcomer(&mut self, now: Instant, jitter: f64) {
+        if let Some(plan) = self.0.as_mut().filter(|plan| plan.serves) {
+            plan.all
+                .get_or_insert_with(|| now + spread(REFRESH_ALL_AFTER, jitter));
+        }
+    }
+
     /// Returns the moment of the next refresh, if one is planned.
     pub(super) fn next(&self) -> Option<Instant> {
-        let plan = self.0.as_ref()?;
-        Some(plan.near.next.min(plan.whole.next))
+        self.0.as_ref().map(Plan::next)
     }
 
     /// Returns what to look for now. `jitter` is between 0 and 1, `near` what the table holds of the neighbourhood;
@@ -89,8 +105,11 @@ impl Refresh {
         near: impl FnOnce() -> Vec<NodeId>,
     ) -> Option<Scope> {
         let plan = self.0.as_mut()?;
-        if now < plan.near.next.min(plan.whole.next) {
+        if now < plan.next() {
             return None;
+        }
+        if plan.all.take_if(|at| *at <= now).is_some() {
+            return Some(Scope::All);
         }
         let (scope, growth) = plan.compare(near());
         let whole = plan
@@ -107,6 +126,11 @@ impl Refresh {
 }
 
 impl Plan {
+    fn next(&self) -> Instant {
+        let next = self.near.next.min(self.whole.next);
+        self.all.map_or(next, |all| all.min(next))
+    }
+
     /// Compares the neighbours with those of the last look; returns what to look for and how much longer the next
     /// pause is.
     fn compare(&mut self, neighbours: Vec<NodeId>) -> (Scope, u32) {

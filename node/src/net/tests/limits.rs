@@ -36,6 +36,10 @@ fn the_profiles_are_consistent() {
         assert!(of.established_in_max < of.established_max);
         assert!(of.per_peer_max <= of.per_ip_max && of.per_ip_max <= of.per_group_max);
         assert!(of.tcp_max <= of.established_max);
+        // Ten nodes behind one address, each of which dials all others at the same moment, and some clients.
+        assert!(of.few_max >= 9 * of.per_peer_max + 10);
+        // What is counted by address is most of all places, whichever they are.
+        assert!(of.few_max * 3 <= of.pending_in_max && of.few_max * 3 <= of.established_in_max);
     }
 }
 
@@ -64,6 +68,7 @@ async fn whoever_connects_and_says_nothing_gives_way_to_the_next() {
 async fn production_counts_connections_of_one_ip_address() {
     let mut narrow = config(Over::Quic);
     narrow.profile = Profile::Internet;
+    narrow.limits.connections.few_max = 0;
     narrow.limits.connections.per_ip_max = 2;
     let mut server = start(&narrow).await;
     let mut guests = Vec::new();

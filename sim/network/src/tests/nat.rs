@@ -144,8 +144,53 @@ fn a_public_host_is_seen_as_it_is() {
     });
 }
 
+/// Returns a host of some that share an address.
+fn sharing(internet: &Internet, nat: Nat) -> HostId {
+    let host = HostOptions {
+        address: Ipv4Addr::new(45, 1, 0, 9),
+        region: 0,
+        link: Link::default(),
+        nat,
+        shared: true,
+    };
+    internet.add_host(host).unwrap()
+}
+
 #[test]
-fn addresses_are_for_one_host_each() {
+fn hosts_that_share_an_address_are_told_apart_by_their_ports() {
+    run(5, || async {
+        let internet = internet(5, region(20));
+        let shared = [PUBLIC, PUBLIC, Nat::Cone].map(|nat| sharing(&internet, nat));
+        let [mut first, mut second, mut inside] =
+            shared.map(|host| Process::start(&internet, host));
+        let mut apart = Process::start(&internet, add_public(&internet, 1));
+        let (at_first, at_second) = (first.listen(4001).await, second.listen(4002).await);
+        apart.listen(4001).await;
+        inside.listen(4001).await;
+        for from in [&mut apart, &mut inside] {
+            let to_first = reach(from, &mut first, &at_first, PortUse::Reuse).await;
+            let to_second = reach(from, &mut second, &at_second, PortUse::Reuse).await;
+            let ((seen_first, ..), (seen_second, ..)) = (to_first.unwrap(), to_second.unwrap());
+            assert_eq!(seen_first, seen_second);
+        }
+        // Each other, and themselves.
+        let (seen, ..) = reach(&mut first, &mut second, &at_second, PortUse::Reuse)
+            .await
+            .unwrap();
+        assert_eq!(seen, at_first);
+        let nobody = "/ip4/45.1.0.9/udp/4003/quic-v1".parse().unwrap();
+        assert!(first.dial(&nobody).await.is_err());
+        // The one behind a router is reached at the port that it is seen from, by whom it knows.
+        let (seen, ..) = reach(&mut inside, &mut apart, &public(1), PortUse::Reuse)
+            .await
+            .unwrap();
+        let back = reach(&mut apart, &mut inside, &seen, PortUse::Reuse).await;
+        assert!(back.is_some());
+    });
+}
+
+#[test]
+fn addresses_are_for_one_host_each_unless_all_share_them() {
     run(4, || async {
         let internet = internet(4, region(20));
         let host = HostOptions {
@@ -153,10 +198,16 @@ fn addresses_are_for_one_host_each() {
             region: 0,
             link: Link::default(),
             nat: Nat::Public,
+            shared: false,
         };
         internet.add_host(host).unwrap();
         let taken = HostError::AddressTaken(host.address);
         assert_eq!(internet.add_host(host), Err(taken));
+        let shared = HostOptions {
+            shared: true,
+            ..host
+        };
+        assert_eq!(internet.add_host(shared), Err(taken));
         let local = HostOptions {
             address: Ipv4Addr::LOCALHOST,
             ..host

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use libp2p::Multiaddr;
-use restante_proto::Address;
 use restante_proto::person::{IdCost, PersonId};
+use restante_proto::{Address, NodeId};
 use restante_sim_network::HostError;
 
 use super::Director;
 use super::build::Builder;
 use crate::fault::{Source, choose_share};
+use crate::observed::Deed;
 use crate::random::Random;
 use crate::scenario::{AdversaryKind, DiskTrouble, ENTRIES, FaultKind, Near, Scenario, Share};
 use crate::world::adversary::{Character, Colluders, Conduct, Deeds, Witness, grind, node_of};
-use crate::world::machine::{Machine, entry};
+use crate::world::machine::{Machine, Outside, PORT, entry};
 
 /// Adversaries, and the witness of what they do.
 #[derive(Default)]
@@ -75,11 +76,12 @@ impl Director<'_> {
                     near,
                     person,
                     count,
+                    groups,
                 } => {
                     let goal = self.goal(near, person);
                     besieged.extend(goal);
                     let members = match goal {
-                        Some(goal) => self.besiege(&goal, count, builder)?,
+                        Some(goal) => self.besiege(&goal, (count, groups), builder)?,
                         None => Vec::new(),
                     };
                     self.corrupt_stores(&members, Conduct::Drop, &deeds);
@@ -125,11 +127,36 @@ impl Director<'_> {
             let who = format!("{kind} (adversary {})", number + 1);
             self.observed.deeds.extend(deeds.told(&who));
         }
+        self.count_table_entries();
         if let Some(witness) = &self.adversaries.witness {
             self.observed
                 .deeds
                 .extend(witness.told(&self.adversaries.liars));
         }
+    }
+
+    /// Counts whom the keepers that mean no harm remember, which is their routing tables in a network that is not
+    /// large, and how many of these lie.
+    fn count_table_entries(&mut self) {
+        let liars = self.adversaries.liars.iter();
+        let liars = liars.filter_map(|keeper| self.keepers.get(*keeper)?.server_key());
+        let liars: BTreeSet<NodeId> = liars.map(node_of).collect();
+        let honest = self.keepers.iter().enumerate();
+        let honest = honest.filter(|(keeper, _)| !self.is_evil(*keeper));
+        let entries: Vec<NodeId> = honest
+            .flat_map(|(_, machine)| machine.remembered())
+            .collect();
+        if liars.is_empty() || entries.is_empty() {
+            return;
+        }
+        let theirs = entries.iter().filter(|node| liars.contains(node)).count() as u64;
+        let mut tell = |what, count| {
+            self.observed
+                .deeds
+                .push(Deed::new("everybody", what, count))
+        };
+        tell("nodes remembered by honest keepers", entries.len() as u64);
+        tell("of these, nodes that lie", theirs);
     }
 
     /// Chooses a share of all keepers among those that are honest yet.
@@ -161,8 +188,8 @@ impl Director<'_> {
             .map(|machine| self.internet.address(machine.host));
         let addresses: BTreeSet<_> = addresses.collect();
         let entries = machines.iter().filter_map(|machine| {
-            let address = self.internet.address(machine.host);
-            entry(address, machine.server_key()?)
+            let ip = self.internet.address(machine.host);
+            entry(Outside { ip, port: PORT }, machine.server_key()?)
         });
         let entries: Vec<Multiaddr> = entries.collect();
         let colluders = Colluders {
@@ -178,9 +205,12 @@ impl Director<'_> {
 
     /// Returns the address that sybils sit at.
     fn goal(&self, near: Near, person: usize) -> Option<Address> {
+        let machine = self.people.get(person)?;
+        if near == Near::Mailbox {
+            return machine.first_contact_mailbox();
+        }
         let id: PersonId = self.ids.get(person)?.id.parse().ok()?;
-        let Near::Locator = near;
-        let date = self.people.get(person)?.clock.now();
+        let date = machine.clock.now();
         let locators = id.locators(date.salt_epoch(), IdCost::CheapForTests);
         locators.addresses.first().copied()
     }
@@ -189,7 +219,7 @@ impl Director<'_> {
     fn besiege(
         &mut self,
         goal: &Address,
-        count: usize,
+        (count, groups): (usize, Option<usize>),
         builder: &Builder<'_>,
     ) -> Result<Vec<usize>, HostError> {
         let servers = self.keepers.iter().filter_map(Machine::server_key);
@@ -198,7 +228,7 @@ impl Director<'_> {
         let mut random = Random::of(self.seed, &format!("sybils {first}"));
         for key in grind(goal, &nodes, count, &mut random) {
             let number = self.keepers.len();
-            let machine = builder.sybil(number, key, &mut random)?;
+            let machine = builder.sybil(number, key, groups, &mut random)?;
             self.keepers.push(machine);
         }
         Ok((first..self.keepers.len()).collect())

@@ -1,7 +1,6 @@
 //! Everybody and everything that a run starts with.
 
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
@@ -15,6 +14,7 @@ use restante_sim_network::{HostError, HostOptions, Internet, Link, Nat, Options,
 use restante_sim_population::{Region, Regions};
 use tokio::sync::mpsc;
 
+use super::addresses::{of_machine, of_sybil};
 use super::classes::{Classes, line};
 use super::{Director, Event, NEWS_MAX, Party};
 use crate::clock::Instant;
@@ -23,7 +23,7 @@ use crate::ideal::Ideal;
 use crate::observed::Observed;
 use crate::random::Random;
 use crate::report::Tier;
-use crate::scenario::{Class, Kind, ONE_PPM, Scenario};
+use crate::scenario::{Addresses, Class, Kind, ONE_PPM, Scenario};
 use crate::trace::Trace;
 use crate::workload;
 use crate::world::Progress;
@@ -152,19 +152,21 @@ impl Builder<'_> {
         Ok(self.machine(who, Role::Person(key), place, random))
     }
 
-    /// Makes a server beside those of the scenario, with a chosen key.
+    /// Makes a server beside those of the scenario, with a chosen key, in one of so many groups of addresses.
     pub(super) fn sybil(
         &self,
         number: usize,
         key: SecretKey,
+        groups: Option<usize>,
         random: &mut Random,
     ) -> Result<Machine, HostError> {
-        let address = address(self.scenario.population.people + number);
+        let address = of_sybil(self.scenario.population.people + number, groups);
         let host = self.internet.add_host(HostOptions {
-            address,
+            address: address.ip,
             region: 0,
             link: Link::default(),
             nat: Nat::Public,
+            shared: false,
         })?;
         let place = Place {
             host,
@@ -183,16 +185,18 @@ impl Builder<'_> {
             Party::Person(number) => (self.scenario.keepers() + number, Nat::Cone),
         };
         let class = self.classes.of(who, self.scenario);
-        let address = address(number);
+        let kind = self.scenario.addresses(class);
+        let address = of_machine(number, kind, self.scenario.population.nodes, self.seed);
         let regions = self.regions.as_ref();
         let drawn = regions.map(|regions| regions.draw(random));
         let named = class.and_then(|class| regions?.named(class.region.as_ref()?).ok());
         let region = named.or(drawn);
         let host = self.internet.add_host(HostOptions {
-            address,
+            address: address.ip,
             region: region.map_or(0, Region::index),
             link: class.map_or_else(Link::default, |class| line(class.link())),
             nat: class.map_or(usual, Class::nat),
+            shared: kind == Addresses::OneAddress,
         })?;
         Ok(Place {
             host,
@@ -302,13 +306,4 @@ pub(super) fn skew_max_ms(scenario: &Scenario) -> u64 {
     let classes = scenario.classes.iter();
     let own = classes.filter_map(|class| class.skew).max();
     own.unwrap_or_default().max(scenario.time.skew).get()
-}
-
-/// Returns a public address, of another /16 than that of most others.
-fn address(number: usize) -> Ipv4Addr {
-    let number = u32::try_from(number).unwrap_or(u32::MAX);
-    let first = 20 + u8::try_from(number % 80).unwrap_or_default();
-    let second = u8::try_from(number / 80 % 250).unwrap_or_default();
-    let third = u8::try_from(number / 20_000).unwrap_or_default();
-    Ipv4Addr::new(first, second, third, 1)
 }

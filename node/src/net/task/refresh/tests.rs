@@ -93,3 +93,28 @@ fn jitter_moves_the_next_look_by_a_quarter_of_the_pause() {
         assert_eq!(next.as_millis(), ms);
     }
 }
+
+#[test]
+fn when_one_comes_who_was_not_known_all_are_looked_for_once_and_soon() {
+    let start = Instant::now();
+    let mut refresh = Refresh::default();
+    refresh.on_newcomer(start, 0.5);
+    assert_eq!(refresh.next(), None, "nobody is there to be asked");
+    refresh.restart(start, 0.5, true);
+    while refresh.next().unwrap() < start + Duration::from_secs(100) {
+        refresh.due(refresh.next().unwrap(), 0.5, || eight(0));
+    }
+    let usual = refresh.next().unwrap();
+    for second in [100, 105, 110] {
+        refresh.on_newcomer(start + Duration::from_secs(second), 0.5);
+    }
+    let next = refresh.next().unwrap();
+    assert_eq!(next, start + Duration::from_secs(100) + REFRESH_ALL_AFTER);
+    assert_eq!(refresh.due(next, 0.5, || eight(0)), Some(Scope::All));
+    assert_eq!(refresh.next(), Some(usual));
+    // Who keeps nothing need not know all who do.
+    refresh.restart(start, 0.5, false);
+    let usual = refresh.next();
+    refresh.on_newcomer(start, 0.5);
+    assert_eq!(refresh.next(), usual);
+}
