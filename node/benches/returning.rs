@@ -224,6 +224,7 @@ impl Player {
             ttl_ms: Some(6 * DAY_MS),
             burn_ms: None,
             file_name: None,
+            effort_max: None,
             wait: true,
         };
         match self.ask(Request::Send(request)).await {

@@ -29,7 +29,7 @@ pub use crate::net::{Profile, Serve};
 pub use crate::telemetry::LogFormat;
 use keys::KEYS;
 pub use source::{Origin, RawConfig};
-pub use values::ttl_ms;
+pub use values::{stamp_effort, ttl_ms};
 
 /// The settings of a node, all of them valid; `example.toml` says what each means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,11 @@ pub struct Config {
         serialize_with = "values::write_duration"
     )]
     pub retention_ms: u64,
+    #[serde(
+        deserialize_with = "values::stamp_effort_max",
+        serialize_with = "values::write_number"
+    )]
+    pub stamp_effort_max: u32,
     #[serde(deserialize_with = "values::log")]
     pub log: String,
     pub log_format: LogFormat,

@@ -73,6 +73,8 @@ pub(crate) fn status() -> StatusInfo {
         mailboxes: MailboxStatus::default(),
         unread: 0,
         card_published_ms: None,
+        card_effort_asked: None,
+        stamp_effort_max: 0,
         account_read_only: None,
         account_recovered_ms: None,
         clock: None,

@@ -216,7 +216,7 @@ fn standard_input_arrives_byte_for_byte() {
     let sent = data_encoding::BASE64.decode(send["body"].as_str().unwrap().as_bytes());
     assert_eq!(sent.unwrap(), body);
     let result = "{\"message_id\":\"abcd\",\"state\":\"stored\",\"stored_with\":3,\
-                  \"stored_of\":5,\"until_ms\":1,\"note\":null}";
+                  \"stored_of\":5,\"until_ms\":1,\"effort_asked\":null,\"note\":null}";
     write_frame(&mut stream, &format!("{{\"reply\":{{\"sent\":{result}}}}}"));
     let output = child.wait_with_output().unwrap();
     assert_eq!(done(&output), format!("{result}\n"));
@@ -224,8 +224,8 @@ fn standard_input_arrives_byte_for_byte() {
 
 #[test]
 fn messages_are_marked_read_only_once_they_went_out() {
-    let message = "{\"id\":\"m1\",\"from\":\"bob.7kq2-m9xw-3fhd\",\"contact\":true,\"read\":false,\
-                   \"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\
+    let message = "{\"id\":\"m1\",\"from\":\"bob.7kq2-m9xw-3fhd\",\"known_as\":null,\"contact\":true,\
+                   \"read\":false,\"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\
                    \"text\":\"\\u0000\\u001b[2J\",\"base64\":null,\"file_name\":null}";
     for full in [false, cfg!(target_os = "linux")] {
         let home = Home::new();

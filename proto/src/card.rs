@@ -1,9 +1,6 @@
 //! Cards: the signed, sealed records that IDs lead to (SPEC 4).
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use bytes::Bytes;
 use chacha20poly1305::{
@@ -106,7 +103,7 @@ impl Card {
     }
 
     /// Decodes a signed card and checks signature, certificates and versions; not whether the ID is right.
-    fn open(signed: &[u8]) -> Result<Self, CardError> {
+    pub(crate) fn open(signed: &[u8]) -> Result<Self, CardError> {
         let signed: g::SignedCard = wire::decode(signed, PLAIN_BYTES)?;
         let wire_card: g::Card = wire::decode(&signed.card, PLAIN_BYTES)?;
         let card = Self::from_wire(&wire_card)?;
@@ -147,6 +144,7 @@ impl Card {
     fn from_wire(card: &g::Card) -> Result<Self, WireError> {
         check_versions(&card.versions)?;
         check_devices(card)?;
+        check_dates(card)?;
         let device = |device: &g::Device| {
             let prekey = device.prekey.as_ref().ok_or(WireError::Missing("prekey"))?;
             Ok(CardDevice {
@@ -184,30 +182,50 @@ impl Card {
 
 /// Checks how many versions a card names, and that none is named twice.
 fn check_versions(versions: &[u32]) -> Result<(), WireError> {
-    match versions.len() {
-        0 => return Err(WireError::Missing("versions")),
-        1..=VERSIONS_MAX => {}
-        _ => return Err(WireError::TooMany("versions")),
+    wire::check_count(versions, 1..=VERSIONS_MAX, "versions")?;
+    if versions.contains(&0) {
+        return Err(WireError::Missing("versions"));
     }
-    if versions.iter().collect::<BTreeSet<_>>().len() < versions.len() {
-        return Err(WireError::Repeated("versions"));
+    wire::check_distinct(versions, "versions")
+}
+
+/// Checks how many devices a card has, and that none stands in it twice, nor two read one mailbox.
+fn check_devices(card: &g::Card) -> Result<(), WireError> {
+    let bounds = if card.terminated {
+        0..=0
+    } else {
+        1..=DEVICES_MAX
+    };
+    let devices = &card.devices;
+    wire::check_count(devices, bounds, "devices")?;
+    wire::check_distinct(devices.iter().map(|device| &device.key), "devices")?;
+    let mailboxes = devices.iter().map(|device| &device.first_contact);
+    wire::check_distinct(mailboxes, "first_contact")
+}
+
+/// Checks how long a card lives, and that its prekeys were not made after it; the clocks of an account's devices may
+/// differ.
+fn check_dates(card: &g::Card) -> Result<(), WireError> {
+    let issued = wire::moment(card.issued_ms, "issued_ms")?;
+    let expires = wire::moment(card.expires_ms, "expires_ms")?;
+    if expires <= issued || expires > issued.plus(life_ms_max(card.terminated)) {
+        return Err(WireError::Contradiction("expires_ms"));
+    }
+    let prekeys = card.devices.iter().filter_map(|it| it.prekey.as_ref());
+    let latest = issued.plus(CLOCK_SKEW_MS).get();
+    if prekeys.into_iter().any(|prekey| prekey.issued_ms > latest) {
+        return Err(WireError::Contradiction("issued_ms"));
     }
     Ok(())
 }
 
-/// Checks how many devices a card has, and that none stands in it twice.
-fn check_devices(card: &g::Card) -> Result<(), WireError> {
-    match (card.terminated, card.devices.len()) {
-        (true, 0) => return Ok(()),
-        (false, 0) => return Err(WireError::Missing("devices")),
-        (false, 1..=DEVICES_MAX) => {}
-        (true, _) | (false, _) => return Err(WireError::TooMany("devices")),
+/// Returns how long a card or a tombstone may live, in milliseconds.
+const fn life_ms_max(terminated: bool) -> u64 {
+    if terminated {
+        TOMBSTONE_TTL_MS
+    } else {
+        CARD_TTL_MS
     }
-    let keys: BTreeSet<&Bytes> = card.devices.iter().map(|device| &device.key).collect();
-    if keys.len() < card.devices.len() {
-        return Err(WireError::Repeated("devices"));
-    }
-    Ok(())
 }
 
 /// A card whose signature, ID and dates were verified; only [`CardRecord::open`] and [`choose`] make one.
@@ -445,10 +463,7 @@ impl CardRecord {
 
     /// Returns the longest life a keeper grants this record, in milliseconds.
     pub const fn life_ms_max(&self) -> u64 {
-        match self.kind {
-            RecordKind::Card => CARD_TTL_MS,
-            RecordKind::Tombstone => TOMBSTONE_TTL_MS,
-        }
+        life_ms_max(matches!(self.kind, RecordKind::Tombstone))
     }
 
     fn signed_part(&self) -> Vec<u8> {
@@ -475,12 +490,10 @@ fn seal_data(locator: &Address, writer: &PublicKey) -> Vec<u8> {
 }
 
 fn card_is_current(card: &Card, now: UnixMillis) -> bool {
-    let life = if card.terminated {
-        TOMBSTONE_TTL_MS
-    } else {
-        CARD_TTL_MS
-    };
-    card.expires > now && card.expires <= now.plus(life + CLOCK_SKEW_MS)
+    let life = life_ms_max(card.terminated);
+    card.issued <= now.plus(CLOCK_SKEW_MS)
+        && card.expires > now
+        && card.expires <= now.plus(life + CLOCK_SKEW_MS)
 }
 
 /// Chooses among the records found at an ID's locators: the valid card with the highest sequence, a tombstone before
@@ -526,17 +539,31 @@ pub fn choose<'a>(
         .map(VerifiedCard)
 }
 
-/// Tells whether there is a card of `id` among the records that would be good at another date.
-pub fn is_of_another_date<'a>(
+/// Returns why none of some records is the card of `id`, by those that open under its key: its owner made them, or
+/// somebody who knows the ID.
+///
+/// # References
+///
+/// SPEC 4.4.
+pub fn fault_of<'a>(
     records: impl IntoIterator<Item = &'a CardRecord>,
     id: &PersonId,
     key: &RecordKey,
     now: UnixMillis,
-) -> bool {
-    let mut opened = records
+) -> Option<CardError> {
+    let rank = |error: &CardError| match error {
+        CardError::Version => 3,
+        CardError::Expired => 2,
+        CardError::Wire(_) => 1,
+        CardError::Sealed
+        | CardError::Signature(_)
+        | CardError::OtherId
+        | CardError::TooLong(_) => 0,
+    };
+    let faults = records
         .into_iter()
-        .map(|it| it.open_candidate(id, key, now));
-    opened.any(|opened| matches!(opened, Err(CardError::Expired)))
+        .filter_map(|record| record.open_candidate(id, key, now).err());
+    faults.filter(|error| rank(error) > 0).max_by_key(rank)
 }
 
 /// What a reader already knows of the account behind an ID.

@@ -37,6 +37,8 @@ mod subscriptions;
 mod tests;
 mod trouble;
 
+#[cfg(test)]
+pub(crate) use self::admission::card_terms;
 use self::{
     admission::Admission,
     certificates::Certificates,

@@ -63,7 +63,8 @@ impl PublicKey {
 
     /// Verifies `signature` over `context` and `parts`.
     ///
-    /// Small-order keys and non-canonical encodings are refused (`verify_strict`).
+    /// Points of small order, non-canonical encodings and an unreduced S are refused, and the equation is the one
+    /// without the cofactor.
     ///
     /// # Errors
     ///
@@ -78,11 +79,21 @@ impl PublicKey {
         parts: &[&[u8]],
         signature: &Signature,
     ) -> Result<(), SignatureError> {
+        if !is_reduced(&self.0) {
+            return Err(SignatureError);
+        }
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         key.verify_strict(&signed_digest(context, parts), &signature)
             .map_err(|_| SignatureError)
     }
+}
+
+/// Tells whether the y-coordinate of an encoded point is below 2^255 - 19: the library takes others as well. Of the two
+/// points that have one encoding too many for their sign, both are of small order, and R is compared as it is encoded.
+pub(crate) fn is_reduced(point: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = point;
+    high & 0x7f < 0x7f || middle.iter().any(|byte| *byte < 0xff) || *low < 0xed
 }
 
 impl TryFrom<&[u8]> for PublicKey {

@@ -229,11 +229,7 @@ impl Grant {
     }
 
     fn from_wire(grant: &g::Grant) -> Result<Self, WireError> {
-        match grant.mailboxes.len() {
-            0 => return Err(WireError::Missing("mailboxes")),
-            1..=GRANT_EPOCHS_MAX => {}
-            _ => return Err(WireError::TooMany("mailboxes")),
-        }
+        wire::check_count(&grant.mailboxes, 1..=GRANT_EPOCHS_MAX, "mailboxes")?;
         let mailbox = |granted: &g::GrantedMailbox| {
             let owner = wire::public_key(&granted.owner, "owner")?;
             Ok((owner, wire::signature(&granted.certificate, "certificate")?))
@@ -434,9 +430,8 @@ fn content_from_wire(message: &g::Message) -> Result<Content, WireError> {
             })
         }
         (None, Some(delivered)) => {
-            if delivered.ids.len() > DELIVERED_COUNT_MAX {
-                return Err(WireError::TooMany("ids"));
-            }
+            wire::check_count(&delivered.ids, 1..=DELIVERED_COUNT_MAX, "ids")?;
+            wire::check_distinct(&delivered.ids, "ids")?;
             let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
             Ok(Content::Delivered {
                 ids: delivered

@@ -313,7 +313,8 @@ impl Placement {
         let asked = asked.filter(|keeper| self.candidates.contains(keeper));
         let mut expected = self.placed(now) + asked.count();
         for keeper in self.candidates.clone() {
-            if expected >= self.wanted {
+            let is_spent = self.finding && self.early.len() >= CANDIDATES;
+            if expected >= self.wanted || is_spent {
                 break;
             }
             if self.is_untried(now, &keeper) {

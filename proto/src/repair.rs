@@ -36,6 +36,13 @@ pub struct Range {
     pub to: Option<ElementKey>,
 }
 
+impl Range {
+    /// Tells whether a key lies in it.
+    fn holds(&self, key: &ElementKey) -> bool {
+        self.after.is_none_or(|after| *key > after) && self.to.is_none_or(|to| *key <= to)
+    }
+}
+
 /// The elements of a range, added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {

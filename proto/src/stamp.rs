@@ -18,8 +18,10 @@ pub use self::{equihash::Equihash, hashcash::CheapForTests};
 
 /// The effort a keeper asks for unless its policy says more: one solution.
 pub const EFFORT_DEFAULT: u32 = 1;
-/// The highest effort a client pays without asking its person: about a minute.
-pub const EFFORT_MAX: u32 = 128;
+/// The highest effort a client pays without asking its person, unless they set another: about a minute.
+pub const EFFORT_UNASKED: u32 = 128;
+/// The highest effort a person can allow: about half an hour.
+pub const EFFORT_MAX: u32 = 4_096;
 /// Largest solution of any scheme, in bytes.
 pub const SOLUTION_BYTES_MAX: usize = 1_344;
 

@@ -7,30 +7,39 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+mod choosing;
 mod identity;
+mod keepers;
+mod padding;
 mod post;
 mod read_back;
+mod refused;
 mod repair;
 mod routing;
 mod sealed;
+mod signatures;
 mod specification;
+mod stamps;
 mod wire;
 
 /// Returns every file by its name.
-fn files() -> [(&'static str, Value); 12] {
+fn files() -> [(&'static str, Value); 15] {
     [
         ("ids", identity::ids()),
         ("keys", identity::keys()),
         ("mailboxes", post::mailboxes()),
-        ("stamps", post::stamps()),
+        ("stamps", stamps::stamps()),
+        ("chunks", post::chunks()),
         ("receipts", post::receipts()),
         ("prekeys", sealed::prekeys()),
         ("cards", sealed::cards()),
+        ("choices", choosing::choices()),
+        ("keepers", keepers::keepers()),
         ("envelopes", sealed::envelopes()),
         ("routing", routing::routing()),
         ("repair", repair::repair()),
         ("messages", wire::messages()),
-        ("refused", wire::refused()),
+        ("refused", refused::refused()),
     ]
 }
 

@@ -11,7 +11,7 @@ pub mod generated;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{cmp::Ordering, collections::BTreeSet, fmt, ops::RangeInclusive};
 
 use prost::Message;
 
@@ -54,6 +54,9 @@ pub enum WireError {
     /// A repeated field has an entry twice.
     #[error("field {0} has an entry twice")]
     Repeated(&'static str),
+    /// A repeated field has its entries in another order than it must.
+    #[error("field {0} has entries out of order")]
+    Unordered(&'static str),
 }
 
 /// Decodes `bytes` as an `M` of at most `limit` bytes, in canonical encoding only.
@@ -91,6 +94,49 @@ macro_rules! redacted {
 }
 
 redacted!(Text, Grant, Message, Card);
+
+/// Checks how many entries a repeated field has.
+pub(crate) fn check_count<T>(
+    entries: &[T],
+    bounds: RangeInclusive<usize>,
+    name: &'static str,
+) -> Result<(), WireError> {
+    if entries.len() < *bounds.start() {
+        return Err(WireError::Missing(name));
+    }
+    if entries.len() > *bounds.end() {
+        return Err(WireError::TooMany(name));
+    }
+    Ok(())
+}
+
+/// Checks that a repeated field, of few entries, has none twice.
+pub(crate) fn check_distinct<T: Ord>(
+    entries: impl IntoIterator<Item = T>,
+    name: &'static str,
+) -> Result<(), WireError> {
+    let mut seen = BTreeSet::new();
+    if entries.into_iter().all(|entry| seen.insert(entry)) {
+        return Ok(());
+    }
+    Err(WireError::Repeated(name))
+}
+
+/// Checks that the entries of a repeated field ascend, none of them twice.
+pub(crate) fn check_ascending<T: Ord>(
+    entries: impl IntoIterator<Item = T>,
+    name: &'static str,
+) -> Result<(), WireError> {
+    let mut last = None;
+    for entry in entries {
+        match last.as_ref().map(|last| entry.cmp(last)) {
+            None | Some(Ordering::Greater) => last = Some(entry),
+            Some(Ordering::Equal) => return Err(WireError::Repeated(name)),
+            Some(Ordering::Less) => return Err(WireError::Unordered(name)),
+        }
+    }
+    Ok(())
+}
 
 /// Turns a present optional field into its value.
 pub(crate) fn present<T>(field: Option<T>, name: &'static str) -> Result<T, WireError> {

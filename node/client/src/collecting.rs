@@ -318,7 +318,7 @@ impl Collecting {
             (_, Some(ContactState::Blocked)) => Fate::Taken,
             (Content::Delivered { ids }, Some(ContactState::Accepted)) => {
                 on_delivered(cx, &message, ids, taken);
-                hear(cx, message, true);
+                hear(cx, message, &from, true);
                 Fate::Taken
             }
             (Content::Delivered { .. }, _) => Fate::Taken,
@@ -402,7 +402,7 @@ impl Collecting {
         if is_contact {
             cx.records.put_due(named);
         }
-        hear(cx, message, false);
+        hear(cx, message, &header.header().from, false);
         self.arriving += 1;
         taken.messages.push(Arriving {
             arrival,
@@ -570,8 +570,8 @@ fn is_accepted(cx: &Cx<'_>, account: &PublicKey) -> bool {
     contact.is_some_and(|contact| contact.state == ContactState::Accepted)
 }
 
-/// Stages what a message says about its sender: what its device grants, and when it was heard of.
-fn hear(cx: &mut Cx<'_>, message: Message, is_seen: bool) {
+/// Stages what a message says about its sender: the ID it goes by, what its device grants, and when it was heard of.
+fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: bool) {
     let Some(contact) = cx.records.contacts().get(&message.sender) else {
         return;
     };
@@ -579,7 +579,8 @@ fn hear(cx: &mut Cx<'_>, message: Message, is_seen: bool) {
     let today = cx.date().epoch();
     let device = message.certificate.device;
     let grant = message.grant;
-    let is_new = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
+    let is_granted = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
+    let is_new = contact.hear_under(from) || is_granted;
     if is_seen {
         contact.last_seen = Some(cx.date());
     }

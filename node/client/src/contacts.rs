@@ -15,7 +15,7 @@ use restante_proto::time::UnixMillis;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::Resolution;
-use crate::model::{Contact, InvalidWho, Sent, Who};
+use crate::model::{Contact, FoundCard, InvalidWho, Sent, Who};
 use crate::records::{Records, SenderMessage};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::Then;
@@ -70,8 +70,9 @@ pub(crate) fn on_resolved(
 pub(crate) fn on_accept(cx: &mut Cx<'_>, call: CallId, text: &str) {
     match living(cx.records, text) {
         Err(refusal) => cx.refuse(call, refusal),
-        Ok(contact) => {
+        Ok((who, mut contact)) => {
             let account = contact.account;
+            contact.ids.learn(&who.id, true);
             accept(cx, contact);
             cx.records.then(Then::AnswerContact(call, account));
         }
@@ -80,7 +81,7 @@ pub(crate) fn on_accept(cx: &mut Cx<'_>, call: CallId, text: &str) {
 
 /// Takes nothing from a contact from now on.
 pub(crate) fn on_block(cx: &mut Cx<'_>, call: CallId, text: &str) {
-    let contact = living(cx.records, text);
+    let contact = living(cx.records, text).map(|(_, contact)| contact);
     change(cx, call, contact, |contact| {
         contact.state = ContactState::Blocked
     });
@@ -88,16 +89,16 @@ pub(crate) fn on_block(cx: &mut Cx<'_>, call: CallId, text: &str) {
 
 /// Notes that the codes were compared.
 pub(crate) fn on_verified(cx: &mut Cx<'_>, call: CallId, text: &str) {
-    let contact = named(cx.records, text);
+    let contact = named(cx.records, text).map(|(_, contact)| contact);
     change(cx, call, contact, |contact| contact.verified = true);
 }
 
 /// Tells the code that two people compare.
 pub(crate) fn on_verify(cx: &mut Cx<'_>, call: CallId, text: &str) {
-    let reply = named(cx.records, text).map(|contact| {
+    let reply = named(cx.records, text).map(|(_, contact)| {
         let own = cx.records.account().identity.account.public();
         Reply::Verify(VerifyInfo {
-            id: contact.id.to_string(),
+            id: contact.id().to_string(),
             code: verification_code(&own, &contact.account),
             verified: contact.verified,
         })
@@ -108,10 +109,10 @@ pub(crate) fn on_verify(cx: &mut Cx<'_>, call: CallId, text: &str) {
 /// Tells one page of the contacts.
 pub(crate) fn on_list(cx: &mut Cx<'_>, call: CallId, after: Option<&str>) {
     let mut contacts: Vec<&Contact> = cx.records.contacts().values().collect();
-    contacts.sort_by_cached_key(|contact| contact.id.to_string());
+    contacts.sort_by_cached_key(|contact| contact.id().to_string());
     let mut rest = contacts
         .into_iter()
-        .filter(|contact| after.is_none_or(|after| contact.id.to_string().as_str() > after));
+        .filter(|contact| after.is_none_or(|after| contact.id().to_string().as_str() > after));
     let page = rest.by_ref().take(CONTACT_PAGE_COUNT_MAX);
     let page: Vec<ContactInfo> = page.map(info_of).collect();
     let last = page.last().map(|contact| contact.id.clone());
@@ -147,6 +148,21 @@ pub(crate) fn accept(cx: &mut Cx<'_>, mut contact: Contact) {
         cx.records.put_due(named);
     }
     cx.signal(Signal::ReceiptsDue);
+}
+
+/// Stages that the person writes to somebody: under this ID they are known from now on, and to write to a stranger is
+/// to want to hear back.
+pub(crate) fn on_written(cx: &mut Cx<'_>, account: &PublicKey, id: &PersonId) {
+    let Some(known) = cx.records.contacts().get(account) else {
+        return;
+    };
+    let mut contact = known.clone();
+    contact.ids.learn(id, true);
+    if contact.state == ContactState::Request {
+        accept(cx, contact);
+    } else if contact.ids != known.ids {
+        cx.records.put_contact(contact);
+    }
 }
 
 /// Stages somebody as a contact, unless they are one; tells whether they are now.
@@ -189,14 +205,22 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
     }
     let mut contact = contact.clone();
     let before = contact.card(cx.now.date);
-    contact.sequence = contact.sequence.max(Some(card.sequence));
+    if who.is_none_or(|who| who.matches(&card.account)) {
+        contact.ids.learn(&found.id, who.is_some());
+        contact.reach = found.id.clone();
+    }
+    contact.ids.see(&found.id, card.sequence);
     contact.last_seen = contact.last_seen.max(Some(cx.date()));
     if card.terminated {
         contact.state = ContactState::Terminated;
-        contact.record = None;
+        contact.found = None;
         contact.grants.clear();
     } else {
-        contact.record = Some((found.record.clone(), found.key.clone()));
+        contact.found = Some(FoundCard {
+            id: found.id.clone(),
+            record: found.record.clone(),
+            key: found.key.clone(),
+        });
         let devices: Vec<PublicKey> = card
             .devices
             .iter()
@@ -209,6 +233,16 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
         }
     }
     cx.records.put_contact(contact);
+}
+
+/// Has somebody who was not found looked up under another of their IDs the next time.
+pub(crate) fn on_not_found(cx: &mut Cx<'_>, account: &PublicKey) {
+    let contact = cx.records.contacts().get(account).cloned();
+    if let Some(mut contact) = contact
+        && contact.reach_elsewhere()
+    {
+        cx.records.put_contact(contact);
+    }
 }
 
 /// Notes that messages under way were sealed for devices that may have lost their keys: the account has got others
@@ -256,6 +290,10 @@ pub(crate) fn usable_card(
                 (Some(card), _) => card,
                 (None, ResolveError::OtherDate) => return Err(Refusal::OtherDate { id }),
                 (None, ResolveError::NotFound) => return Err(Refusal::UnknownId { id }),
+                (None, ResolveError::Unusable(fault)) => {
+                    let why = fault.to_string();
+                    return Err(Refusal::UnusableCard { id, why });
+                }
                 (None, ResolveError::Offline) => return Err(Refusal::Offline),
                 (None, ResolveError::GivenUp) => return Err(Refusal::Stopping),
             }
@@ -286,7 +324,7 @@ pub(crate) fn forget_strangers(cx: &mut Cx<'_>) {
 
 /// Returns why a contact cannot be written to.
 pub(crate) fn refusal_of(contact: &Contact) -> Option<Refusal> {
-    let id = contact.id.to_string();
+    let id = contact.id().to_string();
     match contact.state {
         ContactState::Blocked => Some(Refusal::Blocked { id }),
         ContactState::Terminated => Some(Refusal::Terminated { id }),
@@ -346,51 +384,55 @@ fn called(
         let petname = contact.petname.as_deref();
         petname.is_some_and(|petname| petname.trim().to_lowercase() == name)
     };
-    let mut found: Vec<&Contact> = all().filter(petname).collect();
+    let mut found: Vec<&PersonId> = all().filter(petname).map(Contact::id).collect();
     if found.is_empty() {
-        found.extend(all().filter(|contact| contact.id.handle.as_str() == name));
+        found.extend(all().filter_map(|contact| contact.ids.called(&name)));
     }
     let name = || text.chars().take(SHOWN_CHARS_MAX).collect();
     match found.as_slice() {
-        [only] => Ok(Who::of(only.id.clone())),
+        [only] => Ok(Who::of((*only).clone())),
         [] => Err(Refusal::UnknownName { name: name() }),
         several => Err(Refusal::AmbiguousName {
             name: name(),
             ids: several
                 .iter()
                 .take(NAMESAKES_SHOWN_MAX)
-                .map(|contact| contact.id.to_string())
+                .map(ToString::to_string)
                 .collect(),
         }),
     }
 }
 
 /// Finds the contact that a person typed.
-fn named(records: &Records, text: &str) -> Result<Contact, Refusal> {
+fn named(records: &Records, text: &str) -> Result<(Who, Contact), Refusal> {
     let who: Who = match text.parse() {
         Ok(who) => who,
         Err(error) => called(records, text, &error, |_| true)?,
     };
     let contact = records.contact_by_id(&who.id);
-    let contact = contact.filter(|contact| who.matches(&contact.account));
-    contact.cloned().ok_or_else(|| Refusal::NotAContact {
-        id: who.id.to_string(),
-    })
+    match contact.filter(|contact| who.matches(&contact.account)) {
+        Some(contact) => Ok((who, contact.clone())),
+        None => Err(Refusal::NotAContact {
+            id: who.id.to_string(),
+        }),
+    }
 }
 
 /// Finds a contact whose account was not terminated: that is for ever.
-fn living(records: &Records, text: &str) -> Result<Contact, Refusal> {
-    let contact = named(records, text)?;
+fn living(records: &Records, text: &str) -> Result<(Who, Contact), Refusal> {
+    let (who, contact) = named(records, text)?;
     if contact.state == ContactState::Terminated {
-        let id = contact.id.to_string();
+        let id = contact.id().to_string();
         return Err(Refusal::Terminated { id });
     }
-    Ok(contact)
+    Ok((who, contact))
 }
 
 fn info_of(contact: &Contact) -> ContactInfo {
+    let others = contact.ids.iter().skip(1);
     ContactInfo {
-        id: contact.id.to_string(),
+        id: contact.id().to_string(),
+        other_ids: others.map(|known| known.id.to_string()).collect(),
         petname: contact.petname.clone(),
         state: contact.state,
         verified: contact.verified,

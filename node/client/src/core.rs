@@ -120,12 +120,12 @@ impl Core {
     /// Returns how the account is doing.
     pub fn overview(&self, now: Now) -> Overview {
         overview::of(
+            &self.settings,
             &self.records,
             &self.placing,
             &self.collecting,
             &self.publishing,
-            &self.copies,
-            &self.dates,
+            (&self.copies, &self.dates),
             now,
         )
     }
@@ -519,8 +519,13 @@ impl Subjects<'_> {
             Intent::Add(_, what) => Some(&what.0),
             Intent::Receipts(_) | Intent::Recheck(_) | Intent::Own => None,
         };
-        if let Ok(found) = &result {
-            contacts::learn(cx, who, found);
+        match (&result, &intent) {
+            (Ok(found), _) => contacts::learn(cx, who, found),
+            (
+                Err(ResolveError::NotFound | ResolveError::OtherDate | ResolveError::Unusable(_)),
+                Intent::Receipts(account) | Intent::Recheck(account),
+            ) => contacts::on_not_found(cx, account),
+            (Err(_), _) => {}
         }
         match intent {
             Intent::Send(call, what) => self.sending.on_resolved(cx, call, *what, result),
@@ -538,7 +543,7 @@ impl Subjects<'_> {
             Intent::Own => cx.records.account().id.clone(),
             Intent::Receipts(account) | Intent::Recheck(account) => {
                 match cx.records.contacts().get(account) {
-                    Some(contact) => contact.id.clone(),
+                    Some(contact) => contact.reach.clone(),
                     None => return,
                 }
             }

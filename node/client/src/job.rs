@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 use restante_proto::account::{Identity, PersonId};
 use restante_proto::card::{
-    Card, CardDevice, CardRecord, Known, VerifiedCard, choose, is_of_another_date,
+    Card, CardDevice, CardError, CardRecord, Known, VerifiedCard, choose, fault_of,
 };
 use restante_proto::envelope::{self, Lifetime, OpenError, OpenerIdentity, VerifiedMessage};
 use restante_proto::keys::PublicKey;
@@ -16,7 +16,7 @@ use restante_proto::person::{IdCost, Locators, RecordKey};
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::publisher::salt_epochs;
 use restante_proto::request::Waiting;
-use restante_proto::stamp::{Challenge, EFFORT_MAX, Stamp, StampScheme};
+use restante_proto::stamp::{Challenge, Stamp, StampScheme};
 use restante_proto::time::{SaltEpoch, UnixMillis};
 use restante_proto::{ItemId, NodeId};
 
@@ -114,7 +114,7 @@ pub struct Opening {
     /// The date.
     pub date: UnixMillis,
     /// IDs of senders that need not be computed.
-    pub known: Arc<std::collections::BTreeMap<PublicKey, PersonId>>,
+    pub known: Arc<std::collections::BTreeMap<PublicKey, Vec<PersonId>>>,
 }
 
 /// What came of a job.
@@ -122,8 +122,8 @@ pub struct Opening {
 pub enum JobDone {
     /// Of [`Job::Locate`].
     Located(Locators),
-    /// Of [`Job::Choose`].
-    Chosen(Chosen),
+    /// Of [`Job::Choose`]; or what is wrong with those that might have been it.
+    Chosen(Result<Box<Resolution>, Option<CardError>>),
     /// Of [`Job::MakeCard`].
     Made(Box<MadeCard>),
     /// Of [`Job::Stamp`].
@@ -132,20 +132,11 @@ pub enum JobDone {
     Opened(Vec<Opened>),
 }
 
-/// What was chosen among records.
-#[derive(Debug)]
-pub enum Chosen {
-    /// The card.
-    Card(Box<Resolution>),
-    /// There is one that would be good at another date.
-    OtherDate,
-    /// There is none.
-    Nothing,
-}
-
 /// What a lookup of an ID found.
 #[derive(Debug, Clone)]
 pub struct Resolution {
+    /// The ID that was looked up.
+    pub id: PersonId,
     /// The card.
     pub card: VerifiedCard,
     /// The record it was in, to be opened again without a lookup.
@@ -187,7 +178,11 @@ impl Job {
     pub fn run(self, costs: &Costs, mut rng: &mut dyn CryptoRng) -> Option<JobDone> {
         match self {
             Self::Locate(id, epoch) => Some(JobDone::Located(id.locators(epoch, costs.id))),
-            Self::Choose(choice) => Some(JobDone::Chosen(choice.run(costs.id))),
+            Self::Choose(choice) => {
+                let fault = fault_of(&choice.records, &choice.id, &choice.key, choice.date);
+                let chosen = choice.run(costs.id).map(Box::new);
+                Some(JobDone::Chosen(chosen.ok_or(fault)))
+            }
             Self::MakeCard {
                 account,
                 others,
@@ -200,7 +195,7 @@ impl Job {
                 Some(JobDone::Made(Box::new(made)))
             }
             Self::Stamp(challenge, effort) => {
-                let effort = effort.clamp(1, EFFORT_MAX);
+                let effort = effort.max(1);
                 let mut seed = [0; 24];
                 rng.fill_bytes(&mut seed);
                 let attempts = ATTEMPTS_PER_EFFORT * u64::from(effort);
@@ -213,16 +208,7 @@ impl Job {
 }
 
 impl Choice {
-    fn run(self, cost: IdCost) -> Chosen {
-        let is_of_another_date = is_of_another_date(&self.records, &self.id, &self.key, self.date);
-        match (self.choose(cost), is_of_another_date) {
-            (Some(resolution), _) => Chosen::Card(Box::new(resolution)),
-            (None, true) => Chosen::OtherDate,
-            (None, false) => Chosen::Nothing,
-        }
-    }
-
-    fn choose(self, cost: IdCost) -> Option<Resolution> {
+    fn run(self, cost: IdCost) -> Option<Resolution> {
         let Self {
             id,
             key,
@@ -244,7 +230,12 @@ impl Choice {
         let record = records.into_iter().find(|record| {
             choose([record], &id, &key, date, known, cost).as_ref() == Some(&card)
         })?;
-        Some(Resolution { card, record, key })
+        Some(Resolution {
+            id,
+            card,
+            record,
+            key,
+        })
     }
 }
 
@@ -260,10 +251,11 @@ impl Opening {
             let opened = envelope::open(&item.envelope, &self.mailbox, lifetime, &opener, prekeys);
             let result = opened.map(|message| {
                 let sender = message.message();
-                let known = self.known.get(&sender.sender).cloned();
-                // The tag of a stranger cannot be claimed, only computed.
+                let mut known = self.known.get(&sender.sender).into_iter().flatten();
+                let known = known.find(|id| id.handle == sender.handle);
+                // The tag of a stranger, or of a contact under another handle, cannot be claimed, only computed.
                 let compute = || PersonId::of(&sender.sender, sender.handle.clone(), cost);
-                let from = known.unwrap_or_else(compute);
+                let from = known.cloned().unwrap_or_else(compute);
                 (message, from)
             });
             Opened {

@@ -7,7 +7,7 @@ mod outgoing;
 mod who;
 
 pub use self::account::{Account, FORMER_MAX, FormerDevice, OwnCard};
-pub use self::contact::{CARD_FRESH_MS, Contact};
+pub use self::contact::{CARD_FRESH_MS, CONTACT_IDS_MAX, Contact, ContactIds, FoundCard, KnownId};
 pub use self::inbox::{Header, HeaderDraft, SLOT_BYTES, Slot};
 pub use self::outgoing::{OutgoingEnvelope, Payment, Sent};
 pub use self::who::{InvalidWho, Who, link_of};

@@ -17,9 +17,10 @@ use crate::copies::Copies;
 use crate::dates::{DateStanding, Dates};
 use crate::model::{Account, Sent, link_of};
 use crate::obstacles::summed;
-use crate::placing::Placing;
+use crate::placing::{Placing, Shown};
 use crate::publishing::Publishing;
 use crate::records::Records;
+use crate::settings::Settings;
 
 /// The account's part of a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub struct Overview {
     pub unread: u32,
     /// When its card was last stored at all its locators in this run.
     pub card_published: Option<UnixMillis>,
+    /// The effort that keepers ask for before they take its card, where that is more than may be paid.
+    pub card_effort_asked: Option<u32>,
+    /// The highest effort of a stamp that is paid without asking.
+    pub effort_max: u32,
     /// Why its store takes nothing in at present.
     pub trouble: Option<StoreTrouble>,
     /// When its store last went on after it had taken nothing in.
@@ -60,12 +65,12 @@ pub fn id_info(account: &Account) -> IdInfo {
 }
 
 pub(crate) fn of(
+    settings: &Settings,
     records: &Records,
     placing: &Placing,
     collecting: &Collecting,
     publishing: &Publishing,
-    copies: &Copies,
-    dates: &Dates,
+    (copies, dates): (&Copies, &Dates),
     now: Now,
 ) -> Overview {
     let (watched, subscribed) = collecting.watched(now);
@@ -104,6 +109,8 @@ pub(crate) fn of(
         },
         unread: count(unread.count()),
         card_published: publishing.published(),
+        card_effort_asked: publishing.effort_asked(now),
+        effort_max: settings.effort_max,
         trouble: records.trouble().cloned(),
         recovered: records.recovered(),
         clock: clock_info(dates.standing(now)),
@@ -152,17 +159,21 @@ fn outbox_entry(
         state: state_at(sent, now.date),
         ..sent.clone()
     };
-    let (code, obstacles) = placing.code_of(records, *id, &shown, &standing);
+    let Shown {
+        code,
+        obstacles,
+        effort_asked,
+    } = placing.shown(records, now, *id, &shown, &standing);
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
-    let to = records.contacts().get(&sent.to);
     OutboxEntry {
         message_id: id.to_string(),
-        to: to.map_or_else(String::new, |contact| contact.id.to_string()),
+        to: sent.id.to_string(),
         state: shown.state,
         stored_with: count(with),
         stored_of: count(of),
         until_ms: sent.expires.get(),
+        effort_asked,
         code,
         obstacles,
         attempts,

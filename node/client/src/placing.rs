@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::{DeliveryState, MessageCode, Obstacle, ObstacleReason};
-use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS};
+use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, REPLICAS, receipts_wanted};
 use restante_proto::message::MessageId;
 use restante_proto::outbox::{self, OUTBOX_COUNT_MAX, Outbox, Outgoing};
 use restante_proto::placement::Standing;
 use restante_proto::receipt::Claim;
 use restante_proto::request::{Admission, Reason, Request, Response};
-use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
+use restante_proto::stamp::{EFFORT_DEFAULT, Stamp};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::{debug, info};
 
 use crate::cx::Cx;
-use crate::deposit::{Deposited, judge};
+use crate::deposit::{Deposited, TooDear, judge};
 use crate::io::SEARCH_COUNT;
 use crate::model::{Payment, Sent};
 use crate::obstacles::{Obstacles, reason_of};
@@ -38,8 +38,20 @@ pub(crate) struct Placing {
     keepers: BTreeMap<Address, Vec<NodeId>>,
     /// Envelopes with an admission proof for which the outbox has no room.
     behind: BTreeSet<ItemId>,
+    /// Envelopes for which keepers ask for more work than may be done.
+    too_dear: BTreeMap<ItemId, TooDear>,
     /// Why keepers did not take envelopes.
     obstacles: Obstacles,
+}
+
+/// How a message stands, as it is shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) code: MessageCode,
+    /// What stood in its way, the most frequent first.
+    pub(crate) obstacles: Vec<Obstacle>,
+    /// With [`MessageCode::TooDear`]: the effort of a stamp that would get it stored.
+    pub(crate) effort_asked: Option<u32>,
 }
 
 impl Placing {
@@ -131,6 +143,9 @@ impl Placing {
             self.keepers.insert(address, keepers.clone());
             self.obstacles.retain(&id, &keepers);
         }
+        if let Some(dear) = self.too_dear.get_mut(&id) {
+            dear.on_found(&keepers);
+        }
         self.handle(cx, outbox::Input::Found(id, keepers));
     }
 
@@ -143,6 +158,9 @@ impl Placing {
         answer: Option<Response>,
     ) {
         let keeper = asked.keeper;
+        if let Some(dear) = self.too_dear.get_mut(&id) {
+            dear.forget(&keeper);
+        }
         let input = match judge(asked, answer) {
             Deposited::Held(until) => {
                 self.obstacles.clear(&id, &keeper);
@@ -156,12 +174,55 @@ impl Placing {
             Deposited::Refused(refusal) => {
                 self.obstacles.note(id, keeper, reason_of(refusal.reason));
                 if refusal.reason == Reason::Stamp {
-                    pay_more(cx, id, refusal.effort);
+                    self.pay_more(cx, id, keeper, refusal.effort);
                 }
                 outbox::Input::Failed(id, keeper)
             }
         };
         self.handle(cx, input);
+    }
+
+    /// Orders a better stamp when a keeper asks for one that may be paid, or notes that it is too dear.
+    fn pay_more(&mut self, cx: &mut Cx<'_>, id: ItemId, keeper: NodeId, effort: u32) {
+        let Some(outgoing) = cx.records.outgoing().get(&id) else {
+            return;
+        };
+        let Payment::Ready(admission) = &outgoing.payment else {
+            return;
+        };
+        let Admission::Stamp(stamp) = &**admission else {
+            return;
+        };
+        if stamp.effort() >= u64::from(effort) {
+            return;
+        }
+        let message = outgoing.message;
+        if effort <= effort_max(cx, message) {
+            cx.signal(Signal::OrderStamp(StampFor::Envelope(id), effort));
+        } else {
+            debug!(effort, "a keeper asks for more work than may be paid");
+            self.too_dear.entry(id).or_default().note(keeper, effort);
+            cx.signal(Signal::Progress(message));
+        }
+    }
+
+    /// Returns which effort would get a message stored, when it is not because keepers ask for more work than may be
+    /// paid.
+    pub(crate) fn effort_asked(&self, records: &Records, now: Now, id: MessageId) -> Option<u32> {
+        let of_message = |envelope: &&ItemId| {
+            let outgoing = records.outgoing().get(*envelope);
+            outgoing.is_some_and(|outgoing| outgoing.message == id)
+        };
+        let asked = |envelope: &ItemId| {
+            let (standing, _) = self.outbox.standing(now, envelope)?;
+            let missing = receipts_wanted(standing.of).saturating_sub(standing.with);
+            self.too_dear.get(envelope)?.effort_for(missing)
+        };
+        self.too_dear
+            .keys()
+            .filter(of_message)
+            .filter_map(asked)
+            .max()
     }
 
     /// A message's recipient holds it.
@@ -184,6 +245,8 @@ impl Placing {
             self.handle(cx, outbox::Input::Timer);
         }
         self.enter_behind(cx);
+        self.too_dear
+            .retain(|id, dear| !dear.is_empty() && cx.records.outgoing().contains_key(id));
     }
 
     pub(crate) fn next_timeout(&self, records: &Records, now: Now) -> Option<MonoMillis> {
@@ -205,13 +268,14 @@ impl Placing {
     }
 
     /// Returns how a message stands, and what stood in its way.
-    pub(crate) fn code_of(
+    pub(crate) fn shown(
         &self,
         records: &Records,
+        now: Now,
         message: MessageId,
         sent: &Sent,
         standing: &Standing,
-    ) -> (MessageCode, Vec<Obstacle>) {
+    ) -> Shown {
         let envelopes = || {
             let outgoing = records.outgoing().iter();
             outgoing.filter(move |(_, outgoing)| outgoing.message == message)
@@ -221,6 +285,8 @@ impl Placing {
         let is_refused = obstacles
             .iter()
             .any(|it| it.reason != ObstacleReason::NoAnswer);
+        let effort_asked = self.effort_asked(records, now, message);
+        let effort_asked = effort_asked.filter(|_| sent.state == DeliveryState::Waiting && !is_due);
         let code = match sent.state {
             DeliveryState::Delivered => MessageCode::Delivered,
             DeliveryState::Expired => MessageCode::Expired,
@@ -228,15 +294,20 @@ impl Placing {
             DeliveryState::Stored if (1..REPLICAS).contains(&standing.of) => MessageCode::StoredFew,
             DeliveryState::Stored => MessageCode::Stored,
             DeliveryState::Waiting if is_due => MessageCode::Stamping,
+            DeliveryState::Waiting if effort_asked.is_some() => MessageCode::TooDear,
             DeliveryState::Waiting if is_refused => MessageCode::Refused,
             DeliveryState::Waiting if standing.of == 0 => MessageCode::Unplaced,
             DeliveryState::Waiting => MessageCode::Placing,
         };
         let is_over = matches!(code, MessageCode::Delivered | MessageCode::Expired);
         let is_everywhere = standing.of > 0 && standing.with >= standing.of;
-        match is_over || is_everywhere {
-            true => (code, Vec::new()),
-            false => (code, obstacles),
+        Shown {
+            code,
+            obstacles: match is_over || is_everywhere {
+                true => Vec::new(),
+                false => obstacles,
+            },
+            effort_asked,
         }
     }
 
@@ -406,22 +477,11 @@ impl Placing {
     }
 }
 
-/// Orders a better stamp when a keeper asks for one that is not too dear.
-fn pay_more(cx: &mut Cx<'_>, id: ItemId, effort: u32) {
-    let payment = cx
-        .records
-        .outgoing()
-        .get(&id)
-        .map(|outgoing| &outgoing.payment);
-    let Some(Payment::Ready(admission)) = payment else {
-        return;
-    };
-    if let Admission::Stamp(stamp) = &**admission
-        && stamp.effort() < u64::from(effort)
-        && effort <= EFFORT_MAX
-    {
-        cx.signal(Signal::OrderStamp(StampFor::Envelope(id), effort));
-    }
+/// Returns the highest effort that may be paid for a message.
+fn effort_max(cx: &Cx<'_>, message: MessageId) -> u32 {
+    let sent = cx.records.sent().get(&message);
+    let allowed = sent.and_then(|sent| sent.effort_max);
+    allowed.unwrap_or(cx.settings.effort_max)
 }
 
 /// Stages the end of an envelope, and what became of its message.

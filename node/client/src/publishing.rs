@@ -1,20 +1,21 @@
 //! Making one's own card and keeping it published (SPEC 10.1).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use restante_interface::Event;
 use restante_proto::card::{CardDevice, CardRecord};
-use restante_proto::limits::{LOCATORS, SECOND_MS};
+use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS, receipts_wanted};
 use restante_proto::publisher::{self, Publisher};
 use restante_proto::receipt::Claim;
 use restante_proto::request::{Reason, Refusal, Request, Response};
-use restante_proto::stamp::{EFFORT_DEFAULT, EFFORT_MAX, Stamp};
+use restante_proto::stamp::{EFFORT_DEFAULT, Stamp};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, NodeId};
 use tracing::{debug, info, warn};
 
 use crate::cx::Cx;
-use crate::deposit::{Deposited, judge};
+use crate::deposit::{Deposited, TooDear, judge};
 use crate::io::SEARCH_COUNT;
 use crate::job::{Job, JobDone, MadeCard};
 use crate::model::OwnCard;
@@ -34,6 +35,8 @@ pub(crate) struct Publishing {
     /// The records of the card that is committed: the one in [`Records`](crate::records::Records) may not be yet.
     committed: Vec<CardRecord>,
     published: Option<UnixMillis>,
+    /// Locators whose keepers ask for more work than may be done.
+    too_dear: BTreeMap<Address, TooDear>,
     /// When a stamp for the next salt epoch may be made.
     later_due: Option<MonoMillis>,
     is_started: bool,
@@ -58,6 +61,16 @@ impl Publishing {
         self.published
     }
 
+    /// Returns which effort would get the card stored, when it is not because keepers ask for more work than may be
+    /// paid.
+    pub(crate) fn effort_asked(&self, now: Now) -> Option<u32> {
+        let (stored, of) = self.publisher.published(now);
+        let enough = receipts_wanted(REPLICAS);
+        let asked = self.too_dear.values();
+        let asked = asked.filter_map(|dear| dear.effort_for(enough)).max();
+        asked.filter(|_| stored < of)
+    }
+
     /// Publishes the card as it is: at once where there is a stamp, and elsewhere once there is one.
     pub(crate) fn begin(&mut self, cx: &mut Cx<'_>) {
         let Some(card) = cx.records.card() else {
@@ -66,6 +79,7 @@ impl Publishing {
         let locators: Vec<Address> = card.records.iter().map(|record| record.locator).collect();
         let (present, next) = locators.split_at(LOCATORS.min(locators.len()));
         self.committed.clone_from(&card.records);
+        self.too_dear.clear();
         let made = publisher::Input::Made {
             issued: card.issued,
             present: present.to_vec(),
@@ -117,6 +131,9 @@ impl Publishing {
     }
 
     pub(crate) fn on_found(&mut self, cx: &mut Cx<'_>, locator: Address, keepers: Vec<NodeId>) {
+        if let Some(dear) = self.too_dear.get_mut(&locator) {
+            dear.on_found(&keepers);
+        }
         self.handle(cx, publisher::Input::Found(locator, keepers));
     }
 
@@ -140,18 +157,37 @@ impl Publishing {
         asked: &Asked,
         answer: Option<Response>,
     ) {
+        if let Some(dear) = self.too_dear.get_mut(&locator) {
+            dear.forget(&asked.keeper);
+        }
         let input = match judge(asked, answer) {
             Deposited::Held(until) => publisher::Input::Receipt(locator, asked.keeper, until),
             Deposited::Refused(refusal) => {
                 if refusal.reason == Reason::Sequence {
                     cx.signal(Signal::Superseded);
                 }
-                pay_more(cx, locator, refusal);
+                self.pay_more(cx, locator, asked.keeper, refusal);
                 publisher::Input::Failed(locator, asked.keeper)
             }
             _ => publisher::Input::Failed(locator, asked.keeper),
         };
         self.handle(cx, input);
+    }
+
+    /// Orders a better stamp when a keeper asks for one that may be paid, or notes that it is too dear.
+    fn pay_more(&mut self, cx: &mut Cx<'_>, locator: Address, keeper: NodeId, refusal: Refusal) {
+        debug!(reason = refusal.reason.name(), "a keeper refuses the card");
+        let worth = cx.records.stamps().get(&locator).map_or(0, Stamp::effort);
+        if refusal.reason != Reason::Stamp || worth >= u64::from(refusal.effort) {
+            return;
+        }
+        if refusal.effort <= cx.settings.effort_max {
+            let what = StampFor::Locator(locator);
+            cx.signal(Signal::OrderStamp(what, refusal.effort));
+        } else {
+            let dear = self.too_dear.entry(locator).or_default();
+            dear.note(keeper, refusal.effort);
+        }
     }
 
     /// Has another card made: the present one does not show what it should.
@@ -280,15 +316,4 @@ fn deposit(cx: &mut Cx<'_>, record: &CardRecord, keeper: NodeId) {
         nonce,
     };
     cx.ask(Question::DepositCard(locator, asked), keeper, request);
-}
-
-/// Orders a better stamp when a keeper asks for one that is not too dear.
-fn pay_more(cx: &mut Cx<'_>, locator: Address, refusal: Refusal) {
-    debug!(reason = refusal.reason.name(), "a keeper refuses the card");
-    let worth = cx.records.stamps().get(&locator).map_or(0, Stamp::effort);
-    let is_dearer = worth < u64::from(refusal.effort) && refusal.effort <= EFFORT_MAX;
-    if refusal.reason == Reason::Stamp && is_dearer {
-        let what = StampFor::Locator(locator);
-        cx.signal(Signal::OrderStamp(what, refusal.effort));
-    }
 }

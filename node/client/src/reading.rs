@@ -9,7 +9,7 @@ use tracing::debug;
 
 use crate::cx::Cx;
 use crate::io::CallId;
-use crate::model::{Header, Slot};
+use crate::model::{Contact, Header, Slot};
 use crate::pending::Question;
 use crate::records::Records;
 use crate::then::Then;
@@ -191,9 +191,11 @@ fn read(cx: &mut Cx<'_>, call: CallId, request: &InboxRequest) {
 fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
     let (text, base64) = InboxMessage::body(body);
     let contact = records.contacts().get(&header.sender);
+    let listed = contact.map(Contact::id).filter(|id| **id != header.from);
     InboxMessage {
         id: header.shown_id(),
         from: header.from.to_string(),
+        known_as: listed.map(ToString::to_string),
         contact: contact.is_some_and(|contact| contact.state == ContactState::Accepted),
         read: header.read.is_some(),
         received_ms: header.received.get(),

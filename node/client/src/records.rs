@@ -88,7 +88,7 @@ impl Loaded {
 pub struct Records {
     account: Arc<Account>,
     prekeys: Arc<Vec<PrekeySecret>>,
-    known_ids: Arc<BTreeMap<PublicKey, PersonId>>,
+    known_ids: Arc<BTreeMap<PublicKey, Vec<PersonId>>>,
     card: Option<OwnCard>,
     stamps: BTreeMap<Address, Stamp>,
     contacts: BTreeMap<PublicKey, Contact>,
@@ -142,7 +142,7 @@ impl Records {
     }
 
     /// IDs of contacts, which need not be computed.
-    pub const fn known_ids(&self) -> &Arc<BTreeMap<PublicKey, PersonId>> {
+    pub const fn known_ids(&self) -> &Arc<BTreeMap<PublicKey, Vec<PersonId>>> {
         &self.known_ids
     }
 
@@ -186,16 +186,18 @@ impl Records {
         &self.due
     }
 
-    /// Finds a contact by its ID.
+    /// Finds a contact by any of its IDs.
     pub fn contact_by_id(&self, id: &PersonId) -> Option<&Contact> {
-        self.contacts.values().find(|contact| contact.id == *id)
+        let mut contacts = self.contacts.values();
+        contacts.find(|contact| contact.ids.contains(id))
     }
 
     /// Stages a contact.
     pub fn put_contact(&mut self, contact: Contact) {
         let account = contact.account;
         self.stage(Change::PutContact(Box::new(contact.clone())));
-        let is_new_id = self.known_ids.get(&account) != Some(&contact.id);
+        let ids = contact.ids.iter().map(|known| &known.id);
+        let is_new_id = !ids.eq(self.known_ids.get(&account).into_iter().flatten());
         let before = self.contacts.insert(account, contact).map(Box::new);
         self.staged.undo.push(Undo::Contact(account, before));
         if is_new_id {

@@ -8,7 +8,7 @@ mod asking;
 use std::collections::BTreeMap;
 
 use restante_proto::account::PersonId;
-use restante_proto::card::CardRecord;
+use restante_proto::card::{CardError, CardRecord};
 use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS};
 use restante_proto::person::Locators;
 use restante_proto::request::{Request, Response};
@@ -19,7 +19,7 @@ use tracing::debug;
 use self::asking::Asking;
 use crate::cx::Cx;
 use crate::io::CallId;
-use crate::job::{Before, Choice, Chosen, Job, JobDone, Resolution, insert_by_distance};
+use crate::job::{Before, Choice, Job, JobDone, Resolution, insert_by_distance};
 use crate::pending::Question;
 use crate::signal::{Intent, ResolveError, Signal};
 
@@ -175,11 +175,12 @@ impl Resolving {
         };
         let among = lookup.round.choosing.take();
         match done {
-            Some(JobDone::Chosen(Chosen::Card(resolution))) => self.end(cx, number, Ok(resolution)),
-            Some(JobDone::Chosen(chosen)) => {
-                let error = match chosen {
-                    Chosen::OtherDate => ResolveError::OtherDate,
-                    _ => ResolveError::NotFound,
+            Some(JobDone::Chosen(Ok(resolution))) => self.end(cx, number, Ok(resolution)),
+            Some(JobDone::Chosen(Err(fault))) => {
+                let error = match fault {
+                    None => ResolveError::NotFound,
+                    Some(CardError::Expired) => ResolveError::OtherDate,
+                    Some(fault) => ResolveError::Unusable(fault),
                 };
                 // What came meanwhile was not among them.
                 let is_all = among == Some(lookup.round.records.len());
@@ -335,7 +336,7 @@ fn before(cx: &Cx<'_>, id: &PersonId) -> Before {
     let contact = cx.records.contact_by_id(id);
     Before {
         account: contact.map(|contact| contact.account),
-        sequence: contact.and_then(|contact| contact.sequence),
+        sequence: contact.and_then(|contact| contact.ids.sequence(id)),
     }
 }
 

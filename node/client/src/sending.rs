@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use restante_interface::{
-    ContactState, DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest,
-    SendResult, Stored,
+    DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest, SendResult,
+    Stored,
 };
 use restante_proto::card::VerifiedCard;
 use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
+use restante_proto::stamp::EFFORT_MAX;
 use restante_proto::time::{MonoMillis, UnixMillis};
 
 use crate::contacts;
@@ -55,6 +56,11 @@ impl Sending {
         if waiting >= OUTBOX_COUNT_MAX {
             let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
             return cx.refuse(call, Refusal::OutboxFull { waiting });
+        }
+        let may_pay = |effort: u32| (1..=EFFORT_MAX).contains(&effort);
+        if !request.effort_max.is_none_or(may_pay) {
+            let name = "effort_max".to_owned();
+            return cx.refuse(call, Refusal::InvalidParameter { name });
         }
         if who.id == cx.records.account().id {
             return cx.refuse(call, Refusal::OwnId);
@@ -186,13 +192,11 @@ fn send(
             return None;
         }
     };
-    // To write to a stranger is to want to hear back.
-    let contact = cx.records.contacts().get(&account);
-    if let Some(contact) = contact.filter(|contact| contact.state == ContactState::Request) {
-        contacts::accept(cx, contact.clone());
-    }
+    contacts::on_written(cx, &account, &who.id);
     let sent = Sent {
         to: account,
+        id: who.id.clone(),
+        effort_max: request.effort_max,
         state: DeliveryState::Waiting,
         sent: cx.date(),
         expires,
@@ -215,9 +219,10 @@ fn send(
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.now, message);
-    let (code, obstacles) = placing.code_of(cx.records, message, sent, &standing);
+    let shown = placing.shown(cx.records, cx.now, message, sent, &standing);
     let next = placing.next_try_of(cx.records, message);
-    let next = next.filter(|_| !matches!(code, MessageCode::Delivered | MessageCode::Expired));
+    let is_over = matches!(shown.code, MessageCode::Delivered | MessageCode::Expired);
+    let next = next.filter(|_| !is_over);
     let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),
@@ -225,8 +230,9 @@ pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> O
         stored_with: u32::try_from(with).unwrap_or(u32::MAX),
         stored_of: u32::try_from(of).unwrap_or(u32::MAX),
         until_ms: sent.expires.get(),
-        code,
-        obstacles,
+        effort_asked: shown.effort_asked,
+        code: shown.code,
+        obstacles: shown.obstacles,
         next_try_ms: next.map(|at| cx.date().plus(at.since(cx.mono())).get()),
     })
 }

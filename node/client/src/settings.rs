@@ -9,6 +9,8 @@ pub struct Settings {
     pub retention_ms: u64,
     /// How long a message lives whose sender says nothing else, in milliseconds.
     pub ttl_ms: u64,
+    /// The highest effort of a stamp that is paid without asking.
+    pub effort_max: u32,
     /// This node as a keeper, if it keeps items for others.
     pub own_keeper: Option<NodeId>,
 }

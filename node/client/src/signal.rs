@@ -1,7 +1,7 @@
 //! What one subject tells another: the arrows between them, all in one place.
 
 use restante_interface::SendRequest;
-use restante_proto::card::CardDevice;
+use restante_proto::card::{CardDevice, CardError};
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::stamp::Stamp;
@@ -40,6 +40,9 @@ pub(crate) enum ResolveError {
     /// Keepers answered, and none has a valid card of this ID.
     #[error("no card is published under this ID")]
     NotFound,
+    /// Keepers answered, and what they have under this ID cannot be used.
+    #[error("the card that is published under this ID cannot be used: {0}")]
+    Unusable(CardError),
     /// A job failed.
     #[error("the lookup was given up")]
     GivenUp,

@@ -15,29 +15,34 @@ use crate::signal::Signal;
 pub(crate) struct Stamps {
     waiting: VecDeque<StampFor>,
     efforts: BTreeMap<StampFor, u32>,
-    making: bool,
+    /// What is being made, and what it is to be worth.
+    making: Option<(StampFor, u32)>,
 }
 
 impl Stamps {
     /// Orders a stamp, or raises the effort of one that waits.
     pub(crate) fn order(&mut self, cx: &mut Cx<'_>, what: StampFor, effort: u32) {
+        // Keepers ask for it again while it is made.
+        if matches!(self.making, Some((made, worth)) if made == what && worth >= effort) {
+            return;
+        }
         self.enqueue(what, effort);
         self.make_next(cx);
     }
 
     /// Tells whether none is being made or waits.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.making && self.waiting.is_empty()
+        self.making.is_none() && self.waiting.is_empty()
     }
 
     /// Takes a stamp, or that none was found.
     pub(crate) fn on_made(&mut self, cx: &mut Cx<'_>, what: StampFor, stamp: Option<Stamp>) {
-        self.making = false;
+        let made = self.making.take();
         match stamp {
             Some(stamp) => cx.signal(Signal::Stamped(what, stamp)),
             None => {
                 debug!("no stamp was found; it is tried again");
-                self.enqueue(what, 1);
+                self.enqueue(what, made.map_or(1, |(_, effort)| effort));
             }
         }
         self.make_next(cx);
@@ -62,7 +67,7 @@ impl Stamps {
     }
 
     fn make_next(&mut self, cx: &mut Cx<'_>) {
-        while !self.making {
+        while self.making.is_none() {
             let Some(what) = self.waiting.pop_front() else {
                 return;
             };
@@ -70,7 +75,7 @@ impl Stamps {
             let Some(challenge) = challenge_of(cx, what) else {
                 continue;
             };
-            self.making = true;
+            self.making = Some((what, effort));
             cx.compute(Question::Stamp(what), Job::Stamp(challenge, effort));
         }
     }

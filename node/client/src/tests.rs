@@ -11,4 +11,5 @@ mod people;
 mod person;
 mod refusals;
 mod seeded;
+mod stamps;
 mod world;

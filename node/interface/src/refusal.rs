@@ -64,6 +64,13 @@ pub enum Refusal {
         /// The ID.
         id: String,
     },
+    /// Keepers answered, and what they have under this ID is no card that this version can use.
+    UnusableCard {
+        /// The ID.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// There is a card of this ID, and by this machine's clock it is of the future or of the past.
     OtherDate {
         /// The ID.
@@ -156,6 +163,7 @@ impl Refusal {
             Self::Version { .. } => "version",
             Self::Malformed { .. } => "malformed",
             Self::UnknownId { .. } => "unknown_id",
+            Self::UnusableCard { .. } => "unusable_card",
             Self::OtherDate { .. } => "other_date",
             Self::WrongClock { .. } => "wrong_clock",
             Self::LinkMismatch { .. } => "link_mismatch",

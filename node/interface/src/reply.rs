@@ -63,6 +63,9 @@ pub struct SendResult {
     pub stored_of: u32,
     /// When it expires.
     pub until_ms: u64,
+    /// With [`MessageCode::TooDear`]: the effort of a stamp that would get it stored.
+    #[serde(default)]
+    pub effort_asked: Option<u32>,
     /// How it stands, more exactly.
     pub code: MessageCode,
     /// What stood in its way at the last try, the most frequent first.
@@ -102,8 +105,11 @@ pub struct InboxPage {
 pub struct InboxMessage {
     /// The message, in hexadecimal.
     pub id: String,
-    /// The sender's ID.
+    /// The ID that the sender wrote under.
     pub from: String,
+    /// The ID that the sender is listed under among the contacts, if that is another one.
+    #[serde(default)]
+    pub known_as: Option<String>,
     /// Whether the sender is a contact; `false` is a request from a stranger.
     pub contact: bool,
     /// Whether it was read before.
@@ -146,8 +152,11 @@ pub struct ContactPage {
 /// One contact: one line of the output of `restante contact list --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactInfo {
-    /// The ID.
+    /// The ID it is listed under.
     pub id: String,
+    /// The other IDs that it goes by: all lead to the same account.
+    #[serde(default)]
+    pub other_ids: Vec<String>,
     /// The private name given to it.
     pub petname: Option<String>,
     /// How the two stand.

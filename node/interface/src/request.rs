@@ -90,6 +90,10 @@ pub struct SendRequest {
     pub burn_ms: Option<u64>,
     /// The name of the file, when the body is one; no folder, at most 255 bytes.
     pub file_name: Option<String>,
+    /// The highest effort of a stamp that may be paid for this message, from 1 to 4,096; left out: as much as the node
+    /// is set to.
+    #[serde(default)]
+    pub effort_max: Option<u32>,
     /// Whether to answer only once the message is stored or has expired; otherwise the node answers
     /// within [`SEND_ANSWER_MS`], with whatever has been reached by then.
     pub wait: bool,

@@ -166,6 +166,15 @@ states! {
 
     /// The card was not stored at all its locators in this run.
     CardUnpublished = "card_unpublished", Card, Warn;
+    /// Keepers ask for more work than is done unasked before they take the card.
+    CardTooDear {
+        /// When it was last stored at all its locators in this run, if ever.
+        at_ms: Option<u64>,
+        /// The effort of a stamp that they ask for.
+        effort: u32,
+        /// The highest that is paid unasked.
+        allowed: u32,
+    } = "card_too_dear", Card, Warn;
     /// The card was stored at all its locators.
     CardPublished {
         /// When it was last.
@@ -280,6 +289,17 @@ states! {
         /// Why, and at how many keepers; the most frequent first.
         obstacles: Vec<Obstacle>,
     } = "outbox_refused", Outbox, Warn;
+    /// Messages wait because keepers ask for more work than may be done for them.
+    OutboxTooDear {
+        /// How many are under way.
+        messages: u32,
+        /// How many of these wait for that reason.
+        waiting: u32,
+        /// The highest effort of a stamp that is asked for one of them.
+        effort: u32,
+        /// The highest that is paid unasked.
+        allowed: u32,
+    } = "outbox_too_dear", Outbox, Warn;
 }
 
 /// Obstacles of one message, or of all, at most: those at most keepers.
@@ -340,6 +360,9 @@ pub enum MessageCode {
     /// Keepers were asked, and too few have it yet.
     #[serde(rename = "message_placing")]
     Placing,
+    /// Keepers ask for more work than may be done for it.
+    #[serde(rename = "message_too_dear")]
+    TooDear,
     /// Keepers do not take it.
     #[serde(rename = "message_refused")]
     Refused,

@@ -42,6 +42,12 @@ pub struct StatusInfo {
     pub unread: u32,
     /// When its card was last published with enough receipts, if ever in this run.
     pub card_published_ms: Option<u64>,
+    /// The effort of a stamp that keepers ask for before they take its card, where that is more than it pays unasked.
+    #[serde(default)]
+    pub card_effort_asked: Option<u32>,
+    /// The highest effort of a stamp that it pays unasked; 0 on a node without an account.
+    #[serde(default)]
+    pub stamp_effort_max: u32,
     /// Why the account's own store takes nothing in at present, if that is so: meanwhile the node takes no new messages
     /// from its person and none from its keepers; what it has can be read, and what is under way is offered on.
     #[serde(default)]
@@ -212,6 +218,9 @@ pub struct OutboxEntry {
     pub stored_of: u32,
     /// When it expires.
     pub until_ms: u64,
+    /// With [`MessageCode::TooDear`]: the effort of a stamp that would get it stored.
+    #[serde(default)]
+    pub effort_asked: Option<u32>,
     /// How it stands, more exactly.
     pub code: MessageCode,
     /// What stood in its way at the last try, the most frequent first.

@@ -42,10 +42,11 @@ fn requests() {
             ttl_ms: Some(1),
             burn_ms: Some(2),
             file_name: Some(text("a.txt")),
+            effort_max: Some(3),
             wait: true,
         } } => concat!(
             r#"{"send":{"to":"bob.7kq2-m9xw-3fhd","#,
-            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","wait":true}}"#,
+            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","effort_max":3,"wait":true}}"#,
         ),
         Inbox { 0: InboxRequest { wait_ms: 1, all: true, after: Some(text("m")) } }
             => r#"{"inbox":{"wait_ms":1,"all":true,"after":"m"}}"#,
@@ -82,7 +83,8 @@ fn replies() {
             => r#"{"id":{"id":"a","link":"restante:a?k=b","fingerprint":"00"}}"#,
         Sent { 0: sent() } => concat!(
             r#"{"sent":{"message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
-            r#""code":"message_stored_few","obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}}"#,
+            r#""effort_asked":6,"code":"message_stored_few","#,
+            r#""obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}}"#,
         ),
         Inbox { 0: InboxPage {
             messages: vec![message(b"a\0".to_vec()), message(vec![0xff])],
@@ -91,15 +93,15 @@ fn replies() {
         } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
-                r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
-                r#""burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
-                r#"{"id":"m","from":"b","contact":true,"read":false,"received_ms":2,"sent_ms":1,"expires_ms":3,"#,
-                r#""burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
+                r#""expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
+                r#""expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
                 r#"],"more":true,"deaf":"why"}}"#,
             ),
         Contact { 0: contact() } => concat!(
-            r#"{"contact":{"id":"b","petname":"Bob","state":"accepted","verified":true,"fingerprint":null,"#,
-            r#""added_ms":1,"last_seen_ms":2}}"#,
+            r#"{"contact":{"id":"b","other_ids":["c"],"petname":"Bob","state":"accepted","verified":true,"#,
+            r#""fingerprint":null,"added_ms":1,"last_seen_ms":2}}"#,
         ),
         Contacts { 0: ContactPage { contacts: vec![], next: Some(text("b")) } }
             => r#"{"contacts":{"contacts":[],"next":"b"}}"#,
@@ -114,9 +116,10 @@ fn replies() {
             r#""subscriptions":6,"rates":7,"depositors":8,"strangers":9},"#,
             r#""repair":{"partners":1,"compared":2,"failed":3,"copied":4,"copied_bytes":5,"handed_over":6}},"#,
             r#""outbox":[{"message_id":"m","to":"b","state":"waiting","stored_with":1,"stored_of":2,"#,
-            r#""until_ms":3,"code":"message_placing","obstacles":[],"attempts":4,"next_try_ms":5}],"#,
-            r#""outbox_count":1,"#,
+            r#""until_ms":3,"effort_asked":4,"code":"message_placing","obstacles":[],"attempts":4,"#,
+            r#""next_try_ms":5}],"outbox_count":1,"#,
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
+            r#""card_effort_asked":256,"stamp_effort_max":128,"#,
             r#""account_read_only":null,"account_recovered_ms":12,"clock":{"state":"unconfirmed"},"#,
             r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
@@ -153,6 +156,8 @@ fn refusals() {
         Version { node: 2, command: 1 } => r#"{"code":"version","node":2,"command":1}"#,
         Malformed { why: text("x") } => r#"{"code":"malformed","why":"x"}"#,
         UnknownId { id: text("b") } => r#"{"code":"unknown_id","id":"b"}"#,
+        UnusableCard { id: text("b"), why: text("x") }
+            => r#"{"code":"unusable_card","id":"b","why":"x"}"#,
         OtherDate { id: text("b") } => r#"{"code":"other_date","id":"b"}"#,
         WrongClock { ahead_ms: -5 } => r#"{"code":"wrong_clock","ahead_ms":-5}"#,
         LinkMismatch { id: text("b") } => r#"{"code":"link_mismatch","id":"b"}"#,
@@ -192,7 +197,8 @@ fn events() {
         Destroyed { count: 2 } => r#"{"event":"destroyed","count":2}"#,
         Sent { 0: sent() } => concat!(
             r#"{"event":"sent","message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
-            r#""code":"message_stored_few","obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}"#,
+            r#""effort_asked":6,"code":"message_stored_few","#,
+            r#""obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}"#,
         ),
         Published {} => r#"{"event":"published"}"#,
     });
@@ -230,6 +236,8 @@ fn states() {
         EntriesFailedSome { failed: entries(), of: 2 }
             => r#"{"code":"entries_failed_some","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
         CardUnpublished {} => r#"{"code":"card_unpublished"}"#,
+        CardTooDear { at_ms: None, effort: 512, allowed: 128 }
+            => r#"{"code":"card_too_dear","at_ms":null,"effort":512,"allowed":128}"#,
         CardPublished { at_ms: 1 } => r#"{"code":"card_published","at_ms":1}"#,
         MailboxesUnwatched {} => r#"{"code":"mailboxes_unwatched"}"#,
         MailboxesDeaf { watched: 2 } => r#"{"code":"mailboxes_deaf","watched":2}"#,
@@ -263,6 +271,8 @@ fn states() {
             r#"{"code":"outbox_refused","messages":2,"waiting":1,"#,
             r#""obstacles":[{"reason":"full","keepers":5}]}"#,
         ),
+        OutboxTooDear { messages: 2, waiting: 1, effort: 256, allowed: 128 }
+            => r#"{"code":"outbox_too_dear","messages":2,"waiting":1,"effort":256,"allowed":128}"#,
     });
 }
 
@@ -296,6 +306,7 @@ fn message_codes() -> Vec<(MessageCode, &'static str)> {
         (MessageCode::Stamping, "message_stamping"),
         (MessageCode::Unplaced, "message_unplaced"),
         (MessageCode::Placing, "message_placing"),
+        (MessageCode::TooDear, "message_too_dear"),
         (MessageCode::Refused, "message_refused"),
         (MessageCode::Stored, "message_stored"),
         (MessageCode::StoredFew, "message_stored_few"),
@@ -321,6 +332,7 @@ fn names_of_message_states() {
         Stamping {} => r#""message_stamping""#,
         Unplaced {} => r#""message_unplaced""#,
         Placing {} => r#""message_placing""#,
+        TooDear {} => r#""message_too_dear""#,
         Refused {} => r#""message_refused""#,
         Stored {} => r#""message_stored""#,
         StoredFew {} => r#""message_stored_few""#,
@@ -420,6 +432,7 @@ fn sent() -> SendResult {
         stored_with: 3,
         stored_of: 4,
         until_ms: 5,
+        effort_asked: Some(6),
         code: MessageCode::StoredFew,
         obstacles: vec![Obstacle {
             reason: ObstacleReason::Full,
@@ -434,6 +447,7 @@ fn message(body: Vec<u8>) -> InboxMessage {
     InboxMessage {
         id: "m".to_owned(),
         from: "b".to_owned(),
+        known_as: Some("c".to_owned()),
         contact: true,
         read: false,
         received_ms: 2,
@@ -449,6 +463,7 @@ fn message(body: Vec<u8>) -> InboxMessage {
 fn contact() -> ContactInfo {
     ContactInfo {
         id: text("b"),
+        other_ids: vec![text("c")],
         petname: Some(text("Bob")),
         state: ContactState::Accepted,
         verified: true,
@@ -505,6 +520,7 @@ fn status() -> StatusInfo {
             stored_with: 1,
             stored_of: 2,
             until_ms: 3,
+            effort_asked: Some(4),
             code: MessageCode::Placing,
             obstacles: Vec::new(),
             attempts: 4,
@@ -517,6 +533,8 @@ fn status() -> StatusInfo {
         },
         unread: 8,
         card_published_ms: Some(9),
+        card_effort_asked: Some(256),
+        stamp_effort_max: 128,
         account_read_only: None,
         account_recovered_ms: Some(12),
         clock: Some(ClockInfo::Unconfirmed),

@@ -69,6 +69,8 @@ pub struct Settings {
     pub retention_ms: u64,
     /// How long a message lives whose sender says nothing else, in milliseconds.
     pub ttl_ms: u64,
+    /// The highest effort of a stamp that is paid without asking.
+    pub effort_max: u32,
 }
 
 /// The core with what drives it.
@@ -97,6 +99,7 @@ impl Driver {
         let core_settings = restante_client::Settings {
             retention_ms: settings.retention_ms,
             ttl_ms: settings.ttl_ms,
+            effort_max: settings.effort_max,
             own_keeper: services.keeper.as_ref().map(KeeperHandle::node),
         };
         Self {
@@ -358,6 +361,8 @@ impl Driver {
                 mailboxes: account.mailboxes,
                 unread: account.unread,
                 card_published_ms: account.card_published.map(UnixMillis::get),
+                card_effort_asked: account.card_effort_asked,
+                stamp_effort_max: account.effort_max,
                 account_read_only: account.trouble,
                 account_recovered_ms: account.recovered.map(UnixMillis::get),
                 clock: Some(account.clock),
@@ -445,14 +450,9 @@ fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
         watched,
         subscribed,
     } = info.mailboxes;
-    let (waiting, obstacles) = refused;
-    let messages = info.outbox_count;
     let has_keeper = info.keeper.cap_bytes > 0;
     info.states.extend([
-        match info.card_published_ms {
-            None => State::CardUnpublished,
-            Some(at_ms) => State::CardPublished { at_ms },
-        },
+        card_state(info),
         match subscribed {
             _ if watched == 0 => State::MailboxesUnwatched,
             0 => State::MailboxesDeaf { watched },
@@ -475,15 +475,7 @@ fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
         },
         clock_state(info.clock.unwrap_or_default()),
         copies_state(info.copy.unwrap_or_default()),
-        match messages {
-            0 => State::OutboxEmpty,
-            _ if waiting > 0 => State::OutboxRefused {
-                messages,
-                waiting,
-                obstacles,
-            },
-            _ => State::OutboxUnderWay { messages },
-        },
+        outbox_state(info, refused),
     ]);
 }
 
@@ -513,6 +505,41 @@ const fn copies_state(copy: CopyInfo) -> State {
         (true, None) => State::CopiesNewest {
             others: copy.others,
         },
+    }
+}
+
+/// Returns how the card stands.
+const fn card_state(info: &StatusInfo) -> State {
+    match (info.card_effort_asked, info.card_published_ms) {
+        (Some(effort), at_ms) => State::CardTooDear {
+            at_ms,
+            effort,
+            allowed: info.stamp_effort_max,
+        },
+        (None, None) => State::CardUnpublished,
+        (None, Some(at_ms)) => State::CardPublished { at_ms },
+    }
+}
+
+/// Returns how the messages under way stand, with those that keepers do not take. That more work is asked for comes
+/// first: only the person can allow it, while others are offered again in any case.
+fn outbox_state(info: &StatusInfo, (waiting, obstacles): (u32, Vec<Obstacle>)) -> State {
+    let messages = info.outbox_count;
+    let asked = info.outbox.iter().filter_map(|entry| entry.effort_asked);
+    match asked.clone().max() {
+        _ if messages == 0 => State::OutboxEmpty,
+        Some(effort) => State::OutboxTooDear {
+            messages,
+            waiting: u32::try_from(asked.count()).unwrap_or(u32::MAX),
+            effort,
+            allowed: info.stamp_effort_max,
+        },
+        None if waiting > 0 => State::OutboxRefused {
+            messages,
+            waiting,
+            obstacles,
+        },
+        None => State::OutboxUnderWay { messages },
     }
 }
 

@@ -4,23 +4,26 @@ use std::fmt;
 
 use prost::Message;
 use restante_client::model::{
-    Account, Contact, FORMER_MAX, FormerDevice, Header, OutgoingEnvelope, OwnCard, Payment,
-    SLOT_BYTES, Sent, Slot,
+    Account, FORMER_MAX, FormerDevice, Header, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES,
+    Sent, Slot,
 };
-use restante_interface::{ContactState, DeliveryState};
+use restante_interface::DeliveryState;
 use restante_proto::NodeId;
 use restante_proto::account::{Identity, PersonId};
 use restante_proto::card::CardRecord;
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey};
 use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
-use restante_proto::message::{Grant, MessageId};
-use restante_proto::person::RecordKey;
+use restante_proto::message::MessageId;
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::{Epoch, UnixMillis};
 use zeroize::Zeroizing;
+
+mod contact;
+
+pub(super) use self::contact::{contact_from_row, contact_to_row};
 
 /// A row that is not what this version writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,15 +41,14 @@ macro_rules! redacted {
     };
 }
 
+use redacted;
+
 redacted!(
     AccountRow,
     FormerRow,
     PrekeyRow,
-    ContactRow,
     OutgoingRow,
     ReceiptRow,
-    GrantRow,
-    GrantedRow,
     SentRow,
     HeaderRow,
     CardRow
@@ -195,152 +197,6 @@ pub(super) fn card_from_row(bytes: &[u8]) -> Result<OwnCard, RowError> {
 
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
-pub(super) struct ContactRow {
-    #[prost(bytes = "vec", tag = "1")]
-    account: Vec<u8>,
-    #[prost(string, tag = "2")]
-    id: String,
-    #[prost(string, optional, tag = "3")]
-    petname: Option<String>,
-    #[prost(uint32, tag = "4")]
-    state: u32,
-    #[prost(bool, tag = "5")]
-    verified: bool,
-    #[prost(uint64, tag = "6")]
-    added_ms: u64,
-    #[prost(uint64, optional, tag = "7")]
-    last_seen_ms: Option<u64>,
-    #[prost(uint64, optional, tag = "8")]
-    sequence: Option<u64>,
-    #[prost(bytes = "vec", tag = "9")]
-    record: Vec<u8>,
-    #[prost(bytes = "vec", tag = "10")]
-    record_key: Vec<u8>,
-    #[prost(message, repeated, tag = "11")]
-    grants: Vec<GrantRow>,
-    #[prost(message, repeated, tag = "12")]
-    granted: Vec<GrantedRow>,
-    #[prost(bytes = "vec", tag = "13")]
-    granted_by: Vec<u8>,
-}
-
-/// What one of a contact's devices granted.
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub(super) struct GrantRow {
-    #[prost(bytes = "vec", tag = "1")]
-    device: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    grant: Vec<u8>,
-}
-
-/// Until when one of a contact's devices was granted something.
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
-pub(super) struct GrantedRow {
-    #[prost(bytes = "vec", tag = "1")]
-    device: Vec<u8>,
-    #[prost(uint32, tag = "2")]
-    last_epoch: u32,
-}
-
-fn grant_to_row((device, grant): (&PublicKey, &Grant)) -> GrantRow {
-    GrantRow {
-        device: device.as_bytes().to_vec(),
-        grant: grant.encode(),
-    }
-}
-
-fn grant_from_row(row: &GrantRow) -> Result<(PublicKey, Grant), RowError> {
-    let error = RowError("contacts");
-    let device = PublicKey::try_from(row.device.as_slice()).map_err(|_| error)?;
-    Ok((device, Grant::decode(&row.grant).map_err(|_| error)?))
-}
-
-fn granted_to_row((device, last): (&PublicKey, &Epoch)) -> GrantedRow {
-    GrantedRow {
-        device: device.as_bytes().to_vec(),
-        last_epoch: last.get(),
-    }
-}
-
-fn granted_from_row(row: &GrantedRow) -> Result<(PublicKey, Epoch), RowError> {
-    let device = PublicKey::try_from(row.device.as_slice());
-    let device = device.map_err(|_| RowError("contacts"))?;
-    Ok((device, Epoch::new(row.last_epoch)))
-}
-
-const CONTACT_STATES: [ContactState; 4] = [
-    ContactState::Request,
-    ContactState::Accepted,
-    ContactState::Blocked,
-    ContactState::Terminated,
-];
-
-pub(super) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>> {
-    let state = CONTACT_STATES
-        .iter()
-        .position(|state| *state == contact.state);
-    let row = ContactRow {
-        account: contact.account.as_bytes().to_vec(),
-        id: contact.id.to_string(),
-        petname: contact.petname.clone(),
-        state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
-        verified: contact.verified,
-        added_ms: contact.added.get(),
-        last_seen_ms: contact.last_seen.map(UnixMillis::get),
-        sequence: contact.sequence,
-        record: contact
-            .record
-            .as_ref()
-            .map_or_else(Vec::new, |(record, _)| record.encode()),
-        record_key: contact
-            .record
-            .as_ref()
-            .map_or_else(Vec::new, |(_, key)| key.as_bytes().to_vec()),
-        grants: contact.grants.iter().map(grant_to_row).collect(),
-        granted: contact.granted.iter().map(granted_to_row).collect(),
-        granted_by: contact
-            .granted_by
-            .map_or_else(Vec::new, |by| by.as_bytes().to_vec()),
-    };
-    Zeroizing::new(row.encode_to_vec())
-}
-
-pub(super) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowError> {
-    let error = RowError("contacts");
-    let row = ContactRow::decode(bytes).map_err(|_| error)?;
-    let state = usize::try_from(row.state).map_err(|_| error)?;
-    let record = if row.record.is_empty() {
-        None
-    } else {
-        let key = <[u8; 32]>::try_from(row.record_key.as_slice()).map_err(|_| error)?;
-        let record = CardRecord::decode(&row.record).map_err(|_| error)?;
-        Some((record, RecordKey::new(key)))
-    };
-    let grants = row.grants.iter().map(grant_from_row);
-    let granted = row.granted.iter().map(granted_from_row);
-    Ok(Contact {
-        account: PublicKey::try_from(row.account.as_slice()).map_err(|_| error)?,
-        id: row.id.parse().map_err(|_| error)?,
-        petname: row.petname,
-        state: *CONTACT_STATES.get(state).ok_or(error)?,
-        verified: row.verified,
-        added: UnixMillis::new(row.added_ms),
-        last_seen: row.last_seen_ms.map(UnixMillis::new),
-        sequence: row.sequence,
-        record,
-        grants: grants.collect::<Result<_, _>>()?,
-        granted: granted.collect::<Result<_, _>>()?,
-        granted_by: match row.granted_by.as_slice() {
-            [] => None,
-            by => Some(PublicKey::try_from(by).map_err(|_| error)?),
-        },
-    })
-}
-
-#[derive(Clone, PartialEq, Message)]
-#[prost(skip_debug)]
 pub(super) struct OutgoingRow {
     #[prost(bytes = "vec", tag = "1")]
     message: Vec<u8>,
@@ -478,13 +334,17 @@ fn payment_of(row: &OutgoingRow) -> Result<Payment, RowError> {
 pub(super) struct SentRow {
     #[prost(bytes = "vec", tag = "1")]
     to: Vec<u8>,
+    #[prost(string, tag = "5")]
+    id: String,
+    #[prost(uint32, optional, tag = "6")]
+    effort_max: Option<u32>,
     #[prost(uint32, tag = "2")]
     state: u32,
     #[prost(uint64, tag = "3")]
     sent_ms: u64,
     #[prost(uint64, tag = "4")]
     expires_ms: u64,
-    #[prost(bool, tag = "5")]
+    #[prost(bool, tag = "7")]
     is_outdated: bool,
 }
 
@@ -501,6 +361,8 @@ pub(super) fn sent_to_row(sent: &Sent) -> Vec<u8> {
         .position(|state| *state == sent.state);
     let row = SentRow {
         to: sent.to.as_bytes().to_vec(),
+        id: sent.id.to_string(),
+        effort_max: sent.effort_max,
         state: state.and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
         sent_ms: sent.sent.get(),
         expires_ms: sent.expires.get(),
@@ -515,6 +377,8 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
     let state = usize::try_from(row.state).map_err(|_| error)?;
     Ok(Sent {
         to: PublicKey::try_from(row.to.as_slice()).map_err(|_| error)?,
+        id: row.id.parse().map_err(|_| error)?,
+        effort_max: row.effort_max,
         state: *DELIVERY_STATES.get(state).ok_or(error)?,
         sent: UnixMillis::new(row.sent_ms),
         expires: UnixMillis::new(row.expires_ms),

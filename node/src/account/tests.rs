@@ -64,6 +64,8 @@ fn outgoing(number: u8, payment: Payment) -> OutgoingEnvelope {
 fn sent(state: DeliveryState) -> Sent {
     Sent {
         to: PublicKey::new([1; 32]),
+        id: person(2).1,
+        effort_max: Some(256),
         state,
         sent: NOW,
         expires: NOW.plus(5),
@@ -73,9 +75,15 @@ fn sent(state: DeliveryState) -> Sent {
 
 fn contact(number: u8) -> Contact {
     let (identity, id) = person(number);
-    let mut contact = Contact::new(identity.account.public(), id, ContactState::Blocked, NOW);
+    let other = PersonId {
+        handle: "alfred".parse().unwrap(),
+        tag: id.tag,
+    };
+    let account = identity.account.public();
+    let mut contact = Contact::new(account, id.clone(), ContactState::Blocked, NOW);
     contact.petname = Some("Al".to_owned());
-    contact.sequence = Some(7);
+    contact.ids.see(&id, 7);
+    contact.hear_under(&other);
     contact
 }
 

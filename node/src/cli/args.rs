@@ -74,9 +74,10 @@ pub enum Command {
         ID is an ID or link, or what a contact is called here: its private name, or its handle\n\
         if no other contact has that.\n\
         With --json: message_id, state (waiting, stored, delivered, expired), stored_with,\n\
-        stored_of, until_ms, code (message_stamping, message_unplaced, message_placing,\n\
-        message_refused, message_stored, message_stored_few, message_delivered,\n\
-        message_expired), obstacles (reason, keepers), next_try_ms.")]
+        stored_of, until_ms, effort_asked, code (message_stamping, message_unplaced,\n\
+        message_placing, message_too_dear, message_refused, message_stored, message_stored_few,\n\
+        message_stored_outdated, message_delivered, message_expired), obstacles (reason,\n\
+        keepers), next_try_ms.")]
     Send(SendArgs),
     /// Prints unread messages and marks them read.
     #[command(after_help = "Example:\n  \
@@ -84,7 +85,7 @@ pub enum Command {
         restante inbox --peek --json\n  \
         restante inbox --ack 2f2db175a80011223344556677889900\n\n\
         A message is marked once it was taken from the output: what `head` leaves stays unread.\n\
-        With --json, one object a line: id, from, contact, read, received_ms, sent_ms,\n\
+        With --json, one object a line: id, from, known_as, contact, read, received_ms, sent_ms,\n\
         expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
         file_name. Times are milliseconds since 1970 UTC.")]
     Inbox(InboxArgs),
@@ -103,9 +104,9 @@ pub enum LookCommand {
     #[command(after_help = "Example:\n  \
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
-        outbox_count, mailboxes, unread, card_published_ms, account_read_only,\n\
-        account_recovered_ms, clock, copy, network_load, entry_points, invite, states (each with\n\
-        its code and facts), uptime_ms.")]
+        outbox_count, mailboxes, unread, card_published_ms, card_effort_asked,\n\
+        stamp_effort_max, account_read_only, account_recovered_ms, clock, copy, network_load,\n\
+        entry_points, invite, states (each with its code and facts), uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \
@@ -206,6 +207,10 @@ pub struct SendArgs {
     /// Destroy the message this long after it was read.
     #[arg(long, value_name = "TIME")]
     pub burn: Option<String>,
+    /// How much work to do for this message if keepers ask for it, 1 to 4096 [default: the setting
+    /// stamp-effort-max, 128: about a minute].
+    #[arg(long, value_name = "EFFORT")]
+    pub effort: Option<String>,
     /// Wait until the message is stored at enough keepers, however long that takes.
     #[arg(long)]
     pub wait: bool,
@@ -248,7 +253,7 @@ pub enum ContactCommand {
     /// Adds somebody by ID or link.
     #[command(after_help = "Example:\n  \
         restante contact add bob.7kq2-m9xw-3fhd --name Bob\n\n\
-        With --json: id, petname, state, verified, fingerprint, added_ms, last_seen_ms.")]
+        With --json: id, other_ids, petname, state, verified, fingerprint, added_ms, last_seen_ms.")]
     Add {
         /// The ID or link.
         #[arg(value_name = "ID")]
@@ -263,7 +268,7 @@ pub enum ContactCommand {
     /// Lists everybody, requests of strangers included.
     #[command(after_help = "Example:\n  \
         restante contact list\n\n\
-        With --json, one object a line: id, petname, state (request, accepted, blocked,\n\
+        With --json, one object a line: id, other_ids, petname, state (request, accepted, blocked,\n\
         terminated), verified, fingerprint, added_ms, last_seen_ms.")]
     List {
         /// Print JSON, one object a line.

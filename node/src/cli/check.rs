@@ -53,6 +53,16 @@ pub(super) fn ttl_ms(text: &str) -> Result<u64, Failure> {
     })
 }
 
+/// Reads `--effort`.
+pub(super) fn effort(text: &str) -> Result<u32, Failure> {
+    config::stamp_effort(text).map_err(|message| {
+        Failure::usage(
+            format!("--effort {message}"),
+            "give a number such as --effort 256",
+        )
+    })
+}
+
 /// Reads `--burn`.
 pub(super) fn burn_ms(text: &str) -> Result<u64, Failure> {
     let hint = "give a time such as --burn 30s";

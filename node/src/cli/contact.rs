@@ -22,7 +22,7 @@ pub(super) fn contact(
             if *json {
                 return out.json(&contact);
             }
-            out.line(format!("{} is a contact now", escape_line(&contact.id)))
+            out.line(format!("{} is a contact now", named(&contact)))
         }
         ContactCommand::List { json } => list(&open()?, *json, out),
         ContactCommand::Accept { who, json } => {
@@ -31,7 +31,7 @@ pub(super) fn contact(
             if *json {
                 return out.json(&contact);
             }
-            out.line(format!("{} is a contact now", escape_line(&contact.id)))
+            out.line(format!("{} is a contact now", named(&contact)))
         }
         ContactCommand::Block { who, json } => {
             let who = check::somebody(who)?;
@@ -39,9 +39,9 @@ pub(super) fn contact(
             if *json {
                 return out.json(&contact);
             }
-            let id = escape_line(&contact.id);
+            let who = named(&contact);
             out.line(format!(
-                "{id} is blocked; what they write meanwhile is destroyed unread"
+                "{who} is blocked; what they write meanwhile is destroyed unread"
             ))
         }
         ContactCommand::Verify { who, matched, json } => {
@@ -98,7 +98,17 @@ fn list(session: &Session, json: bool, out: &mut Output) -> Result<(), Failure> 
     Ok(())
 }
 
-fn row(contact: &ContactInfo, now_ms: u64) -> Vec<String> {
+/// Returns all IDs that a contact goes by: what is decided about it holds under each.
+fn named(contact: &ContactInfo) -> String {
+    let mut text = contact.id.clone();
+    if !contact.other_ids.is_empty() {
+        text.push_str(&format!(" (also {})", contact.other_ids.join(", ")));
+    }
+    escape_line(&text)
+}
+
+/// Returns what is listed of a contact.
+pub(super) fn row(contact: &ContactInfo, now_ms: u64) -> Vec<String> {
     let state = match (contact.state, contact.verified) {
         (ContactState::Request, _) => "wants to reach you",
         (ContactState::Accepted, true) => "contact, verified",
@@ -110,12 +120,7 @@ fn row(contact: &ContactInfo, now_ms: u64) -> Vec<String> {
         format!("heard from {}", relative(now_ms, ms))
     });
     let petname = contact.petname.as_deref().unwrap_or_default();
-    vec![
-        escape_line(&contact.id),
-        escape_line(petname),
-        state.to_owned(),
-        seen,
-    ]
+    vec![named(contact), escape_line(petname), state.to_owned(), seen]
 }
 
 fn verify(
@@ -128,7 +133,7 @@ fn verify(
     if matched {
         let contact = one(session, Request::ContactVerified { who: who.clone() })?;
         if !json {
-            return out.line(format!("{} is verified", escape_line(&contact.id)));
+            return out.line(format!("{} is verified", named(&contact)));
         }
     }
     let info = match session.call(Request::ContactVerify { who })? {

@@ -112,6 +112,9 @@ fn show(message: &InboxMessage, json: bool, gap: bool, out: &mut Output) -> Resu
 /// Returns a heading, and the message indented, so that it cannot pass for a heading.
 pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
     let mut heading = format!("from {}", escape_line(&message.from));
+    if let Some(known) = &message.known_as {
+        heading.push_str(&format!(", whom you know as {}", escape_line(known)));
+    }
     if !message.contact {
         heading.push_str(" (a stranger: `restante contact accept` or `block`)");
     }

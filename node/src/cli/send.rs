@@ -13,6 +13,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
     let to = check::somebody(&args.to)?;
     let ttl_ms = args.ttl.as_deref().map(check::ttl_ms).transpose()?;
     let burn_ms = args.burn.as_deref().map(check::burn_ms).transpose()?;
+    let effort_max = args.effort.as_deref().map(check::effort).transpose()?;
     let session = Session::open(common.home.as_deref())?;
     let ttl_ms = match ttl_ms {
         None => ttl_of_environment(&session)?,
@@ -28,6 +29,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         ttl_ms,
         burn_ms,
         file_name,
+        effort_max,
         wait: args.wait,
     };
     let mut told = String::new();
@@ -46,7 +48,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         out.json(&result)?;
     } else {
         out.line(escape_line(&words::standing(&result)))?;
-        let more = words::while_waiting(result.state);
+        let more = words::while_waiting(&result);
         if !more.is_empty() {
             out.line(more)?;
         }

@@ -114,6 +114,7 @@ fn sent(entry: &OutboxEntry, now_ms: u64) -> Vec<String> {
     let facts = words::Facts {
         with: entry.stored_with,
         of: entry.stored_of,
+        effort: entry.effort_asked,
         obstacles: &entry.obstacles,
     };
     let state = words::message(entry.code, facts);

@@ -211,6 +211,10 @@ fn times_and_bodies_are_checked_before_anybody_is_asked() {
     for text in ["0s", "0", "31d", "-1d", "soon", ""] {
         assert_eq!(check::ttl_ms(text).unwrap_err().exit, Exit::Usage, "{text}");
     }
+    assert_eq!(check::effort("256"), Ok(256));
+    for text in ["0", "4097", "-1", "much", ""] {
+        assert_eq!(check::effort(text).unwrap_err().exit, Exit::Usage, "{text}");
+    }
     assert_eq!(check::burn_ms("30s"), Ok(30_000));
     for text in ["0s", "soon"] {
         assert_eq!(
@@ -275,6 +279,7 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
     let message = InboxMessage {
         id: "00".into(),
         from: "bob.7kq2-m9xw-3fhd".into(),
+        known_as: None,
         contact: false,
         read: false,
         received_ms: 0,
@@ -298,6 +303,41 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
     );
 }
 
+#[test]
+fn a_contact_under_another_id_is_told_with_both() {
+    let contact = ContactInfo {
+        id: "bob.7kq2-m9xw-3fhd".into(),
+        other_ids: vec!["robert.0000-0000-0001".into()],
+        petname: None,
+        state: ContactState::Accepted,
+        verified: false,
+        fingerprint: None,
+        added_ms: 0,
+        last_seen_ms: None,
+    };
+    let both = "bob.7kq2-m9xw-3fhd (also robert.0000-0000-0001)";
+    assert_eq!(contact::row(&contact, 0)[0], both);
+    let (text, base64) = InboxMessage::body(b"hi".to_vec());
+    let message = InboxMessage {
+        id: "00".into(),
+        from: "robert.0000-0000-0001".into(),
+        known_as: Some("bob.7kq2-m9xw-3fhd".into()),
+        contact: true,
+        read: false,
+        received_ms: 0,
+        sent_ms: 0,
+        expires_ms: 517_000_000,
+        burn_ms: None,
+        text,
+        base64,
+        file_name: None,
+    };
+    assert_eq!(
+        inbox::describe(&message, 0)[0],
+        "from robert.0000-0000-0001, whom you know as bob.7kq2-m9xw-3fhd, sent now, expires in 5 d 23 h"
+    );
+}
+
 fn outbox() -> Vec<OutboxEntry> {
     let waiting = OutboxEntry {
         message_id: "0123456789abcdef0123".into(),
@@ -306,6 +346,7 @@ fn outbox() -> Vec<OutboxEntry> {
         stored_with: 1,
         stored_of: 5,
         until_ms: 86_400_000,
+        effort_asked: None,
         code: MessageCode::Placing,
         obstacles: Vec::new(),
         attempts: 1,
@@ -344,9 +385,9 @@ fn what_was_typed_is_shown_safely() {
     assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
-#[test]
-fn status_for_people() {
-    let mut info = StatusInfo {
+/// A node in trouble.
+fn status_info() -> StatusInfo {
+    StatusInfo {
         id: "alice.7kq2-m9xw-3fhd".into(),
         mode: NodeMode::Server,
         listen: vec!["/ip4/8.8.8.8/tcp/1/p2p/x".into()],
@@ -373,7 +414,12 @@ fn status_for_people() {
             State::OutboxUnderWay { messages: 3 },
         ],
         ..crate::fixture::status()
-    };
+    }
+}
+
+#[test]
+fn status_for_people() {
+    let mut info = status_info();
     let person = [
         "id          alice.7kq2-m9xw-3fhd",
         "network     main",
@@ -396,6 +442,68 @@ fn status_for_people() {
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
     assert_eq!(status::describe(&info, 0), person[1..9]);
+}
+
+#[test]
+fn status_tells_that_a_disk_is_in_order_again() {
+    let mut info = status_info();
+    info.states = vec![
+        State::KeeperOpen {
+            items: 3,
+            bytes: 6_144,
+            cap_bytes: 1 << 30,
+            recovered_ms: Some(1_000),
+        },
+        State::AccountOpen {
+            recovered_ms: Some(2_000),
+        },
+    ];
+    let lines = status::describe(&info, 61_000);
+    for (line, begins) in [
+        (
+            &lines[6],
+            "keeps       3 items of others, 6 KiB of 1 GiB; a disk that took nothing was in order again ",
+        ),
+        (
+            &lines[7],
+            "account     what arrives is stored; a disk that took nothing was in order again ",
+        ),
+    ] {
+        assert!(line.starts_with(begins), "{line}");
+    }
+}
+
+#[test]
+fn status_says_when_keepers_ask_for_more_work() {
+    let mut info = status_info();
+    let allowed = 128;
+    info.states = vec![
+        State::CardTooDear {
+            at_ms: None,
+            effort: 512,
+            allowed,
+        },
+        State::OutboxTooDear {
+            messages: 3,
+            waiting: 1,
+            effort: 256,
+            allowed,
+        },
+    ];
+    let waiting = &mut info.outbox[0];
+    (waiting.code, waiting.effort_asked) = (MessageCode::TooDear, Some(256));
+    let dearer = status::describe(&info, 0);
+    let lines = [
+        "card        not published yet in this run: keepers ask for more work (effort 512) than this node does unasked \
+         (128); set `stamp_effort_max` to that effort and restart the node, or wait until they have room again",
+        "under way   3 messages, of which 1 waits: keepers ask for more work (effort 256) than this node does unasked \
+         (128); set `stamp_effort_max` to that effort and restart the node, or wait until they have room again",
+        "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waits with 1 of 5 keepers: others ask for more work than is \
+         allowed for it (effort 256)  expires in 1 d  offered again in 30 s",
+    ];
+    for line in lines {
+        assert!(dearer.contains(&line.to_owned()), "{line}: {dearer:#?}");
+    }
 }
 
 #[test]

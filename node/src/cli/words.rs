@@ -61,6 +61,9 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::UnknownId { id } => {
             format!("nobody is known as {id}: no card is published under this ID")
         }
+        Refusal::UnusableCard { id, why } => {
+            format!("what is published as the card of {id} cannot be used: {why}")
+        }
         Refusal::OtherDate { id } => {
             format!("by this machine's clock the card of {id} is not of today")
         }
@@ -107,6 +110,9 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::UnknownId { .. } => {
             "check the ID; its owner must have been online within the last 30 days"
         }
+        Refusal::UnusableCard { .. } => {
+            "use the newest version of restante; if that is no help, ask its owner to go online once"
+        }
         Refusal::OtherDate { .. } | Refusal::WrongClock { .. } => SET_CLOCK,
         Refusal::LinkMismatch { .. } => "do not write to it; ask for the link again",
         Refusal::NotAContact { .. } => "see `restante contact list`",
@@ -148,6 +154,7 @@ pub(super) fn standing(result: &SendResult) -> String {
     let facts = Facts {
         with: result.stored_with,
         of: result.stored_of,
+        effort: result.effort_asked,
         obstacles: &result.obstacles,
     };
     let mut text = format!("message {id} {}", message(result.code, facts));
@@ -169,10 +176,16 @@ pub(super) fn standing(result: &SendResult) -> String {
 }
 
 /// Returns what a person should know about a message that waits; nothing about others.
-pub(super) const fn while_waiting(state: DeliveryState) -> &'static str {
-    match state {
-        DeliveryState::Waiting => "this node keeps trying while it runs",
-        DeliveryState::Stored | DeliveryState::Delivered | DeliveryState::Expired => "",
+pub(super) fn while_waiting(result: &SendResult) -> String {
+    match (result.state, result.effort_asked) {
+        (DeliveryState::Waiting, Some(effort)) => format!(
+            "this node keeps trying while it runs; `send --effort {effort}` allows that for one message, the setting \
+             `stamp_effort_max` for all"
+        ),
+        (DeliveryState::Waiting, None) => "this node keeps trying while it runs".to_owned(),
+        (DeliveryState::Stored | DeliveryState::Delivered | DeliveryState::Expired, _) => {
+            String::new()
+        }
     }
 }
 

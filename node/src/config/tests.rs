@@ -87,6 +87,7 @@ fn every_key_can_be_set_from_every_source() {
         ("disk_cap", "16 MiB"),
         ("ttl", "1s"),
         ("retention", "1d"),
+        ("stamp_effort_max", "256"),
         ("log", "debug"),
         ("log_format", "json"),
     ];
@@ -274,6 +275,9 @@ fn values_out_of_bounds_are_refused() {
         ("ttl", "30d 1ms"),
         ("ttl", "soon"),
         ("retention", "0s"),
+        ("stamp_effort_max", "0"),
+        ("stamp_effort_max", "4097"),
+        ("stamp_effort_max", "much"),
         ("log", ""),
         ("log", "loud"),
         ("log", "restante=loud"),

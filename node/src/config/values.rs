@@ -5,6 +5,7 @@ use std::str::FromStr;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, MESSAGE_TTL_MIN_MS};
+use restante_proto::stamp::EFFORT_MAX;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::Serializer;
 
@@ -31,6 +32,17 @@ pub(super) const BOOTSTRAP_EXAMPLE: &str = "/dns4/entry.example.org/udp/4717/qui
 /// One line for a person when it is no duration, or none the protocol allows.
 pub fn ttl_ms(text: &str) -> Result<u64, String> {
     duration_ms(text, MESSAGE_TTL_MIN_MS, MESSAGE_TTL_MAX_MS)
+}
+
+/// Parses the effort of a stamp.
+///
+/// # Errors
+///
+/// One line for a person when it is no number, or none that can be allowed.
+pub fn stamp_effort(text: &str) -> Result<u32, String> {
+    let effort = text.parse().ok();
+    let effort = effort.filter(|effort| (1..=EFFORT_MAX).contains(effort));
+    effort.ok_or_else(|| format!("{text:?} is not a number from 1 to {EFFORT_MAX}"))
 }
 
 pub(super) fn network<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -109,6 +121,14 @@ pub(super) fn ttl<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 pub(super) fn retention<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let text = String::deserialize(from)?;
     duration_ms(&text, MESSAGE_TTL_MIN_MS, RETENTION_MS_MAX).map_err(D::Error::custom)
+}
+
+pub(super) fn stamp_effort_max<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    stamp_effort(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+pub(super) fn write_number<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&number.to_string())
 }
 
 pub(super) fn write_size<S: Serializer>(bytes: &u64, to: S) -> Result<S::Ok, S::Error> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use restante_client::model::CONTACT_IDS_MAX;
 use restante_interface::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -89,6 +90,7 @@ fn result(stored_with: u32, state: DeliveryState) -> SendResult {
         stored_with,
         stored_of: 5,
         until_ms: 1,
+        effort_asked: None,
         code: MessageCode::Placing,
         obstacles: Vec::new(),
         next_try_ms: None,
@@ -100,6 +102,7 @@ fn message(id: &str, body: Vec<u8>) -> InboxMessage {
     InboxMessage {
         id: id.to_owned(),
         from: "bob.7kq2-m9xw-3fhd".to_owned(),
+        known_as: None,
         contact: true,
         read: false,
         received_ms: 2,
@@ -119,6 +122,7 @@ fn send(body: Vec<u8>) -> Request {
         ttl_ms: Some(1_000),
         burn_ms: Some(5),
         file_name: Some("a.txt".to_owned()),
+        effort_max: None,
         wait: false,
     })
 }
@@ -312,6 +316,19 @@ async fn a_page_of_messages_is_cut_to_what_a_frame_holds() {
     assert!(!page.messages.is_empty());
 }
 
+fn longest_contact(id: &str) -> ContactInfo {
+    ContactInfo {
+        id: id.to_owned(),
+        other_ids: vec![id.to_owned(); CONTACT_IDS_MAX - 1],
+        petname: Some("\u{1f600}".repeat(64)),
+        state: ContactState::Terminated,
+        verified: false,
+        fingerprint: Some("ab".repeat(32)),
+        added_ms: u64::MAX,
+        last_seen_ms: Some(u64::MAX),
+    }
+}
+
 /// An entry of the outbox that is as long as one gets.
 fn longest_entry(id: &str) -> OutboxEntry {
     OutboxEntry {
@@ -321,6 +338,7 @@ fn longest_entry(id: &str) -> OutboxEntry {
         stored_with: u32::MAX,
         stored_of: u32::MAX,
         until_ms: u64::MAX,
+        effort_asked: Some(u32::MAX),
         code: MessageCode::Refused,
         obstacles: vec![
             Obstacle {
@@ -349,17 +367,8 @@ async fn full_pages_of_short_things_fit_a_frame() {
         next: Some("ab".repeat(64)),
     });
     let id = format!("{}.7kq2-m9xw-3fhd", "a".repeat(32));
-    let contact = ContactInfo {
-        id: id.clone(),
-        petname: Some("\u{1f600}".repeat(64)),
-        state: ContactState::Terminated,
-        verified: false,
-        fingerprint: Some("ab".repeat(32)),
-        added_ms: u64::MAX,
-        last_seen_ms: Some(u64::MAX),
-    };
     let contacts = Reply::Contacts(ContactPage {
-        contacts: vec![contact; CONTACT_PAGE_COUNT_MAX],
+        contacts: vec![longest_contact(&id); CONTACT_PAGE_COUNT_MAX],
         next: Some(id.clone()),
     });
     let entry = longest_entry(&id);
@@ -377,10 +386,22 @@ async fn full_pages_of_short_things_fit_a_frame() {
         mailboxes: MailboxStatus::default(),
         unread: u32::MAX,
         card_published_ms: Some(u64::MAX),
-        account_read_only: Some(StoreTrouble::DiskFull),
+        card_effort_asked: Some(u32::MAX),
+        stamp_effort_max: u32::MAX,
+        account_read_only: Some(StoreTrouble::DiskFailed {
+            why: "the disk failed".into(),
+        }),
         account_recovered_ms: Some(u64::MAX),
-        clock: Some(ClockInfo::Unconfirmed),
-        copy: Some(CopyInfo::default()),
+        clock: Some(ClockInfo::Contradicted {
+            ahead_ms: i64::MIN,
+            keepers: u32::MAX,
+        }),
+        copy: Some(CopyInfo {
+            newest: false,
+            others: u32::MAX,
+            renewed_ms: Some(u64::MAX),
+            left: u32::MAX,
+        }),
         entry_points: vec![
             EntryPoint {
                 address: "/dns4/".repeat(100),

@@ -90,6 +90,7 @@ async fn send_all(
             ttl_ms: Some(ttl_ms),
             burn_ms: None,
             file_name: None,
+            effort_max: None,
             wait: true,
         };
         let Reply::Sent(result) = alice.ask(Request::Send(request)).await? else {

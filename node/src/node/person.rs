@@ -215,6 +215,7 @@ pub async fn run_in<S: KeeperStore>(
         network: config.network.clone(),
         retention_ms: config.retention_ms,
         ttl_ms: config.ttl_ms,
+        effort_max: config.stamp_effort_max,
     };
     let stamps = Arc::clone(&environment.stamps);
     let mut running = Running::start(environment, config, NetLimits::personal(), &key, store)?;

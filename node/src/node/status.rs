@@ -52,6 +52,8 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -
         mailboxes: MailboxStatus::default(),
         unread: 0,
         card_published_ms: None,
+        card_effort_asked: None,
+        stamp_effort_max: 0,
         account_read_only: None,
         account_recovered_ms: None,
         clock: None,

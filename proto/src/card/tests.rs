@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::{
     Card, CardError, CardRecord, Known, PLAIN_BYTES, PROTOCOL_VERSION, RecordKind, choose,
-    seal_data,
+    fault_of, seal_data,
 };
 use crate::{
     Address,
@@ -360,6 +360,21 @@ fn a_card_lives_from_its_making_to_its_expiry() {
 }
 
 #[test]
+fn a_card_from_ahead_of_time_is_refused_however_soon_it_ends() {
+    let alice = alice();
+    let open = |ahead_ms: u64| {
+        let made = prekey("alice", NOW.plus(ahead_ms));
+        let card = Card {
+            expires: NOW.plus(DAY_MS),
+            ..card(&alice.identity, &made, 7)
+        };
+        alice.open(&alice.record(&card, 0)).map(drop)
+    };
+    assert_eq!(open(CLOCK_SKEW_MS), Ok(()));
+    assert_eq!(open(CLOCK_SKEW_MS + 1), Err(CardError::Expired));
+}
+
+#[test]
 fn a_rollback_is_refused() {
     let alice = alice();
     let account = alice.identity.account.public();
@@ -515,4 +530,32 @@ fn a_record_that_its_writer_did_not_sign_is_passed_over() {
         Err(CardError::Signature(SignatureError))
     );
     assert_eq!(alice.choose(&[record], NOBODY), None);
+}
+
+#[test]
+fn what_is_wrong_with_the_owners_records_is_told_and_those_of_strangers_say_nothing() {
+    let alice = alice();
+    let fault = |records: &[CardRecord]| {
+        let key = &alice.locators.record_key;
+        fault_of(records, &alice.id, key, NOW)
+    };
+    let good = alice.record(&alice.card(7), 0);
+    let bare = Card {
+        devices: Vec::new(),
+        ..alice.card(8)
+    };
+    let bare = alice.record(&bare, 0);
+    let mut wire = alice.card(9).to_wire();
+    wire.versions = vec![2];
+    let signed = sign_wire(&wire, &alice.identity.account);
+    let length = u32::try_from(signed.len()).unwrap();
+    let later = alice.record_of(&signed, length, &alice.card(9));
+    let mut noise = good.clone();
+    noise.sealed = vec![7; SEALED_CARD_BYTES].into();
+    let noise = sign(noise, &key("somebody"));
+    let devices = CardError::Wire(WireError::Missing("devices"));
+    assert_eq!(fault(&[]), None);
+    assert_eq!(fault(&[good, noise.clone()]), None);
+    assert_eq!(fault(&[noise, bare.clone()]), Some(devices));
+    assert_eq!(fault(&[bare, later]), Some(CardError::Version));
 }

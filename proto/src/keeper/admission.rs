@@ -227,7 +227,7 @@ impl Admission<'_> {
 }
 
 /// Returns how many lives of a card a record's life begins, at least one.
-pub(super) fn card_terms(now: UnixMillis, expires: UnixMillis) -> u32 {
+pub(crate) fn card_terms(now: UnixMillis, expires: UnixMillis) -> u32 {
     let life_ms = expires.since(now.plus(CLOCK_SKEW_MS));
     u32::try_from(life_ms.div_ceil(CARD_TTL_MS).max(1)).unwrap_or(u32::MAX)
 }

@@ -250,6 +250,28 @@ impl AdmissionProof {
         }
     }
 
+    /// Tells whether it has the fields that the proof of such an element has, and no others (SPEC 8.8).
+    pub const fn is_of(&self, kind: ElementKind) -> bool {
+        let Self {
+            mailbox,
+            stamp,
+            capability,
+            deletion_key,
+            signature,
+        } = self;
+        let (paid, admitted) = (stamp.is_some(), capability.is_some());
+        let (owned, deletable) = (mailbox.is_some(), deletion_key.is_some());
+        match (kind, owned, deletable, signature.is_some()) {
+            (ElementKind::Envelope, true, false, false) => paid != admitted,
+            (ElementKind::Card, false, false, false) => !admitted,
+            (ElementKind::Chunk, false, true, false) => paid && !admitted,
+            (ElementKind::Ack, true, false, true) | (ElementKind::Deletion, false, false, true) => {
+                !paid && !admitted
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the effort that was paid; 0 without a stamp.
     pub fn worth(&self) -> u64 {
         self.stamp.as_ref().map_or(0, Stamp::effort)

@@ -87,7 +87,14 @@ impl Admission<'_> {
     fn replica(&self, replica: Replica) -> Result<(StoreOp, Option<Push>), Refusal> {
         let malformed = Refusal::of(Reason::Malformed);
         let proof = AdmissionProof::decode(&replica.proof).map_err(|_| malformed)?;
-        match replica.key.kind {
+        let kind = replica.key.kind;
+        if !proof.is_of(kind)
+            || replica.deposited && kind != ElementKind::Ack
+            || kind.is_tombstone() != replica.item.is_empty()
+        {
+            return Err(malformed);
+        }
+        match kind {
             ElementKind::Envelope => {
                 let push = Push {
                     mailbox: replica.key.address,
@@ -224,9 +231,6 @@ impl Admission<'_> {
 
     fn tombstone(&self, replica: Replica) -> Result<StoreOp, Refusal> {
         self.life(replica.until, MESSAGE_TTL_MAX_MS)?;
-        if !replica.item.is_empty() {
-            return Err(Refusal::of(Reason::Malformed));
-        }
         Ok(StoreOp::ApplyTombstone(Box::new(replica)))
     }
 }

@@ -69,8 +69,8 @@ fn every_kind_of_content_comes_back() {
         text(&alice, &vec![1; BODY_BYTES_MAX]),
         file,
         text(&alice, b"hello").granting(Some(grant(GRANT_EPOCHS_MAX))),
-        delivered(0, None),
-        delivered(0, Some(grant(1))),
+        delivered(1, None),
+        delivered(1, Some(grant(1))),
         delivered(DELIVERED_COUNT_MAX, Some(grant(GRANT_EPOCHS_MAX))),
     ] {
         assert_eq!(reopen(&message), Ok(message));
@@ -101,7 +101,7 @@ fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageError> {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
     type Change = fn(&mut g::Message);
-    let cases: [(Change, WireError); 13] = [
+    let cases: [(Change, WireError); 15] = [
         (|m| m.text = None, WireError::Missing("content")),
         (
             |m| m.delivered = Some(g::Delivered::default()),
@@ -153,6 +153,19 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
             |m| {
                 m.text = None;
                 m.delivered = Some(g::Delivered::default());
+            },
+            WireError::Missing("ids"),
+        ),
+        (
+            |m| {
+                m.text = None;
+                let ids = vec![Bytes::from_static(&[1; 16]); 2];
+                m.delivered = Some(g::Delivered { ids });
+            },
+            WireError::Repeated("ids"),
+        ),
+        (
+            |m| {
                 let secret = Bytes::from_static(&[1; 32]);
                 let mailboxes = vec![g::GrantedMailbox::default(); GRANT_EPOCHS_MAX + 1];
                 m.grant = Some(g::Grant {

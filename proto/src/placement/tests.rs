@@ -339,6 +339,21 @@ fn nearer_ones_are_added_and_their_number_is_limited() {
 }
 
 #[test]
+fn those_that_stand_in_for_others_are_counted_too() {
+    let mut placement = looking();
+    let near = |first| named(&(first..first + 8).collect::<Vec<u8>>());
+    let mut steps = placement.on_near(NOW, &near(20));
+    steps.extend(placement.on_near(NOW, &near(40)));
+    let (mut failed, mut asked) = (0, BTreeSet::new());
+    while let Some(Step::Deposit(keeper)) = steps.get(failed).copied() {
+        assert!(asked.insert(keeper), "asked twice");
+        steps.extend(placement.on_failed(NOW, keeper));
+        failed += 1;
+    }
+    assert_eq!(asked.len(), CANDIDATES);
+}
+
+#[test]
 fn without_a_lookup_nobody_is_near() {
     let (mut placement, _) = started(5);
     assert_eq!(placement.on_near(NOW, &named(&[20, 21])), vec![]);

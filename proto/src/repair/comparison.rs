@@ -118,7 +118,12 @@ impl Comparison {
             match answer {
                 RangeAnswer::Equal => {}
                 RangeAnswer::Parts(parts) => self.look_closer(range, &parts)?,
-                RangeAnswer::Elements(elements) => self.listed.extend(elements),
+                RangeAnswer::Elements(elements) => {
+                    if !elements.iter().all(|element| range.holds(&element.key)) {
+                        return Err(ContradictionError);
+                    }
+                    self.listed.extend(elements);
+                }
             }
         }
         Ok(self.next())

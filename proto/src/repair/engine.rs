@@ -367,6 +367,11 @@ impl Repair {
         self.hear_from(now.mono, &from);
         let (me, asker) = (self.neighbours.point(), Point::of_node(&from));
         match request {
+            RepairRequest::Compare { terms, .. }
+                if ![me, asker].iter().all(|end| terms.points.contains(end)) =>
+            {
+                refuse(Reason::Malformed, 0)
+            }
             RepairRequest::Compare { terms, ranges } => {
                 let shared = Shared::new(&terms, asker, me).guarded(self.neighbours.points());
                 let ranges = ranges.into_iter().map(|(range, sum)| (range, Some(sum)));

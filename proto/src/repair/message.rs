@@ -113,7 +113,8 @@ impl RepairRequest {
         match wire::present(request.request, "request")? {
             R::Compare(compare) => compare_from_wire(&compare),
             R::Copy(copy) => {
-                at_most(copy.keys.len(), COPY_COUNT_MAX, "keys")?;
+                wire::check_count(&copy.keys, 1..=COPY_COUNT_MAX, "keys")?;
+                wire::check_distinct(&copy.keys, "keys")?;
                 let keys = copy.keys.iter().map(|key| key_from_wire(key));
                 Ok(Self::Copy {
                     keys: keys.collect::<Result<_, _>>()?,
@@ -150,26 +151,22 @@ impl RepairResponse {
         let response: g::RepairResponse = wire::decode(bytes, PAYLOAD_BYTES_MAX)?;
         Ok(match wire::present(response.response, "response")? {
             A::Compared(compared) => {
-                at_most(compared.ranges.len(), COMPARED_RANGES_MAX, "ranges")?;
+                wire::check_count(&compared.ranges, 1..=COMPARED_RANGES_MAX, "ranges")?;
                 let ranges = compared.ranges.into_iter().map(answer_from_wire);
                 Self::Compared(ranges.collect::<Result<_, _>>()?)
             }
             A::Replicas(replicas) => {
-                at_most(replicas.replicas.len(), COPY_COUNT_MAX, "replicas")?;
-                let replicas = replicas.replicas.into_iter().map(replica_from_wire);
+                let replicas = replicas.replicas;
+                wire::check_count(&replicas, 0..=COPY_COUNT_MAX, "replicas")?;
+                wire::check_distinct(replicas.iter().map(|it| &it.key), "replicas")?;
+                let replicas = replicas.into_iter().map(replica_from_wire);
                 Self::Replicas(replicas.collect::<Result<_, _>>()?)
             }
-            A::Done(_) => Self::Done,
+            A::Done(g::Done { until_ms: 0 }) => Self::Done,
+            A::Done(_) => return Err(WireError::Contradiction("until_ms")),
             A::Refusal(refusal) => Self::Refusal(Refusal::from_wire(&refusal)?),
         })
     }
-}
-
-fn at_most(count: usize, limit: usize, name: &'static str) -> Result<(), WireError> {
-    if count > limit {
-        return Err(WireError::TooMany(name));
-    }
-    Ok(())
 }
 
 fn key_to_wire(key: &ElementKey) -> Bytes {
@@ -206,8 +203,9 @@ fn range_to_wire(range: &Range, sum: &Sum) -> g::Range {
 }
 
 fn compare_from_wire(compare: &g::Compare) -> Result<RepairRequest, WireError> {
-    at_most(compare.points.len(), COMPARED_POINTS_MAX, "points")?;
-    at_most(compare.ranges.len(), COMPARED_RANGES_MAX, "ranges")?;
+    wire::check_count(&compare.points, 2..=COMPARED_POINTS_MAX, "points")?;
+    wire::check_distinct(&compare.points, "points")?;
+    wire::check_count(&compare.ranges, 1..=COMPARED_RANGES_MAX, "ranges")?;
     let points = compare
         .points
         .iter()
@@ -254,10 +252,19 @@ fn answer_to_wire(answer: &RangeAnswer) -> g::RangeAnswer {
 }
 
 fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireError> {
-    at_most(answer.parts.len(), COMPARED_RANGES_MAX, "parts")?;
-    at_most(answer.elements.len(), COMPARED_ELEMENTS_MAX, "elements")?;
-    if !answer.parts.is_empty() && !answer.elements.is_empty() {
-        return Err(WireError::Contradiction("elements"));
+    wire::check_count(&answer.elements, 0..=COMPARED_ELEMENTS_MAX, "elements")?;
+    wire::check_ascending(answer.elements.iter().map(|it| &it.key), "elements")?;
+    if !answer.parts.is_empty() {
+        wire::check_count(&answer.parts, 2..=COMPARED_RANGES_MAX, "parts")?;
+        // The last one may have no end; what is behind it would have no beginning.
+        let ends = answer
+            .parts
+            .iter()
+            .map(|part| (part.to.is_empty(), &part.to));
+        wire::check_ascending(ends, "parts")?;
+        if !answer.elements.is_empty() {
+            return Err(WireError::Contradiction("elements"));
+        }
     }
     let part = |part: g::Part| {
         Ok(Part {
@@ -288,8 +295,12 @@ fn answer_from_wire(answer: g::RangeAnswer) -> Result<RangeAnswer, WireError> {
     })
 }
 
-/// Returns a replica's wire form; `None` when its proof, which comes from the disk, cannot be read.
+/// Returns a replica's wire form; `None` when its proof, which comes from the disk, is none.
 fn replica_to_wire(replica: &Replica) -> Option<g::Replica> {
+    let proof = AdmissionProof::decode(&replica.proof).ok()?;
+    if !proof.is_of(replica.key.kind) {
+        return None;
+    }
     Some(g::Replica {
         key: key_to_wire(&replica.key),
         until_ms: replica.until.get(),

@@ -8,8 +8,8 @@ use crate::{
     card::CardRecord,
     envelope::expires_of,
     limits::{
-        ACK_COUNT_MAX, CARD_SLOTS, CHUNK_BYTES_MAX, ENVELOPE_BYTES, GET_COUNT_MAX,
-        LISTING_COUNT_MAX,
+        ACK_COUNT_MAX, CARD_SLOTS, CHUNK_BYTES_MAX, ENVELOPE_BYTES, ENVELOPES_BYTES_MAX,
+        GET_COUNT_MAX, LISTING_COUNT_MAX,
     },
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof},
     receipt::Receipt,
@@ -211,16 +211,14 @@ fn deposit_chunk(deposit: g::DepositChunk) -> Result<Request, WireError> {
 }
 
 fn ids(list: &[Bytes]) -> Result<Vec<ItemId>, WireError> {
-    if list.is_empty() || list.len() > GET_COUNT_MAX {
-        return Err(WireError::TooMany("ids"));
-    }
+    wire::check_count(list, 1..=GET_COUNT_MAX, "ids")?;
+    wire::check_distinct(list, "ids")?;
     list.iter().map(|id| wire::item_id(id, "ids")).collect()
 }
 
 fn acks(entries: &[g::AckEntry]) -> Result<Vec<AckEntry>, WireError> {
-    if entries.is_empty() || entries.len() > ACK_COUNT_MAX {
-        return Err(WireError::TooMany("entries"));
-    }
+    wire::check_count(entries, 1..=ACK_COUNT_MAX, "entries")?;
+    wire::check_distinct(entries.iter().map(|entry| &entry.id), "entries")?;
     let entry = |entry: &g::AckEntry| {
         Ok(AckEntry {
             id: wire::item_id(&entry.id, "id")?,
@@ -265,25 +263,17 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireError> {
             signature: wire::signature(&receipt.signature, "signature")?,
         }),
         A::Refusal(refusal) => Response::Refusal(Refusal::from_wire(&refusal)?),
-        A::Listing(listing) => Response::Listing {
-            items: bounded(&listing.items, LISTING_COUNT_MAX)?
-                .iter()
-                .map(listed_from_wire)
-                .collect::<Result<_, _>>()?,
-            more: listing.more,
-        },
-        A::Envelopes(envelopes) => {
-            bounded(&envelopes.items, GET_COUNT_MAX)?;
-            let items = envelopes.items.into_iter().map(waiting_from_wire);
-            Response::Envelopes(items.collect::<Result<_, _>>()?)
-        }
+        A::Listing(listing) => listing_from_wire(&listing)?,
+        A::Envelopes(envelopes) => envelopes_from_wire(envelopes.items)?,
         A::Done(done) => Response::Done {
             until: (done.until_ms != 0).then(|| UnixMillis::new(done.until_ms)),
         },
         A::Cards(cards) => {
-            let records = bounded(&cards.records, CARD_SLOTS)?
-                .iter()
-                .map(CardRecord::from_wire);
+            wire::check_count(&cards.records, 0..=CARD_SLOTS, "records")?;
+            // Each writer has one slot.
+            let writers = cards.records.iter().map(|record| &record.writer);
+            wire::check_distinct(writers, "records")?;
+            let records = cards.records.iter().map(CardRecord::from_wire);
             Response::Cards(records.collect::<Result<_, _>>()?)
         }
         A::Chunk(chunk) => {
@@ -300,11 +290,30 @@ pub(super) fn response_from_wire(response: A) -> Result<Response, WireError> {
     })
 }
 
-fn bounded<T>(items: &[T], max: usize) -> Result<&[T], WireError> {
-    if items.len() > max {
+fn listing_from_wire(listing: &g::Listing) -> Result<Response, WireError> {
+    let g::Listing { items, more } = listing;
+    wire::check_count(items, 0..=LISTING_COUNT_MAX, "items")?;
+    wire::check_ascending(items.iter().map(|item| &item.id), "items")?;
+    // Who goes on behind the last one needs a last one.
+    if *more && items.is_empty() {
+        return Err(WireError::Contradiction("more"));
+    }
+    let items = items.iter().map(listed_from_wire);
+    Ok(Response::Listing {
+        items: items.collect::<Result<_, _>>()?,
+        more: *more,
+    })
+}
+
+fn envelopes_from_wire(items: Vec<g::Waiting>) -> Result<Response, WireError> {
+    wire::check_count(&items, 0..=GET_COUNT_MAX, "items")?;
+    wire::check_distinct(items.iter().map(|item| &item.envelope), "items")?;
+    let bytes: usize = items.iter().map(|item| item.envelope.len()).sum();
+    if bytes > ENVELOPES_BYTES_MAX {
         return Err(WireError::TooMany("items"));
     }
-    Ok(items)
+    let items = items.into_iter().map(waiting_from_wire);
+    Ok(Response::Envelopes(items.collect::<Result<_, _>>()?))
 }
 
 fn listed_to_wire(listed: &Listed) -> g::Listed {
@@ -316,6 +325,10 @@ fn listed_to_wire(listed: &Listed) -> g::Listed {
 }
 
 fn listed_from_wire(listed: &g::Listed) -> Result<Listed, WireError> {
+    let is_size = |size: &usize| u32::try_from(*size) == Ok(listed.size_bytes);
+    if !ENVELOPE_BYTES.iter().any(is_size) {
+        return Err(WireError::Length("size_bytes"));
+    }
     Ok(Listed {
         id: wire::item_id(&listed.id, "id")?,
         size_bytes: listed.size_bytes,
@@ -355,8 +368,17 @@ impl Refusal {
     }
 
     pub(crate) fn from_wire(refusal: &g::Refusal) -> Result<Self, WireError> {
+        let reason = reason_from_wire(refusal.reason)?;
+        // Who asks for a stamp says what it is to be worth, and nobody else does.
+        if (reason == Reason::Stamp) != (refusal.effort > 0) {
+            return Err(WireError::Contradiction("effort"));
+        }
+        // Who finds a date wrong says what the right one is.
+        if (reason == Reason::Clock) != (refusal.date_ms > 0) {
+            return Err(WireError::Contradiction("date_ms"));
+        }
         Ok(Self {
-            reason: reason_from_wire(refusal.reason)?,
+            reason,
             retry_after_ms: refusal.retry_after_ms,
             effort: refusal.effort,
             date: (refusal.date_ms > 0).then(|| UnixMillis::new(refusal.date_ms)),

@@ -195,30 +195,26 @@ fn responses() -> impl Strategy<Value = Response> {
     let receipt = (moments(), signatures())
         .prop_map(|(until, signature)| Response::Receipt(Receipt { until, signature }));
     let reason = (0..Reason::ALL.len()).prop_map(|place| Reason::ALL[place]);
-    let facts = (
-        reason,
-        any::<u64>(),
-        any::<u32>(),
-        prop::option::of(moments()),
-    );
+    let facts = (reason, any::<u64>(), 1..=u32::MAX, moments());
     let refusal = facts.prop_map(|(reason, retry, effort, date)| {
         Response::Refusal(Refusal {
             reason,
             retry_after_ms: retry,
-            effort,
-            date,
+            effort: if reason == Reason::Stamp { effort } else { 0 },
+            date: (reason == Reason::Clock).then_some(date),
         })
     });
-    let line = (ids(), any::<u32>(), moments()).prop_map(|(id, size_bytes, expires)| Listed {
-        id,
-        size_bytes,
-        expires,
+    let lines = prop::collection::btree_map(ids(), (0_usize..3, moments()), 0..=LISTING_COUNT_MAX);
+    let listing = (lines, any::<bool>()).prop_map(|(lines, more)| {
+        let line = |(id, (size, expires))| Listed {
+            id,
+            size_bytes: u32::try_from(ENVELOPE_BYTES[size]).unwrap(),
+            expires,
+        };
+        let items: Vec<Listed> = lines.into_iter().map(line).collect();
+        let more = more && !items.is_empty();
+        Response::Listing { items, more }
     });
-    let listing = (
-        prop::collection::vec(line, 0..=LISTING_COUNT_MAX),
-        any::<bool>(),
-    )
-        .prop_map(|(items, more)| Response::Listing { items, more });
     let envelopes = prop::collection::vec(waiting(), 0..=8).prop_map(Response::Envelopes);
     let done = prop::option::of(moments()).prop_map(|until| Response::Done { until });
     let cards = prop::collection::vec(records(), 0..=CARD_SLOTS).prop_map(Response::Cards);
@@ -345,6 +341,11 @@ fn an_envelope_whose_keeper_names_another_expiry_is_refused() {
 #[test]
 fn counts_beyond_their_limits_are_refused() {
     let bytes = |length| Bytes::from(vec![1; length]);
+    let id = |number: usize| {
+        let mut id = vec![1; 32];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        Bytes::from(id)
+    };
     let mailbox = Some(g::Mailbox {
         owner: bytes(32),
         rule: 1,
@@ -361,7 +362,7 @@ fn counts_beyond_their_limits_are_refused() {
         .encode_to_vec()
     };
     let get = |count: usize| {
-        let ids = vec![bytes(32); count];
+        let ids = (0..count).map(id).collect();
         let get = g::Get {
             mailbox: mailbox.clone(),
             proof: proof.clone(),
@@ -371,15 +372,13 @@ fn counts_beyond_their_limits_are_refused() {
     };
     assert_eq!(get(GET_COUNT_MAX), Ok(()));
     assert_eq!(get(GET_COUNT_MAX + 1), Err(WireError::TooMany("ids")));
-    assert_eq!(get(0), Err(WireError::TooMany("ids")));
+    assert_eq!(get(0), Err(WireError::Missing("ids")));
     let ack = |count: usize| {
-        let entries = vec![
-            g::AckEntry {
-                id: bytes(32),
-                signature: bytes(64)
-            };
-            count
-        ];
+        let entry = |number| g::AckEntry {
+            id: id(number),
+            signature: bytes(64),
+        };
+        let entries = (0..count).map(entry).collect();
         let ack = g::Ack {
             mailbox: mailbox.clone(),
             entries,
@@ -388,20 +387,21 @@ fn counts_beyond_their_limits_are_refused() {
     };
     assert_eq!(ack(ACK_COUNT_MAX), Ok(()));
     assert_eq!(ack(ACK_COUNT_MAX + 1), Err(WireError::TooMany("entries")));
-    assert_eq!(ack(0), Err(WireError::TooMany("entries")));
+    assert_eq!(ack(0), Err(WireError::Missing("entries")));
 
     let listing = |count: usize| {
-        let line = Listed {
-            id: ItemId::new([1; 32]),
-            size_bytes: u32::MAX,
+        let line = |number: usize| Listed {
+            id: ItemId::new(id(number)[..].try_into().unwrap()),
+            size_bytes: 65_536,
             expires: UnixMillis::new(u64::MAX),
         };
         let response = Response::Listing {
-            items: vec![line; count],
+            items: (0..count).map(line).collect(),
             more: true,
         };
         Response::decode(&response.encode()).map(drop)
     };
+    assert_eq!(listing(0), Err(WireError::Contradiction("more")));
     assert_eq!(listing(LISTING_COUNT_MAX), Ok(()));
     assert_eq!(
         listing(LISTING_COUNT_MAX + 1),
@@ -438,7 +438,11 @@ fn enums_of_later_versions_are_refused() {
 #[test]
 fn reasons_have_names_and_numbers_of_their_own() {
     for (place, reason) in Reason::ALL.into_iter().enumerate() {
-        let response = Response::Refusal(Refusal::of(reason));
+        let refusal = match reason {
+            Reason::Stamp => Refusal::stamp(1),
+            reason => Refusal::of(reason),
+        };
+        let response = Response::Refusal(refusal);
         assert_eq!(Response::decode(&response.encode()), Ok(response));
         assert!(
             Reason::ALL[..place]

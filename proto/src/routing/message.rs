@@ -1,5 +1,7 @@
 //! What nodes say to each other to find nodes (SPEC 9.4).
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -64,13 +66,18 @@ impl Question {
 }
 
 impl Answer {
-    /// Encodes the answer; nodes and addresses beyond the limits, and what has none, are left out.
+    /// Encodes the answer; nodes and addresses beyond the limits, repetitions, and what has none, are left out.
     pub fn encode(&self) -> Bytes {
+        let mut seen = BTreeSet::new();
         let nodes = self.nodes.iter().filter_map(|named| {
-            let fits = |address: &&Bytes| (1..=NODE_ADDRESS_BYTES_MAX).contains(&address.len());
+            let mut known = BTreeSet::new();
+            let fits = |address: &&Bytes| {
+                (1..=NODE_ADDRESS_BYTES_MAX).contains(&address.len())
+                    && known.insert((*address).clone())
+            };
             let addresses = named.addresses.iter().filter(fits);
             let addresses: Vec<Bytes> = addresses.take(NODE_ADDRESSES_MAX).cloned().collect();
-            (!addresses.is_empty()).then(|| g::FoundNode {
+            (!addresses.is_empty() && seen.insert(named.node)).then(|| g::FoundNode {
                 node: Bytes::copy_from_slice(named.node.as_bytes()),
                 addresses,
             })
@@ -83,19 +90,15 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// See [`wire::decode`]; [`WireError::TooMany`], [`WireError::Missing`], [`WireError::Length`].
+    /// See [`wire::decode`]; [`WireError::TooMany`], [`WireError::Missing`], [`WireError::Repeated`],
+    /// [`WireError::Length`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let answer: g::FoundNodes = wire::decode(bytes, ANSWER_BYTES_MAX)?;
-        if answer.nodes.len() > FOUND_NODES_MAX {
-            return Err(WireError::TooMany("nodes"));
-        }
+        wire::check_count(&answer.nodes, 0..=FOUND_NODES_MAX, "nodes")?;
+        wire::check_distinct(answer.nodes.iter().map(|found| &found.node), "nodes")?;
         let named = |found: g::FoundNode| {
-            if found.addresses.is_empty() {
-                return Err(WireError::Missing("addresses"));
-            }
-            if found.addresses.len() > NODE_ADDRESSES_MAX {
-                return Err(WireError::TooMany("addresses"));
-            }
+            wire::check_count(&found.addresses, 1..=NODE_ADDRESSES_MAX, "addresses")?;
+            wire::check_distinct(&found.addresses, "addresses")?;
             let fits = |address: &Bytes| (1..=NODE_ADDRESS_BYTES_MAX).contains(&address.len());
             if !found.addresses.iter().all(fits) {
                 return Err(WireError::Length("addresses"));
@@ -114,17 +117,19 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*};
+    use proptest::{
+        collection::{btree_set, vec},
+        prelude::*,
+    };
 
     use super::*;
 
     fn named() -> impl Strategy<Value = Named> {
         let address = vec(any::<u8>(), 1..=NODE_ADDRESS_BYTES_MAX).prop_map(Bytes::from);
-        (any::<[u8; 32]>(), vec(address, 1..=NODE_ADDRESSES_MAX)).prop_map(|(node, addresses)| {
-            Named {
-                node: NodeId::new(node),
-                addresses,
-            }
+        let addresses = btree_set(address, 1..=NODE_ADDRESSES_MAX);
+        (any::<[u8; 32]>(), addresses).prop_map(|(node, addresses)| Named {
+            node: NodeId::new(node),
+            addresses: addresses.into_iter().collect(),
         })
     }
 
@@ -159,12 +164,18 @@ mod tests {
 
     #[test]
     fn the_largest_answer_is_within_its_bound() {
-        let named = Named {
-            node: NodeId::new([1; 32]),
-            addresses: vec![vec![7; NODE_ADDRESS_BYTES_MAX].into(); NODE_ADDRESSES_MAX],
+        let address = |number| {
+            let mut address = vec![7; NODE_ADDRESS_BYTES_MAX];
+            address[0] = number;
+            Bytes::from(address)
+        };
+        let last = u8::try_from(NODE_ADDRESSES_MAX).unwrap();
+        let named = |number: usize| Named {
+            node: NodeId::new([u8::try_from(number).unwrap(); 32]),
+            addresses: (0..last).map(address).collect(),
         };
         let answer = Answer {
-            nodes: vec![named; FOUND_NODES_MAX],
+            nodes: (0..FOUND_NODES_MAX).map(named).collect(),
         };
         assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
     }
@@ -213,7 +224,13 @@ mod tests {
             addresses: vec![long, short.clone()],
         };
         let mut nodes = vec![nowhere];
-        nodes.extend(std::iter::repeat_n(somewhere, FOUND_NODES_MAX + 5));
+        let others = (0..FOUND_NODES_MAX + 5).map(|number| Named {
+            node: NodeId::new([100 + u8::try_from(number).unwrap(); 32]),
+            ..somewhere.clone()
+        });
+        // One that is named twice counts once.
+        nodes.extend([somewhere.clone(), somewhere.clone()]);
+        nodes.extend(others);
         let written = Answer::decode(&Answer { nodes }.encode()).unwrap();
         assert_eq!(written.nodes.len(), FOUND_NODES_MAX);
         assert!(

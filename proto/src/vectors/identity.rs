@@ -2,14 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::hex;
+use super::{hex, signatures::strict};
 use crate::{
     Address,
     account::{account_hash, verification_code},
     context,
     fixture::{NOW, bytes, key, person},
     keys::SecretKey,
+    limits::{CARD_TTL_MS, SALT_EPOCH_MS},
     person::{IdCost, PersonId, Tag},
+    publisher::salt_epochs,
+    time::{SaltEpoch, UnixMillis},
 };
 
 pub(super) fn ids() -> Value {
@@ -18,12 +21,14 @@ pub(super) fn ids() -> Value {
         (IdCost::Production, 65_536, 3),
         (IdCost::CheapForTests, 64, 1),
     ] {
-        for handle in ["alice", "z_9"] {
+        let epoch = NOW.salt_epoch();
+        // The last one is the first under the next salt epoch.
+        for (handle, epoch) in [("alice", epoch), ("z_9", epoch), ("alice", next_epoch())] {
             let account = key(&format!("{handle} account")).public();
             let id = PersonId::of(&account, handle.parse().unwrap(), cost);
-            let locators = id.locators(NOW.salt_epoch(), cost);
+            let locators = id.locators(epoch, cost);
             let mut salt = context::LOCATOR_ROOT.as_bytes().to_vec();
-            salt.extend_from_slice(&NOW.salt_epoch().get().to_be_bytes());
+            salt.extend_from_slice(&epoch.get().to_be_bytes());
             let root: [u8; 32] = cost.hash(id.to_string().as_bytes(), &salt);
             let hash = account_hash(&account);
             let k = data_encoding::BASE32_NOPAD
@@ -33,9 +38,9 @@ pub(super) fn ids() -> Value {
                 "argon2id": { "memory_kib": memory_kib, "passes": passes, "lanes": 1 },
                 "account": hex(account.as_bytes()),
                 "handle": handle,
-                "tag_number": id.tag.get(),
+                "tag_number": id.tag.get().to_string(),
                 "id": id.to_string(),
-                "salt_epoch": NOW.salt_epoch().get(),
+                "salt_epoch": epoch.get(),
                 "root": hex(root),
                 "locators": locators.addresses.map(|address| hex(address.as_bytes())),
                 "record_key": hex(locators.record_key.as_bytes()),
@@ -60,6 +65,7 @@ pub(super) fn ids() -> Value {
     json!({
         "about": "SPEC 3: IDs, locators, links and verification codes",
         "ids": cases,
+        "salt_epochs": salt_epoch_changes(),
         "tags_read": read,
         "refused": refused_ids(),
         "verification": [{
@@ -68,6 +74,34 @@ pub(super) fn ids() -> Value {
             "code": verification_code(&alice, &bob),
         }],
     })
+}
+
+fn next_epoch() -> SaltEpoch {
+    SaltEpoch::new(NOW.salt_epoch().get() + 1)
+}
+
+/// Returns under which salt epochs a card is published, and under which it is looked for, around a change.
+fn salt_epoch_changes() -> Vec<Value> {
+    let change = u64::from(next_epoch().get()) * SALT_EPOCH_MS;
+    let dates = [
+        NOW.get(),
+        change - CARD_TTL_MS - 1,
+        change - CARD_TTL_MS,
+        change - 1,
+        change,
+        change + CARD_TTL_MS,
+    ];
+    let dates = dates.map(UnixMillis::new);
+    dates
+        .map(|date| {
+            let published: Vec<u32> = salt_epochs(date).iter().map(|epoch| epoch.get()).collect();
+            json!({
+                "date_ms": date.get(),
+                "looked_up": date.salt_epoch().get(),
+                "published": published,
+            })
+        })
+        .to_vec()
 }
 
 /// Returns texts that are no IDs, and why.
@@ -165,5 +199,6 @@ pub(super) fn keys() -> Value {
             "digest": hex(digest),
             "signature": hex(alice.certificate().signature.as_bytes()),
         }],
+        "strict": strict(),
     })
 }

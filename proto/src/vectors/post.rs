@@ -1,15 +1,17 @@
-//! Mailboxes, stamps and receipts.
+//! Mailboxes, receipts, and chunks that are deleted.
 
 use serde_json::{Value, json};
 
 use super::hex;
 use crate::{
-    Address, ItemId, NodeId,
+    Address, ItemId, NodeId, context,
+    envelope::id_of,
     fixture::{NOW, bytes, key, person},
+    keys::SecretKey,
     limits::DAY_MS,
     mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest, Rule},
     receipt::{Claim, Receipt},
-    stamp::{Challenge, CheapForTests, Equihash, StampScheme},
+    stamp::{Challenge, CheapForTests, StampScheme as _},
     time::UnixMillis,
 };
 
@@ -75,49 +77,6 @@ pub(super) fn mailboxes() -> Value {
     })
 }
 
-pub(super) fn stamps() -> Value {
-    let address = Address::new(bytes("address"));
-    let item = ItemId::new(bytes("item one"));
-    let (writer, deletion) = (key("writer").public(), key("deletion").public());
-    let envelope = Challenge::envelope(&address, &item, EXPIRES);
-    let stamp = |scheme: &dyn StampScheme, name: &str| {
-        let stamp = scheme.solve(&envelope, &bytes("stamp"), 1, 1_000).unwrap();
-        json!({
-            "scheme": name,
-            "challenge": hex(envelope.as_bytes()),
-            "nonce": hex(stamp.nonce),
-            "solution": hex(&stamp.solution),
-            "effort": stamp.effort(),
-        })
-    };
-    json!({
-        "about": "SPEC 5.3: challenges and stamps; cheap stamps are for tests and never accepted",
-        "challenges": [
-            {
-                "for": "envelope",
-                "address": hex(address.as_bytes()),
-                "item": hex(item.as_bytes()),
-                "expires_ms": EXPIRES.get(),
-                "challenge": hex(envelope.as_bytes()),
-            },
-            {
-                "for": "card",
-                "locator": hex(address.as_bytes()),
-                "writer": hex(writer.as_bytes()),
-                "challenge": hex(Challenge::card(&address, &writer).as_bytes()),
-            },
-            {
-                "for": "chunk",
-                "address": hex(address.as_bytes()),
-                "deletion_key": hex(deletion.as_bytes()),
-                "expires_ms": EXPIRES.get(),
-                "challenge": hex(Challenge::chunk(&address, &deletion, EXPIRES).as_bytes()),
-            },
-        ],
-        "stamps": [stamp(&Equihash, "equihash-200-9"), stamp(&CheapForTests, "cheap-for-tests")],
-    })
-}
-
 pub(super) fn receipts() -> Value {
     let claim = Claim {
         address: Address::new(bytes("address")),
@@ -135,6 +94,46 @@ pub(super) fn receipts() -> Value {
             "nonce": hex(claim.nonce),
             "until_ms": EXPIRES.get(),
             "signature": hex(receipt.signature.as_bytes()),
+        }],
+    })
+}
+
+pub(super) fn chunks() -> Value {
+    let (chunk, owner, other) = (b"a chunk", key("deletion"), key("another"));
+    let address = Address::new(*id_of(chunk).as_bytes());
+    let challenge = Challenge::chunk(&address, &owner.public(), EXPIRES);
+    let stamp = CheapForTests.solve(&challenge, &bytes("stamp"), 1, 10_000);
+    let stamp = stamp.unwrap();
+    let sign = |by: &SecretKey, context| by.sign(context, &[address.as_bytes()]);
+    let deletion = |name: &str, by: &SecretKey, context, is_valid: bool| {
+        let signature = sign(by, context);
+        let verified =
+            owner
+                .public()
+                .verify(context::SIGN_DELETE, &[address.as_bytes()], &signature);
+        assert_eq!(verified.is_ok(), is_valid, "{name}");
+        json!({
+            "name": name,
+            "signature": hex(signature.as_bytes()),
+            "valid": is_valid,
+        })
+    };
+    json!({
+        "about": "SPEC 2.3, 5.3 and 7.1: a chunk, its price and who may delete it; the stamp is a cheap one",
+        "chunks": [{
+            "chunk": hex(chunk),
+            "address": hex(address.as_bytes()),
+            "expires_ms": EXPIRES.get(),
+            "deletion_seed": hex(*owner.seed()),
+            "deletion_key": hex(owner.public().as_bytes()),
+            "challenge": hex(challenge.as_bytes()),
+            "nonce": hex(stamp.nonce),
+            "solution": hex(&stamp.solution),
+            "deletions": [
+                deletion("by its deletion key", &owner, context::SIGN_DELETE, true),
+                deletion("by another key", &other, context::SIGN_DELETE, false),
+                deletion("under the context of acks", &owner, context::SIGN_ACK, false),
+            ],
         }],
     })
 }

@@ -2,29 +2,34 @@
 
 use serde_json::Value;
 
-use super::path;
+use super::{path, refused};
 use crate::{
     Address, ItemId, NodeId,
-    card::CardRecord,
+    card::{CardRecord, Known, choose},
     context,
     envelope::{self, Lifetime, OpenError, OpenerIdentity, expires_of, id_of},
-    keeper::{Element, ElementKey},
+    keeper::{Element, ElementKey, card_terms, price_factor},
     keys::{PublicKey, SecretKey, Signature},
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof, OwnerRequest, Rule},
     person::{IdCost, PersonId, RecordKey},
-    prekey::PrekeySecret,
+    prekey::{Prekey, PrekeySecret},
+    publisher::salt_epochs,
     receipt::{Claim, Receipt},
     repair::{RepairRequest, RepairResponse, sum_of},
     request::{Push, Request, Response},
     routing::{Answer, Point, Question, distance},
     stamp::{Challenge, CheapForTests, Equihash, Stamp, StampScheme as _},
     time::{Epoch, SaltEpoch, UnixMillis},
+    wire::generated as g,
 };
 
-/// Reads the list `list` of a file.
+/// Reads the list `list` of a file; without a name, all of it.
 fn read(file: &str, list: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(path(file)).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
+    if list.is_empty() {
+        return vec![value];
+    }
     match &value[list] {
         Value::Array(cases) if !cases.is_empty() => cases.clone(),
         Value::Object(_) => vec![value[list].clone()],
@@ -99,12 +104,22 @@ fn ids_name_their_accounts() {
         };
         let id: PersonId = text(&case, "id").parse().unwrap();
         assert!(id.names(&public(&case, "account"), cost));
-        assert_eq!(id.tag.get(), number(&case, "tag_number"));
+        assert_eq!(id.tag.get().to_string(), text(&case, "tag_number"));
         let epoch = SaltEpoch::new(u32::try_from(number(&case, "salt_epoch")).unwrap());
         assert_eq!(
             id.locators(epoch, cost).record_key.as_bytes(),
             &array(&case, "record_key")
         );
+    }
+    for case in read("ids", "salt_epochs") {
+        let date = moment(&case, "date_ms");
+        assert_eq!(
+            u64::from(date.salt_epoch().get()),
+            number(&case, "looked_up")
+        );
+        let published = salt_epochs(date);
+        let published: Vec<u64> = published.iter().map(|it| it.get().into()).collect();
+        assert_eq!(serde_json::json!(published), case["published"]);
     }
     for case in read("ids", "refused") {
         let error = text(&case, "text").parse::<PersonId>().unwrap_err();
@@ -136,6 +151,16 @@ fn keys_and_signatures_follow_from_their_parts() {
             SecretKey::from_seed(&seed).public(),
             public(&case, "public")
         );
+    }
+    for case in read("keys", "strict") {
+        let digest = blake3::derive_key(text(&case, "context"), &parts(&case).concat());
+        assert_eq!(digest, array::<32>(&case, "digest"));
+        let verified = public(&case, "public").verify(
+            text(&case, "context"),
+            &[&parts(&case).concat()],
+            &signature(&case, "signature"),
+        );
+        assert_eq!(Some(verified.is_ok()), case["valid"].as_bool(), "{case}");
     }
     for case in read("keys", "signatures") {
         let context = text(&case, "context");
@@ -223,6 +248,38 @@ fn stamps_solve_their_challenges() {
         assert_eq!(Equihash.verify(&challenge, &stamp, 1), is_equihash);
         assert_eq!(CheapForTests.verify(&challenge, &stamp, 1), !is_equihash);
     }
+    for case in read("stamps", "refused") {
+        assert_eq!(challenge.as_bytes(), &array(&case, "challenge"));
+        let stamp = Stamp {
+            nonce: array(&case, "nonce"),
+            solution: bytes(&case, "solution").into(),
+        };
+        let asked = u32::try_from(number(&case, "effort_asked")).unwrap();
+        assert!(!Equihash.verify(&challenge, &stamp, asked), "{case}");
+    }
+}
+
+#[test]
+fn chunks_lie_at_their_hash_and_are_deleted_by_their_key() {
+    for case in read("chunks", "chunks") {
+        let chunk = bytes(&case, "chunk");
+        let at = Address::new(*id_of(&chunk).as_bytes());
+        assert_eq!(at, address(&case, "address"));
+        let owner = public(&case, "deletion_key");
+        let challenge = Challenge::chunk(&at, &owner, moment(&case, "expires_ms"));
+        assert_eq!(challenge.as_bytes(), &array(&case, "challenge"));
+        let stamp = Stamp {
+            nonce: array(&case, "nonce"),
+            solution: bytes(&case, "solution").into(),
+        };
+        assert!(CheapForTests.verify(&challenge, &stamp, 1));
+        for deletion in case["deletions"].as_array().unwrap() {
+            let signed = [at.as_bytes().as_slice()];
+            let signature = signature(deletion, "signature");
+            let verified = owner.verify(context::SIGN_DELETE, &signed, &signature);
+            assert_eq!(Some(verified.is_ok()), deletion["valid"].as_bool());
+        }
+    }
 }
 
 #[test]
@@ -257,6 +314,15 @@ fn cards_open_under_their_ids() {
             bytes(&case, "public")
         );
     }
+    for case in read("prekeys", "refused") {
+        let wire = g::Prekey {
+            public: bytes(&case, "public").into(),
+            issued_ms: 1,
+            expires_ms: 2,
+        };
+        let is_valid = Prekey::from_wire(&wire).is_ok();
+        assert_eq!(Some(is_valid), case["valid"].as_bool(), "{case}");
+    }
     for case in read("cards", "cards") {
         let record = CardRecord::decode(&bytes(&case, "record")).unwrap();
         assert_eq!(record.encode(), bytes(&case, "record"));
@@ -277,13 +343,78 @@ fn cards_open_under_their_ids() {
             assert_eq!(device.prekey.public[..], bytes(listed, "prekey"));
         }
     }
-    for case in read("cards", "refused") {
-        let record = CardRecord::decode(&bytes(&case, "record")).unwrap();
+    for case in read("cards", "refused")
+        .iter()
+        .chain(&read("cards", "padding"))
+    {
+        let record = CardRecord::decode(&bytes(case, "record")).unwrap();
         assert_eq!(record.verify(), Ok(()));
-        let id: PersonId = text(&case, "id_with_cheap_cost").parse().unwrap();
-        let key = RecordKey::new(array(&case, "record_key"));
-        let opened = record.open(&id, &key, moment(&case, "now_ms"), IdCost::CheapForTests);
-        assert_eq!(opened.unwrap_err().to_string(), text(&case, "error"));
+        let id: PersonId = text(case, "id_with_cheap_cost").parse().unwrap();
+        let key = RecordKey::new(array(case, "record_key"));
+        let opened = record.open(&id, &key, moment(case, "now_ms"), IdCost::CheapForTests);
+        let error = opened.err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), case["error"].as_str(), "{case}");
+    }
+}
+
+#[test]
+fn the_card_of_an_id_is_chosen_among_all_records() {
+    let file = |list| read("choices", list);
+    let [about] = &file("")[..] else { panic!() };
+    let id: PersonId = text(about, "id_with_cheap_cost").parse().unwrap();
+    let key = RecordKey::new(array(about, "record_key"));
+    let now = moment(about, "now_ms");
+    let listed = file("records");
+    let record = |name: &str| {
+        let line = listed.iter().find(|line| line["name"] == name).unwrap();
+        CardRecord::decode(&bytes(line, "record")).unwrap()
+    };
+    for case in file("choices") {
+        let names = case["found"].as_array().unwrap().iter();
+        let found: Vec<CardRecord> = names.map(|name| record(name.as_str().unwrap())).collect();
+        let account = case["known_account"]
+            .as_str()
+            .map(|_| public(&case, "known_account"));
+        let known = Known {
+            account: account.as_ref(),
+            sequence: case["highest_sequence_seen"].as_u64(),
+        };
+        let chosen = choose(&found, &id, &key, now, known, IdCost::CheapForTests);
+        let wanted = case["chosen"].as_str().map(record);
+        let wanted = wanted.map(|it| it.open(&id, &key, now, IdCost::CheapForTests).unwrap());
+        assert_eq!(chosen, wanted, "{}", case["found"]);
+    }
+}
+
+#[test]
+fn keepers_ask_what_is_written() {
+    for case in read("keepers", "prices") {
+        let factor = price_factor(number(&case, "used"), number(&case, "room"));
+        assert_eq!(u64::from(factor), number(&case, "factor"));
+    }
+    for case in read("keepers", "terms") {
+        let now = UnixMillis::new(1_000);
+        let periods = card_terms(now, now.plus(number(&case, "life_ms")));
+        assert_eq!(u64::from(periods), number(&case, "periods"));
+    }
+}
+
+#[test]
+fn envelopes_that_are_padded_wrongly_do_not_open() {
+    for case in read("envelopes", "padding") {
+        let lifetime = Lifetime {
+            now: moment(&case, "now_ms"),
+            expires: moment(&case, "expires_ms"),
+        };
+        let recipient = OpenerIdentity {
+            account: public(&case, "recipient_account"),
+            device: public(&case, "recipient_device"),
+        };
+        let (at, key) = (mailbox(&case["mailbox"]), prekey(&case, "prekey_seed"));
+        let sealed = bytes(&case, "envelope");
+        let opened = envelope::open(&sealed, &at, lifetime, &recipient, [&key]);
+        let error = opened.err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), case["error"].as_str(), "{}", case["name"]);
     }
 }
 
@@ -358,16 +489,8 @@ fn messages_decode_and_encode_to_the_same_bytes() {
     }
     for case in read("refused", "refused") {
         let encoding = bytes(&case, "encoding");
-        let error = match text(&case, "kind") {
-            "Request" => Request::decode(&encoding).unwrap_err(),
-            _ => Response::decode(&encoding).unwrap_err(),
-        };
-        assert_eq!(
-            error.to_string(),
-            text(&case, "error"),
-            "{}",
-            text(&case, "name")
-        );
+        let error = refused::decode(text(&case, "kind"), &encoding);
+        assert_eq!(error.as_deref(), case["error"].as_str(), "{}", case["name"]);
     }
 }
 

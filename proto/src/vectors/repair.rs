@@ -114,7 +114,7 @@ pub(super) fn repair() -> Value {
         .iter()
         .map(|(name, response)| message(name, &response.encode()));
     json!({
-        "about": "SPEC 8.8",
+        "about": "SPEC 8.8: sums of elements, and an encoding of every message between keepers",
         "sums": [{
             "salt": hex(salt),
             "elements": lines,

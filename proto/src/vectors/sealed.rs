@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{hex, post::mailbox_json};
+use super::{hex, padding, post::mailbox_json};
 use crate::{
     account::Identity,
     card::{Card, CardDevice, CardRecord},
@@ -13,8 +13,9 @@ use crate::{
     mailbox::Mailbox,
     message::{Binding, Content, Grant, Message, MessageId},
     person::IdCost,
-    prekey::PrekeySecret,
+    prekey::{Prekey, PrekeySecret},
     time::UnixMillis,
+    wire::generated as g,
 };
 
 const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
@@ -34,12 +35,37 @@ pub(super) fn prekeys() -> Value {
     json!({
         "about": "SPEC 4.3 and 6.1: X-Wing keys from seeds, and the hint of one at an address",
         "prekeys": [prekey_json(&key), prekey_json(&prekey("alice", NOW))],
+        "refused": refused_prekeys(&key),
         "hint": {
             "public": hex(&key.public().public[..]),
             "address": hex(address.as_bytes()),
             "hint": hex(key.public().hint(&address)),
         },
     })
+}
+
+/// Returns a public key whose first coefficients are the largest that are reduced, or not.
+fn refused_prekeys(key: &PrekeySecret) -> Vec<Value> {
+    let with = |first: u16, second: u16| {
+        let mut public = key.public().public.to_vec();
+        let packed = u32::from(first) | u32::from(second) << 12;
+        public[..3].copy_from_slice(&packed.to_le_bytes()[..3]);
+        public
+    };
+    let of = |name: &str, public: Vec<u8>, is_valid: bool| {
+        let wire = g::Prekey {
+            public: public.clone().into(),
+            ..key.public().to_wire()
+        };
+        assert_eq!(Prekey::from_wire(&wire).is_ok(), is_valid, "{name}");
+        json!({ "name": name, "public": hex(public), "valid": is_valid })
+    };
+    vec![
+        of("coefficients of 3,328", with(3_328, 3_328), true),
+        of("a coefficient of 3,329", with(3_329, 0), false),
+        of("a second coefficient of 4,095", with(0, 4_095), false),
+        of("a byte too few", key.public().public[1..].to_vec(), false),
+    ]
 }
 
 fn card_json(name: &str, identity: &Identity, card: &Card) -> Value {
@@ -127,6 +153,7 @@ pub(super) fn cards() -> Value {
             refused_card("a tombstone with a device", &alice, &end_with_a_device),
             refused_card("a prekey of more than 30 days", &alice, &with(vec![long_lived])),
         ],
+        "padding": padding::records(),
     })
 }
 
@@ -240,6 +267,7 @@ pub(super) fn envelopes() -> Value {
             refused_message("a grant of no mailbox", &granting(0), &open),
             refused_message("a grant of 17 mailboxes", &granting(17), &open),
         ],
+        "padding": padding::envelopes(),
         "envelopes": [
             envelope_json("text", &text, &open),
             envelope_json("text with a grant", &granting(8), &open),

@@ -1,7 +1,6 @@
-//! One encoding of every request, response and push, and encodings that are refused.
+//! One encoding of every request, response and push.
 
 use bytes::Bytes;
-use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::hex;
@@ -11,17 +10,16 @@ use crate::{
     envelope::id_of,
     fixture::{NOW, bytes, card, key, noise_envelope, person, prekey, rng},
     keys::SecretKey,
-    limits::{DAY_MS, PAYLOAD_BYTES_MAX},
+    limits::DAY_MS,
     mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest},
     person::IdCost,
     receipt::{Claim, Receipt},
     request::{Admission, Listed, Push, Reason, Refusal, Request, Response, Waiting},
     stamp::{Challenge, CheapForTests, Stamp, StampScheme as _},
     time::UnixMillis,
-    wire::generated as g,
 };
 
-const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
+pub(super) const EXPIRES: UnixMillis = NOW.plus(6 * DAY_MS);
 
 fn stamp(challenge: &Challenge) -> Stamp {
     CheapForTests
@@ -29,7 +27,7 @@ fn stamp(challenge: &Challenge) -> Stamp {
         .unwrap()
 }
 
-fn record() -> CardRecord {
+pub(super) fn record() -> CardRecord {
     let alice = person("alice");
     let cost = IdCost::CheapForTests;
     let locators = alice.person_id(cost).locators(NOW.salt_epoch(), cost);
@@ -153,7 +151,7 @@ fn requests() -> Vec<(&'static str, Request)> {
     requests
 }
 
-fn waiting() -> Waiting {
+pub(super) fn waiting() -> Waiting {
     Waiting {
         envelope: noise_envelope("envelope", 2_048, EXPIRES),
         expires: EXPIRES,
@@ -246,120 +244,5 @@ pub(super) fn messages() -> Value {
     json!({
         "about": "SPEC 7: one encoding of everything; stamps are cheap ones, envelopes are noise",
         "messages": messages,
-    })
-}
-
-/// Encodes a wire request, whatever it says.
-fn wire(request: g::request::Request) -> Vec<u8> {
-    g::Request {
-        request: Some(request),
-    }
-    .encode_to_vec()
-}
-
-fn blank(length: usize) -> Bytes {
-    Bytes::from(vec![7; length])
-}
-
-fn mailbox_of(owner: usize, rule: i32) -> g::Mailbox {
-    let owner = blank(owner);
-    g::Mailbox {
-        owner,
-        rule,
-        epoch: 20_601,
-    }
-}
-
-fn offer_of(mailbox: impl Into<Option<g::Mailbox>>, id: usize, nonce: usize) -> Vec<u8> {
-    let (mailbox, id, nonce) = (mailbox.into(), blank(id), blank(nonce));
-    wire(g::request::Request::Offer(g::Offer { mailbox, id, nonce }))
-}
-
-fn get_of(count: usize) -> Vec<u8> {
-    let proof = Some(g::OwnerProof {
-        time_ms: 1,
-        signature: blank(64),
-    });
-    let (mailbox, ids) = (Some(mailbox_of(32, 1)), vec![blank(32); count]);
-    wire(g::request::Request::Get(g::Get {
-        mailbox,
-        proof,
-        ids,
-    }))
-}
-
-fn refused_requests() -> Vec<(&'static str, Vec<u8>)> {
-    let good = offer_of(mailbox_of(32, 1), 32, 16);
-    assert!(Request::decode(&good).is_ok());
-    let with = |tail: &[u8]| [&good[..], tail].concat();
-    let mut long_length = good.clone();
-    // The length of the offer as a varint of one byte more.
-    assert!(good[1] < 128);
-    long_length.splice(1..2, [good[1] | 128, 0]);
-    let second = wire(g::request::Request::GetCards(g::GetCards {
-        locator: blank(32),
-    }));
-    vec![
-        ("nothing", Vec::new()),
-        ("noise", vec![255; 20]),
-        ("cut short", good[..good.len() - 1].to_vec()),
-        ("an unknown field behind", with(&[0x78, 1])),
-        ("the same request twice", with(&good)),
-        ("a second request behind the first", with(&second)),
-        ("a length written in two bytes", long_length),
-        ("a zero behind", with(&[0])),
-        ("no mailbox", offer_of(None, 32, 16)),
-        ("an owner of 31 bytes", offer_of(mailbox_of(31, 1), 32, 16)),
-        ("no rule", offer_of(mailbox_of(32, 0), 32, 16)),
-        ("an unknown rule", offer_of(mailbox_of(32, 3), 32, 16)),
-        (
-            "an identifier of 33 bytes",
-            offer_of(mailbox_of(32, 1), 33, 16),
-        ),
-        ("a nonce of 15 bytes", offer_of(mailbox_of(32, 1), 32, 15)),
-        ("no identifiers", get_of(0)),
-        ("33 identifiers", get_of(33)),
-    ]
-}
-
-fn refused_responses() -> Vec<(&'static str, Vec<u8>)> {
-    let lie = Waiting {
-        expires: EXPIRES.plus(1),
-        ..waiting()
-    };
-    let lie = Response::Envelopes(vec![lie]).encode().to_vec();
-    let later = g::Refusal {
-        reason: 14,
-        retry_after_ms: 0,
-        effort: 0,
-        date_ms: 0,
-    };
-    let later = g::Response {
-        response: Some(g::response::Response::Refusal(later)),
-    };
-    vec![
-        ("an envelope with a false expiry", lie),
-        ("a reason of a later version", later.encode_to_vec()),
-    ]
-}
-
-pub(super) fn refused() -> Value {
-    let of = |kind: &str, name: &str, encoding: &[u8], error: String| {
-        let encoding = hex(encoding);
-        json!({ "kind": kind, "name": name, "encoding": encoding, "error": error })
-    };
-    let mut refused = Vec::new();
-    for (name, encoding) in refused_requests() {
-        let error = Request::decode(&encoding).unwrap_err().to_string();
-        refused.push(of("Request", name, &encoding, error));
-    }
-    for (name, encoding) in refused_responses() {
-        let error = Response::decode(&encoding).unwrap_err().to_string();
-        refused.push(of("Response", name, &encoding, error));
-    }
-    json!({
-        "about": "SPEC 2.1 and 7: encodings that are refused; the error texts are this crate's",
-        "longest_payload_bytes": PAYLOAD_BYTES_MAX,
-        "refused": refused,
     })
 }

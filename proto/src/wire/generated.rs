@@ -14,7 +14,7 @@ pub struct Stamp {
     /// 32 bytes
     #[prost(bytes = "bytes", tag = "1")]
     pub nonce: ::prost::bytes::Bytes,
-    /// by profile
+    /// 1,344 bytes
     #[prost(bytes = "bytes", tag = "2")]
     pub solution: ::prost::bytes::Bytes,
 }
@@ -151,7 +151,7 @@ pub struct Get {
     pub mailbox: ::core::option::Option<Mailbox>,
     #[prost(message, optional, tag = "2")]
     pub proof: ::core::option::Option<OwnerProof>,
-    /// 32 bytes each
+    /// 1 to 32, 32 bytes each
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
@@ -159,6 +159,7 @@ pub struct Get {
 pub struct Ack {
     #[prost(message, optional, tag = "1")]
     pub mailbox: ::core::option::Option<Mailbox>,
+    /// 1 to 256
     #[prost(message, repeated, tag = "2")]
     pub entries: ::prost::alloc::vec::Vec<AckEntry>,
 }
@@ -251,6 +252,7 @@ pub struct Refusal {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Listing {
+    /// at most 1,000, ascending
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<Listed>,
     #[prost(bool, tag = "2")]
@@ -268,6 +270,7 @@ pub struct Listed {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Envelopes {
+    /// at most 32
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<Waiting>,
 }
@@ -286,6 +289,7 @@ pub struct Done {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Cards {
+    /// at most 8, of as many writers
     #[prost(message, repeated, tag = "1")]
     pub records: ::prost::alloc::vec::Vec<CardRecord>,
 }
@@ -342,6 +346,7 @@ pub struct SignedCard {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Card {
+    /// 1 to 16
     #[prost(uint32, repeated, tag = "1")]
     pub versions: ::prost::alloc::vec::Vec<u32>,
     /// 32 bytes, Ed25519
@@ -357,6 +362,7 @@ pub struct Card {
     pub expires_ms: u64,
     #[prost(bool, tag = "7")]
     pub terminated: bool,
+    /// 1 to 5; none in a tombstone
     #[prost(message, repeated, tag = "8")]
     pub devices: ::prost::alloc::vec::Vec<Device>,
     /// empty or 32 bytes
@@ -430,7 +436,7 @@ pub struct Text {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Delivered {
-    /// 16 bytes each
+    /// 1 to 32, 16 bytes each
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
@@ -442,6 +448,7 @@ pub struct Grant {
     pub secret: ::prost::bytes::Bytes,
     #[prost(uint32, tag = "2")]
     pub first_epoch: u32,
+    /// 1 to 16, one for each epoch
     #[prost(message, repeated, tag = "3")]
     pub mailboxes: ::prost::alloc::vec::Vec<GrantedMailbox>,
 }
@@ -558,13 +565,13 @@ pub mod repair_response {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Compared {
-    /// one for each of the request's
+    /// 1 to 16, one for each of the request's
     #[prost(message, repeated, tag = "1")]
     pub ranges: ::prost::alloc::vec::Vec<RangeAnswer>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RangeAnswer {
-    /// at most 16
+    /// 2 to 16, or none
     #[prost(message, repeated, tag = "1")]
     pub parts: ::prost::alloc::vec::Vec<Part>,
     /// at most 32
@@ -593,6 +600,7 @@ pub struct Element {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Replicas {
+    /// at most 32
     #[prost(message, repeated, tag = "1")]
     pub replicas: ::prost::alloc::vec::Vec<Replica>,
 }
@@ -603,6 +611,7 @@ pub struct Replica {
     pub key: ::prost::bytes::Bytes,
     #[prost(uint64, tag = "2")]
     pub until_ms: u64,
+    /// empty of acks and deletions
     #[prost(bytes = "bytes", tag = "3")]
     pub item: ::prost::bytes::Bytes,
     #[prost(bool, tag = "4")]

@@ -110,6 +110,7 @@ mod tests {
         InboxMessage {
             id: "id".to_owned(),
             from: "p0".to_owned(),
+            known_as: None,
             contact: true,
             read: false,
             received_ms: 1,

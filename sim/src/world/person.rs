@@ -95,6 +95,7 @@ impl Desk {
             ttl_ms: Some(ttl_ms),
             burn_ms,
             file_name: None,
+            effort_max: None,
             wait: false,
         };
         let outcome = match call(&self.calls, Request::Send(request)).await {

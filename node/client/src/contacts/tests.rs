@@ -88,7 +88,26 @@ fn a_stranger_does_not_take_a_friends_place() {
     let stranger = records(&friend[..1]);
     assert_eq!(meant(&stranger, "bob"), "unknown_name");
     // Who accepts or blocks somebody means strangers too.
-    assert_eq!(named(&stranger, "bob").unwrap().state, Request);
+    assert_eq!(named(&stranger, "bob").unwrap().1.state, Request);
     let blocked = records(&[("bob", None, Blocked)]);
     assert_eq!(meant(&blocked, "bob"), "bob");
+}
+
+#[test]
+fn a_contact_is_called_by_each_handle_that_its_person_has_used() {
+    use ContactState::Accepted;
+    let mut records = records(&[("bob", None, Accepted), ("carol", None, Accepted)]);
+    let account = identity(1, "bob").account.public();
+    let id = |handle| identity(1, handle).person_id(IdCost::CheapForTests);
+    let mut contact = records.contacts()[&account].clone();
+    // What bob calls himself is no way into the place of carol.
+    contact.hear_under(&id("carol"));
+    contact.hear_under(&id("dave"));
+    contact.ids.learn(&id("robert"), true);
+    records.put_contact(contact);
+    let carol = identity(2, "carol").person_id(IdCost::CheapForTests);
+    assert_eq!(addressee(&records, "carol").unwrap().id, carol);
+    assert_eq!(addressee(&records, "robert").unwrap().id, id("robert"));
+    assert_eq!(addressee(&records, "bob").unwrap().id, id("bob"));
+    assert_eq!(meant(&records, "dave"), "unknown_name");
 }

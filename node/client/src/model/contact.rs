@@ -11,8 +11,11 @@ use restante_proto::message::Grant;
 use restante_proto::person::{IdCost, RecordKey};
 use restante_proto::time::{Epoch, UnixMillis};
 
+mod ids;
 #[cfg(test)]
 mod tests;
+
+pub use self::ids::{CONTACT_IDS_MAX, ContactIds, KnownId};
 
 /// How old a contact's card may be before it is looked up again, in milliseconds: a day, after which there is a fresh
 /// prekey, and an hour.
@@ -23,8 +26,10 @@ pub const CARD_FRESH_MS: u64 = DAY_MS + HOUR_MS;
 pub struct Contact {
     /// The account's key: what a contact is known by.
     pub account: PublicKey,
-    /// The ID it was first met under.
-    pub id: PersonId,
+    /// What it goes by.
+    pub ids: ContactIds,
+    /// The ID it last wrote under or was found under: where it is looked up when nobody says which.
+    pub reach: PersonId,
     /// A private name.
     pub petname: Option<String>,
     /// How the two stand.
@@ -35,10 +40,8 @@ pub struct Contact {
     pub added: UnixMillis,
     /// When something of it was last seen.
     pub last_seen: Option<UnixMillis>,
-    /// The highest sequence of a card seen.
-    pub sequence: Option<u64>,
-    /// The last card seen, with the key it opens under.
-    pub record: Option<(CardRecord, RecordKey)>,
+    /// The last card seen.
+    pub found: Option<FoundCard>,
     /// What each of its devices granted this one.
     pub grants: BTreeMap<PublicKey, Grant>,
     /// The last epoch of what was granted to each of its devices.
@@ -47,28 +50,58 @@ pub struct Contact {
     pub granted_by: Option<PublicKey>,
 }
 
+/// A card as it was found.
+#[derive(Clone, Debug)]
+pub struct FoundCard {
+    /// The ID it was looked up under.
+    pub id: PersonId,
+    /// The record it is in.
+    pub record: CardRecord,
+    /// What the record opens under.
+    pub key: RecordKey,
+}
+
 impl Contact {
-    /// Makes a contact of which only the ID is known.
-    pub const fn new(
-        account: PublicKey,
-        id: PersonId,
-        state: ContactState,
-        added: UnixMillis,
-    ) -> Self {
+    /// Makes a contact of which only the ID is known; a stranger's is one that the person has not used.
+    pub fn new(account: PublicKey, id: PersonId, state: ContactState, added: UnixMillis) -> Self {
         Self {
             account,
-            id,
+            ids: ContactIds::new(id.clone(), state != ContactState::Request),
+            reach: id,
             petname: None,
             state,
             verified: false,
             added,
             last_seen: None,
-            sequence: None,
-            record: None,
+            found: None,
             grants: BTreeMap::new(),
             granted: BTreeMap::new(),
             granted_by: None,
         }
+    }
+
+    /// Returns the ID it is listed under.
+    pub fn id(&self) -> &PersonId {
+        self.ids.first()
+    }
+
+    /// Notes that it wrote under an ID; tells whether that is anything new.
+    pub fn hear_under(&mut self, id: &PersonId) -> bool {
+        let before = (self.ids.clone(), self.reach.clone());
+        self.ids.learn(id, false);
+        self.reach = id.clone();
+        before != (self.ids.clone(), self.reach.clone())
+    }
+
+    /// Looks it up under another of its IDs from now on; tells whether there is one.
+    pub fn reach_elsewhere(&mut self) -> bool {
+        let ids: Vec<&PersonId> = self.ids.iter().map(|known| &known.id).collect();
+        let place = ids.iter().position(|id| **id == self.reach);
+        let next = place.map_or(0, |place| (place + 1) % ids.len());
+        let next = (*ids[next]).clone();
+        let is_other = next != self.reach;
+        self.reach = next;
+        is_other
     }
 
     /// Takes what one of the contact's devices grants, if that is newer than what it granted before; tells whether it
@@ -110,13 +143,13 @@ impl Contact {
 
     /// Returns the last card seen, if it is still good.
     pub fn card(&self, date: UnixMillis) -> Option<VerifiedCard> {
-        let (record, key) = self.record.as_ref()?;
+        let FoundCard { id, record, key } = self.found.as_ref()?;
         let known = Known {
             account: Some(&self.account),
-            sequence: self.sequence,
+            sequence: self.ids.sequence(id),
         };
         // The account is known, so that no Argon2id runs.
-        choose([record], &self.id, key, date, known, IdCost::Production)
+        choose([record], id, key, date, known, IdCost::Production)
     }
 
     /// Returns the last card seen, if it is so new that there is hardly a newer one.

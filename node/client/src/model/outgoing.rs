@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use restante_interface::DeliveryState;
 use restante_proto::NodeId;
+use restante_proto::account::PersonId;
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
@@ -41,6 +42,10 @@ pub struct OutgoingEnvelope {
 pub struct Sent {
     /// The recipient's account.
     pub to: PublicKey,
+    /// The ID that the person wrote to.
+    pub id: PersonId,
+    /// The highest effort of a stamp that the person allows for it, if not the usual one.
+    pub effort_max: Option<u32>,
     /// How far it has come.
     pub state: DeliveryState,
     /// When it was sent.

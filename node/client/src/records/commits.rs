@@ -267,8 +267,9 @@ impl Records {
 
     pub(super) fn index_contacts(&mut self) {
         let known = self.contacts.iter();
-        let known = known.map(|(account, contact)| (*account, contact.id.clone()));
-        self.known_ids = Arc::new(known.collect::<BTreeMap<PublicKey, PersonId>>());
+        let ids = |contact: &Contact| contact.ids.iter().map(|known| known.id.clone()).collect();
+        let known = known.map(|(account, contact)| (*account, ids(contact)));
+        self.known_ids = Arc::new(known.collect::<BTreeMap<PublicKey, Vec<PersonId>>>());
     }
 }
 

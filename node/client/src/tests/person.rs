@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use restante_interface::{Refusal, Reply, StoreTrouble};
 use restante_proto::limits::DAY_MS;
+use restante_proto::stamp::EFFORT_UNASKED;
 use restante_proto::time::Now;
 
 use super::super::memory::MemoryDisk;
@@ -14,6 +15,7 @@ use super::world::Flying;
 const SETTINGS: Settings = Settings {
     retention_ms: 30 * DAY_MS,
     ttl_ms: 6 * DAY_MS,
+    effort_max: EFFORT_UNASKED,
     own_keeper: None,
 };
 

@@ -342,7 +342,12 @@ impl World {
     }
 
     /// Hands a request to a keeper and takes its answer and pushes.
-    fn ask(&mut self, person: usize, node: NodeId, request: &Request) -> Option<Response> {
+    pub(super) fn ask(
+        &mut self,
+        person: usize,
+        node: NodeId,
+        request: &Request,
+    ) -> Option<Response> {
         let now = self.now_at(0);
         let keeper = self.keepers.iter_mut().find(|keeper| keeper.node == node)?;
         let (response, pushes) = keeper.ask(now, person, request);
@@ -436,6 +441,7 @@ impl World {
             ttl_ms: Some(6 * DAY_MS),
             burn_ms,
             file_name: None,
+            effort_max: None,
             wait: false,
         };
         self.call(from, Call::Send(request))

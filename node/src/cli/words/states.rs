@@ -9,6 +9,7 @@ use crate::cli::terminal::{now_ms, relative};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
 const CHECK_EXTERNAL: &str = "correct `external`, or forward that port and open the firewall";
+const ALLOW_WORK: &str = "set `stamp_effort_max` to that effort and restart the node, or wait until they have room again";
 const NETWORK: &str =
     "wait a minute with the node running; see `doctor` about the network if it stays";
 
@@ -74,6 +75,20 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             entries(failed, *of)
         }
         State::CardUnpublished => "not published yet in this run: perhaps nobody can find you by your ID".into(),
+        State::CardTooDear {
+            at_ms: None,
+            effort,
+            allowed,
+        } => format!("not published yet in this run: {}", too_dear(*effort, *allowed)),
+        State::CardTooDear {
+            at_ms: Some(at_ms),
+            effort,
+            allowed,
+        } => format!(
+            "published {}, and not everywhere since: {}",
+            relative(now_ms(), *at_ms),
+            too_dear(*effort, *allowed)
+        ),
         State::CardPublished { at_ms } => format!(
             "published {}: this account can be found",
             relative(now_ms(), *at_ms)
@@ -152,6 +167,17 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             waiting.min(messages),
             obstacles(why)
         ),
+        State::OutboxTooDear {
+            messages,
+            waiting,
+            effort,
+            allowed,
+        } => format!(
+            "{}, of which {}: {}",
+            plural(*messages, "message", "messages"),
+            plural(*waiting.min(messages), "waits", "wait"),
+            too_dear(*effort, *allowed)
+        ),
     }
 }
 
@@ -184,6 +210,7 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
              and firewall"
         }
         State::CardUnpublished | State::MailboxesUnwatched => NETWORK,
+        State::CardTooDear { .. } | State::OutboxTooDear { .. } => ALLOW_WORK,
         State::MailboxesDeaf { .. } | State::MailboxesOwn { .. } => {
             "messages are found later than they could be; see `doctor` about the network"
         }
@@ -234,6 +261,8 @@ pub(in crate::cli) struct Facts<'a> {
     pub(in crate::cli) with: u32,
     /// How many are to have it.
     pub(in crate::cli) of: u32,
+    /// The effort of a stamp that would get it stored, where that is more than may be paid.
+    pub(in crate::cli) effort: Option<u32>,
     pub(in crate::cli) obstacles: &'a [Obstacle],
 }
 
@@ -249,6 +278,10 @@ pub(in crate::cli) fn message(code: MessageCode, facts: Facts<'_>) -> String {
         MessageCode::Stamping => "waits for its stamp, some seconds of work".into(),
         MessageCode::Unplaced => "waits: no keeper could be asked yet".into(),
         MessageCode::Placing => format!("is with {keepers}, others are being asked"),
+        MessageCode::TooDear => {
+            let asked = facts.effort.map_or_else(String::new, |effort| format!(" (effort {effort})"));
+            format!("waits with {keepers}: others ask for more work than is allowed for it{asked}")
+        }
         MessageCode::Refused if of == 0 => format!("waits: {}", obstacles(facts.obstacles)),
         MessageCode::Refused => format!("waits with {keepers}: {}", obstacles(facts.obstacles)),
         MessageCode::Stored if of == 0 => "is stored; its keepers are being looked up again".into(),
@@ -320,6 +353,11 @@ pub(in crate::cli) fn apart(ahead_ms: i64) -> String {
         true => format!("{by} ahead"),
         false => format!("{by} behind"),
     }
+}
+
+/// Returns that keepers ask for more work than is done unasked.
+fn too_dear(effort: u32, allowed: u32) -> String {
+    format!("keepers ask for more work (effort {effort}) than this node does unasked ({allowed})")
 }
 
 fn unopened(left: u32) -> String {

@@ -29,6 +29,7 @@ fn every_refusal() -> Vec<Refusal> {
         Version { node: 2, command: 1 },
         Malformed { why: why() },
         UnknownId { id: id() },
+        UnusableCard { id: id(), why: why() },
         OtherDate { id: id() },
         WrongClock { ahead_ms: 7_200_000 },
         LinkMismatch { id: id() },
@@ -94,6 +95,7 @@ fn every_state() -> Vec<State> {
         EntriesFailed { failed: entries(2), of: 2 },
         EntriesFailedSome { failed: entries(1), of: 2 },
         CardUnpublished {},
+        CardTooDear { at_ms: None, effort: 512, allowed: 128 },
         CardPublished { at_ms: 1 },
         MailboxesUnwatched {},
         MailboxesDeaf { watched: 4 },
@@ -115,6 +117,7 @@ fn every_state() -> Vec<State> {
         OutboxEmpty {},
         OutboxUnderWay { messages: 1 },
         OutboxRefused { messages: 3, waiting: 1, obstacles: full(5) },
+        OutboxTooDear { messages: 3, waiting: 1, effort: 256, allowed: 128 },
     });
     states.extend([
         State::ReachRefuted {
@@ -143,6 +146,17 @@ fn every_state() -> Vec<State> {
             recovered_ms: Some(1_000),
         },
         State::CopiesNewest { others: 0 },
+        State::CardTooDear {
+            at_ms: Some(1),
+            effort: 512,
+            allowed: 128,
+        },
+        State::OutboxTooDear {
+            messages: 5,
+            waiting: 6,
+            effort: 256,
+            allowed: 128,
+        },
         State::OutboxRefused {
             messages: 5,
             waiting: 6,
@@ -157,6 +171,7 @@ fn every_message_code() -> Vec<MessageCode> {
         Stamping {},
         Unplaced {},
         Placing {},
+        TooDear {},
         Refused {},
         Stored {},
         StoredFew {},
@@ -363,6 +378,7 @@ fn every_way_a_message_stands_has_one_code_and_one_sentence() {
                     Facts {
                         with,
                         of,
+                        effort: None,
                         obstacles,
                     },
                 );
@@ -392,6 +408,7 @@ fn what_stands_in_the_way_is_named_with_its_count() {
     let facts = Facts {
         with: 0,
         of: 5,
+        effort: None,
         obstacles: &[full, silent],
     };
     assert_eq!(
@@ -409,6 +426,7 @@ fn what_is_said_of_a_message_that_was_sent() {
         stored_with: 0,
         stored_of: 5,
         until_ms: 0,
+        effort_asked: None,
         code: MessageCode::Placing,
         obstacles: Vec::new(),
         next_try_ms: Some(0),
@@ -422,10 +440,28 @@ fn what_is_said_of_a_message_that_was_sent() {
         "{line}"
     );
     assert!(line.contains("is offered again"), "{line}");
+    let dear = SendResult {
+        code: MessageCode::TooDear,
+        effort_asked: Some(256),
+        ..result.clone()
+    };
+    assert!(
+        standing(&dear).starts_with(
+            "message 0123456789abcdef waits with 0 of 5 keepers: others ask for more work than is allowed for it \
+             (effort 256), expires "
+        ),
+        "{}",
+        standing(&dear)
+    );
+    let more = while_waiting(&dear);
+    is_message(&more);
+    assert!(more.contains("--effort 256"), "{more}");
+    is_message(&while_waiting(&result));
     let over = SendResult {
         state: DeliveryState::Delivered,
         code: MessageCode::Delivered,
         ..result
     };
     assert_eq!(standing(&over), "message 0123456789abcdef is delivered");
+    assert_eq!(while_waiting(&over), "");
 }

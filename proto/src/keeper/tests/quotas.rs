@@ -21,7 +21,7 @@ use crate::{
     },
     person::IdCost,
     request::{Reason, Request, Response},
-    stamp::{Challenge, CheapForTests, EFFORT_MAX, StampScheme as _},
+    stamp::{Challenge, CheapForTests, EFFORT_UNASKED, StampScheme as _},
 };
 
 /// Sources of a flood.
@@ -37,7 +37,7 @@ fn a_price_doubles_with_each_eighth_from_half_on_and_a_client_pays_it_unasked() 
     assert_eq!(price_factor(u64::MAX, u64::MAX), 16);
     assert_eq!(price_factor(0, u64::MAX), 1);
     assert_eq!(price_factor(0, 0), 16, "nothing is left of nothing");
-    assert!(price_factor(128, 128) <= EFFORT_MAX);
+    assert!(price_factor(128, 128) <= EFFORT_UNASKED);
 }
 
 /// Deposits from ever new sources for as long as that is taken, with stamps worth `effort`.
@@ -81,7 +81,7 @@ fn a_flooded_first_contact_mailbox_takes_an_honest_stranger_who_pays_what_is_ask
             Response::Receipt(receipt) => break receipt,
             Response::Refusal(refusal) => {
                 assert_eq!(refusal.reason, Reason::Stamp);
-                assert!(refusal.effort > effort && refusal.effort <= EFFORT_MAX);
+                assert!(refusal.effort > effort && refusal.effort <= EFFORT_UNASKED);
                 paid.push(refusal.effort);
                 effort = refusal.effort;
             }

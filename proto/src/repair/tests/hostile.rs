@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    keeper::{ElementKind, Replica, StoreOutcome},
+    keeper::{AdmissionProof, Element, ElementKind, Replica, StoreOutcome},
     repair::{Part, Range, RangeAnswer, Sum, Terms},
     request::Reason,
     routing::Point,
@@ -108,6 +108,10 @@ fn what_was_not_admitted_elsewhere_is_not_admitted_here() {
     let mut changed = sound.item.to_vec();
     changed[100] ^= 1;
     let other_mailbox = deposit(2, "letter").0.address;
+    let more_than_enough = AdmissionProof {
+        deletion_key: Some(key("somebody").public()),
+        ..AdmissionProof::decode(&sound.proof).unwrap()
+    };
     let forged = [
         Replica {
             item: changed.into(),
@@ -119,6 +123,14 @@ fn what_was_not_admitted_elsewhere_is_not_admitted_here() {
         },
         Replica {
             proof: Bytes::new(),
+            ..sound.clone()
+        },
+        Replica {
+            proof: more_than_enough.encode(),
+            ..sound.clone()
+        },
+        Replica {
+            deposited: true,
             ..sound.clone()
         },
         Replica {
@@ -227,6 +239,54 @@ fn lies_end_a_comparison_and_nothing_else() {
 }
 
 #[test]
+fn elements_outside_of_what_was_asked_are_a_lie() {
+    let key = |number| ElementKey::chunk(Address::new([number; 32]));
+    let sum = Sum { count: 9, total: 7 };
+    let part = |to| Part { to, sum };
+    let outside = |request: &RepairRequest| {
+        let RepairRequest::Compare { ranges, .. } = request else {
+            return Some(RepairResponse::Replicas(Vec::new()).encode());
+        };
+        let answer = |(range, _): &(Range, Sum)| match (range.after, range.to) {
+            (None, None) => RangeAnswer::Parts(vec![part(Some(key(9))), part(None)]),
+            (after, _) => RangeAnswer::Elements(vec![Element {
+                key: key(if after.is_some() { 1 } else { 200 }),
+                expires: EXPIRES,
+                version: 0,
+            }]),
+        };
+        Some(RepairResponse::Compared(ranges.iter().map(answer).collect()).encode())
+    };
+    let honest = lie(|_| Some(RepairResponse::Compared(vec![RangeAnswer::Equal]).encode()));
+    assert_eq!(lie(outside).failed, honest.failed + 1);
+}
+
+#[test]
+fn a_comparison_without_its_ends_among_the_points_is_malformed() {
+    let mut world = World::new(3);
+    let points = [0, 1, 2].map(|at| Point::of_node(&world.offices[at].node));
+    let from = world.offices[1].node;
+    let mut refused = |points: &[Point]| {
+        let terms = Terms {
+            salt: [1; 16],
+            points: points.to_vec(),
+            alive: NOW,
+            leaving: false,
+        };
+        let ranges = vec![(Range::default(), Sum::default())];
+        let request = RepairRequest::Compare { terms, ranges };
+        match ask(&mut world, 0, from, &request).as_slice() {
+            [Output::Respond(_, RepairResponse::Refusal(refusal))] => Some(refusal.reason),
+            _ => None,
+        }
+    };
+    let [asked, asker, third] = points;
+    assert_eq!(refused(&[asked, asker]), None);
+    assert_eq!(refused(&[asked, third]), Some(Reason::Malformed));
+    assert_eq!(refused(&[third, asker]), Some(Reason::Malformed));
+}
+
+#[test]
 fn a_liar_that_always_finds_another_difference_is_left_alone() {
     let endless = |request: &RepairRequest| {
         let RepairRequest::Compare { ranges, .. } = request else {
@@ -263,7 +323,8 @@ fn a_liar_that_always_finds_another_difference_is_left_alone() {
 fn too_many_who_ask_at_once_are_told_to_wait() {
     let mut world = World::new(3);
     let from = world.offices[1].node;
-    let request = RepairRequest::Copy { keys: Vec::new() };
+    let keys = vec![deposit(1, "letter").0];
+    let request = RepairRequest::Copy { keys };
     let mut refused = 0;
     for _ in 0..100 {
         let outputs = ask(&mut world, 0, from, &request);

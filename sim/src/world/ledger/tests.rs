@@ -36,6 +36,7 @@ fn sent(number: usize, state: DeliveryState, with: u32) -> SendResult {
         stored_with: with,
         stored_of: 5,
         until_ms: END.get(),
+        effort_asked: None,
         code: MessageCode::Placing,
         obstacles: Vec::new(),
         next_try_ms: None,
@@ -46,6 +47,7 @@ fn shown(number: usize) -> InboxMessage {
     InboxMessage {
         id: format!("id{number}"),
         from: "p0".to_owned(),
+        known_as: None,
         contact: true,
         read: false,
         received_ms: 7,
@@ -66,6 +68,7 @@ fn outbox(number: usize, state: DeliveryState) -> OutboxEntry {
         stored_with: 5,
         stored_of: 5,
         until_ms: END.get(),
+        effort_asked: None,
         code: MessageCode::Placing,
         obstacles: Vec::new(),
         attempts: 1,

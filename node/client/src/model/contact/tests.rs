@@ -1,5 +1,5 @@
 use restante_interface::ContactState;
-use restante_proto::account::Identity;
+use restante_proto::account::{Identity, PersonId};
 use restante_proto::keys::SecretKey;
 use restante_proto::message::Grant;
 use restante_proto::person::IdCost;
@@ -52,6 +52,24 @@ fn a_grant_is_taken_when_it_is_newer_and_good() {
     let mut damaged = grant(2, 20_000).encode();
     *damaged.last_mut().unwrap() ^= 1;
     assert!(!take(Grant::decode(&damaged).unwrap()));
+}
+
+#[test]
+fn a_contact_is_looked_up_under_each_of_its_ids_in_turn() {
+    let mut contact = contact();
+    assert!(!contact.reach_elsewhere(), "there is one only");
+    let first = contact.id().clone();
+    let second = PersonId {
+        handle: "alicia".parse().unwrap(),
+        tag: first.tag,
+    };
+    assert!(contact.hear_under(&second));
+    assert!(!contact.hear_under(&second), "known already");
+    assert_eq!((contact.id(), &contact.reach), (&first, &second));
+    for id in [&first, &second, &first] {
+        assert!(contact.reach_elsewhere());
+        assert_eq!(contact.reach, *id);
+    }
 }
 
 #[test]

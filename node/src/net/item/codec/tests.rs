@@ -1,4 +1,8 @@
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::super::super::limits::PAYLOAD_BYTES_MAX;
 use super::*;
@@ -143,5 +147,88 @@ proptest! {
             Err(FrameError::Kind(found)) => prop_assert_eq!(found, 3),
             Err(error) => prop_assert_eq!(error, FrameError::Id { kind, id }),
         }
+    }
+}
+
+/// Returns what frames look like, and what is refused as soon as so much of it is there.
+fn vectors() -> Value {
+    let frame = |name: &str, kind: Kind, id: u64, payload: &[u8]| {
+        json!({
+            "name": name,
+            "kind": kind as u8,
+            "id": id.to_string(),
+            "payload": HEXLOWER.encode(payload),
+            "frame": HEXLOWER.encode(&encode(kind, id, payload)),
+        })
+    };
+    let frames = [
+        frame("an empty request", Kind::Request, 1, b""),
+        frame("a response", Kind::Response, 0x0102_0304_0506_0708, b"ab"),
+        frame("a push", Kind::Push, 0, b"abc"),
+        frame("a question", Kind::Question, 2, b"abcd"),
+        frame("a repair with the last id", Kind::Repair, u64::MAX, b"a"),
+    ];
+    let refused = |name: &str, bytes: &[u8]| {
+        let error = decode(bytes, 1).unwrap_err();
+        let bytes = HEXLOWER.encode(bytes);
+        json!({ "name": name, "bytes": bytes, "error": error.to_string() })
+    };
+    let refused = [
+        refused("a length of 0", &raw(0, 0, 1)[..4]),
+        refused("a length of 8", &raw(8, 0, 1)[..4]),
+        refused("a length of 73,729", &raw(73_729, 0, 1)[..4]),
+        refused("a length of 2^32 - 1", &raw(u32::MAX, 0, 1)[..4]),
+        refused("an unknown kind", &raw(9, 5, 1)[..5]),
+        refused("a request without an id", &raw(9, 0, 0)),
+        refused("a response without an id", &raw(9, 1, 0)),
+        refused("a push with an id", &raw(9, 2, 1)),
+        refused("a question without an id", &raw(9, 3, 0)),
+        refused("a repair without an id", &raw(9, 4, 0)),
+    ];
+    let waits = [
+        ("half a length", raw(9, 0, 1)[..2].to_vec()),
+        ("all but the last byte", raw(10, 0, 1)),
+        ("the head of the longest", raw(73_728, 0, 1)),
+    ];
+    let waits = waits.map(|(name, bytes)| {
+        assert_eq!(decode(&bytes, 1), Ok(Vec::new()), "{name}");
+        json!({ "name": name, "bytes": HEXLOWER.encode(&bytes) })
+    });
+    json!({
+        "about": "SPEC 9.5: frames; refused as soon as these bytes are there; not refused yet; ids are decimal texts",
+        "frames": frames,
+        "refused": refused,
+        "incomplete": waits,
+    })
+}
+
+#[test]
+fn the_vectors_are_what_this_code_makes_and_reads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/vectors/frames.json");
+    let fresh = serde_json::to_string_pretty(&vectors()).unwrap() + "\n";
+    if std::env::var_os("RESTANTE_BLESS").is_some() {
+        std::fs::write(&path, fresh).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == fresh,
+        "run RESTANTE_BLESS=1 cargo test -p restante"
+    );
+    let file: Value = serde_json::from_str(&committed).unwrap();
+    let bytes = |case: &Value, field: &str| {
+        let text = case[field].as_str().unwrap();
+        HEXLOWER.decode(text.as_bytes()).unwrap()
+    };
+    for case in file["frames"].as_array().unwrap() {
+        let frames = decode(&bytes(case, "frame"), 3).unwrap();
+        let [frame] = &frames[..] else { panic!() };
+        assert_eq!(Some(u64::from(frame.kind as u8)), case["kind"].as_u64());
+        assert_eq!(Some(&*frame.id.to_string()), case["id"].as_str());
+        assert_eq!(frame.payload, bytes(case, "payload"));
+    }
+    for case in file["refused"].as_array().unwrap() {
+        let error = decode(&bytes(case, "bytes"), 100).unwrap_err();
+        assert_eq!(Some(&*error.to_string()), case["error"].as_str());
     }
 }
