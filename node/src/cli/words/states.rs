@@ -100,7 +100,7 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             watched,
             subscribed,
         } => format!(
-            "{watched} watched, {} of them at a keeper that pushes what arrives",
+            "{} of {watched} at a keeper that pushes what arrives",
             subscribed.min(watched)
         ),
         State::MailboxesHeard { watched } => {

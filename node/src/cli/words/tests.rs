@@ -213,6 +213,15 @@ fn counts_rightly(text: &str) {
             assert!(of > 0, "{text}");
         }
     }
+    // Sizes have their unit between.
+    for window in words.windows(5).filter(|window| window[2] == "of") {
+        let [with, unit, _, of, other] = window else {
+            continue;
+        };
+        if let (Ok(with), Ok(of), true) = (with.parse::<u64>(), of.parse::<u64>(), unit == other) {
+            assert!(with <= of, "{text}");
+        }
+    }
     for wrong in [
         "1 keepers",
         "1 nodes",
