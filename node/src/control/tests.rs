@@ -352,27 +352,10 @@ fn longest_entry(id: &str) -> OutboxEntry {
     }
 }
 
-#[tokio::test]
-async fn full_pages_of_short_things_fit_a_frame() {
-    let item = HoldingItem {
-        address: "ab".repeat(32),
-        kind: "envelope".to_owned(),
-        size_class: 65_536,
-        expires_ms: u64::MAX,
-    };
-    let holdings = Reply::Holdings(HoldingsPage {
-        items: vec![item; HOLDINGS_PAGE_COUNT_MAX],
-        total_items: u64::MAX,
-        total_bytes: u64::MAX,
-        next: Some("ab".repeat(64)),
-    });
-    let id = format!("{}.7kq2-m9xw-3fhd", "a".repeat(32));
-    let contacts = Reply::Contacts(ContactPage {
-        contacts: vec![longest_contact(&id); CONTACT_PAGE_COUNT_MAX],
-        next: Some(id.clone()),
-    });
+/// Returns a status with as much in it as there may be.
+fn longest_status(id: String) -> Reply {
     let entry = longest_entry(&id);
-    let status = Reply::Status(Box::new(StatusInfo {
+    Reply::Status(Box::new(StatusInfo {
         id,
         network: "n".repeat(32),
         mode: NodeMode::Server,
@@ -419,7 +402,29 @@ async fn full_pages_of_short_things_fit_a_frame() {
             8
         ],
         uptime_ms: u64::MAX,
-    }));
+    }))
+}
+
+#[tokio::test]
+async fn full_pages_of_short_things_fit_a_frame() {
+    let item = HoldingItem {
+        address: "ab".repeat(32),
+        kind: "envelope".to_owned(),
+        size_class: 65_536,
+        expires_ms: u64::MAX,
+    };
+    let holdings = Reply::Holdings(HoldingsPage {
+        items: vec![item; HOLDINGS_PAGE_COUNT_MAX],
+        total_items: u64::MAX,
+        total_bytes: u64::MAX,
+        next: Some("ab".repeat(64)),
+    });
+    let id = format!("{}.7kq2-m9xw-3fhd", "a".repeat(32));
+    let contacts = Reply::Contacts(ContactPage {
+        contacts: vec![longest_contact(&id); CONTACT_PAGE_COUNT_MAX],
+        next: Some(id.clone()),
+    });
+    let status = longest_status(id);
     let mut stage = Stage::new();
     for reply in [holdings, contacts, status] {
         let calling = stage.call(Request::Status);
