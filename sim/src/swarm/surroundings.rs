@@ -136,7 +136,7 @@ pub(super) const FEATURES: &[Feature] = &[
         },
     },
     Feature {
-        name: "few keepers",
+        name: "few",
         chance_ppm: 150_000,
         write: |frame, random, table| {
             let nodes = frame.people + random.between(1, 5);
