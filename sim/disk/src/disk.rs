@@ -134,10 +134,10 @@ impl Disk {
         Image(self.lock().contents())
     }
 
-    /// Puts the files of an image in the place of all there are, durable: the disk as it was once. Handles that are open
-    /// are worth nothing from now on.
-    pub fn restore(&self, image: &Image) {
-        self.lock().restore(&image.0);
+    /// Puts these files of an image in the place of those there are, durable: they are as they were once. Handles that
+    /// are open are worth nothing from now on.
+    pub fn restore(&self, image: &Image, names: &[&str]) {
+        self.lock().restore(&image.0, names);
     }
 
     /// Opens a file, or makes an empty one; while the handle is there, no other one is.

@@ -98,7 +98,7 @@ pub(crate) enum FaultKind {
         lasts: Ms,
     },
     /// The home of each person is copied, and after so long the process ends and goes on from the copy, as when a backup
-    /// is restored or a machine is set back.
+    /// is restored; what is kept for others beside it stays.
     Rollback {
         #[serde(default)]
         target: Target,

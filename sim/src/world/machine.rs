@@ -50,6 +50,8 @@ const STAMP_COST: Duration = Duration::from_millis(900);
 /// The files of a machine.
 const DATABASE_FILE: &str = "client.redb";
 const KEYS_FILE: &str = "message-keys";
+/// The files of a person's home.
+pub(super) const HOME_FILES: [&str; 2] = [DATABASE_FILE, KEYS_FILE];
 
 /// Who a machine belongs to, and the secrets that its disk does not hold.
 pub(super) enum Role {

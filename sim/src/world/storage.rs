@@ -20,7 +20,7 @@ use restante_proto::keeper::{
 use restante_proto::time::UnixMillis;
 use restante_sim_disk::{CrashEffect, Disk, DiskOptions, Effects, Faults, Image};
 
-use super::machine::KEEPER_FILE;
+use super::machine::{HOME_FILES, KEEPER_FILE};
 use crate::random::Random;
 use crate::scenario::DiskTrouble;
 
@@ -41,10 +41,10 @@ pub(super) enum Storage {
     Tables(Tables),
 }
 
-/// A storage as it was once.
+/// A home as it was once; what is kept for others beside it is not in it.
 pub(super) enum Snapshot {
     Files(Image),
-    Tables(Box<(MemoryStore, Option<MemoryDisk>)>),
+    Tables(Option<Box<MemoryDisk>>),
 }
 
 /// Tables in memory; clones are the same.
@@ -120,24 +120,20 @@ impl Storage {
         }
     }
 
-    /// Returns what is stored now.
+    /// Returns the home as it is now.
     pub(super) fn snapshot(&self) -> Snapshot {
         match self {
             Self::Files(disk) => Snapshot::Files(disk.image()),
-            Self::Tables(tables) => {
-                let content = tables.lock();
-                Snapshot::Tables(Box::new((content.items.clone(), content.account.clone())))
-            }
+            Self::Tables(tables) => Snapshot::Tables(tables.lock().account.clone().map(Box::new)),
         }
     }
 
-    /// Puts back what was stored once.
+    /// Puts a home back to what it was once.
     pub(super) fn restore(&self, snapshot: Snapshot) {
         match (self, snapshot) {
-            (Self::Files(disk), Snapshot::Files(image)) => disk.restore(&image),
+            (Self::Files(disk), Snapshot::Files(image)) => disk.restore(&image, &HOME_FILES),
             (Self::Tables(tables), Snapshot::Tables(once)) => {
-                let mut content = tables.lock();
-                (content.items, content.account) = *once;
+                tables.lock().account = once.map(|once| *once);
             }
             _ => {}
         }

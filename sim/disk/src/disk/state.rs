@@ -86,16 +86,19 @@ impl State {
         }
     }
 
-    pub(super) fn restore(&mut self, image: &BTreeMap<String, Content>) {
-        let (mut names, mut files) = (BTreeMap::new(), BTreeMap::new());
+    pub(super) fn restore(&mut self, image: &BTreeMap<String, Content>, restored: &[&str]) {
+        let mut names = self.names.live().clone();
+        names.retain(|name, _| !restored.contains(&name.as_str()));
         for (name, content) in image {
-            names.insert(name.clone(), self.next_file);
-            files.insert(self.next_file, Stored::with_content(content.clone()));
-            self.next_file += 1;
+            if restored.contains(&name.as_str()) {
+                names.insert(name.clone(), self.next_file);
+                let stored = Stored::with_content(content.clone());
+                self.files.insert(self.next_file, stored);
+                self.next_file += 1;
+            }
         }
         self.life += 1;
         self.names = Names::new(names);
-        self.files = files;
     }
 
     /// Makes durable what has become so by `now`.
