@@ -127,7 +127,7 @@ pub enum Refusal {
         max: u32,
     },
 
-    /// The disk did not take what was to be stored; whether some of it is there shows at the next start.
+    /// The disk did not take what was to be stored, and once it takes everything again it holds nothing of it.
     NotStored {
         /// What it was.
         what: Stored,
