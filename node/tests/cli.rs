@@ -129,8 +129,12 @@ fn what_cannot_be_sent_is_refused_before_the_node_is_asked() {
         command.arg("send").args(arguments);
         command
     };
-    for id in ["bob", "bob.7kq2-m9xw-3fhu", "Bob.7kq2-m9xw-3fhd", "@x", ""] {
+    for id in ["bob.7kq2-m9xw-3fhu", "bob.7kq2", ""] {
         refused(&mut send(&[id, "hello"]), 2, &["is not an ID"]);
+    }
+    // Whether a contact is called so the node alone knows.
+    for name in ["bob", "Bob.7kq2-m9xw-3fhd", "@x"] {
+        refused(&mut send(&[name, "hello"]), 1, &["is not running"]);
     }
     refused(
         &mut send(&[BOB, "hello", "--ttl", "0s"]),
@@ -216,7 +220,8 @@ fn standard_input_arrives_byte_for_byte() {
     let sent = data_encoding::BASE64.decode(send["body"].as_str().unwrap().as_bytes());
     assert_eq!(sent.unwrap(), body);
     let result = "{\"message_id\":\"abcd\",\"state\":\"stored\",\"stored_with\":3,\
-                  \"stored_of\":5,\"until_ms\":1,\"effort_asked\":null,\"note\":null}";
+                  \"stored_of\":5,\"until_ms\":1,\"effort_asked\":null,\
+                  \"code\":\"message_stored\",\"obstacles\":[],\"next_try_ms\":null}";
     write_frame(&mut stream, &format!("{{\"reply\":{{\"sent\":{result}}}}}"));
     let output = child.wait_with_output().unwrap();
     assert_eq!(done(&output), format!("{result}\n"));

@@ -440,6 +440,7 @@ fn reasons_have_names_and_numbers_of_their_own() {
     for (place, reason) in Reason::ALL.into_iter().enumerate() {
         let refusal = match reason {
             Reason::Stamp => Refusal::stamp(1),
+            Reason::Clock => Refusal::clock(UnixMillis::new(1)),
             reason => Refusal::of(reason),
         };
         let response = Response::Refusal(refusal);
