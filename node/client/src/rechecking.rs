@@ -1,8 +1,8 @@
 //! Seeing whether a recipient has a device that a message was not sealed for (SPEC 10.7).
 //!
 //! A message is sealed for the devices of a card that may be a day old, so that it leaves at once. When no delivery
-//! receipt has come after a while, the recipient is looked up: whoever has restored a backup, or has got another device,
-//! gets the message there too. Until then its words are kept in memory, and nowhere else.
+//! receipt has come after a while, the recipient is looked up: whoever has restored a backup, or has got another
+//! device, gets the message there too. Until then its words are kept in memory, and nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -29,8 +29,9 @@ pub(crate) enum Granting {
     WhenDue,
 }
 
-/// Seals `message` for each device of `card` that can be sealed to and is not in `but`, and stages the envelopes, with the contact as it is after what was granted
-/// in them: with the grant on the disk its mailboxes are watched, and only then does it leave.
+/// Seals `message` for each device of `card` that can be sealed to and is not in `but`, and stages the envelopes, with
+/// the contact as it is after what was granted in them: with the grant on the disk its mailboxes are watched, and only
+/// then does it leave.
 ///
 /// # Errors
 ///

@@ -97,8 +97,8 @@ pub(crate) enum FaultKind {
         drift: bool,
         lasts: Ms,
     },
-    /// The home of each person is copied, and after so long the process ends and goes on from the copy, as when a backup
-    /// is restored; what is kept for others beside it stays.
+    /// The home of each person is copied, and after so long the process ends and goes on from the copy, as when a
+    /// backup is restored; what is kept for others beside it stays.
     Rollback {
         #[serde(default)]
         target: Target,
