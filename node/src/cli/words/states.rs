@@ -9,7 +9,8 @@ use crate::cli::terminal::{now_ms, relative};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
 const CHECK_EXTERNAL: &str = "correct `external`, or forward that port and open the firewall";
-const ALLOW_WORK: &str = "set `stamp_effort_max` to that effort and restart the node, or wait until they have room again";
+const ALLOW_WORK: &str =
+    "set `stamp_effort_max` to that effort and restart the node, or wait until there is room again";
 const NETWORK: &str =
     "wait a minute with the node running; see `doctor` about the network if it stays";
 
