@@ -33,8 +33,6 @@ const RETRY_MAX_MS: u64 = HOUR_MS;
 const REVIEW_MIN_MS: u64 = 2 * MINUTE_MS;
 /// The longest of these pauses, in milliseconds.
 const REVIEW_MS: u64 = DAY_MS / 4;
-/// How many reviews look only whether nearer keepers have come up, where the item's owner can tell.
-const BRIEF_REVIEWS: u32 = 2;
 /// Keepers that are asked in such a review who their neighbours are.
 const BRIEF_ASKED: usize = 2;
 /// How long after everything was in place at fewer keepers than wanted it is looked at again, in milliseconds.
@@ -152,15 +150,15 @@ impl Placement {
         idle.then_some(self.next_try)
     }
 
-    /// Returns whom to ask, in a review that is due, for the nodes they know closest to the address: while the network
-    /// is young the keepers stay and others come up, which takes two questions to see and no lookup.
+    /// Returns whom to ask, in a review that is due, for the nodes they know closest to the address: that others have
+    /// come takes two questions to see and no lookup.
     ///
     /// Nothing when the review has to be a whole one. What they say goes to [`Placement::knows`]; the review ends with
     /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
     pub fn brief(&self, now: Now) -> Vec<NodeId> {
         let due = self.next_timeout().is_some_and(|due| due <= now.mono);
-        let young = self.complete && self.wanted >= REPLICAS && self.pauses <= BRIEF_REVIEWS;
-        if !(due && young) {
+        let is_placed = self.complete && self.wanted >= REPLICAS;
+        if !(due && is_placed) {
             return Vec::new();
         }
         let holders = self

@@ -22,7 +22,7 @@ use crate::io::{Output, SEARCH_COUNT};
 use crate::job::{Job, JobDone, Opened, Opening, named};
 use crate::model::{Header, HeaderDraft, SLOT_BYTES, Slot};
 use crate::pending::Question;
-use crate::sealing::DEVICE_MAILBOXES;
+use crate::sealing::DEVICE_MAILBOX;
 use crate::signal::Signal;
 use crate::then::{Arriving, Taken, Then};
 
@@ -84,8 +84,7 @@ impl Collecting {
         for epoch in watched_epochs(date, since) {
             mailboxes.push(identity.first_contact_mailbox(epoch));
             if has_granted {
-                let own = (0..DEVICE_MAILBOXES).map(|index| identity.device_mailbox(epoch, index));
-                mailboxes.extend(own);
+                mailboxes.push(identity.device_mailbox(epoch, DEVICE_MAILBOX));
             }
         }
         self.owners.retain(&mailboxes);
@@ -384,7 +383,7 @@ impl Collecting {
 
     /// Keeps connections open to exactly those keepers that push.
     fn hold(&mut self, cx: &mut Cx<'_>) {
-        let mut pushing = self.collector.pushing();
+        let mut pushing = self.collector.pushing(cx.now);
         if let Some(own) = cx.settings.own_keeper {
             pushing.remove(&own);
         }
@@ -491,12 +490,9 @@ impl Owners {
 
     fn of(&mut self, cx: &Cx<'_>, mailbox: &Mailbox) -> &SecretKey {
         let identity = &cx.records.account().identity;
-        let derive = || {
-            let indices = (0..DEVICE_MAILBOXES).filter(|_| mailbox.rule == Rule::Capability);
-            indices
-                .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
-                .find(|owner| owner.public() == mailbox.owner)
-                .unwrap_or_else(|| identity.first_contact())
+        let derive = || match mailbox.rule {
+            Rule::Capability => identity.device_mailbox_owner(mailbox.epoch, DEVICE_MAILBOX),
+            Rule::Stamp => identity.first_contact(),
         };
         self.0.entry(mailbox.address()).or_insert_with(derive)
     }

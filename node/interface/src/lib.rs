@@ -41,7 +41,7 @@ pub use self::request::{InboxRequest, MARK_READ_COUNT_MAX, Request, SEND_ANSWER_
 pub use self::status::{
     EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage, KeeperLoad,
     KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX, OutboxEntry,
-    RepairStatus, StatusInfo,
+    RepairStatus, StatusInfo, Traffic,
 };
 
 /// Version of the interface; a command and a node of different versions refuse to talk.

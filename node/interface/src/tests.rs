@@ -117,7 +117,8 @@ fn replies() {
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
             r#""account_read_only":null,"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
-            r#""entry_points":[{"address":"/e","state":"no_answer"}],"uptime_ms":10}}"#,
+            r#""entry_points":[{"address":"/e","state":"no_answer"}],"#,
+            r#""traffic":{"lookup":{"sent_bytes":1,"received_bytes":2}},"uptime_ms":10}}"#,
         ),
         Holdings { 0: HoldingsPage {
             items: vec![HoldingItem { address: text("00"), kind: text("card"), size_class: 8_192, expires_ms: 1 }],
@@ -357,6 +358,13 @@ fn status() -> StatusInfo {
             address: text("/e"),
             state: EntryPointState::NoAnswer,
         }],
+        traffic: BTreeMap::from([(
+            text("lookup"),
+            Traffic {
+                sent_bytes: 1,
+                received_bytes: 2,
+            },
+        )]),
         uptime_ms: 10,
     }
 }

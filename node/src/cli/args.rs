@@ -87,7 +87,7 @@ pub enum Command {
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
         outbox_count, mailboxes, unread, card_published_ms, account_read_only, network_load,\n\
-        entry_points, uptime_ms.")]
+        entry_points, traffic, uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \

@@ -1,5 +1,7 @@
 //! What people type and read.
 
+use std::collections::BTreeMap;
+
 use clap::{Command as Clap, CommandFactory};
 use proptest::prelude::*;
 use restante_interface::*;
@@ -335,6 +337,24 @@ fn what_was_typed_is_shown_safely() {
     assert!(shown.contains("\\u{1b}]0;x\\u{7}"), "{shown}");
 }
 
+fn traffic() -> BTreeMap<String, Traffic> {
+    let causes = [
+        ("keep_alive", 5_000),
+        ("lookup", 3_000),
+        ("list", 1_000),
+        ("get", 900),
+        ("ack", 100),
+    ];
+    let traffic = |bytes: u64| Traffic {
+        sent_bytes: bytes / 4,
+        received_bytes: bytes - bytes / 4,
+    };
+    let named = causes.into_iter();
+    named
+        .map(|(cause, bytes)| (cause.to_owned(), traffic(bytes)))
+        .collect()
+}
+
 #[test]
 fn status_for_people() {
     let mut info = StatusInfo {
@@ -367,6 +387,7 @@ fn status_for_people() {
         card_published_ms: None,
         account_read_only: Some("the disk failed".into()),
         network_load: Default::default(),
+        traffic: traffic(),
         entry_points: entry_points(),
         uptime_ms: 61_000,
     };
@@ -378,6 +399,7 @@ fn status_for_people() {
         "peers       12 connected, 40 known",
         "listens at  /ip4/192.0.2.1/tcp/1/p2p/x",
         "entry       /dns4/b.example.org/tcp/1: its name does not resolve",
+        "traffic     about 576.3 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
         "keeps       3 items, 6 KiB of 1 GiB; shared with 9 keepers, 2 copied from them; \
          takes no new ones: the disk is full",
         "mailboxes   2 of 4 subscribed",
@@ -394,7 +416,7 @@ fn status_for_people() {
     assert_eq!(status::describe(&info, 0), person);
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
-    assert_eq!(status::describe(&info, 0), person[1..8]);
+    assert_eq!(status::describe(&info, 0), person[1..9]);
 }
 
 #[test]

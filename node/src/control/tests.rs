@@ -371,6 +371,7 @@ async fn full_pages_of_short_things_fit_a_frame() {
             32
         ],
         network_load: Default::default(),
+        traffic: Default::default(),
         uptime_ms: u64::MAX,
     }));
     let mut stage = Stage::new();

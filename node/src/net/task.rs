@@ -31,13 +31,14 @@ use super::command::Command;
 use super::config::{NetConfig, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::item::{self, Via};
-use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
+use super::limits::{JOIN_MANY, LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
 use super::peer::{node_of, peer_of};
 #[cfg(target_os = "linux")]
 use super::receive_buffers;
 use super::status::{Count, Counters, Mode};
+use super::traffic::Traffic;
 use entries::EntryPoints;
-use join::{Entry, Join};
+use join::{Company, Entry, Join};
 use lookups::{Answered, Lookups};
 use outlet::Outlet;
 use refresh::{Refresh, Scope};
@@ -54,6 +55,7 @@ pub(super) struct Task {
     commands_first: bool,
     outlet: Outlet,
     counters: Arc<Counters>,
+    traffic: Arc<Traffic>,
     lookups: Lookups,
     endpoints: BTreeMap<ConnectionId, (PeerId, ConnectedPoint)>,
     join: Join,
@@ -86,6 +88,7 @@ pub(super) struct Parts {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<NetEvent>,
     pub(super) counters: Arc<Counters>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Task {
@@ -110,6 +113,7 @@ impl Task {
             commands_first: false,
             outlet: Outlet::new(parts.events, Arc::clone(&parts.counters)),
             counters: parts.counters,
+            traffic: parts.traffic,
             lookups: Lookups::new(parts.node),
             endpoints: BTreeMap::new(),
             join,
@@ -202,12 +206,21 @@ impl Task {
         }
     }
 
+    fn company(&mut self) -> Company {
+        let known = self.swarm.behaviour_mut().routing.table_count();
+        match (self.alone, self.mode) {
+            (true, _) => Company::None,
+            (false, Mode::Server) if known < JOIN_MANY => Company::Few,
+            (false, _) => Company::Many,
+        }
+    }
+
     /// Dials entry points and remembered peers when it is time to.
     fn join_if_due(&mut self) {
-        let jitter = rand::random::<f64>();
+        let (company, jitter) = (self.company(), rand::random::<f64>());
         for Entry {
             peer, addresses, ..
-        } in self.join.due(Instant::now(), self.alone, jitter)
+        } in self.join.due(Instant::now(), company, jitter)
         {
             let mut dials = Vec::new();
             match peer {
@@ -263,10 +276,7 @@ impl Task {
                 }
                 self.outlet.tell(NetEvent::Listening(address));
             }
-            SwarmEvent::ExpiredListenAddr { address, .. } if self.local => {
-                self.swarm.remove_external_address(&address);
-                self.update_mode();
-            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.on_address_gone(&address),
             SwarmEvent::ExternalAddrConfirmed { .. } | SwarmEvent::ExternalAddrExpired { .. } => {
                 self.update_mode();
             }
@@ -300,11 +310,30 @@ impl Task {
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
                 self.entries.on_failed(Instant::now(), &error);
+                if matches!(error, DialError::Transport(_)) {
+                    self.traffic.unheard();
+                }
                 if let Some(peer) = peer_id {
                     self.on_dial_failed(&peer, &error);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// An address of this machine is gone, as when it has moved to another network. Connections over it are dead, which
+    /// their silence would show later; those over others are made again.
+    fn on_address_gone(&mut self, address: &Multiaddr) {
+        if self.local {
+            self.swarm.remove_external_address(address);
+            self.update_mode();
+        }
+        if !is_loopback(address) {
+            let connections: Vec<ConnectionId> = self.endpoints.keys().copied().collect();
+            debug!(count = connections.len(), "an own address is gone");
+            for connection in connections {
+                self.swarm.close_connection(connection);
+            }
         }
     }
 

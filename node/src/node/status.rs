@@ -6,13 +6,13 @@ use data_encoding::HEXLOWER;
 use restante_interface::{
     EntryPoint, EntryPointState, Examined, Finding, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
     HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal,
-    RepairStatus, StatusInfo, Stored, Verdict,
+    RepairStatus, StatusInfo, Stored, Traffic, Verdict,
 };
 use restante_proto::keeper::{Counters, Holding, HoldingKey};
 use restante_proto::request::Reason;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
-use crate::net::{EntryFailure, EntryState, Mode, Multiaddr, NetHandle, peer_of};
+use crate::net::{EntryFailure, EntryState, Mode, Multiaddr, NetHandle, TrafficBytes, peer_of};
 
 /// Returns a status that holds what the network knows, and defaults for everything else.
 pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo {
@@ -55,6 +55,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str) -> StatusInfo
         entry_points: now.map_or_else(Vec::new, |net| {
             net.entry_points.iter().map(entry_point).collect()
         }),
+        traffic: now.map_or_else(BTreeMap::new, |net| traffic_of(&net.traffic)),
         uptime_ms: 0,
     }
 }
@@ -131,6 +132,17 @@ fn refusals_of(counters: &Counters) -> BTreeMap<String, u64> {
 fn errors_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     let seen = counters.iter().filter(|(_, count)| **count > 0);
     seen.map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+fn traffic_of(counted: &BTreeMap<&'static str, TrafficBytes>) -> BTreeMap<String, Traffic> {
+    let traffic = |bytes: &TrafficBytes| Traffic {
+        sent_bytes: bytes.sent,
+        received_bytes: bytes.received,
+    };
+    let named = counted.iter();
+    named
+        .map(|(cause, bytes)| ((*cause).to_owned(), traffic(bytes)))
         .collect()
 }
 

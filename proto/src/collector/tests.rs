@@ -71,10 +71,10 @@ fn watching() -> Collector {
         vec![
             Output::Subscribe(mailbox(1), keeper(0)),
             Output::Subscribe(mailbox(1), keeper(1)),
-            Output::List(mailbox(1), keeper(2), None),
+            Output::Subscribe(mailbox(1), keeper(2)),
         ]
     );
-    for number in 0..2 {
+    for number in 0..3 {
         let until = NOW.date.plus(3_600_000);
         let outputs = collector.handle(NOW, Input::Subscribed(at, keeper(number), until));
         assert_eq!(

@@ -304,6 +304,7 @@ impl State {
             external: Vec::new(),
             entry_points: Vec::new(),
             counters: BTreeMap::new(),
+            traffic: BTreeMap::new(),
         })
     }
 }

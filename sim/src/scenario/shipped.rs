@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 28] = shipped![
+pub const SHIPPED: [(&str, &str); 31] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -36,4 +36,7 @@ pub const SHIPPED: [(&str, &str); 28] = shipped![
     "clock-jumps",
     "suspended",
     "busy-restarts",
+    "idle-ten",
+    "idle-thousand",
+    "idle-full",
 ];

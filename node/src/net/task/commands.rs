@@ -92,6 +92,7 @@ impl Task {
             external: self.swarm.external_addresses().cloned().collect(),
             entry_points: self.entries.states(),
             counters: self.counters.read(),
+            traffic: self.traffic.read(),
         }
     }
 }

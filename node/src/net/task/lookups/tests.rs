@@ -44,7 +44,12 @@ fn world(known: usize) -> World {
     World {
         lookups: Lookups::new(own),
         routing,
-        item: item::Behaviour::new(protocol, counters, limits.queued_bytes_max, 12),
+        item: item::Behaviour::new(
+            protocol,
+            (counters, Arc::default()),
+            limits.queued_bytes_max,
+            12,
+        ),
     }
 }
 
