@@ -198,8 +198,9 @@ fn a_lost_subscription_is_taken_up_again_soon() {
     let mut collector = watching();
     assert_eq!(collector.watched(NOW), (1, 1));
     let before = when_due(&collector);
-    collector.handle(NOW, Input::Lost(keeper(0)));
-    collector.handle(NOW, Input::Lost(keeper(1)));
+    for number in 0..3 {
+        collector.handle(NOW, Input::Lost(keeper(number)));
+    }
     assert_eq!(collector.watched(NOW), (1, 0));
     let after = when_due(&collector);
     assert!(after.mono < before.mono && after.mono <= NOW.mono.plus(5_000));
@@ -471,6 +472,6 @@ fn late_answers_do_not_end_a_round_whose_lookup_failed() {
 #[test]
 fn a_push_of_a_keeper_that_was_not_asked_to_is_passed_over() {
     let mut collector = watching();
-    let push = Input::Pushed(mailbox(1).address(), keeper(2), item(1), waiting());
+    let push = Input::Pushed(mailbox(1).address(), keeper(3), item(1), waiting());
     assert_eq!(collector.handle(NOW, push), vec![]);
 }
