@@ -53,8 +53,8 @@ pub struct StatusInfo {
     #[serde(default)]
     pub entry_points: Vec<EntryPoint>,
     /// What its bytes on the network were for since the start, by cause: `handshake`, `keep_alive`, `identify`,
-    /// `reachability`, `ping`, `lookup`, `subscribe`, `list`, `get`, `push`, `ack`, `deposit`, `offer`, `publish`, `cards`,
-    /// `chunks`, `compare`, `copy`, `leave`, `other`; causes that never came up are not in it. What packets,
+    /// `reachability`, `ping`, `lookup`, `subscribe`, `list`, `get`, `push`, `ack`, `deposit`, `offer`, `publish`,
+    /// `cards`, `chunks`, `compare`, `copy`, `leave`, `other`; causes that never came up are not in it. What packets,
     /// acknowledgements, handshakes and keep-alives add to the bytes of streams is estimated.
     #[serde(default)]
     pub traffic: BTreeMap<String, Traffic>,

@@ -165,8 +165,8 @@ pub const REQUESTS_EXPIRED_MAX: usize = 256;
 pub const DIALS_RESERVED: usize = 4;
 /// Peers that requests may wait for while they are dialled.
 pub const DIALLED_PEERS_MAX: usize = 256;
-/// How long a substream on which nothing was asked stays open at its opener, who does not hold the connection: the other
-/// end leaves it to the opener to close the connection, and both would wait for each other.
+/// How long a substream on which nothing was asked stays open at its opener, who does not hold the connection: the
+/// other end leaves it to the opener to close the connection, and both would wait for each other.
 pub const OUTBOUND_UNUSED_MAX: Duration = Duration::from_secs(15);
 /// Pushes that may wait on one substream, beside the answers.
 pub const PUSHES_WAITING_MAX: usize = 64;
@@ -230,8 +230,8 @@ pub const REFRESH_WHOLE_MIN: Duration = Duration::from_secs(600);
 pub const REFRESH_FAR_LOOKUPS: usize = 4;
 /// Longest pause between two looks for nodes at every distance.
 pub const REFRESH_WHOLE_MAX: Duration = Duration::from_secs(7_200);
-/// Longest pause between two looks of a node that does not serve: nobody looks for it, and what it looks for itself keeps
-/// its table fresh.
+/// Longest pause between two looks of a node that does not serve: nobody looks for it, and what it looks for itself
+/// keeps its table fresh.
 pub const REFRESH_CLIENT_MAX: Duration = Duration::from_secs(21_600);
 
 /// Time between two questions who a connected peer is; what changes it tells by itself.
@@ -245,8 +245,8 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which a QUIC connection is given up, counted from the first packet that was not answered: a keep-alive
 /// that is lost is sent again four times or so meanwhile.
 pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Silence after which a QUIC keep-alive is sent: the longest that every router keeps a way back open for, some of which
-/// forget it after 30 s. It costs two packets of 60 bytes, 17 KB an hour for each connection.
+/// Silence after which a QUIC keep-alive is sent: the longest that every router keeps a way back open for, some of
+/// which forget it after 30 s. It costs two packets of 60 bytes, 17 KB an hour for each connection.
 pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(25);
 /// Time to agree on a protocol for a new stream.
 pub const NEGOTIATE_TIMEOUT: Duration = Duration::from_secs(10);

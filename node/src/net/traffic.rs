@@ -1,7 +1,7 @@
 //! What a node's bytes are for, by cause, so that whoever wonders what an idle node sends can see it.
 //!
-//! Bytes of streams are counted as they pass. What IP, UDP and QUIC add to them, and what a connection costs that carries
-//! nothing, is estimated from counts, with the figures below: the operating system alone sees packets.
+//! Bytes of streams are counted as they pass. What IP, UDP and QUIC add to them, and what a connection costs that
+//! carries nothing, is estimated from counts, with the figures below: the operating system alone sees packets.
 
 mod connection;
 #[cfg(test)]
@@ -106,7 +106,8 @@ const PROTOCOLS: [(&str, Cause); 4] = [
 ];
 
 impl Cause {
-    /// Returns what a frame is for that asks for something, or pushes; fields are those of the schema (SPEC, Appendix A).
+    /// Returns what a frame is for that asks for something, or pushes; fields are those of the schema (SPEC, Appendix
+    /// A).
     pub(super) fn of_frame(kind: Kind, payload: &[u8]) -> Self {
         let field = payload.first().map_or(0, |tag| tag >> 3);
         match (kind, field) {
