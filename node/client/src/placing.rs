@@ -17,7 +17,7 @@ use tracing::{debug, info};
 use crate::cx::Cx;
 use crate::deposit::{Deposited, judge};
 use crate::io::SEARCH_COUNT;
-use crate::model::Payment;
+use crate::model::{OutgoingEnvelope, Payment};
 use crate::pending::{Asked, Question, StampFor};
 use crate::records::Records;
 use crate::signal::Signal;
@@ -170,9 +170,24 @@ impl Placing {
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
         let due = self.outbox.next_timeout(cx.now);
         if due.is_some_and(|due| due <= cx.mono()) {
+            self.drop_old_receipts(cx);
             self.handle(cx, outbox::Input::Timer);
         }
         self.enter_behind(cx);
+    }
+
+    /// Drops the delivery receipts that have been looked after for long enough; nothing else would come of them.
+    fn drop_old_receipts(&mut self, cx: &mut Cx<'_>) {
+        let (now, outgoing) = (cx.now, cx.records.outgoing());
+        let is_done = |(id, outgoing): &(&ItemId, &OutgoingEnvelope)| {
+            let standing = self.outbox.standing(now, id).unwrap_or_default().0;
+            is_done_with(outgoing, standing, now, false)
+        };
+        let done: Vec<ItemId> = outgoing.iter().filter(is_done).map(|(id, _)| *id).collect();
+        for id in done {
+            self.outbox.remove(&id);
+            cx.records.drop_outgoing(id);
+        }
     }
 
     pub(crate) fn next_timeout(&self, records: &Records, now: Now) -> Option<MonoMillis> {
@@ -290,10 +305,7 @@ impl Placing {
             return;
         };
         let message = outgoing.message;
-        let is_everywhere = standing.with == standing.of && standing.of >= REPLICAS;
-        let left_ms = outgoing.envelope.expires.since(cx.date());
-        let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(left_ms);
-        if is_everywhere && !outgoing.awaits_receipt && (age_ms >= RECEIPT_KEPT_MS || is_crowded) {
+        if is_done_with(outgoing, standing, cx.now, is_crowded) {
             self.outbox.remove(&id);
             cx.records.drop_outgoing(id);
             return;
@@ -376,4 +388,18 @@ fn end(cx: &mut Cx<'_>, id: ItemId, message: MessageId, state: DeliveryState) {
         cx.records.put_sent(message, sent);
     }
     cx.signal(Signal::Progress(message));
+}
+
+/// Tells whether an envelope is a delivery receipt that is with all its keepers and has been looked after for long
+/// enough, or for as long as there is room.
+fn is_done_with(
+    outgoing: &OutgoingEnvelope,
+    standing: Standing,
+    now: Now,
+    is_crowded: bool,
+) -> bool {
+    let is_everywhere = standing.with >= standing.of && standing.of >= REPLICAS;
+    let left_ms = outgoing.envelope.expires.since(now.date);
+    let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(left_ms);
+    is_everywhere && !outgoing.awaits_receipt && (age_ms >= RECEIPT_KEPT_MS || is_crowded)
 }
