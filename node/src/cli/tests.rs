@@ -495,9 +495,9 @@ fn status_says_when_keepers_ask_for_more_work() {
     let dearer = status::describe(&info, 0);
     let lines = [
         "card        not published yet in this run: keepers ask for more work (effort 512) than this node does unasked \
-         (128); set `stamp_effort_max` to that effort and restart the node, or wait until they have room again",
+         (128); set `stamp_effort_max` to that effort and restart the node, or wait until there is room again",
         "under way   3 messages, of which 1 waits: keepers ask for more work (effort 256) than this node does unasked \
-         (128); set `stamp_effort_max` to that effort and restart the node, or wait until they have room again",
+         (128); set `stamp_effort_max` to that effort and restart the node, or wait until there is room again",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  waits with 1 of 5 keepers: others ask for more work than is \
          allowed for it (effort 256)  expires in 1 d  offered again in 30 s",
     ];

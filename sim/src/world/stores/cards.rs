@@ -59,7 +59,8 @@ impl Cards {
             .ok();
         let card = opened.as_ref().map(VerifiedCard::card)?;
         let shown = (owner.person, card.sequence);
-        for device in &card.devices {
+        // The device that publishes stands first; the others are shown as the card before shows them.
+        if let Some(device) = card.devices.first() {
             let first = *self.prekeys.entry(*device.prekey.public).or_insert(shown);
             if first != shown {
                 let ((whose, sequence), (person, before)) = (shown, first);
