@@ -32,7 +32,7 @@ proptest! {
     #[test]
     fn a_home_that_was_set_back_receives_what_is_sent_from_then_on(
         seed: u64,
-        days in 1_u64..6,
+        days in 2_u64..6,
         hours in 0_u64..24,
         met_before: bool,
     ) {
@@ -63,9 +63,10 @@ proptest! {
         prop_assert_eq!(world.spins, 0);
     }
 
-    /// An old copy that runs for a while acks nothing that only the newer one can open, and nothing that it opens.
+    /// An old copy that runs for a while acks nothing that only the newer one can open. One that is older than the last
+    /// card, that is: before that nothing tells the two apart.
     #[test]
-    fn an_old_copy_that_runs_by_mistake_destroys_nothing(seed: u64, days in 1_u64..6, seconds in 1_u64..120) {
+    fn an_old_copy_that_runs_by_mistake_destroys_nothing(seed: u64, days in 2_u64..6, seconds in 1_u64..120) {
         let mut world = World::friends(seed, 2);
         let old = world.people[1].disk.clone();
         world.run(days * DAY_MS);
