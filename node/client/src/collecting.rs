@@ -580,7 +580,8 @@ fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: bool) {
     let device = message.certificate.device;
     let grant = message.grant;
     let is_granted = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
-    let is_new = contact.hear_under(from) || is_granted;
+    let is_outdated = contact.hear_from(&device, cx.now.date);
+    let is_new = contact.hear_under(from) || is_granted || is_outdated;
     if is_seen {
         contact.last_seen = Some(cx.date());
     }

@@ -220,6 +220,7 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
             id: found.id.clone(),
             record: found.record.clone(),
             key: found.key.clone(),
+            is_outdated: false,
         });
         let devices: Vec<PublicKey> = card
             .devices

@@ -59,6 +59,8 @@ pub struct FoundCard {
     pub record: CardRecord,
     /// What the record opens under.
     pub key: RecordKey,
+    /// One of the contact's devices has written since that the card does not show.
+    pub is_outdated: bool,
 }
 
 impl Contact {
@@ -143,7 +145,9 @@ impl Contact {
 
     /// Returns the last card seen, if it is still good.
     pub fn card(&self, date: UnixMillis) -> Option<VerifiedCard> {
-        let FoundCard { id, record, key } = self.found.as_ref()?;
+        let FoundCard {
+            id, record, key, ..
+        } = self.found.as_ref()?;
         let known = Known {
             account: Some(&self.account),
             sequence: self.ids.sequence(id),
@@ -154,7 +158,19 @@ impl Contact {
 
     /// Returns the last card seen, if it is so new that there is hardly a newer one.
     pub fn fresh_card(&self, date: UnixMillis) -> Option<VerifiedCard> {
-        self.card(date)
-            .filter(|card| date.since(card.card().issued) < CARD_FRESH_MS)
+        let is_outdated = self.found.as_ref().is_none_or(|found| found.is_outdated);
+        let is_fresh =
+            |card: &VerifiedCard| date.since(card.card().issued) < CARD_FRESH_MS && !is_outdated;
+        self.card(date).filter(is_fresh)
+    }
+
+    /// Notes that one of its devices has written; tells whether the last card seen is outdated by that.
+    pub fn hear_from(&mut self, device: &PublicKey, date: UnixMillis) -> bool {
+        let card = self.card(date);
+        let devices = card.iter().flat_map(|card| &card.card().devices);
+        let mut devices = devices.map(|it| it.certificate.device);
+        let is_outdated = !devices.any(|it| it == *device);
+        let found = self.found.as_mut();
+        found.is_some_and(|found| is_outdated && !std::mem::replace(&mut found.is_outdated, true))
     }
 }

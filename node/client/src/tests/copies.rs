@@ -1,7 +1,7 @@
 //! Homes that have been elsewhere in time: restored backups, old copies, machines set back, the same home twice.
 
 use proptest::prelude::*;
-use restante_interface::MessageCode;
+use restante_interface::{DeliveryState, MessageCode};
 use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use restante_proto::mailbox::Mailbox;
@@ -133,6 +133,24 @@ fn the_sender_of_what_was_under_way_is_told() {
     };
     world.run(7 * HOUR_MS);
     assert_eq!(code(&world), MessageCode::StoredOutdated);
+}
+
+#[test]
+fn a_home_that_was_set_back_and_writes_first_has_word_of_it() {
+    let mut world = World::friends(5, 2);
+    let backup = world.people[1].disk.clone();
+    world.run(3 * DAY_MS);
+    world.send(0, 1, "sealed to the card that is known");
+    world.run(MINUTE_MS);
+    set_back(&mut world, 1, &backup);
+    world.run(MINUTE_MS);
+    let id = world.id(0);
+    let call = world.send_to(1, &id, "from a device that the card known to them does not show");
+    world.run(MINUTE_MS);
+    let message = world.sent(1, call).unwrap().message_id.clone();
+    let outbox = world.people[1].core.overview(world.now(1)).outbox;
+    let entry = outbox.iter().find(|entry| entry.message_id == message);
+    assert_eq!(entry.unwrap().state, DeliveryState::Delivered);
 }
 
 #[test]

@@ -67,6 +67,8 @@ struct FoundCardRow {
     record: Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     key: Vec<u8>,
+    #[prost(bool, tag = "4")]
+    outdated: bool,
 }
 
 /// What one of a contact's devices granted.
@@ -110,6 +112,7 @@ fn found_to_row(found: &FoundCard) -> FoundCardRow {
         id: found.id.to_string(),
         record: found.record.encode(),
         key: found.key.as_bytes().to_vec(),
+        outdated: found.is_outdated,
     }
 }
 
@@ -120,6 +123,7 @@ fn found_from_row(row: &FoundCardRow) -> Result<FoundCard, RowError> {
         id: row.id.parse().map_err(|_| error)?,
         record: CardRecord::decode(&row.record).map_err(|_| error)?,
         key: RecordKey::new(key),
+        is_outdated: row.outdated,
     })
 }
 
