@@ -286,11 +286,7 @@ impl Keeper {
                 proof,
                 crate::mailbox::OwnerRequest::Subscribe,
             )?;
-            let until = self.subscriptions.add(now, conn, mailbox.address())?;
-            return Ok(vec![Output::Respond {
-                call,
-                response: Response::Done { until: Some(until) },
-            }]);
+            return self.subscribe(now, conn, call, mailbox.address());
         }
         let then = then_of(&request);
         let charge = Charge::of(&request);
@@ -308,6 +304,32 @@ impl Keeper {
         };
         self.begin(now.mono, ticket, pending);
         Ok(vec![Output::Store { ticket, op }])
+    }
+
+    /// Adds or renews a subscription; of a new one those who have another are told, since the mailbox may be read by
+    /// a copy of its owner's home.
+    fn subscribe(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        call: CallId,
+        mailbox: Address,
+    ) -> Result<Vec<Output>, Refusal> {
+        let others = self.subscriptions.of(now.mono, &mailbox);
+        let until = self.subscriptions.add(now, conn, mailbox)?;
+        let mut outputs = vec![Output::Respond {
+            call,
+            response: Response::Done { until: Some(until) },
+        }];
+        if !others.contains(&conn) {
+            let push = |conn| {
+                let item = None;
+                let push = Push { mailbox, item };
+                Output::Push { conn, push }
+            };
+            outputs.extend(others.into_iter().map(push));
+        }
+        Ok(outputs)
     }
 
     /// Writes down what is under way; what is deposited counts from now on, so that no source can
@@ -532,7 +554,7 @@ fn then_of(request: &Request) -> Then {
                 },
                 push: Some(Push {
                     mailbox: address,
-                    item,
+                    item: Some(item),
                 }),
             }
         }

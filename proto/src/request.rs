@@ -183,13 +183,13 @@ pub struct Waiting {
     pub expires: UnixMillis,
 }
 
-/// An envelope that a keeper sends a subscriber unasked.
+/// What a keeper tells a subscriber unasked (SPEC 7.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The mailbox it waits in.
+    /// The mailbox that it is about.
     pub mailbox: Address,
-    /// The envelope.
-    pub item: Waiting,
+    /// An envelope that is new there; `None` when another stream has subscribed to the mailbox.
+    pub item: Option<Waiting>,
 }
 
 /// Why a keeper says no.
@@ -368,7 +368,7 @@ impl Response {
 impl Push {
     /// Encodes the push.
     pub fn encode(&self) -> Bytes {
-        let item = Some(codec::waiting_to_wire(&self.item));
+        let item = self.item.as_ref().map(codec::waiting_to_wire);
         let mailbox = self.mailbox.as_bytes().to_vec().into();
         g::Push { mailbox, item }.encode_to_vec().into()
     }
@@ -382,7 +382,7 @@ impl Push {
         let push: g::Push = wire::decode(bytes, PAYLOAD_BYTES_MAX)?;
         Ok(Self {
             mailbox: wire::address(&push.mailbox, "mailbox")?,
-            item: codec::waiting_from_wire(wire::present(push.item, "item")?)?,
+            item: push.item.map(codec::waiting_from_wire).transpose()?,
         })
     }
 }

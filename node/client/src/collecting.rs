@@ -13,7 +13,7 @@ use restante_proto::envelope::{OpenError, VerifiedMessage};
 use restante_proto::keys::PublicKey;
 use restante_proto::mailbox::{AckEntry, Mailbox, OwnerRequest};
 use restante_proto::message::{Content, Message, MessageId};
-use restante_proto::request::{Push, Request, Response, Waiting};
+use restante_proto::request::{Request, Response, Waiting};
 use restante_proto::time::{Epoch, MonoMillis, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::debug;
@@ -150,9 +150,20 @@ impl Collecting {
         }
     }
 
-    pub(crate) fn on_push(&mut self, cx: &mut Cx<'_>, keeper: NodeId, push: Push) {
-        let (id, item) = named(push.item);
-        self.handle(cx, collector::Input::Pushed(push.mailbox, keeper, id, item));
+    /// Takes an envelope that a keeper has pushed.
+    pub(crate) fn on_push(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (mailbox, keeper): (Address, NodeId),
+        item: Waiting,
+    ) {
+        let (id, item) = named(item);
+        self.handle(cx, collector::Input::Pushed(mailbox, keeper, id, item));
+    }
+
+    /// Tells whether a mailbox is one of the device that this home is.
+    pub(crate) fn is_own(&self, mailbox: &Address) -> bool {
+        self.owners.is_present(mailbox)
     }
 
     pub(crate) fn on_found(&mut self, cx: &mut Cx<'_>, at: Address, keepers: Vec<NodeId>) {

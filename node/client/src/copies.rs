@@ -33,6 +33,9 @@ const RETRY_MAX_MS: u64 = 10 * MINUTE_MS;
 const FRESH_MS: u64 = MINUTE_MS;
 /// How often one keeper is asked whether it holds a card that this device did not make, in milliseconds.
 const CHECK_MS: u64 = 2 * HOUR_MS;
+/// When one is asked after somebody else has begun to read this device's mailboxes, in milliseconds: another copy of
+/// this home publishes soon after its start.
+const READER_CHECKS_MS: [u64; 2] = [30 * SECOND_MS, 5 * MINUTE_MS];
 
 /// What is known of other copies of this home, and of other devices of its account.
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ pub(crate) struct Copies {
     sequence: u64,
     /// The other devices, as the newest card shows them.
     others: Vec<CardDevice>,
+    /// When somebody else was last seen to begin to read this device's mailboxes.
+    other_reader: Option<MonoMillis>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +128,18 @@ impl Copies {
         let soon = cx.mono().plus(SECOND_MS);
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
         self.confirmed = None;
+    }
+
+    /// Somebody else has begun to read the mailboxes of this device: another copy of this home may run.
+    pub(crate) fn on_other_reader(&mut self, cx: &Cx<'_>) {
+        let [_, last] = READER_CHECKS_MS;
+        let is_watched = |since: MonoMillis| cx.mono().since(since) < last;
+        if self.other_reader.is_some_and(is_watched) {
+            return;
+        }
+        debug!("another copy of this account may have started");
+        self.other_reader = Some(cx.mono());
+        self.due = self.due.into_iter().chain(self.next_reader_check(cx)).min();
     }
 
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>, nearest: Option<(Address, NodeId)>) {
@@ -307,7 +324,16 @@ impl Copies {
     fn next_check(&mut self, cx: &Cx<'_>) -> MonoMillis {
         self.checks = self.checks.wrapping_add(1);
         let salt = Address::new(*own_device(cx.records).as_bytes());
-        cx.mono().plus(jittered(CHECK_MS, &salt, self.checks))
+        let regular = cx.mono().plus(jittered(CHECK_MS, &salt, self.checks));
+        let early = self.next_reader_check(cx);
+        early.map_or(regular, |early| early.min(regular))
+    }
+
+    /// Returns the next moment at which a copy that has begun to read is looked for.
+    fn next_reader_check(&self, cx: &Cx<'_>) -> Option<MonoMillis> {
+        let since = self.other_reader?;
+        let checks = READER_CHECKS_MS.into_iter().map(|pause| since.plus(pause));
+        checks.filter(|at| *at > cx.mono()).min()
     }
 }
 

@@ -297,7 +297,11 @@ impl Subjects<'_> {
                 }
             }
             Input::Committed(token, result) => self.on_committed(cx, token, result),
-            Input::Push(keeper, push) => self.collecting.on_push(cx, keeper, push),
+            Input::Push(keeper, push) => match push.item {
+                Some(item) => self.collecting.on_push(cx, (push.mailbox, keeper), item),
+                None if self.collecting.is_own(&push.mailbox) => self.copies.on_other_reader(cx),
+                None => {}
+            },
             Input::Lost(keeper) => self.collecting.on_lost(cx, keeper),
             Input::NetworkUp => self.on_network_up(cx),
             Input::Timer => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use restante_interface::Event;
 use restante_proto::card::{CardDevice, CardRecord};
-use restante_proto::limits::{LOCATORS, REPLICAS, SECOND_MS, receipts_wanted};
+use restante_proto::limits::{DAY_MS, LOCATORS, REPLICAS, SECOND_MS, receipts_wanted};
 use restante_proto::publisher::{self, Publisher};
 use restante_proto::receipt::Claim;
 use restante_proto::request::{Reason, Refusal, Request, Response};
@@ -28,6 +28,10 @@ use crate::then::Then;
 /// milliseconds: there are thirty days for it, and people who wait come first.
 const LATER_MS: u64 = 20 * SECOND_MS;
 
+/// Cards made in the last day with which a start makes no other: a node that is started over and over does not
+/// publish each time.
+const START_CARDS_MAX: usize = 8;
+
 /// Publication of the card.
 #[derive(Debug, Default)]
 pub(crate) struct Publishing {
@@ -44,12 +48,15 @@ pub(crate) struct Publishing {
 }
 
 impl Publishing {
-    /// Takes up the card of the last run, or makes the first one, once this home may publish.
+    /// Makes a card once this home may publish: by its new prekey a copy of this home learns of this run (SPEC 10.8).
     pub(crate) fn start(&mut self, cx: &mut Cx<'_>) {
         if std::mem::replace(&mut self.is_started, true) {
             return self.on_network_up(cx);
         }
-        if cx.records.card().is_some() {
+        let yesterday = cx.date().minus(DAY_MS);
+        let prekeys = cx.records.prekeys().iter().map(|it| it.public());
+        let made = prekeys.filter(|it| it.issued > yesterday).count();
+        if cx.records.card().is_some() && made >= START_CARDS_MAX {
             self.begin(cx);
         } else {
             self.handle(cx, publisher::Input::Timer);

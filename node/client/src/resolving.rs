@@ -66,6 +66,8 @@ struct Round {
     at: BTreeMap<Address, AtLocator>,
     records: Vec<CardRecord>,
     answers: usize,
+    /// Answers of other nodes than this one.
+    others: usize,
     with_records: usize,
     /// Locators of which enough keepers answered.
     conclusive: usize,
@@ -163,8 +165,10 @@ impl Resolving {
             }
             _ => None,
         };
+        let is_other = records.is_some() && cx.settings.own_keeper != Some(node);
         if let Some(asking) = self.asking(number, &at) {
             asking.on_answer(node, records);
+            self.note_other(number, is_other);
             self.advance(cx, number, at);
         }
     }
@@ -230,6 +234,12 @@ impl Resolving {
         lookup.round.at.get_mut(at)?.asking.as_mut()
     }
 
+    fn note_other(&mut self, number: u64, is_other: bool) {
+        if let Some(lookup) = self.lookups.get_mut(&number) {
+            lookup.round.others += usize::from(is_other);
+        }
+    }
+
     /// Ends a locator once enough of its keepers have answered, or no answer is left to come.
     fn advance(&mut self, cx: &mut Cx<'_>, number: u64, at: Address) {
         let is_done = self
@@ -258,13 +268,15 @@ impl Resolving {
         if !is_over && round.with_records < LOCATORS_ENOUGH {
             return;
         }
-        if is_over && round.answers == 0 {
-            let next = cx.mono().plus(PATIENCE_STEP_MS);
-            if next > lookup.give_up_at {
+        let next = cx.mono().plus(PATIENCE_STEP_MS);
+        let has_waited = next > lookup.give_up_at;
+        let is_silent = round.answers == 0 || (round.with_records == 0 && !lookup.is_heard(cx));
+        if is_over && is_silent {
+            if has_waited {
                 return self.end(cx, number, Err(ResolveError::Offline));
             }
-            round.again_at = Some(next);
-        } else if round.choosing.is_none() {
+            lookup.round.again_at = Some(next);
+        } else if lookup.round.choosing.is_none() {
             lookup.choose(cx, number);
         }
     }
@@ -274,7 +286,7 @@ impl Resolving {
             return;
         };
         let certainty = match lookup.round.conclusive {
-            LOCATORS_ENOUGH.. => Certainty::Sure,
+            LOCATORS_ENOUGH.. if lookup.is_heard(cx) => Certainty::Sure,
             _ => Certainty::Unsure,
         };
         for intent in lookup.intents {
@@ -300,6 +312,14 @@ impl Lookup {
             ask(cx, number, locator, near);
             cx.search(Question::FindLocator(number, locator), locator, REPLICAS);
         }
+    }
+
+    /// Tells whether the network has answered. What this node itself keeps says nothing about it, unless it may be the
+    /// only one there is.
+    fn is_heard(&self, cx: &Cx<'_>) -> bool {
+        let has_waited = cx.mono().plus(PATIENCE_STEP_MS) > self.give_up_at;
+        let is_new = cx.records.card().is_none();
+        self.round.others > 0 || (cx.settings.is_first && (is_new || has_waited))
     }
 
     fn choose(&mut self, cx: &mut Cx<'_>, number: u64) {

@@ -13,4 +13,6 @@ pub struct Settings {
     pub effort_max: u32,
     /// This node as a keeper, if it keeps items for others.
     pub own_keeper: Option<NodeId>,
+    /// It is the first node of a network: it knows no entry point, and may be the only keeper there is.
+    pub is_first: bool,
 }

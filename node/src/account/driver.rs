@@ -71,6 +71,8 @@ pub struct Settings {
     pub ttl_ms: u64,
     /// The highest effort of a stamp that is paid without asking.
     pub effort_max: u32,
+    /// No entry point is known.
+    pub is_first: bool,
 }
 
 /// The core with what drives it.
@@ -101,6 +103,7 @@ impl Driver {
             ttl_ms: settings.ttl_ms,
             effort_max: settings.effort_max,
             own_keeper: services.keeper.as_ref().map(KeeperHandle::node),
+            is_first: settings.is_first,
         };
         Self {
             core: Core::new(now, core_settings, loaded),

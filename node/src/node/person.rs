@@ -216,6 +216,7 @@ pub async fn run_in<S: KeeperStore>(
         retention_ms: config.retention_ms,
         ttl_ms: config.ttl_ms,
         effort_max: config.stamp_effort_max,
+        is_first: config.bootstrap.is_empty(),
     };
     let stamps = Arc::clone(&environment.stamps);
     let mut running = Running::start(environment, config, NetLimits::personal(), &key, store)?;

@@ -98,10 +98,10 @@ impl Admission<'_> {
             ElementKind::Envelope => {
                 let push = Push {
                     mailbox: replica.key.address,
-                    item: Waiting {
+                    item: Some(Waiting {
                         envelope: replica.item.clone(),
                         expires: replica.until,
-                    },
+                    }),
                 };
                 Ok((self.envelope_replica(replica, &proof)?, Some(push)))
             }

@@ -317,7 +317,6 @@ fn pushes() -> Vec<Case> {
         push(blank(32), Some(item))
     };
     vec![
-        ("no envelope", push(blank(32), None)),
         ("a mailbox of 31 bytes", push(blank(31), Some(item.clone()))),
         (
             "an envelope of 2,047 bytes",

@@ -237,7 +237,16 @@ pub(super) fn messages() -> Value {
         "push",
         &Push {
             mailbox,
-            item: waiting(),
+            item: Some(waiting()),
+        }
+        .encode(),
+    ));
+    messages.push(of(
+        "Push",
+        "push of a subscription",
+        &Push {
+            mailbox,
+            item: None,
         }
         .encode(),
     ));

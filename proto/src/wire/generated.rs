@@ -310,6 +310,7 @@ pub struct Push {
     /// 32 bytes, the address
     #[prost(bytes = "bytes", tag = "1")]
     pub mailbox: ::prost::bytes::Bytes,
+    /// none: another stream has subscribed
     #[prost(message, optional, tag = "2")]
     pub item: ::core::option::Option<Waiting>,
 }

@@ -98,10 +98,10 @@ fn a_clock_that_keepers_contradict_destroys_and_publishes_nothing() {
         world.warm_up();
         world.send(0, 1, "unread");
         world.run(MINUTE_MS);
-        let before = world.people[1].disk.rows().clone();
         let id = world.id(1);
         // At a start, and while it runs.
         for is_start in [true, false] {
+            let before = world.people[1].disk.rows().clone();
             world.people[1].ahead_ms = days * i64::try_from(DAY_MS).unwrap();
             if is_start {
                 world.restart(1);

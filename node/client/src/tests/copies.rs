@@ -63,13 +63,19 @@ proptest! {
         prop_assert_eq!(world.spins, 0);
     }
 
-    /// An old copy that runs for a while acks nothing that only the newer one can open. One that is older than the last
-    /// card, that is: before that nothing tells the two apart.
+    /// An old copy that runs for a while acks nothing, however old it is: the newer one has published at its last start.
     #[test]
-    fn an_old_copy_that_runs_by_mistake_destroys_nothing(seed: u64, days in 2_u64..6, seconds in 1_u64..120) {
+    fn an_old_copy_that_runs_by_mistake_destroys_nothing(
+        seed: u64,
+        days in 0_u64..6,
+        minutes in 1_u64..1_440,
+        seconds in 1_u64..120,
+    ) {
         let mut world = World::friends(seed, 2);
         let old = world.people[1].disk.clone();
-        world.run(days * DAY_MS);
+        world.run(days * DAY_MS + minutes * MINUTE_MS);
+        world.restart(1);
+        world.run(2 * MINUTE_MS);
         let new = world.people[1].disk.clone();
         // Nobody is there when it is sent.
         let id = world.id(1);
@@ -79,8 +85,6 @@ proptest! {
         world.people.push(away);
         set_back(&mut world, 1, &old);
         world.run(seconds * 1_000);
-        let at_old = world.texts(1).contains("precious");
-        prop_assert!(!at_old, "it has no key for it");
         set_back(&mut world, 1, &new);
         world.run(2 * MINUTE_MS);
         prop_assert!(world.texts(1).contains("precious"));
@@ -95,8 +99,8 @@ proptest! {
         twin.disk = world.people[1].disk.clone();
         world.people.push(twin);
         world.restart(2);
-        // The next card of either is a day away at most.
-        world.run(26 * HOUR_MS);
+        // The second publishes as it starts, and the first hears that somebody else reads its mailboxes.
+        world.run(10 * MINUTE_MS);
         prop_assert!(device(&world, 1) != device(&world, 2));
         for (number, from) in [(1, 0), (2, 0)] {
             world.send(from, 1, &format!("to both {number}"));
@@ -145,12 +149,39 @@ fn a_home_that_was_set_back_and_writes_first_has_word_of_it() {
     set_back(&mut world, 1, &backup);
     world.run(MINUTE_MS);
     let id = world.id(0);
-    let call = world.send_to(1, &id, "from a device that the card known to them does not show");
+    let call = world.send_to(
+        1,
+        &id,
+        "from a device that the card known to them does not show",
+    );
     world.run(MINUTE_MS);
     let message = world.sent(1, call).unwrap().message_id.clone();
     let outbox = world.people[1].core.overview(world.now(1)).outbox;
     let entry = outbox.iter().find(|entry| entry.message_id == message);
     assert_eq!(entry.unwrap().state, DeliveryState::Delivered);
+}
+
+/// What a node keeps itself says nothing about the network: with nobody else in sight nothing is known of other copies.
+#[test]
+fn a_keeper_does_not_take_its_own_word_for_the_networks() {
+    let mut world = World::friends(8, 2);
+    let backup = world.people[1].disk.clone();
+    world.run(3 * DAY_MS);
+    world.add_keeper();
+    let own = world.keepers.last().unwrap().node;
+    world.people[1].settings.own_keeper = Some(own);
+    world.is_cut_off = true;
+    set_back(&mut world, 1, &backup);
+    world.run(MINUTE_MS);
+    let copy = |world: &World| world.people[1].core.overview(world.now(1)).copy;
+    assert!(!copy(&world).newest);
+    let unknown = world.send_to(1, "nobody.0000-0000-0000", "hello");
+    world.run(MINUTE_MS);
+    let refusal = world.people[1].replies[&unknown].as_ref().unwrap_err();
+    assert_eq!(*refusal, restante_interface::Refusal::Offline);
+    world.is_cut_off = false;
+    world.run(15 * MINUTE_MS);
+    assert!(copy(&world).newest && copy(&world).renewed_ms.is_some());
 }
 
 #[test]
@@ -165,6 +196,24 @@ fn a_restart_alone_changes_no_device() {
     assert_eq!(device(&world, 1), before);
     let copy = world.people[1].core.overview(world.now(1)).copy;
     assert!(copy.newest && copy.renewed_ms.is_none() && copy.others == 0);
+}
+
+/// Each start shows in a new card, until a day has seen too many of them.
+#[test]
+fn a_home_that_is_started_over_and_over_does_not_publish_each_time() {
+    let mut world = World::friends(7, 2);
+    let sequence = |world: &World| world.people[1].disk.rows().card.as_ref().unwrap().sequence;
+    let mut cards = std::collections::BTreeSet::from([sequence(&world)]);
+    for start in 0..20 {
+        world.restart(1);
+        world.run(MINUTE_MS);
+        let is_new = cards.insert(sequence(&world));
+        assert_eq!(is_new, start < 7, "start {start}");
+    }
+    world.run(2 * DAY_MS);
+    world.restart(1);
+    world.run(MINUTE_MS);
+    assert!(cards.insert(sequence(&world)));
 }
 
 /// Returns an envelope in a mailbox that is sealed to a key which nobody holds.

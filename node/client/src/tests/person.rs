@@ -17,10 +17,12 @@ const SETTINGS: Settings = Settings {
     ttl_ms: 6 * DAY_MS,
     effort_max: EFFORT_UNASKED,
     own_keeper: None,
+    is_first: false,
 };
 
 pub(super) struct Person {
     pub(super) core: Core,
+    pub(super) settings: Settings,
     pub(super) disk: MemoryDisk,
     /// What keeps its disk from taking anything in.
     pub(super) trouble: Option<StoreTrouble>,
@@ -43,6 +45,7 @@ impl Person {
         let core = Core::new(now, SETTINGS, disk.load());
         Self {
             core,
+            settings: SETTINGS,
             disk,
             trouble: None,
             commits: 0,
@@ -58,7 +61,7 @@ impl Person {
     pub(super) fn restart(&mut self, now: Now) {
         self.flying.clear();
         let loaded = self.disk.load();
-        self.core = Core::new(now, SETTINGS, loaded);
+        self.core = Core::new(now, self.settings, loaded);
         self.lives += 1;
     }
 }

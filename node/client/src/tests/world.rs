@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) rng: Seeded,
     pub(super) people: Vec<Person>,
     pub(super) keepers: Vec<TestKeeper>,
+    /// Nobody reaches anybody but what runs in the same node.
+    pub(super) is_cut_off: bool,
     pub(super) costs: Costs,
     /// What every `inbox` showed, by person and by the name of the message.
     pub(super) shown: BTreeMap<(usize, String), InboxMessage>,
@@ -78,23 +80,14 @@ impl World {
             rng: Seeded::new(seed),
             people: Vec::new(),
             keepers: Vec::new(),
+            is_cut_off: false,
             costs,
             shown: BTreeMap::new(),
             spins: 0,
             lose_pushes: false,
         };
         for _ in 0..keepers {
-            let key = SecretKey::generate(&mut world.rng);
-            let node = NodeId::new(*key.public().as_bytes());
-            let keeper = Keeper::new(key.clone(), Policy::default(), Arc::new(CheapForTests));
-            world.keepers.push(TestKeeper {
-                node,
-                key,
-                keeper,
-                store: MemoryStore::new(u64::MAX),
-                calls: 0,
-                lie: None,
-            });
+            world.add_keeper();
         }
         for number in 0..people {
             let account = world.account(number);
@@ -102,6 +95,20 @@ impl World {
             world.input(number, Input::Start);
         }
         world
+    }
+
+    /// Adds a keeper that holds nothing yet.
+    pub(super) fn add_keeper(&mut self) {
+        let key = SecretKey::generate(&mut self.rng);
+        let keeper = Keeper::new(key.clone(), Policy::default(), Arc::new(CheapForTests));
+        self.keepers.push(TestKeeper {
+            node: NodeId::new(*key.public().as_bytes()),
+            key,
+            keeper,
+            store: MemoryStore::new(u64::MAX),
+            calls: 0,
+            lie: None,
+        });
     }
 
     /// The first of some people, and others whom it has accepted and who have accepted it.
@@ -266,6 +273,7 @@ impl World {
             }
             Flying::Search(token, at, count) => {
                 let nodes = match fate {
+                    _ if self.is_cut_off => Vec::new(),
                     Fate::Failed => Vec::new(),
                     Fate::Lost => return,
                     _ => self.nearest(&at, count),
@@ -349,6 +357,13 @@ impl World {
         request: &Request,
     ) -> Option<Response> {
         let now = self.now_at(0);
+        let own = self
+            .people
+            .get(person)
+            .and_then(|it| it.settings.own_keeper);
+        if self.is_cut_off && own != Some(node) {
+            return None;
+        }
         let keeper = self.keepers.iter_mut().find(|keeper| keeper.node == node)?;
         let (response, pushes) = keeper.ask(now, person, request);
         for (to, push) in pushes {

@@ -15,7 +15,7 @@ use crate::{
         CAPABILITY_MAILBOX_COUNT_MAX, ENVELOPE_BYTES, GET_COUNT_MAX, HOUR_MS, LISTING_COUNT_MAX,
         MAILBOX_TOMBSTONES_MAX, SECOND_MS, STAMP_MAILBOX_BYTES_MAX, STAMP_MAILBOX_COUNT_MAX,
     },
-    request::{Reason, Request, Response, Waiting},
+    request::{Push, Reason, Request, Response, Waiting},
     time::UnixMillis,
 };
 
@@ -322,6 +322,27 @@ fn tombstones_are_refused_rather_than_forgotten() {
     assert_eq!(office.ask(NOW, &known), Response::Done { until: None });
 }
 
+/// Whoever reads a mailbox hears of another one who begins to, and of nobody who goes on.
+#[test]
+fn subscribers_are_told_of_another_one() {
+    let (mailbox, owner) = open_box();
+    let mut office = Office::new();
+    let mut told = |conn| {
+        let (_, pushes) = office.ask_by(NOW, conn, &subscribe(&mailbox, &owner, NOW));
+        let notice = Push {
+            mailbox: mailbox.address(),
+            item: None,
+        };
+        assert!(pushes.iter().all(|(_, push)| *push == notice));
+        let conns = pushes.into_iter().map(|(ConnId(conn), _)| conn);
+        conns.collect::<Vec<_>>()
+    };
+    assert_eq!(told(1), [0; 0]);
+    assert_eq!(told(2), [1]);
+    assert_eq!(told(1), [0; 0], "a renewal");
+    assert_eq!(told(3), [1, 2]);
+}
+
 #[test]
 fn a_subscriber_is_pushed_each_new_envelope_once() {
     let (mailbox, owner) = open_box();
@@ -335,7 +356,11 @@ fn a_subscriber_is_pushed_each_new_envelope_once() {
                 until: Some(NOW.plus(HOUR_MS))
             }
         );
-        assert_eq!(pushes, [], "what was there before is listed, not pushed");
+        let mut items = pushes.iter().map(|(_, push)| &push.item);
+        assert!(
+            items.all(Option::is_none),
+            "what was there before is listed, not pushed"
+        );
     }
     let (_, pushes) = office.ask_by(NOW, 3, &stamped(&mailbox, &envelope("one")));
     let conns: Vec<ConnId> = pushes.iter().map(|(conn, _)| *conn).collect();
@@ -344,10 +369,10 @@ fn a_subscriber_is_pushed_each_new_envelope_once() {
         assert_eq!(push.mailbox, mailbox.address());
         assert_eq!(
             push.item,
-            Waiting {
+            Some(Waiting {
                 envelope: envelope("one"),
                 expires: EXPIRES
-            }
+            })
         );
     }
     let (_, pushes) = office.ask_by(NOW, 3, &stamped(&mailbox, &envelope("one")));

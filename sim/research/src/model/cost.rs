@@ -153,7 +153,7 @@ impl Sample {
     fn push(&self, size: usize) -> u64 {
         let push = Push {
             mailbox: self.mailbox.address(),
-            item: self.waiting(size),
+            item: Some(self.waiting(size)),
         };
         push.encode().len() as u64
     }
