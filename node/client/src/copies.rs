@@ -5,11 +5,13 @@
 //! another copy. Until its own card was looked up a home acks nothing, publishes nothing and answers nobody; once it
 //! finds that it is not the newest copy, it goes on as a device of its own.
 
+use restante_interface::ContactState;
 use restante_proto::Address;
 use restante_proto::NodeId;
 use restante_proto::card::{Card, CardDevice, CardRecord};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{DEVICES_MAX, HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::message::MessageId;
 use restante_proto::placement::jittered;
 use restante_proto::prekey::Prekey;
 use restante_proto::request::{Request, Response};
@@ -239,6 +241,7 @@ impl Copies {
             return;
         }
         warn!("this is an older copy of its account: it goes on as a device of its own");
+        announce(cx);
         self.confirm(cx);
         cx.signal(Signal::CardOutdated);
     }
@@ -335,6 +338,19 @@ impl Copies {
         let checks = READER_CHECKS_MS.into_iter().map(|pause| since.plus(pause));
         checks.filter(|at| *at > cx.mono()).min()
     }
+}
+
+/// Has all contacts told of this device: who hears from a device that the card known does not show looks it up. What
+/// tells them is a delivery receipt for no message.
+fn announce(cx: &mut Cx<'_>) {
+    let contacts = cx.records.contacts().values();
+    let accepted = contacts.filter(|contact| contact.state == ContactState::Accepted);
+    let accepted: Vec<PublicKey> = accepted.map(|contact| contact.account).collect();
+    for account in accepted {
+        let named = (account, MessageId::random(&mut cx.rng));
+        cx.records.put_due(named);
+    }
+    cx.signal(Signal::ReceiptsDue);
 }
 
 fn own_device(records: &Records) -> PublicKey {

@@ -139,6 +139,28 @@ fn the_sender_of_what_was_under_way_is_told() {
     assert_eq!(code(&world), MessageCode::StoredOutdated);
 }
 
+/// Somebody who looks the account up between the start of a second copy and the moment at which the first one has become
+/// a device of its own has a card that shows one of the two, and would go by it for a day.
+#[test]
+fn contacts_hear_of_a_copy_that_has_become_another_device() {
+    let mut world = World::friends(9, 2);
+    world.run(30 * HOUR_MS);
+    let mut twin = Person::new(world.now(1), world.people[1].core.account().clone());
+    twin.disk = world.people[1].disk.clone();
+    world.people.push(twin);
+    world.restart(2);
+    world.run(10_000);
+    world.send(0, 1, "looked up too early");
+    world.run(10 * MINUTE_MS);
+    assert!(device(&world, 1) != device(&world, 2));
+    world.send(0, 1, "from then on");
+    world.run(MINUTE_MS);
+    for person in [1, 2] {
+        let texts = world.texts(person);
+        assert!(texts.contains("from then on"), "{person}: {texts:?}");
+    }
+}
+
 #[test]
 fn a_home_that_was_set_back_and_writes_first_has_word_of_it() {
     let mut world = World::friends(5, 2);
