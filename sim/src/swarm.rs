@@ -27,7 +27,7 @@ pub(crate) use self::fair::unfair;
 use self::frame::Frame;
 
 /// Goes up when a seed comes to mean another scenario.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 /// What drawn scenarios are called among the seeds that once failed.
 pub(crate) const SEEDS_NAME: &str = "swarm";
 /// Faults of a scenario, at most.

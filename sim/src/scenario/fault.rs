@@ -106,6 +106,14 @@ pub(crate) enum FaultKind {
         count: usize,
         lasts: Ms,
     },
+    /// The home of each person is copied to another machine, where a second process runs for so long beside the first.
+    Twin {
+        #[serde(default)]
+        target: Target,
+        #[serde(default = "one")]
+        count: usize,
+        lasts: Ms,
+    },
     /// The process of each machine does nothing, as when it is stopped or its machine sleeps: when it goes on, both its
     /// clocks show how long that was.
     Suspend {
@@ -232,6 +240,7 @@ impl FaultKind {
             Self::Disk { .. } => "disk",
             Self::Clock { .. } => "clock",
             Self::Rollback { .. } => "rollback",
+            Self::Twin { .. } => "twin",
             Self::Suspend { .. } => "suspend",
         }
     }
@@ -248,6 +257,7 @@ impl FaultKind {
             | Self::Disk { lasts, .. }
             | Self::Clock { lasts, .. }
             | Self::Rollback { lasts, .. }
+            | Self::Twin { lasts, .. }
             | Self::Suspend { lasts, .. } => *lasts,
         }
     }
@@ -268,6 +278,7 @@ impl FaultKind {
             | Self::Disk { target, count, .. }
             | Self::Clock { target, count, .. }
             | Self::Rollback { target, count, .. }
+            | Self::Twin { target, count, .. }
             | Self::Suspend { target, count, .. } => Some((*target, *count)),
             Self::Partition { .. } | Self::BootstrapOutage { .. } | Self::Weather { .. } => None,
         }
@@ -278,7 +289,7 @@ impl FaultKind {
             Self::Crash { .. } => &[Target::Any, Target::Holders, Target::Busy, Target::People],
             Self::Kill { .. } => &[Target::Any, Target::Holders],
             // A keeper that was set back has lost what it gave receipts for; nobody promises anything of that.
-            Self::Rollback { .. } => &[Target::People],
+            Self::Rollback { .. } | Self::Twin { .. } => &[Target::People],
             _ => &[Target::Any, Target::Holders, Target::People],
         }
     }

@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 39] = shipped![
+pub const SHIPPED: [(&str, &str); 40] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -36,6 +36,7 @@ pub const SHIPPED: [(&str, &str); 39] = shipped![
     "salt-epoch",
     "clock-jumps",
     "rollback",
+    "twin",
     "suspended",
     "busy-restarts",
     "one-group",

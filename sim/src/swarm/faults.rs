@@ -128,7 +128,24 @@ pub(super) const FEATURES: &[Feature] = &[
         ];
         again("suspend", lasts, frame, random, table, entry);
     }),
+    kind("home of another day", |frame, random, table| {
+        copies("rollback", frame, random, table);
+    }),
+    kind("home twice", |frame, random, table| {
+        copies("twin", frame, random, table);
+    }),
 ];
+
+/// Adds homes that are copied: what goes back to its copy, or goes on beside it.
+fn copies(what: &str, frame: &Frame, random: &mut Random, table: &mut Table) {
+    let lasts = spread(random, MINUTE_MS, frame.duration_ms / 2);
+    let entry = [
+        ("target", "people".into()),
+        ("count", whole(random.between(1, frame.people.div_ceil(3)))),
+        ("lasts", time(lasts)),
+    ];
+    again(what, lasts, frame, random, table, entry);
+}
 
 /// Adds clocks that are wrong by up to so much, at once or more and more.
 fn wrong_clock(most_ms: u64, frame: &Frame, random: &mut Random, table: &mut Table) {

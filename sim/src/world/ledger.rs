@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::{
-    DeliveryState, InboxMessage, OUTBOX_COUNT_MAX, OutboxEntry, Refusal, SendResult,
+    DeliveryState, InboxMessage, MessageCode, OUTBOX_COUNT_MAX, OutboxEntry, Refusal, SendResult,
 };
 use restante_proto::limits::{REPLICAS, receipts_wanted};
 use restante_proto::time::UnixMillis;
@@ -57,6 +57,10 @@ pub(super) struct Ledger {
     /// Letters that were shown again.
     duplicates: u64,
     violation: Option<Violation>,
+    /// Whose home runs twice, and until when the two may not know of each other.
+    twins: Vec<(usize, Instant)>,
+    /// Whose home went back to a copy, or ran twice: keys of it may be nobody's any more.
+    copied: BTreeSet<usize>,
 }
 
 /// How the run stands when letters are judged.
@@ -134,6 +138,8 @@ impl Ledger {
             after_return_ms: Vec::new(),
             duplicates: 0,
             violation: None,
+            twins: Vec::new(),
+            copied: BTreeSet::new(),
         }
     }
 
@@ -157,12 +163,16 @@ impl Ledger {
     pub(super) fn on_written(&mut self, now: Instant, number: usize) {
         if let Some(letter) = self.letters.get_mut(number) {
             letter.written.get_or_insert(now);
+            let (from, to) = (letter.from, letter.to);
+            self.excuse_twins(from);
+            self.excuse_twins(to);
         }
     }
 
     /// Somebody's home is an older one now: letters of before need not arrive there, may be shown again, and what
     /// became of those it wrote it does not know. What is written from now on must arrive.
     pub(super) fn on_rollback(&mut self, now: Instant, person: usize) {
+        self.copied.insert(person);
         for letter in &mut self.letters {
             let is_before = letter.written.is_some_and(|written| written <= now);
             if is_before && (letter.to == person || letter.from == person) {
@@ -171,6 +181,24 @@ impl Ledger {
             }
         }
         self.read.retain(|(whose, _)| *whose != person);
+    }
+
+    /// A second copy of somebody's home has started: for so long the two may not know of each other, and what was under
+    /// way may have come to the other one.
+    pub(super) fn on_twin(&mut self, now: Instant, person: usize, unknown_ms: u64) {
+        self.copied.insert(person);
+        self.twins.push((person, now.plus(unknown_ms)));
+        self.excuse_twins(person);
+    }
+
+    /// Excuses what comes to somebody, and word of what they wrote, while two copies of a home do not know of each other.
+    fn excuse_twins(&mut self, person: usize) {
+        let twins = self.twins.iter().filter(|(twin, _)| *twin == person);
+        let until = twins.map(|(_, until)| *until).max();
+        for letter in &mut self.letters {
+            let is_before = letter.written.is_some_and(|at| Some(at) <= until);
+            letter.uncertain |= is_before && (letter.to == person || letter.from == person);
+        }
     }
 
     /// A letter need not arrive any more.
@@ -239,8 +267,14 @@ impl Ledger {
         }
         for entry in outbox {
             let name = (person, entry.message_id.clone());
-            if let Some(number) = self.by_message.get(&name).copied() {
-                self.on_standing(now, number, entry.state, entry.stored_with);
+            let Some(number) = self.by_message.get(&name).copied() else {
+                continue;
+            };
+            self.on_standing(now, number, entry.state, entry.stored_with);
+            // Its sender is told that it may have been sealed to keys that nobody has any more.
+            let is_told = entry.code == MessageCode::StoredOutdated;
+            if let Some(letter) = self.letters.get_mut(number).filter(|_| is_told) {
+                letter.uncertain |= self.copied.contains(&letter.to);
             }
         }
     }

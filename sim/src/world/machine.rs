@@ -58,7 +58,7 @@ pub(super) enum Role {
     /// A community server with its node key.
     Server(SecretKey),
     /// A person's node; the store key stands for the pass phrase.
-    Person(StoreKey),
+    Person(Arc<StoreKey>),
 }
 
 /// What a machine is.
@@ -164,6 +164,34 @@ impl Machine {
             watch,
             life: None,
         }
+    }
+
+    /// Makes a machine elsewhere that goes on from a copy of this person's home.
+    pub(super) fn twin(
+        &self,
+        (host, address): (HostId, Outside),
+        storage: Storage,
+        watch: Watch,
+    ) -> Option<Self> {
+        let Role::Person(key) = &self.role else {
+            return None;
+        };
+        let serve = match self.ideal {
+            // Ideal routing knows a node by its key, and the two would have the same.
+            Some(_) => Serve::Never,
+            None => self.config.serve,
+        };
+        let place = Place {
+            host,
+            address,
+            vouched: false,
+            serve,
+            bootstrap: self.config.bootstrap.clone(),
+        };
+        let network = (self.internet.clone(), self.ideal.clone(), storage);
+        let (ahead_ms, cap_bytes) = (self.ahead_ms(), self.config.disk_cap_bytes);
+        let role = Role::Person(Arc::clone(key));
+        Some(Self::new(role, place, network, ahead_ms, cap_bytes, watch))
     }
 
     /// Makes it one of some colluders, whose addresses are given with their names.

@@ -139,6 +139,21 @@ impl Storage {
         }
     }
 
+    /// Returns an empty storage of the same kind, on a disk without faults.
+    pub(super) fn another(&self, mut random: Random, base: tokio::time::Instant) -> Self {
+        match self {
+            Self::Files(_) => {
+                let seed = u64::from_be_bytes(random.bytes());
+                let now = move || base.elapsed();
+                Self::Files(Disk::new(seed, DiskOptions::default(), now))
+            }
+            Self::Tables(tables) => {
+                let (cap, sync_us) = (u64::MAX, tables.lock().sync_us.clone());
+                Self::Tables(Tables::new(cap, sync_us, random))
+            }
+        }
+    }
+
     /// Lets something be wrong with the disk from now on; returns how it is called.
     pub(super) fn spoil(&self, what: DiskTrouble) -> &'static str {
         match self {

@@ -12,6 +12,8 @@ const TOGETHER: u8 = 150;
 const SOME: u8 = 151;
 /// The first number of addresses of sybils in given groups.
 const SYBILS: u8 = 152;
+/// The first number of addresses of machines that run on copies of homes.
+const TWINS: u8 = 153;
 
 /// Returns where a machine of so many is seen.
 pub(super) fn of_machine(number: usize, kind: Addresses, nodes: usize, seed: u64) -> Outside {
@@ -42,6 +44,12 @@ pub(super) fn of_sybil(number: usize, groups: Option<usize>) -> Outside {
         Some(groups) => within(SYBILS, number % groups, number),
         None => apart(number),
     };
+    Outside { ip, port: PORT }
+}
+
+/// Returns where a machine is seen that runs on a copy of a home.
+pub(super) fn of_twin(number: usize) -> Outside {
+    let ip = within(TWINS, number, number);
     Outside { ip, port: PORT }
 }
 

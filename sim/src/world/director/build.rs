@@ -139,7 +139,7 @@ impl Builder<'_> {
         }
         let role = match self.classes.of(who, self.scenario).map(|class| class.kind) {
             // Somebody's node, who does not write in this run.
-            Some(Kind::Home | Kind::Phone) => Role::Person(StoreKey::random(&mut chance())),
+            Some(Kind::Home | Kind::Phone) => Role::Person(StoreKey::random(&mut chance()).into()),
             Some(Kind::Server) | None => Role::Server(key),
         };
         Ok(self.machine(who, role, place, random))
@@ -149,7 +149,7 @@ impl Builder<'_> {
         let who = Party::Person(number);
         let key = StoreKey::random(&mut chance());
         let place = self.place(who, random)?;
-        Ok(self.machine(who, Role::Person(key), place, random))
+        Ok(self.machine(who, Role::Person(key.into()), place, random))
     }
 
     /// Makes a server beside those of the scenario, with a chosen key, in one of so many groups of addresses.

@@ -18,6 +18,7 @@ mod clock;
 mod disk;
 mod network;
 mod rollback;
+mod twin;
 
 pub(super) use self::network::Storm;
 use self::network::Worse;
@@ -57,6 +58,8 @@ pub(super) struct Injected {
     /// What has an end.
     lasting: BTreeMap<u64, Lasting>,
     begun: u64,
+    /// Homes that were copied to other machines.
+    twins: usize,
     /// The latest date that a person's clock has shown before it was set back, by the person's number.
     pub(super) latest: BTreeMap<usize, UnixMillis>,
     /// When it was last necessary to look after processes that end by themselves.
@@ -78,6 +81,8 @@ enum What {
     Clock(clock::WrongClock),
     /// A home goes back to what it was at this moment.
     Rollback(usize, Snapshot, Instant),
+    /// A second process runs on a copy of this person's home.
+    Twin(usize, Box<Machine>),
     /// A process is held, and its network is cut.
     Suspended(Party, CutId),
 }
@@ -142,6 +147,11 @@ impl Director<'_> {
                     self.copy_home(number, who, lasts_ms);
                 }
             }
+            FaultKind::Twin { .. } => {
+                for who in them {
+                    self.start_twin(number, who, lasts_ms);
+                }
+            }
             FaultKind::Suspend { .. } => {
                 for who in them {
                     self.suspend(number, who, lasts_ms);
@@ -204,6 +214,7 @@ impl Director<'_> {
             What::Rollback(person, snapshot, since) => {
                 self.roll_back(person, snapshot, since).await
             }
+            What::Twin(person, machine) => self.end_twin(person, *machine).await,
             What::Suspended(who, cut) => self.resume(who, cut),
         };
         self.effects.add(Source::Fault(number), changed);
