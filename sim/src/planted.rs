@@ -27,10 +27,12 @@ pub enum Planted {
     ReceiptsTwice,
     /// A node knows no more than three others of one group of addresses.
     GroupLimit,
+    /// An old copy of a home takes itself for the newest, and acks what does not open.
+    AckUnopened,
 }
 
 impl Planted {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ReceiptBeforeCommit,
         Self::ReceiptBeforeFsync,
         Self::NoDedup,
@@ -39,6 +41,7 @@ impl Planted {
         Self::Resurrection,
         Self::ReceiptsTwice,
         Self::GroupLimit,
+        Self::AckUnopened,
     ];
 
     /// Returns its name, as [`VARIABLE`] has it.
@@ -52,6 +55,7 @@ impl Planted {
             Self::Resurrection => "resurrection",
             Self::ReceiptsTwice => "receipts-twice",
             Self::GroupLimit => "group-limit",
+            Self::AckUnopened => "ack-unopened",
         }
     }
 

@@ -68,4 +68,10 @@ pub const HUNTS: &[Hunt] = &[
     // Where routing is the node's own, nothing of it can be replaced from outside.
     Hunt::new("group-limit", "fast", "one-group", &["lost"]),
     Hunt::new("group-limit", "fast", "one-address", &["lost"]),
+    Hunt::new(
+        "ack-unopened",
+        "fast",
+        "set-back.toml",
+        &["lost", "converged"],
+    ),
 ];

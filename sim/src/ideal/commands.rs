@@ -256,6 +256,8 @@ impl State {
         if self.internet.arrive(from, to.0, &payload)
             && let Some(waiting) = self.calls.remove(&call)
         {
+            #[cfg(debug_assertions)]
+            let payload = self.heard(to.0, payload);
             waiting.call.finish(Ok(payload));
         }
     }

@@ -1,10 +1,17 @@
-//! A routing table that refuses whoever is the fourth of its group of addresses: `group-limit`.
+//! Bugs of what a node hears from the network.
 //!
-//! Whom each node knows, and lookups that ask these, take the place of lookups that find everybody.
+//! `group-limit`: a routing table that refuses whoever is the fourth of its group of addresses. Whom each node knows, and
+//! lookups that ask these, take the place of lookups that find everybody.
+//!
+//! `ack-unopened`: a node that has just started hears of no card, its own above all, by which an old copy of a home knows
+//! what it is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use bytes::Bytes;
 use restante_proto::placement::CANDIDATES;
+use restante_proto::request::Response;
 use restante_proto::routing::Point;
 use restante_sim_network::HostId;
 
@@ -15,7 +22,10 @@ use crate::planted::Planted;
 /// Nodes of one group (/16) that a table takes.
 const GROUP_MAX: usize = 3;
 
-/// Tells whether this process has the bug.
+/// How long a node that has just started hears of no card.
+const CARDLESS: Duration = Duration::from_secs(5);
+
+/// Tells whether this process has the first bug.
 pub(super) fn is_here() -> bool {
     Planted::GroupLimit.is_here()
 }
@@ -38,6 +48,17 @@ impl State {
         });
         known.sort_by_key(|one| one.distance(point));
         known
+    }
+
+    /// Returns what a host hears of an answer.
+    pub(super) fn heard(&self, host: HostId, answer: Bytes) -> Bytes {
+        let since = self.processes.get(&host).map(|one| one.since);
+        let is_new = since.is_some_and(|since| self.now.duration_since(since) < CARDLESS);
+        let is_cards = || matches!(Response::decode(&answer), Ok(Response::Cards(_)));
+        if Planted::AckUnopened.is_here() && is_new && is_cards() {
+            return Response::Cards(Vec::new()).encode();
+        }
+        answer
     }
 
     /// Returns whom a lookup finds that begins with a host's own table, and asks the nearest of those it hears of.

@@ -28,6 +28,8 @@ pub(super) struct Process {
     pub(super) serves: bool,
     /// With whom it wants to stay connected, and how often it said so.
     pub(super) held: BTreeMap<PeerId, u32>,
+    #[cfg(debug_assertions)]
+    pub(super) since: tokio::time::Instant,
 }
 
 /// A node that others find.
@@ -72,6 +74,8 @@ impl State {
             events,
             serves: false,
             held: BTreeMap::new(),
+            #[cfg(debug_assertions)]
+            since: self.now,
         };
         self.processes.insert(host, process);
         self.hosts.insert(peer, host);
