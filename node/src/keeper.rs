@@ -21,12 +21,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use restante_proto::{
-    keeper::{Keeper, Policy},
+    keeper::{Input, Keeper, Policy},
     keys::SecretKey,
     limits::SECOND_MS,
     repair::RepairResponse,
     request::{Reason, Refusal, Response},
     stamp::StampScheme,
+    time::UnixMillis,
 };
 
 mod disk;
@@ -61,7 +62,12 @@ pub fn spawn<S: KeeperStore, P: KeeperPort>(
     worker: Worker,
     clock: Clock,
 ) -> KeeperHandle<P> {
-    let keeper = Keeper::new(key, policy, scheme);
+    let mut keeper = Keeper::new(key, policy, scheme);
+    let changed = store.changed();
+    if changed != UnixMillis::default() {
+        // It asks for nothing.
+        let _nothing = keeper.handle(clock.both(), Input::Opened(changed));
+    }
     let (handle, inlets) = KeeperHandle::new(keeper.node());
     let disk_state = DiskState {
         usage: store.usage(),

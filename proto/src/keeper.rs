@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     Address, NodeId,
+    dates::{DateStanding, Dates},
     keys::SecretKey,
     limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
     pauses::PAUSE_MAX_MS,
@@ -110,6 +111,8 @@ pub struct Keeper {
     imports: import::Imports,
     next_ticket: u64,
     next_sweep: MonoMillis,
+    /// None before the first input.
+    dates: Option<Dates>,
     trouble: Trouble,
     counters: Counters,
 }
@@ -132,6 +135,7 @@ impl Keeper {
             imports: import::Imports::default(),
             next_ticket: 0,
             next_sweep: MonoMillis::default(),
+            dates: None,
             trouble: Trouble::default(),
             counters: Counters::default(),
         }
@@ -139,7 +143,18 @@ impl Keeper {
 
     /// Takes an input and returns what is to be done.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
+        // What is taken from now on is taken by the date as it is; only a store that holds something knows better.
+        let dates = self.dates.get_or_insert_with(|| Dates::new(now, now.date));
+        dates.look(now);
         match input {
+            Input::Opened(newest) => {
+                *dates = Dates::new(now, newest);
+                Vec::new()
+            }
+            Input::Date(keeper, theirs) => {
+                dates.on_heard(now, keeper, theirs);
+                Vec::new()
+            }
             Input::Request {
                 conn,
                 call,
@@ -166,13 +181,25 @@ impl Keeper {
                 Vec::new()
             }
             Input::Import { call, replicas } => self.import(now, call, replicas),
-            Input::Timer => self.on_timer(now.mono),
+            Input::Timer => self.on_timer(now),
         }
     }
 
     /// Returns the node that gives the receipts.
     pub const fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// Returns how far the date can be relied on.
+    pub fn date_standing(&self, now: Now) -> DateStanding {
+        let dates = self.dates.as_ref();
+        dates.map_or(DateStanding::Unconfirmed, |dates| dates.standing(now))
+    }
+
+    /// Returns the latest date that has certainly come: what ended before is over.
+    pub fn settled(&self, now: Now) -> UnixMillis {
+        let dates = self.dates.as_ref();
+        dates.map_or(now.date, |dates| dates.settled(now))
     }
 
     /// Returns when [`Input::Timer`] is due.
@@ -232,7 +259,8 @@ impl Keeper {
         self.subscriptions.is_subscribed(conn)
     }
 
-    fn on_timer(&mut self, now: MonoMillis) -> Vec<Output> {
+    fn on_timer(&mut self, moment: Now) -> Vec<Output> {
+        let now = moment.mono;
         let mut outputs = Vec::new();
         if self.trouble.begin_retry(now) {
             outputs.push(Output::Reopen);
@@ -242,7 +270,7 @@ impl Keeper {
             self.subscriptions.expire(now);
             self.rates.forget_idle(now);
             self.quotas.forget_idle(now);
-            outputs.push(Output::Sweep);
+            outputs.push(Output::Sweep(self.settled(moment)));
         }
         outputs
     }

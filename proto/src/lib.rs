@@ -11,6 +11,7 @@ pub mod bucket;
 pub mod card;
 pub mod collector;
 pub mod context;
+pub mod dates;
 pub mod envelope;
 #[cfg(test)]
 mod fixture;

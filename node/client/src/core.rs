@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use rand_core::CryptoRng;
 use restante_interface::{Refusal, Reply, Request, StoreTrouble};
 use restante_proto::collector::watched_until;
-use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, NodeId, request};
 
@@ -41,9 +41,6 @@ const NETWORK_UP_MS: u64 = 10 * SECOND_MS;
 const SENT_SHOWN_MS: u64 = 7 * DAY_MS;
 /// How often records that only remember things are looked through, in milliseconds.
 const TIDY_MS: u64 = HOUR_MS;
-/// By how much the date may part from the timers between two inputs before the process counts as having slept or its
-/// clock as having been set, in milliseconds.
-const APART_MS: u64 = 2 * MINUTE_MS;
 
 /// The person's side of a node.
 #[derive(Debug)]
@@ -71,8 +68,6 @@ struct Upkeep {
     tidy_at: MonoMillis,
     /// When failed lookups were last hurried because the network changed.
     network_up: Option<MonoMillis>,
-    /// The last input's moment.
-    last: Now,
 }
 
 impl Core {
@@ -99,7 +94,6 @@ impl Core {
             upkeep: Upkeep {
                 tidy_at: now.mono.plus(TIDY_MS),
                 network_up: None,
-                last: now,
             },
         }
     }
@@ -479,11 +473,7 @@ impl Subjects<'_> {
     /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are
     /// gone, or the clock was set, so that what failed before may work now.
     fn on_date(&mut self, cx: &mut Cx<'_>) {
-        let last = std::mem::replace(&mut self.upkeep.last, cx.now);
-        let expected = last.date.plus(cx.mono().since(last.mono));
-        let apart = cx.date().since(expected).max(expected.since(cx.date()));
-        if apart > APART_MS {
-            self.dates.on_apart(last, cx.now);
+        if self.dates.look(cx.now) {
             self.copies.on_resumed(cx);
             self.collecting.on_resumed(cx);
             self.upkeep.network_up = None;

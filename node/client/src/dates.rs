@@ -1,115 +1,56 @@
-//! Whether the date can be relied on (SPEC 2.5).
+//! What keepers' answers say of the date (SPEC 2.5).
 //!
-//! A clock may be an hour off after a start, a year after a flat battery, and be set right in the middle. What a date
-//! ends, it destroys for good; so nothing is destroyed or published by a date that keepers contradict, or that nobody
-//! has confirmed yet. Keepers say what they make of it with every answer: a proof with a date far from their own is
+//! Keepers say what they make of it with every answer to an owner's request: a proof with a date far from their own is
 //! refused, and the refusal names theirs.
 
-use std::collections::BTreeMap;
-
 use restante_proto::NodeId;
-use restante_proto::limits::{CLOCK_SKEW_MS, DAY_MS, HOUR_MS, MINUTE_MS};
+use restante_proto::dates;
+pub use restante_proto::dates::DateStanding;
 use restante_proto::request::{Reason, Response};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use tracing::{info, warn};
 
 use crate::records::Loaded;
 
-/// Keepers of which it is remembered what they make of the date, at most.
-const HEARD_MAX: usize = 32;
-/// For how long that counts, in milliseconds.
-const HEARD_MS: u64 = HOUR_MS;
-/// How long a date that nothing speaks against waits for somebody to confirm it, in milliseconds.
-const ALONE_MS: u64 = 2 * MINUTE_MS;
-/// The longest pause that a date may say has passed while nobody confirms it, in milliseconds.
-const PAUSE_MAX_MS: u64 = 30 * DAY_MS;
-
 /// What is known of the date.
 #[derive(Debug)]
 pub(crate) struct Dates {
-    heard: BTreeMap<NodeId, Heard>,
-    /// A moment whose date can be relied on: the last one that was sure, or the newest thing on the disk.
-    anchor: Now,
-    /// Since when the date waits to be confirmed.
-    since: MonoMillis,
+    dates: dates::Dates,
     was_contradicted: bool,
-}
-
-/// What a keeper made of the date.
-#[derive(Clone, Copy, Debug)]
-struct Heard {
-    at: MonoMillis,
-    /// By how much this date is ahead of the keeper's, in milliseconds; 0 if they agree.
-    ahead_ms: i64,
-}
-
-/// How far the date can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DateStanding {
-    /// Keepers agree with it, or nothing speaks against it.
-    Sure,
-    /// Nobody has confirmed it yet.
-    Unconfirmed,
-    /// More keepers contradict it than agree with it, or the newest thing on the disk does.
-    Contradicted {
-        /// By how much it is ahead of theirs, in milliseconds; negative if it is behind.
-        ahead_ms: i64,
-        /// Keepers that contradict it; none if it is the disk alone.
-        keepers: usize,
-    },
 }
 
 impl Dates {
     /// Begins with what the disk shows.
     pub(crate) fn new(now: Now, loaded: &Loaded) -> Self {
         Self {
-            heard: BTreeMap::new(),
-            anchor: Now::new(now.mono, newest(loaded)),
-            since: now.mono,
+            dates: dates::Dates::new(now, newest(loaded)),
             was_contradicted: false,
         }
     }
 
+    /// See [`dates::Dates::look`].
+    pub(crate) fn look(&mut self, now: Now) -> bool {
+        self.dates.look(now)
+    }
+
     /// Returns how far the date can be relied on.
     pub(crate) fn standing(&self, now: Now) -> DateStanding {
-        let recent = self.heard.values();
-        let recent = recent.filter(|heard| now.mono.since(heard.at) < HEARD_MS);
-        let mut differing: Vec<i64> = recent.map(|heard| heard.ahead_ms).collect();
-        let heard = differing.len();
-        differing.retain(|ahead_ms| *ahead_ms != 0);
-        differing.sort_unstable();
-        let agreeing = heard - differing.len();
-        match differing.get(differing.len() / 2) {
-            Some(ahead_ms) if differing.len() > agreeing => DateStanding::Contradicted {
-                ahead_ms: *ahead_ms,
-                keepers: differing.len(),
-            },
-            _ if agreeing > differing.len() => DateStanding::Sure,
-            _ => self.alone(now),
-        }
+        self.dates.standing(now)
     }
 
     /// Tells whether the date can be relied on.
     pub(crate) fn is_sure(&self, now: Now) -> bool {
-        self.standing(now) == DateStanding::Sure
+        self.dates.is_sure(now)
     }
 
-    /// Returns the latest date that has certainly come: what ended before is over.
+    /// See [`dates::Dates::settled`].
     pub(crate) fn settled(&self, now: Now) -> UnixMillis {
-        if self.is_sure(now) {
-            return now.date;
-        }
-        let elapsed = now.mono.since(self.anchor.mono);
-        self.anchor.date.plus(elapsed).min(now.date)
+        self.dates.settled(now)
     }
 
-    /// The date has parted from the timers: nothing that was said of it before counts.
-    pub(crate) fn on_apart(&mut self, last: Now, now: Now) {
-        if self.is_sure(last) {
-            self.anchor = last;
-        }
-        self.heard.clear();
-        self.since = now.mono;
+    /// Returns when the date may be sure without anybody's word.
+    pub(crate) fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
+        self.dates.next_timeout(now)
     }
 
     /// Takes what a keeper's answer to an owner's request says of the date in it.
@@ -121,34 +62,14 @@ impl Dates {
             }
             _ => None,
         };
-        let Some(theirs) = theirs else { return };
-        let apart = now.date.get().abs_diff(theirs.get());
-        let ahead_ms = match (apart > CLOCK_SKEW_MS, now.date > theirs) {
-            (false, _) => 0,
-            (true, true) => i64::try_from(apart).unwrap_or(i64::MAX),
-            (true, false) => i64::try_from(apart).map_or(i64::MIN, |apart| -apart),
-        };
-        let at = now.mono;
-        if self.heard.len() >= HEARD_MAX && !self.heard.contains_key(&keeper) {
-            let oldest = self.heard.iter().min_by_key(|(_, heard)| heard.at);
-            let oldest = oldest.map(|(keeper, _)| *keeper);
-            oldest.and_then(|keeper| self.heard.remove(&keeper));
+        if let Some(theirs) = theirs {
+            self.dates.on_heard(now, keeper, theirs);
+            self.tell(now);
         }
-        self.heard.insert(keeper, Heard { at, ahead_ms });
-        self.on_standing(now);
     }
 
-    /// Returns when the date may be sure without anybody's word.
-    pub(crate) fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
-        let due = self.since.plus(ALONE_MS);
-        (due > now.mono).then_some(due)
-    }
-
-    fn on_standing(&mut self, now: Now) {
+    fn tell(&mut self, now: Now) {
         let standing = self.standing(now);
-        if standing == DateStanding::Sure {
-            self.anchor = now;
-        }
         let is_contradicted = matches!(standing, DateStanding::Contradicted { .. });
         if is_contradicted == self.was_contradicted {
             return;
@@ -161,23 +82,6 @@ impl Dates {
                 "the clock is wrong by what keepers say: set it; nothing is destroyed or published until then"
             ),
             _ => info!("the clock is right again by what keepers say"),
-        }
-    }
-
-    /// Judges a date of which keepers say nothing, or as many this as that.
-    fn alone(&self, now: Now) -> DateStanding {
-        let behind = self.anchor.date.since(now.date);
-        if behind > CLOCK_SKEW_MS {
-            return DateStanding::Contradicted {
-                ahead_ms: i64::try_from(behind).map_or(i64::MIN, |behind| -behind),
-                keepers: 0,
-            };
-        }
-        let is_plausible = now.date.since(self.anchor.date) <= PAUSE_MAX_MS;
-        let has_waited = now.mono.since(self.since) >= ALONE_MS;
-        match is_plausible && has_waited && self.heard.is_empty() {
-            true => DateStanding::Sure,
-            false => DateStanding::Unconfirmed,
         }
     }
 }

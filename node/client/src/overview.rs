@@ -123,7 +123,8 @@ pub(crate) fn of(
     }
 }
 
-fn clock_info(standing: DateStanding) -> ClockInfo {
+/// Returns how far the date can be relied on, as people are told of it.
+pub fn clock_info(standing: DateStanding) -> ClockInfo {
     match standing {
         DateStanding::Sure => ClockInfo::Sure,
         DateStanding::Unconfirmed => ClockInfo::Unconfirmed,

@@ -10,8 +10,8 @@ use restante_client::job::{self, Costs, Job};
 use restante_client::records::Loaded;
 use restante_client::{CallId, CommitError, Core, Input, Output, Token};
 use restante_interface::{
-    ClockInfo, CopyInfo, DoctorReport, MailboxStatus, Obstacle, Refusal, Reply, Request, State,
-    StatusInfo, StoreTrouble,
+    CopyInfo, DoctorReport, MailboxStatus, Obstacle, Refusal, Reply, Request, State, StatusInfo,
+    StoreTrouble,
 };
 use restante_proto::placement::CANDIDATES;
 use restante_proto::request::{self, Push, Response};
@@ -27,7 +27,9 @@ use crate::control::{Answer, ControlCall};
 use crate::keeper::KeeperHandle;
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::person::Workers;
-use crate::node::status::{Role, holdings_page, keeper_state, keeper_status, network_status};
+use crate::node::status::{
+    Role, clock_state, holdings_page, keeper_state, keeper_status, network_status,
+};
 use crate::node::{ClientEvent, stopped};
 use crate::parts::part;
 use crate::worker::WorkerEnded;
@@ -480,23 +482,6 @@ fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
         copies_state(info.copy.unwrap_or_default()),
         outbox_state(info, refused),
     ]);
-}
-
-/// Returns how far the date is relied on.
-const fn clock_state(clock: ClockInfo) -> State {
-    match clock {
-        ClockInfo::Sure => State::ClockSure,
-        ClockInfo::Unconfirmed => State::ClockUnconfirmed,
-        ClockInfo::Contradicted {
-            ahead_ms,
-            keepers: 0,
-        } => State::ClockBeforeDisk {
-            behind_ms: ahead_ms.unsigned_abs(),
-        },
-        ClockInfo::Contradicted { ahead_ms, keepers } => {
-            State::ClockContradicted { ahead_ms, keepers }
-        }
-    }
 }
 
 /// Returns how a home stands beside other copies of it.

@@ -12,6 +12,7 @@ use restante_proto::keeper::{
     Expired, HoldingKey, HoldingsPage, StoreError, StoreOp, StoreOutcome, Ticket, Usage,
 };
 use restante_proto::repair::Scan;
+use restante_proto::time::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -34,8 +35,8 @@ const REPORTS_MAX: usize = 4;
 /// What is done between commits.
 #[derive(Debug)]
 pub(super) enum Chore {
-    /// Drop a slice of what is due.
-    Sweep,
+    /// Drop a slice of what is due by this date.
+    Sweep(UnixMillis),
     /// Open the store again, which has failed.
     Reopen,
     /// Add up what is in some ranges.
@@ -177,7 +178,7 @@ impl<S: KeeperStore> Disk<S> {
     async fn run_chore(&mut self, chore: Chore) {
         let date = self.clock.now();
         match chore {
-            Chore::Sweep => {
+            Chore::Sweep(date) => {
                 let sweep = |store: &mut S| store.sweep(date, SWEEP_ITEMS_MAX);
                 let done = self.with_store(sweep).await;
                 // As above.

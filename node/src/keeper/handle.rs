@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use restante_proto::dates::DateStanding;
 use restante_proto::repair::RepairCounters;
 use restante_proto::time::UnixMillis;
 use restante_proto::{
@@ -49,6 +50,8 @@ pub struct KeeperReport {
     pub read_only: Option<StoreError>,
     /// When the store last went on after such a time, if it ever has.
     pub recovered: Option<UnixMillis>,
+    /// How far its date can be relied on.
+    pub date: DateStanding,
     /// What was done since the start to keep items together.
     pub repair: RepairCounters,
     /// Keepers with whom this one shares items.

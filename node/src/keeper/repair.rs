@@ -128,6 +128,9 @@ impl<P: KeeperPort> KeeperTask<P> {
                         let import = keeper::Input::Import { call, replicas };
                         inputs.extend(self.step_keeper(import).await);
                     }
+                    Output::Date(keeper, date) => {
+                        inputs.extend(self.step_keeper(keeper::Input::Date(keeper, date)).await);
+                    }
                     Output::Ask(ticket, keeper, request) => {
                         let answer = self.port.ask(keeper, request.encode());
                         let answer = answer.map(move |answer| (ticket, answer));

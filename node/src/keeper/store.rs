@@ -44,9 +44,9 @@ use self::{
     reader::{Reader, Snapshot},
     room::{CappedFile, FreePages, Room},
     tables::{
-        FORMAT, INDEX, KEY_BYTES, META, META_BYTES, META_FORMAT, META_FREE, META_ITEMS, META_NEXT,
-        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, TALLIES,
-        TOMBSTONES,
+        FORMAT, INDEX, KEY_BYTES, META, META_BYTES, META_CHANGED, META_FORMAT, META_FREE,
+        META_ITEMS, META_NEXT, META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS,
+        Pointer, TALLIES, TOMBSTONES,
     },
     upkeep::Upkeep,
 };
@@ -331,6 +331,7 @@ impl RedbStore {
             Ok(Loaded::Sums(Sums {
                 usage,
                 next: number(META_NEXT)?,
+                changed: UnixMillis::new(number(META_CHANGED)?),
                 pack_bytes: number(META_PACK_BYTES)?,
                 lines: tx.open_table(INDEX)?.len()?,
                 stale: number(META_STALE)?,
@@ -479,6 +480,10 @@ impl ItemStore for RedbStore {
 
     fn usage(&self) -> Usage {
         self.sums.usage
+    }
+
+    fn changed(&self) -> UnixMillis {
+        self.sums.changed
     }
 
     fn holdings(

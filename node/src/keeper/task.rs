@@ -13,6 +13,7 @@ use restante_proto::{
     limits::STORE_OPS_MAX,
     repair,
     request::{Reason, Response},
+    time::UnixMillis,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -303,7 +304,8 @@ impl<P: KeeperPort> KeeperTask<P> {
                             );
                         }
                         if expired.more {
-                            self.sweep();
+                            let settled = self.keeper.settled(self.clock.both());
+                            self.sweep(settled);
                         }
                     }
                     Err(error) => {
@@ -390,7 +392,7 @@ impl<P: KeeperPort> KeeperTask<P> {
                 Output::Imported { call, taken } => {
                     imported = Some(repair::Input::Imported(Ticket(call.0), taken));
                 }
-                Output::Sweep => self.sweep(),
+                Output::Sweep(date) => self.sweep(date),
                 Output::Reopen => self.reopen(),
             }
         }
@@ -445,9 +447,9 @@ impl<P: KeeperPort> KeeperTask<P> {
         }
     }
 
-    fn sweep(&mut self) {
+    fn sweep(&mut self, date: UnixMillis) {
         if !self.sweeping {
-            self.sweeping = self.chore(Chore::Sweep);
+            self.sweeping = self.chore(Chore::Sweep(date));
         }
     }
 
@@ -482,6 +484,7 @@ impl<P: KeeperPort> KeeperTask<P> {
             load: self.keeper.load(),
             read_only: self.keeper.read_only().cloned(),
             recovered: self.keeper.recovered(),
+            date: self.keeper.date_standing(self.clock.both()),
             repair: *self.repairs.counters(),
             partners: self.repairs.partners().len(),
         }

@@ -3,7 +3,9 @@
 use restante_interface::{DoctorReport, Refusal, Reply, Request, StatusInfo};
 use tokio::sync::{mpsc, watch};
 
-use super::status::{Role, holdings_page, keeper_state, keeper_status, network_status};
+use super::status::{
+    Role, clock_state, holdings_page, keeper_clock, keeper_state, keeper_status, network_status,
+};
 use super::stopped;
 use crate::clock::Clock;
 use crate::control::ControlCall;
@@ -68,6 +70,9 @@ async fn status(
         uptime_ms,
         ..network_status(net, network, Role::Server).await
     };
-    info.states.push(keeper_state(&info.keeper));
+    let clock = keeper_clock(keeper).await;
+    info.clock = Some(clock);
+    info.states
+        .extend([keeper_state(&info.keeper), clock_state(clock)]);
     info
 }

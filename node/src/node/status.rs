@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage, KeeperLoad,
-    KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal, RepairStatus, State, StatusInfo,
-    StoreTrouble, Stored,
+    ClockInfo, EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage,
+    KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal, RepairStatus, State,
+    StatusInfo, StoreTrouble, Stored,
 };
+use restante_proto::dates::DateStanding;
 use restante_proto::keeper::{Counters, Holding, HoldingKey, StoreError};
 use restante_proto::request::Reason;
 use restante_proto::time::UnixMillis;
@@ -142,6 +143,30 @@ pub(crate) async fn keeper_status(keeper: Option<&KeeperHandle>) -> KeeperStatus
             read_only: Some(StoreTrouble::Ended),
             ..KeeperStatus::default()
         },
+    }
+}
+
+/// Returns how far a keeper's date can be relied on.
+pub(crate) async fn keeper_clock(keeper: &KeeperHandle) -> ClockInfo {
+    let report = keeper.status().await;
+    let standing = report.map_or(DateStanding::Unconfirmed, |report| report.date);
+    restante_client::clock_info(standing)
+}
+
+/// Returns how far the date is relied on.
+pub(crate) const fn clock_state(clock: ClockInfo) -> State {
+    match clock {
+        ClockInfo::Sure => State::ClockSure,
+        ClockInfo::Unconfirmed => State::ClockUnconfirmed,
+        ClockInfo::Contradicted {
+            ahead_ms,
+            keepers: 0,
+        } => State::ClockBeforeDisk {
+            behind_ms: ahead_ms.unsigned_abs(),
+        },
+        ClockInfo::Contradicted { ahead_ms, keepers } => {
+            State::ClockContradicted { ahead_ms, keepers }
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use super::{
     store::{StoreError, StoreOp, StoreOutcome},
 };
 use crate::{
+    NodeId,
     request::{Push, Reason, Response},
     stamp::EFFORT_DEFAULT,
+    time::UnixMillis,
 };
 
 /// One connection's stream, as the shell names it; subscriptions end with it.
@@ -72,6 +74,10 @@ pub enum Input {
         ticket: Ticket,
         result: Result<StoreOutcome, StoreError>,
     },
+    /// The store is open, and shows that this date has come.
+    Opened(UnixMillis),
+    /// Another keeper says what the date is.
+    Date(NodeId, UnixMillis),
     /// A stream has closed.
     Closed(ConnId),
     /// Another keeper has handed over what this one should have too.
@@ -104,8 +110,9 @@ pub enum Output {
         call: CallId,
         taken: u64,
     },
-    /// Drop what has expired.
-    Sweep,
+    /// Drop what has expired by this date: what it ends is gone for good, so that it is not later than the last one that
+    /// was sure, and the time since.
+    Sweep(UnixMillis),
     /// Open the store again, which has failed, and come back with [`Input::Reopened`]; once at a time.
     Reopen,
 }

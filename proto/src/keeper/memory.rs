@@ -15,6 +15,10 @@ use crate::time::UnixMillis;
 pub struct MemoryStore {
     rows: BTreeMap<ElementKey, Row>,
     usage: Usage,
+    /// The date of the last change.
+    changed: UnixMillis,
+    /// Something has changed since that was noted.
+    has_changed: bool,
 }
 
 /// What stands for a row in memory.
@@ -35,12 +39,21 @@ impl MemoryStore {
         Self {
             rows: BTreeMap::new(),
             usage,
+            changed: UnixMillis::default(),
+            has_changed: false,
+        }
+    }
+
+    fn note_change(&mut self, now: UnixMillis) {
+        if std::mem::take(&mut self.has_changed) {
+            self.changed = now;
         }
     }
 
     fn drop_row(&mut self, key: &ElementKey) {
         if let Some(row) = self.rows.remove(key) {
             self.usage.subtract(key.kind, row.payload.len() as u64);
+            self.has_changed = true;
         }
     }
 }
@@ -113,6 +126,7 @@ impl RowsMut for MemoryStore {
         self.drop_row(&key);
         self.usage.add(key.kind, row.payload.len() as u64);
         self.rows.insert(key, row);
+        self.has_changed = true;
         Ok(())
     }
 
@@ -132,7 +146,9 @@ impl ItemStore for MemoryStore {
             let Ok(outcome) = rules::apply(self, now, op);
             outcome
         });
-        Ok(outcomes.collect())
+        let outcomes = outcomes.collect();
+        self.note_change(now);
+        Ok(outcomes)
     }
 
     fn sweep(&mut self, now: UnixMillis, limit: usize) -> Result<Expired, StoreError> {
@@ -148,6 +164,7 @@ impl ItemStore for MemoryStore {
         for key in over {
             self.drop_row(&key);
         }
+        self.note_change(now);
         Ok(Expired {
             items: before.items - self.usage.items,
             bytes: before.bytes - self.usage.bytes,
@@ -157,6 +174,10 @@ impl ItemStore for MemoryStore {
 
     fn usage(&self) -> Usage {
         self.usage
+    }
+
+    fn changed(&self) -> UnixMillis {
+        self.changed
     }
 
     fn elements(

@@ -312,6 +312,9 @@ pub trait ItemStore {
     /// Returns how full the store is.
     fn usage(&self) -> Usage;
 
+    /// Returns the date by which it last changed; 0 if it never has.
+    fn changed(&self) -> UnixMillis;
+
     /// Returns at most `limit` lines of what is held, those after `after` in the order of kinds and
     /// addresses.
     ///
@@ -376,6 +379,11 @@ pub trait StoreLayer {
         self.inner().usage()
     }
 
+    /// See [`ItemStore::changed`].
+    fn changed(&self) -> UnixMillis {
+        self.inner().changed()
+    }
+
     /// Returns the date that the store inside goes by for its pages.
     fn date(&self, now: UnixMillis) -> UnixMillis {
         now
@@ -397,6 +405,10 @@ impl<L: StoreLayer> ItemStore for L {
 
     fn usage(&self) -> Usage {
         StoreLayer::usage(self)
+    }
+
+    fn changed(&self) -> UnixMillis {
+        StoreLayer::changed(self)
     }
 
     fn holdings(

@@ -99,7 +99,7 @@ impl Office {
                     }
                     Output::Push { conn, push } => pushes.push((conn, push)),
                     Output::Imported { .. } => unreachable!("nothing was handed over"),
-                    Output::Sweep => drop(self.store.sweep(now, usize::MAX).unwrap()),
+                    Output::Sweep(date) => drop(self.store.sweep(date, usize::MAX).unwrap()),
                     Output::Reopen => unreachable!("the store has not failed"),
                 }
             }
@@ -172,8 +172,10 @@ impl Office {
     fn timer(&mut self, now: UnixMillis) {
         let outputs = self.keeper.handle(both(now), Input::Timer);
         for output in outputs {
-            assert_eq!(output, Output::Sweep);
-            self.store.sweep(now, usize::MAX).unwrap();
+            let Output::Sweep(date) = output else {
+                panic!("{output:?}")
+            };
+            self.store.sweep(date, usize::MAX).unwrap();
         }
     }
 }

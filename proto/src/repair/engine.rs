@@ -16,7 +16,7 @@ use crate::{
     limits::{CLOCK_SKEW_MS, COMPARED_POINTS_MAX, MINUTE_MS, SECOND_MS},
     request::{Reason, Refusal},
     routing::Point,
-    time::{MonoMillis, Now},
+    time::{MonoMillis, Now, UnixMillis},
 };
 
 /// How often a keeper compares itself with each partner although nothing has happened, in milliseconds.
@@ -74,6 +74,8 @@ pub enum Output {
     Store(Ticket, StoreOp),
     /// Take replicas like deposits, and come back with [`Input::Imported`].
     Import(Ticket, Vec<Replica>),
+    /// Take note of what another keeper says the date is.
+    Date(NodeId, UnixMillis),
     /// Ask another keeper, and come back with [`Input::Answered`].
     Ask(Ticket, NodeId, RepairRequest),
     /// All neighbours have taken what they should have, or cannot be reached, or leave as well.
@@ -337,14 +339,20 @@ impl Repair {
             return Vec::new();
         };
         let response = answer.and_then(|bytes| RepairResponse::decode(&bytes).ok());
+        let partner = current.comparison.partner;
+        let mut outputs = Vec::new();
         let step = match response {
-            Some(RepairResponse::Compared(answers)) => current.comparison.on_compared(answers),
+            Some(RepairResponse::Compared { ranges, date }) => {
+                outputs.push(Output::Date(partner, date));
+                current.comparison.on_compared(ranges)
+            }
             Some(RepairResponse::Replicas(replicas)) => current.comparison.on_replicas(replicas),
             Some(RepairResponse::Done | RepairResponse::Refusal(_)) | None => {
                 Err(ContradictionError)
             }
         };
-        self.on_step(now, step.ok())
+        outputs.extend(self.on_step(now, step.ok()));
+        outputs
     }
 
     fn on_request(&mut self, now: Now, call: CallId, from: NodeId, payload: &[u8]) -> Vec<Output> {
@@ -373,6 +381,7 @@ impl Repair {
                 refuse(Reason::Malformed, 0)
             }
             RepairRequest::Compare { terms, ranges } => {
+                let theirs = terms.alive.minus(MARGIN_MS);
                 let shared = Shared::new(&terms, asker, me).guarded(self.neighbours.points());
                 let ranges = ranges.into_iter().map(|(range, sum)| (range, Some(sum)));
                 let scan = Scan::new(
@@ -382,7 +391,10 @@ impl Repair {
                     ranges.collect(),
                 );
                 let ticket = self.serve(call);
-                vec![Output::Scan(ticket, Box::new(scan))]
+                vec![
+                    Output::Date(from, theirs),
+                    Output::Scan(ticket, Box::new(scan)),
+                ]
             }
             RepairRequest::Copy { mut keys } => {
                 let points = self.neighbours.points();
@@ -424,7 +436,10 @@ impl Repair {
         result: Result<Box<Scan>, StoreError>,
     ) -> Vec<Output> {
         if let Some(call) = self.served.remove(&ticket) {
-            let answer = result.map(|scan| RepairResponse::Compared(scan.answers()));
+            let answer = result.map(|scan| RepairResponse::Compared {
+                ranges: scan.answers(),
+                date: now.date,
+            });
             return vec![respond(call, answer)];
         }
         let Some(current) = self.current(ticket) else {

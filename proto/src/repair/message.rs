@@ -56,7 +56,12 @@ pub enum RepairRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RepairResponse {
     /// What is in the ranges, one after the other.
-    Compared(Vec<RangeAnswer>),
+    Compared {
+        /// One for each range.
+        ranges: Vec<RangeAnswer>,
+        /// What the date is by the clock of the one asked.
+        date: UnixMillis,
+    },
     /// The elements.
     Replicas(Vec<Replica>),
     /// All was taken.
@@ -129,8 +134,9 @@ impl RepairResponse {
     /// Encodes the response.
     pub fn encode(&self) -> Bytes {
         let response = match self {
-            Self::Compared(ranges) => A::Compared(g::Compared {
+            Self::Compared { ranges, date } => A::Compared(g::Compared {
                 ranges: ranges.iter().map(answer_to_wire).collect(),
+                date_ms: date.get(),
             }),
             Self::Replicas(replicas) => A::Replicas(g::Replicas {
                 replicas: replicas.iter().filter_map(replica_to_wire).collect(),
@@ -153,7 +159,10 @@ impl RepairResponse {
             A::Compared(compared) => {
                 wire::check_count(&compared.ranges, 1..=COMPARED_RANGES_MAX, "ranges")?;
                 let ranges = compared.ranges.into_iter().map(answer_from_wire);
-                Self::Compared(ranges.collect::<Result<_, _>>()?)
+                Self::Compared {
+                    ranges: ranges.collect::<Result<_, _>>()?,
+                    date: wire::moment(compared.date_ms, "date_ms")?,
+                }
             }
             A::Replicas(replicas) => {
                 let replicas = replicas.replicas;

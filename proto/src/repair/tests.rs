@@ -215,6 +215,11 @@ impl World {
                 });
                 Input::Imported(ticket, taken.expect("an import has an end"))
             }
+            Output::Date(keeper, date) => {
+                let outputs = office.ask(now, keeper::Input::Date(keeper, date));
+                assert!(outputs.is_empty());
+                return;
+            }
             Output::Ask(ticket, to, request) => {
                 let payload = request.encode();
                 assert_eq!(RepairRequest::decode(&payload), Ok(request));

@@ -88,7 +88,13 @@ fn responses() -> [(&'static str, RepairResponse); 4] {
     };
     let refusal = Refusal::until(Reason::Unavailable, 60_000);
     [
-        ("compared", RepairResponse::Compared(compared)),
+        (
+            "compared",
+            RepairResponse::Compared {
+                ranges: compared,
+                date: NOW,
+            },
+        ),
         ("replicas", RepairResponse::Replicas(vec![replica])),
         ("done", RepairResponse::Done),
         ("refusal", RepairResponse::Refusal(refusal)),

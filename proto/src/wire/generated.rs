@@ -569,6 +569,9 @@ pub struct Compared {
     /// 1 to 16, one for each of the request's
     #[prost(message, repeated, tag = "1")]
     pub ranges: ::prost::alloc::vec::Vec<RangeAnswer>,
+    /// the date of the one asked
+    #[prost(uint64, tag = "2")]
+    pub date_ms: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RangeAnswer {

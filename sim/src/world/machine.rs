@@ -56,7 +56,7 @@ pub(super) const HOME_FILES: [&str; 2] = [DATABASE_FILE, KEYS_FILE];
 /// Who a machine belongs to, and the secrets that its disk does not hold.
 pub(super) enum Role {
     /// A community server with its node key.
-    Server(SecretKey),
+    Server(Box<SecretKey>),
     /// A person's node; the store key stands for the pass phrase.
     Person(Arc<StoreKey>),
 }
@@ -307,7 +307,7 @@ impl Machine {
         let store = Kept::new(store, self.character.clone());
         let running = match &self.role {
             Role::Server(key) => {
-                let key = key.clone();
+                let key = SecretKey::clone(key);
                 let server = async move {
                     let run = server::run_in(environment, config, key, store, waiting, stopped);
                     run.await.map_err(PersonError::from)

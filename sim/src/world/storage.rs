@@ -382,6 +382,10 @@ impl ItemStore for TableStore {
         self.0.lock().items.usage()
     }
 
+    fn changed(&self) -> UnixMillis {
+        self.0.lock().items.changed()
+    }
+
     fn holdings(
         &self,
         now: UnixMillis,

@@ -53,7 +53,7 @@ impl TestKeeper {
                     let input = keeper::Input::Stored { ticket, result };
                     outputs.extend(self.keeper.handle(now, input));
                 }
-                keeper::Output::Sweep => drop(self.store.sweep(now.date, 1_000)),
+                keeper::Output::Sweep(date) => drop(self.store.sweep(date, 1_000)),
                 keeper::Output::Imported { .. } | keeper::Output::Reopen => {}
             }
         }

@@ -15,9 +15,9 @@ use super::{
     reader::Reader,
     room::{FreePages, ORDERS, Room, used_bytes},
     tables::{
-        INDEX, KEY_BYTES, META, META_BYTES, META_FREE, META_ITEMS, META_NEXT, META_PACK_BYTES,
-        META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, PointerValue, ROW_HEADER_BYTES,
-        Row, TALLIES, TOMBSTONES, TallyValue, is_of_tombstones,
+        INDEX, KEY_BYTES, META, META_BYTES, META_CHANGED, META_FREE, META_ITEMS, META_NEXT,
+        META_PACK_BYTES, META_STALE, META_SWEPT, META_TOMBSTONES, PACKS, Pointer, PointerValue,
+        ROW_HEADER_BYTES, Row, TALLIES, TOMBSTONES, TallyValue, is_of_tombstones,
     },
 };
 
@@ -137,12 +137,14 @@ impl<'tx> Batch<'tx> {
             self.sums.add_pack(pack.tally);
         }
         self.sums.lines = self.index.len()?;
+        self.sums.changed = self.now;
         if let Some(room) = self.room {
             room.join(self.sums.pack_bytes, &mut self.sums.free);
         }
         let Sums {
             usage,
             next,
+            changed,
             pack_bytes,
             stale,
             swept,
@@ -155,6 +157,7 @@ impl<'tx> Batch<'tx> {
             (META_BYTES, usage.bytes),
             (META_TOMBSTONES, usage.tombstones),
             (META_NEXT, next),
+            (META_CHANGED, changed.get()),
             (META_PACK_BYTES, pack_bytes),
             (META_STALE, stale),
             (META_SWEPT, swept.get()),

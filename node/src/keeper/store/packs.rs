@@ -25,6 +25,8 @@ pub(super) struct Sums {
     pub(super) usage: Usage,
     /// The number of the next pack.
     pub(super) next: u64,
+    /// The date of the last commit.
+    pub(super) changed: UnixMillis,
     /// What the packs take of the file, in bytes.
     pub(super) pack_bytes: u64,
     /// Lines of the index.

@@ -56,6 +56,8 @@ pub(super) const META_ITEMS: &str = "items";
 pub(super) const META_BYTES: &str = "bytes";
 pub(super) const META_TOMBSTONES: &str = "tombstones";
 pub(super) const META_NEXT: &str = "next";
+/// The date of the last commit.
+pub(super) const META_CHANGED: &str = "changed";
 /// What the packs take of the file, in bytes.
 pub(super) const META_PACK_BYTES: &str = "pack-bytes";
 /// Lines of the index that may lead to packs that are gone.

@@ -4,8 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    NodeId,
+    dates::DateStanding,
     keeper::SWEEP_INTERVAL_MS,
-    limits::{HOUR_MS, SUBSCRIPTION_MS},
+    limits::{DAY_MS, HOUR_MS, MINUTE_MS, SUBSCRIPTION_MS},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +57,11 @@ impl Office {
             last = Some(due);
             let at = Now::new(due, now.date.plus(due.since(now.mono)));
             let outputs = self.keeper.handle(at, Input::Timer);
-            assert_eq!(outputs, [Output::Sweep]);
-            self.store.sweep(at.date, usize::MAX).unwrap();
+            let [Output::Sweep(date)] = outputs.as_slice() else {
+                panic!("{outputs:?}")
+            };
+            assert!(*date <= at.date, "nothing is over that has not ended");
+            self.store.sweep(*date, usize::MAX).unwrap();
         }
         assert!(end.plus(SWEEP_INTERVAL_MS) >= self.keeper.next_timeout());
     }
@@ -146,5 +151,52 @@ fn what_a_source_has_used_up_comes_back_with_time_and_not_with_the_date() {
             let later = Now::new(now.mono.plus(1_000), date);
             assert!(answers(later) && !answers(later));
         }
+    }
+}
+
+/// What a date that is wrong says to be over stays on the disk, at a start and while the keeper runs, until others agree
+/// that it is.
+#[test]
+fn a_keeper_destroys_nothing_by_a_date_that_others_contradict() {
+    let wrong = NOW.plus(400 * DAY_MS);
+    let others = [1_u8, 2, 3].map(|number| NodeId::new([number; 32]));
+    for is_start in [true, false] {
+        let (mailbox, _) = open_box();
+        let mut office = Office::new();
+        let started = Now::new(MonoMillis::new(1_000), NOW);
+        office.ask_at(started, 1, &stamped(&mailbox, &envelope("kept")));
+        if is_start {
+            let policy = Policy::default();
+            office.keeper = Keeper::new(key("keeper"), policy, Arc::new(CheapForTests));
+            let changed = office.store.changed();
+            assert_eq!(changed, NOW);
+            let opened = Input::Opened(changed);
+            let _nothing = office.keeper.handle(Now::new(started.mono, wrong), opened);
+        }
+        let at = |minutes: u64, date: UnixMillis| {
+            let ms = minutes * MINUTE_MS;
+            Now::new(started.mono.plus(ms), date.plus(ms))
+        };
+        let say = |office: &mut Office, now: Now, date: UnixMillis| {
+            for other in others {
+                let _nothing = office.keeper.handle(now, Input::Date(other, date));
+            }
+        };
+        office.wake(at(1, wrong), at(2, wrong).mono);
+        say(&mut office, at(2, wrong), NOW);
+        office.wake(at(3, wrong), at(90, wrong).mono);
+        assert_eq!(office.store.usage().items, 1, "{is_start}");
+        let standing = office.keeper.date_standing(at(59, wrong));
+        assert!(
+            matches!(standing, DateStanding::Contradicted { keepers: 3, .. }),
+            "{standing:?}"
+        );
+        // Set right, and then more than a year later indeed.
+        office.wake(at(91, NOW), at(100, NOW).mono);
+        assert_eq!(office.store.usage().items, 1, "{is_start}");
+        office.wake(at(101, wrong), at(102, wrong).mono);
+        say(&mut office, at(102, wrong), at(102, wrong).date);
+        office.wake(at(102, wrong), at(104, wrong).mono);
+        assert_eq!(office.store.usage().items, 0, "{is_start}");
     }
 }

@@ -208,7 +208,7 @@ fn lie(lie: impl Fn(&RepairRequest) -> Option<Bytes>) -> super::super::RepairCou
 
 #[test]
 fn lies_end_a_comparison_and_nothing_else() {
-    let honest = lie(|_| Some(RepairResponse::Compared(vec![RangeAnswer::Equal]).encode()));
+    let honest = lie(|_| Some(compared(vec![RangeAnswer::Equal]).encode()));
     let before = honest.failed;
     let part = |to, count| Part {
         to,
@@ -217,10 +217,10 @@ fn lies_end_a_comparison_and_nothing_else() {
     let key = |number| ElementKey::chunk(Address::new([number; 32]));
     let lies: [RepairResponse; 6] = [
         RepairResponse::Done,
-        RepairResponse::Compared(Vec::new()),
-        RepairResponse::Compared(vec![RangeAnswer::Equal; 2]),
-        RepairResponse::Compared(vec![RangeAnswer::Parts(vec![part(Some(key(9)), 1)])]),
-        RepairResponse::Compared(vec![RangeAnswer::Parts(vec![
+        compared(Vec::new()),
+        compared(vec![RangeAnswer::Equal; 2]),
+        compared(vec![RangeAnswer::Parts(vec![part(Some(key(9)), 1)])]),
+        compared(vec![RangeAnswer::Parts(vec![
             part(Some(key(9)), 1),
             part(Some(key(3)), 1),
             part(None, 1),
@@ -255,9 +255,9 @@ fn elements_outside_of_what_was_asked_are_a_lie() {
                 version: 0,
             }]),
         };
-        Some(RepairResponse::Compared(ranges.iter().map(answer).collect()).encode())
+        Some(compared(ranges.iter().map(answer).collect()).encode())
     };
-    let honest = lie(|_| Some(RepairResponse::Compared(vec![RangeAnswer::Equal]).encode()));
+    let honest = lie(|_| Some(compared(vec![RangeAnswer::Equal]).encode()));
     assert_eq!(lie(outside).failed, honest.failed + 1);
 }
 
@@ -313,9 +313,9 @@ fn a_liar_that_always_finds_another_difference_is_left_alone() {
             };
             RangeAnswer::Parts(vec![first, Part { to: range.to, sum }])
         };
-        Some(RepairResponse::Compared(ranges.iter().map(closer).collect()).encode())
+        Some(compared(ranges.iter().map(closer).collect()).encode())
     };
-    let honest = lie(|_| Some(RepairResponse::Compared(vec![RangeAnswer::Equal]).encode()));
+    let honest = lie(|_| Some(compared(vec![RangeAnswer::Equal]).encode()));
     assert_eq!(lie(endless).failed, honest.failed + 1);
 }
 
@@ -372,4 +372,8 @@ proptest! {
         let _request = RepairRequest::decode(&bytes);
         let _response = RepairResponse::decode(&bytes);
     }
+}
+
+fn compared(ranges: Vec<RangeAnswer>) -> RepairResponse {
+    RepairResponse::Compared { ranges, date: NOW }
 }

@@ -159,7 +159,10 @@ pub(super) fn repair_responses() -> Vec<Case> {
         let response = Some(response);
         g::RepairResponse { response }.encode_to_vec()
     };
-    let compared = |ranges: Vec<g::RangeAnswer>| answer(R::Compared(g::Compared { ranges }));
+    let compared = |ranges: Vec<g::RangeAnswer>| {
+        let date_ms = NOW.get();
+        answer(R::Compared(g::Compared { ranges, date_ms }))
+    };
     let part = |to: Option<u8>| g::Part {
         to: to.map_or_else(Bytes::new, element_key),
         count: 1,

@@ -140,7 +140,7 @@ impl Builder<'_> {
         let role = match self.classes.of(who, self.scenario).map(|class| class.kind) {
             // Somebody's node, who does not write in this run.
             Some(Kind::Home | Kind::Phone) => Role::Person(StoreKey::random(&mut chance()).into()),
-            Some(Kind::Server) | None => Role::Server(key),
+            Some(Kind::Server) | None => Role::Server(key.into()),
         };
         Ok(self.machine(who, role, place, random))
     }
@@ -176,7 +176,7 @@ impl Builder<'_> {
             bootstrap: self.entries.clone(),
         };
         let who = Party::Keeper(number);
-        Ok(self.machine(who, Role::Server(key), place, random))
+        Ok(self.machine(who, Role::Server(key.into()), place, random))
     }
 
     fn place(&self, who: Party, random: &mut Random) -> Result<Place, HostError> {

@@ -132,31 +132,30 @@ impl Director<'_> {
                 };
                 self.storm(number, worse, lasts_ms);
             }
-            FaultKind::Disk { what, .. } => {
+            FaultKind::Disk { .. }
+            | FaultKind::Clock { .. }
+            | FaultKind::Rollback { .. }
+            | FaultKind::Twin { .. }
+            | FaultKind::Suspend { .. } => {
                 for who in them {
-                    self.spoil_disk(number, who, *what, lasts_ms);
+                    self.afflict(number, who, kind);
                 }
             }
+        }
+    }
+
+    /// Begins what happens to one machine alone.
+    fn afflict(&mut self, number: usize, who: Party, kind: &FaultKind) {
+        let lasts_ms = kind.lasts().get();
+        match kind {
+            FaultKind::Disk { what, .. } => self.spoil_disk(number, who, *what, lasts_ms),
             FaultKind::Clock { drift, .. } => {
-                for who in them {
-                    self.turn_clock(number, who, (kind.jump_ms(), *drift), lasts_ms);
-                }
+                self.turn_clock(number, who, (kind.jump_ms(), *drift), lasts_ms);
             }
-            FaultKind::Rollback { .. } => {
-                for who in them {
-                    self.copy_home(number, who, lasts_ms);
-                }
-            }
-            FaultKind::Twin { .. } => {
-                for who in them {
-                    self.start_twin(number, who, lasts_ms);
-                }
-            }
-            FaultKind::Suspend { .. } => {
-                for who in them {
-                    self.suspend(number, who, lasts_ms);
-                }
-            }
+            FaultKind::Rollback { .. } => self.copy_home(number, who, lasts_ms),
+            FaultKind::Twin { .. } => self.start_twin(number, who, lasts_ms),
+            FaultKind::Suspend { .. } => self.suspend(number, who, lasts_ms),
+            _ => {}
         }
     }
 
