@@ -206,7 +206,13 @@ impl Node {
     /// Starts the process and waits until it answers commands.
     #[track_caller]
     pub fn run(&mut self, settings: &[&str]) -> StatusInfo {
-        self.spawn(settings);
+        self.run_by(self.run_command(settings))
+    }
+
+    /// Starts the process by a command of the caller's, and waits until it answers commands.
+    #[track_caller]
+    pub fn run_by(&mut self, command: Command) -> StatusInfo {
+        self.spawn_by(command);
         eventually("the node answers", || {
             self.assert_alive();
             let said = self.say(&["status", "--json"]);
@@ -217,20 +223,30 @@ impl Node {
     /// Starts the process.
     #[track_caller]
     pub fn spawn(&mut self, settings: &[&str]) {
+        self.spawn_by(self.run_command(settings));
+    }
+
+    /// Starts the process by a command of the caller's.
+    #[track_caller]
+    pub fn spawn_by(&mut self, command: Command) {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.log)
             .unwrap();
-        self.spawn_logging_to(log, settings);
+        self.start(command, log);
     }
 
     /// Starts the process with its log somewhere else.
     #[track_caller]
     pub fn spawn_logging_to(&mut self, log: File, settings: &[&str]) {
+        self.start(self.run_command(settings), log);
+    }
+
+    #[track_caller]
+    fn start(&mut self, mut command: Command, log: File) {
         assert!(self.child.is_none(), "{} runs already", self.name);
-        let child = self
-            .run_command(settings)
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

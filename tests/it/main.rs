@@ -20,3 +20,4 @@ mod privacy;
 mod repair;
 mod restart;
 mod tidy;
+mod troubles;
