@@ -444,6 +444,7 @@ impl Keeper {
             // The disk took its time: what has expired since is not served.
             StoreOutcome::Listing { mut items, more } => {
                 items.retain(|item| item.expires > now.date);
+                let more = more && !items.is_empty();
                 Response::Listing { items, more }
             }
             StoreOutcome::Envelopes(mut items) => {

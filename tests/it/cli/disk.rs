@@ -117,6 +117,10 @@ fn says_what_is_true_of_a_full_disk(alice: &mut Node) {
     assert_eq!(status.account_read_only, Some(StoreTrouble::DiskFull));
     let page = alice.say(&["inbox", "--all", "--peek", "--json"]).stdout;
     assert!(page.contains("before the disk was full"), "{page}");
+    // Who looks for what is new is not told that there is nothing.
+    let deaf = alice.say(&["inbox", "--wait", "1"]);
+    assert_eq!(deaf.stdout, "");
+    deaf.refused(1, &["takes no messages in", "the disk is full"]);
     let doctor = alice.say(&["doctor"]);
     assert!(doctor.stdout.contains("the disk is full"), "{doctor:?}");
     assert!(doctor.stdout.contains("goes on by itself"), "{doctor:?}");

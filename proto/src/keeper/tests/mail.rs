@@ -273,6 +273,28 @@ fn a_full_mailbox_of_contacts_is_listed_in_pages() {
     assert!(rest[0].id > items[LISTING_COUNT_MAX - 1].id);
 }
 
+/// A page without lines has none that its reader could go on after, and readers refuse one that says so.
+#[test]
+fn a_page_whose_lines_have_all_expired_says_of_no_more() {
+    let (mailbox, owner) = closed_box();
+    let mut office = Office::new();
+    for count in 0..=LISTING_COUNT_MAX {
+        let label = count.to_string();
+        let deposit = admitted_to(&mailbox, &owner, &envelope(&label), &label);
+        office.receipt(NOW, &deposit);
+    }
+    let last = EXPIRES.minus(1);
+    let request = list(&mailbox, &owner, last, None);
+    let outputs = office.begin(last, 0, request.encode());
+    let (response, _) = office.finish(last, EXPIRES, outputs);
+    let empty = Response::Listing {
+        items: Vec::new(),
+        more: false,
+    };
+    assert_eq!(response, empty);
+    assert_eq!(Response::decode(&response.encode()), Ok(empty));
+}
+
 #[test]
 fn a_response_carries_as_many_envelopes_as_fit_in_the_order_asked() {
     let (mailbox, owner) = open_box();
