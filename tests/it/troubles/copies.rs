@@ -100,6 +100,9 @@ fn after_an_old_backup_is_put_back_messages_arrive_both_ways() {
     bob.run(&[]);
     alice.send(&bob_id, b"after the backup", &["--ttl", "1h"]);
     await_text(&bob, "after the backup");
+    bob.until("it knows that no other copy is further on", |status| {
+        status.copy.is_some_and(|copy| copy.newest)
+    });
     bob.send(&alice_id, b"and back", &["--ttl", "1h"]);
     await_text(&alice, "and back");
     for person in [&alice, &bob] {
