@@ -14,8 +14,8 @@ use crate::{
     keys::SecretKey,
     limits::{SECOND_MS, SOURCE_OPS_MAX, STORE_OPS_MAX},
     pauses::PAUSE_MAX_MS,
-    receipt::{Claim, Receipt},
-    request::{Push, Reason, Refusal, Request, Response, Waiting},
+    receipt::Receipt,
+    request::{Push, Reason, Refusal, Request, Response},
     stamp::StampScheme,
     time::{MonoMillis, Now, UnixMillis},
 };
@@ -36,6 +36,7 @@ mod store;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod then;
 mod trouble;
 
 #[cfg(test)]
@@ -46,6 +47,7 @@ use self::{
     quotas::{Charge, Quotas},
     rate::RateLimiter,
     subscriptions::Subscriptions,
+    then::{Then, then_of, weight_of, writes},
     trouble::Trouble,
 };
 pub use self::{
@@ -71,8 +73,6 @@ const RETRY_BUSY_MS: u64 = 5 * SECOND_MS;
 const RETRY_FULL_MS: u64 = 600 * SECOND_MS;
 /// Bytes of a request that are carried for one token, beside its own: to carry them takes about as long as the rest.
 const BYTES_PER_TOKEN: u64 = 8 << 10;
-/// Entries of an ack that are checked for one token: as much work as the dearest other request.
-const ACKS_PER_TOKEN: u64 = 4;
 
 /// A request that waits for the store.
 #[derive(Debug)]
@@ -81,17 +81,6 @@ struct Pending {
     source: Source,
     then: Then,
     charge: Option<Charge>,
-}
-
-/// What to do when the store is done.
-#[derive(Debug)]
-enum Then {
-    /// Give a receipt, and push the envelope if it is new.
-    Receipt { claim: Claim, push: Option<Push> },
-    /// Count it, and push the envelope if it is new.
-    Import { push: Option<Push> },
-    /// Pass the outcome on.
-    Answer,
 }
 
 /// The keeper's state: rates, subscriptions and what is under way; everything stored is in the
@@ -535,86 +524,5 @@ impl std::fmt::Debug for Keeper {
             .field("pending", &self.pending.len())
             .field("subscriptions", &self.subscriptions.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Tells whether a request changes what is stored, if only by deleting: a store that failed is not
-/// written to before it was opened again.
-const fn writes(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::DepositEnvelope { .. }
-            | Request::DepositCard { .. }
-            | Request::DepositChunk { .. }
-            | Request::Ack { .. }
-            | Request::DeleteChunk { .. }
-    )
-}
-
-/// Returns how many tokens a request costs beside the first: an ack has a signature to check for
-/// every entry.
-fn weight_of(request: &Request) -> u64 {
-    match request {
-        Request::Ack { entries, .. } => entries.len() as u64 / ACKS_PER_TOKEN,
-        _ => 0,
-    }
-}
-
-fn then_of(request: &Request) -> Then {
-    match request {
-        Request::DepositEnvelope {
-            mailbox,
-            expires,
-            envelope,
-            nonce,
-            ..
-        } => {
-            let address = mailbox.address();
-            let id = crate::envelope::id_of(envelope);
-            let item = Waiting {
-                envelope: envelope.clone(),
-                expires: *expires,
-            };
-            Then::Receipt {
-                claim: Claim {
-                    address,
-                    id,
-                    nonce: *nonce,
-                },
-                push: Some(Push {
-                    mailbox: address,
-                    item: Some(item),
-                }),
-            }
-        }
-        Request::DepositCard { record, nonce, .. } => Then::Receipt {
-            claim: Claim {
-                address: record.locator,
-                id: record.id(),
-                nonce: *nonce,
-            },
-            push: None,
-        },
-        Request::DepositChunk { chunk, nonce, .. } => {
-            let id = crate::envelope::id_of(chunk);
-            let address = Address::new(*id.as_bytes());
-            Then::Receipt {
-                claim: Claim {
-                    address,
-                    id,
-                    nonce: *nonce,
-                },
-                push: None,
-            }
-        }
-        Request::Offer { mailbox, id, nonce } => Then::Receipt {
-            claim: Claim {
-                address: mailbox.address(),
-                id: *id,
-                nonce: *nonce,
-            },
-            push: None,
-        },
-        _ => Then::Answer,
     }
 }

@@ -1,6 +1,7 @@
 //! From envelopes at keepers to committed messages (SPEC 10.4, 10.5).
 
 mod owners;
+mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use restante_proto::collector::{self, Collector, watched_epochs};
 use restante_proto::envelope::{OpenError, VerifiedMessage};
 use restante_proto::keys::PublicKey;
 use restante_proto::mailbox::{AckEntry, Mailbox, OwnerRequest};
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Message};
 use restante_proto::request::{Request, Response, Waiting};
 use restante_proto::time::{Epoch, MonoMillis, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::debug;
 
 use self::owners::Owners;
+use self::senders::{hear, on_delivered};
 use crate::contacts;
 use crate::cx::Cx;
 use crate::io::{Output, SEARCH_COUNT};
@@ -553,50 +555,7 @@ enum Fate {
     Left,
 }
 
-/// Stages what a contact's delivery receipt says.
-fn on_delivered(cx: &mut Cx<'_>, message: &Message, ids: &[MessageId], taken: &mut Taken) {
-    let is_own = |id: &&MessageId| {
-        let sent = cx.records.sent().get(*id);
-        sent.is_some_and(|sent| sent.to == message.sender)
-    };
-    let delivered: BTreeSet<MessageId> = ids.iter().filter(is_own).copied().collect();
-    let outgoing = cx.records.outgoing().iter();
-    let ended = outgoing.filter(|(_, outgoing)| delivered.contains(&outgoing.message));
-    let ended: Vec<ItemId> = ended.map(|(id, _)| *id).collect();
-    for id in ended {
-        cx.records.drop_outgoing(id);
-    }
-    for id in delivered {
-        if let Some(sent) = cx.records.sent().get(&id) {
-            let mut sent = sent.clone();
-            sent.state = restante_interface::DeliveryState::Delivered;
-            cx.records.put_sent(id, sent);
-        }
-        taken.delivered.push(id);
-    }
-}
-
 fn is_accepted(cx: &Cx<'_>, account: &PublicKey) -> bool {
     let contact = cx.records.contacts().get(account);
     contact.is_some_and(|contact| contact.state == ContactState::Accepted)
-}
-
-/// Stages what a message says about its sender: the ID it goes by, what its device grants, and when it was heard of.
-fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: bool) {
-    let Some(contact) = cx.records.contacts().get(&message.sender) else {
-        return;
-    };
-    let mut contact = contact.clone();
-    let today = cx.date().epoch();
-    let device = message.certificate.device;
-    let grant = message.grant;
-    let is_granted = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
-    let is_outdated = contact.hear_from(&device, cx.now.date);
-    let is_new = contact.hear_under(from) || is_granted || is_outdated;
-    if is_seen {
-        contact.last_seen = Some(cx.date());
-    }
-    if is_new || is_seen {
-        cx.records.put_contact(contact);
-    }
 }

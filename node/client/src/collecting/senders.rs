@@ -1,0 +1,58 @@
+//! What a message says of its sender, and of what its sender has.
+
+use std::collections::BTreeSet;
+
+use restante_proto::ItemId;
+use restante_proto::account::PersonId;
+use restante_proto::message::{Message, MessageId};
+
+use crate::cx::Cx;
+use crate::then::Taken;
+
+/// Stages what a contact's delivery receipt says.
+pub(super) fn on_delivered(
+    cx: &mut Cx<'_>,
+    message: &Message,
+    ids: &[MessageId],
+    taken: &mut Taken,
+) {
+    let is_own = |id: &&MessageId| {
+        let sent = cx.records.sent().get(*id);
+        sent.is_some_and(|sent| sent.to == message.sender)
+    };
+    let delivered: BTreeSet<MessageId> = ids.iter().filter(is_own).copied().collect();
+    let outgoing = cx.records.outgoing().iter();
+    let ended = outgoing.filter(|(_, outgoing)| delivered.contains(&outgoing.message));
+    let ended: Vec<ItemId> = ended.map(|(id, _)| *id).collect();
+    for id in ended {
+        cx.records.drop_outgoing(id);
+    }
+    for id in delivered {
+        if let Some(sent) = cx.records.sent().get(&id) {
+            let mut sent = sent.clone();
+            sent.state = restante_interface::DeliveryState::Delivered;
+            cx.records.put_sent(id, sent);
+        }
+        taken.delivered.push(id);
+    }
+}
+
+/// Stages what a message says about its sender: the ID it goes by, what its device grants, and when it was heard of.
+pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: bool) {
+    let Some(contact) = cx.records.contacts().get(&message.sender) else {
+        return;
+    };
+    let mut contact = contact.clone();
+    let today = cx.date().epoch();
+    let device = message.certificate.device;
+    let grant = message.grant;
+    let is_granted = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
+    let is_outdated = contact.hear_from(&device, cx.now.date);
+    let is_new = contact.hear_under(from) || is_granted || is_outdated;
+    if is_seen {
+        contact.last_seen = Some(cx.date());
+    }
+    if is_new || is_seen {
+        cx.records.put_contact(contact);
+    }
+}
