@@ -110,8 +110,8 @@ pub enum Output {
         call: CallId,
         taken: u64,
     },
-    /// Drop what has expired by this date: what it ends is gone for good, so that it is not later than the last one that
-    /// was sure, and the time since.
+    /// Drop what has expired by this date. What it ends is gone for good, so that it is no later than the last sure one
+    /// and the time since.
     Sweep(UnixMillis),
     /// Open the store again, which has failed, and come back with [`Input::Reopened`]; once at a time.
     Reopen,

@@ -63,7 +63,8 @@ proptest! {
         prop_assert_eq!(world.spins, 0);
     }
 
-    /// An old copy that runs for a while acks nothing, however old it is: the newer one has published at its last start.
+    /// An old copy that runs for a while acks nothing, however old it is: the newer one has published when it last
+    /// started.
     #[test]
     fn an_old_copy_that_runs_by_mistake_destroys_nothing(
         seed: u64,
@@ -139,8 +140,8 @@ fn the_sender_of_what_was_under_way_is_told() {
     assert_eq!(code(&world), MessageCode::StoredOutdated);
 }
 
-/// Somebody who looks the account up between the start of a second copy and the moment at which the first one has become
-/// a device of its own has a card that shows one of the two, and would go by it for a day.
+/// Somebody who looks the account up between the start of a second copy and the moment at which the first one has
+/// become a device of its own has a card that shows one of the two, and would go by it for a day.
 #[test]
 fn contacts_hear_of_a_copy_that_has_become_another_device() {
     let mut world = World::friends(9, 2);

@@ -154,8 +154,8 @@ fn what_a_source_has_used_up_comes_back_with_time_and_not_with_the_date() {
     }
 }
 
-/// What a date that is wrong says to be over stays on the disk, at a start and while the keeper runs, until others agree
-/// that it is.
+/// What a date that is wrong says to be over stays on the disk, at a start and while the keeper runs, until others
+/// agree that it is.
 #[test]
 fn a_keeper_destroys_nothing_by_a_date_that_others_contradict() {
     let wrong = NOW.plus(400 * DAY_MS);
