@@ -1,10 +1,10 @@
 //! Bugs of what a node hears from the network.
 //!
-//! `group-limit`: a routing table that refuses whoever is the fourth of its group of addresses. Whom each node knows, and
-//! lookups that ask these, take the place of lookups that find everybody.
+//! `group-limit`: a routing table that refuses whoever is the fourth of its group of addresses. Whom each node knows,
+//! and lookups that ask these, take the place of lookups that find everybody.
 //!
-//! `ack-unopened`: a node that has just started hears of no card, its own above all, by which an old copy of a home knows
-//! what it is.
+//! `ack-unopened`: a node that has just started hears of no card, its own above all, by which an old copy of a home
+//! knows what it is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -191,7 +191,8 @@ impl Ledger {
         self.excuse_twins(person);
     }
 
-    /// Excuses what comes to somebody, and word of what they wrote, while two copies of a home do not know of each other.
+    /// Excuses what comes to somebody, and word of what they wrote, while two copies of a home do not know of each
+    /// other.
     fn excuse_twins(&mut self, person: usize) {
         let twins = self.twins.iter().filter(|(twin, _)| *twin == person);
         let until = twins.map(|(_, until)| *until).max();

@@ -7,7 +7,8 @@ use restante_interface::EntryPointState;
 use restante_tests::{Cluster, Node, Site};
 
 /// A name that no server of names may give an address (RFC 6761).
-const NO_NAME: &str = "/dns4/no-such-host.invalid/udp/4717/quic-v1/p2p/12D3KooWJBa9tPXXSCPALEdtA9uPuyybdu6yAKMu5HWDRwZqyFJf";
+const NO_NAME: &str = "/dns4/no-such-host.invalid/udp/4717/quic-v1\
+                       /p2p/12D3KooWJBa9tPXXSCPALEdtA9uPuyybdu6yAKMu5HWDRwZqyFJf";
 /// Lines of the log of a node that finds nobody, at most.
 const LOG_LINES_MAX: usize = 60;
 
