@@ -83,6 +83,7 @@ pub(crate) fn status() -> StatusInfo {
         entry_points: Vec::new(),
         invite: Vec::new(),
         states: Vec::new(),
+        traffic: Default::default(),
         uptime_ms: 61_000,
     }
 }

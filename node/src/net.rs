@@ -26,6 +26,7 @@ mod routing;
 mod status;
 mod task;
 mod tcp_ping;
+mod traffic;
 pub mod transport;
 
 use std::sync::Arc;
@@ -48,12 +49,14 @@ pub use listen::check_free;
 pub use peer::{node_of, peer_of};
 pub use restante_proto::routing::{Distance, distance};
 pub use status::{AddressState, Claim, Count, EntryFailure, EntryState, Mode, NetStatus};
+pub use traffic::{Bytes as TrafficBytes, Cause};
 
 use behaviour::{Behaviour, Names};
 use boxed::Boxed;
 use limits::{COMMANDS_MAX, EVENTS_MAX};
 use status::Counters;
 use task::{Parts, Task};
+use traffic::{Traffic, counted};
 use transport::Transport;
 
 use crate::parts::part;
@@ -89,7 +92,9 @@ impl Network {
             }
         }
         let counters = Arc::new(Counters::new());
-        let behaviour = Behaviour::new(config, &names, (node, keypair), &counters);
+        let traffic = Arc::<Traffic>::default();
+        let behaviour = Behaviour::new(config, &names, (node, keypair), (&counters, &traffic));
+        let transport = counted(transport, &traffic);
         let limits = &config.limits;
         let swarm_config = swarm::Config::with_executor(|part_of_swarm| {
             tokio::spawn(part(part_of_swarm));
@@ -110,6 +115,7 @@ impl Network {
             commands: commands_end,
             events,
             counters,
+            traffic,
         };
         tokio::spawn(part(Task::new(config, parts).run()));
         Ok((NetHandle::new(commands), events_end))

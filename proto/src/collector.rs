@@ -19,7 +19,7 @@ use crate::{
 mod tests;
 mod watch;
 
-use watch::{RETRY_MS, Watch, compare_ms, is_past};
+use watch::{RETRY_MS, Stage, Watch};
 
 /// Lookups under way at once.
 const FINDING_MAX: usize = 8;
@@ -250,12 +250,10 @@ impl Collector {
     }
 
     /// Returns the keepers that push for at least one mailbox.
-    pub fn pushing(&self) -> BTreeSet<NodeId> {
-        self.watches
-            .values()
-            .flat_map(|watch| watch.subscribed.keys())
-            .copied()
-            .collect()
+    pub fn pushing(&self, now: Now) -> BTreeSet<NodeId> {
+        let subscribed = self.watches.values().flat_map(|watch| &watch.subscribed);
+        let pushing = subscribed.filter(|(_, until)| **until > now.mono);
+        pushing.map(|(keeper, _)| *keeper).collect()
     }
 
     /// Tells whether every watched mailbox has been compared with its keepers at least once.
@@ -327,22 +325,21 @@ impl Collector {
         self.taken
             .retain(|_, until| until.plus(TAKEN_AFTER_MS) > now.date);
         self.left.retain(|_, until| *until > now.date);
-        let present = now.date.epoch();
-        let mut due: Vec<(bool, Address)> = self
+        let mut due: Vec<(Stage, Address)> = self
             .watches
             .iter()
             .filter(|(_, watch)| !watch.finding && watch.due <= now.mono)
-            .map(|(at, watch)| (is_past(&watch.mailbox, present), *at))
+            .map(|(at, watch)| (watch.stage(now), *at))
             .collect();
-        // Mail of the present epochs first.
+        // Mail of the present epoch first.
         due.sort_unstable();
         let mut outputs = Vec::new();
-        for (past, at) in due {
+        for (stage, at) in due {
             if let Some(watch) = self.watches.get_mut(&at) {
-                let neighbour = watch.neighbour(now).filter(|_| !past);
+                let neighbour = watch.neighbour(now);
                 watch.finding = true;
                 watch.hastened = None;
-                watch.due = now.mono.plus(compare_ms(&watch.mailbox, present));
+                watch.due = now.mono.plus(stage.compare_ms());
                 match neighbour {
                     Some(keeper) => outputs.push(Output::AskNeighbours(watch.mailbox, keeper)),
                     None => self.queue.push_back(at),
@@ -364,11 +361,12 @@ impl Collector {
         let Some(watch) = self.watches.get_mut(&at).filter(|watch| watch.finding) else {
             return Vec::new();
         };
-        let pushes = watch.subscribed.contains_key(&keeper);
-        if pushes && !nodes.is_empty() && watch.knows(nodes) {
+        // It may have been lost meanwhile, or the process may have slept.
+        let is_calm = watch.neighbour(now).is_some();
+        if is_calm && !nodes.is_empty() && watch.knows(nodes) {
             watch.finding = false;
             watch.due = now.mono.plus(ROUND_MS);
-            return watch.ask_some(now);
+            return watch.ask_some(now, keeper);
         }
         self.queue.push_back(at);
         self.start_lookups()
@@ -390,7 +388,6 @@ impl Collector {
 
     fn on_found(&mut self, now: Now, at: Address, keepers: Vec<NodeId>) -> Vec<Output> {
         self.finding.remove(&at);
-        let present = now.date.epoch();
         let mut outputs = Vec::new();
         if let Some(watch) = self.watches.get_mut(&at) {
             watch.finding = false;
@@ -403,7 +400,7 @@ impl Collector {
             } else {
                 watch.due = now.mono.plus(ROUND_MS);
                 watch.keepers = keepers.into_iter().take(CANDIDATES).collect();
-                outputs = watch.ask_all(now, present);
+                outputs = watch.ask_all(now);
             }
         }
         outputs.extend(self.start_lookups());

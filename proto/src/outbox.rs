@@ -3,7 +3,7 @@
 //! An envelope stays here until its recipient's own acknowledgement or its expiry, whichever comes first, and is
 //! offered to keepers again until then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     ItemId, NodeId,
@@ -46,6 +46,9 @@ pub enum Input {
     Near(ItemId, Vec<NodeId>),
     /// The keepers closest to an envelope's mailbox, nearest first; none if the lookup failed.
     Found(ItemId, Vec<NodeId>),
+    /// The nodes that a keeper knows closest to an envelope's mailbox beside itself, nearest first and without this
+    /// one; none if it does not answer.
+    Neighbours(ItemId, NodeId, Vec<NodeId>),
     /// A keeper's receipt, verified.
     Receipt(ItemId, NodeId, UnixMillis),
     /// A keeper does not hold what it was offered.
@@ -66,6 +69,8 @@ pub enum Input {
 pub enum Output {
     /// Look up the keepers closest to this mailbox.
     Find(ItemId, Mailbox),
+    /// Ask a keeper which nodes it knows closest to this mailbox beside itself.
+    AskNeighbours(ItemId, Mailbox, NodeId),
     /// Send the envelope to a keeper.
     Deposit(ItemId, NodeId),
     /// Offer the envelope to a keeper that should have it.
@@ -84,6 +89,8 @@ struct Entry {
     mailbox: Mailbox,
     expires: UnixMillis,
     placement: Placement,
+    /// Whose neighbours are awaited in a brief review.
+    asked: BTreeSet<NodeId>,
 }
 
 /// All envelopes under way, by their identifiers.
@@ -118,6 +125,7 @@ impl Outbox {
                 mailbox,
                 expires,
                 placement,
+                asked: BTreeSet::new(),
             },
         );
         Ok(self.on_timer(now))
@@ -132,6 +140,7 @@ impl Outbox {
             Input::Found(id, keepers) => {
                 self.advance(now, id, |placement| placement.on_found(now, &keepers))
             }
+            Input::Neighbours(id, keeper, nodes) => self.on_neighbours(now, id, keeper, &nodes),
             Input::Receipt(id, keeper, until) => self.advance(now, id, |placement| {
                 placement.on_receipt(now, keeper, until)
             }),
@@ -157,10 +166,9 @@ impl Outbox {
     pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
         let due = |entry: &Entry| {
             let expiry = now.when(entry.expires);
-            entry
-                .placement
-                .next_timeout()
-                .map_or(expiry, |due| due.min(expiry))
+            let next = entry.placement.next_timeout();
+            let next = next.filter(|_| entry.asked.is_empty());
+            next.map_or(expiry, |due| due.min(expiry))
         };
         self.entries.values().map(due).min()
     }
@@ -222,11 +230,49 @@ impl Outbox {
                 outputs.push(Output::Expired(*id, entry.message));
                 continue;
             }
-            let steps = entry.placement.on_timer(now);
-            outputs.extend(outputs_of(*id, entry, steps));
+            if !entry.asked.is_empty() {
+                continue;
+            }
+            entry.asked = match entry.placement.is_young() {
+                true => entry.placement.brief(now).into_iter().collect(),
+                false => BTreeSet::new(),
+            };
+            if entry.asked.is_empty() {
+                let steps = entry.placement.on_timer(now);
+                outputs.extend(outputs_of(*id, entry, steps));
+            } else {
+                let ask = |keeper: &NodeId| Output::AskNeighbours(*id, entry.mailbox, *keeper);
+                outputs.extend(entry.asked.iter().map(ask));
+            }
         }
         self.entries.retain(|_, entry| entry.expires > now.date);
         outputs
+    }
+
+    /// Ends a brief review, or makes it a whole one when somebody knows nodes that do not hold the envelope or does not
+    /// answer.
+    fn on_neighbours(
+        &mut self,
+        now: Now,
+        id: ItemId,
+        keeper: NodeId,
+        nodes: &[NodeId],
+    ) -> Vec<Output> {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Vec::new();
+        };
+        if !entry.asked.remove(&keeper) {
+            return Vec::new();
+        }
+        if !entry.placement.knows(now, nodes) {
+            entry.asked.clear();
+            let steps = entry.placement.on_timer(now);
+            return outputs_of(id, entry, steps);
+        }
+        if entry.asked.is_empty() {
+            entry.placement.confirm(now);
+        }
+        Vec::new()
     }
 
     fn on_delivered(&mut self, message: MessageId) -> Vec<Output> {

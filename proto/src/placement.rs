@@ -33,8 +33,10 @@ const RETRY_MAX_MS: u64 = HOUR_MS;
 const REVIEW_MIN_MS: u64 = 2 * MINUTE_MS;
 /// The longest of these pauses, in milliseconds.
 const REVIEW_MS: u64 = DAY_MS / 4;
-/// How many reviews look only whether nearer keepers have come up, where the item's owner can tell.
-const BRIEF_REVIEWS: u32 = 2;
+/// The longest of these pauses for what took the place of an item at the same keepers, in milliseconds.
+const REVIEW_SUCCESSOR_MS: u64 = DAY_MS / 2;
+/// How many reviews an item counts as young for: in the first hours what can change is that others come up.
+const YOUNG_REVIEWS: u32 = 4;
 /// Keepers that are asked in such a review who their neighbours are.
 const BRIEF_ASKED: usize = 2;
 /// How long after everything was in place at fewer keepers than wanted it is looked at again, in milliseconds.
@@ -98,6 +100,10 @@ pub struct Placement {
     failures: u32,
     pauses: u32,
     complete: bool,
+    /// Who held the item that this one takes the place of, and how many looks that had had.
+    before: Option<(BTreeSet<NodeId>, u32)>,
+    /// The same keepers hold this one.
+    succeeds: bool,
     next_try: MonoMillis,
 }
 
@@ -117,7 +123,18 @@ impl Placement {
             failures: 0,
             pauses: 0,
             complete: false,
+            before: None,
+            succeeds: false,
             next_try: MonoMillis::new(0),
+        }
+    }
+
+    /// Makes the placement of an item that takes the place of this one, due at once. Where the same keepers take it, it
+    /// is looked at as rarely as this one would be from now on: its neighbourhood is no young one.
+    pub fn succeeded(&self, now: Now) -> Self {
+        Self {
+            before: self.complete.then(|| (self.holders(now), self.pauses)),
+            ..Self::new(self.address, BTreeMap::new())
         }
     }
 
@@ -152,15 +169,15 @@ impl Placement {
         idle.then_some(self.next_try)
     }
 
-    /// Returns whom to ask, in a review that is due, for the nodes they know closest to the address: while the network
-    /// is young the keepers stay and others come up, which takes two questions to see and no lookup.
+    /// Returns whom to ask, in a review that is due, for the nodes they know closest to the address: that others have
+    /// come takes two questions to see and no lookup.
     ///
     /// Nothing when the review has to be a whole one. What they say goes to [`Placement::knows`]; the review ends with
     /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
     pub fn brief(&self, now: Now) -> Vec<NodeId> {
         let due = self.next_timeout().is_some_and(|due| due <= now.mono);
-        let young = self.complete && self.wanted >= REPLICAS && self.pauses <= BRIEF_REVIEWS;
-        if !(due && young) {
+        let is_placed = self.complete && self.wanted >= REPLICAS;
+        if !(due && is_placed) {
             return Vec::new();
         }
         let holders = self
@@ -168,6 +185,11 @@ impl Placement {
             .iter()
             .filter(|keeper| self.holds(now, keeper));
         holders.take(BRIEF_ASKED).copied().collect()
+    }
+
+    /// Tells whether the item came to its keepers within the last hours.
+    pub const fn is_young(&self) -> bool {
+        self.pauses <= YOUNG_REVIEWS
     }
 
     /// Returns the nearest keeper that holds the item.
@@ -342,6 +364,13 @@ impl Placement {
         self.held.get(keeper).is_some_and(|until| *until > now.date)
     }
 
+    fn holders(&self, now: Now) -> BTreeSet<NodeId> {
+        let candidates = self.candidates.iter().copied();
+        candidates
+            .filter(|keeper| self.holds(now, keeper))
+            .collect()
+    }
+
     /// Counts the candidates that hold the item and are not being asked.
     fn placed(&self, now: Now) -> usize {
         let holds = |keeper: &&NodeId| {
@@ -357,19 +386,23 @@ impl Placement {
     /// Fewer keepers than wanted may be all there are, or all that a node that has just started can see, so that it
     /// looks again soon, and less and less often.
     fn pause(&mut self, now: Now, complete: bool) {
-        let (first, longest, doublings) = match (complete, self.wanted >= REPLICAS) {
-            (true, true) => (REVIEW_MIN_MS, REVIEW_MS, 2),
-            (true, false) => (FEW_MS, REVIEW_MS, 1),
-            (false, _) => (RETRY_MIN_MS, RETRY_MAX_MS, 1),
-        };
         if complete != self.complete {
-            self.pauses = 0;
+            let before = self.before.take_if(|_| complete);
+            let same = before.filter(|(holders, _)| *holders == self.holders(now));
+            self.succeeds = same.is_some();
+            self.pauses = same.map_or(0, |(_, pauses)| pauses);
         }
         self.complete = complete;
         self.failures = if complete {
             0
         } else {
             self.failures.saturating_add(1)
+        };
+        let (first, longest, doublings) = match (complete, self.wanted >= REPLICAS) {
+            (true, true) if self.succeeds => (REVIEW_MIN_MS, REVIEW_SUCCESSOR_MS, 2),
+            (true, true) => (REVIEW_MIN_MS, REVIEW_MS, 2),
+            (true, false) => (FEW_MS, REVIEW_MS, 1),
+            (false, _) => (RETRY_MIN_MS, RETRY_MAX_MS, 1),
         };
         let doublings = self.pauses.saturating_mul(doublings).min(20);
         let pause = first.saturating_mul(1 << doublings).min(longest);

@@ -78,6 +78,8 @@ pub enum Output {
 #[derive(Clone, Debug, Default)]
 pub struct Publisher {
     placements: BTreeMap<Address, Placement>,
+    /// Those of the card before, until the present one has a stamp.
+    before: BTreeMap<Address, Placement>,
     /// Whose neighbours are awaited in a brief review.
     asked: BTreeMap<Address, BTreeSet<NodeId>>,
     present: Vec<Address>,
@@ -103,9 +105,10 @@ impl Publisher {
                 self.making = false;
                 self.elsewhere = false;
                 self.issued = Some(issued);
-                self.placements.clear();
+                self.before.append(&mut self.placements);
                 self.asked.clear();
                 self.wanted = present.iter().chain(&next).copied().collect();
+                self.before.retain(|at, _| self.wanted.contains(at));
                 self.present = present;
                 self.on_timer(now)
             }
@@ -127,8 +130,12 @@ impl Publisher {
             Input::Stamped(at) => {
                 if self.wanted.contains(&at) {
                     self.asked.remove(&at);
-                    self.placements
-                        .insert(at, Placement::new(at, BTreeMap::new()));
+                    let before = self.before.remove(&at);
+                    let placement = before.map_or_else(
+                        || Placement::new(at, BTreeMap::new()),
+                        |before| before.succeeded(now),
+                    );
+                    self.placements.insert(at, placement);
                 }
                 self.on_timer(now)
             }

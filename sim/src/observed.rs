@@ -1,5 +1,7 @@
 //! What a run on whole nodes shows beside what becomes of its messages.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Samples over time, and sums.
@@ -16,6 +18,9 @@ pub struct Observed {
     pub more_spans: u64,
     /// What each machine sent and received.
     pub machines: Vec<Traffic>,
+    /// What the bytes were for, of keepers and of people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Causes>,
     /// When the planned time, and with it the faults, ends, in virtual milliseconds.
     pub healed_ms: u64,
     /// Milliseconds from the recipient's return to showing, of each message that waited for it, in order.
@@ -119,6 +124,19 @@ pub struct Traffic {
     pub up_bytes: u64,
     /// Bytes that arrived.
     pub down_bytes: u64,
+}
+
+/// What bytes were for, of some machines on average.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Causes {
+    /// `keepers` or `people`.
+    pub who: String,
+    /// How many they are.
+    pub machines: u64,
+    /// Bytes that each sent and received in an hour, in the last 24 hours of the planned time.
+    pub bytes_an_hour: u64,
+    /// Bytes by what they were for, as the processes count them that run at the end, since each was started.
+    pub by_cause: BTreeMap<String, u64>,
 }
 
 /// What an adversary did, or what others had to do with it.

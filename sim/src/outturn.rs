@@ -1,6 +1,6 @@
 //! What a run has shown when it ends, held against what its scenario expects.
 
-use crate::observed::Upkeep;
+use crate::observed::{Causes, Upkeep};
 use crate::report::{Counts, Effect};
 use crate::scenario::{Bound, Expectations, Ms, Quantity, Scenario, Side, Unit};
 
@@ -19,6 +19,8 @@ pub(crate) struct Outturn<'a> {
     pub(crate) settled_after_ms: Option<u64>,
     /// Copies that keepers lost and made.
     pub(crate) upkeep: Upkeep,
+    /// What keepers and people sent and received.
+    pub(crate) causes: &'a [Causes],
 }
 
 /// Looks for a fault that changed nothing, and for what the scenario expects and did not get.
@@ -85,8 +87,17 @@ impl Outturn<'_> {
                 counts.bytes.saturating_mul(1_000),
                 self.virtual_ms.saturating_mul(self.nodes as u64),
             ),
+            Quantity::BytesPerKeeperHour => self.bytes_an_hour("keepers"),
+            Quantity::BytesPerPersonHour => self.bytes_an_hour("people"),
             Quantity::CopiesMade => per(self.upkeep.made.saturating_mul(100), self.upkeep.lost),
         }
+    }
+}
+
+impl Outturn<'_> {
+    fn bytes_an_hour(&self, who: &str) -> Option<u64> {
+        let found = self.causes.iter().find(|causes| causes.who == who);
+        found.map(|causes| causes.bytes_an_hour)
     }
 }
 

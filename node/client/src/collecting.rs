@@ -27,7 +27,7 @@ use crate::io::{Output, SEARCH_COUNT};
 use crate::job::{Job, JobDone, Opened, Opening, named};
 use crate::model::{Header, HeaderDraft, SLOT_BYTES, Slot};
 use crate::pending::Question;
-use crate::sealing::DEVICE_MAILBOXES;
+use crate::sealing::DEVICE_MAILBOX;
 use crate::signal::Signal;
 use crate::then::{Arriving, Taken, Then};
 
@@ -113,8 +113,7 @@ impl Collecting {
         for identity in account.identities() {
             for epoch in watched_epochs(date, since) {
                 mailboxes.push(identity.first_contact_mailbox(epoch));
-                let own = (0..DEVICE_MAILBOXES).map(|index| identity.device_mailbox(epoch, index));
-                mailboxes.extend(own);
+                mailboxes.push(identity.device_mailbox(epoch, DEVICE_MAILBOX));
             }
         }
         self.owners.retain(&mailboxes);
@@ -122,8 +121,7 @@ impl Collecting {
     }
 
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
-        let due = self.collector.next_timeout();
-        if due.is_some_and(|due| due <= cx.mono()) {
+        if self.next_timeout().is_some_and(|due| due <= cx.mono()) {
             self.handle(cx, collector::Input::Timer);
         }
     }
@@ -453,7 +451,7 @@ impl Collecting {
 
     /// Keeps connections open to exactly those keepers that push.
     fn hold(&mut self, cx: &mut Cx<'_>) {
-        let mut pushing = self.collector.pushing();
+        let mut pushing = self.collector.pushing(cx.now);
         if let Some(own) = cx.settings.own_keeper {
             pushing.remove(&own);
         }

@@ -359,6 +359,9 @@ impl Subjects<'_> {
             Question::CardNeighbours(at, keeper) => {
                 self.publishing.on_neighbours(cx, at, keeper, nodes);
             }
+            Question::EnvelopeNeighbours(id, keeper) => {
+                self.placing.on_neighbours(cx, id, keeper, nodes);
+            }
             _ => {}
         }
     }
@@ -394,7 +397,8 @@ impl Subjects<'_> {
             | Question::FindCard(_)
             | Question::FindLocator(..)
             | Question::MailboxNeighbours(..)
-            | Question::CardNeighbours(..) => self.on_found(cx, question, Vec::new()),
+            | Question::CardNeighbours(..)
+            | Question::EnvelopeNeighbours(..) => self.on_found(cx, question, Vec::new()),
             _ => self.on_answer(cx, question, None),
         }
     }

@@ -55,6 +55,7 @@ pub(crate) enum Question {
     FindLocator(u64, Address),
     MailboxNeighbours(Address, NodeId),
     CardNeighbours(Address, NodeId),
+    EnvelopeNeighbours(ItemId, NodeId),
     Locate(u64),
     Choose(u64),
     MakeCard,

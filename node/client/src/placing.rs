@@ -17,7 +17,7 @@ use tracing::{debug, info};
 use crate::cx::Cx;
 use crate::deposit::{Deposited, TooDear, judge};
 use crate::io::SEARCH_COUNT;
-use crate::model::{Payment, Sent};
+use crate::model::{OutgoingEnvelope, Payment, Sent};
 use crate::obstacles::{Obstacles, reason_of};
 use crate::pending::{Asked, Question, StampFor};
 use crate::records::Records;
@@ -126,6 +126,19 @@ impl Placing {
     /// The keepers found so far while a search goes on.
     pub(crate) fn on_near(&mut self, cx: &mut Cx<'_>, id: ItemId, keepers: Vec<NodeId>) {
         self.handle(cx, outbox::Input::Near(id, keepers));
+    }
+
+    /// A keeper has named the nodes that it knows nearest to an envelope's mailbox, or has not answered.
+    pub(crate) fn on_neighbours(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ItemId,
+        keeper: NodeId,
+        mut nodes: Vec<NodeId>,
+    ) {
+        let own = cx.settings.own_keeper;
+        nodes.retain(|node| Some(*node) != own);
+        self.handle(cx, outbox::Input::Neighbours(id, keeper, nodes));
     }
 
     /// A search has ended.
@@ -242,11 +255,27 @@ impl Placing {
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
         let due = self.outbox.next_timeout(cx.settled());
         if due.is_some_and(|due| due <= cx.mono()) {
+            self.drop_old_receipts(cx);
             self.handle(cx, outbox::Input::Timer);
         }
         self.enter_behind(cx);
         self.too_dear
             .retain(|id, dear| !dear.is_empty() && cx.records.outgoing().contains_key(id));
+    }
+
+    /// Drops the delivery receipts that have been looked after for long enough; nothing else would come of them.
+    fn drop_old_receipts(&mut self, cx: &mut Cx<'_>) {
+        let (now, outgoing) = (cx.settled(), cx.records.outgoing());
+        let is_done = |(id, outgoing): &(&ItemId, &OutgoingEnvelope)| {
+            let standing = self.outbox.standing(now, id).unwrap_or_default().0;
+            is_done_with(outgoing, standing, now, false)
+        };
+        let done: Vec<ItemId> = outgoing.iter().filter(is_done).map(|(id, _)| *id).collect();
+        for id in done {
+            self.outbox.remove(&id);
+            self.obstacles.forget(&id);
+            cx.records.drop_outgoing(id);
+        }
     }
 
     pub(crate) fn next_timeout(&self, records: &Records, now: Now) -> Option<MonoMillis> {
@@ -338,6 +367,10 @@ impl Placing {
         for output in outputs {
             match output {
                 outbox::Output::Find(id, mailbox) => self.find(cx, id, mailbox.address()),
+                outbox::Output::AskNeighbours(id, mailbox, keeper) => {
+                    let question = Question::EnvelopeNeighbours(id, keeper);
+                    cx.ask_neighbours(question, keeper, mailbox.address());
+                }
                 outbox::Output::Deposit(id, keeper) => self.deposit(cx, id, keeper),
                 outbox::Output::Offer(id, keeper) => self.offer(cx, id, keeper),
                 outbox::Output::Standing(id, standing) => self.on_standing(cx, id, standing),
@@ -419,10 +452,7 @@ impl Placing {
             return;
         };
         let message = outgoing.message;
-        let is_everywhere = standing.with == standing.of && standing.of >= REPLICAS;
-        let left_ms = outgoing.envelope.expires.since(cx.date());
-        let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(left_ms);
-        if is_everywhere && !outgoing.awaits_receipt && (age_ms >= RECEIPT_KEPT_MS || is_crowded) {
+        if is_done_with(outgoing, standing, cx.now, is_crowded) {
             self.outbox.remove(&id);
             self.obstacles.forget(&id);
             cx.records.drop_outgoing(id);
@@ -496,4 +526,18 @@ fn end(cx: &mut Cx<'_>, id: ItemId, message: MessageId, state: DeliveryState) {
         cx.records.put_sent(message, sent);
     }
     cx.signal(Signal::Progress(message));
+}
+
+/// Tells whether an envelope is a delivery receipt that is with all its keepers and has been looked after for long
+/// enough, or for as long as there is room.
+fn is_done_with(
+    outgoing: &OutgoingEnvelope,
+    standing: Standing,
+    now: Now,
+    is_crowded: bool,
+) -> bool {
+    let is_everywhere = standing.with >= standing.of && standing.of >= REPLICAS;
+    let left_ms = outgoing.envelope.expires.since(now.date);
+    let age_ms = MESSAGE_TTL_MAX_MS.saturating_sub(left_ms);
+    is_everywhere && !outgoing.awaits_receipt && (age_ms >= RECEIPT_KEPT_MS || is_crowded)
 }

@@ -15,8 +15,8 @@ use restante_proto::time::{Epoch, UnixMillis};
 use crate::cx::Cx;
 use crate::model::{Contact, OutgoingEnvelope, Payment};
 
-/// Mailboxes of one device in one epoch that contacts deposit into.
-pub(crate) const DEVICE_MAILBOXES: u8 = 2;
+/// The number of the mailbox that contacts deposit into: each further one would be watched for as much again.
+pub(crate) const DEVICE_MAILBOX: u8 = 0;
 /// Epochs left of a grant at which it is renewed.
 const RENEW_EPOCHS: u32 = 6;
 
@@ -144,9 +144,9 @@ fn is_due(contact: Option<&Contact>, own: &PublicKey, device: &PublicKey, today:
 /// Grants a device of a contact deposits from today on.
 fn issue(cx: &Cx<'_>, account: &PublicKey, device: &PublicKey) -> Grant {
     let identity = &cx.records.account().identity;
-    let index = account.as_bytes()[0] % DEVICE_MAILBOXES;
     let today = cx.date().epoch();
-    Grant::issue(identity, account, device, index, today, GRANT_EPOCHS_MAX)
+    let mailbox = DEVICE_MAILBOX;
+    Grant::issue(identity, account, device, mailbox, today, GRANT_EPOCHS_MAX)
 }
 
 /// Returns what a person is told when a message cannot be sealed.

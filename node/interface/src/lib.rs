@@ -44,7 +44,7 @@ pub use self::state::{MessageCode, OBSTACLES_MAX, Obstacle, ObstacleReason, Stat
 pub use self::status::{
     ClockInfo, CopyInfo, EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem,
     HoldingsPage, KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, OUTBOX_COUNT_MAX,
-    OutboxEntry, RepairStatus, StatusInfo,
+    OutboxEntry, RepairStatus, StatusInfo, Traffic,
 };
 pub use self::trouble::StoreTrouble;
 

@@ -124,7 +124,8 @@ fn replies() {
             r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
             r#""entry_points":[{"address":"/e","state":"no_answer"}],"invite":["/x/p2p/y"],"#,
-            r#""states":[{"code":"card_unpublished"}],"uptime_ms":10}}"#,
+            r#""states":[{"code":"card_unpublished"}],"#,
+            r#""traffic":{"lookup":{"sent_bytes":1,"received_bytes":2}},"uptime_ms":10}}"#,
         ),
         Holdings { 0: HoldingsPage {
             items: vec![HoldingItem { address: text("00"), kind: text("card"), size_class: 8_192, expires_ms: 1 }],
@@ -550,6 +551,13 @@ fn status() -> StatusInfo {
         }],
         invite: vec![text("/x/p2p/y")],
         states: vec![State::CardUnpublished],
+        traffic: BTreeMap::from([(
+            text("lookup"),
+            Traffic {
+                sent_bytes: 1,
+                received_bytes: 2,
+            },
+        )]),
         uptime_ms: 10,
     }
 }

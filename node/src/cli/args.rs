@@ -106,7 +106,7 @@ pub enum LookCommand {
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
         outbox_count, mailboxes, unread, card_published_ms, card_effort_asked,\n\
         stamp_effort_max, account_read_only, account_recovered_ms, clock, copy, network_load,\n\
-        entry_points, invite, states (each with its code and facts), uptime_ms.")]
+        entry_points, invite, states (each with its code and facts), traffic, uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.
     #[command(after_help = "Example:\n  \

@@ -1,15 +1,21 @@
 //! `restante status`.
 
+use std::cmp::Reverse;
+
 use restante_interface::{
     DeliveryState, NodeMode, OutboxEntry, Reply, Request, State, StatusInfo, Subject,
 };
+
+use restante_proto::limits::HOUR_MS;
 
 use super::args::StatusArgs;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, words};
-use crate::config::units::approximate_duration_ms;
+use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
+/// Causes of traffic, shown at most; `--json` has all.
+const CAUSES_SHOWN: usize = 4;
 /// Messages that have ended, shown at most; `--json` has more.
 const ENDED_SHOWN: usize = 10;
 
@@ -54,6 +60,9 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     for state in &info.states {
         row(label(state.subject()), line(state, info));
     }
+    if let Some(traffic) = traffic(info) {
+        row("traffic", traffic);
+    }
     if !info.id.is_empty() {
         row("unread", info.unread.to_string());
     }
@@ -79,6 +88,28 @@ fn list(lines: &mut Vec<String>, entries: &[&OutboxEntry], hidden: usize, now_ms
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));
     }
+}
+
+/// Returns how much went over the network since the start, and what most of it was for.
+fn traffic(info: &StatusInfo) -> Option<String> {
+    let mut causes: Vec<(&str, u64)> = info
+        .traffic
+        .iter()
+        .map(|(cause, traffic)| (cause.as_str(), traffic.bytes()))
+        .collect();
+    causes.sort_by_key(|(_, bytes)| Reverse(*bytes));
+    let all: u64 = causes.iter().map(|(_, bytes)| bytes).sum();
+    let uptime_ms = u128::from(info.uptime_ms.max(1));
+    let an_hour = u128::from(all) * u128::from(HOUR_MS) / uptime_ms;
+    let shown = causes.iter().take(CAUSES_SHOWN);
+    let shown: Vec<String> = shown
+        .map(|(cause, bytes)| {
+            let percent = u128::from(*bytes) * 100 / u128::from(all.max(1));
+            format!("{} {percent}%", cause.replace('_', " "))
+        })
+        .collect();
+    let an_hour = approximate_size_bytes(u64::try_from(an_hour).unwrap_or(u64::MAX));
+    (all > 0).then(|| format!("about {an_hour} an hour: {}", shown.join(", ")))
 }
 
 /// Returns what a state is about, in this list.

@@ -401,6 +401,7 @@ fn longest_status(id: String) -> Reply {
             };
             8
         ],
+        traffic: Default::default(),
         uptime_ms: u64::MAX,
     }))
 }

@@ -20,6 +20,7 @@ use super::reach::Reach;
 use super::routing::Routing;
 use super::status::Counters;
 use super::tcp_ping::TcpPing;
+use super::traffic::Traffic;
 
 /// What every node says about its software: the same everywhere, so that it tells nothing.
 const AGENT: &str = "restante";
@@ -68,7 +69,7 @@ impl Behaviour {
         config: &NetConfig,
         names: &Names,
         (node, keypair): (NodeId, &Keypair),
-        counters: &Arc<Counters>,
+        (counters, traffic): (&Arc<Counters>, &Arc<Traffic>),
     ) -> Self {
         let identify = identify::Config::new(names.id.clone(), keypair.public())
             .with_agent_version(AGENT.into())
@@ -93,7 +94,7 @@ impl Behaviour {
             routing: Routing::new(&node, config.profile, Arc::clone(counters)),
             item: item::Behaviour::new(
                 names.item.clone(),
-                Arc::clone(counters),
+                (Arc::clone(counters), Arc::clone(traffic)),
                 config.profile,
                 limits.queued_bytes_max,
                 limits.connections.pending_out_max - DIALS_RESERVED,

@@ -4,6 +4,7 @@ mod codec;
 mod handler;
 mod inbound;
 mod link;
+mod meter;
 mod outbound;
 mod patience;
 
@@ -32,6 +33,7 @@ use super::limits::{
     DIALLED_PEERS_MAX, ITEM_EVENTS_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
 };
 use super::status::{Count, Counters};
+use super::traffic::Traffic;
 pub use codec::Kind;
 use handler::{Handler, Order, Report, Shared};
 pub(super) use link::Alarm;
@@ -140,7 +142,7 @@ impl Connection {
 impl Behaviour {
     pub(super) fn new(
         protocol: StreamProtocol,
-        counters: Arc<Counters>,
+        (counters, traffic): (Arc<Counters>, Arc<Traffic>),
         profile: Profile,
         queued_bytes_max: usize,
         dials_max: usize,
@@ -148,6 +150,7 @@ impl Behaviour {
         let shared = Shared {
             protocol,
             counters,
+            traffic,
             budget: Arc::new(Budget::new(queued_bytes_max)),
             unbounded: Arc::new(Budget::new(usize::MAX)),
         };

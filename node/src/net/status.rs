@@ -8,6 +8,7 @@ use libp2p::Multiaddr;
 use restante_proto::NodeId;
 
 use super::config::{Profile, Serve};
+use super::traffic::Bytes as TrafficBytes;
 
 /// Whether this node serves others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,8 @@ pub struct NetStatus {
     pub entry_points: Vec<(Multiaddr, EntryState)>,
     /// Refusals and errors since the start, by reason; see [`Count`].
     pub counters: BTreeMap<&'static str, u64>,
+    /// Bytes on the wire since the start, by cause, causes that never came up left out; see [`Cause`](super::Cause).
+    pub traffic: BTreeMap<&'static str, TrafficBytes>,
 }
 
 /// Declares the reasons that are counted.

@@ -28,20 +28,21 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::address::{bare, is_dialable};
+use super::address::{bare, is_dialable, is_loopback};
 use super::behaviour::{Behaviour, BehaviourEvent, Names};
 use super::boxed::Boxed;
 use super::command::Command;
 use super::config::{NetConfig, Profile, Serve};
 use super::event::{ConnToken, InboundToken, NetEvent};
 use super::item::{self, Via};
-use super::limits::{LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
+use super::limits::{JOIN_MANY, LOOKUP_NODES_MIN, REFRESH_FAR_LOOKUPS, REFRESH_NODES};
 use super::peer::{node_of, peer_of};
 #[cfg(target_os = "linux")]
 use super::receive_buffers;
 use super::status::{Count, Counters, Mode};
+use super::traffic::Traffic;
 use entries::EntryPoints;
-use join::{Entry, Join};
+use join::{Company, Entry, Join};
 use listeners::Listeners;
 use lookups::{Answered, Lookups};
 use outlet::Outlet;
@@ -59,6 +60,7 @@ pub(super) struct Task {
     commands_first: bool,
     outlet: Outlet,
     counters: Arc<Counters>,
+    traffic: Arc<Traffic>,
     lookups: Lookups,
     endpoints: BTreeMap<ConnectionId, (PeerId, ConnectedPoint)>,
     join: Join,
@@ -93,6 +95,7 @@ pub(super) struct Parts {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) events: mpsc::Sender<NetEvent>,
     pub(super) counters: Arc<Counters>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Task {
@@ -117,6 +120,7 @@ impl Task {
             commands_first: false,
             outlet: Outlet::new(parts.events, Arc::clone(&parts.counters)),
             counters: parts.counters,
+            traffic: parts.traffic,
             lookups: Lookups::new(parts.node),
             endpoints: BTreeMap::new(),
             join,
@@ -217,12 +221,22 @@ impl Task {
         }
     }
 
+    fn company(&mut self) -> Company {
+        let known = self.swarm.behaviour_mut().routing.table_count();
+        match (self.alone, self.mode) {
+            (true, _) => Company::None,
+            (false, Mode::Server) if known < JOIN_MANY => Company::Few,
+            (false, Mode::Server) => Company::Many,
+            (false, Mode::Client) => Company::Keepers,
+        }
+    }
+
     /// Dials entry points and remembered peers when it is time to.
     fn join_if_due(&mut self) {
-        let jitter = rand::random::<f64>();
+        let (company, jitter) = (self.company(), rand::random::<f64>());
         for Entry {
             peer, addresses, ..
-        } in self.join.due(Instant::now(), self.alone, jitter)
+        } in self.join.due(Instant::now(), company, jitter)
         {
             let mut dials = Vec::new();
             match peer {
@@ -296,10 +310,7 @@ impl Task {
                 }
                 self.outlet.tell(NetEvent::Listening(address));
             }
-            SwarmEvent::ExpiredListenAddr { address, .. } if self.profile.vouches_for(&address) => {
-                self.unclaim(&address);
-                self.update_mode();
-            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.on_address_gone(&address),
             SwarmEvent::ListenerClosed {
                 listener_id,
                 reason,
@@ -342,11 +353,30 @@ impl Task {
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
                 self.entries.on_failed(Instant::now(), &error);
+                if matches!(error, DialError::Transport(_)) {
+                    self.traffic.unheard();
+                }
                 if let Some(peer) = peer_id {
                     self.on_dial_failed(&peer, &error);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// An address of this machine is gone, as when it has moved to another network. Connections over it are dead, which
+    /// their silence would show later; those over others are made again.
+    fn on_address_gone(&mut self, address: &Multiaddr) {
+        if self.profile.vouches_for(address) {
+            self.unclaim(address);
+            self.update_mode();
+        }
+        if !is_loopback(address) {
+            let connections: Vec<ConnectionId> = self.endpoints.keys().copied().collect();
+            debug!(count = connections.len(), "an own address is gone");
+            for connection in connections {
+                self.swarm.close_connection(connection);
+            }
         }
     }
 

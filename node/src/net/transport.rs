@@ -54,5 +54,7 @@ pub(super) fn quic_config(keypair: &Keypair, limits: &NetLimits) -> quic::Config
     config.max_concurrent_stream_limit = limits.transport.quic_streams_max;
     config.max_stream_data = limits.transport.quic_stream_bytes_max;
     config.max_connection_data = limits.transport.quic_connection_bytes_max;
-    config
+    // Finding out whether packets may be a fifth larger than all may be takes five of them, each way: more than the
+    // handshake, and more than most connections carry.
+    config.disable_path_mtu_discovery()
 }

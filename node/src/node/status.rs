@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use restante_interface::{
     ClockInfo, EntryPoint, EntryPointState, HOLDINGS_PAGE_COUNT_MAX, HoldingItem, HoldingsPage,
     KeeperLoad, KeeperStatus, MailboxStatus, NetworkLoad, NodeMode, Refusal, RepairStatus, State,
-    StatusInfo, StoreTrouble, Stored,
+    StatusInfo, StoreTrouble, Stored, Traffic,
 };
 use restante_proto::dates::DateStanding;
 use restante_proto::keeper::{Counters, Holding, HoldingKey, StoreError};
@@ -17,7 +17,7 @@ use restante_proto::time::UnixMillis;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
 use crate::net::{
-    EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, is_tcp, peer_of,
+    EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, TrafficBytes, is_tcp, peer_of,
 };
 
 use states::network_states;
@@ -77,6 +77,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -
             Mode::Client => Vec::new(),
         }),
         states: Vec::new(),
+        traffic: now.map_or_else(BTreeMap::new, |net| traffic_of(&net.traffic)),
         uptime_ms: 0,
     };
     if let Some(net) = now {
@@ -204,6 +205,17 @@ fn refusals_of(counters: &Counters) -> BTreeMap<String, u64> {
 fn errors_of(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     let seen = counters.iter().filter(|(_, count)| **count > 0);
     seen.map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+fn traffic_of(counted: &BTreeMap<&'static str, TrafficBytes>) -> BTreeMap<String, Traffic> {
+    let traffic = |bytes: &TrafficBytes| Traffic {
+        sent_bytes: bytes.sent,
+        received_bytes: bytes.received,
+    };
+    let named = counted.iter();
+    named
+        .map(|(cause, bytes)| ((*cause).to_owned(), traffic(bytes)))
         .collect()
 }
 

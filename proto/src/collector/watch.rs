@@ -5,27 +5,86 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Output;
 use crate::{
     NodeId,
-    limits::{HOUR_MS, MINUTE_MS, REPLICAS, SECOND_MS, SUBSCRIPTION_MS, receipts_wanted},
+    limits::{
+        CLOCK_SKEW_MS, DAY_MS, HOUR_MS, MINUTE_MS, REPLICAS, SECOND_MS, SUBSCRIPTION_MS,
+        receipts_wanted,
+    },
     mailbox::Mailbox,
     placement::jittered,
-    time::{Epoch, MonoMillis, Now, UnixMillis},
+    time::{MonoMillis, Now, UnixMillis},
 };
 
-/// Keepers of one mailbox that are asked to push.
+/// Keepers of a mailbox of the present epoch that are asked to push: senders deposit at both, keepers that compare with
+/// them copy to them what others took, and a second one stands in for one that is gone and not missed yet. A connection
+/// is kept to each.
 pub(super) const SUBSCRIBED: usize = 2;
-/// How often a mailbox of the present epochs is compared with its keepers, in milliseconds.
+/// How often a mailbox of the present epoch is compared with its keepers, in milliseconds.
 pub(super) const COMPARE_LIVE_MS: u64 = 10 * MINUTE_MS;
-/// How often a mailbox of a past epoch is compared with all its keepers, in milliseconds.
+/// How often one of the previous epoch is, in milliseconds.
+pub(super) const COMPARE_PREVIOUS_MS: u64 = 40 * MINUTE_MS;
+/// How often one of a past epoch is, in milliseconds.
 pub(super) const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
-/// How often the keepers of a mailbox of the present epochs are looked up, and all of them compared, although those
-/// that push know nobody nearer, in milliseconds.
-pub(super) const LOOK_UP_MS: u64 = 2 * HOUR_MS;
+/// How often one of an old epoch is, in milliseconds.
+pub(super) const COMPARE_OLD_MS: u64 = DAY_MS;
+/// How many epochs ago one began that is an old one, at least: what most messages live, and a day more.
+const OLD_EPOCHS: u32 = 8;
+/// Brief rounds from one in which a keeper that does not push is compared to the next.
+pub(super) const OTHERS_EVERY: usize = 12;
+/// How long after its end an epoch counts as the present one, in milliseconds: for some it is, and what they send takes
+/// a while.
+const PRESENT_AFTER_MS: u64 = 2 * CLOCK_SKEW_MS;
 /// The pause after a lookup that found nobody, in milliseconds.
 pub(super) const RETRY_MS: u64 = 5 * SECOND_MS;
 /// The pause after all keepers there are were compared, when they were fewer than wanted, in milliseconds; it grows.
 const FEW_MS: u64 = 15 * SECOND_MS;
 /// How long before its end a subscription is renewed, in milliseconds.
 const RENEW_BEFORE_MS: u64 = 5 * MINUTE_MS;
+
+/// How a mailbox is watched, by its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Senders use it, or will shortly.
+    Present,
+    /// What was sealed for it and could be brought nowhere comes now.
+    Previous,
+    /// What comes is from somebody who was away for a day or longer.
+    Past,
+    /// What comes is from somebody who was away for longer than most messages live.
+    Old,
+}
+
+impl Stage {
+    pub(super) fn of(mailbox: &Mailbox, date: UnixMillis) -> Self {
+        if mailbox.epoch >= date.minus(PRESENT_AFTER_MS).epoch() {
+            Self::Present
+        } else if mailbox.epoch >= date.epoch().minus(1) {
+            Self::Previous
+        } else if mailbox.epoch >= date.epoch().minus(OLD_EPOCHS) {
+            Self::Past
+        } else {
+            Self::Old
+        }
+    }
+
+    /// Returns how many keepers are asked to push.
+    pub(super) const fn pushing(self) -> usize {
+        match self {
+            Self::Present => SUBSCRIBED,
+            Self::Previous => 1,
+            Self::Past | Self::Old => 0,
+        }
+    }
+
+    /// Returns how often a mailbox is compared, in milliseconds.
+    pub(super) const fn compare_ms(self) -> u64 {
+        match self {
+            Self::Present => COMPARE_LIVE_MS,
+            Self::Previous => COMPARE_PREVIOUS_MS,
+            Self::Past => COMPARE_PAST_MS,
+            Self::Old => COMPARE_OLD_MS,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -49,10 +108,10 @@ pub(super) struct Watch {
     /// A round that ends puts the next one off no further than this.
     pub(super) hastened: Option<MonoMillis>,
     pub(super) pages: BTreeMap<NodeId, u32>,
-    /// How many of the nearest, counted from the first that does not push, were compared in brief rounds.
+    /// How many brief rounds there were.
     turn: usize,
-    /// When the keepers were last looked up and enough of them answered; nothing if they have to be looked up.
-    looked_up: Option<MonoMillis>,
+    /// The keepers were looked up and enough of them answered; they are looked up again when something is wrong.
+    is_known: bool,
     /// Whether the round under way is a brief one.
     brief: bool,
     /// Whether an ack was lost since the round under way began.
@@ -78,7 +137,7 @@ impl Watch {
             hastened: None,
             pages: BTreeMap::new(),
             turn: 0,
-            looked_up: None,
+            is_known: false,
             brief: false,
             owes_acks: false,
         }
@@ -95,21 +154,30 @@ impl Watch {
         self.subscribed.insert(keeper, now.mono.plus(lasts));
     }
 
-    /// Returns a keeper that can say whether a brief round will do: one of the nearest two, which push, so that it is
-    /// connected; they take turns.
+    /// Returns how the mailbox is watched.
+    pub(super) fn stage(&self, now: Now) -> Stage {
+        Stage::of(&self.mailbox, now.date)
+    }
+
+    /// Tells whether a keeper pushes.
+    pub(super) fn pushes(&self, now: Now, keeper: &NodeId) -> bool {
+        let until = self.subscribed.get(keeper);
+        until.is_some_and(|until| *until > now.mono)
+    }
+
+    /// Returns a keeper that can say whether a brief round will do: one of those that push, so that it is connected, or
+    /// of a past mailbox one of the nearest; they take turns.
     pub(super) fn neighbour(&self, now: Now) -> Option<NodeId> {
-        let recent = self
-            .looked_up
-            .is_some_and(|at| now.mono.since(at) < LOOK_UP_MS);
-        let pushes = |keeper: &NodeId| {
-            self.subscribed
-                .get(keeper)
-                .is_some_and(|until| *until > now.mono)
+        let stage = self.stage(now);
+        let calm = self.is_known && self.hastened.is_none() && !self.again;
+        let pushing = self.keepers.get(..stage.pushing())?;
+        let asked = match pushing {
+            [] => self.keepers.get(..SUBSCRIBED)?,
+            pushing => pushing,
         };
-        let nearest = self.keepers.get(..SUBSCRIBED)?;
-        let calm = recent && self.hastened.is_none() && !self.again;
-        let keeper = nearest.get(self.turn % SUBSCRIBED)?;
-        (calm && nearest.iter().all(pushes)).then_some(*keeper)
+        let keeper = asked.get(self.turn % asked.len())?;
+        let all_push = pushing.iter().all(|keeper| self.pushes(now, keeper));
+        (calm && all_push).then_some(*keeper)
     }
 
     /// Tells whether those whom a keeper knows nearest are known as this mailbox's keepers.
@@ -119,45 +187,59 @@ impl Watch {
         nearest.all(|node| self.keepers.contains(node))
     }
 
-    /// Asks one of the keepers that do not push, each in its turn, what waits, and renews what is about to end.
-    pub(super) fn ask_some(&mut self, now: Now) -> Vec<Output> {
+    /// Renews what is about to end, and asks now and then one of the keepers that do not push, each in its turn, what
+    /// waits; of a past mailbox the one that was `asked` for its neighbours, and is connected for it.
+    pub(super) fn ask_some(&mut self, now: Now, asked: NodeId) -> Vec<Output> {
+        let stage = self.stage(now);
         self.pages.clear();
         self.listed.clear();
         self.passed_over = std::mem::take(&mut self.unhelpful);
         self.brief = true;
-        let (pushing, others) = self.keepers.split_at(SUBSCRIBED.min(self.keepers.len()));
+        let pushing = stage.pushing().min(self.keepers.len());
+        let (pushing, others) = self.keepers.split_at(pushing);
+        self.subscribed.retain(|keeper, _| pushing.contains(keeper));
         let ending = pushing.iter().filter(|keeper| self.is_ending(now, keeper));
         let mailbox = self.mailbox;
         let mut outputs: Vec<Output> = ending
             .map(|keeper| Output::Subscribe(mailbox, *keeper))
             .collect();
-        let other = others.get(self.turn % others.len().max(1));
+        let turn = self.turn / OTHERS_EVERY % others.len().max(1);
+        let other = match stage {
+            Stage::Present if self.turn.is_multiple_of(OTHERS_EVERY) => others.get(turn),
+            Stage::Past | Stage::Old => Some(&asked),
+            Stage::Present | Stage::Previous => None,
+        };
         outputs.extend(other.map(|keeper| Output::List(mailbox, *keeper, None)));
         self.turn = self.turn.wrapping_add(1);
         self.awaited = outputs.iter().filter_map(Output::keeper).collect();
+        if outputs.is_empty() {
+            self.due = self.next_brief(now);
+        }
         outputs
     }
 
     /// Tells whether a keeper does not push, or not until long after the next round.
     fn is_ending(&self, now: Now, keeper: &NodeId) -> bool {
         let until = self.subscribed.get(keeper);
-        until.is_none_or(|until| until.since(now.mono) < COMPARE_LIVE_MS + RENEW_BEFORE_MS)
+        let next_ms = self.stage(now).compare_ms() * 6 / 5;
+        until.is_none_or(|until| until.since(now.mono) < next_ms + RENEW_BEFORE_MS)
     }
 
     /// Asks all keepers what waits, and the nearest to push from now on.
-    pub(super) fn ask_all(&mut self, now: Now, present: Epoch) -> Vec<Output> {
-        let (mailbox, past) = (self.mailbox, is_past(&self.mailbox, present));
+    pub(super) fn ask_all(&mut self, now: Now) -> Vec<Output> {
+        let (mailbox, pushing) = (self.mailbox, self.stage(now).pushing());
         self.pages.clear();
         self.listed.clear();
         self.passed_over = std::mem::take(&mut self.unhelpful);
         self.awaited = self.keepers.iter().copied().collect();
+        let nearest: Vec<NodeId> = self.keepers.iter().take(pushing).copied().collect();
         self.subscribed
-            .retain(|keeper, until| *until > now.mono && self.keepers.contains(keeper));
+            .retain(|keeper, until| *until > now.mono && nearest.contains(keeper));
         self.brief = false;
         self.owes_acks = false;
-        self.looked_up = None;
+        self.is_known = false;
         let ask = |(place, keeper): (usize, &NodeId)| {
-            if !past && place < SUBSCRIBED && self.is_ending(now, keeper) {
+            if place < pushing && self.is_ending(now, keeper) {
                 Output::Subscribe(mailbox, *keeper)
             } else {
                 Output::List(mailbox, *keeper, None)
@@ -173,7 +255,7 @@ impl Watch {
         } else {
             self.listed.remove(&keeper);
             self.subscribed.remove(&keeper);
-            self.looked_up = None;
+            self.is_known = false;
         }
         let was_awaited = self.awaited.remove(&keeper);
         if self.finding || !was_awaited || !self.awaited.is_empty() {
@@ -191,9 +273,9 @@ impl Watch {
         // What W keepers hold, the nearest or those that stood in for them, is at one that answered
         // as long as fewer than W did not.
         let enough = silent < receipts_wanted(count.min(REPLICAS));
-        let compare = compare_ms(&self.mailbox, now.date.epoch());
+        let compare = self.stage(now).compare_ms();
         if enough && count >= REPLICAS {
-            self.looked_up = (!self.owes_acks).then_some(now.mono);
+            self.is_known = !self.owes_acks;
             self.failures = 0;
             self.due = now.mono.plus(jittered(
                 compare,
@@ -219,18 +301,20 @@ impl Watch {
             .keepers
             .iter()
             .filter(|keeper| self.listed.contains(keeper));
-        let wait_ms = if answered.count() > 0 && self.looked_up.is_some() {
-            COMPARE_LIVE_MS
+        let due = if answered.count() > 0 && self.is_known {
+            self.next_brief(now)
         } else {
-            self.looked_up = None;
-            RETRY_MS
+            self.is_known = false;
+            now.mono.plus(RETRY_MS)
         };
-        let due = now.mono.plus(jittered(
-            wait_ms,
-            &self.mailbox.address(),
-            now.date.epoch().get(),
-        ));
         self.due = due.min(self.hastened.unwrap_or(due));
+    }
+
+    fn next_brief(&self, now: Now) -> MonoMillis {
+        let pause = self.stage(now).compare_ms();
+        let number = now.date.epoch().get();
+        now.mono
+            .plus(jittered(pause, &self.mailbox.address(), number))
     }
 
     /// Tells whether the round under way is a brief one.
@@ -240,23 +324,28 @@ impl Watch {
 
     /// Has all keepers compared in the next round, whenever it comes: one of them has to be told again what to delete.
     pub(super) const fn owe_acks(&mut self) {
-        self.looked_up = None;
+        self.is_known = false;
         self.owes_acks = true;
     }
 
     /// Has the keepers looked up soon, because those that are known are not to be relied on.
     pub(super) fn distrust(&mut self, now: Now) {
-        self.looked_up = None;
+        self.is_known = false;
         self.hasten(now.mono.plus(RETRY_MS));
     }
 
     /// Makes the next round due now when it was put off, or no keeper pushes, since the epoch was a past one: it is
-    /// present again, for the date was set back.
+    /// present again, for the date was set back. Of one that has become past, nobody pushes any more.
     pub(super) fn catch_up(&mut self, now: Now) {
-        let latest = now.mono.plus(COMPARE_LIVE_MS * 6 / 5);
-        let is_pushed = self.subscribed.values().any(|until| *until > now.mono);
+        let stage = self.stage(now);
+        if stage.pushing() == 0 {
+            self.subscribed.clear();
+        }
+        let latest = now.mono.plus(stage.compare_ms() * 6 / 5);
+        let is_pushed =
+            stage.pushing() == 0 || self.subscribed.values().any(|until| *until > now.mono);
         let is_late = self.due > latest || !is_pushed;
-        if !self.finding && is_late && !is_past(&self.mailbox, now.date.epoch()) {
+        if !self.finding && is_late {
             self.hasten(now.mono);
         }
     }
@@ -265,17 +354,5 @@ impl Watch {
     pub(super) fn hasten(&mut self, at: MonoMillis) {
         self.hastened = Some(self.hastened.map_or(at, |sooner| sooner.min(at)));
         self.due = self.due.min(at);
-    }
-}
-
-pub(super) fn is_past(mailbox: &Mailbox, present: Epoch) -> bool {
-    mailbox.epoch < present.minus(1)
-}
-
-pub(super) fn compare_ms(mailbox: &Mailbox, present: Epoch) -> u64 {
-    if is_past(mailbox, present) {
-        COMPARE_PAST_MS
-    } else {
-        COMPARE_LIVE_MS
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     limits::{DAY_MS, HOUR_MS},
     mailbox::{Mailbox, Rule},
     message::MessageId,
-    placement::driven::{Driven, NOW, settings},
-    time::{Epoch, UnixMillis},
+    placement::driven::{Driven, NOW, now_at, settings},
+    time::{Epoch, Now, UnixMillis},
 };
 
 const END: UnixMillis = NOW.date.plus(60_000);
@@ -121,6 +121,82 @@ fn receipts_from_before_a_restart_count() {
     assert!(outbox.standing(NOW, &id).unwrap().0.is_stored());
 }
 
+/// An outbox with one envelope that five keepers hold, and when it is looked at next.
+fn placed() -> (Outbox, Outgoing, Now) {
+    let mut outbox = Outbox::default();
+    let mut out = outgoing(1);
+    out.expires = NOW.date.plus(6 * DAY_MS);
+    let _asked = outbox.add(NOW, out.clone()).unwrap();
+    let id = out.envelope;
+    outbox.handle(NOW, Input::Found(id, keepers(8)));
+    for keeper in keepers(5) {
+        outbox.handle(NOW, Input::Receipt(id, keeper, out.expires));
+    }
+    let due = now_at(outbox.next_timeout(NOW).unwrap());
+    (outbox, out, due)
+}
+
+/// Lets a keeper name these nodes.
+fn names(outbox: &mut Outbox, now: Now, id: ItemId, number: u8, named: &[u8]) -> Vec<Output> {
+    let named = named.iter().map(|number| NodeId::new([*number; 32]));
+    let keeper = NodeId::new([number; 32]);
+    outbox.handle(now, Input::Neighbours(id, keeper, named.collect()))
+}
+
+#[test]
+fn in_the_first_hours_two_keepers_are_asked_whether_others_have_come_and_then_all_are_looked_up() {
+    let (mut outbox, out, mut now) = placed();
+    let id = out.envelope;
+    let asked = keepers(2).into_iter();
+    let asked: Vec<Output> = asked
+        .map(|keeper| Output::AskNeighbours(id, out.mailbox, keeper))
+        .collect();
+    let mut reviews = 0;
+    loop {
+        let outputs = outbox.handle(now, Input::Timer);
+        if outputs == [Output::Find(id, out.mailbox)] {
+            break;
+        }
+        assert_eq!(outputs, asked);
+        assert_eq!(outbox.handle(now, Input::Timer), vec![], "once is enough");
+        let idle = outbox.next_timeout(now).unwrap();
+        assert_eq!(idle, now.when(out.expires), "answers are awaited");
+        assert_eq!(names(&mut outbox, now, id, 0, &[1, 2, 3, 4, 77]), vec![]);
+        assert_eq!(names(&mut outbox, now, id, 0, &[77]), vec![]);
+        assert_eq!(names(&mut outbox, now, id, 1, &[0, 2, 3, 4]), vec![]);
+        now = now_at(outbox.next_timeout(now).unwrap());
+        reviews += 1;
+    }
+    assert_eq!(reviews, 4);
+    assert!(now.mono.since(NOW.mono) <= 12 * HOUR_MS);
+}
+
+#[test]
+fn a_review_of_an_envelope_becomes_a_whole_one_when_somebody_has_come_or_gone() {
+    for named in [&[2, 77, 3, 4][..], &[]] {
+        let (mut outbox, out, now) = placed();
+        let id = out.envelope;
+        assert_eq!(outbox.handle(now, Input::Timer).len(), 2);
+        assert_eq!(names(&mut outbox, now, id, 0, &[1, 2, 3, 4]), vec![]);
+        let outputs = names(&mut outbox, now, id, 1, named);
+        assert_eq!(outputs, vec![Output::Find(id, out.mailbox)]);
+        // The first answer that says so is enough.
+        let (mut outbox, ..) = placed();
+        assert_eq!(outbox.handle(now, Input::Timer).len(), 2);
+        let outputs = names(&mut outbox, now, id, 0, named);
+        assert_eq!(outputs, vec![Output::Find(id, out.mailbox)]);
+        assert_eq!(names(&mut outbox, now, id, 1, named), vec![]);
+        let mut found = keepers(8);
+        found.insert(2, NodeId::new([77; 32]));
+        let outputs = outbox.handle(now, Input::Found(id, found));
+        let newcomer = NodeId::new([77; 32]);
+        assert!(
+            outputs.contains(&Output::Deposit(id, newcomer)),
+            "{outputs:?}"
+        );
+    }
+}
+
 /// Draws how the network answers, and when.
 fn answer(driven: &mut Driven<Input>, output: Output) {
     let until = NOW.date.plus(6 * DAY_MS);
@@ -130,6 +206,11 @@ fn answer(driven: &mut Driven<Input>, output: Output) {
         Output::Find(id, _) => {
             let found = if fails { Vec::new() } else { keepers(8) };
             driven.later(soon, Input::Found(id, found));
+        }
+        Output::AskNeighbours(id, _, keeper) => {
+            let mut named = if fails { Vec::new() } else { keepers(8) };
+            named.retain(|node| *node != keeper);
+            driven.later(soon, Input::Neighbours(id, keeper, named));
         }
         Output::Deposit(id, keeper) | Output::Offer(id, keeper) if fails => {
             driven.later(10_000, Input::Failed(id, keeper));
@@ -176,7 +257,7 @@ proptest! {
             driven.count(outputs.len(), 8_000);
             for output in outputs {
                 match output {
-                    Output::Find(id, _) => {
+                    Output::Find(id, _) | Output::AskNeighbours(id, ..) => {
                         tried.insert(id, now.mono);
                     }
                     Output::Expired(id, _) => {

@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MIN_MS, REVIEW_MS, Step,
+    CANDIDATES, Placement, RETRY_MAX_MS, REVIEW_MIN_MS, REVIEW_MS, REVIEW_SUCCESSOR_MS, Step,
     driven::{Driven, NOW, now_at, settings},
 };
 use crate::{
     Address, NodeId,
-    limits::{HOUR_MS, MINUTE_MS, REPLICAS},
+    limits::{DAY_MS, HOUR_MS, MINUTE_MS, REPLICAS},
     time::{MonoMillis, Now, UnixMillis},
 };
 
@@ -50,6 +50,75 @@ fn three_of_five_receipts_make_an_item_stored() {
     let due = placement.next_timeout().unwrap();
     let pause = due.since(NOW.mono);
     assert!((REVIEW_MIN_MS * 4 / 5..=REVIEW_MIN_MS * 6 / 5).contains(&pause));
+}
+
+/// Lets a placement be looked at in full as often as it is due, with the same keepers, for a day; returns the pauses.
+fn a_day(placement: &mut Placement, mut now: Now) -> Vec<u64> {
+    let (mut pauses, began) = (Vec::new(), now.mono);
+    loop {
+        let due = placement.next_timeout().unwrap();
+        if due.since(began) >= DAY_MS {
+            return pauses;
+        }
+        pauses.push(due.since(now.mono));
+        now = now_at(due);
+        placement.on_timer(now);
+        place(placement, now, &keepers(8));
+    }
+}
+
+/// Lets a lookup find these, which take and hold the item.
+fn place(placement: &mut Placement, now: Now, found: &[NodeId]) {
+    for step in placement.on_found(now, found) {
+        let (Step::Deposit(keeper) | Step::Offer(keeper)) = step else {
+            panic!("{step:?}");
+        };
+        placement.on_receipt(now, keeper, END);
+    }
+}
+
+#[test]
+fn what_takes_the_place_of_an_item_at_the_same_keepers_is_looked_at_as_rarely() {
+    let first = || {
+        let (mut placement, _) = started(8);
+        for keeper in keepers(5) {
+            placement.on_receipt(NOW, keeper, END);
+        }
+        placement
+    };
+    let mut placement = first();
+    let pauses = a_day(&mut placement, NOW);
+    assert!(
+        pauses[0] <= REVIEW_MIN_MS * 6 / 5 && pauses.len() >= 6,
+        "{pauses:?}"
+    );
+    let later = NOW.plus(DAY_MS);
+
+    let mut successor = placement.succeeded(later);
+    assert_eq!(successor.standing(later).with, 0, "it is another item");
+    assert_eq!(successor.on_timer(later), vec![Step::Find]);
+    place(&mut successor, later, &keepers(8));
+    assert_eq!(successor.standing(later).with, 5);
+    let pauses = a_day(&mut successor, later);
+    let shortest = REVIEW_SUCCESSOR_MS * 4 / 5;
+    assert!(pauses.iter().all(|pause| *pause >= shortest), "{pauses:?}");
+
+    // Somebody else has come: the neighbourhood is as good as new.
+    let mut successor = placement.succeeded(later);
+    assert_eq!(successor.on_timer(later), vec![Step::Find]);
+    let mut found = keepers(8);
+    found.insert(2, NodeId::new([77; 32]));
+    place(&mut successor, later, &found);
+    let pause = successor.next_timeout().unwrap().since(later.mono);
+    assert!(pause <= REVIEW_MIN_MS * 6 / 5, "{pause}");
+
+    // And so is that of an item that is not where it belongs.
+    let (missing, _) = started(8);
+    let mut successor = missing.succeeded(later);
+    assert_eq!(successor.on_timer(later), vec![Step::Find]);
+    place(&mut successor, later, &keepers(8));
+    let pause = successor.next_timeout().unwrap().since(later.mono);
+    assert!(pause <= REVIEW_MIN_MS * 6 / 5, "{pause}");
 }
 
 #[test]

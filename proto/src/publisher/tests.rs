@@ -87,12 +87,12 @@ fn answer(publisher: &mut Publisher, now: Now, of: u8, named: &[u8]) -> Vec<Outp
 }
 
 #[test]
-fn the_first_reviews_ask_two_keepers_whether_others_have_come() {
+fn reviews_ask_two_keepers_whether_others_have_come() {
     let at = Address::new([0; 32]);
     let asked = [0, 1].map(|n| Output::AskNeighbours(at, NodeId::new([n; 32])));
     let mut publisher = Publisher::default();
     let mut due = placed(&mut publisher);
-    for _ in 0..2 {
+    for _ in 0..6 {
         assert_eq!(publisher.handle(due, Input::Timer), asked);
         // Once is enough.
         assert_eq!(publisher.handle(due, Input::Timer), vec![]);
@@ -105,8 +105,6 @@ fn the_first_reviews_ask_two_keepers_whether_others_have_come() {
         assert!(next > due.mono);
         due = now_at(next);
     }
-    // The third is a whole one.
-    assert_eq!(publisher.handle(due, Input::Timer), vec![Output::Find(at)]);
 }
 
 #[test]
@@ -131,6 +129,36 @@ fn a_review_becomes_a_whole_one_when_somebody_has_come_or_gone() {
         assert_eq!(answer(&mut publisher, due, 0, named), find);
         assert_eq!(answer(&mut publisher, due, 1, named), vec![]);
     }
+}
+
+#[test]
+fn a_card_that_takes_the_place_of_another_at_the_same_keepers_is_left_alone_for_longer() {
+    let at = Address::new([0; 32]);
+    let mut publisher = Publisher::default();
+    let mut due = placed(&mut publisher);
+    let first = due.mono.since(NOW.mono);
+    for _ in 0..6 {
+        publisher.handle(due, Input::Timer);
+        answer(&mut publisher, due, 0, &[1, 2, 3, 4]);
+        answer(&mut publisher, due, 1, &[0, 2, 3, 4]);
+        due = now_at(publisher.next_timeout(due).unwrap());
+    }
+    let now = due;
+    let made = Input::Made {
+        issued: now.date,
+        present: locators(0),
+        next: Vec::new(),
+    };
+    assert_eq!(publisher.handle(now, made), vec![]);
+    let outputs = publisher.handle(now, Input::Stamped(at));
+    assert_eq!(outputs, vec![Output::Find(at)]);
+    let deposits = publisher.handle(now, Input::Found(at, keepers()));
+    assert_eq!(deposits.len(), 5, "the new card goes to all of them");
+    for keeper in keepers() {
+        publisher.handle(now, Input::Receipt(at, keeper, END));
+    }
+    let next = publisher.next_timeout(now).unwrap().since(now.mono);
+    assert!(next > 100 * first, "{next} after {first}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::event::{Kind, Side};
 use crate::flow::Flow;
 use crate::slab::Key;
 use crate::state::State;
+use crate::upkeep::Upkeep;
 
 /// No time at all, in microseconds.
 pub(crate) const NEVER_US: u64 = u64::MAX;
@@ -25,8 +26,9 @@ pub(crate) struct Conn {
     /// Where the dial came from, as the listener sees it.
     pub(crate) source: SocketAddrV4,
     pub(crate) dialled_us: u64,
-    /// Since when the ends hear nothing of each other.
+    /// When something was or will be sent first that the other end does not hear; its sender's patience begins then.
     pub(crate) silent_since_us: u64,
+    pub(crate) upkeep: Upkeep,
     /// Whether nothing gets through now.
     pub(crate) cut: bool,
     /// Whether one end will never be heard again.
@@ -112,6 +114,7 @@ impl State {
         }
         let other_live = conn.accepted && conn.ends[side.other().at()].phase.is_live();
         let cut = conn.cut;
+        self.settle_upkeep(key);
         self.end(key, side, Phase::Closed(NetworkError::ClosedHere));
         if !other_live {
             return;
@@ -140,16 +143,33 @@ impl State {
         self.fall_silent(key);
     }
 
+    /// The ends hear nothing of each other from now on, which shows with the next keep-alive.
     fn fall_silent(&mut self, key: Key) {
-        let now_us = self.now_us;
+        let (now_us, interval_us) = (self.now_us, self.keep_alive_us());
         let Some(conn) = self.conns.get_mut(key) else {
             return;
         };
         if conn.silent_since_us == NEVER_US {
-            conn.silent_since_us = now_us;
-            let due = now_us + self.idle_timeout_us();
-            self.schedule(due, Kind::Death(key));
+            let silent_us = now_us - conn.upkeep.active_us.min(now_us);
+            self.be_silent_from(key, now_us + interval_us - silent_us % interval_us);
         }
+    }
+
+    /// An end sends something that the other does not hear, sooner than a keep-alive would.
+    pub(crate) fn on_unheard(&mut self, key: Key) {
+        let now_us = self.now_us;
+        let is_first =
+            |conn: &Conn| conn.silent_since_us != NEVER_US && conn.silent_since_us > now_us;
+        if self.conns.get(key).is_some_and(is_first) {
+            self.be_silent_from(key, now_us);
+        }
+    }
+
+    fn be_silent_from(&mut self, key: Key, from_us: u64) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.silent_since_us = from_us;
+        }
+        self.schedule(from_us + self.idle_timeout_us(), Kind::Death(key));
     }
 
     /// The idle timers of both ends, unless they have heard of each other again.
@@ -158,7 +178,7 @@ impl State {
             return;
         };
         let since_us = conn.silent_since_us;
-        if since_us == NEVER_US || self.now_us < since_us + self.idle_timeout_us() {
+        if since_us == NEVER_US || self.now_us < since_us.saturating_add(self.idle_timeout_us()) {
             return;
         }
         for side in Side::BOTH {
@@ -173,6 +193,7 @@ impl State {
     /// Notes whether the ends of a connection can reach each other, after something about that
     /// changed.
     pub(crate) fn on_route_change(&mut self, key: Key) {
+        self.settle_upkeep(key);
         let Some(conn) = self.conns.get(key).filter(|conn| conn.accepted) else {
             return;
         };
@@ -221,6 +242,7 @@ impl State {
     pub(crate) fn vanish(&mut self, key: Key, side: Side) {
         let live = |conn: &Conn| conn.ends[side.at()].phase.is_live();
         if self.conns.get(key).is_some_and(live) {
+            self.settle_upkeep(key);
             self.end(key, side, Phase::Gone);
             self.lapse(key);
         }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::event::{Kind, Side};
+use crate::path::PACKET_BYTES;
 use crate::path::RETRANSMIT_US_MAX;
 use crate::slab::Key;
 use crate::state::State;
@@ -256,8 +257,10 @@ impl State {
         segment.order = flow.sent;
         let (from, to) = conn.route(side);
         if conn.cut {
+            self.on_unheard(conn_key);
             return self.hold(key);
         }
+        self.on_sent(conn_key, side);
         let trip = self.trip(from, to, bytes, None);
         if let Some(segment) = self.segments.get_mut(key) {
             segment.congested |= trip.congested;
@@ -320,6 +323,8 @@ impl State {
         self.stats.segments += 1;
         self.stats.payload_bytes += u64::from(ack.bytes);
         self.hash_segment(from, to, &segment);
+        let packets = segment.len().div_ceil(PACKET_BYTES).max(1);
+        self.on_heard(conn_key, side.other(), packets);
         self.acknowledge(conn_key, side, ack);
         self.take_segment(segment);
     }

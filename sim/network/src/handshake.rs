@@ -15,6 +15,7 @@ use crate::flow::Flow;
 use crate::host::{INCOMING_MAX, LifeEvent};
 use crate::slab::Key;
 use crate::state::{State, keep_waker};
+use crate::upkeep::Upkeep;
 
 /// Bytes of the first packet, which QUIC pads.
 const INITIAL_BYTES: u32 = 1_200;
@@ -47,6 +48,7 @@ impl State {
             source,
             dialled_us: self.now_us,
             silent_since_us: NEVER_US,
+            upkeep: Upkeep::new(self.now_us),
             cut: false,
             lapsed: false,
             accepted: false,
@@ -211,6 +213,7 @@ impl State {
             return self.schedule(self.now_us + AGAIN_US, Kind::Finish(key));
         }
         self.stats.established += 1;
+        conn.upkeep = Upkeep::new(self.now_us);
         let listener = &mut conn.ends[Side::Listener.at()];
         listener.phase = Phase::Open;
         self.wakes.extend(listener.shaking.take());

@@ -166,7 +166,10 @@ impl Internet {
     /// Returns what a host sent and received so far.
     #[must_use]
     pub fn traffic(&self, host: HostId) -> Traffic {
-        self.with(|state| state.hosts[host.index()].traffic)
+        self.with(|state| {
+            state.settle_host(host.0);
+            state.hosts[host.index()].traffic
+        })
     }
 
     /// Returns a hash of all segments that were delivered: when, from where to where, and what.

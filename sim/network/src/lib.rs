@@ -19,9 +19,10 @@
 //! - The bytes of a stream and of a connection that are unread or under way are limited, and a
 //!   congestion window, which starts at 12 kB, limits what is under way. A piece that waits more
 //!   than 100 ms before a line slows its sender down like a lost one, so that queues stay short.
-//! - Keep-alives are not sent but taken as read: a connection ends 12 s after its ends stopped to
-//!   reach each other. (QUIC's would end 7 to 17 s after, by who sent something last.) A crashed
-//!   process never comes back for its connections, even if the host does at once.
+//! - Keep-alives, one for each 25 s of silence, and acknowledgements cost no events; their bytes are
+//!   counted. A connection ends 30 s after the first thing that its ends sent when they could not
+//!   reach each other any more, which is a keep-alive at the latest. A crashed process never comes
+//!   back for its connections, even if the host does at once.
 //! - Dropping behaves as with libp2p-quic: a stream is finished, not reset, in the direction it was
 //!   written, and its writer is told to stop in the other; a connection is closed when the last
 //!   object of one end goes.
@@ -32,8 +33,7 @@
 //! # What there is not
 //!
 //! IPv6, names, TCP, hole punching as listener, migration to another address, several hosts behind
-//! one router, routers that forget mappings, ICMP, stateless resets; bytes of keep-alives and
-//! acknowledgements in the counts.
+//! one router, routers that forget mappings, ICMP, stateless resets.
 
 mod connection;
 mod cut;
@@ -54,6 +54,7 @@ mod state;
 mod stats;
 mod stream;
 mod transport;
+mod upkeep;
 
 pub use internet::Internet;
 pub use options::{CutId, HostError, HostId, HostOptions, Link, Nat, Options, Quic, Weather};

@@ -38,7 +38,9 @@ pub struct Quic {
     /// Streams that one end may have open.
     pub streams_max: u32,
     pub handshake_timeout: Duration,
-    /// Silence after which an end gives the connection up.
+    /// Silence after which an end asks whether the other is there.
+    pub keep_alive: Duration,
+    /// Silence after something was sent, after which an end gives the connection up.
     pub idle_timeout: Duration,
 }
 
@@ -50,7 +52,8 @@ impl Default for Quic {
             connection_bytes_max: 2 << 20,
             streams_max: 32,
             handshake_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(12),
+            keep_alive: Duration::from_secs(25),
+            idle_timeout: Duration::from_secs(30),
         }
     }
 }

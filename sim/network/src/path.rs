@@ -3,7 +3,7 @@
 use crate::state::State;
 
 /// Bytes of a stream that one packet carries.
-const PACKET_BYTES: u32 = 1250;
+pub(crate) const PACKET_BYTES: u32 = 1250;
 /// Bytes of IP, UDP and QUIC headers in each packet.
 const HEADER_BYTES: u32 = 60;
 /// Shortest way from anywhere to anywhere: tokio's clock knows nothing shorter.

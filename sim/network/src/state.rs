@@ -183,6 +183,10 @@ impl State {
         micros(self.options.quic.handshake_timeout)
     }
 
+    pub(crate) fn keep_alive_us(&self) -> u64 {
+        micros(self.options.quic.keep_alive).max(1)
+    }
+
     pub(crate) fn idle_timeout_us(&self) -> u64 {
         micros(self.options.quic.idle_timeout)
     }

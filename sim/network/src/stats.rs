@@ -3,7 +3,7 @@
 /// What happened on an [`Internet`](crate::Internet).
 ///
 /// Bytes are those on the wire: a packet carries up to 1,250 bytes of a stream and 60 of headers.
-/// Keep-alives and acknowledgements are not simulated and not counted.
+/// Keep-alives and acknowledgements are 60 bytes each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Pieces of streams that arrived, of up to 16 KiB.

@@ -1,5 +1,6 @@
 //! What people are told of a run.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
     )?;
     if let Some(seen) = &report.observed {
         copies(out, seen)?;
+        traffic(out, seen)?;
     }
     if let Some(ms) = report.settled_after_ms {
         writeln!(
@@ -72,6 +74,27 @@ pub(super) fn show(out: &mut impl Write, report: &Report, took: Duration) -> io:
     )?;
     let verdict = if report.passed() { "passed" } else { "FAILED" };
     writeln!(out, "  {verdict}")
+}
+
+/// Tells what keepers and people sent and received, and what for.
+fn traffic(out: &mut impl Write, seen: &Observed) -> io::Result<()> {
+    for causes in &seen.causes {
+        let mut by_cause: Vec<(&String, &u64)> = causes.by_cause.iter().collect();
+        by_cause.sort_by_key(|(_, bytes)| Reverse(**bytes));
+        let by_cause = by_cause
+            .iter()
+            .map(|(cause, bytes)| format!("{cause} {bytes}"));
+        let by_cause: Vec<String> = by_cause.collect();
+        writeln!(
+            out,
+            "  {} {}: {} bytes an hour each; by their own count {}",
+            causes.machines,
+            causes.who,
+            causes.bytes_an_hour,
+            by_cause.join(", ")
+        )?;
+    }
+    Ok(())
 }
 
 /// Tells what a fault changed, at how many machines, and how often the end came before its own.

@@ -310,6 +310,7 @@ impl State {
             profile: Profile::Internet,
             entry_points: Vec::new(),
             counters: BTreeMap::new(),
+            traffic: BTreeMap::new(),
         })
     }
 }

@@ -14,8 +14,9 @@ use super::state::{Life, State};
 
 /// How often it is looked after links.
 pub(super) const TICK: Duration = Duration::from_secs(4);
-/// How long a link lives on which nothing can come or has come.
-const SILENCE: Duration = Duration::from_secs(12);
+/// How long a link lives on which nothing can come or has come: what a connection takes on average that carries
+/// nothing, with a keep-alive every 25 s and 30 s of patience after it.
+const SILENCE: Duration = Duration::from_secs(45);
 /// How long a link lives that nobody wants to keep.
 const IDLE: Duration = Duration::from_secs(60);
 

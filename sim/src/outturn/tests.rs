@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::{Outturn, at_last};
-use crate::observed::Upkeep;
+use crate::observed::{Causes, Upkeep};
 use crate::report::{Counts, Effect};
 use crate::scenario::{Bound, Expectations, Quantity, Scenario, Side};
 
@@ -23,6 +25,12 @@ fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
             made: 301,
             ..Upkeep::default()
         },
+        causes: &[Causes {
+            who: "people".to_owned(),
+            machines: 3,
+            bytes_an_hour: 4_000,
+            by_cause: BTreeMap::new(),
+        }],
     };
     let bounds = vec![Bound {
         quantity,
@@ -70,6 +78,23 @@ fn what_was_seen_is_held_against_what_was_wanted() {
 }
 
 #[test]
+fn bytes_an_hour_are_those_of_the_group() {
+    check(Quantity::BytesPerPersonHour, Side::Most, 4_000, None);
+    check(
+        Quantity::BytesPerPersonHour,
+        Side::Most,
+        3_999,
+        Some("`bytes_per_person_hour` is 4000, expected was at most 3999"),
+    );
+    check(
+        Quantity::BytesPerKeeperHour,
+        Side::Most,
+        1,
+        Some("`bytes_per_keeper_hour` is unknown, expected was at most 1"),
+    );
+}
+
+#[test]
 fn copies_made_are_held_against_copies_lost() {
     check(Quantity::CopiesMade, Side::Most, 151, None);
     check(
@@ -107,6 +132,7 @@ fn a_fault_that_changed_nothing_breaks_the_run_unless_faults_may_idle() {
         virtual_ms: 1,
         settled_after_ms: None,
         upkeep: Upkeep::default(),
+        causes: &[],
     };
     let effect = |fault: &str, changed| Effect {
         fault: fault.to_owned(),

@@ -57,12 +57,14 @@ pub(crate) enum Quantity {
     SettledAfter,
     BytesPerMessage,
     BytesPerNodeSecond,
+    BytesPerKeeperHour,
+    BytesPerPersonHour,
     CopiesMade,
     RefusedBusy,
     RefusedClock,
 }
 
-const QUANTITIES: [(&str, Quantity, Unit); 16] = {
+const QUANTITIES: [(&str, Quantity, Unit); 18] = {
     use Quantity as Q;
     use Unit as U;
     [
@@ -79,6 +81,8 @@ const QUANTITIES: [(&str, Quantity, Unit); 16] = {
         ("settled_after", Q::SettledAfter, U::Milliseconds),
         ("bytes_per_message", Q::BytesPerMessage, U::Bytes),
         ("bytes_per_node_second", Q::BytesPerNodeSecond, U::Bytes),
+        ("bytes_per_keeper_hour", Q::BytesPerKeeperHour, U::Bytes),
+        ("bytes_per_person_hour", Q::BytesPerPersonHour, U::Bytes),
         ("copies_made", Q::CopiesMade, U::Percent),
         ("refused_busy", Q::RefusedBusy, U::Messages),
         ("refused_clock", Q::RefusedClock, U::Messages),

@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 40] = shipped![
+pub const SHIPPED: [(&str, &str); 43] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -48,4 +48,7 @@ pub const SHIPPED: [(&str, &str); 40] = shipped![
     "one-keeper",
     "three-keepers",
     "sybil-mailbox",
+    "idle-ten",
+    "idle-thousand",
+    "idle-full",
 ];

@@ -22,7 +22,7 @@ use super::{Progress, since};
 use crate::clock::Instant;
 use crate::fault::{Effects, Source};
 use crate::ideal::Ideal;
-use crate::observed::Observed;
+use crate::observed::{Causes, Observed};
 use crate::outturn::{self, Outturn};
 use crate::random::Random;
 use crate::report::{Effect, Outcome, Report, Tier};
@@ -41,11 +41,13 @@ mod faults;
 mod news;
 mod returns;
 mod stores;
+mod traffic;
 mod watching;
 
 use self::adversaries::Adversaries;
 use self::classes::Classes;
 use self::faults::{Injected, Party, Storm};
+use self::traffic::Counted;
 use self::watching::AtKeepers;
 
 /// News that wait for the director, at most.
@@ -87,6 +89,8 @@ enum Event {
     Heal,
     Settle,
     Sample,
+    /// What machines use counts from now on.
+    Count,
     Tell,
     Stop,
 }
@@ -124,6 +128,8 @@ pub(super) struct Director<'a> {
     news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     weather: Storm,
     observed: Observed,
+    /// What machines had used when it began to count.
+    counted: Counted,
     settled: Option<Instant>,
     /// Machines whose faults and absences are written down.
     spanned: BTreeSet<String>,
@@ -169,7 +175,8 @@ impl Director<'_> {
         }
         driving.abort();
         let at_keepers = self.at_keepers().await;
-        self.report(at_keepers)
+        let causes = self.causes().await;
+        self.report(at_keepers, causes)
     }
 
     fn now(&self) -> Instant {
@@ -234,6 +241,9 @@ impl Director<'_> {
         self.at(healed.plus(scenario.time.settle.get()), Event::Stop);
         self.at(Instant(TELL_MS), Event::Tell);
         self.at(Instant(self.pace_ms()), Event::Sample);
+        if let Some(from_ms) = self.counted_from_ms() {
+            self.at(Instant(from_ms), Event::Count);
+        }
     }
 
     async fn on_event(&mut self, event: Event) {
@@ -261,6 +271,7 @@ impl Director<'_> {
             Event::Heal => self.heal().await,
             Event::Settle => self.settle().await,
             Event::Sample => self.sample().await,
+            Event::Count => self.counted = self.count_traffic().await,
             Event::Tell => self.tell(),
             Event::Stop => self.stop().await,
         }
@@ -488,7 +499,7 @@ impl Director<'_> {
         named.chain(self.effects.all()).collect()
     }
 
-    fn report(mut self, at_keepers: AtKeepers) -> io::Result<Report> {
+    fn report(mut self, at_keepers: AtKeepers, causes: Vec<Causes>) -> io::Result<Report> {
         self.count_deeds();
         let (now, stats, effects) = (self.now(), self.internet.stats(), self.all_effects());
         let mut counts = self.ledger.counts(&self.clocks());
@@ -496,6 +507,7 @@ impl Director<'_> {
         self.observed.waits_ms = self.ledger.waits_ms();
         self.observed.after_return_ms = self.ledger.after_return_ms();
         self.observed.machines = self.traffic();
+        self.observed.causes = causes;
         self.observed.upkeep = self.stores.upkeep();
         self.observed.healed_ms = self.scenario.duration_ms();
         counts.burnt = self.burns.count();
@@ -512,6 +524,7 @@ impl Director<'_> {
             virtual_ms: now.0,
             settled_after_ms,
             upkeep: self.observed.upkeep,
+            causes: &self.observed.causes,
         };
         if let Some((rule, what)) = outturn::at_last(self.scenario, &outturn, &effects) {
             self.ledger.violate(now, rule, what);

@@ -10,7 +10,7 @@ use restante_proto::{Address, NodeId};
 
 use crate::cx::Cx;
 use crate::model::Account;
-use crate::sealing::DEVICE_MAILBOXES;
+use crate::sealing::DEVICE_MAILBOX;
 
 /// The keys of one's own mailboxes, derived when they are first needed.
 #[derive(Debug, Default)]
@@ -58,13 +58,11 @@ impl Owners {
 impl Owner {
     fn derive(account: &Account, mailbox: &Mailbox) -> Self {
         let key_under = |identity: &Identity| match mailbox.rule {
-            Rule::Stamp => Some(identity.first_contact()),
-            Rule::Capability => (0..DEVICE_MAILBOXES)
-                .map(|index| identity.device_mailbox_owner(mailbox.epoch, index))
-                .find(|owner| owner.public() == mailbox.owner),
+            Rule::Stamp => identity.first_contact(),
+            Rule::Capability => identity.device_mailbox_owner(mailbox.epoch, DEVICE_MAILBOX),
         };
         let owners = account.identities().enumerate();
-        let owners = owners.filter_map(|(place, it)| Some((place, key_under(&it)?, it)));
+        let owners = owners.map(|(place, it)| (place, key_under(&it), it));
         let mut owners = owners.filter(|(_, key, _)| key.public() == mailbox.owner);
         let (place, key, identity) = owners.next().unwrap_or_else(|| {
             let identity = account.identity.clone();

@@ -36,6 +36,20 @@ proptest! {
 }
 
 #[test]
+fn a_delivery_receipt_is_looked_after_for_a_day_and_not_for_its_life() {
+    let mut world = World::friends(3, 2);
+    let under_way = |world: &World| {
+        let disks = world.people.iter().map(|person| &person.disk);
+        disks.map(|disk| disk.rows().outgoing.len()).sum::<usize>()
+    };
+    world.run(12 * HOUR_MS);
+    assert!(under_way(&world) > 0, "receipts are looked after");
+    // The next look comes within six hours and a fifth of that.
+    world.run(20 * HOUR_MS);
+    assert_eq!(under_way(&world), 0);
+}
+
+#[test]
 fn an_account_made_with_its_clock_ahead_takes_mail_of_the_present() {
     let mut world = World::new(7, 2, 6);
     world.people[1].disk = {

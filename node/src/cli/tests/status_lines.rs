@@ -1,5 +1,7 @@
 //! The lines of `restante status`.
 
+use std::collections::BTreeMap;
+
 use restante_interface::*;
 
 use super::super::status;
@@ -30,6 +32,24 @@ fn outbox() -> Vec<OutboxEntry> {
     vec![waiting, delivered]
 }
 
+fn traffic() -> BTreeMap<String, Traffic> {
+    let causes = [
+        ("keep_alive", 5_000),
+        ("lookup", 3_000),
+        ("list", 1_000),
+        ("get", 900),
+        ("ack", 100),
+    ];
+    let traffic = |bytes: u64| Traffic {
+        sent_bytes: bytes / 4,
+        received_bytes: bytes - bytes / 4,
+    };
+    let named = causes.into_iter();
+    named
+        .map(|(cause, bytes)| (cause.to_owned(), traffic(bytes)))
+        .collect()
+}
+
 /// A node in trouble.
 fn status_info() -> StatusInfo {
     StatusInfo {
@@ -58,6 +78,7 @@ fn status_info() -> StatusInfo {
             },
             State::OutboxUnderWay { messages: 3 },
         ],
+        traffic: traffic(),
         ..crate::fixture::status()
     }
 }
@@ -76,6 +97,7 @@ fn status_for_people() {
         "keeps       3 items of others; the disk is full: nothing new is kept for others, and what is kept cannot be \
          deleted; shared with 9 other keepers, 2 copied from them; make room on the disk; the node goes on by itself",
         "under way   3 messages",
+        "traffic     about 576.3 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
         "unread      0",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  is with 1 of 5 keepers, others are being asked  \
          expires in 1 d  offered again in 30 s",
@@ -86,7 +108,7 @@ fn status_for_people() {
     assert_eq!(status::describe(&info, 0), person);
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
-    assert_eq!(status::describe(&info, 0), person[1..9]);
+    assert_eq!(status::describe(&info, 0), person[1..10]);
 }
 
 #[test]

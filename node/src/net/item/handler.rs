@@ -19,11 +19,13 @@ use tokio::time::Instant;
 
 use super::super::command::Call;
 use super::super::error::RequestError;
-use super::super::limits::NEGOTIATE_TIMEOUT;
+use super::super::limits::{NEGOTIATE_TIMEOUT, OUTBOUND_UNUSED_MAX};
 use super::super::status::Counters;
+use super::super::traffic::Traffic;
 use super::codec::Kind;
 use super::inbound::Inbound;
-use super::link::{Budget, End, Link};
+use super::link::{Alarm, Budget, End, Link};
+use super::meter::Meter;
 use super::outbound::{Outbound, Outcome};
 use super::patience::Patience;
 
@@ -32,6 +34,7 @@ use super::patience::Patience;
 pub(crate) struct Shared {
     pub(crate) protocol: StreamProtocol,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) traffic: Arc<Traffic>,
     /// For what is written because others asked.
     pub(crate) budget: Arc<Budget>,
     /// For our own requests, whose number is bounded where they enter.
@@ -144,6 +147,8 @@ pub(crate) struct Handler {
     /// Calls that were taken, now and at the last report.
     calls: u64,
     calls_reported: u64,
+    /// Runs while the outbound substream is of no use.
+    unused: Alarm,
 }
 
 impl Handler {
@@ -160,6 +165,7 @@ impl Handler {
             busy: false,
             calls: 0,
             calls_reported: 0,
+            unused: Alarm::default(),
         }
     }
 
@@ -169,8 +175,13 @@ impl Handler {
         stream.ignore_for_keep_alive();
         self.drop_inbound();
         self.inbound_count += 1;
-        let link = Link::new(stream, Arc::clone(&self.shared.budget));
+        let link = self.link(stream, &self.shared.budget);
         self.inbound = Some(Inbound::new(link, self.inbound_count));
+    }
+
+    fn link(&self, stream: Stream, budget: &Arc<Budget>) -> Link<Stream> {
+        let meter = Meter::new(Arc::clone(&self.shared.traffic));
+        Link::new(stream, Arc::clone(budget), meter)
     }
 
     fn drop_inbound(&mut self) {
@@ -183,8 +194,8 @@ impl Handler {
 
     fn opened(&mut self, mut stream: Stream) {
         stream.ignore_for_keep_alive();
-        self.outbound
-            .opened(Link::new(stream, Arc::clone(&self.shared.unbounded)));
+        let link = self.link(stream, &self.shared.unbounded);
+        self.outbound.opened(link);
     }
 
     fn open_failed(&mut self, error: &StreamUpgradeError<Infallible>) {
@@ -230,6 +241,20 @@ impl Handler {
         }
     }
 
+    /// Tells whether the connection has work, or is held.
+    fn is_busy(&self) -> bool {
+        self.held || self.outbound.is_busy() || self.inbound.as_ref().is_some_and(Inbound::is_busy)
+    }
+
+    /// Tells whether the outbound substream has been of no use for a while: the peer keeps the connection for it.
+    fn is_unused(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.held || self.outbound.is_busy() || !self.outbound.is_open() {
+            self.unused.clear();
+            return false;
+        }
+        self.unused.fires(OUTBOUND_UNUSED_MAX, cx)
+    }
+
     fn poll_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Report> {
         let Some(inbound) = &mut self.inbound else {
             return Poll::Pending;
@@ -265,8 +290,9 @@ impl ConnectionHandler for Handler {
         SubstreamProtocol::new(offer, ()).with_timeout(NEGOTIATE_TIMEOUT)
     }
 
+    /// Leaves it to whoever opened a substream here to end the connection: it may want it for what is to come.
     fn connection_keep_alive(&self) -> bool {
-        self.held || self.outbound.is_busy() || self.inbound.as_ref().is_some_and(Inbound::is_busy)
+        self.is_busy() || self.inbound.is_some()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Offer, (), Report>> {
@@ -284,9 +310,13 @@ impl ConnectionHandler for Handler {
                 self.count(end);
                 Poll::Ready(Report::OutboundClosed)
             }
+            Poll::Pending if self.is_unused(cx) => {
+                self.outbound.fail(RequestError::Disconnected);
+                Poll::Ready(Report::OutboundClosed)
+            }
             Poll::Pending => self.poll_inbound(cx),
         };
-        let busy = self.connection_keep_alive();
+        let busy = self.is_busy();
         if report.is_pending() && (busy != self.busy || self.calls != self.calls_reported) {
             (self.busy, self.calls_reported) = (busy, self.calls);
             let report = if busy {

@@ -10,7 +10,7 @@ use super::super::limits::{
     REQUESTS_IN_FLIGHT_MAX,
 };
 use super::super::status::Count;
-use super::codec::{Frame, Kind, encode};
+use super::codec::{Frame, Kind};
 use super::link::{End, Link};
 use super::patience::Patience;
 
@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inbound<S> {
 
     /// Answers a request; an answer to a request that is not open is dropped.
     pub(crate) fn respond(&mut self, id: u64, payload: &[u8]) -> Result<(), End> {
-        if self.open.remove(&id) && !self.link.queue(encode(Kind::Response, id, payload)) {
+        if self.open.remove(&id) && !self.link.queue(Kind::Response, id, payload) {
             return Err(Some(Count::BudgetFull));
         }
         Ok(())
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inbound<S> {
         {
             return Err(Some(Count::PushOverflow));
         }
-        if !self.link.queue(encode(Kind::Push, 0, payload)) {
+        if !self.link.queue(Kind::Push, 0, payload) {
             return Err(Some(Count::BudgetFull));
         }
         Ok(())

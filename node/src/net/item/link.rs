@@ -15,7 +15,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::limits::{FRAME_TIMEOUT, READ_BYTES, WRITE_JOIN_BYTES, WRITE_TIMEOUT};
 use super::super::status::Count;
-use super::codec::{Decoder, Frame};
+use super::super::traffic::Way;
+use super::codec::{Decoder, Frame, Kind, encode};
+use super::meter::Meter;
 use super::patience::Patience;
 
 /// Why a substream ended: nothing when it was simply closed.
@@ -69,13 +71,14 @@ pub(crate) struct Link<S> {
     queued_bytes: usize,
     unflushed: bool,
     budget: Arc<Budget>,
+    meter: Meter,
     read_alarm: Alarm,
     write_alarm: Alarm,
     unsupported: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    pub(crate) fn new(stream: S, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(stream: S, budget: Arc<Budget>, meter: Meter) -> Self {
         Self {
             stream,
             decoder: Decoder::default(),
@@ -84,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             queued_bytes: 0,
             unflushed: false,
             budget,
+            meter,
             read_alarm: Alarm::default(),
             write_alarm: Alarm::default(),
             unsupported: false,
@@ -98,10 +102,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Adds a frame to be written; false when the node's budget has no room for it.
     #[must_use]
-    pub(crate) fn queue(&mut self, frame: Bytes) -> bool {
+    pub(crate) fn queue(&mut self, kind: Kind, id: u64, payload: &[u8]) -> bool {
+        let frame = encode(kind, id, payload);
         if !self.budget.take(frame.len()) {
             return false;
         }
+        self.meter.count(Way::Out, kind, id, payload);
         self.queued_bytes += frame.len();
         self.queue.push_back(frame);
         true
@@ -137,6 +143,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Ok(None) => {}
                 Ok(Some(frame)) => {
                     self.read_alarm.clear();
+                    let Frame { kind, id, payload } = &frame;
+                    self.meter.count(Way::In, *kind, *id, payload);
                     return Poll::Ready(Ok(frame));
                 }
                 Err(error) => return Poll::Ready(Err(Some(error.into()))),

@@ -11,7 +11,7 @@ use super::super::command::Call;
 use super::super::error::RequestError;
 use super::super::limits::{REQUESTS_EXPIRED_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX};
 use super::super::status::Count;
-use super::codec::{Frame, Kind, encode};
+use super::codec::{Frame, Kind};
 use super::link::{Alarm, End, Link};
 
 /// What the opener's half reports.
@@ -183,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbound<S> {
             };
             let payload = std::mem::take(&mut call.payload);
             self.sent.insert(id);
-            if !link.queue(encode(call.kind, id, &payload)) {
+            if !link.queue(call.kind, id, &payload) {
                 return Err(Some(Count::BudgetFull));
             }
         }

@@ -289,13 +289,8 @@ async fn a_reader_that_does_not_read_is_cut_off_and_the_node_serves_on() {
 /// A behaviour that dials one peer at a time.
 fn one_at_a_time() -> Behaviour {
     let protocol = StreamProtocol::new("/restante/test/item/1");
-    Behaviour::new(
-        protocol,
-        Arc::new(Counters::new()),
-        Profile::Local,
-        1 << 20,
-        1,
-    )
+    let counters = (Arc::new(Counters::new()), Arc::default());
+    Behaviour::new(protocol, counters, Profile::Local, 1 << 20, 1)
 }
 
 fn peer() -> PeerId {

@@ -98,6 +98,7 @@ impl Task {
             profile: self.profile,
             entry_points: self.entries.states(),
             counters: self.counters.read(),
+            traffic: self.traffic.read(),
         }
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::super::address::bare;
 use super::super::limits::{
-    JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX, JOIN_PAUSE_MAX, JOIN_PAUSE_MIN, JOIN_REVIEW, JOIN_REVIEW_MAX,
-    KNOWN_PEERS_MAX,
+    JOIN_ENTRIES_MAX, JOIN_KNOWN_MAX, JOIN_PAUSE_MAX, JOIN_PAUSE_MIN, JOIN_REVIEW,
+    JOIN_REVIEW_CLIENT, JOIN_REVIEW_MAX, JOIN_REVIEW_RARE, KNOWN_PEERS_MAX,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,19 @@ impl Entry {
             }
         }
     }
+}
+
+/// How well a node is off for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Its routing table is empty.
+    None,
+    /// It has to look itself whether there are others.
+    Few,
+    /// There are so many that others look.
+    Many,
+    /// It does not serve, and follows those that it asks.
+    Keepers,
 }
 
 /// Decides when the entry points are dialled: at once when no node is known, then after pauses that
@@ -92,12 +105,12 @@ impl Join {
         self.next
     }
 
-    /// Returns whom to dial now. `alone` says that the routing table is empty, `jitter` is between
-    /// 0 and 1.
+    /// Returns whom to dial now; `jitter` is between 0 and 1.
     ///
     /// In company it is rarely, but for ever: after a partition neither side knows a node of the other, and only those
     /// whom they remember bring them together again.
-    pub(super) fn due(&mut self, now: Instant, alone: bool, jitter: f64) -> Vec<Entry> {
+    pub(super) fn due(&mut self, now: Instant, company: Company, jitter: f64) -> Vec<Entry> {
+        let alone = company == Company::None;
         if self.entries.is_empty() && self.known.is_empty() {
             self.next = None;
             return Vec::new();
@@ -109,7 +122,7 @@ impl Join {
         }
         let earliest = match alone {
             true => self.last.map_or(now, |last| now.max(last + JOIN_PAUSE_MIN)),
-            false => now + review(jitter),
+            false => now + review(company, jitter),
         };
         if now < *self.next.get_or_insert(earliest) {
             return Vec::new();
@@ -117,7 +130,7 @@ impl Join {
         self.last = Some(now);
         self.next = Some(match alone {
             true => now + pause(self.attempts, jitter),
-            false => now + review(jitter),
+            false => now + review(company, jitter),
         });
         self.attempts = self.attempts.saturating_add(1);
         let (entries, known) = match alone {
@@ -191,8 +204,13 @@ fn pause(attempts: u32, jitter: f64) -> Duration {
 }
 
 /// Returns the pause between two attempts in company, spread so that nodes do not all come at once.
-fn review(jitter: f64) -> Duration {
-    JOIN_REVIEW.mul_f64(0.75 + jitter.clamp(0.0, 1.0) / 2.0)
+fn review(company: Company, jitter: f64) -> Duration {
+    let pause = match company {
+        Company::None | Company::Few => JOIN_REVIEW,
+        Company::Many => JOIN_REVIEW_RARE,
+        Company::Keepers => JOIN_REVIEW_CLIENT,
+    };
+    pause.mul_f64(0.75 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use restante_proto::NodeId;
 use tokio::time::Instant;
 
 use super::super::limits::{
-    LOOKUP_NODES_MIN, REFRESH_ALL_AFTER, REFRESH_NEAR_MAX, REFRESH_NEAR_MIN, REFRESH_WHOLE_MAX,
-    REFRESH_WHOLE_MIN,
+    LOOKUP_NODES_MIN, REFRESH_ALL_AFTER, REFRESH_CLIENT_MAX, REFRESH_NEAR_MAX, REFRESH_NEAR_MIN,
+    REFRESH_WHOLE_MAX, REFRESH_WHOLE_MIN,
 };
 
 /// How much longer a pause is than the one before when the neighbourhood has changed meanwhile, as it does while a
@@ -112,11 +112,13 @@ impl Refresh {
             return Some(Scope::All);
         }
         let (scope, growth) = plan.compare(near());
-        let whole = plan
-            .whole
-            .take(now, jitter, (WHOLE_GROWTH, REFRESH_WHOLE_MAX));
+        let (near_max, whole_max) = match plan.serves {
+            true => (REFRESH_NEAR_MAX, REFRESH_WHOLE_MAX),
+            false => (REFRESH_CLIENT_MAX, REFRESH_CLIENT_MAX),
+        };
+        let whole = plan.whole.take(now, jitter, (WHOLE_GROWTH, whole_max));
         // A whole refresh begins with the neighbourhood.
-        let near = plan.near.take(now, jitter, (growth, REFRESH_NEAR_MAX));
+        let near = plan.near.take(now, jitter, (growth, near_max));
         match (whole, near) {
             (true, _) => Some(Scope::Whole),
             (false, true) => Some(scope),

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use libp2p::identity::Keypair;
 
-use super::super::limits::{PAYLOAD_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX};
+use super::super::limits::{
+    OUTBOUND_UNUSED_MAX, PAYLOAD_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX,
+};
 use super::{
     Count, NetEvent, Node, Over, PATIENCE, Serve, config, connect, counted, echo, ignore, payload,
     start, until, wait,
@@ -252,6 +254,8 @@ async fn an_idle_connection_is_closed_unless_it_is_held_and_kept() {
     .await;
     right.handle.keep(via, false).await.unwrap();
     left.handle.release(id).await.unwrap();
+    // Whoever asked leaves the substream open for a while, in case it asks again.
+    tokio::time::sleep(OUTBOUND_UNUSED_MAX).await;
     wait(&mut left.events, |event| {
         matches!(event, NetEvent::Disconnected(node) if node == id).then_some(())
     })

@@ -1,6 +1,6 @@
 //! The limits, read back from where they act.
 
-use super::super::limits::{NetLimits, QUIC_IDLE_TIMEOUT};
+use super::super::limits::{NetLimits, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE};
 use super::super::transport::{quic_config, yamux_config};
 use super::{
     Count, Keypair, NetEvent, Over, Profile, config, connect, counted, ignore, start, until, wait,
@@ -23,6 +23,7 @@ fn the_transports_are_built_with_the_limits() {
             u128::from(quic.max_idle_timeout),
             QUIC_IDLE_TIMEOUT.as_millis()
         );
+        assert_eq!(quic.keep_alive_interval, QUIC_KEEP_ALIVE);
         let yamux = format!("{:?}", yamux_config(&limits));
         let streams = format!("max_num_streams: {}", limits.transport.yamux_streams_max);
         assert!(yamux.contains(&streams), "{yamux}");

@@ -9,7 +9,7 @@ use crate::{
     Address, ItemId, NodeId,
     collector::{
         Collector, Input, OPENING_MAX, Output,
-        watch::{COMPARE_LIVE_MS, COMPARE_PAST_MS, LOOK_UP_MS, SUBSCRIBED, is_past},
+        watch::{COMPARE_PREVIOUS_MS, OTHERS_EVERY, Stage},
         watched_epochs,
     },
     keys::PublicKey,
@@ -28,11 +28,11 @@ const SLACK_MS: u64 = 2 * MINUTE_MS;
 /// What the test knows of a watched mailbox.
 struct Seen {
     mailbox: Mailbox,
-    is_past: bool,
-    /// Since when it is watched as a past one or a present one.
+    stage: Stage,
+    /// Since when it is watched so.
     since: MonoMillis,
     compared: MonoMillis,
-    looked_up: MonoMillis,
+    listed: MonoMillis,
 }
 
 /// One device's collector and the keepers of its mailboxes, one mailbox for each epoch.
@@ -93,10 +93,10 @@ impl World {
             for mailbox in &mailboxes {
                 let seen = Seen {
                     mailbox: *mailbox,
-                    is_past: is_past(mailbox, now.date.epoch()),
+                    stage: Stage::of(mailbox, now.date),
                     since: now.mono,
                     compared: now.mono,
-                    looked_up: now.mono,
+                    listed: now.mono,
                 };
                 self.seen.entry(mailbox.address()).or_insert(seen);
             }
@@ -109,12 +109,14 @@ impl World {
         let input = self.driven.next(self.collector.next_timeout());
         let now = self.driven.now.mono;
         if let Some(input) = input {
-            if let Input::Listed { mailbox: at, .. } | Input::Found(at, _) = &input
+            if let Input::Listed { mailbox: at, .. }
+            | Input::Found(at, _)
+            | Input::Neighbours(at, ..) = &input
                 && let Some(seen) = self.seen.get_mut(at)
             {
-                match &input {
-                    Input::Found(..) => seen.looked_up = now,
-                    _ => seen.compared = now,
+                seen.compared = now;
+                if let Input::Listed { .. } = &input {
+                    seen.listed = now;
                 }
             }
             self.handle(input);
@@ -204,25 +206,31 @@ impl World {
     fn check(&mut self) {
         let now = self.driven.now;
         for (at, seen) in &mut self.seen {
-            let is_past = is_past(&seen.mailbox, now.date.epoch());
-            if is_past != seen.is_past {
-                seen.is_past = is_past;
-                seen.since = now.mono;
+            let stage = Stage::of(&seen.mailbox, now.date);
+            if stage != seen.stage {
+                // What is present again within its day shows in the next round.
+                let again = (seen.stage, stage) == (Stage::Previous, Stage::Present);
+                let later = if again {
+                    COMPARE_PREVIOUS_MS * 6 / 5
+                } else {
+                    0
+                };
+                (seen.stage, seen.since) = (stage, now.mono.plus(later));
             }
-            let pause = if is_past {
-                COMPARE_PAST_MS
-            } else {
-                COMPARE_LIVE_MS
-            };
-            let longest = pause * 6 / 5 + SLACK_MS;
-            let compared = now.mono.since(seen.compared.max(seen.since));
+            let longest = stage.compare_ms() * 6 / 5 + SLACK_MS;
+            let since = |at: MonoMillis| now.mono.since(at.max(seen.since));
+            let compared = since(seen.compared);
             assert!(compared <= longest, "not compared for {compared} ms");
-            if is_past || now.mono.since(seen.since) <= SLACK_MS {
+            let rounds = match stage {
+                Stage::Present => OTHERS_EVERY as u64,
+                Stage::Previous | Stage::Past | Stage::Old => 1,
+            };
+            let listed = since(seen.listed);
+            assert!(listed <= rounds * longest, "not listed for {listed} ms");
+            if now.mono.since(seen.since) <= SLACK_MS {
                 continue;
             }
-            let looked_up = now.mono.since(seen.looked_up.max(seen.since));
-            assert!(looked_up <= LOOK_UP_MS + longest, "not looked up");
-            for place in 0..SUBSCRIBED {
+            for place in 0..stage.pushing() {
                 let keeper = keeper(u8::try_from(place).unwrap());
                 let until = self.pushing.get(&(*at, keeper));
                 assert!(until.is_some_and(|until| *until > now.mono), "no push");

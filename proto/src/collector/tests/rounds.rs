@@ -2,7 +2,9 @@
 
 use super::{END, item, keeper, mailbox, round_of_eight, watching, when_due};
 use crate::{
+    Address,
     collector::{Collector, Input, Output},
+    limits::DAY_MS,
     placement::driven::{NOW, now_at},
     request::Listed,
     time::{MonoMillis, Now},
@@ -42,20 +44,25 @@ fn neighbours(collector: &mut Collector, now: Now, named: &[u8]) -> Vec<Output> 
     let [Output::AskNeighbours(_, asked)] = outputs[..] else {
         panic!("{outputs:?}");
     };
-    assert!(asked == keeper(0) || asked == keeper(1), "one that pushes");
+    assert!(
+        (0..2).map(keeper).any(|pushing| asked == pushing),
+        "one that pushes"
+    );
     let named = named.iter().map(|number| keeper(*number)).collect();
     let at = mailbox(1).address();
     collector.handle(now, Input::Neighbours(at, asked, named))
 }
 
 #[test]
-fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared() {
+fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared_every_two_hours() {
     let (mut collector, mut now) = compared();
-    for turn in 2..6 {
-        let outputs = neighbours(&mut collector, now, &[1, 2, 3, 4, 9]);
+    for round in 0..48 {
+        let outputs = neighbours(&mut collector, now, &[0, 1, 2, 3, 4, 9]);
+        let turn = 2 + round / 12;
+        let is_asked = round % 12 == 0;
         let lists_at =
             |output: &Output| matches!(output, Output::List(_, k, _) if *k == keeper(turn));
-        assert!(outputs.iter().any(lists_at), "{outputs:?}");
+        assert_eq!(outputs.iter().any(lists_at), is_asked, "{outputs:?}");
         // Beside it, only subscriptions that end are renewed.
         let others = outputs.iter().filter(|output| !lists_at(output));
         for output in others {
@@ -68,7 +75,9 @@ fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared() {
             let number = renewed.as_bytes()[0];
             lists(&mut collector, now, number, &[]);
         }
-        lists(&mut collector, now, turn, &[]);
+        if is_asked {
+            lists(&mut collector, now, turn, &[]);
+        }
         let next = when_due(&collector);
         assert!((480_000..=720_000).contains(&next.mono.since(now.mono)));
         now = next;
@@ -79,7 +88,7 @@ fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared() {
 fn somebody_nearer_a_silent_keeper_and_what_nobody_pushed_bring_a_whole_round() {
     // Somebody nearer.
     let (mut collector, now) = compared();
-    let outputs = neighbours(&mut collector, now, &[1, 9, 2, 3]);
+    let outputs = neighbours(&mut collector, now, &[0, 1, 9, 2]);
     assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
 
     // Nobody at all: the keeper did not answer.
@@ -115,46 +124,12 @@ fn somebody_nearer_a_silent_keeper_and_what_nobody_pushed_bring_a_whole_round() 
     );
 }
 
-#[test]
-fn the_keepers_are_looked_up_now_and_then_all_the_same() {
-    let (mut collector, mut now) = compared();
-    let mut rounds = 0;
-    loop {
-        let outputs = collector.handle(now, Input::Timer);
-        if outputs == [Output::Find(mailbox(1))] {
-            break;
-        }
-        rounds += 1;
-        assert!(rounds < 15, "{outputs:?}");
-        let at = mailbox(1).address();
-        let [Output::AskNeighbours(_, asked)] = outputs[..] else {
-            panic!("{outputs:?}");
-        };
-        let named = (2..6).map(keeper).collect();
-        let outputs = collector.handle(now, Input::Neighbours(at, asked, named));
-        for output in outputs {
-            let asked = match output {
-                Output::Subscribe(_, asked) => {
-                    let until = now.date.plus(3_600_000);
-                    collector.handle(now, Input::Subscribed(at, asked, until));
-                    asked
-                }
-                Output::List(_, asked, _) => asked,
-                other => panic!("{other:?}"),
-            };
-            lists(&mut collector, now, asked.as_bytes()[0], &[]);
-        }
-        now = when_due(&collector);
-    }
-    assert!(rounds >= 8, "{rounds}");
-}
-
 /// Lets the collector's process sleep and checks that all keepers are asked anew.
 fn resumes(collector: &mut Collector, now: Now) {
     let at = mailbox(1).address();
     let outputs = collector.handle(now, Input::Found(at, (0..8).map(keeper).collect()));
     let asked = |number: u8| match number {
-        0 | 1 => Output::Subscribe(mailbox(1), keeper(number)),
+        0..2 => Output::Subscribe(mailbox(1), keeper(number)),
         _ => Output::List(mailbox(1), keeper(number), None),
     };
     assert_eq!(outputs, (0..8).map(asked).collect::<Vec<_>>());
@@ -212,4 +187,75 @@ fn a_past_epoch_that_is_present_again_is_compared_at_once() {
     // The clock is set right, so that other epochs are watched.
     let outputs = collector.handle(NOW, Input::Watch(vec![mailbox(1)]));
     assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
+}
+
+/// Watches the mailbox of the epoch of [`NOW`] at another date.
+fn watching_later(days: u64) -> (Collector, Now, Address) {
+    let mut collector = Collector::default();
+    let later = Now::new(NOW.mono, NOW.date.plus(days * DAY_MS));
+    let outputs = collector.handle(later, Input::Watch(vec![mailbox(1)]));
+    assert_eq!(outputs, vec![Output::Find(mailbox(1))]);
+    (collector, later, mailbox(1).address())
+}
+
+/// Returns how many keepers are looked up, asked for their neighbours, subscribed to and listed in a day from now on.
+fn a_day(collector: &mut Collector, from: Now, at: Address) -> [u32; 4] {
+    let (mut counts, mut now) = ([0; 4], from);
+    let answer = |output: &Output, now: Now| match output {
+        Output::Find(_) => (0, Input::Found(at, (0..8).map(keeper).collect())),
+        Output::AskNeighbours(_, asked) => {
+            let others = (0..8).map(keeper).filter(|other| other != asked);
+            (1, Input::Neighbours(at, *asked, others.collect()))
+        }
+        Output::Subscribe(_, asked) => (2, Input::Subscribed(at, *asked, now.date.plus(3_600_000))),
+        Output::List(_, asked, _) => {
+            let nothing = Input::Listed {
+                mailbox: at,
+                keeper: *asked,
+                items: Vec::new(),
+                more: false,
+            };
+            (3, nothing)
+        }
+        other => panic!("{other:?}"),
+    };
+    while now.mono.since(from.mono) < DAY_MS {
+        let mut outputs = collector.handle(now, Input::Timer);
+        while let Some(output) = outputs.pop() {
+            let (kind, input) = answer(&output, now);
+            counts[kind] += 1;
+            outputs.extend(collector.handle(now, input));
+        }
+        let due = collector.next_timeout().unwrap();
+        // The date stays within the epoch, so that the mailbox is watched as it was.
+        now = Now::new(due, from.date);
+    }
+    counts
+}
+
+#[test]
+fn the_previous_epoch_is_pushed_by_one_keeper_and_past_ones_are_listed_at_one_every_six_hours() {
+    let (mut collector, now, at) = watching_later(1);
+    collector.handle(now, Input::Found(at, (0..8).map(keeper).collect()));
+    let [looked_up, asked, subscribed, listed] = a_day(&mut collector, now, at);
+    assert!(looked_up <= 1, "the first answers were lost: {looked_up}");
+    assert!((24..=48).contains(&asked), "{asked}");
+    assert!((24..=48).contains(&subscribed), "one an hour: {subscribed}");
+    assert!(listed <= subscribed + 8 * looked_up, "{listed}");
+    assert_eq!(collector.watched(now), (1, 1));
+
+    let (mut collector, now, at) = watching_later(3);
+    collector.handle(now, Input::Found(at, (0..8).map(keeper).collect()));
+    for number in 0..8 {
+        lists(&mut collector, now, number, &[]);
+    }
+    let due = when_due(&collector);
+    let [looked_up, asked, subscribed, listed] =
+        a_day(&mut collector, Now::new(due.mono, now.date), at);
+    assert_eq!((looked_up, subscribed), (0, 0));
+    assert!(
+        (4..=6).contains(&asked) && listed == asked,
+        "{asked} {listed}"
+    );
+    assert_eq!(collector.pushing(now).len(), 0);
 }

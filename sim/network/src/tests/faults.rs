@@ -34,7 +34,8 @@ fn a_crash_is_noticed_after_the_idle_timeout_and_the_address_is_free_at_once() {
         let (new, _accepted) = join(first.dial(&address), again.accept()).await;
         let (mut new, _) = (new.unwrap().1, assert_eq!(millis(began), 60));
         let old = ended(&mut dialled, began).await;
-        assert_eq!(old, (12_000, "timed out".into()));
+        // What it wrote before the crash was the last it sent; the next keep-alive comes 25 s later.
+        assert_eq!(old, (55_000, "timed out".into()));
         let read = here.read(&mut [0]).await.unwrap_err();
         assert_eq!(read.kind(), std::io::ErrorKind::NotConnected);
         assert_eq!(internet.stats().idled_out, 1);
@@ -135,7 +136,8 @@ fn a_short_cut_holds_up_and_a_long_one_kills_both_ends() {
             ended(&mut pair.accepted, began),
         )
         .await;
-        assert_eq!(dialled, (12_000, "timed out".into()));
+        assert!((30_000..=55_000).contains(&dialled.0), "{dialled:?}");
+        assert_eq!(dialled.1, "timed out");
         assert_eq!(accepted, dialled);
         assert_eq!(pair.internet.heal(cut).packets, 0);
     });
@@ -181,9 +183,10 @@ fn a_host_without_network_comes_back_in_time_or_not() {
         there.read_exact(&mut [0; 4]).await.unwrap();
         pair.internet.set_online(pair.hosts[1], false);
         let began = Instant::now();
-        assert_eq!(ended(&mut pair.dialled, began).await.0, 12_000);
+        let dialled = ended(&mut pair.dialled, began).await.0;
+        assert!((30_000..=55_000).contains(&dialled), "{dialled}");
         pair.internet.set_online(pair.hosts[1], true);
-        assert_eq!(ended(&mut pair.accepted, began).await.0, 12_000);
+        assert_eq!(ended(&mut pair.accepted, began).await.0, dialled);
     });
 }
 
@@ -196,7 +199,8 @@ fn closing_across_a_cut_is_noticed_by_silence() {
         drop(pair.dialled);
         sleep_ms(3_000).await;
         pair.internet.heal(cut);
-        assert_eq!(ended(&mut pair.accepted, began).await.0, 12_000);
+        let accepted = ended(&mut pair.accepted, began).await.0;
+        assert!((30_000..=55_000).contains(&accepted), "{accepted}");
     });
 }
 
@@ -318,5 +322,36 @@ fn a_host_may_dial_itself() {
         assert!(nothing.is_err());
         drop((dialled, accepted));
         assert_eq!(internet.connections(), 0);
+    });
+}
+
+#[test]
+fn a_cut_shows_thirty_seconds_after_what_is_sent_first() {
+    run(20, || async {
+        let mut pair = pair(internet(20, region(20)), [Link::default(); 2]).await;
+        let (mut here, _there) = stream(&mut pair).await;
+        let _cut = pair.internet.cut(&pair.hosts[..1]);
+        let began = Instant::now();
+        sleep_ms(4_000).await;
+        here.write_all(b"unheard").await.unwrap();
+        assert_eq!(ended(&mut pair.dialled, began).await.0, 34_000);
+    });
+}
+
+#[test]
+fn a_connection_that_carries_nothing_costs_two_packets_for_each_keep_alive() {
+    run(21, || async {
+        let mut pair = pair(internet(21, region(20)), [Link::default(); 2]).await;
+        let (here, there) = stream(&mut pair).await;
+        sleep_ms(1_000).await;
+        let traffic = |at: usize| pair.internet.traffic(pair.hosts[at]);
+        let before = [traffic(0), traffic(1)];
+        sleep_ms(100 * 25_000).await;
+        for (at, before) in before.into_iter().enumerate() {
+            let after = traffic(at);
+            assert_eq!(after.up_bytes - before.up_bytes, 100 * 60);
+            assert_eq!(after.down_bytes - before.down_bytes, 100 * 60);
+        }
+        drop((here, there));
     });
 }

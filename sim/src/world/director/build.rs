@@ -100,6 +100,7 @@ impl<'a> Director<'a> {
             news: mpsc::channel(NEWS_MAX),
             weather: super::Storm::new(weather(scenario)),
             observed: Observed::default(),
+            counted: super::Counted::default(),
             settled: None,
             spanned: std::collections::BTreeSet::new(),
             over: false,

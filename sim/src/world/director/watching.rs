@@ -5,7 +5,7 @@ use restante_proto::limits::{MINUTE_MS, SECOND_MS};
 use restante_proto::request::Reason;
 
 use super::{Director, Event, TELL_MS};
-use crate::observed::{Sample, Span, Traffic};
+use crate::observed::{Sample, Span};
 use crate::world::Progress;
 use crate::world::machine::Machine;
 use crate::world::person::Desk;
@@ -137,25 +137,6 @@ impl Director<'_> {
         if let Some(span) = open.find(|span| span.who == who && span.to_ms.is_none()) {
             span.to_ms = Some(now);
         }
-    }
-
-    /// Returns what each machine sent and received.
-    pub(super) fn traffic(&self) -> Vec<Traffic> {
-        let keepers = self.keepers.iter().enumerate();
-        let people = self.people.iter().enumerate();
-        let named = keepers
-            .map(|(number, machine)| (format!("k{number}"), machine))
-            .chain(people.map(|(number, machine)| (format!("p{number}"), machine)));
-        named
-            .map(|(name, machine)| {
-                let traffic = self.internet.traffic(machine.host);
-                Traffic {
-                    name,
-                    up_bytes: traffic.up_bytes,
-                    down_bytes: traffic.down_bytes,
-                }
-            })
-            .collect()
     }
 
     pub(super) fn tell(&mut self) {

@@ -1,9 +1,10 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use super::super::codec::Decoder;
+use super::super::codec::{Decoder, encode};
 use super::super::link::Budget;
 use super::super::link::tests::Peer;
+use super::super::meter::Meter;
 use super::*;
 use tokio::time::Instant;
 
@@ -16,7 +17,8 @@ fn inbound(requests: u64, takes: usize) -> Inbound<Peer> {
         takes,
         ..Peer::default()
     };
-    Inbound::new(Link::new(peer, Arc::new(Budget::new(usize::MAX))), 1)
+    let budget = Arc::new(Budget::new(usize::MAX));
+    Inbound::new(Link::new(peer, budget, Meter::default()), 1)
 }
 
 /// Polls once.

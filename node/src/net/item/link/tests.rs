@@ -62,7 +62,7 @@ impl Link<Peer> {
 }
 
 fn link(peer: Peer, budget: &Arc<Budget>) -> Link<Peer> {
-    Link::new(peer, Arc::clone(budget))
+    Link::new(peer, Arc::clone(budget), Meter::default())
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn a_reader_that_takes_nothing_is_given_up_and_its_bytes_are_freed() {
         },
         &budget,
     );
-    assert!(link.queue(encode(Kind::Push, 0, &[1; 1000])));
+    assert!(link.queue(Kind::Push, 0, &[1; 1000]));
     let began = Instant::now();
     let end = poll_fn(|cx| match link.poll_write(cx) {
         Ok(()) => Poll::Pending::<()>,
@@ -152,13 +152,13 @@ async fn the_budget_is_shared_and_given_back() {
         },
         &budget,
     );
-    assert!(one.queue(encode(Kind::Push, 0, &[0; 37])));
-    assert!(two.queue(encode(Kind::Push, 0, &[0; 37])));
-    assert!(!two.queue(encode(Kind::Push, 0, b"")));
+    assert!(one.queue(Kind::Push, 0, &[0; 37]));
+    assert!(two.queue(Kind::Push, 0, &[0; 37]));
+    assert!(!two.queue(Kind::Push, 0, b""));
     assert_eq!(budget.used(), 100);
     poll_fn(|cx| Poll::Ready(two.poll_write(cx))).await.unwrap();
     assert_eq!(budget.used(), 50);
-    assert!(two.queue(encode(Kind::Push, 0, b"")));
+    assert!(two.queue(Kind::Push, 0, b""));
 }
 
 #[tokio::test]
@@ -173,9 +173,9 @@ async fn small_frames_are_joined_and_arrive_in_order() {
     );
     let mut expected = Vec::new();
     for (id, length) in (1..).zip([10, 0, 20_000, 5, WRITE_JOIN_BYTES, 1, 1]) {
-        let frame = encode(Kind::Response, id, &vec![id as u8; length]);
-        expected.extend_from_slice(&frame);
-        assert!(link.queue(frame));
+        let payload = vec![id as u8; length];
+        expected.extend_from_slice(&encode(Kind::Response, id, &payload));
+        assert!(link.queue(Kind::Response, id, &payload));
     }
     poll_fn(|cx| Poll::Ready(link.poll_write(cx)))
         .await

@@ -2,9 +2,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::codec::Decoder;
+use super::super::codec::{Decoder, encode};
 use super::super::link::Budget;
 use super::super::link::tests::Peer;
+use super::super::meter::Meter;
 use super::*;
 use tokio::sync::oneshot;
 
@@ -34,7 +35,11 @@ async fn open(outbound: &mut Outbound<Peer>) {
         takes: usize::MAX,
         ..Peer::default()
     };
-    outbound.opened(Link::new(peer, Arc::new(Budget::new(usize::MAX))));
+    outbound.opened(Link::new(
+        peer,
+        Arc::new(Budget::new(usize::MAX)),
+        Meter::default(),
+    ));
 }
 
 /// Returns the ids of the requests that were written so far.
@@ -122,7 +127,11 @@ async fn a_request_that_expires_before_it_is_written_is_never_written() {
         takes: usize::MAX,
         ..Peer::default()
     };
-    outbound.opened(Link::new(peer, Arc::new(Budget::new(usize::MAX))));
+    outbound.opened(Link::new(
+        peer,
+        Arc::new(Budget::new(usize::MAX)),
+        Meter::default(),
+    ));
     assert!(once(&mut outbound).await.is_pending());
     assert_eq!(written(&mut outbound), [2]);
 }

@@ -14,23 +14,23 @@ fn peer() -> PeerId {
 async fn attempts_follow_at_growing_distances_while_nobody_is_known() {
     let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
     let mut now = Instant::now();
-    assert_eq!(join.due(now, true, 1.0).len(), 1);
+    assert_eq!(join.due(now, Company::None, 1.0).len(), 1);
     let mut pauses = Vec::new();
     for _ in 0..12 {
         let next = join.next().unwrap();
         assert!(
-            join.due(next - Duration::from_millis(1), true, 1.0)
+            join.due(next - Duration::from_millis(1), Company::None, 1.0)
                 .is_empty()
         );
-        assert_eq!(join.due(next, true, 1.0).len(), 1);
+        assert_eq!(join.due(next, Company::None, 1.0).len(), 1);
         pauses.push((next - now).as_secs());
         now = next;
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
 
     // Somebody is known; later nobody is: at once again.
-    assert!(join.due(now, false, 1.0).is_empty());
-    assert_eq!(join.due(now + JOIN_PAUSE_MIN, true, 1.0).len(), 1);
+    assert!(join.due(now, Company::Few, 1.0).is_empty());
+    assert_eq!(join.due(now + JOIN_PAUSE_MIN, Company::None, 1.0).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,11 +38,35 @@ async fn in_company_those_remembered_are_dialled_rarely_and_for_ever() {
     let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
     let mut now = Instant::now();
     for _ in 0..5 {
-        assert!(join.due(now, false, 0.5).is_empty());
+        assert!(join.due(now, Company::Few, 0.5).is_empty());
         assert_eq!(join.next(), Some(now + JOIN_REVIEW));
         now += JOIN_REVIEW;
-        assert_eq!(join.due(now, false, 0.5).len(), 1);
+        assert_eq!(join.due(now, Company::Few, 0.5).len(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_serve_leaves_it_to_its_keepers_for_hours() {
+    let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
+    let now = Instant::now();
+    assert!(join.due(now, Company::Keepers, 0.5).is_empty());
+    assert_eq!(join.next(), Some(now + JOIN_REVIEW_CLIENT));
+    // Once it serves it looks itself.
+    let later = now + JOIN_REVIEW_CLIENT;
+    assert_eq!(join.due(later, Company::Few, 0.5).len(), 1);
+    assert_eq!(join.next(), Some(later + JOIN_REVIEW));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_much_company_it_is_rarer() {
+    let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
+    let now = Instant::now();
+    assert!(join.due(now, Company::Many, 0.5).is_empty());
+    assert_eq!(join.next(), Some(now + JOIN_REVIEW_RARE));
+    // Of those many, all but a few may have gone.
+    let later = now + JOIN_REVIEW_RARE;
+    assert_eq!(join.due(later, Company::Few, 0.5).len(), 1);
+    assert_eq!(join.next(), Some(later + JOIN_REVIEW));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,9 +92,9 @@ async fn jitter_halves_a_pause_at_most_and_never_below_the_least() {
 async fn a_quick_change_of_luck_does_not_dial_without_pause() {
     let mut join = Join::new(&[at("/ip4/9.9.9.9/tcp/1")], Vec::new());
     let now = Instant::now();
-    assert_eq!(join.due(now, true, 1.0).len(), 1);
-    assert!(join.due(now, false, 1.0).is_empty());
-    assert!(join.due(now, true, 1.0).is_empty());
+    assert_eq!(join.due(now, Company::None, 1.0).len(), 1);
+    assert!(join.due(now, Company::Few, 1.0).is_empty());
+    assert!(join.due(now, Company::None, 1.0).is_empty());
     assert_eq!(join.next(), Some(now + JOIN_PAUSE_MIN));
 }
 
@@ -102,7 +126,7 @@ async fn all_addresses_of_a_peer_are_dialled_together() {
         tcp.clone().with_p2p(named).unwrap(),
     ];
     let mut join = Join::new(&entries, vec![(named, vec![tcp.clone(), other.clone()])]);
-    let targets = join.due(Instant::now(), true, 1.0);
+    let targets = join.due(Instant::now(), Company::None, 1.0);
     assert_eq!(targets.len(), 2);
     assert_eq!(targets[0].peer, Some(named));
     assert_eq!(targets[0].addresses, [quic, tcp, other]);
@@ -117,7 +141,7 @@ async fn known_nodes_take_turns() {
     let mut now = Instant::now();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..3 {
-        let targets = join.due(now, true, 1.0);
+        let targets = join.due(now, Company::None, 1.0);
         assert_eq!(targets.len(), JOIN_KNOWN_MAX);
         seen.extend(targets.into_iter().filter_map(|entry| entry.peer));
         now = join.next().unwrap();
@@ -128,6 +152,6 @@ async fn known_nodes_take_turns() {
 #[tokio::test(start_paused = true)]
 async fn without_entry_points_nothing_is_planned() {
     let mut join = Join::new(&[], Vec::new());
-    assert!(join.due(Instant::now(), true, 1.0).is_empty());
+    assert!(join.due(Instant::now(), Company::None, 1.0).is_empty());
     assert_eq!(join.next(), None);
 }

@@ -47,7 +47,7 @@ fn world(known: usize) -> World {
         routing,
         item: item::Behaviour::new(
             protocol,
-            counters,
+            (counters, Arc::default()),
             Profile::Internet,
             limits.queued_bytes_max,
             12,

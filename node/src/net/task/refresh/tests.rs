@@ -1,5 +1,7 @@
 use super::*;
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// Runs the plan of a node that serves for so long, without jitter, while `each` of its eight neighbours are new at
 /// every look, and returns what was due and when, in milliseconds.
 fn plan(long: Duration, each: u32) -> Vec<(u128, Scope)> {
@@ -79,6 +81,19 @@ fn in_the_long_run_it_is_looked_near_twice_an_hour_and_everywhere_every_two_hour
         afternoon.filter(|(_, scope)| *scope == wanted).count()
     };
     assert_eq!((looks(Scope::Near), looks(Scope::Whole)), (24, 6));
+}
+
+#[test]
+fn in_the_long_run_who_does_not_serve_looks_once_or_twice_a_week() {
+    let start = Instant::now();
+    let mut refresh = Refresh::default();
+    refresh.restart(start, 0.5, false);
+    let mut looks = 0;
+    while let Some(next) = refresh.next().filter(|next| *next < start + 28 * DAY) {
+        refresh.due(next, 0.5, || eight(0));
+        looks += u32::from(next >= start + 14 * DAY);
+    }
+    assert!((2..=4).contains(&looks), "{looks}");
 }
 
 #[test]

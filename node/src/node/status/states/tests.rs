@@ -26,6 +26,7 @@ fn net() -> NetStatus {
         profile: Profile::Internet,
         entry_points: Vec::new(),
         counters: Default::default(),
+        traffic: Default::default(),
     }
 }
 
