@@ -332,6 +332,10 @@ impl Keeper {
         call: CallId,
         mailbox: Address,
     ) -> Result<Vec<Output>, Refusal> {
+        // It would never push: its reader asks others instead.
+        if self.trouble.error().is_some() {
+            return Err(self.unavailable());
+        }
         let others = self.subscriptions.of(now.mono, &mailbox);
         let until = self.subscriptions.add(now, conn, mailbox)?;
         let mut outputs = vec![Output::Respond {

@@ -488,6 +488,13 @@ fn load() -> KeeperLoad {
     }
 }
 
+const fn traffic() -> Traffic {
+    Traffic {
+        sent_bytes: 1,
+        received_bytes: 2,
+    }
+}
+
 fn status() -> StatusInfo {
     StatusInfo {
         id: text("a"),
@@ -551,13 +558,7 @@ fn status() -> StatusInfo {
         }],
         invite: vec![text("/x/p2p/y")],
         states: vec![State::CardUnpublished],
-        traffic: BTreeMap::from([(
-            text("lookup"),
-            Traffic {
-                sent_bytes: 1,
-                received_bytes: 2,
-            },
-        )]),
+        traffic: BTreeMap::from([(text("lookup"), traffic())]),
         uptime_ms: 10,
     }
 }

@@ -49,6 +49,21 @@ fn reopened(office: &mut Office, now: UnixMillis, result: Result<(), StoreError>
     assert_eq!(office.keeper.handle(both(now), Input::Reopened(result)), []);
 }
 
+/// Whoever relies on pushes must not rely on a keeper that takes nothing in.
+#[test]
+fn nobody_is_subscribed_while_the_store_takes_nothing_in() {
+    let (mailbox, owner) = open_box();
+    let mut office = office();
+    fail(&mut office, NOW, StoreError::DiskFull);
+    let request = subscribe(&mailbox, &owner, NOW);
+    office.check(NOW, &request, Reason::Unavailable);
+    assert_eq!(office.keeper.subscriptions(), 0);
+    let at = until_reopened(&mut office, NOW.plus(PAUSE_MIN_MS)).unwrap();
+    reopened(&mut office, at, Ok(()));
+    let subscribed = office.ask(NOW, &request);
+    assert!(matches!(subscribed, Response::Done { .. }));
+}
+
 #[test]
 fn a_store_that_failed_is_opened_again_and_takes_everything_in() {
     let mut office = office();
