@@ -377,7 +377,10 @@ async fn a_keeper_goes_on_once_its_disk_does() {
     let tries = gate.batches().len();
     assert!((20..30).contains(&tries), "{tries} tries");
     world.ask(1, 2, world.subscribe());
-    assert!(matches!(world.answer(2).await, Response::Done { .. }));
+    let Response::Refusal(refusal) = world.answer(2).await else {
+        panic!("nobody is to rely on it")
+    };
+    assert_eq!(refusal.reason, Reason::Unavailable);
     let status = world.handle.status().await.unwrap();
     assert_eq!(status.read_only, Some(StoreError::DiskFull));
     gate.mend();
