@@ -31,7 +31,6 @@ pub mod transport;
 
 use std::sync::Arc;
 
-use libp2p::core::upgrade::Version;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
 
@@ -100,8 +99,8 @@ impl Network {
             tokio::spawn(part(part_of_swarm));
         })
         .with_idle_connection_timeout(limits.idle_timeout)
-        // A request goes out along with the name of its protocol: one round trip less for each new substream.
-        .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        // Not `V1Lazy`, which saves a round trip: what only speaks, as an identify push does, lets its end of the stream
+        // go at once, and over QUIC that can end the negotiation before the other end has read anything.
         .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
         let listeners = listen::listen(&mut swarm, &config.listen)?;

@@ -339,7 +339,10 @@ impl Subjects<'_> {
                 self.resolving.on_cards(cx, lookup, (at, node), answer);
             }
             other => {
-                if let Some(keeper) = other.owner_asked() {
+                // This very node goes by the same clock.
+                let asked = other.owner_asked();
+                let asked = asked.filter(|keeper| Some(*keeper) != cx.settings.own_keeper);
+                if let Some(keeper) = asked {
                     self.dates.on_answer(cx.now, keeper, answer.as_ref());
                 }
                 self.collecting.on_answer(cx, other, answer);

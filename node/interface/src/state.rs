@@ -82,8 +82,11 @@ macro_rules! states {
 states! {
     /// A person's node knows no other: it can do nothing.
     NetworkAlone = "network_alone", Network, Fail;
-    /// A server knows no other: the first one of a network is alone until others join.
-    NetworkFirst = "network_first", Network, Warn;
+    /// A server knows no other keeper: the first one of a network is alone with its clients until others join.
+    NetworkFirst {
+        /// Connected peers.
+        peers: u32,
+    } = "network_first", Network, Warn;
     /// Peers are connected, but the way in is a private address, which does not count with this profile.
     NetworkPrivate {
         /// Connected peers.

@@ -215,7 +215,7 @@ fn states() {
     };
     contract!(State {
         NetworkAlone {} => r#"{"code":"network_alone"}"#,
-        NetworkFirst {} => r#"{"code":"network_first"}"#,
+        NetworkFirst { peers: 1 } => r#"{"code":"network_first","peers":1}"#,
         NetworkPrivate { peers: 1 } => r#"{"code":"network_private","peers":1}"#,
         NetworkSmall { peers: 1, keepers: 2 } => r#"{"code":"network_small","peers":1,"keepers":2}"#,
         NetworkJoined { peers: 1, keepers: 2 } => r#"{"code":"network_joined","peers":1,"keepers":2}"#,

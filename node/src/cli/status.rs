@@ -6,7 +6,7 @@ use restante_interface::{
     DeliveryState, NodeMode, OutboxEntry, Reply, Request, State, StatusInfo, Subject,
 };
 
-use restante_proto::limits::HOUR_MS;
+use restante_proto::limits::{HOUR_MS, MINUTE_MS};
 
 use super::args::StatusArgs;
 use super::session::unexpected;
@@ -14,6 +14,8 @@ use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, words};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
+/// How long a node runs before it is said what it costs an hour, in milliseconds.
+const TRAFFIC_AFTER_MS: u64 = 10 * MINUTE_MS;
 /// Causes of traffic, shown at most; `--json` has all.
 const CAUSES_SHOWN: usize = 4;
 /// Messages that have ended, shown at most; `--json` has more.
@@ -99,7 +101,11 @@ fn traffic(info: &StatusInfo) -> Option<String> {
         .collect();
     causes.sort_by_key(|(_, bytes)| Reverse(*bytes));
     let all: u64 = causes.iter().map(|(_, bytes)| bytes).sum();
-    let uptime_ms = u128::from(info.uptime_ms.max(1));
+    // Joining costs more than hours of what comes after it.
+    if info.uptime_ms < TRAFFIC_AFTER_MS {
+        return None;
+    }
+    let uptime_ms = u128::from(info.uptime_ms);
     let an_hour = u128::from(all) * u128::from(HOUR_MS) / uptime_ms;
     let shown = causes.iter().take(CAUSES_SHOWN);
     let shown: Vec<String> = shown

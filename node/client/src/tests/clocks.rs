@@ -105,6 +105,28 @@ fn a_month_asleep_ends_with_the_next_breath() {
     assert_eq!(world.spins, 0);
 }
 
+/// What runs in the same node goes by the same clock, and vouches for nothing.
+#[test]
+fn a_nodes_own_keeper_does_not_confirm_its_date() {
+    let mut world = World::friends(14, 2);
+    world.send(0, 1, "unread");
+    world.run(MINUTE_MS);
+    world.add_keeper();
+    let own = world.keepers.last().unwrap().node;
+    world.people[1].settings.own_keeper = Some(own);
+    world.is_cut_off = true;
+    world.people[1].ahead_ms = i64::try_from(40 * DAY_MS).unwrap();
+    world.restart(1);
+    world.run(10 * MINUTE_MS);
+    let clock = world.people[1].core.overview(world.now(1)).clock;
+    assert_eq!(clock, ClockInfo::Unconfirmed);
+    world.people[1].ahead_ms = 0;
+    world.is_cut_off = false;
+    world.restart(1);
+    world.run(5 * MINUTE_MS);
+    assert!(world.texts(1).contains("unread"));
+}
+
 #[test]
 fn a_clock_that_keepers_contradict_destroys_and_publishes_nothing() {
     for days in [-400_i64, -8, 8, 400] {

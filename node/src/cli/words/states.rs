@@ -35,7 +35,11 @@ pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
 pub(in crate::cli) fn sentence(state: &State) -> String {
     match state {
         State::NetworkAlone => "no other node is in reach".into(),
-        State::NetworkFirst => "no other node is known yet".into(),
+        State::NetworkFirst { peers: 0 } => "no other node is known yet".into(),
+        State::NetworkFirst { peers } => format!(
+            "{}, none of which keeps items for others yet",
+            connected(*peers)
+        ),
         State::NetworkPrivate { peers } => format!(
             "{}, at private addresses, which do not count with profile \"internet\"",
             connected(*peers)
@@ -189,7 +193,7 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
             "set `bootstrap` to the address of a node that is running (what its `status` shows as `join at`), and \
              check the firewall"
         }
-        State::NetworkFirst => "others join through what `status` shows as `join at`",
+        State::NetworkFirst { .. } => "others join through what `status` shows as `join at`",
         State::NetworkPrivate { .. } => {
             "on a LAN or VPN of your own, set profile = \"lan\" here and at all its nodes"
         }

@@ -77,7 +77,7 @@ fn every_state() -> Vec<State> {
     };
     let mut states = every!(State {
         NetworkAlone {},
-        NetworkFirst {},
+        NetworkFirst { peers: 2 },
         NetworkPrivate { peers: 1 },
         NetworkSmall { peers: 3, keepers: 1 },
         NetworkJoined { peers: 3, keepers: 12 },

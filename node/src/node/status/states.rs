@@ -23,7 +23,7 @@ fn network(net: &NetStatus, info: &StatusInfo, role: Role) -> State {
         0 if peers > 0 && is_private_entry(net) => State::NetworkPrivate { peers },
         0 => match role {
             Role::Person => State::NetworkAlone,
-            Role::Server => State::NetworkFirst,
+            Role::Server => State::NetworkFirst { peers },
         },
         1..REPLICAS => State::NetworkSmall { peers, keepers },
         _ => State::NetworkJoined { peers, keepers },
