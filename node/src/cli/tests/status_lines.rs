@@ -79,6 +79,7 @@ fn status_info() -> StatusInfo {
             State::OutboxUnderWay { messages: 3 },
         ],
         traffic: traffic(),
+        uptime_ms: 661_000,
         ..crate::fixture::status()
     }
 }
@@ -90,14 +91,14 @@ fn status_for_people() {
         "id          alice.7kq2-m9xw-3fhd",
         "network     main",
         "mode        server: keeps items for others",
-        "up          1 min 1 s",
+        "up          11 min 1 s",
         "listens at  /ip4/8.8.8.8/tcp/1/p2p/x",
         "join at     /ip4/8.8.8.8/tcp/1/p2p/x",
         "peers       12 nodes connected, 40 keepers known",
         "keeps       3 items of others; the disk is full: nothing new is kept for others, and what is kept cannot be \
          deleted; shared with 9 other keepers, 2 copied from them; make room on the disk; the node goes on by itself",
         "under way   3 messages",
-        "traffic     about 576.3 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
+        "traffic     about 53.1 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
         "unread      0",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  is with 1 of 5 keepers, others are being asked  \
          expires in 1 d  offered again in 30 s",
@@ -106,6 +107,13 @@ fn status_for_people() {
         "  fedcba9876543210  to bob.7kq2-m9xw-3fhd  is delivered",
     ];
     assert_eq!(status::describe(&info, 0), person);
+    // Of the first minutes nothing follows for an hour.
+    let early = StatusInfo {
+        uptime_ms: 599_999,
+        ..info.clone()
+    };
+    let lines = status::describe(&early, 0);
+    assert!(lines.iter().all(|line| !line.starts_with("traffic")));
     info.id.clear();
     (info.outbox, info.outbox_count) = (Vec::new(), 0);
     assert_eq!(status::describe(&info, 0), person[1..10]);
