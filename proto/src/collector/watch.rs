@@ -28,8 +28,9 @@ pub(super) const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
 pub(super) const COMPARE_OLD_MS: u64 = DAY_MS;
 /// How many epochs ago one began that is an old one, at least: what most messages live, and a day more.
 const OLD_EPOCHS: u32 = 8;
-/// Brief rounds from one in which a keeper that does not push is compared to the next.
-pub(super) const OTHERS_EVERY: usize = 12;
+/// Brief rounds from one in which a keeper that does not push is compared to the next: an hour of them, so that what the
+/// nearest two do not tell, because they lie or take nothing, is found in hours and not in half a day.
+pub(super) const OTHERS_EVERY: usize = 6;
 /// How long after its end an epoch counts as the present one, in milliseconds: for some it is, and what they send takes
 /// a while.
 const PRESENT_AFTER_MS: u64 = 2 * CLOCK_SKEW_MS;
@@ -203,11 +204,15 @@ impl Watch {
         let mut outputs: Vec<Output> = ending
             .map(|keeper| Output::Subscribe(mailbox, *keeper))
             .collect();
-        let turn = self.turn / OTHERS_EVERY % others.len().max(1);
+        let turn = self.turn / OTHERS_EVERY;
+        let in_turn = |turn: usize| others.get(turn % others.len().max(1));
         let other = match stage {
-            Stage::Present if self.turn.is_multiple_of(OTHERS_EVERY) => others.get(turn),
-            Stage::Past | Stage::Old => Some(&asked),
-            Stage::Present | Stage::Previous => None,
+            Stage::Present if self.turn.is_multiple_of(OTHERS_EVERY) => in_turn(turn),
+            Stage::Present => None,
+            Stage::Previous => in_turn(self.turn),
+            // The one that was asked is connected.
+            Stage::Past | Stage::Old if self.turn.is_multiple_of(2) => Some(&asked),
+            Stage::Past | Stage::Old => in_turn(SUBSCRIBED + self.turn / 2),
         };
         outputs.extend(other.map(|keeper| Output::List(mailbox, *keeper, None)));
         self.turn = self.turn.wrapping_add(1);

@@ -1,8 +1,10 @@
 //! Whole rounds and brief ones, and what a sleep or a clock that was set makes of them.
 
+use std::collections::BTreeSet;
+
 use super::{END, item, keeper, mailbox, round_of_eight, watching, when_due};
 use crate::{
-    Address,
+    Address, NodeId,
     collector::{Collector, Input, Output},
     limits::DAY_MS,
     placement::driven::{NOW, now_at},
@@ -54,12 +56,12 @@ fn neighbours(collector: &mut Collector, now: Now, named: &[u8]) -> Vec<Output> 
 }
 
 #[test]
-fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared_every_two_hours() {
+fn while_nobody_nearer_is_about_one_keeper_in_turn_is_compared_every_hour() {
     let (mut collector, mut now) = compared();
-    for round in 0..48 {
+    for round in 0..24 {
         let outputs = neighbours(&mut collector, now, &[0, 1, 2, 3, 4, 9]);
-        let turn = 2 + round / 12;
-        let is_asked = round % 12 == 0;
+        let turn = 2 + round / 6;
+        let is_asked = round % 6 == 0;
         let lists_at =
             |output: &Output| matches!(output, Output::List(_, k, _) if *k == keeper(turn));
         assert_eq!(outputs.iter().any(lists_at), is_asked, "{outputs:?}");
@@ -198,9 +200,11 @@ fn watching_later(days: u64) -> (Collector, Now, Address) {
     (collector, later, mailbox(1).address())
 }
 
-/// Returns how many keepers are looked up, asked for their neighbours, subscribed to and listed in a day from now on.
-fn a_day(collector: &mut Collector, from: Now, at: Address) -> [u32; 4] {
+/// Returns how many keepers are looked up, asked for their neighbours, subscribed to and listed in a day from now on, and
+/// which ones are listed.
+fn a_day(collector: &mut Collector, from: Now, at: Address) -> ([u32; 4], BTreeSet<NodeId>) {
     let (mut counts, mut now) = ([0; 4], from);
+    let mut listed = BTreeSet::new();
     let answer = |output: &Output, now: Now| match output {
         Output::Find(_) => (0, Input::Found(at, (0..8).map(keeper).collect())),
         Output::AskNeighbours(_, asked) => {
@@ -222,6 +226,9 @@ fn a_day(collector: &mut Collector, from: Now, at: Address) -> [u32; 4] {
     while now.mono.since(from.mono) < DAY_MS {
         let mut outputs = collector.handle(now, Input::Timer);
         while let Some(output) = outputs.pop() {
+            if let Output::List(_, keeper, _) = &output {
+                listed.insert(*keeper);
+            }
             let (kind, input) = answer(&output, now);
             counts[kind] += 1;
             outputs.extend(collector.handle(now, input));
@@ -230,18 +237,20 @@ fn a_day(collector: &mut Collector, from: Now, at: Address) -> [u32; 4] {
         // The date stays within the epoch, so that the mailbox is watched as it was.
         now = Now::new(due, from.date);
     }
-    counts
+    (counts, listed)
 }
 
 #[test]
-fn the_previous_epoch_is_pushed_by_one_keeper_and_past_ones_are_listed_at_one_every_six_hours() {
+fn the_previous_epoch_is_pushed_by_one_keeper_and_listed_at_the_others_and_past_ones_every_six_hours()
+ {
     let (mut collector, now, at) = watching_later(1);
     collector.handle(now, Input::Found(at, (0..8).map(keeper).collect()));
-    let [looked_up, asked, subscribed, listed] = a_day(&mut collector, now, at);
+    let ([looked_up, asked, subscribed, listed], who) = a_day(&mut collector, now, at);
     assert!(looked_up <= 1, "the first answers were lost: {looked_up}");
     assert!((24..=48).contains(&asked), "{asked}");
     assert!((24..=48).contains(&subscribed), "one an hour: {subscribed}");
-    assert!(listed <= subscribed + 8 * looked_up, "{listed}");
+    assert!(listed <= subscribed + asked + 8 * looked_up, "{listed}");
+    assert_eq!(who.len(), 8, "whoever lies, another one is asked");
     assert_eq!(collector.watched(now), (1, 1));
 
     let (mut collector, now, at) = watching_later(3);
@@ -250,9 +259,10 @@ fn the_previous_epoch_is_pushed_by_one_keeper_and_past_ones_are_listed_at_one_ev
         lists(&mut collector, now, number, &[]);
     }
     let due = when_due(&collector);
-    let [looked_up, asked, subscribed, listed] =
+    let ([looked_up, asked, subscribed, listed], who) =
         a_day(&mut collector, Now::new(due.mono, now.date), at);
     assert_eq!((looked_up, subscribed), (0, 0));
+    assert!(who.len() >= 3, "the two nearest and another one: {who:?}");
     assert!(
         (4..=6).contains(&asked) && listed == asked,
         "{asked} {listed}"
