@@ -28,8 +28,8 @@ pub(super) const COMPARE_PAST_MS: u64 = 6 * HOUR_MS;
 pub(super) const COMPARE_OLD_MS: u64 = DAY_MS;
 /// How many epochs ago one began that is an old one, at least: what most messages live, and a day more.
 const OLD_EPOCHS: u32 = 8;
-/// Brief rounds from one in which a keeper that does not push is compared to the next: an hour of them, so that what the
-/// nearest two do not tell, because they lie or take nothing, is found in hours and not in half a day.
+/// Brief rounds from one in which a keeper that does not push is compared to the next: an hour of them, so that what
+/// the nearest two do not tell, because they lie or take nothing, is found in hours and not in half a day.
 pub(super) const OTHERS_EVERY: usize = 6;
 /// How long after its end an epoch counts as the present one, in milliseconds: for some it is, and what they send takes
 /// a while.

@@ -132,7 +132,8 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             format!("what arrives is stored{}", recovered(*recovered_ms))
         }
         State::AccountStopped { trouble } => format!(
-            "{trouble}: it takes nothing in, from you or from keepers, where messages wait; what is under way is offered on"
+            "{trouble}: it takes nothing in, from you or from keepers, where messages wait; what is under way is \
+             offered on"
         ),
         State::ClockSure => "right, by what keepers say".into(),
         State::ClockUnconfirmed => {

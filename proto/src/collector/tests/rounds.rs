@@ -200,8 +200,8 @@ fn watching_later(days: u64) -> (Collector, Now, Address) {
     (collector, later, mailbox(1).address())
 }
 
-/// Returns how many keepers are looked up, asked for their neighbours, subscribed to and listed in a day from now on, and
-/// which ones are listed.
+/// Returns how many keepers are looked up, asked for their neighbours, subscribed to and listed in a day from now on,
+/// and which ones are listed.
 fn a_day(collector: &mut Collector, from: Now, at: Address) -> ([u32; 4], BTreeSet<NodeId>) {
     let (mut counts, mut now) = ([0; 4], from);
     let mut listed = BTreeSet::new();
