@@ -99,8 +99,8 @@ impl Network {
             tokio::spawn(part(part_of_swarm));
         })
         .with_idle_connection_timeout(limits.idle_timeout)
-        // Protocols are not agreed on lazily, which saves a round trip: what only speaks, as an identify push does, lets
-        // go of the stream at once, and over QUIC that can end it before the other end has read anything.
+        // Protocols are not agreed on lazily, to save a round trip: what only speaks, as an identify push does, lets go
+        // of the stream at once, and over QUIC that can end it before the other end has read anything.
         .with_max_negotiating_inbound_streams(limits.transport.negotiating_max);
         let mut swarm = Swarm::new(transport, Boxed(behaviour), local_peer, swarm_config);
         let listeners = listen::listen(&mut swarm, &config.listen)?;
