@@ -50,8 +50,9 @@ enum Command {
         otherwise, and prints where others join through it. 1.2.3.4 stands for the machine's own\n\
         public address; others try it, and it counts no longer if they cannot reach it. A setting\n\
         comes from its flag, else RESTANTE_<NAME>, else config.toml in the home folder, else its\n\
-        default. What --bootstrap names is remembered in the home, in entry-points.toml: delete\n\
-        that file to forget it.\n\
+        default. The flags of the first run, which makes the home, are written into config.toml\n\
+        there and count at every start. What --bootstrap names is remembered in entry-points.toml:\n\
+        delete that file to forget it.\n\
         With --json: process, network, invite.")]
     Run(RunArgs),
     /// What can be asked about any node.
@@ -103,16 +104,16 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
         return show_configuration(&loaded, args);
     }
     if args.detach {
-        let home = open_or_create(&path)?;
+        let home = open_or_create(&path, args)?;
         drop(home.lock()?);
-        remembered::remember(home.path(), &defaults, &loaded)?;
+        remembered::remember(&home, &defaults, &loaded)?;
         let process = detach(&home, None)?;
         return invite::announce_now(&home, &loaded.config, process, args.json);
     }
     start_logging(&loaded)?;
-    let home = open_or_create(&path)?;
+    let home = open_or_create(&path, args)?;
     let lock = home.lock()?;
-    remembered::remember(home.path(), &defaults, &loaded)?;
+    remembered::remember(&home, &defaults, &loaded)?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
         let (asked, config, json) = (home.clone(), loaded.config.clone(), args.json);
         let saying = tokio::spawn(async move {
@@ -125,19 +126,31 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
     }))
 }
 
-fn open_or_create(path: &Path) -> Result<Home, Failure> {
+/// Opens the home, or makes it: the settings given then count at every start.
+fn open_or_create(path: &Path, args: &RunArgs) -> Result<Home, Failure> {
     match Home::open(path) {
         Ok(home) => {
             home.expect_kind(HomeKind::Community)?;
             Ok(home)
         }
-        Err(HomeError::Missing(_)) => Ok(Home::create(path, create)?.0),
+        Err(HomeError::Missing(_)) => {
+            let settings = remembered::of_new_home(path, args.settings.to_raw());
+            let fill = |staging: &Home| create(staging, settings.as_deref());
+            let (home, ()) = Home::create(path, fill)?;
+            if settings.is_some() {
+                remembered::note_kept(&home);
+            }
+            Ok(home)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Writes what a community server's home begins with.
-fn create(staging: &Home) -> Result<(), Failure> {
+fn create(staging: &Home, settings: Option<&str>) -> Result<(), Failure> {
+    if let Some(settings) = settings {
+        remembered::write_config(staging, settings)?;
+    }
     let path = staging.community_file();
     let made = OpenOptions::new()
         .write(true)

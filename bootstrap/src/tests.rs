@@ -1,5 +1,7 @@
 //! What an operator types.
 
+use restante::config::RawConfig;
+
 use super::*;
 
 #[test]
@@ -51,10 +53,48 @@ fn a_persons_home_is_left_alone() {
         Ok::<_, HomeError>(())
     })
     .unwrap();
-    let refused = open_or_create(&path).unwrap_err();
+    let refused = open_or_create(&path, &run("restante-bootstrap run")).unwrap_err();
     assert_eq!(refused.exit, Exit::Usage);
     assert!(
         refused.message.ends_with("is the home of a person's node"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn what_is_given_when_the_home_is_made_counts_at_every_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("home");
+    let args = run("restante-bootstrap run --network club --profile lan");
+    for _ in 0..2 {
+        open_or_create(&path, &args).unwrap();
+    }
+    let loaded = remembered::load(&path, &Config::community(), RawConfig::default()).unwrap();
+    assert_eq!(loaded.config.network, "club");
+    assert!(
+        loaded
+            .origin("network")
+            .unwrap()
+            .to_string()
+            .contains("config.toml")
+    );
+}
+
+#[test]
+fn a_configuration_that_was_there_before_the_home_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("home");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("config.toml"), "network = \"old\"\n").unwrap();
+    open_or_create(&path, &run("restante-bootstrap run --network club")).unwrap();
+    let loaded = remembered::load(&path, &Config::community(), RawConfig::default()).unwrap();
+    assert_eq!(loaded.config.network, "old");
+}
+
+fn run(line: &str) -> RunArgs {
+    let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+    let Command::Run(args) = arguments.command else {
+        panic!("{line}");
+    };
+    args
 }

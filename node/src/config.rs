@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::net::{Profile, Serve};
 pub use crate::telemetry::LogFormat;
-use keys::KEYS;
+use keys::{KEYS, Key};
 pub use source::{Origin, RawConfig};
 pub use values::{stamp_effort, ttl_ms};
 
@@ -120,6 +120,13 @@ impl Config {
         for address in &mut self.listen {
             *address = address.iter().map(&change).collect();
         }
+    }
+
+    /// Returns the keys whose values are not those of another configuration.
+    pub fn differing(&self, other: &Self) -> impl Iterator<Item = &'static Key> {
+        let (own, other) = (self.to_table(), other.to_table());
+        KEYS.iter()
+            .filter(move |key| own.get(key.name) != other.get(key.name))
     }
 
     fn to_table(&self) -> toml::Table {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use libp2p::swarm::{self, Swarm};
 use tokio::sync::mpsc;
 
-pub use address::{IpGroup, is_dialable, is_listenable, is_loopback, is_tcp};
+pub use address::{IpGroup, ip_of, is_dialable, is_listenable, is_loopback, is_tcp};
 pub use command::{Call, Command, Reply};
 pub use config::{NetConfig, Profile, Serve};
 pub use error::{NetError, RequestError, SpawnError};
@@ -44,7 +44,7 @@ pub use item::{Kind, Via};
 pub use libp2p::Multiaddr;
 pub use libp2p::identity::Keypair;
 pub use limits::NetLimits;
-pub use listen::check_free;
+pub use listen::{check_free, outward_ips};
 pub use peer::{node_of, peer_of};
 pub use restante_proto::routing::{Distance, distance};
 pub use status::{AddressState, Claim, Count, EntryFailure, EntryState, Mode, NetStatus};

@@ -158,7 +158,12 @@ impl Passphrase {
                 .map(Zeroizing::new)
                 .map_err(PassphraseError::Terminal)
         };
-        let first = ask("Pass phrase: ")?;
+        let first = match purpose {
+            Purpose::Choose => {
+                ask("Pass phrase (several words that nobody else would put together): ")?
+            }
+            Purpose::Unlock => ask("Pass phrase: ")?,
+        };
         if purpose == Purpose::Choose && first != ask("The same again: ")? {
             return Err(PassphraseError::Differ);
         }

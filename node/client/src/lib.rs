@@ -53,6 +53,6 @@ mod then;
 pub use self::core::Core;
 pub use self::dates::DateStanding;
 pub use self::io::{CallId, CommitError, Input, Output, READ_BYTES_MAX, Token};
-pub use self::overview::{Overview, clock_info, id_info};
+pub use self::overview::{Overview, clock_info, clock_state, id_info};
 pub use self::receipts::GATHER_MS as RECEIPTS_GATHER_MS;
 pub use self::settings::Settings;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER;
 use restante_interface::{
     ClockInfo, CopyInfo, DeliveryState, IdInfo, MailboxStatus, MessageCode, OUTBOX_COUNT_MAX,
-    Obstacle, ObstacleReason, OutboxEntry, StoreTrouble,
+    Obstacle, ObstacleReason, OutboxEntry, State, StoreTrouble,
 };
 use restante_proto::ItemId;
 use restante_proto::account::account_hash;
@@ -132,6 +132,23 @@ pub fn clock_info(standing: DateStanding) -> ClockInfo {
             ahead_ms,
             keepers: count(keepers),
         },
+    }
+}
+
+/// Returns the state of the clock.
+pub const fn clock_state(clock: ClockInfo) -> State {
+    match clock {
+        ClockInfo::Sure => State::ClockSure,
+        ClockInfo::Unconfirmed => State::ClockUnconfirmed,
+        ClockInfo::Contradicted {
+            ahead_ms,
+            keepers: 0,
+        } => State::ClockBeforeDisk {
+            behind_ms: ahead_ms.unsigned_abs(),
+        },
+        ClockInfo::Contradicted { ahead_ms, keepers } => {
+            State::ClockContradicted { ahead_ms, keepers }
+        }
     }
 }
 

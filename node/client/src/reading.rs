@@ -2,7 +2,7 @@
 
 use restante_interface::{
     ContactState, Event, INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage, InboxRequest, Refusal,
-    Reply, Stored,
+    Reply, State, Stored,
 };
 use restante_proto::time::{MonoMillis, UnixMillis};
 use tracing::debug;
@@ -10,6 +10,7 @@ use tracing::debug;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::model::{Contact, Header, Slot};
+use crate::overview::{clock_info, clock_state};
 use crate::pending::Question;
 use crate::records::Records;
 use crate::then::Then;
@@ -84,7 +85,7 @@ impl Reading {
                 is_alive.then(|| Some(shown(records, header, body?)))?
             })
             .collect();
-        let deaf = records.trouble().map(ToString::to_string);
+        let deaf = deaf(cx);
         let page = InboxPage {
             messages,
             more,
@@ -206,4 +207,15 @@ fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
         base64,
         file_name: (!header.file_name.is_empty()).then(|| header.file_name.clone()),
     }
+}
+
+/// Returns why there may be messages that are not found: a store that takes nothing in, or a wrong date, by which the
+/// mailboxes are those of another day.
+fn deaf(cx: &Cx<'_>) -> Option<State> {
+    if let Some(trouble) = cx.records.trouble() {
+        let trouble = trouble.clone();
+        return Some(State::AccountStopped { trouble });
+    }
+    let state = clock_state(clock_info(cx.date));
+    matches!(state, State::ClockContradicted { .. }).then_some(state)
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Body, DoctorReport, HoldingsPage, MessageCode, Obstacle, Redacted, StatusInfo};
+use crate::{Body, DoctorReport, HoldingsPage, MessageCode, Obstacle, Redacted, State, StatusInfo};
 
 /// Messages in one [`InboxPage`], at most; a page is cut further when it does not fit one answer.
 pub const INBOX_PAGE_COUNT_MAX: usize = 64;
@@ -95,9 +95,9 @@ pub struct InboxPage {
     pub messages: Vec<InboxMessage>,
     /// Whether there are more behind the last one.
     pub more: bool,
-    /// Why the node takes no messages in at present, if it does not: there may be others at the keepers.
+    /// Why the node takes no messages in at present, or not all, if so: there may be others at the keepers.
     #[serde(default)]
-    pub deaf: Option<String>,
+    pub deaf: Option<State>,
 }
 
 /// One received message: one line of the output of `restante inbox --json`.

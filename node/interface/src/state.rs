@@ -82,6 +82,11 @@ macro_rules! states {
 states! {
     /// A person's node knows no other: it can do nothing.
     NetworkAlone = "network_alone", Network, Fail;
+    /// A person's node has reached somebody, or tries to, and knows no keeper yet.
+    NetworkJoining {
+        /// Connected peers.
+        peers: u32,
+    } = "network_joining", Network, Warn;
     /// A server knows no other keeper: the first one of a network is alone with its clients until others join.
     NetworkFirst {
         /// Connected peers.

@@ -131,6 +131,8 @@ pub enum EntryPointState {
     NoHandshake,
     /// There is no transport for such an address.
     Unsupported,
+    /// A node of another network answers there.
+    OtherNetwork,
 }
 
 impl EntryPointState {

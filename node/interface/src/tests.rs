@@ -89,7 +89,7 @@ fn replies() {
         Inbox { 0: InboxPage {
             messages: vec![message(b"a\0".to_vec()), message(vec![0xff])],
             more: true,
-            deaf: Some(text("why")),
+            deaf: Some(State::AccountStopped { trouble: StoreTrouble::DiskFull }),
         } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
@@ -97,7 +97,7 @@ fn replies() {
                 r#""expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
                 r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
                 r#""expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
-                r#"],"more":true,"deaf":"why"}}"#,
+                r#"],"more":true,"deaf":{"code":"account_stopped","trouble":{"code":"disk_full"}}}}"#,
             ),
         Contact { 0: contact() } => concat!(
             r#"{"contact":{"id":"b","other_ids":["c"],"petname":"Bob","state":"accepted","verified":true,"#,
@@ -215,6 +215,7 @@ fn states() {
     };
     contract!(State {
         NetworkAlone {} => r#"{"code":"network_alone"}"#,
+        NetworkJoining { peers: 1 } => r#"{"code":"network_joining","peers":1}"#,
         NetworkFirst { peers: 1 } => r#"{"code":"network_first","peers":1}"#,
         NetworkPrivate { peers: 1 } => r#"{"code":"network_private","peers":1}"#,
         NetworkSmall { peers: 1, keepers: 2 } => r#"{"code":"network_small","peers":1,"keepers":2}"#,
@@ -363,6 +364,7 @@ fn names() {
         Unreachable {} => r#""unreachable""#,
         NoHandshake {} => r#""no_handshake""#,
         Unsupported {} => r#""unsupported""#,
+        OtherNetwork {} => r#""other_network""#,
     });
     contract!(ObstacleReason {
         Malformed {} => r#""malformed""#,

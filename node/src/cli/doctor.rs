@@ -45,7 +45,8 @@ pub(super) fn doctor(
         Ok(Reply::Doctor(report)) => {
             let named = ("node", "node_running");
             checks.push(Check::ok(named, "it is running and answers"));
-            checks.extend(report.findings.iter().map(words::finding));
+            let found = &report.findings;
+            checks.extend(found.iter().map(|state| words::finding(state, found)));
         }
         Ok(other) => return Err(unexpected(&other)),
         Err(CallError::NotRunning) => checks.push(Check::warn(
@@ -85,13 +86,15 @@ pub(super) fn doctor(
 
 /// Makes the checks that need no running node.
 pub(super) fn examine(home: &Home, is_running: bool) -> Vec<Check> {
-    vec![
+    let mut checks = vec![
         permissions(home),
         files(home),
         configuration(home, is_running),
         disk(home),
-        clock(home),
-    ]
+    ];
+    // A node that runs knows more of the clock, from keepers.
+    checks.extend(Some(clock(home)).filter(|it| !is_running || it.verdict != Verdict::Ok));
+    checks
 }
 
 /// Returns the lines a person reads.

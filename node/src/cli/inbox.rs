@@ -1,13 +1,13 @@
 //! `restante inbox`.
 
 use restante_interface::{
-    InboxMessage, InboxPage, InboxRequest, MARK_READ_COUNT_MAX, Reply, Request,
+    InboxMessage, InboxPage, InboxRequest, MARK_READ_COUNT_MAX, Reply, Request, State,
 };
 
 use super::args::InboxArgs;
 use super::session::unexpected;
 use super::terminal::{escape, escape_line, now_ms, relative};
-use super::{Failure, Output, Session};
+use super::{Failure, Output, Session, words};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
 /// Prints messages page by page, and marks those read that were taken from what was written.
@@ -43,12 +43,8 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
         }
         wait_ms = 0;
     }
-    if let Some(why) = deaf {
-        return Err(Failure::failed(
-            format!("the node takes no messages in: {why}"),
-            "see `restante doctor`; what is sent meanwhile waits at the keepers",
-        )
-        .coded("account_stopped"));
+    if let Some(state) = deaf {
+        return Err(incomplete(&state));
     }
     if shown == 0 && !args.json {
         out.line(if args.all {
@@ -58,6 +54,22 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
         })?;
     }
     Ok(())
+}
+
+/// Returns why there may be more messages than were shown.
+fn incomplete(state: &State) -> Failure {
+    let why = words::sentence(state);
+    let failure = match state {
+        State::AccountStopped { trouble } => Failure::failed(
+            format!("the node takes no messages in: {trouble}"),
+            "see `restante doctor`; what is sent meanwhile waits at the keepers",
+        ),
+        _ => Failure::failed(
+            format!("there may be more messages: the clock of this machine is {why}"),
+            words::fix(state),
+        ),
+    };
+    failure.coded(state.code())
 }
 
 /// Writes messages, and notes those unread that were taken.

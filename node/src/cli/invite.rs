@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::runtime::Builder;
 
 use super::output::Output;
+use super::status::ADDRESSES_SHOWN;
 use super::terminal::escape_line;
 use super::{Failure, words};
 use crate::config::{Config, Profile};
@@ -104,11 +105,13 @@ fn lines(info: &StatusInfo, config: &Config) -> Vec<String> {
         )];
     };
     let mut lines = vec![format!("others join the network {network:?} through")];
-    lines.extend(
-        info.invite
-            .iter()
-            .map(|address| format!("  {}", escape_line(address))),
-    );
+    let shown = info.invite.iter().take(ADDRESSES_SHOWN);
+    lines.extend(shown.map(|address| format!("  {}", escape_line(address))));
+    if let Some(hidden @ 1..) = info.invite.len().checked_sub(ADDRESSES_SHOWN) {
+        lines.push(format!(
+            "  and {hidden} more addresses, see `status --json`"
+        ));
+    }
     let mut example = "restante init --handle NAME".to_owned();
     if network != Config::default().network {
         example.push_str(&format!(" --network {network}"));

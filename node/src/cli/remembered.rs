@@ -1,4 +1,5 @@
-//! Entry points that were given by flag, remembered for the next start.
+//! Settings that were given by flag, remembered for the next start: all of them when the home is made, later on the
+//! entry points.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -9,9 +10,12 @@ use super::Failure;
 use super::hints::shell_word;
 use super::output::note;
 use crate::config::{Config, ConfigErrors, Loaded, Origin, RawConfig};
+use crate::home::{Home, HomeError};
 
-/// The setting that is remembered.
+/// The setting that is remembered whenever a flag names it.
 const NAME: &str = "bootstrap";
+/// The settings that make a node the one that others know: who gives one by flag expects it to stay.
+const LASTING: [&str; 5] = ["network", "profile", "listen", "external", "serve"];
 
 /// Returns where a home remembers entry points.
 fn file(home: &Path) -> PathBuf {
@@ -32,12 +36,81 @@ pub fn load(home: &Path, defaults: &Config, flags: RawConfig) -> Result<Loaded, 
     raw.resolve(defaults)
 }
 
-/// Remembers entry points that a flag names for the next start, and says so when they are new.
+/// Writes settings as the configuration of a new home.
+///
+/// # Errors
+///
+/// [`HomeError`] when there is a configuration already or the disk does not take it.
+pub fn write_config(home: &Home, settings: &str) -> Result<(), HomeError> {
+    let path = home.config_file();
+    let text =
+        format!("# Settings of this node. `run --print-config` shows all there are.\n{settings}");
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        });
+    written.map_err(|source| HomeError::Io {
+        doing: "write",
+        path,
+        source,
+    })
+}
+
+/// Returns what is written as the configuration of a home that does not exist yet: what the flags say, but for entry
+/// points, which have a file of their own. Nothing if there is a configuration already.
+pub fn of_new_home(path: &Path, flags: RawConfig) -> Option<String> {
+    let settings = flags.without(NAME).to_toml();
+    (!settings.is_empty() && !path.join("config.toml").exists()).then_some(settings)
+}
+
+/// Says where the settings are that a home was made with.
+pub fn note_kept(home: &Home) {
+    note(format!(
+        "the settings given here count at every start: they are in {}",
+        shell_word(&home.config_file())
+    ));
+}
+
+/// Says which flags count for this run alone, and how to keep them: those that others know a node by.
+fn note_passing(home: &Home, defaults: &Config, loaded: &Loaded) {
+    let flagged = |name| matches!(loaded.origin(name), Some(Origin::Flag(_)));
+    if !LASTING.into_iter().any(flagged) {
+        return;
+    }
+    let Ok(without) = load(home.path(), defaults, RawConfig::default()) else {
+        return;
+    };
+    let differing = loaded.config.differing(&without.config);
+    let passing: Vec<String> = differing
+        .filter(|key| LASTING.contains(&key.name) && flagged(key.name))
+        .map(|key| format!("--{}", key.flag))
+        .collect();
+    if !passing.is_empty() {
+        note(format!(
+            "{} counts for this run alone; what is to count at every start belongs into {}",
+            passing.join(" and "),
+            shell_word(&home.config_file())
+        ));
+    }
+}
+
+/// Remembers entry points that a flag names for the next start, and says so when they are new; says which other flags
+/// count for this run alone.
 ///
 /// # Errors
 ///
 /// A failure when they cannot be written.
-pub fn remember(home: &Path, defaults: &Config, loaded: &Loaded) -> Result<(), Failure> {
+pub fn remember(home: &Home, defaults: &Config, loaded: &Loaded) -> Result<(), Failure> {
+    note_passing(home, defaults, loaded);
+    remember_entry_points(home.path(), defaults, loaded)
+}
+
+fn remember_entry_points(home: &Path, defaults: &Config, loaded: &Loaded) -> Result<(), Failure> {
     if !matches!(loaded.origin(NAME), Some(Origin::Flag(_))) || loaded.config.bootstrap.is_empty() {
         return Ok(());
     }
@@ -115,7 +188,7 @@ mod tests {
         let home = folder.path();
         for address in [ENTRY, OTHER] {
             let loaded = in_force(home, flag(address));
-            remember(home, &Config::default(), &loaded).unwrap();
+            remember_entry_points(home, &Config::default(), &loaded).unwrap();
             let next = in_force(home, RawConfig::default());
             assert_eq!(next.config.bootstrap, loaded.config.bootstrap);
             let origin = next.origin(NAME).unwrap().to_string();
@@ -147,13 +220,13 @@ mod tests {
             format!("bootstrap = [\"{ENTRY}\"]"),
         )
         .unwrap();
-        remember(
+        remember_entry_points(
             home,
             &Config::default(),
             &in_force(home, RawConfig::default()),
         )
         .unwrap();
-        remember(home, &Config::default(), &in_force(home, flag(ENTRY))).unwrap();
+        remember_entry_points(home, &Config::default(), &in_force(home, flag(ENTRY))).unwrap();
         assert!(!file(home).exists());
     }
 }

@@ -1,9 +1,5 @@
 //! `restante init` and `run`: the commands that own a node.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-
 use restante_interface::IdInfo;
 use restante_proto::person::Handle;
 use serde::Serialize;
@@ -52,7 +48,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
     }
     let (home, info) = Home::create(&path, |staging| {
         if !written.is_empty() {
-            write_config(staging, &written)?;
+            remembered::write_config(staging, &written)?;
         }
         create_account(staging, &handle, &passphrase)
     })?;
@@ -61,7 +57,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
     }
     out.line(format!("Your ID is {}", escape_line(&info.id)))?;
     out.line(format!(
-        "Everything is in {}; keep a copy.",
+        "Everything is in {}. A backup is a copy made while the node is stopped; never run two copies.",
         home.path().display()
     ))?;
     out.line("Nobody can bring back a forgotten pass phrase.")?;
@@ -72,7 +68,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         ))?;
     }
     out.line(format!(
-        "Next: restante --home {} run",
+        "Next: restante --home {} run --detach",
         shell_word(home.path())
     ))
 }
@@ -88,7 +84,7 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
     }
     // Before anybody has to type a pass phrase.
     let lock = home.lock()?;
-    remembered::remember(home.path(), &defaults, &loaded)?;
+    remembered::remember(&home, &defaults, &loaded)?;
     let file = common.passphrase_file.as_deref();
     if args.detach {
         let typed = Passphrase::is_asked_for(file)
@@ -147,31 +143,6 @@ fn handle(text: &str) -> Result<Handle, Failure> {
             "choose another one with --handle",
         )
         .coded("handle_wrong")
-    })
-}
-
-/// Writes the settings given to `init` as the configuration of the new home.
-fn write_config(home: &Home, settings: &str) -> Result<(), Failure> {
-    let path = home.config_file();
-    let text = format!(
-        "# Settings of this node. `restante run --print-config` shows all there are.\n{settings}"
-    );
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-        });
-    written.map_err(|source| {
-        HomeError::Io {
-            doing: "write",
-            path,
-            source,
-        }
-        .into()
     })
 }
 

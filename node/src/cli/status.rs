@@ -18,6 +18,8 @@ use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 const TRAFFIC_AFTER_MS: u64 = 10 * MINUTE_MS;
 /// Causes of traffic, shown at most; `--json` has all.
 const CAUSES_SHOWN: usize = 4;
+/// Addresses of a kind, shown at most; `--json` has all.
+pub(super) const ADDRESSES_SHOWN: usize = 6;
 /// Messages that have ended, shown at most; `--json` has more.
 const ENDED_SHOWN: usize = 10;
 
@@ -53,11 +55,13 @@ pub(super) fn describe(info: &StatusInfo, now_ms: u64) -> Vec<String> {
     };
     row("mode", mode.to_owned());
     row("up", approximate_duration_ms(info.uptime_ms));
-    for address in &info.listen {
-        row("listens at", address.clone());
-    }
-    for address in &info.invite {
-        row("join at", address.clone());
+    for (name, addresses) in [("listens at", &info.listen), ("join at", &info.invite)] {
+        for address in addresses.iter().take(ADDRESSES_SHOWN) {
+            row(name, address.clone());
+        }
+        if let Some(hidden @ 1..) = addresses.len().checked_sub(ADDRESSES_SHOWN) {
+            row("", format!("and {hidden} more, which --json has"));
+        }
     }
     for state in &info.states {
         row(label(state.subject()), line(state, info));
@@ -133,13 +137,15 @@ const fn label(subject: Subject) -> &'static str {
 fn line(state: &State, info: &StatusInfo) -> String {
     let mut text = words::sentence(state);
     let repair = &info.keeper.repair;
+    let partners = u32::try_from(repair.partners).unwrap_or(u32::MAX);
     if state.subject() == Subject::Keeper && repair.partners > 0 {
         text.push_str(&format!(
-            "; shared with {} other keepers, {} copied from them",
-            repair.partners, repair.copied
+            "; shared with {}, {} copied from there",
+            words::plural(partners, "other keeper", "other keepers"),
+            repair.copied
         ));
     }
-    let fix = words::fix(state);
+    let fix = words::fix_among(state, &info.states);
     if !fix.is_empty() {
         text.push_str("; ");
         text.push_str(fix);

@@ -12,7 +12,7 @@ use restante_interface::{
 };
 use serde::Serialize;
 
-pub(super) use states::{Facts, fix, message, sentence, subject};
+pub(super) use states::{Facts, fix, fix_among, message, sentence, subject};
 
 use super::terminal::{now_ms, relative};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
@@ -108,7 +108,8 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::InvalidParameter { .. } | Refusal::Malformed { .. } => SAME_VERSION,
         Refusal::Version { .. } => "restart the node with the same version of restante",
         Refusal::UnknownId { .. } => {
-            "check the ID; its owner must have been online within the last 30 days"
+            "check the ID; its owner must have been online within the last 30 days, and cannot be found in the first \
+             minute after `restante init`"
         }
         Refusal::UnusableCard { .. } => {
             "use the newest version of restante; if that is no help, ask its owner to go online once"
@@ -240,17 +241,17 @@ impl Check {
 }
 
 /// Returns a state of the running node as a line of the examination.
-pub(super) fn finding(state: &State) -> Check {
+pub(super) fn finding(state: &State, all: &[State]) -> Check {
     Check::new(
         (subject(state.subject()), state.code()),
         state.verdict(),
         sentence(state),
-        fix(state),
+        fix_among(state, all),
     )
 }
 
 /// Returns a number with the word for one or for many.
-fn plural(count: u32, one: &str, many: &str) -> String {
+pub(super) fn plural(count: u32, one: &str, many: &str) -> String {
     match count {
         1 => format!("1 {one}"),
         _ => format!("{count} {many}"),
@@ -269,5 +270,6 @@ pub(super) const fn entry_point(state: EntryPointState) -> &'static str {
         EntryPointState::Unreachable => "its network cannot be reached from here",
         EntryPointState::NoHandshake => "what answers there is not a node of this kind",
         EntryPointState::Unsupported => "there is no transport for such an address",
+        EntryPointState::OtherNetwork => "a node of another network answers there (see `network`)",
     }
 }

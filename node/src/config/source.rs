@@ -153,6 +153,13 @@ impl RawConfig {
         self.warnings.extend(other.warnings);
     }
 
+    /// Takes out what is set for the key of this name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.entries.retain(|(key, ..)| key.name != name);
+        self
+    }
+
     /// Returns what is set here alone, as a `config.toml`.
     pub fn to_toml(&self) -> String {
         let lines = self.entries.iter();

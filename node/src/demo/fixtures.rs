@@ -20,8 +20,9 @@ use restante::node::server;
 use restante::passphrase::Passphrase;
 use restante::worker::Worker;
 
-/// How long anything here may take before the demonstration has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything here may take before the demonstration has failed: it takes seconds, and much longer on a machine
+/// that still builds something else.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two looks at something that is awaited.
 const LOOK: Duration = Duration::from_millis(50);
 /// The pass phrase of both people.

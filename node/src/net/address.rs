@@ -60,7 +60,7 @@ impl fmt::Debug for IpGroup {
 }
 
 /// Returns the IP address a multiaddress begins with, an IPv4 address in IPv6 clothes as IPv4.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => Some(ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)),

@@ -1,7 +1,7 @@
 //! Listening at what there is, and nowhere where another program listens.
 
 use std::io;
-use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
@@ -11,6 +11,12 @@ use tracing::warn;
 
 use super::address::ip_of;
 use super::error::SpawnError;
+
+/// Addresses that are nowhere near: of documentation (RFC 5737, RFC 3849).
+const FAR_AWAY: (Ipv4Addr, Ipv6Addr) = (
+    Ipv4Addr::new(192, 0, 2, 1),
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+);
 
 /// Listens at the addresses that this machine has, and returns where; one of several that it has not is passed over.
 ///
@@ -44,6 +50,21 @@ pub(super) fn listen<B: NetworkBehaviour>(
         Some(refused) if listeners.is_empty() => Err(refused),
         _ => Ok(listeners),
     }
+}
+
+/// Returns the address by which this machine would go to the Internet, of each family that has a way there: the one that
+/// is most likely to be reached by others. No packet is sent.
+pub fn outward_ips() -> Vec<IpAddr> {
+    let ways: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::UNSPECIFIED.into(), FAR_AWAY.0.into()),
+        (Ipv6Addr::UNSPECIFIED.into(), FAR_AWAY.1.into()),
+    ];
+    let found = ways.into_iter().filter_map(|(any, far)| {
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect((far, 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    });
+    found.collect()
 }
 
 /// Refuses TCP ports that another program listens at: the transport shares ports with whoever shares them too, and half

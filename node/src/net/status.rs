@@ -47,6 +47,8 @@ pub enum EntryFailure {
     NoHandshake,
     /// There is no transport for such an address.
     Unsupported,
+    /// A node of another network answers there.
+    OtherNetwork,
 }
 
 /// What others have found of an address that this node claims to be reached at.

@@ -332,7 +332,7 @@ impl Task {
             } => {
                 if let ConnectedPoint::Dialer { address, .. } = &endpoint {
                     self.join.reached(address, peer_id);
-                    self.entries.on_reached(address);
+                    self.entries.on_connected(address);
                 }
                 self.make_room(endpoint.is_dialer());
                 self.endpoints.insert(connection_id, (peer_id, endpoint));

@@ -17,9 +17,11 @@ use restante_proto::time::UnixMillis;
 
 use crate::keeper::{KeeperHandle, KeeperReport, cursor_of, parse_cursor};
 use crate::net::{
-    EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, TrafficBytes, is_tcp, peer_of,
+    EntryFailure, EntryState, Mode, Multiaddr, NetHandle, NetStatus, TrafficBytes, ip_of, is_tcp,
+    outward_ips, peer_of,
 };
 
+pub(crate) use restante_client::clock_state;
 use states::network_states;
 
 /// Whose node it is: a server that is not reached is a fault, a person's node that is not is like most.
@@ -69,9 +71,13 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -
         }),
         invite: now.map_or_else(Vec::new, |net| match net.mode {
             Mode::Server => {
+                let outward = outward_ips();
                 let mut external = net.external.clone();
-                // What costs a server least comes first.
-                external.sort_by_key(|at| (is_tcp(at), at.to_string()));
+                // What others are most likely to reach comes first, and of that what costs a server least.
+                external.sort_by_key(|at| {
+                    let is_inward = !ip_of(at).is_some_and(|ip| outward.contains(&ip));
+                    (is_inward, is_tcp(at), at.to_string())
+                });
                 listed(net, &external)
             }
             Mode::Client => Vec::new(),
@@ -112,6 +118,7 @@ fn entry_point((address, state): &(Multiaddr, EntryState)) -> EntryPoint {
                 EntryFailure::Unreachable => EntryPointState::Unreachable,
                 EntryFailure::NoHandshake => EntryPointState::NoHandshake,
                 EntryFailure::Unsupported => EntryPointState::Unsupported,
+                EntryFailure::OtherNetwork => EntryPointState::OtherNetwork,
             },
         },
     }
@@ -152,23 +159,6 @@ pub(crate) async fn keeper_clock(keeper: &KeeperHandle) -> ClockInfo {
     let report = keeper.status().await;
     let standing = report.map_or(DateStanding::Unconfirmed, |report| report.date);
     restante_client::clock_info(standing)
-}
-
-/// Returns how far the date is relied on.
-pub(crate) const fn clock_state(clock: ClockInfo) -> State {
-    match clock {
-        ClockInfo::Sure => State::ClockSure,
-        ClockInfo::Unconfirmed => State::ClockUnconfirmed,
-        ClockInfo::Contradicted {
-            ahead_ms,
-            keepers: 0,
-        } => State::ClockBeforeDisk {
-            behind_ms: ahead_ms.unsigned_abs(),
-        },
-        ClockInfo::Contradicted { ahead_ms, keepers } => {
-            State::ClockContradicted { ahead_ms, keepers }
-        }
-    }
 }
 
 /// Returns a failure of the keeper's store as people are told of it.

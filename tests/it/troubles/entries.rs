@@ -55,9 +55,14 @@ fn why_an_entry_point_is_of_no_use_is_told() {
 
     let mut alice = person(&site, "alice", &[&entry]);
     let mut bob = person(&site, "bob", &[NO_NAME]);
+    let entry = server.address().to_string();
+    let mut carol = site.person("carol");
+    carol.init(&["--serve", "never", "--bootstrap", &entry]);
+    carol.run(&["--network", "another"]);
     told(&alice, EntryPointState::OtherIdentity, "another identity");
     told(&bob, EntryPointState::NameUnresolved, "does not resolve");
-    for node in [&mut alice, &mut bob] {
+    told(&carol, EntryPointState::OtherNetwork, "another network");
+    for node in [&mut alice, &mut bob, &mut carol] {
         node.assert_alive();
         node.stop();
     }

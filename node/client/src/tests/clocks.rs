@@ -1,7 +1,7 @@
 //! Clocks set back and forward, and processes that slept.
 
 use proptest::prelude::*;
-use restante_interface::{ClockInfo, Refusal};
+use restante_interface::{ClockInfo, Refusal, Reply, State};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 use super::world::{START, World};
@@ -153,6 +153,14 @@ fn a_clock_that_keepers_contradict_destroys_and_publishes_nothing() {
                 matches!(clock, ClockInfo::Contradicted { ahead_ms, keepers: 1.. }
                     if (ahead_ms > 0) == (days > 0)),
                 "{days} {is_start}: {clock:?}"
+            );
+            let call = world.read(1);
+            world.settle();
+            let page = &world.people[1].replies[&call];
+            assert!(
+                matches!(page, Ok(Reply::Inbox(page))
+                    if matches!(page.deaf, Some(State::ClockContradicted { .. }))),
+                "{page:?}"
             );
             let to = world.id(0);
             let call = world.send_to(1, &to, "from another time");

@@ -96,7 +96,7 @@ fn status_for_people() {
         "join at     /ip4/8.8.8.8/tcp/1/p2p/x",
         "peers       12 nodes connected, 40 keepers known",
         "keeps       3 items of others; the disk is full: nothing new is kept for others, and what is kept cannot be \
-         deleted; shared with 9 other keepers, 2 copied from them; make room on the disk; the node goes on by itself",
+         deleted; shared with 9 other keepers, 2 copied from there; make room on the disk; the node goes on by itself",
         "under way   3 messages",
         "traffic     about 53.1 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
         "unread      0",

@@ -35,6 +35,10 @@ pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
 pub(in crate::cli) fn sentence(state: &State) -> String {
     match state {
         State::NetworkAlone => "no other node is in reach".into(),
+        State::NetworkJoining { peers: 0 } => "joins: its entry points are being dialled".into(),
+        State::NetworkJoining { peers } => {
+            format!("joins: {}, no keeper is known yet", connected(*peers))
+        }
         State::NetworkFirst { peers: 0 } => "no other node is known yet".into(),
         State::NetworkFirst { peers } => format!(
             "{}, none of which keeps items for others yet",
@@ -153,8 +157,9 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
         }
         State::CopiesNewest { others: 0 } => "no other copy of this home is further on".into(),
         State::CopiesNewest { others } => format!(
-            "no other copy of this home is further on; the account has {}",
-            plural(*others, "other device", "other devices")
+            "no other copy of this home is further on; {} on as {} of the account",
+            plural(*others, "copy that was run beside it goes", "copies that were run beside it go"),
+            if *others == 1 { "another device" } else { "other devices" }
         ),
         State::CopiesRenewed { at_ms, left } => format!(
             "this home was an older copy of its account, and goes on as a device of its own since {}{}",
@@ -215,29 +220,28 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
             "ask who runs them for their present addresses, and set `bootstrap`; see also this machine's connection \
              and firewall"
         }
-        State::CardUnpublished | State::MailboxesUnwatched => NETWORK,
+        State::NetworkJoining { .. } | State::CardUnpublished | State::MailboxesUnwatched => {
+            NETWORK
+        }
         State::CardTooDear { .. } | State::OutboxTooDear { .. } => ALLOW_WORK,
         State::MailboxesDeaf { .. } | State::MailboxesOwn { .. } => {
             "messages are found later than they could be; see `doctor` about the network"
         }
-        State::KeeperStopped {
-            trouble: StoreTrouble::Damaged { .. },
-            ..
-        } => "restart the node: it makes a new store of what can still be read",
-        State::AccountStopped {
-            trouble: StoreTrouble::Damaged { .. },
-        } => {
-            "restart the node; if it does not start, put back a copy of the home folder made while the node was stopped"
-        }
-        State::KeeperStopped { trouble, .. } | State::AccountStopped { trouble } => {
-            store_fix(trouble)
-        }
+        State::KeeperStopped { trouble, .. } => store_fix(
+            trouble,
+            "restart the node: it makes a new store of what can still be read",
+        ),
+        State::AccountStopped { trouble } => store_fix(
+            trouble,
+            "restart the node; if it does not start, put back a copy of the home folder made while the node was stopped",
+        ),
         State::ClockUnconfirmed | State::CopiesUnknown { .. } => NETWORK,
         State::ClockContradicted { .. } | State::ClockBeforeDisk { .. } => {
             "set the clock of this machine, if it is wrong"
         }
         State::CopiesRenewed { .. } => {
-            "run one copy of a home only; ask those who wrote meanwhile to send again what you do not see"
+            "run one copy of a home only: stop this one if you have a newer one, and run that; ask those who wrote \
+             meanwhile to send again what you do not see"
         }
         State::OutboxRefused { .. } => "they are offered again by themselves; `status` says when",
         State::NetworkSmall { .. }
@@ -257,6 +261,24 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
         | State::CopiesNewest { .. }
         | State::OutboxEmpty
         | State::OutboxUnderWay { .. } => "",
+    }
+}
+
+/// Returns what to do about a state while these are the states of the node: what waits for the clock says so.
+pub(in crate::cli) fn fix_among(state: &State, all: &[State]) -> &'static str {
+    let waits = matches!(
+        state,
+        State::CardUnpublished | State::MailboxesUnwatched | State::CopiesUnknown { .. }
+    );
+    let is_wrong = |it: &State| {
+        matches!(
+            it,
+            State::ClockContradicted { .. } | State::ClockBeforeDisk { .. }
+        )
+    };
+    match waits && all.iter().any(is_wrong) {
+        true => "it waits for the clock to be right",
+        false => fix(state),
     }
 }
 
@@ -334,13 +356,15 @@ const fn obstacle(reason: ObstacleReason) -> &'static str {
     }
 }
 
-const fn store_fix(trouble: &StoreTrouble) -> &'static str {
+/// Returns what to do about a store that takes nothing; `damaged` is what to do about one that is damaged.
+const fn store_fix(trouble: &StoreTrouble, damaged: &'static str) -> &'static str {
     match trouble {
         StoreTrouble::DiskFull => "make room on the disk; the node goes on by itself",
         StoreTrouble::Ended => "restart the node, look at its log, and report this",
-        StoreTrouble::DiskFailed { .. } | StoreTrouble::Damaged { .. } => {
+        StoreTrouble::DiskFailed { .. } => {
             "see to the disk, its cables and the system's log; the node tries it again at least every 30 seconds"
         }
+        StoreTrouble::Damaged { .. } => damaged,
     }
 }
 

@@ -77,6 +77,7 @@ fn every_state() -> Vec<State> {
     };
     let mut states = every!(State {
         NetworkAlone {},
+        NetworkJoining { peers: 1 },
         NetworkFirst { peers: 2 },
         NetworkPrivate { peers: 1 },
         NetworkSmall { peers: 3, keepers: 1 },
@@ -120,6 +121,7 @@ fn every_state() -> Vec<State> {
         OutboxTooDear { messages: 3, waiting: 1, effort: 256, allowed: 128 },
     });
     states.extend([
+        State::NetworkJoining { peers: 0 },
         State::ReachRefuted {
             refuted: at(),
             seen_from: Vec::new(),
@@ -328,10 +330,22 @@ fn facts_of_a_refusal_are_in_its_words() {
 }
 
 #[test]
+fn what_waits_for_a_clock_that_is_wrong_says_so() {
+    let wrong = State::ClockContradicted {
+        ahead_ms: 7_200_000,
+        keepers: 3,
+    };
+    let all = [State::CardUnpublished, wrong.clone()];
+    assert!(finding(&all[0], &all).fix.contains("clock"));
+    assert!(!finding(&all[0], &[]).fix.contains("clock"));
+    assert_eq!(finding(&wrong, &all).fix, fix(&wrong));
+}
+
+#[test]
 fn every_state_has_one_code_one_sentence_and_a_fix_where_one_is_due() {
     let mut sentences = std::collections::BTreeMap::new();
     for state in every_state() {
-        let check = finding(&state);
+        let check = finding(&state, &[]);
         is_message(&check.detail);
         is_hint(&check.fix);
         counts_rightly(&check.detail);

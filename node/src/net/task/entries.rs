@@ -52,7 +52,21 @@ impl EntryPoints {
             .collect()
     }
 
-    /// A connection was made to an address.
+    /// A connection was made to an address; whether to a node of this network is known when it is identified.
+    pub(super) fn on_connected(&mut self, address: &Multiaddr) {
+        let known = self.0.get(&bare(address.clone()));
+        let other = EntryState::Failed(EntryFailure::OtherNetwork);
+        if known.is_some_and(|known| known.state != other) {
+            self.on_reached(address);
+        }
+    }
+
+    /// A node of another network is at an address.
+    pub(super) fn on_other_network(&mut self, now: Instant, address: &Multiaddr) {
+        self.fail(now, address, EntryFailure::OtherNetwork);
+    }
+
+    /// A node of this network is at an address.
     pub(super) fn on_reached(&mut self, address: &Multiaddr) {
         if let Some(known) = self.0.get_mut(&bare(address.clone())) {
             if matches!(known.state, EntryState::Failed(_)) {
@@ -178,6 +192,21 @@ mod tests {
         assert_eq!(failure_of(&several), EntryFailure::NameUnresolved);
         let odd = TransportError::Other(io::Error::other("nonsense"));
         assert_eq!(failure_of(&odd), EntryFailure::NoHandshake);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_of_another_network_does_not_count_until_it_is_identified_as_one_of_this() {
+        let address = at("/ip4/9.9.9.9/tcp/1");
+        let mut entries = EntryPoints::new(std::slice::from_ref(&address));
+        let other = EntryState::Failed(EntryFailure::OtherNetwork);
+        let state = |entries: &EntryPoints| entries.states()[0].1;
+        entries.on_connected(&address);
+        assert_eq!(state(&entries), EntryState::Reached);
+        entries.on_other_network(Instant::now(), &address);
+        entries.on_connected(&address);
+        assert_eq!(state(&entries), other);
+        entries.on_reached(&address);
+        assert_eq!(state(&entries), EntryState::Reached);
     }
 
     #[tokio::test(start_paused = true)]

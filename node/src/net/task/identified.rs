@@ -27,12 +27,22 @@ impl Task {
 
     /// Puts a peer that serves into the routing table, and takes one out that does not any more.
     fn on_identified(&mut self, id: ConnectionId, peer: PeerId, info: &identify::Info) {
+        let dialled = match self.endpoints.get(&id) {
+            Some((_, ConnectedPoint::Dialer { address, .. })) => Some(address),
+            _ => None,
+        };
         if info.protocol_version != self.names.id {
             debug!(%peer, "peer of another network");
+            if let Some(address) = dialled {
+                self.entries.on_other_network(Instant::now(), address);
+            }
             self.counters.add(Count::OtherNetwork);
             self.swarm.close_connection(id);
             self.unlist(&peer);
             return;
+        }
+        if let Some(address) = dialled {
+            self.entries.on_reached(address);
         }
         if !info.protocols.contains(&self.names.item) {
             self.unlist(&peer);

@@ -22,12 +22,23 @@ fn network(net: &NetStatus, info: &StatusInfo, role: Role) -> State {
     match keepers as usize {
         0 if peers > 0 && is_private_entry(net) => State::NetworkPrivate { peers },
         0 => match role {
+            Role::Person if is_joining(net) => State::NetworkJoining { peers },
             Role::Person => State::NetworkAlone,
             Role::Server => State::NetworkFirst { peers },
         },
         1..REPLICAS => State::NetworkSmall { peers, keepers },
         _ => State::NetworkJoined { peers, keepers },
     }
+}
+
+/// Tells whether an entry point is connected or dialled for the first time.
+fn is_joining(net: &NetStatus) -> bool {
+    let mut states = net.entry_points.iter().map(|(_, state)| state);
+    states.any(|state| match state {
+        EntryState::NotTried => true,
+        EntryState::Reached => !net.connected.is_empty(),
+        EntryState::Failed(_) => false,
+    })
 }
 
 /// Tells whether the way in was an address that does not count with this profile.

@@ -133,6 +133,10 @@ fn the_network_is_told_by_those_who_are_there() {
     assert_eq!(code(&net, (1, 0), Role::Person), "network_private");
     assert_eq!(code(&net, (0, 0), Role::Person), "network_alone");
     net.profile = Profile::Lan;
+    assert_eq!(code(&net, (0, 0), Role::Person), "network_alone");
+    net.entry_points[0].1 = EntryState::NotTried;
+    assert_eq!(code(&net, (0, 0), Role::Person), "network_joining");
+    net.entry_points[0].1 = EntryState::Failed(EntryFailure::OtherNetwork);
     assert_eq!(code(&net, (1, 0), Role::Person), "network_alone");
 }
 
