@@ -52,8 +52,8 @@ pub(super) fn listen<B: NetworkBehaviour>(
     }
 }
 
-/// Returns the address by which this machine would go to the Internet, of each family that has a way there: the one that
-/// is most likely to be reached by others. No packet is sent.
+/// Returns the address by which this machine would go to the Internet, of each family that has a way there: the one
+/// that is most likely to be reached by others. No packet is sent.
 pub fn outward_ips() -> Vec<IpAddr> {
     let ways: [(IpAddr, IpAddr); 2] = [
         (Ipv4Addr::UNSPECIFIED.into(), FAR_AWAY.0.into()),

@@ -233,7 +233,7 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
         ),
         State::AccountStopped { trouble } => store_fix(
             trouble,
-            "restart the node; if it does not start, put back a copy of the home folder made while the node was stopped",
+            "restart the node; if it does not start, put back a copy of the home folder made while it was stopped",
         ),
         State::ClockUnconfirmed | State::CopiesUnknown { .. } => NETWORK,
         State::ClockContradicted { .. } | State::ClockBeforeDisk { .. } => {
