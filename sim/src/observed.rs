@@ -137,6 +137,9 @@ pub struct Causes {
     pub bytes_an_hour: u64,
     /// Bytes by what they were for, as the processes count them that run at the end, since each was started.
     pub by_cause: BTreeMap<String, u64>,
+    /// The fewest keepers that one of them knows at the end, of those whose processes run.
+    #[serde(default)]
+    pub keepers_known: u64,
 }
 
 /// What an adversary did, or what others had to do with it.

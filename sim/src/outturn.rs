@@ -89,6 +89,7 @@ impl Outturn<'_> {
             ),
             Quantity::BytesPerKeeperHour => self.bytes_an_hour("keepers"),
             Quantity::BytesPerPersonHour => self.bytes_an_hour("people"),
+            Quantity::KeepersKnown => self.of("keepers").map(|causes| causes.keepers_known),
             Quantity::CopiesMade => per(self.upkeep.made.saturating_mul(100), self.upkeep.lost),
         }
     }
@@ -96,8 +97,11 @@ impl Outturn<'_> {
 
 impl Outturn<'_> {
     fn bytes_an_hour(&self, who: &str) -> Option<u64> {
-        let found = self.causes.iter().find(|causes| causes.who == who);
-        found.map(|causes| causes.bytes_an_hour)
+        self.of(who).map(|causes| causes.bytes_an_hour)
+    }
+
+    fn of(&self, who: &str) -> Option<&Causes> {
+        self.causes.iter().find(|causes| causes.who == who)
     }
 }
 

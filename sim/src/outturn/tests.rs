@@ -30,6 +30,7 @@ fn check(quantity: Quantity, side: Side, limit: u64, missed: Option<&str>) {
             machines: 3,
             bytes_an_hour: 4_000,
             by_cause: BTreeMap::new(),
+            keepers_known: 7,
         }],
     };
     let bounds = vec![Bound {
@@ -53,6 +54,12 @@ fn what_was_seen_is_held_against_what_was_wanted() {
         Side::Least,
         11,
         Some("`shown` is 10, expected was at least 11"),
+    );
+    check(
+        Quantity::KeepersKnown,
+        Side::Least,
+        7,
+        Some("`keepers_known` is unknown, expected was at least 7"),
     );
     check(Quantity::Lost, Side::Exactly, 2, None);
     check(

@@ -59,12 +59,13 @@ pub(crate) enum Quantity {
     BytesPerNodeSecond,
     BytesPerKeeperHour,
     BytesPerPersonHour,
+    KeepersKnown,
     CopiesMade,
     RefusedBusy,
     RefusedClock,
 }
 
-const QUANTITIES: [(&str, Quantity, Unit); 18] = {
+const QUANTITIES: [(&str, Quantity, Unit); 19] = {
     use Quantity as Q;
     use Unit as U;
     [
@@ -83,6 +84,7 @@ const QUANTITIES: [(&str, Quantity, Unit); 18] = {
         ("bytes_per_node_second", Q::BytesPerNodeSecond, U::Bytes),
         ("bytes_per_keeper_hour", Q::BytesPerKeeperHour, U::Bytes),
         ("bytes_per_person_hour", Q::BytesPerPersonHour, U::Bytes),
+        ("keepers_known", Q::KeepersKnown, U::Messages),
         ("copies_made", Q::CopiesMade, U::Percent),
         ("refused_busy", Q::RefusedBusy, U::Messages),
         ("refused_clock", Q::RefusedClock, U::Messages),

@@ -7,7 +7,7 @@ macro_rules! shipped {
 }
 
 /// Name and text of each.
-pub const SHIPPED: [(&str, &str); 43] = shipped![
+pub const SHIPPED: [(&str, &str); 44] = shipped![
     "hello",
     "offline-recipient",
     "crash-keepers",
@@ -44,6 +44,7 @@ pub const SHIPPED: [(&str, &str); 43] = shipped![
     "half-one-group",
     "one-address",
     "two-communities",
+    "communities-meet",
     "communities-part",
     "one-keeper",
     "three-keepers",

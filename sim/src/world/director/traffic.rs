@@ -29,6 +29,8 @@ struct Used {
     uptime_ms: u64,
     /// Bytes as the process counts them.
     by_cause: BTreeMap<String, u64>,
+    /// Keepers in its routing table.
+    known: u64,
 }
 
 impl Director<'_> {
@@ -60,6 +62,7 @@ impl Director<'_> {
                 let counted = status.traffic.iter();
                 let counted = counted.map(|(cause, traffic)| (cause.clone(), traffic.bytes()));
                 (used.uptime_ms, used.by_cause) = (status.uptime_ms, counted.collect());
+                used.known = u64::from(status.routing_table);
             }
             all.push(used);
         }
@@ -117,11 +120,13 @@ fn average(who: &str, used: &[Used], before: &[Used], passed_ms: u64) -> Causes 
         *bytes = bytes.checked_div(running).unwrap_or(0);
     }
     let machines = used.len() as u64;
+    let runs = used.iter().filter(|used| used.uptime_ms > 0);
     Causes {
         who: who.to_owned(),
         machines,
         bytes_an_hour: hourly(line_bytes.checked_div(machines).unwrap_or(0), passed_ms),
         by_cause,
+        keepers_known: runs.map(|used| used.known).min().unwrap_or(0),
     }
 }
 
