@@ -13,7 +13,7 @@ use restante_interface::{
     CopyInfo, DoctorReport, MailboxStatus, Obstacle, Refusal, Reply, Request, State, StatusInfo,
     StoreTrouble,
 };
-use restante_proto::placement::CANDIDATES;
+use restante_proto::limits::REPLICAS;
 use restante_proto::request::{self, Push, Response};
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, NodeId};
@@ -433,10 +433,11 @@ async fn neighbours(services: &Services, node: NodeId, address: Address) -> Vec<
         .as_ref()
         .is_some_and(|own| own.node() == node);
     if is_own {
-        let known = services.net.closest_known(address, CANDIDATES).await;
+        let known = services.net.closest_known(address, REPLICAS).await;
         return known.unwrap_or_default();
     }
-    let named = services.net.neighbours(node, address, ANSWER_DEADLINE);
+    let question = (address, REPLICAS);
+    let named = services.net.neighbours(node, question, ANSWER_DEADLINE);
     named.await.unwrap_or_default()
 }
 

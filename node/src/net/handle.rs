@@ -157,8 +157,8 @@ impl NetHandle {
         self.ask(|reply| Command::Neighbours { count, reply }).await
     }
 
-    /// Asks a node for the serving nodes it knows closest to an address beside itself, nearest first; an answer that
-    /// does not decode counts as none.
+    /// Asks a node for so many of the serving nodes it knows closest to an address beside itself, nearest first; an
+    /// answer that does not decode counts as none.
     ///
     /// # Errors
     ///
@@ -166,11 +166,12 @@ impl NetHandle {
     pub async fn neighbours(
         &self,
         of: NodeId,
-        address: Address,
+        (address, count): (Address, usize),
         deadline: Duration,
     ) -> Result<Vec<NodeId>, RequestError> {
         let question = Question {
             point: Point::of_address(&address),
+            count,
         };
         let answer = self
             .call(of, Kind::Question, question.encode(), deadline)

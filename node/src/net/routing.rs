@@ -15,9 +15,8 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
-use restante_proto::limits::FOUND_NODES_MAX;
 use restante_proto::placement::REACH_NODES;
-use restante_proto::routing::{Answer, Distance, Named, Point};
+use restante_proto::routing::{Answer, Distance, Named, Point, Question};
 use restante_proto::{Address, NodeId};
 
 use super::address::{IpGroup, bare, is_dialable};
@@ -62,8 +61,8 @@ impl Routing {
     }
 
     /// Answers a question for the nodes nearest to a point.
-    pub(super) fn answer(&self, point: &Point) -> Answer {
-        let nearest = self.table.nearest(point, FOUND_NODES_MAX);
+    pub(super) fn answer(&self, question: &Question) -> Answer {
+        let nearest = self.table.nearest(&question.point, question.count);
         let named = nearest.into_iter().map(|entry| Named {
             node: entry.node,
             addresses: entry

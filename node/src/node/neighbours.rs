@@ -100,7 +100,7 @@ impl Neighbours {
             unsure.remove(&node);
         }
         let asked = unsure.into_iter().map(|node| async move {
-            let question = self.net.neighbours(node, ANYWHERE, ANSWER_MAX);
+            let question = self.net.neighbours(node, (ANYWHERE, 1), ANSWER_MAX);
             question.await.is_err().then_some(node)
         });
         Ok(join_all(asked).await.into_iter().flatten().collect())

@@ -16,7 +16,7 @@ use crate::{
 const ANSWER_BYTES_MAX: usize =
     FOUND_NODES_MAX * (40 + NODE_ADDRESSES_MAX * (NODE_ADDRESS_BYTES_MAX + 2));
 /// Largest encoded question, in bytes.
-const QUESTION_BYTES_MAX: usize = 34;
+const QUESTION_BYTES_MAX: usize = 36;
 
 const _: () = assert!(
     ANSWER_BYTES_MAX <= PAYLOAD_BYTES_MAX / 4,
@@ -28,6 +28,8 @@ const _: () = assert!(
 pub struct Question {
     /// The point.
     pub point: Point,
+    /// How many are wanted, 1 to [`FOUND_NODES_MAX`].
+    pub count: usize,
 }
 
 /// A node in an answer.
@@ -39,7 +41,8 @@ pub struct Named {
     pub addresses: Vec<Bytes>,
 }
 
-/// The serving nodes nearest to the point that the one who was asked knows, itself left out, nearest first.
+/// The serving nodes nearest to the point that the one who was asked knows, itself left out, nearest first: as many as
+/// were wanted, or all it knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The nodes.
@@ -47,21 +50,26 @@ pub struct Answer {
 }
 
 impl Question {
-    /// Encodes the question.
+    /// Encodes the question; a count beyond the limits is the nearest within.
     pub fn encode(&self) -> Bytes {
         let point = Bytes::copy_from_slice(self.point.as_bytes());
-        g::FindNodes { point }.encode_to_vec().into()
+        let count = u32::try_from(self.count.clamp(1, FOUND_NODES_MAX)).unwrap_or(1);
+        g::FindNodes { point, count }.encode_to_vec().into()
     }
 
     /// Decodes a question.
     ///
     /// # Errors
     ///
-    /// See [`wire::decode`]; [`WireError::Length`].
+    /// See [`wire::decode`]; [`WireError::Length`], [`WireError::Missing`], [`WireError::TooMany`].
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let question: g::FindNodes = wire::decode(bytes, QUESTION_BYTES_MAX)?;
         let point = Point::new(array(&question.point, "point")?);
-        Ok(Self { point })
+        match question.count as usize {
+            0 => Err(WireError::Missing("count")),
+            count @ 1..=FOUND_NODES_MAX => Ok(Self { point, count }),
+            _ => Err(WireError::TooMany("count")),
+        }
     }
 }
 
@@ -182,8 +190,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_decodes(point: [u8; 32], nodes in vec(named(), 0..=FOUND_NODES_MAX)) {
-            let question = Question { point: Point::new(point) };
+        fn what_is_encoded_decodes(
+            point: [u8; 32],
+            count in 1..=FOUND_NODES_MAX,
+            nodes in vec(named(), 0..=FOUND_NODES_MAX),
+        ) {
+            let question = Question { point: Point::new(point), count };
             prop_assert_eq!(Question::decode(&question.encode()), Ok(question));
             let answer = Answer { nodes };
             prop_assert_eq!(Answer::decode(&answer.encode()), Ok(answer));

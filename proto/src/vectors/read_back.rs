@@ -514,6 +514,7 @@ fn questions_and_answers_say_what_stands_beside_them() {
     for case in read("routing", "questions") {
         let question = Question::decode(&bytes(&case, "encoded")).unwrap();
         assert_eq!(question.point, Point::new(array(&case, "point")));
+        assert_eq!(question.count as u64, case["count"].as_u64().unwrap());
     }
     for case in read("routing", "answers") {
         let answer = Answer::decode(&bytes(&case, "encoded")).unwrap();

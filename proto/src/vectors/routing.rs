@@ -46,6 +46,7 @@ pub(super) fn routing() -> Value {
     }
     let question = Question {
         point: Point::of_address(&Address::new(bytes("an address"))),
+        count: 5,
     };
     let named = |(label, addresses): (&str, &[&[u8]])| Named {
         node: node(label),
@@ -73,7 +74,11 @@ pub(super) fn routing() -> Value {
     };
     json!({
         "distances": distances,
-        "questions": [{ "point": hex(question.point.as_bytes()), "encoded": hex(question.encode()) }],
+        "questions": [{
+            "point": hex(question.point.as_bytes()),
+            "count": question.count,
+            "encoded": hex(question.encode()),
+        }],
         "answers": [{ "nodes": listed, "encoded": hex(answer.encode()) }],
     })
 }

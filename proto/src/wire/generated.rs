@@ -469,6 +469,9 @@ pub struct FindNodes {
     /// 32 bytes
     #[prost(bytes = "bytes", tag = "1")]
     pub point: ::prost::bytes::Bytes,
+    /// how many are wanted, 1 to 20
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FoundNodes {

@@ -207,7 +207,7 @@ impl State {
         let known = self.known(
             asked.0,
             &question.point,
-            restante_proto::placement::CANDIDATES,
+            question.count.min(restante_proto::placement::CANDIDATES),
         );
         let named = known.iter().map(|one| Named {
             node: one.node,

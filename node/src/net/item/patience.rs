@@ -76,6 +76,7 @@ mod tests {
     fn the_shortest_request_is_borne_at_any_rate() {
         let question = Question {
             point: Point::new([1; 32]),
+            count: 1,
         };
         let frame = encode(Kind::Question, 1, &question.encode());
         assert_eq!(borne(frame.len(), Duration::ZERO, 100_000), 100_000);

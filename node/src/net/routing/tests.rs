@@ -3,6 +3,8 @@ use libp2p::identity::Keypair;
 use super::super::limits::{BOOK_PEERS_MAX, TABLE_GROUP_KEPT};
 use super::super::peer::node_of;
 use super::table::Entry;
+use restante_proto::limits::FOUND_NODES_MAX;
+
 use super::*;
 
 fn peer() -> PeerId {
@@ -259,8 +261,10 @@ fn an_answer_names_the_nearest_and_where_they_are() {
         routing.offer(peer(), &[at(&format!("/ip4/127.0.0.1/udp/{port}/quic-v1"))]);
     }
     let point = Point::new([7; 32]);
-    let answer = routing.answer(&point);
+    let asked = |count| routing.answer(&Question { point, count });
+    let answer = asked(FOUND_NODES_MAX);
     assert_eq!(answer.nodes.len(), FOUND_NODES_MAX);
+    assert_eq!(asked(5).nodes, answer.nodes[..5]);
     let mut all: Vec<NodeId> = routing.table.entries().map(|entry| entry.node).collect();
     all.sort_by_key(|node| Point::of_node(node).distance(&point));
     all.truncate(FOUND_NODES_MAX);

@@ -275,7 +275,11 @@ impl Running {
         let deadline = Instant::now() + QUESTION_TIMEOUT;
         let call = Call {
             kind: Kind::Question,
-            payload: Question { point: self.point }.encode(),
+            payload: Question {
+                point: self.point,
+                count: FOUND_NODES_MAX,
+            }
+            .encode(),
             deadline,
             reply,
         };
@@ -407,7 +411,7 @@ impl Task {
         let behaviour = self.swarm.behaviour_mut();
         match Question::decode(payload) {
             Ok(question) => {
-                let answer = behaviour.routing.answer(&question.point).encode();
+                let answer = behaviour.routing.answer(&question).encode();
                 behaviour.item.respond(via, id, answer);
             }
             Err(_) => {

@@ -21,6 +21,7 @@ fn what_a_frame_is_for_is_read_from_its_kind_and_its_first_field() {
     };
     let question = Question {
         point: Point::new([1; 32]),
+        count: 1,
     };
     let of = |kind, payload: &[u8]| Cause::of_frame(kind, payload);
     assert_eq!(of(Kind::Request, &cards.encode()), Cause::Cards);

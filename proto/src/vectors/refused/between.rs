@@ -18,15 +18,18 @@ use crate::{
 };
 
 pub(super) fn questions() -> Vec<Case> {
-    let find = |length| {
+    let of = |length, count| {
         let point = blank(length);
-        g::FindNodes { point }.encode_to_vec()
+        g::FindNodes { point, count }.encode_to_vec()
     };
-    let behind = [find(32), vec![0x10, 1]].concat();
+    let find = |length| of(length, 20);
+    let behind = [find(32), vec![0x18, 1]].concat();
     vec![
         ("no point", find(0)),
         ("a point of 31 bytes", find(31)),
         ("a point of 33 bytes", find(33)),
+        ("no count", of(32, 0)),
+        ("a count of 21", of(32, 21)),
         ("an unknown field behind", behind),
     ]
 }
