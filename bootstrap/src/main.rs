@@ -15,10 +15,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use restante::cli::args::{LookCommand, RunArgs};
 use restante::cli::detach::detach;
 use restante::cli::host::{host, runtime, start_logging};
+use restante::cli::remembered::Kept;
 use restante::cli::{Exit, Failure, Program, invite, look, remembered, show_configuration, usage};
 use restante::config::Config;
 use restante::home::{COMMUNITY_FOLDER, Home, HomeError, HomeKind};
-use restante::node::server;
+use restante::net::check_free;
+use restante::node::{NodeError, server};
 
 /// Lets a community's nodes find each other, and keeps sealed items for strangers.
 #[derive(Debug, Parser)]
@@ -104,14 +106,14 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
         return show_configuration(&loaded, args);
     }
     if args.detach {
-        let home = open_or_create(&path, args)?;
+        let home = open_or_create(&path, &loaded.config, args)?;
         drop(home.lock()?);
         remembered::remember(&home, &defaults, &loaded)?;
         let process = detach(&home, None)?;
         return invite::announce_now(&home, &loaded.config, process, args.json);
     }
     start_logging(&loaded)?;
-    let home = open_or_create(&path, args)?;
+    let home = open_or_create(&path, &loaded.config, args)?;
     let lock = home.lock()?;
     remembered::remember(&home, &defaults, &loaded)?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
@@ -127,17 +129,22 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
 }
 
 /// Opens the home, or makes it: the settings given then count at every start.
-fn open_or_create(path: &Path, args: &RunArgs) -> Result<Home, Failure> {
+fn open_or_create(path: &Path, config: &Config, args: &RunArgs) -> Result<Home, Failure> {
     match Home::open(path) {
         Ok(home) => {
             home.expect_kind(HomeKind::Community)?;
             Ok(home)
         }
+        Err(HomeError::Incomplete { .. }) => Ok(Home::restore_community(path)?),
         Err(HomeError::Missing(_)) => {
-            let settings = remembered::of_new_home(path, args.settings.to_raw());
-            let fill = |staging: &Home| create(staging, settings.as_deref());
+            // Settings that cannot work are not kept.
+            check_free(&config.listen).map_err(NodeError::from)?;
+            let kept = Kept::of(args.settings.to_raw());
+            // What was written there before counts.
+            let is_configured = path.join("config.toml").exists();
+            let fill = |staging: &Home| create(staging, (!is_configured).then_some(&kept));
             let (home, ()) = Home::create(path, fill)?;
-            if settings.is_some() {
+            if kept.has_settings() && !is_configured {
                 remembered::note_kept(&home);
             }
             Ok(home)
@@ -147,9 +154,9 @@ fn open_or_create(path: &Path, args: &RunArgs) -> Result<Home, Failure> {
 }
 
 /// Writes what a community server's home begins with.
-fn create(staging: &Home, settings: Option<&str>) -> Result<(), Failure> {
-    if let Some(settings) = settings {
-        remembered::write_config(staging, settings)?;
+fn create(staging: &Home, kept: Option<&Kept>) -> Result<(), Failure> {
+    if let Some(kept) = kept {
+        kept.write(staging)?;
     }
     let path = staging.community_file();
     let made = OpenOptions::new()

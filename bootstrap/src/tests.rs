@@ -53,7 +53,7 @@ fn a_persons_home_is_left_alone() {
         Ok::<_, HomeError>(())
     })
     .unwrap();
-    let refused = open_or_create(&path, &run("restante-bootstrap run")).unwrap_err();
+    let refused = opened(&path, &given(&path, "restante-bootstrap run")).unwrap_err();
     assert_eq!(refused.exit, Exit::Usage);
     assert!(
         refused.message.ends_with("is the home of a person's node"),
@@ -65,9 +65,9 @@ fn a_persons_home_is_left_alone() {
 fn what_is_given_when_the_home_is_made_counts_at_every_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("home");
-    let args = run("restante-bootstrap run --network club --profile lan");
+    let line = "restante-bootstrap run --network club --profile lan --listen /ip4/127.0.0.1/tcp/0";
     for _ in 0..2 {
-        open_or_create(&path, &args).unwrap();
+        opened(&path, &given(&path, line)).unwrap();
     }
     let loaded = remembered::load(&path, &Config::community(), RawConfig::default()).unwrap();
     assert_eq!(loaded.config.network, "club");
@@ -86,15 +86,34 @@ fn a_configuration_that_was_there_before_the_home_is_left_alone() {
     let path = folder.path().join("home");
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("config.toml"), "network = \"old\"\n").unwrap();
-    open_or_create(&path, &run("restante-bootstrap run --network club")).unwrap();
+    let line = "restante-bootstrap run --network club --listen /ip4/127.0.0.1/tcp/0";
+    opened(&path, &given(&path, line)).unwrap();
     let loaded = remembered::load(&path, &Config::community(), RawConfig::default()).unwrap();
     assert_eq!(loaded.config.network, "old");
 }
 
-fn run(line: &str) -> RunArgs {
+#[test]
+fn settings_that_cannot_work_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("home");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let line = format!("restante-bootstrap run --listen /ip4/127.0.0.1/tcp/{port}");
+    let refused = opened(&path, &given(&path, &line)).unwrap_err();
+    assert_eq!(refused.code, "listen_refused");
+    assert!(!path.exists());
+}
+
+fn opened(path: &Path, (config, args): &(Config, RunArgs)) -> Result<Home, Failure> {
+    open_or_create(path, config, args)
+}
+
+/// Returns what this command line says about a home.
+fn given(path: &Path, line: &str) -> (Config, RunArgs) {
     let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
     let Command::Run(args) = arguments.command else {
         panic!("{line}");
     };
-    args
+    let loaded = remembered::load(path, &Config::community(), args.settings.to_raw()).unwrap();
+    (loaded.config, args)
 }

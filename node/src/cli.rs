@@ -57,9 +57,10 @@ pub fn usage(error: &clap::Error) -> Exit {
         return Exit::Done;
     }
     if program::wants_json() {
-        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-        let message = lines.first().copied().unwrap_or_default();
-        let message = message.trim_start_matches("error: ").to_owned();
+        // What is wrong goes to the first empty line; how it is used follows.
+        let lines = text.lines().map(str::trim);
+        let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+        let message = lines.join(" ").trim_start_matches("error: ").to_owned();
         let failure = Failure::usage(message, "see the same command with --help");
         failure.report();
         return Exit::Usage;

@@ -198,6 +198,7 @@ fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
         from: header.from.to_string(),
         known_as: listed.map(ToString::to_string),
         contact: contact.is_some_and(|contact| contact.state == ContactState::Accepted),
+        blocked: contact.is_some_and(|contact| contact.state == ContactState::Blocked),
         read: header.read.is_some(),
         received_ms: header.received.get(),
         sent_ms: header.sent.get(),

@@ -289,8 +289,14 @@ impl Resolving {
             LOCATORS_ENOUGH.. if lookup.is_heard(cx) => Certainty::Sure,
             _ => Certainty::Unsure,
         };
+        // Nobody but this node itself was asked: that says nothing about others.
+        let is_alone = lookup.round.others == 0 && matches!(result, Err(ResolveError::NotFound));
         for intent in lookup.intents {
-            cx.signal(Signal::Resolved(intent, result.clone(), certainty));
+            let result = match &intent {
+                Intent::Send(..) | Intent::Add(..) if is_alone => Err(ResolveError::Offline),
+                _ => result.clone(),
+            };
+            cx.signal(Signal::Resolved(intent, result, certainty));
         }
     }
 }

@@ -52,6 +52,9 @@ impl Sending {
             let max_ms = MESSAGE_TTL_MAX_MS;
             return cx.refuse(call, Refusal::InvalidLifetime { max_ms });
         }
+        if request.burn_ms.is_some_and(|burn_ms| burn_ms > ttl_ms) {
+            return cx.refuse(call, Refusal::BurnsTooLate { ttl_ms });
+        }
         let waiting = cx.records.outgoing().len();
         if waiting >= OUTBOX_COUNT_MAX {
             let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);

@@ -32,6 +32,11 @@ pub enum Refusal {
         /// The longest one, in milliseconds.
         max_ms: u64,
     },
+    /// The message would not burn: it does not live so long after it was read.
+    BurnsTooLate {
+        /// How long it lives, in milliseconds.
+        ttl_ms: u64,
+    },
     /// The message is longer than the largest envelope.
     TooLong {
         /// Bytes that fit.
@@ -156,6 +161,7 @@ impl Refusal {
             Self::UnknownName { .. } => "unknown_name",
             Self::AmbiguousName { .. } => "ambiguous_name",
             Self::InvalidLifetime { .. } => "invalid_lifetime",
+            Self::BurnsTooLate { .. } => "burns_too_late",
             Self::TooLong { .. } => "too_long",
             Self::OwnId => "own_id",
             Self::NoAccount => "no_account",
@@ -192,6 +198,7 @@ impl Refusal {
                 | Self::UnknownName { .. }
                 | Self::AmbiguousName { .. }
                 | Self::InvalidLifetime { .. }
+                | Self::BurnsTooLate { .. }
                 | Self::TooLong { .. }
                 | Self::OwnId
                 | Self::NoAccount

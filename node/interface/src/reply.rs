@@ -112,6 +112,9 @@ pub struct InboxMessage {
     pub known_as: Option<String>,
     /// Whether the sender is a contact; `false` is a request from a stranger.
     pub contact: bool,
+    /// Whether the sender was blocked since.
+    #[serde(default)]
+    pub blocked: bool,
     /// Whether it was read before.
     pub read: bool,
     /// When this node received it.

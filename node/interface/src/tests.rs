@@ -93,9 +93,9 @@ fn replies() {
         } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
-                r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"sent_ms":1,"#,
                 r#""expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
-                r#"{"id":"m","from":"b","known_as":"c","contact":true,"read":false,"received_ms":2,"sent_ms":1,"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"sent_ms":1,"#,
                 r#""expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
                 r#"],"more":true,"deaf":{"code":"account_stopped","trouble":{"code":"disk_full"}}}}"#,
             ),
@@ -150,6 +150,7 @@ fn refusals() {
         AmbiguousName { name: text("bob"), ids: vec![text("b")] }
             => r#"{"code":"ambiguous_name","name":"bob","ids":["b"]}"#,
         InvalidLifetime { max_ms: 1 } => r#"{"code":"invalid_lifetime","max_ms":1}"#,
+        BurnsTooLate { ttl_ms: 1 } => r#"{"code":"burns_too_late","ttl_ms":1}"#,
         TooLong { max_bytes: 1 } => r#"{"code":"too_long","max_bytes":1}"#,
         OwnId {} => r#"{"code":"own_id"}"#,
         NoAccount {} => r#"{"code":"no_account"}"#,
@@ -452,6 +453,7 @@ fn message(body: Vec<u8>) -> InboxMessage {
         from: "b".to_owned(),
         known_as: Some("c".to_owned()),
         contact: true,
+        blocked: false,
         read: false,
         received_ms: 2,
         sent_ms: 1,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use restante_client::model::Who;
 use restante_interface::Refusal;
 use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
@@ -14,6 +15,8 @@ use crate::config::units::{approximate_duration_ms, approximate_size_bytes, pars
 
 /// Longest ID or link worth parsing, in bytes.
 const WHO_BYTES_MAX: usize = 512;
+/// Bytes of the id of a message.
+const MESSAGE_ID_BYTES: usize = 16;
 /// Longest private name of a contact, in characters.
 pub(super) const PETNAME_CHARS_MAX: usize = 64;
 
@@ -89,6 +92,20 @@ pub(super) fn burns_in_time(burn_ms: Option<u64>, ttl_ms: u64) -> Result<(), Fai
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses what cannot be the id of a message, as `inbox --json` shows it.
+pub(super) fn message_id(text: &str) -> Result<(), Failure> {
+    let bytes = HEXLOWER.decode(text.as_bytes());
+    if bytes.is_ok_and(|bytes| bytes.len() == MESSAGE_ID_BYTES) {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(64).collect();
+    Err(Failure::usage(
+        format!("{shown:?} is not the id of a message"),
+        "give an `id` of `restante inbox --all --json`",
+    )
+    .coded("message_id_wrong"))
 }
 
 /// Reads a body from standard input, byte for byte.

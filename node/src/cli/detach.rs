@@ -6,15 +6,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use restante_interface::Request;
+use serde::Deserialize;
 use tokio::runtime::Builder;
 
-use super::Failure;
 use super::hints::shell_word;
+use super::{Exit, Failure};
 use crate::control::client::call;
 use crate::home::Home;
 use crate::passphrase::Passphrase;
@@ -24,6 +25,19 @@ const START_MAX: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 /// How much of the end of a log is looked at for what went wrong, in bytes.
 const LOG_END_BYTES: usize = 4_096;
+
+/// What a node says that was asked for JSON and fails.
+#[derive(Deserialize)]
+struct Said {
+    error: SaidError,
+}
+
+#[derive(Deserialize)]
+struct SaidError {
+    code: String,
+    message: String,
+    hint: String,
+}
 
 /// Starts this command again in the background, with the pass phrase that was typed, waits until it answers, and
 /// returns its process id.
@@ -43,11 +57,7 @@ pub fn detach(home: &Home, typed: Option<&Passphrase>) -> Result<u32, Failure> {
     let deadline = Instant::now() + START_MAX;
     loop {
         if let Some(status) = child.try_wait().ok().flatten() {
-            let said = last_line(&log, began);
-            return Err(Failure::failed(
-                format!("the node has ended ({status}): {said}"),
-                format!("see {}", shell_word(&log)),
-            ));
+            return Err(ended(status, &log, began));
         }
         if answers(home) {
             return Ok(child.id());
@@ -60,6 +70,24 @@ pub fn detach(home: &Home, typed: Option<&Passphrase>) -> Result<u32, Failure> {
         }
         thread::sleep(LOOK);
     }
+}
+
+/// Returns why a node that was started has ended, as it said itself.
+fn ended(status: ExitStatus, log: &Path, began: u64) -> Failure {
+    let said = last_line(log, began);
+    let mut failure = match serde_json::from_str(&said) {
+        Ok(Said { error }) => Failure::failed(error.message, error.hint)
+            // Said once more, and then the process ends.
+            .coded(error.code.leak()),
+        Err(_) => Failure::failed(
+            format!("the node has ended: {said}"),
+            format!("see {}", shell_word(log)),
+        ),
+    };
+    if status.code() == Some(Exit::Usage.code().into()) {
+        failure.exit = Exit::Usage;
+    }
+    failure
 }
 
 fn start(log: &Path, typed: Option<&Passphrase>) -> io::Result<Child> {

@@ -17,6 +17,10 @@ pub(super) fn home(error: &HomeError) -> String {
             ),
             Program::Bootstrap => format!("make one with `{}`", on_home(path, "run")),
         },
+        HomeError::Incomplete { path, .. } if Program::this() == Program::Bootstrap => format!(
+            "if this is what a backup of a server has, `{}` makes the rest anew",
+            on_home(path, "run")
+        ),
         HomeError::Incomplete { .. } => {
             "put the whole folder back from a copy made while the node was stopped".into()
         }

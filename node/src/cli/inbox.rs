@@ -7,7 +7,7 @@ use restante_interface::{
 use super::args::InboxArgs;
 use super::session::unexpected;
 use super::terminal::{escape, escape_line, now_ms, relative};
-use super::{Failure, Output, Session, words};
+use super::{Failure, Output, Session, check, words};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
 /// Prints messages page by page, and marks those read that were taken from what was written.
@@ -15,6 +15,7 @@ use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 /// In this order, a crash in between, or a reader that goes away, shows a message twice rather than never.
 pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Result<(), Failure> {
     if !args.ack.is_empty() {
+        args.ack.iter().try_for_each(|id| check::message_id(id))?;
         return mark_read(session, args.ack.clone());
     }
     let mut wait_ms = u64::from(args.wait.unwrap_or(0)) * 1_000;
@@ -127,7 +128,9 @@ pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
     if let Some(known) = &message.known_as {
         heading.push_str(&format!(", whom you know as {}", escape_line(known)));
     }
-    if !message.contact {
+    if message.blocked {
+        heading.push_str(" (blocked)");
+    } else if !message.contact {
         heading.push_str(" (a stranger: `restante contact accept` or `block`)");
     }
     heading.push_str(&format!(", sent {}", relative(now_ms, message.sent_ms)));

@@ -36,36 +36,63 @@ pub fn load(home: &Path, defaults: &Config, flags: RawConfig) -> Result<Loaded, 
     raw.resolve(defaults)
 }
 
-/// Writes settings as the configuration of a new home.
-///
-/// # Errors
-///
-/// [`HomeError`] when there is a configuration already or the disk does not take it.
-pub fn write_config(home: &Home, settings: &str) -> Result<(), HomeError> {
-    let path = home.config_file();
-    let text =
-        format!("# Settings of this node. `run --print-config` shows all there are.\n{settings}");
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-        });
-    written.map_err(|source| HomeError::Io {
-        doing: "write",
-        path,
-        source,
-    })
+/// What flags say when a home is made: it counts at every start.
+#[derive(Debug, Default)]
+pub struct Kept {
+    settings: String,
+    entry_points: String,
 }
 
-/// Returns what is written as the configuration of a home that does not exist yet: what the flags say, but for entry
-/// points, which have a file of their own. Nothing if there is a configuration already.
-pub fn of_new_home(path: &Path, flags: RawConfig) -> Option<String> {
-    let settings = flags.without(NAME).to_toml();
-    (!settings.is_empty() && !path.join("config.toml").exists()).then_some(settings)
+impl Kept {
+    /// Returns what of the flags is kept, and where.
+    pub fn of(flags: RawConfig) -> Self {
+        Self {
+            settings: flags.clone().without(NAME).to_toml(),
+            entry_points: flags.only(NAME).to_toml(),
+        }
+    }
+
+    /// Tells whether there is something for `config.toml`.
+    pub const fn has_settings(&self) -> bool {
+        !self.settings.is_empty()
+    }
+
+    /// Tells whether there is something for the file of entry points, which a later `run --bootstrap` replaces.
+    pub const fn has_entry_points(&self) -> bool {
+        !self.entry_points.is_empty()
+    }
+
+    /// Writes it into a new home.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError`] when the disk does not take it.
+    pub fn write(&self, home: &Home) -> Result<(), HomeError> {
+        let settings = format!(
+            "# Settings of this node. `run --print-config` shows all there are.\n{}",
+            self.settings
+        );
+        let files = [
+            (self.has_settings(), home.config_file(), settings),
+            (
+                self.has_entry_points(),
+                file(home.path()),
+                entry_points(&self.entry_points),
+            ),
+        ];
+        let wanted = files.into_iter().filter(|(is_wanted, ..)| *is_wanted);
+        wanted.into_iter().try_for_each(|(_, path, text)| {
+            replace(&path, text.as_bytes()).map_err(|source| HomeError::Io {
+                doing: "write",
+                path,
+                source,
+            })
+        })
+    }
+}
+
+fn entry_points(settings: &str) -> String {
+    format!("# What `--bootstrap` named last. Delete this file to forget it.\n{settings}")
 }
 
 /// Says where the settings are that a home was made with.
@@ -128,10 +155,7 @@ fn remember_entry_points(home: &Path, defaults: &Config, loaded: &Loaded) -> Res
         .map(ToString::to_string)
         .collect();
     flags.flag(NAME, &addresses);
-    let text = format!(
-        "# What `run --bootstrap` named last. Delete this file to forget it.\n{}",
-        flags.to_toml()
-    );
+    let text = entry_points(&flags.to_toml());
     replace(&path, text.as_bytes()).map_err(|error| {
         Failure::failed(
             format!("cannot write {}: {error}", path.display()),

@@ -28,9 +28,9 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         return Err(HomeError::Exists(path).into());
     }
     let settings = args.settings.to_raw();
-    let written = settings.to_toml();
+    let kept = remembered::Kept::of(settings.clone());
     let file = path.join("config.toml");
-    if !written.is_empty() && file.exists() {
+    if kept.has_settings() && file.exists() {
         return Err(Failure::usage(
             format!("{} exists already", file.display()),
             "write the settings into it instead of giving flags",
@@ -47,9 +47,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         );
     }
     let (home, info) = Home::create(&path, |staging| {
-        if !written.is_empty() {
-            remembered::write_config(staging, &written)?;
-        }
+        kept.write(staging)?;
         create_account(staging, &handle, &passphrase)
     })?;
     if args.json {
@@ -61,14 +59,18 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         home.path().display()
     ))?;
     out.line("Nobody can bring back a forgotten pass phrase.")?;
-    if !written.is_empty() {
+    if kept.has_settings() {
         out.line(format!(
             "The settings given here count at every start: they are in {}.",
             home.config_file().display()
         ))?;
     }
+    let entry = match kept.has_entry_points() {
+        true => "",
+        false => " --bootstrap ADDRESS",
+    };
     out.line(format!(
-        "Next: restante --home {} run --detach",
+        "Next: restante --home {} run{entry} --detach",
         shell_word(home.path())
     ))
 }

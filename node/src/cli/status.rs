@@ -6,7 +6,7 @@ use restante_interface::{
     DeliveryState, NodeMode, OutboxEntry, Reply, Request, State, StatusInfo, Subject,
 };
 
-use restante_proto::limits::{HOUR_MS, MINUTE_MS};
+use restante_proto::limits::HOUR_MS;
 
 use super::args::StatusArgs;
 use super::session::unexpected;
@@ -15,7 +15,7 @@ use super::{Failure, Output, Session, words};
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 
 /// How long a node runs before it is said what it costs an hour, in milliseconds.
-const TRAFFIC_AFTER_MS: u64 = 10 * MINUTE_MS;
+const TRAFFIC_AFTER_MS: u64 = HOUR_MS;
 /// Causes of traffic, shown at most; `--json` has all.
 const CAUSES_SHOWN: usize = 4;
 /// Addresses of a kind, shown at most; `--json` has all.

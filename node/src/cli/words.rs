@@ -47,6 +47,10 @@ fn refusal_message(refusal: &Refusal) -> String {
             "a message lives between one second and {}",
             approximate_duration_ms(*max_ms)
         ),
+        Refusal::BurnsTooLate { ttl_ms } => format!(
+            "the message lives for {} only, and would not burn before",
+            approximate_duration_ms(*ttl_ms)
+        ),
         Refusal::TooLong { max_bytes } => format!(
             "the message is longer than {max_bytes} bytes ({})",
             approximate_size_bytes(*max_bytes)
@@ -103,6 +107,7 @@ fn refusal_hint(refusal: &Refusal) -> String {
         }
         Refusal::AmbiguousName { .. } => "give the ID of the one you mean",
         Refusal::InvalidLifetime { .. } => "choose another --ttl",
+        Refusal::BurnsTooLate { .. } => "shorten --burn, or give a longer --ttl",
         Refusal::TooLong { .. } => "send a shorter text or a smaller file",
         Refusal::NoAccount => "run `restante init` in another home for an account of your own",
         Refusal::InvalidParameter { .. } | Refusal::Malformed { .. } => SAME_VERSION,

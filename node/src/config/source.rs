@@ -160,6 +160,13 @@ impl RawConfig {
         self
     }
 
+    /// Keeps what is set for the key of this name alone.
+    #[must_use]
+    pub fn only(mut self, name: &str) -> Self {
+        self.entries.retain(|(key, ..)| key.name == name);
+        self
+    }
+
     /// Returns what is set here alone, as a `config.toml`.
     pub fn to_toml(&self) -> String {
         let lines = self.entries.iter();

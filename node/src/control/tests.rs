@@ -104,6 +104,7 @@ fn message(id: &str, body: Vec<u8>) -> InboxMessage {
         from: "bob.7kq2-m9xw-3fhd".to_owned(),
         known_as: None,
         contact: true,
+        blocked: false,
         read: false,
         received_ms: 2,
         sent_ms: 1,

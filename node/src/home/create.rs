@@ -1,9 +1,9 @@
 //! How a home comes into being: as a whole or not at all.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::{Home, HomeError, MARKERS, at};
@@ -42,6 +42,36 @@ impl Home {
         }
         drop(lock);
         Ok((home, filled?))
+    }
+
+    /// Makes a home whole of which only what a server's backup has is there: its node key, and perhaps its settings.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Incomplete`] when it lacks what cannot be made anew, otherwise as [`Home::open`] and
+    /// [`Home::lock`].
+    pub fn restore_community(path: &Path) -> Result<Self, HomeError> {
+        let (marker, _) = MARKERS[1];
+        let home = Self::at(path);
+        let lock = home.take_lock()?;
+        match home.kind() {
+            Err(HomeError::Incomplete { missing, .. }) if missing == marker => {
+                let mode = fs::Permissions::from_mode(0o700);
+                fs::set_permissions(path, mode).map_err(at("close to others", path))?;
+                let file = home.community_file();
+                let made = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&file);
+                made.and_then(|file| file.sync_all())
+                    .map_err(at("create", &file))?;
+                sync(path)?;
+            }
+            found => drop(found?),
+        }
+        drop(lock);
+        Self::open(path)
     }
 
     /// Tells whether a creation of this home was begun and has not ended.

@@ -243,6 +243,28 @@ fn a_configuration_put_there_first_stays() {
 }
 
 #[test]
+fn what_a_backup_of_a_server_has_is_made_whole_and_what_is_left_of_a_person_is_not() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("home");
+    fs::create_dir(&path).unwrap();
+    let home = Home::at(&path);
+    fs::write(home.node_key_file(), "a key").unwrap();
+    fs::write(home.config_file(), "").unwrap();
+    let home = Home::restore_community(&path).unwrap();
+    home.expect_kind(HomeKind::Community).unwrap();
+    assert_eq!(home.mode().unwrap(), 0o700);
+    assert_eq!(fs::read_to_string(home.node_key_file()).unwrap(), "a key");
+
+    let (person, _) = Home::create(&parent.path().join("person"), fill).unwrap();
+    fs::remove_file(person.unlock_file()).unwrap();
+    let refused = Home::restore_community(person.path());
+    assert!(
+        matches!(refused, Err(HomeError::Incomplete { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn a_home_without_the_file_that_marks_it_is_not_taken_for_none() {
     let parent = tempfile::tempdir().unwrap();
     let (home, _) = Home::create(&parent.path().join("home"), fill).unwrap();

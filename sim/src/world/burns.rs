@@ -112,6 +112,7 @@ mod tests {
             from: "p0".to_owned(),
             known_as: None,
             contact: true,
+            blocked: false,
             read: false,
             received_ms: 1,
             sent_ms: 1,

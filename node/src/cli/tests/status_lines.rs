@@ -79,7 +79,7 @@ fn status_info() -> StatusInfo {
             State::OutboxUnderWay { messages: 3 },
         ],
         traffic: traffic(),
-        uptime_ms: 661_000,
+        uptime_ms: 3_661_000,
         ..crate::fixture::status()
     }
 }
@@ -91,14 +91,14 @@ fn status_for_people() {
         "id          alice.7kq2-m9xw-3fhd",
         "network     main",
         "mode        server: keeps items for others",
-        "up          11 min 1 s",
+        "up          1 h 1 min",
         "listens at  /ip4/8.8.8.8/tcp/1/p2p/x",
         "join at     /ip4/8.8.8.8/tcp/1/p2p/x",
         "peers       12 nodes connected, 40 keepers known",
         "keeps       3 items of others; the disk is full: nothing new is kept for others, and what is kept cannot be \
          deleted; shared with 9 other keepers, 2 copied from there; make room on the disk; the node goes on by itself",
         "under way   3 messages",
-        "traffic     about 53.1 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
+        "traffic     about 9.6 KiB an hour: keep alive 50%, lookup 30%, list 10%, get 9%",
         "unread      0",
         "  0123456789abcdef  to bob.7kq2-m9xw-3fhd  is with 1 of 5 keepers, others are being asked  \
          expires in 1 d  offered again in 30 s",
@@ -109,7 +109,7 @@ fn status_for_people() {
     assert_eq!(status::describe(&info, 0), person);
     // Of the first minutes nothing follows for an hour.
     let early = StatusInfo {
-        uptime_ms: 599_999,
+        uptime_ms: 3_599_999,
         ..info.clone()
     };
     let lines = status::describe(&early, 0);

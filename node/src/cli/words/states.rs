@@ -1,7 +1,8 @@
 //! The sentences: one for each state of the table in `restante_interface`, and what to do about it.
 
 use restante_interface::{
-    EntryPoint, MessageCode, Obstacle, ObstacleReason, State, StoreTrouble, Subject,
+    EntryPoint, EntryPointState, MessageCode, Obstacle, ObstacleReason, State, StoreTrouble,
+    Subject,
 };
 
 use super::{entry_point, plural};
@@ -11,8 +12,7 @@ use crate::config::units::{approximate_duration_ms, approximate_size_bytes};
 const CHECK_EXTERNAL: &str = "correct `external`, or forward that port and open the firewall";
 const ALLOW_WORK: &str =
     "set `stamp_effort_max` to that effort and restart the node, or wait until there is room again";
-const NETWORK: &str =
-    "wait a minute with the node running; see `doctor` about the network if it stays";
+const NETWORK: &str = "wait a minute with the node running; if it stays, see to the network first";
 
 /// Returns what a state is about, as `doctor` and JSON name it.
 pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
@@ -162,7 +162,7 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             if *others == 1 { "another device" } else { "other devices" }
         ),
         State::CopiesRenewed { at_ms, left } => format!(
-            "this home was an older copy of its account, and goes on as a device of its own since {}{}",
+            "this home was an older copy of its account, and became a device of its own {}{}",
             relative(now_ms(), *at_ms),
             unopened(*left)
         ),
@@ -193,7 +193,7 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
 }
 
 /// Returns what to do about a state; empty for one that is well.
-pub(in crate::cli) const fn fix(state: &State) -> &'static str {
+pub(in crate::cli) fn fix(state: &State) -> &'static str {
     match state {
         State::NetworkAlone => {
             "set `bootstrap` to the address of a node that is running (what its `status` shows as `join at`), and \
@@ -216,16 +216,15 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
             "correct `external`, or forward that port and open the firewall; it is tried again every ten minutes"
         }
         State::EntriesUnset => "set `bootstrap`, unless this is the first node of a network",
-        State::EntriesFailed { .. } | State::EntriesFailedSome { .. } => {
-            "ask who runs them for their present addresses, and set `bootstrap`; see also this machine's connection \
-             and firewall"
+        State::EntriesFailed { failed, .. } | State::EntriesFailedSome { failed, .. } => {
+            entries_fix(failed)
         }
         State::NetworkJoining { .. } | State::CardUnpublished | State::MailboxesUnwatched => {
             NETWORK
         }
         State::CardTooDear { .. } | State::OutboxTooDear { .. } => ALLOW_WORK,
         State::MailboxesDeaf { .. } | State::MailboxesOwn { .. } => {
-            "messages are found later than they could be; see `doctor` about the network"
+            "messages are found later than they could be; if it stays, see to the network first"
         }
         State::KeeperStopped { trouble, .. } => store_fix(
             trouble,
@@ -268,7 +267,10 @@ pub(in crate::cli) const fn fix(state: &State) -> &'static str {
 pub(in crate::cli) fn fix_among(state: &State, all: &[State]) -> &'static str {
     let waits = matches!(
         state,
-        State::CardUnpublished | State::MailboxesUnwatched | State::CopiesUnknown { .. }
+        State::CardUnpublished
+            | State::MailboxesUnwatched
+            | State::MailboxesDeaf { .. }
+            | State::CopiesUnknown { .. }
     );
     let is_wrong = |it: &State| {
         matches!(
@@ -276,10 +278,14 @@ pub(in crate::cli) fn fix_among(state: &State, all: &[State]) -> &'static str {
             State::ClockContradicted { .. } | State::ClockBeforeDisk { .. }
         )
     };
-    match waits && all.iter().any(is_wrong) {
-        true => "it waits for the clock to be right",
-        false => fix(state),
+    let has_failed = |it: &State| matches!(it, State::EntriesFailed { .. });
+    if waits && all.iter().any(is_wrong) {
+        return "it waits for the clock to be right";
     }
+    if *state == State::NetworkAlone && all.iter().any(has_failed) {
+        return "see to its entry points";
+    }
+    fix(state)
 }
 
 /// The facts that go with a [`MessageCode`].
@@ -353,6 +359,21 @@ const fn obstacle(reason: ObstacleReason) -> &'static str {
         ObstacleReason::Busy => "too much to do",
         ObstacleReason::Unavailable => "a store that takes nothing now",
         ObstacleReason::NoAnswer => "no answer",
+    }
+}
+
+/// Returns what to do about entry points that cannot be used; what one of them shows for sure comes first.
+fn entries_fix(failed: &[EntryPoint]) -> &'static str {
+    let is_so = |state| failed.iter().any(|entry| entry.state == state);
+    if is_so(EntryPointState::OtherNetwork) {
+        "set `network` as those have it whom you want to join, and restart the node"
+    } else if is_so(EntryPointState::OtherIdentity) {
+        "ask who runs it for its present line, and give it to `run --bootstrap`"
+    } else if is_so(EntryPointState::NameUnresolved) {
+        "see whether the name is spelled right and this machine resolves names; it is tried again by itself"
+    } else {
+        "they are tried again by themselves; ask who runs them for their present addresses, and see to this machine's \
+         connection and firewall"
     }
 }
 

@@ -22,6 +22,7 @@ fn every_refusal() -> Vec<Refusal> {
         UnknownName { name: "Bob".to_owned() },
         AmbiguousName { name: "Bob".to_owned(), ids: vec![id(), id()] },
         InvalidLifetime { max_ms: 2_592_000_000 },
+        BurnsTooLate { ttl_ms: 518_400_000 },
         TooLong { max_bytes: 61_440 },
         OwnId {},
         NoAccount {},

@@ -49,6 +49,7 @@ fn shown(number: usize) -> InboxMessage {
         from: "p0".to_owned(),
         known_as: None,
         contact: true,
+        blocked: false,
         read: false,
         received_ms: 7,
         sent_ms: 1,
