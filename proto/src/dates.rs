@@ -16,10 +16,20 @@ use crate::{
 const HEARD_MAX: usize = 32;
 /// For how long that counts, in milliseconds.
 const HEARD_MS: u64 = HOUR_MS;
-/// How long a date that nothing speaks against waits for somebody to confirm it, in milliseconds.
+/// How long a date that nothing speaks against waits for somebody to confirm it, at least, in milliseconds.
 const ALONE_MS: u64 = 2 * MINUTE_MS;
-/// The longest pause that a date may say has passed while nobody confirms it, in milliseconds.
-const PAUSE_MAX_MS: u64 = 30 * DAY_MS;
+/// The leap beyond what timers have measured that costs no more than that, in milliseconds.
+const LEAP_SMALL_MS: u64 = DAY_MS;
+/// The leap beyond which nothing is believed without a word, and no single word soon, in milliseconds.
+const LEAP_LARGE_MS: u64 = 30 * DAY_MS;
+/// The part of a leap that has to pass before it is believed without a word, and on a single one.
+const PART_ALONE: u64 = 10;
+const PART_SINGLE: u64 = 100;
+/// How long a single word waits to be believed of a large leap, in milliseconds.
+const SINGLE_LARGE_MS: u64 = DAY_MS;
+/// How long several wait when the timers deny the leap, in milliseconds: all their clocks may have been set by one who
+/// was wrong.
+const DENIED_MS: u64 = HOUR_MS;
 /// By how much the date may part from the timers between two looks before the process counts as having slept or its
 /// clock as having been set, in milliseconds.
 const APART_MS: u64 = 2 * MINUTE_MS;
@@ -32,6 +42,8 @@ pub struct Dates {
     anchor: Now,
     /// Since when the date waits to be confirmed.
     since: MonoMillis,
+    /// Whether it was sure while the process ran, and then parted from the timers.
+    is_denied: bool,
     /// The moment of the last look.
     last: Now,
 }
@@ -68,6 +80,7 @@ impl Dates {
             heard: BTreeMap::new(),
             anchor: Now::new(now.mono, newest),
             since: now.mono,
+            is_denied: false,
             last: now,
         }
     }
@@ -83,6 +96,7 @@ impl Dates {
         }
         if self.is_sure(last) {
             self.anchor = last;
+            self.is_denied = true;
         }
         self.heard.clear();
         self.since = now.mono;
@@ -103,7 +117,10 @@ impl Dates {
                 ahead_ms: *ahead_ms,
                 keepers: differing.len(),
             },
-            _ if agreeing > differing.len() => DateStanding::Sure,
+            _ if agreeing > differing.len() => match self.has_waited(now, agreeing) {
+                true => DateStanding::Sure,
+                false => DateStanding::Unconfirmed,
+            },
             _ => self.alone(now),
         }
     }
@@ -118,8 +135,7 @@ impl Dates {
         if self.is_sure(now) {
             return now.date;
         }
-        let elapsed = now.mono.since(self.anchor.mono);
-        self.anchor.date.plus(elapsed).min(now.date)
+        self.measured(now).min(now.date)
     }
 
     /// Takes what a keeper says the date is.
@@ -139,13 +155,51 @@ impl Dates {
         self.heard.insert(keeper, Heard { at, ahead_ms });
         if self.is_sure(now) {
             self.anchor = now;
+            self.is_denied = false;
         }
     }
 
-    /// Returns when the date may be sure without anybody's word.
+    /// Returns when the date may have become sure without another word.
     pub fn next_timeout(&self, now: Now) -> Option<MonoMillis> {
-        let due = self.since.plus(ALONE_MS);
+        let wait = self.wait_ms(now, self.agreeing(now))?;
+        let due = self.since.plus(wait);
         (due > now.mono).then_some(due)
+    }
+
+    /// Returns how many keepers agree with the date.
+    fn agreeing(&self, now: Now) -> usize {
+        let recent = self.heard.values();
+        let recent = recent.filter(|heard| now.mono.since(heard.at) < HEARD_MS);
+        recent.filter(|heard| heard.ahead_ms == 0).count()
+    }
+
+    /// Returns the latest date that the last moment known and the timers since then account for.
+    fn measured(&self, now: Now) -> UnixMillis {
+        let elapsed = now.mono.since(self.anchor.mono);
+        self.anchor.date.plus(elapsed)
+    }
+
+    /// Tells whether the date has waited for as long as so many words of keepers make it.
+    fn has_waited(&self, now: Now, agreeing: usize) -> bool {
+        let wait = self.wait_ms(now, agreeing);
+        wait.is_some_and(|wait| now.mono.since(self.since) >= wait)
+    }
+
+    /// Returns how long the date has to wait for a word against it before it is believed; nothing if for ever. The
+    /// further it has leapt, and the fewer agree, the longer.
+    fn wait_ms(&self, now: Now, agreeing: usize) -> Option<u64> {
+        let leap = now.date.since(self.measured(now));
+        match (agreeing, leap) {
+            (0, ..=LEAP_SMALL_MS) => Some(ALONE_MS),
+            (0, ..=LEAP_LARGE_MS) => Some(leap / PART_ALONE),
+            (0, _) => None,
+            (_, ..=LEAP_SMALL_MS) => Some(0),
+            (1, ..=LEAP_LARGE_MS) => Some(leap / PART_SINGLE),
+            (1, _) => Some(SINGLE_LARGE_MS),
+            (_, ..=LEAP_LARGE_MS) => Some(0),
+            _ if self.is_denied => Some(DENIED_MS),
+            _ => Some(0),
+        }
     }
 
     /// Judges a date of which keepers say nothing, or as many this as that.
@@ -157,9 +211,7 @@ impl Dates {
                 keepers: 0,
             };
         }
-        let is_plausible = now.date.since(self.anchor.date) <= PAUSE_MAX_MS;
-        let has_waited = now.mono.since(self.since) >= ALONE_MS;
-        match is_plausible && has_waited && self.heard.is_empty() {
+        match self.heard.is_empty() && self.has_waited(now, 0) {
             true => DateStanding::Sure,
             false => DateStanding::Unconfirmed,
         }

@@ -210,7 +210,6 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
         contact.reach = found.id.clone();
     }
     contact.ids.see(&found.id, card.sequence);
-    contact.last_seen = contact.last_seen.max(Some(cx.date()));
     if card.terminated {
         contact.state = ContactState::Terminated;
         contact.found = None;

@@ -33,8 +33,8 @@ const RETRY_MS: u64 = 5 * SECOND_MS;
 const RETRY_MAX_MS: u64 = 10 * MINUTE_MS;
 /// How long a lookup of one's own card is good for a new card that is made, in milliseconds.
 const FRESH_MS: u64 = MINUTE_MS;
-/// How often one keeper is asked whether it holds a card that this device did not make, in milliseconds: it answers with
-/// the whole of it, and keepers tell sooner that another copy reads.
+/// How often one keeper is asked whether it holds a card that this device did not make, in milliseconds: it answers
+/// with the whole of it, and keepers tell sooner that another copy reads.
 const CHECK_MS: u64 = 6 * HOUR_MS;
 /// When one is asked after somebody else has begun to read this device's mailboxes, in milliseconds: another copy of
 /// this home publishes soon after its start.

@@ -209,10 +209,12 @@ impl Core {
             dates,
             upkeep,
         };
+        // Before anybody asks what has ended.
+        let has_parted = subjects.dates.look(now);
         let mut cx = Cx {
             now,
-            settled: now.date,
-            date: DateStanding::Unconfirmed,
+            settled: subjects.dates.settled(now),
+            date: subjects.dates.standing(now),
             rng,
             settings,
             records,
@@ -221,9 +223,9 @@ impl Core {
             outputs,
         };
         subjects.collecting.note_newest(subjects.copies.is_newest());
-        subjects.on_date(&mut cx);
-        cx.date = subjects.dates.standing(now);
-        cx.settled = subjects.dates.settled(now);
+        if has_parted {
+            subjects.on_parted(&mut cx);
+        }
         subjects.on_input(&mut cx, input);
         subjects.carry_out(&mut cx);
         subjects.on_timer(&mut cx);
@@ -477,15 +479,13 @@ impl Subjects<'_> {
         }
     }
 
-    /// Notices that the date has parted from the timers: the process or the machine has slept, so that peers are
-    /// gone, or the clock was set, so that what failed before may work now.
-    fn on_date(&mut self, cx: &mut Cx<'_>) {
-        if self.dates.look(cx.now) {
-            self.copies.on_resumed(cx);
-            self.collecting.on_resumed(cx);
-            self.upkeep.network_up = None;
-            self.on_network_up(cx);
-        }
+    /// The date has parted from the timers: the process or the machine has slept, so that peers are gone, or the clock
+    /// was set, so that what failed before may work now.
+    fn on_parted(&mut self, cx: &mut Cx<'_>) {
+        self.copies.on_resumed(cx);
+        self.collecting.on_resumed(cx);
+        self.upkeep.network_up = None;
+        self.on_network_up(cx);
     }
 
     fn on_network_up(&mut self, cx: &mut Cx<'_>) {

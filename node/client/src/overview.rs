@@ -74,6 +74,7 @@ pub(crate) fn of(
     now: Now,
 ) -> Overview {
     let (watched, subscribed) = collecting.watched(now);
+    let settled = Now::new(now.mono, dates.settled(now));
     let mut sent: Vec<(&MessageId, &Sent)> = records.sent().iter().collect();
     let under_way = sent.iter().filter(|(_, sent)| is_under_way(sent)).count();
     sent.sort_by_key(|(_, sent)| match is_under_way(sent) {
@@ -84,7 +85,13 @@ pub(crate) fn of(
     let envelopes = envelopes.map(|(id, outgoing)| (outgoing.message, *id));
     let envelopes: BTreeMap<MessageId, ItemId> = envelopes.collect();
     let entry = |(id, sent): (&MessageId, &Sent)| {
-        outbox_entry(records, placing, now, (id, envelopes.get(id)), sent)
+        outbox_entry(
+            records,
+            placing,
+            (now, settled),
+            (id, envelopes.get(id)),
+            sent,
+        )
     };
     let outbox: Vec<OutboxEntry> = sent.into_iter().take(OUTBOX_COUNT_MAX).map(entry).collect();
     let refused = || {
@@ -152,7 +159,7 @@ pub const fn clock_state(clock: ClockInfo) -> State {
     }
 }
 
-/// Returns how a message stands by the date: a clock that was set forward ends it before the next timer says so.
+/// Returns how a message stands by a date: its end may have come before the next timer says so.
 pub(crate) fn state_at(sent: &Sent, date: UnixMillis) -> DeliveryState {
     match sent.expires <= date && is_under_way(sent) {
         true => DeliveryState::Expired,
@@ -167,21 +174,21 @@ const fn is_under_way(sent: &Sent) -> bool {
 fn outbox_entry(
     records: &Records,
     placing: &Placing,
-    now: Now,
+    (now, settled): (Now, Now),
     (id, envelope): (&MessageId, Option<&ItemId>),
     sent: &Sent,
 ) -> OutboxEntry {
-    let standing = placing.standing_of(records, now, *id);
+    let standing = placing.standing_of(records, settled, *id);
     let (with, of) = standing.counts();
     let shown = Sent {
-        state: state_at(sent, now.date),
+        state: state_at(sent, settled.date),
         ..sent.clone()
     };
     let Shown {
         code,
         obstacles,
         effort_asked,
-    } = placing.shown(records, now, *id, &shown, &standing);
+    } = placing.shown(records, settled, *id, &shown, &standing);
     let (attempts, next) = envelope.map_or((0, None), |at| placing.tries(now, at));
     let date = |at: MonoMillis| now.date.plus(at.since(now.mono)).get();
     OutboxEntry {

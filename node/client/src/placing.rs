@@ -452,7 +452,7 @@ impl Placing {
             return;
         };
         let message = outgoing.message;
-        if is_done_with(outgoing, standing, cx.now, is_crowded) {
+        if is_done_with(outgoing, standing, cx.settled(), is_crowded) {
             self.outbox.remove(&id);
             self.obstacles.forget(&id);
             cx.records.drop_outgoing(id);
@@ -466,7 +466,7 @@ impl Placing {
         } else {
             cx.records.note_receipts(&id, outgoing.receipts);
         }
-        let standing = self.standing_of(cx.records, cx.now, message);
+        let standing = self.standing_of(cx.records, cx.settled(), message);
         cx.records.note_standing(message, &standing);
         cx.signal(Signal::Progress(message));
     }
@@ -481,7 +481,7 @@ impl Placing {
         }
         let date = cx.settled;
         let over = self
-            .outside(cx.records, cx.now)
+            .outside(cx.records, cx.settled())
             .filter(|(_, end)| *end <= date);
         let over: Vec<ItemId> = over.map(|(id, _)| id).collect();
         for id in over {

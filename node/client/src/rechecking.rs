@@ -204,6 +204,10 @@ fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: &Kept) {
                 .collect();
             if let Some(mut sent) = cx.records.sent().get(&kept.message.id).cloned() {
                 sent.is_outdated = false;
+                // For that device it is not stored yet.
+                if sent.state == DeliveryState::Stored {
+                    sent.state = DeliveryState::Waiting;
+                }
                 cx.records.put_sent(kept.message.id, sent);
             }
             cx.records.then(Then::Send(Sealed {

@@ -221,8 +221,8 @@ fn send(
 /// Returns what became of a message so far.
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
-    let standing = placing.standing_of(cx.records, cx.now, message);
-    let shown = placing.shown(cx.records, cx.now, message, sent, &standing);
+    let standing = placing.standing_of(cx.records, cx.settled(), message);
+    let shown = placing.shown(cx.records, cx.settled(), message, sent, &standing);
     let next = placing.next_try_of(cx.records, message);
     let is_over = matches!(shown.code, MessageCode::Delivered | MessageCode::Expired);
     let next = next.filter(|_| !is_over);

@@ -93,10 +93,10 @@ fn replies() {
         } }
             => concat!(
                 r#"{"inbox":{"messages":["#,
-                r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"sent_ms":1,"#,
-                r#""expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
-                r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"sent_ms":1,"#,
-                r#""expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"#,
+                r#""sent_ms":1,"expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
+                r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"#,
+                r#""sent_ms":1,"expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
                 r#"],"more":true,"deaf":{"code":"account_stopped","trouble":{"code":"disk_full"}}}}"#,
             ),
         Contact { 0: contact() } => concat!(

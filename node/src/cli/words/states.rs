@@ -139,7 +139,7 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             "{trouble}: it takes nothing in, from you or from keepers, where messages wait; what is under way is \
              offered on"
         ),
-        State::ClockSure => "right, by what keepers say".into(),
+        State::ClockSure => "right, as far as keepers and this disk show".into(),
         State::ClockUnconfirmed => {
             "not confirmed by keepers yet: nothing is destroyed or published until then".into()
         }
