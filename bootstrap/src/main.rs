@@ -106,14 +106,14 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
         return show_configuration(&loaded, args);
     }
     if args.detach {
-        let home = open_or_create(&path, &loaded.config, args)?;
+        let (home, is_new) = open_or_create(&path, &loaded.config, args)?;
         drop(home.lock()?);
         remembered::remember(&home, &defaults, &loaded)?;
-        let process = detach(&home, None)?;
+        let process = detach(&home, None).inspect_err(|_| forget(&home, is_new))?;
         return invite::announce_now(&home, &loaded.config, process, args.json);
     }
     start_logging(&loaded)?;
-    let home = open_or_create(&path, &loaded.config, args)?;
+    let (home, is_new) = open_or_create(&path, &loaded.config, args)?;
     let lock = home.lock()?;
     remembered::remember(&home, &defaults, &loaded)?;
     runtime()?.block_on(host(&lock, |calls, stop| async {
@@ -124,18 +124,21 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
         });
         let ran = server::run(lock.home(), loaded.config, calls, stop).await;
         saying.abort();
-        ran.map_err(Failure::from)
+        ran.inspect_err(|error| forget(&home, is_new && matches!(error, NodeError::Net(_))))
+            .map_err(Failure::from)
     }))
 }
 
 /// Opens the home, or makes it: the settings given then count at every start.
-fn open_or_create(path: &Path, config: &Config, args: &RunArgs) -> Result<Home, Failure> {
+///
+/// Tells whether it was made with settings.
+fn open_or_create(path: &Path, config: &Config, args: &RunArgs) -> Result<(Home, bool), Failure> {
     match Home::open(path) {
         Ok(home) => {
             home.expect_kind(HomeKind::Community)?;
-            Ok(home)
+            Ok((home, false))
         }
-        Err(HomeError::Incomplete { .. }) => Ok(Home::restore_community(path)?),
+        Err(HomeError::Incomplete { .. }) => Ok((Home::restore_community(path)?, false)),
         Err(HomeError::Missing(_)) => {
             // Settings that cannot work are not kept.
             check_free(&config.listen).map_err(NodeError::from)?;
@@ -144,12 +147,21 @@ fn open_or_create(path: &Path, config: &Config, args: &RunArgs) -> Result<Home, 
             let is_configured = path.join("config.toml").exists();
             let fill = |staging: &Home| create(staging, (!is_configured).then_some(&kept));
             let (home, ()) = Home::create(path, fill)?;
-            if kept.has_settings() && !is_configured {
+            let is_new = kept.has_settings() && !is_configured;
+            if is_new {
                 remembered::note_kept(&home);
             }
-            Ok(home)
+            Ok((home, is_new))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes back the settings of a first run that could not run with them.
+fn forget(home: &Home, is_new: bool) {
+    if is_new {
+        // They are told at the next start otherwise.
+        let _kept = std::fs::remove_file(home.config_file());
     }
 }
 

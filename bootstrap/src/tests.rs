@@ -105,7 +105,7 @@ fn settings_that_cannot_work_are_not_kept() {
 }
 
 fn opened(path: &Path, (config, args): &(Config, RunArgs)) -> Result<Home, Failure> {
-    open_or_create(path, config, args)
+    open_or_create(path, config, args).map(|(home, _)| home)
 }
 
 /// Returns what this command line says about a home.

@@ -48,13 +48,27 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
         return Err(incomplete(&state));
     }
     if shown == 0 && !args.json {
-        out.line(if args.all {
+        let none = if args.all {
             "no messages"
         } else {
             "no new messages"
+        };
+        out.line(match is_cut_off(session)? {
+            true => format!(
+                "{none} here; no other node is in reach, so that some may wait at keepers (see `restante doctor`)"
+            ),
+            false => none.to_owned(),
         })?;
     }
     Ok(())
+}
+
+/// Tells whether the node knows no other.
+fn is_cut_off(session: &Session) -> Result<bool, Failure> {
+    match session.call(Request::Status)? {
+        Reply::Status(info) => Ok(info.states.contains(&State::NetworkAlone)),
+        other => Err(unexpected(&other)),
+    }
 }
 
 /// Returns why there may be more messages than were shown.

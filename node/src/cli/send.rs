@@ -1,6 +1,6 @@
 //! `restante send`.
 
-use restante_interface::{Body, DeliveryState, Reply, Request, SendRequest};
+use restante_interface::{Body, DeliveryState, Reply, Request, SendRequest, SendResult};
 
 use super::args::{Common, SendArgs};
 use super::output::progress;
@@ -39,20 +39,16 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
             progress(&line);
             told = line;
         }
-    })?;
+    });
+    let reply = reply.map_err(perhaps_sent)?;
     let result = match reply {
         Reply::Sent(result) => result,
         other => return Err(unexpected(&other)),
     };
-    if args.json {
-        out.json(&result)?;
-    } else {
-        out.line(escape_line(&words::standing(&result)))?;
-        let more = words::while_waiting(&result);
-        if !more.is_empty() {
-            out.line(more)?;
-        }
-    }
+    tell(&result, args, out).map_err(|failure| Failure {
+        hint: "the message is sent all the same: do not send it again".to_owned(),
+        ..failure
+    })?;
     match result.state {
         DeliveryState::Expired => Err(Failure::failed(
             "the message expired before it was stored",
@@ -60,6 +56,32 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         )
         .coded("message_expired")),
         _ => Ok(()),
+    }
+}
+
+/// Says what became of a message.
+fn tell(result: &SendResult, args: &SendArgs, out: &mut Output) -> Result<(), Failure> {
+    if args.json {
+        out.json(result)?;
+    } else {
+        out.line(escape_line(&words::standing(result)))?;
+        let more = words::while_waiting(result);
+        if !more.is_empty() {
+            out.line(more)?;
+        }
+    }
+    out.flush()
+}
+
+/// A node that has ended may have taken the message.
+fn perhaps_sent(failure: Failure) -> Failure {
+    match failure.code {
+        "node_ended" => Failure {
+            hint: "start it again, and see in its `status` whether it has the message before you send it again"
+                .to_owned(),
+            ..failure
+        },
+        _ => failure,
     }
 }
 
