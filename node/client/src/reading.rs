@@ -218,5 +218,11 @@ fn deaf(cx: &Cx<'_>) -> Option<State> {
         return Some(State::AccountStopped { trouble });
     }
     let state = clock_state(clock_info(cx.date));
-    matches!(state, State::ClockContradicted { .. }).then_some(state)
+    // Over by a date that nobody has confirmed, so that it is there and not shown.
+    let is_hidden = |header: &Header| {
+        let end = header.destroy_at();
+        end <= cx.date() && end > cx.settled
+    };
+    let is_wrong = matches!(state, State::ClockContradicted { .. });
+    (is_wrong || cx.records.inbox().values().any(is_hidden)).then_some(state)
 }

@@ -204,6 +204,24 @@ fn a_clock_that_leaps_while_no_keeper_is_in_reach_ends_no_message() {
     }
 }
 
+#[test]
+fn an_inbox_that_hides_what_a_doubtful_date_ends_says_so() {
+    let mut world = World::friends(16, 2);
+    world.send(0, 1, "unread");
+    world.run(MINUTE_MS);
+    world.is_cut_off = true;
+    world.people[1].ahead_ms = i64::try_from(20 * DAY_MS).unwrap();
+    world.run(5 * MINUTE_MS);
+    let call = world.read(1);
+    world.settle();
+    let page = &world.people[1].replies[&call];
+    assert!(
+        matches!(page, Ok(Reply::Inbox(page))
+            if page.messages.is_empty() && page.deaf == Some(State::ClockUnconfirmed)),
+        "{page:?}"
+    );
+}
+
 /// An unread message, and a clock that leaps a year at a start while one keeper alone is in reach, whose clock is as
 /// wrong: its word does not count for so much.
 #[test]
