@@ -176,7 +176,8 @@ impl Placement {
     /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
     pub fn brief(&self, now: Now) -> Vec<NodeId> {
         let due = self.next_timeout().is_some_and(|due| due <= now.mono);
-        if !(due && self.complete) {
+        let is_placed = self.complete && self.wanted >= REPLICAS;
+        if !(due && is_placed) {
             return Vec::new();
         }
         let holders = self

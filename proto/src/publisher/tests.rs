@@ -56,32 +56,6 @@ fn a_locator_is_published_once_its_stamp_is_there() {
 }
 
 #[test]
-fn where_few_keepers_are_a_card_that_is_there_is_not_sent_again() {
-    let mut publisher = Publisher::default();
-    made(&mut publisher);
-    let at = Address::new([1; 32]);
-    let [first, second, third] = [0, 1, 2].map(|n| keepers()[n]);
-    let _find = publisher.handle(NOW, Input::Stamped(at));
-    let _deposits = publisher.handle(NOW, Input::Found(at, vec![first, second, third]));
-    for keeper in [first, second, third] {
-        let _stored = publisher.handle(NOW, Input::Receipt(at, keeper, END));
-    }
-    let due = |publisher: &Publisher| now_at(publisher.next_timeout(NOW).unwrap());
-    let now = due(&publisher);
-    let asked = [first, second].map(|keeper| Output::AskNeighbours(at, keeper));
-    assert_eq!(publisher.handle(now, Input::Timer), asked);
-    for (keeper, other) in [(first, second), (second, first)] {
-        let named = Input::Neighbours(at, keeper, vec![third, other]);
-        assert_eq!(publisher.handle(now, named), vec![]);
-    }
-    // One that has come makes it look closer.
-    let now = due(&publisher);
-    assert_eq!(publisher.handle(now, Input::Timer), asked);
-    let named = Input::Neighbours(at, first, vec![keepers()[3], second]);
-    assert_eq!(publisher.handle(now, named), vec![Output::Find(at)]);
-}
-
-#[test]
 fn only_present_locators_count_as_published() {
     let mut publisher = Publisher::default();
     made(&mut publisher);
