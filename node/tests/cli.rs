@@ -230,7 +230,7 @@ fn standard_input_arrives_byte_for_byte() {
 #[test]
 fn messages_are_marked_read_only_once_they_went_out() {
     let message = "{\"id\":\"m1\",\"from\":\"bob.7kq2-m9xw-3fhd\",\"known_as\":null,\"contact\":true,\
-                   \"read\":false,\"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\
+                   \"blocked\":false,\"read\":false,\"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\
                    \"text\":\"\\u0000\\u001b[2J\",\"base64\":null,\"file_name\":null}";
     for full in [false, cfg!(target_os = "linux")] {
         let home = Home::new();
@@ -344,15 +344,22 @@ fn who_peeks_marks_nothing_and_acks_what_was_dealt_with() {
     hands_out(&listener, &["m1", "m2"]);
     assert_eq!(done(&reading.join().unwrap()).lines().count(), 2);
     let mut ack = restante(&home.path);
-    ack.args(["inbox", "--ack", "m1", "m2"])
+    let ids = [
+        "2f2db175a80011223344556677889900",
+        "00998877665544332211fe571bd2f200",
+    ];
+    ack.args(["inbox", "--ack", ids[0], ids[1]])
         .stdout(Stdio::piped());
     let child = ack.spawn().unwrap();
-    marks_read(&listener, &["m1", "m2"]);
+    marks_read(&listener, &ids);
     assert_eq!(done(&child.wait_with_output().unwrap()), "");
     let both = restante(&home.path)
         .args(["inbox", "--peek", "--ack", "m1"])
         .output();
     assert_eq!(both.unwrap().status.code(), Some(2));
+    // What cannot be the id of a message is not sent to the node.
+    let wrong = restante(&home.path).args(["inbox", "--ack", "zz"]).output();
+    assert_eq!(wrong.unwrap().status.code(), Some(2));
 }
 
 #[test]
