@@ -6,8 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
@@ -170,17 +168,6 @@ fn create(staging: &Home, kept: Option<&Kept>) -> Result<(), Failure> {
     if let Some(kept) = kept {
         kept.write(staging)?;
     }
-    let path = staging.community_file();
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path);
-    made.map_err(|error| {
-        Failure::failed(
-            format!("cannot create {}: {error}", path.display()),
-            "check the disk",
-        )
-    })?;
+    staging.mark_community()?;
     Ok(server::create_key(&staging.node_key_file())?)
 }

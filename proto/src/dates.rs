@@ -105,9 +105,7 @@ impl Dates {
 
     /// Returns how far the date can be relied on.
     pub fn standing(&self, now: Now) -> DateStanding {
-        let recent = self.heard.values();
-        let recent = recent.filter(|heard| now.mono.since(heard.at) < HEARD_MS);
-        let mut differing: Vec<i64> = recent.map(|heard| heard.ahead_ms).collect();
+        let mut differing: Vec<i64> = self.recent(now).collect();
         let heard = differing.len();
         differing.retain(|ahead_ms| *ahead_ms != 0);
         differing.sort_unstable();
@@ -168,9 +166,14 @@ impl Dates {
 
     /// Returns how many keepers agree with the date.
     fn agreeing(&self, now: Now) -> usize {
+        self.recent(now).filter(|ahead_ms| *ahead_ms == 0).count()
+    }
+
+    /// Returns by how much the date is ahead of each keeper's that has said something of late.
+    fn recent(&self, now: Now) -> impl Iterator<Item = i64> {
         let recent = self.heard.values();
-        let recent = recent.filter(|heard| now.mono.since(heard.at) < HEARD_MS);
-        recent.filter(|heard| heard.ahead_ms == 0).count()
+        let recent = recent.filter(move |heard| now.mono.since(heard.at) < HEARD_MS);
+        recent.map(|heard| heard.ahead_ms)
     }
 
     /// Returns the latest date that the last moment known and the timers since then account for.

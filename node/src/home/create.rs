@@ -58,20 +58,29 @@ impl Home {
             Err(HomeError::Incomplete { missing, .. }) if missing == marker => {
                 let mode = fs::Permissions::from_mode(0o700);
                 fs::set_permissions(path, mode).map_err(at("close to others", path))?;
-                let file = home.community_file();
-                let made = OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&file);
-                made.and_then(|file| file.sync_all())
-                    .map_err(at("create", &file))?;
+                home.mark_community()?;
                 sync(path)?;
             }
             found => drop(found?),
         }
         drop(lock);
         Self::open(path)
+    }
+
+    /// Writes the file that marks a community server's home.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Io`] when it is there already or cannot be written.
+    pub fn mark_community(&self) -> Result<(), HomeError> {
+        let path = self.community_file();
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        made.and_then(|file| file.sync_all())
+            .map_err(at("create", &path))
     }
 
     /// Tells whether a creation of this home was begun and has not ended.
