@@ -218,7 +218,7 @@ impl Watch {
         self.turn = self.turn.wrapping_add(1);
         self.awaited = outputs.iter().filter_map(Output::keeper).collect();
         if outputs.is_empty() {
-            self.due = self.next_brief(now);
+            self.due = self.next_round(now);
         }
         outputs
     }
@@ -282,11 +282,7 @@ impl Watch {
         if enough && count >= REPLICAS {
             self.is_known = !self.owes_acks;
             self.failures = 0;
-            self.due = now.mono.plus(jittered(
-                compare,
-                &self.mailbox.address(),
-                now.date.epoch().get(),
-            ));
+            self.due = self.next_round(now);
         } else {
             // Too few answered, or were there to be asked: what waits may be elsewhere.
             let first = if enough { FEW_MS } else { RETRY_MS };
@@ -307,7 +303,7 @@ impl Watch {
             .iter()
             .filter(|keeper| self.listed.contains(keeper));
         let due = if answered.count() > 0 && self.is_known {
-            self.next_brief(now)
+            self.next_round(now)
         } else {
             self.is_known = false;
             now.mono.plus(RETRY_MS)
@@ -315,11 +311,17 @@ impl Watch {
         self.due = due.min(self.hastened.unwrap_or(due));
     }
 
-    fn next_brief(&self, now: Now) -> MonoMillis {
-        let pause = self.stage(now).compare_ms();
+    /// Returns when the next round is due: before the subscriptions end, should the mailbox have become a past one, with
+    /// longer pauses, while a round was under way.
+    fn next_round(&self, now: Now) -> MonoMillis {
+        let stage = self.stage(now);
         let number = now.date.epoch().get();
-        now.mono
-            .plus(jittered(pause, &self.mailbox.address(), number))
+        let pause = jittered(stage.compare_ms(), &self.mailbox.address(), number);
+        let pushing = self.keepers.iter().take(stage.pushing());
+        let ends = pushing.filter_map(|keeper| self.subscribed.get(keeper));
+        let renewal = ends.map(|until| until.since(now.mono).saturating_sub(RENEW_BEFORE_MS));
+        let renewal = renewal.min().unwrap_or(pause).max(pause / 4);
+        now.mono.plus(pause.min(renewal))
     }
 
     /// Tells whether the round under way is a brief one.
