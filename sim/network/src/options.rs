@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Options {
     /// One-way latency from each region to each region, in milliseconds; as many rows as columns.
     pub latency_ms: Vec<Vec<u32>>,
-    /// How much longer a packet may take, as a share of the latency, in millionths.
+    /// How much longer a packet may take, as a share of the latency from region to region, in millionths.
     pub jitter_ppm: u32,
     /// Share of packets that are lost everywhere, in millionths.
     pub loss_ppm: u32,

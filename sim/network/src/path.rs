@@ -42,7 +42,7 @@ impl State {
         let wire_bytes = u64::from(bytes) + u64::from(packets * HEADER_BYTES);
         let sent_us = self.leave(from, wire_bytes);
         let waited = sent_us - self.now_us > QUEUE_US_MAX;
-        let jitter_top = latency_us * u64::from(self.options.jitter_ppm) / 1_000_000;
+        let jitter_top = self.between_us(from, to) * u64::from(self.options.jitter_ppm) / 1_000_000;
         let jitter_us = self.random.up_to(jitter_top);
         let (lost, again_us) =
             self.losses(from, to, packets, retransmit_us.unwrap_or(3 * latency_us));
@@ -62,12 +62,16 @@ impl State {
         if from == to {
             return LATENCY_US_MIN;
         }
-        let (from, to) = (&self.hosts[from as usize], &self.hosts[to as usize]);
-        let ms = u64::from(self.options.latency_ms[from.region][to.region])
-            + u64::from(from.link.latency_ms)
-            + u64::from(to.link.latency_ms)
-            + u64::from(self.weather.latency_ms);
-        (ms * 1_000).max(LATENCY_US_MIN)
+        let lines = [from, to].map(|host| u64::from(self.hosts[host as usize].link.latency_ms));
+        let added_ms = lines[0] + lines[1] + u64::from(self.weather.latency_ms);
+        (self.between_us(from, to) + added_ms * 1_000).max(LATENCY_US_MIN)
+    }
+
+    /// Returns the part of the latency that lies between the regions of two hosts: their lines and the weather come on
+    /// top, and do not jitter.
+    fn between_us(&self, from: u32, to: u32) -> u64 {
+        let [from, to] = [from, to].map(|host| self.hosts[host as usize].region);
+        1_000 * u64::from(self.options.latency_ms[from][to])
     }
 
     /// Returns how long a sender waits at first before it sends again.

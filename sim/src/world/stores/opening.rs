@@ -65,10 +65,13 @@ impl Oracle {
             };
             check(&key, &entry, found)?;
         }
-        for (key, others) in std::mem::take(&mut self.doubtful) {
+        let doubtful: Vec<Key> = self.doubtful.keys().copied().collect();
+        for key in doubtful {
+            // What cannot be read stays in doubt.
             let Ok(found) = read(now, store, &key) else {
                 return Ok(());
             };
+            let others = self.doubtful.remove(&key).unwrap_or_default();
             let written = self.items.get(&key).copied();
             self.settle(now, key, others, written, found)?;
         }
