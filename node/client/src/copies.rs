@@ -39,6 +39,9 @@ const CHECK_MS: u64 = 6 * HOUR_MS;
 /// When one is asked after somebody else has begun to read this device's mailboxes, in milliseconds: another copy of
 /// this home publishes soon after its start.
 const READER_CHECKS_MS: [u64; 2] = [30 * SECOND_MS, 5 * MINUTE_MS];
+/// When one is asked after this home has started: a copy that runs already notices that by [`READER_CHECKS_MS`], and
+/// makes a card then, one each minute at most.
+const START_CHECKS_MS: [u64; 2] = [75 * SECOND_MS, 5 * MINUTE_MS];
 
 /// What is known of other copies of this home, and of other devices of its account.
 #[derive(Debug, Default)]
@@ -59,6 +62,7 @@ pub(crate) struct Copies {
     others: Vec<CardDevice>,
     /// When somebody else was last seen to begin to read this device's mailboxes.
     other_reader: Option<MonoMillis>,
+    started: Option<MonoMillis>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +103,7 @@ impl Copies {
 
     pub(crate) const fn start(&mut self, cx: &Cx<'_>) {
         self.due = Some(cx.mono());
+        self.started = Some(cx.mono());
     }
 
     /// The process did not run for a while, or was set back with its machine.
@@ -142,7 +147,7 @@ impl Copies {
         }
         debug!("another copy of this account may have started");
         self.other_reader = Some(cx.mono());
-        self.due = self.due.into_iter().chain(self.next_reader_check(cx)).min();
+        self.due = self.due.into_iter().chain(self.next_early_check(cx)).min();
     }
 
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>, nearest: Option<(Address, NodeId)>) {
@@ -329,14 +334,17 @@ impl Copies {
         self.checks = self.checks.wrapping_add(1);
         let salt = Address::new(*own_device(cx.records).as_bytes());
         let regular = cx.mono().plus(jittered(CHECK_MS, &salt, self.checks));
-        let early = self.next_reader_check(cx);
+        let early = self.next_early_check(cx);
         early.map_or(regular, |early| early.min(regular))
     }
 
-    /// Returns the next moment at which a copy that has begun to read is looked for.
-    fn next_reader_check(&self, cx: &Cx<'_>) -> Option<MonoMillis> {
-        let since = self.other_reader?;
-        let checks = READER_CHECKS_MS.into_iter().map(|pause| since.plus(pause));
+    /// Returns the next moment at which a copy that may run beside this home is looked for.
+    fn next_early_check(&self, cx: &Cx<'_>) -> Option<MonoMillis> {
+        let started = self.started.map(|at| (at, &START_CHECKS_MS[..]));
+        let reader = self.other_reader.map(|at| (at, &READER_CHECKS_MS[..]));
+        let checks = started.into_iter().chain(reader);
+        let checks =
+            checks.flat_map(|(at, pauses)| pauses.iter().map(move |pause| at.plus(*pause)));
         checks.filter(|at| *at > cx.mono()).min()
     }
 }
