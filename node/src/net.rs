@@ -23,6 +23,7 @@ mod reach;
 #[cfg(target_os = "linux")]
 mod receive_buffers;
 mod routing;
+mod second_choice;
 mod status;
 mod task;
 mod tcp_ping;

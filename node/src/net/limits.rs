@@ -270,6 +270,8 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Time for a transport handshake: three times there and back over the worst of lines.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much later a peer is dialled over TCP than over QUIC: as long as a handshake takes over most lines.
+pub const TCP_PAUSE: Duration = Duration::from_millis(250);
 /// Silence after which a QUIC connection is given up, counted from the first packet that was not answered: a keep-alive
 /// that is lost is sent again four times or so meanwhile.
 pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,8 +9,9 @@ use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport as _, dns, noise, quic, tcp, yamux};
 
 use super::error::SpawnError;
-use super::limits::{HANDSHAKE_TIMEOUT, NetLimits, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE};
+use super::limits::{HANDSHAKE_TIMEOUT, NetLimits, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE, TCP_PAUSE};
 use super::paced::Paced;
+use super::second_choice::SecondChoice;
 
 /// What [`Network::spawn`](super::Network::spawn) takes: connections with a proven peer at their
 /// other end, and many streams in each.
@@ -31,6 +32,7 @@ pub fn real(keypair: &Keypair, limits: &NetLimits) -> Result<Transport, SpawnErr
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(Paced::new(muxer))))
         .map_err(io::Error::other)
         .boxed();
+    let tcp = SecondChoice::new(tcp, TCP_PAUSE);
     let quic = quic::tokio::Transport::new(quic_config(keypair, limits))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(Paced::new(muxer))))
         .map_err(io::Error::other)
