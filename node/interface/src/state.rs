@@ -163,6 +163,8 @@ states! {
         failed: Vec<EntryPoint>,
         /// How many there are.
         of: u32,
+        /// In how many milliseconds they are tried again.
+        retry_in_ms: u64,
     } = "entries_failed", Entries, Fail;
     /// Some entry points could not be used; the node knows others all the same.
     EntriesFailedSome {

@@ -171,7 +171,8 @@ impl From<PassphraseError> for Failure {
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Self {
-        Self::usage(errors.to_string(), "").coded("configuration_wrong")
+        let hint = "put it right in `config.toml`, the environment or the flags, whichever sets it";
+        Self::usage(errors.to_string(), hint).coded("configuration_wrong")
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 use restante_proto::NodeId;
@@ -96,6 +97,8 @@ pub struct NetStatus {
     pub profile: Profile,
     /// The configured entry points.
     pub entry_points: Vec<(Multiaddr, EntryState)>,
+    /// In which time entry points are dialled again, as far as that is planned.
+    pub join_in: Option<Duration>,
     /// Refusals and errors since the start, by reason; see [`Count`].
     pub counters: BTreeMap<&'static str, u64>,
     /// Bytes on the wire since the start, by cause, causes that never came up left out; see [`Cause`](super::Cause).

@@ -309,6 +309,7 @@ impl State {
             serve: Serve::Auto,
             profile: Profile::Internet,
             entry_points: Vec::new(),
+            join_in: None,
             counters: BTreeMap::new(),
             traffic: BTreeMap::new(),
         })

@@ -80,9 +80,15 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
         State::ReachRefuted { refuted, seen_from } => refuted_at(refuted, seen_from),
         State::EntriesUnset => "no node to join the network through is set".into(),
         State::EntriesUsable { of } => format!("{}, none has failed", plural(*of, "entry point", "entry points")),
-        State::EntriesFailed { failed, of } | State::EntriesFailedSome { failed, of } => {
-            entries(failed, *of)
+        State::EntriesFailed {
+            failed,
+            of,
+            retry_in_ms,
+        } => {
+            let pause = approximate_duration_ms(*retry_in_ms);
+            format!("{}; tried again in {pause}", entries(failed, *of))
         }
+        State::EntriesFailedSome { failed, of } => entries(failed, *of),
         State::CardUnpublished => "not published yet in this run: perhaps nobody can find you by your ID".into(),
         State::CardTooDear {
             at_ms: None,

@@ -94,7 +94,7 @@ fn every_state() -> Vec<State> {
         ReachRefuted { refuted: at(), seen_from: vec!["9.9.9.9".into()] },
         EntriesUnset {},
         EntriesUsable { of: 1 },
-        EntriesFailed { failed: entries(2), of: 2 },
+        EntriesFailed { failed: entries(2), of: 2, retry_in_ms: 40_000 },
         EntriesFailedSome { failed: entries(1), of: 2 },
         CardUnpublished {},
         CardTooDear { at_ms: None, effort: 512, allowed: 128 },
@@ -134,6 +134,7 @@ fn every_state() -> Vec<State> {
         State::EntriesFailed {
             failed: entries(6),
             of: 5,
+            retry_in_ms: 1_000,
         },
         State::MailboxesPartly {
             watched: 5,

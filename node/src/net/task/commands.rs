@@ -3,6 +3,7 @@
 use libp2p::Multiaddr;
 use restante_proto::NodeId;
 use restante_proto::routing::Point;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::command::Command;
@@ -97,6 +98,10 @@ impl Task {
             serve: self.serve,
             profile: self.profile,
             entry_points: self.entries.states(),
+            join_in: self
+                .join
+                .next()
+                .map(|at| at.saturating_duration_since(Instant::now())),
             counters: self.counters.read(),
             traffic: self.traffic.read(),
         }

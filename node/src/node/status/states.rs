@@ -1,7 +1,7 @@
 //! Which states of the table (`restante_interface::State`) a node's network is in.
 
 use restante_interface::{EntryPoint, EntryPointState, State, StatusInfo};
-use restante_proto::limits::REPLICAS;
+use restante_proto::limits::{REPLICAS, SECOND_MS};
 
 use super::{Role, count};
 use crate::net::{
@@ -12,7 +12,7 @@ use crate::net::{
 /// Returns the states of the network, of the node's place in it and of its entry points.
 pub(crate) fn network_states(net: &NetStatus, info: &StatusInfo, role: Role) -> Vec<State> {
     let mut states = vec![network(net, info, role), reach(net, role)];
-    states.extend(entries(info));
+    states.extend(entries(net, info));
     states
 }
 
@@ -132,7 +132,7 @@ fn text(address: &Multiaddr) -> String {
 }
 
 /// Returns the state of the entry points; a node that knows others needs none.
-fn entries(info: &StatusInfo) -> Option<State> {
+fn entries(net: &NetStatus, info: &StatusInfo) -> Option<State> {
     let failed = info.entry_points.iter();
     let failed = failed.filter(|entry| entry.state.is_failed());
     let failed: Vec<EntryPoint> = failed.cloned().collect();
@@ -147,7 +147,11 @@ fn entries(info: &StatusInfo) -> Option<State> {
     let is_in = info.routing_table > 0 || info.entry_points.iter().any(reached);
     Some(match is_in {
         true => State::EntriesFailedSome { failed, of },
-        false => State::EntriesFailed { failed, of },
+        false => State::EntriesFailed {
+            failed,
+            of,
+            retry_in_ms: net.join_in.map_or(0, |pause| pause.as_secs() * SECOND_MS),
+        },
     })
 }
 

@@ -25,6 +25,7 @@ fn net() -> NetStatus {
         serve: Serve::Auto,
         profile: Profile::Internet,
         entry_points: Vec::new(),
+        join_in: None,
         counters: Default::default(),
         traffic: Default::default(),
     }
@@ -150,7 +151,7 @@ fn entry_points_are_told_by_how_many_failed() {
             entry_points: points.collect(),
             ..net()
         };
-        entries(&status(0, known, &net)).map(|state| (state.code(), state.verdict()))
+        entries(&net, &status(0, known, &net)).map(|state| (state.code(), state.verdict()))
     };
     assert_eq!(said(&[], 0), Some(("entries_unset", Verdict::Warn)));
     assert_eq!(said(&[], 1), None);
