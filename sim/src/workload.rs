@@ -49,13 +49,16 @@ pub(crate) fn letters(options: &Workload, people: usize, random: &mut Random) ->
         for (byte, mark) in body.iter_mut().zip(number.to_be_bytes()) {
             *byte ^= mark;
         }
+        let at = Instant(options.from.get() + random.between(0, options.over.get()));
+        let ttl_ms = random.between(options.ttl.0.get(), options.ttl.1.get());
         Letter {
-            at: Instant(options.from.get() + random.between(0, options.over.get())),
+            at,
             from,
             to,
             body: body.into(),
-            ttl_ms: random.between(options.ttl.0.get(), options.ttl.1.get()),
-            burn_ms: burning(options, random),
+            ttl_ms,
+            // Nothing can be asked to burn later than it expires.
+            burn_ms: burning(options, random).map(|burn_ms| burn_ms.min(ttl_ms)),
         }
     };
     (0..options.messages).map(&mut letter).collect()
