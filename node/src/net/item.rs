@@ -96,8 +96,8 @@ pub(super) struct Behaviour {
     dials_max: usize,
     /// How often a connection has become idle.
     idles: u64,
-    /// How often each peer is held.
-    held: BTreeMap<PeerId, u32>,
+    /// How often each peer is held; below zero where a release has overtaken its hold.
+    held: BTreeMap<PeerId, i64>,
     queue: VecDeque<ToSwarm<Event, Order>>,
     waker: Option<Waker>,
 }
@@ -217,7 +217,7 @@ impl Behaviour {
         let peers = self
             .peers
             .iter_mut()
-            .filter(|(peer, _)| !held.contains_key(*peer));
+            .filter(|(peer, _)| held.get(*peer).is_none_or(|count| *count <= 0));
         let connections = peers.flat_map(|(_, connections)| connections);
         let idle = connections
             .filter(|(_, connection)| connection.outgoing == outgoing && !connection.closing)
@@ -298,20 +298,29 @@ impl Behaviour {
 
     /// Keeps connections with the peer once more.
     pub(super) fn hold(&mut self, peer: PeerId) {
-        *self.held.entry(peer).or_default() += 1;
-        self.order_all(peer, |_| Order::Hold(true));
+        self.hold_by(peer, 1);
     }
 
-    /// Takes back one [`hold`](Self::hold).
+    /// Takes back one [`hold`](Self::hold), also one that comes later.
     pub(super) fn release(&mut self, peer: PeerId) {
-        let Some(count) = self.held.get_mut(&peer) else {
-            return;
-        };
-        *count -= 1;
+        self.hold_by(peer, -1);
+    }
+
+    fn hold_by(&mut self, peer: PeerId, change: i64) {
+        let before = self.is_held(&peer);
+        let count = self.held.entry(peer).or_default();
+        *count += change;
         if *count == 0 {
             self.held.remove(&peer);
-            self.order_all(peer, |_| Order::Hold(false));
         }
+        let after = self.is_held(&peer);
+        if before != after {
+            self.order_all(peer, |_| Order::Hold(after));
+        }
+    }
+
+    fn is_held(&self, peer: &PeerId) -> bool {
+        self.held.get(peer).is_some_and(|count| *count > 0)
     }
 
     /// Offers the protocol on every connection, or on none.
@@ -371,11 +380,7 @@ impl Behaviour {
     }
 
     fn handler(&self, peer: &PeerId) -> Handler {
-        Handler::new(
-            Arc::clone(&self.shared),
-            self.serving,
-            self.held.contains_key(peer),
-        )
+        Handler::new(Arc::clone(&self.shared), self.serving, self.is_held(peer))
     }
 
     fn on_established(
