@@ -214,7 +214,11 @@ impl Dates {
                 keepers: 0,
             };
         }
-        match self.heard.is_empty() && self.has_waited(now, 0) {
+        let last_words = self.heard.values().map(|heard| heard.ahead_ms);
+        let (agreed, denied): (Vec<i64>, Vec<i64>) =
+            last_words.partition(|ahead_ms| *ahead_ms == 0);
+        let is_silent = self.recent(now).next().is_none() && denied.len() <= agreed.len();
+        match is_silent && self.has_waited(now, 0) {
             true => DateStanding::Sure,
             false => DateStanding::Unconfirmed,
         }

@@ -266,6 +266,7 @@ impl Subjects<'_> {
                 self.reading.on_gone(call);
             }
             Input::Answer(token, answer) => {
+                self.hear_of_date(cx, token, answer.as_ref());
                 if let Some(question) = cx.pending.end(token) {
                     self.on_answer(cx, question, answer);
                 }
@@ -340,15 +341,18 @@ impl Subjects<'_> {
             Question::Cards(lookup, at, node) => {
                 self.resolving.on_cards(cx, lookup, (at, node), answer);
             }
-            other => {
-                // This very node goes by the same clock.
-                let asked = other.owner_asked();
-                let asked = asked.filter(|keeper| Some(*keeper) != cx.settings.own_keeper);
-                if let Some(keeper) = asked {
-                    self.dates.on_answer(cx.now, keeper, answer.as_ref());
-                }
-                self.collecting.on_answer(cx, other, answer);
-            }
+            other => self.collecting.on_answer(cx, other, answer),
+        }
+    }
+
+    /// Takes what an answer says of the date in its question.
+    fn hear_of_date(&mut self, cx: &Cx<'_>, token: Token, answer: Option<&request::Response>) {
+        let Some((keeper, made)) = cx.pending.shown(token) else {
+            return;
+        };
+        // This very node goes by the same clock.
+        if Some(keeper) != cx.settings.own_keeper {
+            self.dates.on_answer(cx.now, (keeper, made), answer);
         }
     }
 

@@ -61,24 +61,26 @@ impl Cx<'_> {
 
     pub(crate) fn ask(&mut self, question: Question, keeper: NodeId, request: request::Request) {
         let what = ToAsk::Keeper(keeper, Box::new(request));
-        self.pending.ask(question, what);
+        self.pending.ask(self.now, question, what);
     }
 
     pub(crate) fn search(&mut self, question: Question, address: Address, count: usize) {
-        self.pending.ask(question, ToAsk::Search(address, count));
+        self.pending
+            .ask(self.now, question, ToAsk::Search(address, count));
     }
 
     pub(crate) fn ask_neighbours(&mut self, question: Question, node: NodeId, address: Address) {
-        self.pending.ask(question, ToAsk::Neighbours(node, address));
+        self.pending
+            .ask(self.now, question, ToAsk::Neighbours(node, address));
     }
 
     pub(crate) fn compute(&mut self, question: Question, job: Job) {
-        let token = self.pending.put(self.now.mono, question);
+        let token = self.pending.put(self.now, question);
         self.outputs.push(Output::Compute(token, Box::new(job)));
     }
 
     pub(crate) fn read(&mut self, question: Question, places: Vec<(u64, Slot)>) {
-        let token = self.pending.put(self.now.mono, question);
+        let token = self.pending.put(self.now, question);
         self.outputs.push(Output::Read(token, places));
     }
 

@@ -53,12 +53,18 @@ impl Dates {
         self.dates.next_timeout(now)
     }
 
-    /// Takes what a keeper's answer to an owner's request says of the date in it.
-    pub(crate) fn on_answer(&mut self, now: Now, keeper: NodeId, answer: Option<&Response>) {
+    /// Takes what a keeper's answer to an owner's request says of the date in it, which was that of `made`: the clock
+    /// may have been set since.
+    pub(crate) fn on_answer(
+        &mut self,
+        now: Now,
+        (keeper, made): (NodeId, Now),
+        answer: Option<&Response>,
+    ) {
         let theirs = match answer {
             Some(Response::Refusal(refusal)) if refusal.reason == Reason::Clock => refusal.date,
             Some(Response::Done { .. } | Response::Listing { .. } | Response::Envelopes(_)) => {
-                Some(now.date)
+                Some(made.date.plus(now.mono.since(made.mono)))
             }
             _ => None,
         };

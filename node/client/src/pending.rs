@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use restante_proto::limits::{HOUR_MS, MINUTE_MS};
+use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use restante_proto::receipt::Claim;
 use restante_proto::request::Request;
-use restante_proto::time::{MonoMillis, UnixMillis};
+use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 
 use crate::io::{CallId, Output, Token};
@@ -27,8 +27,11 @@ const WINDOW: usize = 64;
 /// After how long an answer that did not come counts as lost, in milliseconds. Whoever drives the core bounds each
 /// question more tightly, so that this is for answers that went astray.
 const ANSWER_MS: u64 = MINUTE_MS;
-/// The same for jobs: stamps may wait for one another.
+/// The same for jobs.
 const JOB_MS: u64 = HOUR_MS;
+/// The same for stamps, which wait for one another: the dearest that may be allowed takes half an hour, and sometimes
+/// several times as long.
+const STAMP_MS: u64 = DAY_MS;
 
 /// What a question was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ pub(crate) struct Asked {
 
 impl Question {
     /// Returns the keeper that was shown an owner's proof, which has a date in it.
-    pub(crate) const fn owner_asked(&self) -> Option<NodeId> {
+    const fn owner_asked(&self) -> Option<NodeId> {
         match self {
             Self::Subscribe(_, keeper) | Self::List(_, keeper) | Self::Get(_, keeper, _) => {
                 Some(*keeper)
@@ -91,9 +94,9 @@ impl Question {
             Self::Locate(_)
             | Self::Choose(_)
             | Self::MakeCard
-            | Self::Stamp(_)
             | Self::Open(..)
             | Self::Bodies(..) => JOB_MS,
+            Self::Stamp(_) => STAMP_MS,
             _ => ANSWER_MS,
         }
     }
@@ -122,6 +125,8 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 struct Open {
     question: Question,
+    /// When it was made, by the date that is in it.
+    made: Now,
     /// None while it waits in line.
     lost_at: Option<MonoMillis>,
     /// It takes a place of the window.
@@ -130,7 +135,7 @@ struct Open {
 
 impl Pending {
     /// Puts a question to others in line.
-    pub(crate) fn ask(&mut self, question: Question, what: ToAsk) {
+    pub(crate) fn ask(&mut self, now: Now, question: Question, what: ToAsk) {
         let token = self.token();
         let line = match question {
             Question::Cards(..) | Question::FindLocator(..) => &mut self.urgent,
@@ -139,6 +144,7 @@ impl Pending {
         line.push_back((token, what));
         let open = Open {
             question,
+            made: now,
             lost_at: None,
             is_ask: true,
         };
@@ -146,11 +152,12 @@ impl Pending {
     }
 
     /// Names a question that is put at once.
-    pub(crate) fn put(&mut self, now: MonoMillis, question: Question) -> Token {
+    pub(crate) fn put(&mut self, now: Now, question: Question) -> Token {
         let token = self.token();
         let open = Open {
-            lost_at: Some(now.plus(question.patience_ms())),
+            lost_at: Some(now.mono.plus(question.patience_ms())),
             question,
+            made: now,
             is_ask: false,
         };
         self.open.insert(token, open);
@@ -181,6 +188,12 @@ impl Pending {
                 ToAsk::Neighbours(node, address) => Output::Neighbours(token, node, address),
             });
         }
+    }
+
+    /// Returns the keeper that an open question has shown an owner's proof, and when that was made.
+    pub(crate) fn shown(&self, token: Token) -> Option<(NodeId, Now)> {
+        let open = self.open.get(&token)?;
+        Some((open.question.owner_asked()?, open.made))
     }
 
     /// Ends a question, if it is open.

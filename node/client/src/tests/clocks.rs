@@ -5,7 +5,10 @@ use restante_interface::{ClockInfo, DeliveryState, Refusal, Reply, State};
 use restante_proto::NodeId;
 use restante_proto::dates::DateStanding;
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
+use restante_proto::request::Response;
 use restante_proto::time::{MonoMillis, Now};
+
+use crate::dates::Dates;
 
 use super::world::{START, World};
 
@@ -234,6 +237,58 @@ fn one_keeper_that_agrees_with_a_leap_of_a_year_destroys_nothing() {
     // A second one, or a day without anybody who denies it.
     dates.on_heard(at(2, 365), keeper(2), at(2, 365).date);
     assert_eq!(dates.standing(at(2, 365)), DateStanding::Sure);
+}
+
+/// Questions that were under way when the clock leapt carried the date before, and their answers say nothing of the one
+/// after.
+#[test]
+fn answers_that_were_under_way_when_the_date_leapt_do_not_confirm_it() {
+    let world = World::friends(17, 2);
+    let mut dates = Dates::new(world.now(0), world.people[0].disk.rows());
+    let made = world.now(0);
+    let later = |ms: u64, days: u64| {
+        let date = made.date.plus(ms + days * DAY_MS);
+        Now::new(made.mono.plus(ms), date)
+    };
+    let answer = Response::Envelopes(Vec::new());
+    let keeper = |number| NodeId::new([number; 32]);
+    for number in [1, 2] {
+        dates.on_answer(later(100, 0), (keeper(number), made), Some(&answer));
+    }
+    assert!(dates.is_sure(later(200, 0)));
+    assert!(dates.look(later(300, 20)));
+    for number in [1, 2] {
+        let asked = (keeper(number), later(250, 0));
+        dates.on_answer(later(400, 20), asked, Some(&answer));
+    }
+    assert!(!dates.is_sure(later(500, 20)));
+    for number in [1, 2] {
+        let asked = (keeper(number), later(600, 20));
+        dates.on_answer(later(700, 20), asked, Some(&answer));
+    }
+    assert!(dates.is_sure(later(800, 20)));
+}
+
+#[test]
+fn hours_without_a_word_leave_a_date_as_it_was() {
+    let keeper = |number| NodeId::new([number; 32]);
+    let mut right = restante_proto::dates::Dates::new(at(0, 0), at(0, 0).date);
+    right.on_heard(at(1, 0), keeper(1), at(1, 0).date);
+    assert_eq!(right.standing(at(200, 0)), DateStanding::Sure);
+    // A lone contradiction among those that agree is no majority an hour later either.
+    right.on_heard(at(201, 0), keeper(2), at(201, 1).date);
+    right.on_heard(at(201, 0), keeper(3), at(201, 0).date);
+    assert_eq!(right.standing(at(300, 0)), DateStanding::Sure);
+
+    let start = Now::new(at(0, 0).mono, at(120, 0).date);
+    let mut wrong = restante_proto::dates::Dates::new(start, at(0, 0).date);
+    let ahead = |minutes: u64| Now::new(at(minutes, 0).mono, at(minutes + 120, 0).date);
+    wrong.on_heard(ahead(1), keeper(1), at(1, 0).date);
+    assert!(matches!(
+        wrong.standing(ahead(2)),
+        DateStanding::Contradicted { .. }
+    ));
+    assert_eq!(wrong.standing(ahead(200)), DateStanding::Unconfirmed);
 }
 
 /// Some minutes after the start of the world, by a clock that is so many days ahead.
