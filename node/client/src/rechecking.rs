@@ -11,7 +11,7 @@ use restante_proto::card::VerifiedCard;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use restante_proto::message::{Message, MessageId};
-use restante_proto::time::{MonoMillis, UnixMillis};
+use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use tracing::debug;
 
 use crate::cx::Cx;
@@ -56,15 +56,17 @@ impl Kept {
     pub(crate) fn of(
         (message, expires): (Message, UnixMillis),
         card: &VerifiedCard,
-        now: MonoMillis,
+        now: Now,
     ) -> Self {
+        // One whose prekey is over was passed over.
         let devices = card.card().devices.iter();
+        let devices = devices.filter(|device| device.prekey.expires > now.date);
         Self {
             to: card.card().account,
             message,
             expires,
             sealed_for: devices.map(|device| device.certificate.device).collect(),
-            due: now.plus(WAIT_MS),
+            due: now.mono.plus(WAIT_MS),
             is_looking: false,
         }
     }

@@ -76,12 +76,7 @@ impl Sending {
             .filter(|contact| who.matches(&contact.account))
             .and_then(|contact| contact.fresh_card(cx.now.date));
         match fresh {
-            Some(card) => {
-                if let Some(message) = send(cx, call, &who, &card, &request) {
-                    let kept = Kept::of(message, &card, cx.mono());
-                    cx.signal(Signal::Recheck(Box::new(kept)));
-                }
-            }
+            Some(card) => send_rechecked(cx, call, &who, &card, &request),
             None => cx.signal(Signal::Resolve(Intent::Send(
                 call,
                 Box::new((who, request)),
@@ -97,8 +92,10 @@ impl Sending {
         (who, request): (Who, SendRequest),
         result: Result<Box<Resolution>, ResolveError>,
     ) {
+        let is_found = result.is_ok();
         match contacts::usable_card(cx, &who, result) {
-            Ok(card) => drop(send(cx, call, &who, &card, &request)),
+            Ok(card) if is_found => drop(send(cx, call, &who, &card, &request)),
+            Ok(known) => send_rechecked(cx, call, &who, &known, &request),
             Err(refusal) => cx.refuse(call, refusal),
         }
     }
@@ -165,6 +162,20 @@ impl Sending {
             .iter()
             .filter_map(|waiter| waiter.deadline)
             .min()
+    }
+}
+
+/// Sends by a card that was not looked up for it, and has it looked up when no delivery receipt comes.
+fn send_rechecked(
+    cx: &mut Cx<'_>,
+    call: CallId,
+    who: &Who,
+    card: &VerifiedCard,
+    request: &SendRequest,
+) {
+    if let Some(message) = send(cx, call, who, card, request) {
+        let kept = Kept::of(message, card, cx.now);
+        cx.signal(Signal::Recheck(Box::new(kept)));
     }
 }
 

@@ -142,6 +142,26 @@ fn the_sender_of_what_was_under_way_is_told() {
 
 /// Somebody who looks the account up between the start of a second copy and the moment at which the first one has
 /// become a device of its own has a card that shows one of the two, and would go by it for a day.
+/// The recipient cannot be looked up, and is another device by the time the network is back.
+#[test]
+fn what_was_sealed_by_an_old_card_for_want_of_a_network_reaches_the_new_device() {
+    let mut world = World::friends(6, 2);
+    let backup = world.people[0].disk.clone();
+    world.run(3 * DAY_MS);
+    world.send(1, 0, "has the card looked up");
+    world.run(2 * DAY_MS);
+    world.is_cut_off = true;
+    world.send(1, 0, "written without a network");
+    world.run(2 * MINUTE_MS);
+    world.is_cut_off = false;
+    let writer = world.people.remove(1);
+    set_back(&mut world, 0, &backup);
+    world.run(10 * MINUTE_MS);
+    world.people.push(writer);
+    world.run(15 * MINUTE_MS);
+    assert!(world.texts(0).contains("written without a network"));
+}
+
 #[test]
 fn contacts_hear_of_a_copy_that_has_become_another_device() {
     let mut world = World::friends(9, 2);
