@@ -329,7 +329,7 @@ impl Collecting {
             (_, Some(ContactState::Blocked)) => Fate::Taken,
             (Content::Delivered { ids }, Some(ContactState::Accepted)) => {
                 on_delivered(cx, &message, ids, taken);
-                hear(cx, message, &from, true);
+                hear(cx, message, &from);
                 Fate::Taken
             }
             (Content::Delivered { .. }, _) => Fate::Taken,
@@ -413,7 +413,7 @@ impl Collecting {
         if is_contact {
             cx.records.put_due(named);
         }
-        hear(cx, message, &header.header().from, false);
+        hear(cx, message, &header.header().from);
         self.arriving += 1;
         taken.messages.push(Arriving {
             arrival,

@@ -30,13 +30,21 @@ const SHOWN_CHARS_MAX: usize = 100;
 /// Contacts of one name that are told, at most.
 const NAMESAKES_SHOWN_MAX: usize = 8;
 
+fn is_full(records: &Records) -> bool {
+    records.contacts().len() >= CONTACTS_MAX
+}
+
+fn full() -> Refusal {
+    let max = u32::try_from(CONTACTS_MAX).unwrap_or(u32::MAX);
+    Refusal::ContactsFull { max }
+}
+
 /// Begins to add a contact.
 pub(crate) fn on_add(cx: &mut Cx<'_>, call: CallId, text: &str, petname: Option<String>) {
     match text.parse::<Who>() {
         Err(error) => cx.refuse(call, invalid(text, &error)),
-        Ok(_) if cx.records.contacts().len() >= CONTACTS_MAX => {
-            let max = u32::try_from(CONTACTS_MAX).unwrap_or(u32::MAX);
-            cx.refuse(call, Refusal::ContactsFull { max });
+        Ok(who) if is_full(cx.records) && cx.records.contact_by_id(&who.id).is_none() => {
+            cx.refuse(call, full());
         }
         Ok(who) => {
             let intent = Intent::Add(call, Box::new((who, petname)));
@@ -57,7 +65,8 @@ pub(crate) fn on_resolved(
         Err(refusal) => return cx.refuse(call, refusal),
     };
     let Some(contact) = cx.records.contacts().get(&card.card().account) else {
-        return cx.refuse(call, Refusal::OwnId);
+        let is_own = card.card().account == cx.records.account().identity.account.public();
+        return cx.refuse(call, if is_own { Refusal::OwnId } else { full() });
     };
     let mut contact = contact.clone();
     contact.petname = petname.or(contact.petname);

@@ -1,10 +1,12 @@
 //! Delivery receipts: telling contacts that their messages have arrived (SPEC 10.6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::ContactState;
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{DELIVERED_COUNT_MAX, MESSAGE_TTL_MAX_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::limits::{
+    DAY_MS, DELIVERED_COUNT_MAX, MESSAGE_TTL_MAX_MS, MINUTE_MS, SECOND_MS,
+};
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::time::MonoMillis;
 use tracing::debug;
@@ -18,13 +20,25 @@ use crate::then::{Sealed, Then};
 /// How long receipts for a contact are gathered before they are sent, in milliseconds: one envelope says several
 /// things.
 pub const GATHER_MS: u64 = SECOND_MS;
-/// The pause after receipts could not be sent, in milliseconds.
+/// The first pause after a contact could not be sent its receipts, in milliseconds; each is twice the one before.
 const RETRY_MS: u64 = 10 * MINUTE_MS;
+/// The longest such pause, in milliseconds: looking up who has not published for a month costs several searches.
+const RETRY_MAX_MS: u64 = DAY_MS;
 
 /// When the delivery receipts that are due are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Receipts {
     due_at: Option<MonoMillis>,
+    /// Contacts that could not be sent theirs.
+    failed: BTreeMap<PublicKey, Failed>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    tries: u32,
+    again: MonoMillis,
+    /// How many were due: with another one the contact has written, and can be looked up again.
+    due: usize,
 }
 
 impl Receipts {
@@ -48,17 +62,21 @@ impl Receipts {
             return;
         }
         self.due_at = None;
-        let due = cx.records.due().iter();
-        let accounts: BTreeSet<PublicKey> = due.map(|(account, _)| *account).collect();
-        for account in accounts {
-            let Some(contact) = cx.records.contacts().get(&account) else {
+        let mut due: BTreeMap<PublicKey, usize> = BTreeMap::new();
+        for (account, _) in cx.records.due() {
+            *due.entry(*account).or_default() += 1;
+        }
+        self.failed.retain(|account, _| due.contains_key(account));
+        for (account, due) in due {
+            let contact = cx.records.contacts().get(&account);
+            let contact = contact.filter(|contact| contact.state == ContactState::Accepted);
+            let Some(contact) = contact else {
                 continue;
             };
-            if contact.state != ContactState::Accepted {
+            let is_known = contact.fresh_card(cx.now.date).is_some();
+            if !self.try_now(cx.mono(), account, due) {
                 continue;
             }
-            let is_known = contact.fresh_card(cx.now.date).is_some();
-            self.due_by(cx.mono().plus(RETRY_MS));
             if is_known {
                 self.send(cx, account);
             } else {
@@ -67,9 +85,27 @@ impl Receipts {
         }
     }
 
+    /// Tells whether a contact's receipts are tried now, and plans the next attempt should this one fail.
+    fn try_now(&mut self, now: MonoMillis, account: PublicKey, due: usize) -> bool {
+        let last = self.failed.get(&account);
+        let last = last.filter(|failed| failed.due >= due);
+        if let Some(again) = last.map(|failed| failed.again).filter(|again| *again > now) {
+            self.due_by(again);
+            return false;
+        }
+        let tries = last.map_or(0, |failed| failed.tries);
+        let again = now.plus((RETRY_MS << tries.min(8)).min(RETRY_MAX_MS));
+        let tries = tries.saturating_add(1);
+        self.failed.insert(account, Failed { tries, again, due });
+        self.due_by(again);
+        true
+    }
+
     /// Seals the receipts due to one contact and stages them.
     pub(crate) fn send(&mut self, cx: &mut Cx<'_>, account: PublicKey) {
+        // It may have been blocked while it was looked up.
         let contact = cx.records.contacts().get(&account);
+        let contact = contact.filter(|contact| contact.state == ContactState::Accepted);
         let Some(card) = contact.and_then(|contact| contact.card(cx.now.date)) else {
             debug!("a contact cannot be told yet that its messages arrived");
             return;
@@ -102,6 +138,7 @@ impl Receipts {
         for named in due {
             cx.records.drop_due(named);
         }
+        self.failed.remove(&account);
         let envelopes = sealed
             .iter()
             .map(|outgoing| outgoing.envelope.id())
@@ -130,5 +167,30 @@ impl Receipts {
 
     fn due_by(&mut self, due: MonoMillis) {
         self.due_at = Some(self.due_at.map_or(due, |earlier| earlier.min(due)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_told_is_tried_ever_more_rarely_until_the_next_message() {
+        let mut receipts = Receipts::default();
+        let account = PublicKey::new([1; 32]);
+        let mut now = MonoMillis::new(1);
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            assert!(receipts.try_now(now, account, 2));
+            let again = receipts.failed[&account].again;
+            assert!(!receipts.try_now(now, account, 2), "not before its time");
+            pauses.push(again.since(now));
+            now = again;
+        }
+        assert_eq!(pauses[..3], [RETRY_MS, 2 * RETRY_MS, 4 * RETRY_MS]);
+        assert_eq!(pauses[9], RETRY_MAX_MS);
+        assert!(receipts.try_now(now, account, 2));
+        assert!(receipts.try_now(now, account, 3), "it has written again");
+        assert_eq!(receipts.failed[&account].again.since(now), RETRY_MS);
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn on_delivered(
 }
 
 /// Stages what a message says about its sender: the ID it goes by, what its device grants, and when it was heard of.
-pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: bool) {
+pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId) {
     let Some(contact) = cx.records.contacts().get(&message.sender) else {
         return;
     };
@@ -46,13 +46,11 @@ pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId, is_seen: 
     let today = cx.date().epoch();
     let device = message.certificate.device;
     let grant = message.grant;
-    let is_granted = grant.is_some_and(|grant| contact.take_grant(today, device, grant));
-    let is_outdated = contact.hear_from(&device, cx.now.date);
-    let is_new = contact.hear_under(from) || is_granted || is_outdated;
-    if is_seen {
-        contact.last_seen = Some(cx.date());
+    if let Some(grant) = grant {
+        contact.take_grant(today, device, grant);
     }
-    if is_new || is_seen {
-        cx.records.put_contact(contact);
-    }
+    contact.hear_from(&device, cx.now.date);
+    contact.hear_under(from);
+    contact.last_seen = Some(cx.date());
+    cx.records.put_contact(contact);
 }

@@ -87,12 +87,10 @@ impl Contact {
         self.ids.first()
     }
 
-    /// Notes that it wrote under an ID; tells whether that is anything new.
-    pub fn hear_under(&mut self, id: &PersonId) -> bool {
-        let before = (self.ids.clone(), self.reach.clone());
+    /// Notes that it wrote under an ID.
+    pub fn hear_under(&mut self, id: &PersonId) {
         self.ids.learn(id, false);
         self.reach = id.clone();
-        before != (self.ids.clone(), self.reach.clone())
     }
 
     /// Looks it up under another of its IDs from now on; tells whether there is one.
@@ -164,13 +162,14 @@ impl Contact {
         self.card(date).filter(is_fresh)
     }
 
-    /// Notes that one of its devices has written; tells whether the last card seen is outdated by that.
-    pub fn hear_from(&mut self, device: &PublicKey, date: UnixMillis) -> bool {
+    /// Notes that one of its devices has written: a card that does not show it is outdated.
+    pub fn hear_from(&mut self, device: &PublicKey, date: UnixMillis) {
         let card = self.card(date);
         let devices = card.iter().flat_map(|card| &card.card().devices);
         let mut devices = devices.map(|it| it.certificate.device);
         let is_outdated = !devices.any(|it| it == *device);
-        let found = self.found.as_mut();
-        found.is_some_and(|found| is_outdated && !std::mem::replace(&mut found.is_outdated, true))
+        if let Some(found) = &mut self.found {
+            found.is_outdated |= is_outdated;
+        }
     }
 }
