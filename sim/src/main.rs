@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-/// A run of thousands of nodes is one thread that allocates a lot, and asks for much more than it uses.
+/// A run of thousands of nodes is one thread that allocates a lot: with the system's allocator it takes a quarter more.
 #[global_allocator]
-static HEAP: restante_sim_heap::Heap = restante_sim_heap::Heap;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     restante_sim::cli::main()
