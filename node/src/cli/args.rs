@@ -84,7 +84,8 @@ pub enum Command {
         restante inbox --wait 60\n  \
         restante inbox --peek --json\n  \
         restante inbox --ack 2f2db175a80011223344556677889900\n\n\
-        A message is marked once it was taken from the output: what `head` leaves stays unread.\n\
+        A message is marked once all of it was taken from the output: `less` and `head` take more\n\
+        than they show, --peek marks nothing. What is not text stays unread unless --json shows it.\n\
         With --json, one object a line: id, from, known_as, contact, read, received_ms, sent_ms,\n\
         expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
         file_name. Times are milliseconds since 1970 UTC.")]

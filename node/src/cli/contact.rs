@@ -41,7 +41,7 @@ pub(super) fn contact(
             }
             let who = named(&contact);
             out.line(format!(
-                "{who} is blocked; what they write meanwhile is destroyed unread"
+                "{who} is blocked: what arrives from them from now on is destroyed unread, until you accept them again"
             ))
         }
         ContactCommand::Verify { who, matched, json } => {

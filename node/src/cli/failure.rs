@@ -171,7 +171,7 @@ impl From<PassphraseError> for Failure {
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Self {
-        let hint = "put it right in `config.toml`, the environment or the flags, whichever sets it";
+        let hint = "`run --help` and `node/example.toml` in the source explain every setting";
         Self::usage(errors.to_string(), hint).coded("configuration_wrong")
     }
 }

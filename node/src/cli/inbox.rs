@@ -87,7 +87,7 @@ fn incomplete(state: &State) -> Failure {
     failure.coded(state.code())
 }
 
-/// Writes messages, and notes those unread that were taken.
+/// Writes messages, and notes those unread that were taken whole.
 fn write(
     messages: &[InboxMessage],
     args: &InboxArgs,
@@ -101,7 +101,8 @@ fn write(
         *shown += 1;
         // Who does not take one message in time is not waited for again.
         is_taken = is_taken && out.settle()?;
-        if is_taken && !message.read {
+        let is_shown = args.json || message.base64.is_none();
+        if is_taken && is_shown && !message.read {
             taken.push(message.id.clone());
         }
     }
@@ -170,7 +171,7 @@ pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
         (None, Some(body)) => {
             let size = approximate_size_bytes(body.as_bytes().len() as u64);
             lines.push(format!(
-                "  [{size} that are not text; `restante inbox --all --json` has them]"
+                "  [{size} that are not text, and stay unread; `restante inbox --json` has them]"
             ));
         }
         (None, None) => lines.push("  [destroyed]".to_owned()),

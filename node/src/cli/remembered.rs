@@ -119,7 +119,7 @@ fn note_passing(home: &Home, defaults: &Config, loaded: &Loaded) {
         .collect();
     if !passing.is_empty() {
         note(format!(
-            "{} counts for this run alone; what is to count at every start belongs into {}",
+            "{} counts for this run alone; what is to count at every start belongs in {}",
             passing.join(" and "),
             shell_word(&home.config_file())
         ));

@@ -65,7 +65,7 @@ pub fn align(rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
-/// Returns a moment relative to now: `in 5 d 23 h`, `3 min ago`, `now`.
+/// Returns a moment relative to now: `in 5 d 23 h`, `3 min ago`, `just now`.
 pub fn relative(now_ms: u64, moment_ms: u64) -> String {
     match moment_ms.cmp(&now_ms) {
         std::cmp::Ordering::Greater => {
@@ -74,7 +74,7 @@ pub fn relative(now_ms: u64, moment_ms: u64) -> String {
         std::cmp::Ordering::Less if now_ms - moment_ms >= 1_000 => {
             format!("{} ago", approximate_duration_ms(now_ms - moment_ms))
         }
-        _ => "now".to_owned(),
+        _ => "just now".to_owned(),
     }
 }
 

@@ -263,8 +263,8 @@ fn rows_are_aligned() {
 fn moments_are_told_from_now() {
     let now = 1_000_000_000;
     let cases = [
-        (now, "now"),
-        (now - 999, "now"),
+        (now, "just now"),
+        (now - 999, "just now"),
         (now - 61_000, "1 min 1 s ago"),
         (now + 500, "in less than 1 s"),
         (now + 517_000_000, "in 5 d 23 h"),
@@ -276,7 +276,7 @@ fn moments_are_told_from_now() {
 
 #[test]
 fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
-    let body = b"hi\x1b]0;x\x07\nfrom alice.7kq2-m9xw-3fhd, sent now\n".to_vec();
+    let body = b"hi\x1b]0;x\x07\nfrom alice.7kq2-m9xw-3fhd, sent just now\n".to_vec();
     let (text, base64) = InboxMessage::body(body);
     let message = InboxMessage {
         id: "00".into(),
@@ -298,10 +298,10 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
         lines,
         [
             "from bob.7kq2-m9xw-3fhd (a stranger: `restante contact accept` or `block`), \
-             sent now, expires in 5 d 23 h, burns 30 s after reading",
+             sent just now, expires in 5 d 23 h, burns 30 s after reading",
             "  [file a\\nb\\u{1b}.txt]",
             "  hi\\u{1b}]0;x\\u{7}",
-            "  from alice.7kq2-m9xw-3fhd, sent now",
+            "  from alice.7kq2-m9xw-3fhd, sent just now",
         ]
     );
 }
@@ -338,7 +338,7 @@ fn a_contact_under_another_id_is_told_with_both() {
     };
     assert_eq!(
         inbox::describe(&message, 0)[0],
-        "from robert.0000-0000-0001, whom you know as bob.7kq2-m9xw-3fhd, sent now, expires in 5 d 23 h"
+        "from robert.0000-0000-0001, whom you know as bob.7kq2-m9xw-3fhd, sent just now, expires in 5 d 23 h"
     );
 }
 

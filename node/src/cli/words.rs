@@ -113,8 +113,8 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::InvalidParameter { .. } | Refusal::Malformed { .. } => SAME_VERSION,
         Refusal::Version { .. } => "restart the node with the same version of restante",
         Refusal::UnknownId { .. } => {
-            "check the ID; its owner must have been online within the last 30 days, and cannot be found in the first \
-             minute after `restante init`"
+            "check the ID; its owner must have been online within the last 30 days, and cannot be found until the \
+             `status` there says that the card is published, a minute after the first `restante run`"
         }
         Refusal::UnusableCard { .. } => {
             "use the newest version of restante; if that is no help, ask its owner to go online once"

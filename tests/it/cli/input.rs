@@ -55,6 +55,24 @@ fn wrong_input_is_refused_in_one_line_and_the_node_goes_on() {
     alice.send(&bob_id, &long[1..], &[]);
     let got = bob.inbox_until(1);
     assert_eq!(got[0].text.as_ref().unwrap().0.len(), BODY_BYTES_MAX);
+
+    // What a terminal cannot show is not read by that: it would burn unseen.
+    let picture = cluster.site.file("picture");
+    fs::write(&picture, [0xff; 9]).unwrap();
+    let picture = picture.to_str().unwrap();
+    alice
+        .say(&["send", &bob_id, "--file", picture, "--burn", "1s"])
+        .done();
+    bob.say(&["inbox", "--json"]).done();
+    bob.say(&["inbox", "--peek", "--wait", "30"]).done();
+    for _ in 0..2 {
+        let shown = bob.say(&["inbox"]).done();
+        assert!(shown.contains("9 B that are not text"), "{shown}");
+    }
+    let shown = bob.say(&["inbox", "--json"]).done();
+    assert!(shown.contains(r#""base64":"////////////""#), "{shown}");
+    let shown = bob.say(&["inbox"]).done();
+    assert!(shown.contains("no new messages"), "{shown}");
     alice.assert_alive();
     bob.assert_alive();
 }

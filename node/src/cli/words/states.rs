@@ -13,6 +13,12 @@ const CHECK_EXTERNAL: &str = "correct `external`, or forward that port and open 
 const ALLOW_WORK: &str =
     "set `stamp_effort_max` to that effort and restart the node, or wait until there is room again";
 const NETWORK: &str = "wait a minute with the node running; if it stays, see to the network first";
+const CLOCK: &str = "wait two minutes; if it stays, compare the clock of this machine with another, and see to the network";
+/// About entry points that are not reached by a node that is alone, and by one that is not.
+const UNREACHED: &str = "ask who runs them for their present addresses, which `run --bootstrap ADDRESS` takes at the \
+                         next start, and see to this machine's connection and firewall";
+const UNREACHED_SOME: &str = "none is needed while others are known, and they are tried seldom then; ask who runs them \
+                              for their present addresses";
 
 /// Returns what a state is about, as `doctor` and JSON name it.
 pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
@@ -147,7 +153,7 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
         ),
         State::ClockSure => "right, as far as keepers and this disk show".into(),
         State::ClockUnconfirmed => {
-            "not confirmed by keepers yet: nothing is destroyed or published until then".into()
+            "not confirmed by keepers yet: until then nothing is published, and what ends is hidden, not destroyed".into()
         }
         State::ClockContradicted { ahead_ms, keepers } => format!(
             "{} by {}: nothing is destroyed, published or sent until it is right",
@@ -207,7 +213,7 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
         }
         State::NetworkFirst { .. } => "others join through what `status` shows as `join at`",
         State::NetworkPrivate { .. } => {
-            "on a LAN or VPN of your own, set profile = \"lan\" here and at all its nodes"
+            "on a LAN or VPN of your own, set profile = \"lan\" here and at all its nodes; on one machine, \"local\""
         }
         State::ReachUnknown => {
             "wait a minute; if it stays, forward its ports, open the firewall, and set `external` to its public address"
@@ -222,9 +228,8 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
             "correct `external`, or forward that port and open the firewall; it is tried again every ten minutes"
         }
         State::EntriesUnset => "set `bootstrap`, unless this is the first node of a network",
-        State::EntriesFailed { failed, .. } | State::EntriesFailedSome { failed, .. } => {
-            entries_fix(failed)
-        }
+        State::EntriesFailed { failed, .. } => entries_fix(failed, UNREACHED),
+        State::EntriesFailedSome { failed, .. } => entries_fix(failed, UNREACHED_SOME),
         State::NetworkJoining { .. } | State::CardUnpublished | State::MailboxesUnwatched => {
             NETWORK
         }
@@ -240,7 +245,8 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
             trouble,
             "restart the node; if it does not start, put back a copy of the home folder made while it was stopped",
         ),
-        State::ClockUnconfirmed | State::CopiesUnknown { .. } => NETWORK,
+        State::ClockUnconfirmed => CLOCK,
+        State::CopiesUnknown { .. } => NETWORK,
         State::ClockContradicted { .. } | State::ClockBeforeDisk { .. } => {
             "set the clock of this machine, if it is wrong"
         }
@@ -368,8 +374,8 @@ const fn obstacle(reason: ObstacleReason) -> &'static str {
     }
 }
 
-/// Returns what to do about entry points that cannot be used; what one of them shows for sure comes first.
-fn entries_fix(failed: &[EntryPoint]) -> &'static str {
+/// Returns what to do about entry points that cannot be used: what one of them shows for sure comes first.
+fn entries_fix(failed: &[EntryPoint], otherwise: &'static str) -> &'static str {
     let is_so = |state| failed.iter().any(|entry| entry.state == state);
     if is_so(EntryPointState::OtherNetwork) {
         "set `network` as those have it whom you want to join, and restart the node"
@@ -378,8 +384,7 @@ fn entries_fix(failed: &[EntryPoint]) -> &'static str {
     } else if is_so(EntryPointState::NameUnresolved) {
         "see whether the name is spelled right and this machine resolves names; it is tried again by itself"
     } else {
-        "they are tried again by themselves; ask who runs them for their present addresses, and see to this machine's \
-         connection and firewall"
+        otherwise
     }
 }
 
