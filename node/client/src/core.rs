@@ -32,7 +32,7 @@ use crate::sending::{self, Sending};
 use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::stamps::Stamps;
-use crate::then::{Sealed, Then};
+use crate::then::{Sealed, SealedFor, Then};
 
 /// How long changes of the network are passed over after one was acted on, in milliseconds: every retry has its own
 /// pause, and only the first change after a quiet time shortens it.
@@ -472,11 +472,14 @@ impl Subjects<'_> {
 
     /// Lets committed envelopes leave, or tells who waits that they could not be stored.
     fn on_sealed(&mut self, cx: &mut Cx<'_>, sealed: Sealed, ok: bool) {
-        match (&sealed.own, ok) {
-            (Some((message, own)), true) => self.sending.on_committed(cx, *message, own),
-            (Some((_, own)), false) => return sending::refuse_unstored(cx, own),
-            (None, true) => {}
-            (None, false) => return self.receipts.on_failed(cx),
+        match (sealed.what, ok) {
+            (SealedFor::Person(message, own), true) => {
+                self.sending.on_committed(cx, message, &own);
+            }
+            (SealedFor::Person(_, own), false) => return sending::refuse_unstored(cx, &own),
+            (_, true) => {}
+            (SealedFor::Receipts, false) => return self.receipts.on_failed(cx),
+            (SealedFor::OtherDevice(kept), false) => return self.rechecking.again(cx, *kept),
         }
         for id in sealed.envelopes {
             self.placing.begin(cx, id);

@@ -15,7 +15,7 @@ use crate::cx::Cx;
 use crate::records::SenderMessage;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, Signal};
-use crate::then::{Sealed, Then};
+use crate::then::{Sealed, SealedFor, Then};
 
 /// How long receipts for a contact are gathered before they are sent, in milliseconds: one envelope says several
 /// things.
@@ -145,7 +145,7 @@ impl Receipts {
             .collect();
         cx.records.then(Then::Send(Sealed {
             envelopes,
-            own: None,
+            what: SealedFor::Receipts,
         }));
         if cx.records.due().iter().any(|(to, _)| *to == account) {
             self.due_by(cx.mono().plus(GATHER_MS));

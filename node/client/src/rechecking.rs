@@ -18,7 +18,7 @@ use crate::cx::Cx;
 use crate::job::Resolution;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
-use crate::then::{Sealed, Then};
+use crate::then::{Sealed, SealedFor, Then};
 
 /// How long a delivery receipt is waited for before the recipient is looked up, in milliseconds.
 const WAIT_MS: u64 = 20 * SECOND_MS;
@@ -42,7 +42,7 @@ pub(crate) struct Rechecking {
 
 /// A message that no device is known to hold yet.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub struct Kept {
     to: PublicKey,
     message: Message,
     expires: UnixMillis,
@@ -121,21 +121,23 @@ impl Rechecking {
         let kept: Vec<Kept> = looked_up.map(|(_, kept)| kept).collect();
         match result {
             Ok(found) if !found.card.card().terminated => {
-                for kept in &kept {
+                for kept in kept {
                     seal_for_others(cx, &found, kept);
                 }
             }
             Ok(_) | Err(ResolveError::NotFound) => {}
-            Err(_) => {
-                let due = cx.mono().plus(PAUSE_MS);
-                let again = kept.into_iter().map(|kept| Kept {
-                    due,
-                    is_looking: false,
-                    ..kept
-                });
-                self.kept.extend(again.map(|kept| (kept.message.id, kept)));
-            }
+            Err(_) => kept.into_iter().for_each(|kept| self.again(cx, kept)),
         }
+    }
+
+    /// Looks its recipient up once more, as when what was sealed could not be committed.
+    pub(crate) fn again(&mut self, cx: &Cx<'_>, kept: Kept) {
+        let again = Kept {
+            due: cx.mono().plus(PAUSE_MS),
+            is_looking: false,
+            ..kept
+        };
+        self.kept.insert(again.message.id, again);
     }
 
     pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
@@ -179,7 +181,7 @@ fn is_under_way(cx: &Cx<'_>, message: &MessageId) -> bool {
     sent.is_some_and(|sent| matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored))
 }
 
-fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: &Kept) {
+fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: Kept) {
     if !is_under_way(cx, &kept.message.id) {
         return;
     }
@@ -214,7 +216,7 @@ fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: &Kept) {
             }
             cx.records.then(Then::Send(Sealed {
                 envelopes,
-                own: None,
+                what: SealedFor::OtherDevice(Box::new(kept)),
             }));
         }
         Err(error) => debug!(%error, "a message cannot be sealed for another device"),

@@ -22,7 +22,7 @@ use crate::placing::Placing;
 use crate::rechecking::Kept;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
-use crate::then::{OwnSend, Sealed, Then};
+use crate::then::{OwnSend, Sealed, SealedFor, Then};
 
 /// How long a message that is stored waits for the last receipts before its sender is told, in milliseconds.
 const LAST_RECEIPTS_MS: u64 = 1_500;
@@ -224,7 +224,7 @@ fn send(
     let wait = request.wait;
     cx.records.then(Then::Send(Sealed {
         envelopes,
-        own: Some((id, OwnSend { call, wait })),
+        what: SealedFor::Person(id, OwnSend { call, wait }),
     }));
     Some((message, expires))
 }

@@ -9,6 +9,7 @@ use restante_proto::{Address, ItemId};
 
 use crate::io::CallId;
 use crate::model::HeaderDraft;
+use crate::rechecking::Kept;
 
 /// One continuation.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Then {
     /// Tells whether a person waits for it.
     pub(crate) const fn is_asked(&self) -> bool {
         match self {
-            Self::Send(sealed) => sealed.own.is_some(),
+            Self::Send(sealed) => matches!(sealed.what, SealedFor::Person(..)),
             Self::AnswerContact(..) | Self::AnswerDone(..) => true,
             _ => false,
         }
@@ -49,8 +50,19 @@ impl Then {
 pub struct Sealed {
     /// The envelopes.
     pub envelopes: Vec<ItemId>,
-    /// The message and who waits for it, if it is a person's own.
-    pub own: Option<(MessageId, OwnSend)>,
+    /// What they are for.
+    pub what: SealedFor,
+}
+
+/// What envelopes were sealed for.
+#[derive(Debug)]
+pub enum SealedFor {
+    /// A message that a person waits for.
+    Person(MessageId, OwnSend),
+    /// Delivery receipts.
+    Receipts,
+    /// A message that is kept for another device of its recipient.
+    OtherDevice(Box<Kept>),
 }
 
 /// Somebody who waits for a message of their own.

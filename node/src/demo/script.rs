@@ -40,6 +40,10 @@ pub(super) async fn play(timeline: &mut Timeline<'_>, nodes: &mut Nodes) -> Resu
     let (alice_id, bob_id) = (nodes.create("alice").await?, nodes.create("bob").await?);
     timeline.tell("Alice", format!("is {}", alice_id.id))?;
     timeline.tell("Bob", format!("is {}", bob_id.id))?;
+    timeline.tell(
+        "both",
+        "publish their cards, which takes some seconds of work: a stamp for each place",
+    )?;
     let (alice, bob) = (nodes.start("alice")?, nodes.start("bob")?);
     bob.wait("Bob's card is published", |s| s.card_published_ms.is_some())
         .await?;

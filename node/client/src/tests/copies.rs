@@ -1,7 +1,7 @@
 //! Homes that have been elsewhere in time: restored backups, old copies, machines set back, the same home twice.
 
 use proptest::prelude::*;
-use restante_interface::{DeliveryState, MessageCode};
+use restante_interface::{DeliveryState, MessageCode, StoreTrouble};
 use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use restante_proto::mailbox::Mailbox;
@@ -138,6 +138,25 @@ fn the_sender_of_what_was_under_way_is_told() {
     };
     world.run(7 * HOUR_MS);
     assert_eq!(code(&world), MessageCode::StoredOutdated);
+}
+
+/// When the disk takes nothing in at the moment the message is sealed for the new device, that is done again.
+#[test]
+fn a_message_that_could_not_be_sealed_for_a_new_device_is_sealed_later() {
+    let mut world = World::friends(8, 2);
+    let backup = world.people[0].disk.clone();
+    world.run(3 * DAY_MS);
+    world.send(1, 0, "has the card looked up");
+    world.run(MINUTE_MS);
+    set_back(&mut world, 0, &backup);
+    world.send(1, 0, "sealed for the device before");
+    world.run(10_000);
+    world.people[1].trouble = Some(StoreTrouble::DiskFull);
+    world.run(5 * MINUTE_MS);
+    assert!(!world.texts(0).contains("sealed for the device before"));
+    world.people[1].trouble = None;
+    world.run(30 * MINUTE_MS);
+    assert!(world.texts(0).contains("sealed for the device before"));
 }
 
 /// Somebody who looks the account up between the start of a second copy and the moment at which the first one has
