@@ -9,7 +9,7 @@
 //! done and bring the results back.
 //!
 //! ```text
-//!  command line, page, bot            strangers' requests
+//!  command line                       strangers' requests
 //!        | interface (codes)                 | item protocol
 //!  control -- account::driver          net -- router -- keeper::task
 //!               |        ^              ^                  |        ^
@@ -29,7 +29,8 @@
 //! | [`node`] | which parts run | nothing |
 //!
 //! Arrows go one way: `proto` knows nothing of the others; `restante-interface` is plain data; `restante-client` knows
-//! both; this crate knows all three; a node without a person ([`node::server`]) imports nothing of one.
+//! both; this crate knows all three; what runs a node without a person ([`node::server`]) imports nothing of one, though the
+//! status of both is put together in one place ([`node`]).
 //!
 //! Three seams let a node run elsewhere than on a machine: [`node::assembly::Environment`] has clock, worker and
 //! network ([`net::Command`] and [`net::NetEvent`]), [`keeper::store::KeeperStore`] is the keeper's disk and
@@ -51,11 +52,12 @@
 //! # Where to add what
 //!
 //! - A request of the local interface: `node/interface/src/request.rs` and `reply.rs`, one arm in `on_call` of
-//!   `node/client/src/core.rs` (or of `account::driver`, if it is about the node), words in `cli::words`.
+//!   `node/client/src/core.rs` (or of `account::driver`, if it is about the node), words in `cli::words`, and
+//!   an arm in the simulator's people if they are to use it.
 //! - A request to keepers: SPEC 7, the schema in `proto/schema`, `proto::request`, admission in `proto::keeper`.
 //! - A kind of message: `proto::message::Content`, SPEC 6.3, `Collecting::take` in `node/client/src/collecting.rs`.
-//! - What a person's data is: `node/client/src/model`, a `Change` in `records.rs`, its row in `account::rows`, and its
-//!   arm in `memory.rs`, which the vault is tested against.
+//! - What a person's data is: `node/client/src/model`, a `Change` in `change.rs` with its arms in `records/owed.rs` and
+//!   `records/commits.rs`, its row in `account::rows`, and its arm in `memory.rs`, which the vault is tested against.
 //! - A limit: `proto/src/limits.rs` and SPEC 11, or `net::limits`; tests read both back.
 //! - A scenario: a file in `sim/scenarios`; `sim/README.md` lists all keys.
 

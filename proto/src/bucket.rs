@@ -5,7 +5,7 @@ use crate::time::MonoMillis;
 /// A token, in what is counted: so that a millisecond adds a whole number.
 const TOKEN: i64 = 1_000;
 
-/// Tokens, up to so many, and so many more a second; full at first, and below zero while it is in debt.
+/// A token bucket; it starts full and may go into debt.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     thousandths: i64,
@@ -26,7 +26,7 @@ impl Bucket {
         }
     }
 
-    /// Returns from when on there are so many tokens; the present at the earliest.
+    /// Returns when there will be so many tokens, `now` at the earliest.
     pub fn ready(&mut self, now: MonoMillis, tokens: u64) -> MonoMillis {
         self.refill(now);
         let missing = thousandths(tokens).saturating_sub(self.thousandths);

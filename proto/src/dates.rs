@@ -12,23 +12,23 @@ use crate::{
     time::{MonoMillis, Now, UnixMillis},
 };
 
-/// Keepers of which it is remembered what they make of the date, at most.
+/// Most keepers whose date is remembered.
 const HEARD_MAX: usize = 32;
 /// For how long that counts, in milliseconds.
 const HEARD_MS: u64 = HOUR_MS;
-/// How long a date that nothing speaks against waits for somebody to confirm it, at least, in milliseconds.
+/// How long a date waits at least that no keeper confirms or contradicts, in milliseconds.
 const ALONE_MS: u64 = 2 * MINUTE_MS;
-/// The leap beyond what timers have measured that costs no more than that, in milliseconds.
+/// The longest leap beyond what timers have measured for which that is enough, in milliseconds.
 const LEAP_SMALL_MS: u64 = DAY_MS;
-/// The leap beyond which nothing is believed without a word, and no single word soon, in milliseconds.
+/// The longest leap that is believed without a keeper that agrees, in milliseconds.
 const LEAP_LARGE_MS: u64 = 30 * DAY_MS;
-/// The part of a leap that has to pass before it is believed without a word, and on a single one.
+/// By what a leap is divided for the time it waits when no keeper agrees, and when one does.
 const PART_ALONE: u64 = 10;
 const PART_SINGLE: u64 = 100;
-/// How long a single word waits to be believed of a large leap, in milliseconds.
+/// How long a larger leap waits when one keeper agrees, in milliseconds.
 const SINGLE_LARGE_MS: u64 = DAY_MS;
-/// How long several wait when the timers deny the leap, in milliseconds: all their clocks may have been set by one who
-/// was wrong.
+/// How long a larger leap of a date that was sure waits when several keepers agree, in milliseconds: one person may
+/// have set all their clocks.
 const DENIED_MS: u64 = HOUR_MS;
 /// By how much the date may part from the timers between two looks before the process counts as having slept or its
 /// clock as having been set, in milliseconds.
@@ -128,7 +128,7 @@ impl Dates {
         self.standing(now) == DateStanding::Sure
     }
 
-    /// Returns the latest date that has certainly come: what ended before is over.
+    /// Returns a lower bound of the true date: what ended before it is over.
     pub fn settled(&self, now: Now) -> UnixMillis {
         if self.is_sure(now) {
             return now.date;
@@ -182,14 +182,14 @@ impl Dates {
         self.anchor.date.plus(elapsed)
     }
 
-    /// Tells whether the date has waited for as long as so many words of keepers make it.
+    /// Tells whether the date has gone uncontradicted for long enough, with so many keepers that agree.
     fn has_waited(&self, now: Now, agreeing: usize) -> bool {
         let wait = self.wait_ms(now, agreeing);
         wait.is_some_and(|wait| now.mono.since(self.since) >= wait)
     }
 
-    /// Returns how long the date has to wait for a word against it before it is believed; nothing if for ever. The
-    /// further it has leapt, and the fewer agree, the longer.
+    /// Returns how long the date has to go uncontradicted before it is sure, in milliseconds; `None` if no time is
+    /// enough. The further it has leapt, and the fewer keepers agree, the longer.
     fn wait_ms(&self, now: Now, agreeing: usize) -> Option<u64> {
         let leap = now.date.since(self.measured(now));
         match (agreeing, leap) {

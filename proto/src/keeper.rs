@@ -1,6 +1,6 @@
 //! The keeper: what a node does for strangers, as a state machine (SPEC 8).
 //!
-//! [`Keeper::handle`] takes what came in and the time, and returns what is to be done: answer,
+//! [`Keeper::handle`] takes one input and the time, and returns the actions to perform: answer,
 //! store, push. It reads no clock, no disk and no socket. The disk is behind [`ItemStore`]: a
 //! receipt leaves only after the store said that the item is durable.
 //!
@@ -130,7 +130,7 @@ impl Keeper {
         }
     }
 
-    /// Takes an input and returns what is to be done.
+    /// Handles one input and returns the actions to perform, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         // What is taken from now on is taken by the date as it is; only a store that holds something knows better.
         let dates = self.dates.get_or_insert_with(|| Dates::new(now, now.date));
@@ -323,8 +323,8 @@ impl Keeper {
         Ok(vec![Output::Store { ticket, op }])
     }
 
-    /// Adds or renews a subscription; of a new one those who have another are told, since the mailbox may be read by
-    /// a copy of its owner's home.
+    /// Adds or renews a subscription. The other subscribers of the mailbox are told of a new one: it may be a copy of its
+    /// owner's home.
     fn subscribe(
         &mut self,
         now: Now,

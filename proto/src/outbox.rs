@@ -89,7 +89,7 @@ struct Entry {
     mailbox: Mailbox,
     expires: UnixMillis,
     placement: Placement,
-    /// Whose neighbours are awaited in a brief review.
+    /// Holders whose neighbours are awaited in a brief review.
     asked: BTreeSet<NodeId>,
 }
 
@@ -131,7 +131,7 @@ impl Outbox {
         Ok(self.on_timer(now))
     }
 
-    /// Takes an input and returns what is to be done.
+    /// Handles one input and returns the actions to perform, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Near(id, keepers) => {
@@ -189,7 +189,7 @@ impl Outbox {
         Some(self.entries.get(id)?.placement.receipts())
     }
 
-    /// Drops an envelope whose recipient's word is not awaited.
+    /// Removes an envelope that awaits no delivery receipt.
     pub fn remove(&mut self, id: &ItemId) {
         self.entries.remove(id);
     }

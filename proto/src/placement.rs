@@ -19,9 +19,8 @@ mod tests;
 
 /// How many keepers are asked for, so that some may fail.
 pub const CANDIDATES: usize = REPLICAS + 3;
-/// Within how far of an address keepers are taken for near before a lookup has ended: as far as the nodes are from
-/// themselves that a node knows nearest to itself, so many of them. Some more than are wanted, since that says only
-/// roughly how far apart nodes lie.
+/// Nearest table entries whose distance from the node itself is the reach within which a keeper is deposited at before
+/// the lookup has ended. More than are wanted, since that measures only roughly how far apart nodes lie.
 pub const REACH_NODES: usize = 2 * CANDIDATES;
 /// The first pause after a try that left something to be done, in milliseconds.
 const RETRY_MIN_MS: u64 = 5 * SECOND_MS;
@@ -169,8 +168,8 @@ impl Placement {
         idle.then_some(self.next_try)
     }
 
-    /// Returns whom to ask, in a review that is due, for the nodes they know closest to the address: that others have
-    /// come takes two questions to see and no lookup.
+    /// Returns the holders to ask in a brief review for the nodes they know closest to the address; empty when none or a
+    /// full review is due. Two questions show that nearer nodes have come, without a lookup.
     ///
     /// Nothing when the review has to be a whole one. What they say goes to [`Placement::knows`]; the review ends with
     /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
@@ -198,7 +197,7 @@ impl Placement {
         candidates.find(|keeper| self.holds(now, keeper)).copied()
     }
 
-    /// Tells whether those whom a holder knows nearest to the address beside itself hold the item.
+    /// Tells whether the nodes that a holder named as nearest to the address, beside itself, all hold the item.
     pub fn knows(&self, now: Now, nearest: &[NodeId]) -> bool {
         let mut nearest = nearest.iter().take(REPLICAS - 1);
         nearest.len() > 0 && nearest.all(|node| self.holds(now, node))
@@ -311,7 +310,7 @@ impl Placement {
         self.fill(now)
     }
 
-    /// Learns that a keeper no longer holds the item it was offered; whoever was sent it and says so has failed.
+    /// Takes *unknown* from a keeper: after an offer the item is deposited there again, after a deposit it is a failure.
     pub fn on_unknown(&mut self, now: Now, keeper: NodeId) -> Vec<Step> {
         if !self.offered.remove(&keeper) {
             return self.on_failed(now, keeper);

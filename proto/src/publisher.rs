@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     Address, NodeId,
     limits::{CARD_TTL_MS, CLOCK_SKEW_MS, MINUTE_MS, PREKEY_ROTATION_MS},
-    placement::{Placement, Standing, Step},
+    placement::{Placement, Step},
     time::{MonoMillis, Now, SaltEpoch, UnixMillis},
 };
 
@@ -94,7 +94,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Takes an input and returns what is to be done.
+    /// Handles one input and returns the actions to perform, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Made {
@@ -190,14 +190,6 @@ impl Publisher {
         let holders = self.placements.iter();
         let mut holders = holders.filter_map(|(at, placement)| Some((*at, placement.holder(now)?)));
         holders.next()
-    }
-
-    /// Returns how well the card is placed at each locator.
-    pub fn standings(&self, now: Now) -> Vec<Standing> {
-        self.placements
-            .values()
-            .map(|placement| placement.standing(now))
-            .collect()
     }
 
     fn on_timer(&mut self, now: Now) -> Vec<Output> {

@@ -45,7 +45,7 @@ const FILL_BATCH: u64 = 1_024;
 /// What a keeper gave receipts for, with the expiry it promised.
 type Promised = BTreeMap<ItemId, UnixMillis>;
 
-/// What is to be done to a keeper.
+/// How a keeper is stopped.
 #[derive(Debug, Clone, Copy)]
 pub struct Kills {
     /// How often it is killed.

@@ -365,9 +365,9 @@ fn change(
     }
 }
 
-/// Finds whom a person means to write to: an ID, a link, or a contact by its private name or bare handle.
+/// Finds the recipient that a person names: by ID, link, private name or handle of a contact.
 ///
-/// Strangers who wrote are none: whoever takes a friend's handle is not written to in the friend's place.
+/// A stranger who has written is never matched by handle, which may be a friend's too.
 pub(crate) fn addressee(records: &Records, text: &str) -> Result<Who, Refusal> {
     match text.parse() {
         Ok(who) => Ok(who),
@@ -427,7 +427,7 @@ fn named(records: &Records, text: &str) -> Result<(Who, Contact), Refusal> {
     }
 }
 
-/// Finds a contact whose account was not terminated: that is for ever.
+/// Finds a contact, and refuses one whose account was terminated.
 fn living(records: &Records, text: &str) -> Result<(Who, Contact), Refusal> {
     let (who, contact) = named(records, text)?;
     if contact.state == ContactState::Terminated {

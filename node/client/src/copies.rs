@@ -23,8 +23,7 @@ use crate::dates::DateStanding;
 use crate::job::Resolution;
 use crate::pending::Question;
 use crate::records::Records;
-use crate::resolving::Certainty;
-use crate::signal::{Intent, ResolveError, Signal};
+use crate::signal::{Certainty, Intent, ResolveError, Signal};
 use crate::then::Then;
 
 /// The pause after a lookup of one's own card that decides nothing, in milliseconds; it grows.
@@ -188,8 +187,8 @@ impl Copies {
         }
     }
 
-    /// Decides by what a lookup of one's own card found; a card that another copy has made decides whatever else is
-    /// not known.
+    /// Judges what a lookup of one's own card found. A card made by another copy decides at once, also when other
+    /// keepers were silent.
     pub(crate) fn on_resolved(
         &mut self,
         cx: &mut Cx<'_>,

@@ -1,4 +1,4 @@
-//! The core: takes one input at a time, passes it to the subject it concerns, and collects what is to be done.
+//! The core: takes one input at a time, passes it to the subject it concerns, and collects the actions to perform.
 
 mod signals;
 
@@ -126,7 +126,7 @@ impl Core {
         )
     }
 
-    /// Takes an input and returns what is to be done, in order.
+    /// Handles one input and returns the actions to perform, in order.
     pub fn handle(&mut self, now: Now, rng: &mut dyn CryptoRng, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
         let mut signals = VecDeque::new();
@@ -429,7 +429,7 @@ impl Subjects<'_> {
         }
     }
 
-    /// Tells whoever waits for it that what is staged is not stored, while the store takes nothing in.
+    /// Fails what waits for staged changes while the store takes nothing in.
     fn give_up_unstored(&mut self, cx: &mut Cx<'_>) {
         for then in cx.records.give_up(cx.now.mono) {
             self.follow(cx, then, false, &mut Vec::new().into_iter());

@@ -1,7 +1,7 @@
 //! The person's side of a node as a state machine: resolving, sending, placing, collecting, delivery receipts,
 //! contacts, stamps, publication, expiry and burning.
 //!
-//! [`Core::handle`] takes what came in, with both times and a source of randomness, and returns what is to be done. It
+//! [`Core::handle`] takes one input, with both times and a source of randomness, and returns the actions to perform. It
 //! reads no clock, no disk and no socket: whoever drives it asks keepers, searches, computes and commits, and brings
 //! the results back as inputs. The node drives it with libp2p and a vault, the simulator with virtual networks and
 //! disks.
@@ -29,6 +29,7 @@ mod dates;
 mod deposit;
 mod io;
 pub mod job;
+mod kept;
 pub mod memory;
 pub mod model;
 mod obstacles;

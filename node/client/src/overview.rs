@@ -30,7 +30,7 @@ pub struct Overview {
     pub outbox: Vec<OutboxEntry>,
     /// How many messages are under way in all.
     pub outbox_count: u32,
-    /// How many of these keepers refuse.
+    /// How many of these messages keepers refuse.
     pub refused_count: u32,
     /// Why, the most frequent first.
     pub obstacles: Vec<Obstacle>,

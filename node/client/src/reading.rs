@@ -210,8 +210,8 @@ fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
     }
 }
 
-/// Returns why there may be messages that are not found: a store that takes nothing in, or a wrong date, by which the
-/// mailboxes are those of another day.
+/// Returns why the inbox may be incomplete: the store takes nothing in, or the date is wrong, so that the mailboxes of
+/// another day are read.
 fn deaf(cx: &Cx<'_>) -> Option<State> {
     if let Some(trouble) = cx.records.trouble() {
         let trouble = trouble.clone();

@@ -7,21 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::DeliveryState;
-use restante_proto::card::VerifiedCard;
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
-use restante_proto::message::{Message, MessageId};
-use restante_proto::time::{MonoMillis, Now, UnixMillis};
+use restante_proto::limits::{HOUR_MS, MINUTE_MS};
+use restante_proto::message::MessageId;
+use restante_proto::time::MonoMillis;
 use tracing::debug;
 
 use crate::cx::Cx;
 use crate::job::Resolution;
+use crate::kept::Kept;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::{Sealed, SealedFor, Then};
 
-/// How long a delivery receipt is waited for before the recipient is looked up, in milliseconds.
-const WAIT_MS: u64 = 20 * SECOND_MS;
 /// The shortest time between two lookups of one recipient because of that, in milliseconds.
 const PAUSE_MS: u64 = 10 * MINUTE_MS;
 /// How often recipients of messages that were not delivered are looked up if nothing else asks for it, in milliseconds.
@@ -38,38 +36,6 @@ pub(crate) struct Rechecking {
     /// When recipients were last looked up.
     looked_up: BTreeMap<PublicKey, MonoMillis>,
     sweep_at: Option<MonoMillis>,
-}
-
-/// A message that no device is known to hold yet.
-#[derive(Debug)]
-pub struct Kept {
-    to: PublicKey,
-    message: Message,
-    expires: UnixMillis,
-    sealed_for: BTreeSet<PublicKey>,
-    due: MonoMillis,
-    is_looking: bool,
-}
-
-impl Kept {
-    /// Takes a message that was just sealed for the devices of `card`.
-    pub(crate) fn of(
-        (message, expires): (Message, UnixMillis),
-        card: &VerifiedCard,
-        now: Now,
-    ) -> Self {
-        // One whose prekey is over was passed over.
-        let devices = card.card().devices.iter();
-        let devices = devices.filter(|device| device.prekey.expires > now.date);
-        Self {
-            to: card.card().account,
-            message,
-            expires,
-            sealed_for: devices.map(|device| device.certificate.device).collect(),
-            due: now.mono.plus(WAIT_MS),
-            is_looking: false,
-        }
-    }
 }
 
 impl Rechecking {

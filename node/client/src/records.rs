@@ -230,7 +230,7 @@ impl Records {
         }
     }
 
-    /// Notes the stamp of an envelope that has none so good, in memory alone. A restart makes another.
+    /// Keeps a better stamp of an envelope, in memory alone: a restart makes another.
     pub fn note_payment(&mut self, id: &ItemId, stamp: Stamp) {
         let Some(outgoing) = self.outgoing.get_mut(id) else {
             return;

@@ -21,7 +21,7 @@ use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::{Before, Choice, Job, JobDone, Resolution, insert_by_distance};
 use crate::pending::Question;
-use crate::signal::{Intent, ResolveError, Signal};
+use crate::signal::{Certainty, Intent, ResolveError, Signal};
 
 /// How long one locator may take, in milliseconds: keepers that are gone must not hold up those that answer.
 const LOCATOR_MS: u64 = 8 * SECOND_MS;
@@ -32,15 +32,6 @@ const LOCATORS_ENOUGH: usize = LOCATORS - 1;
 const PATIENCE_MS: u64 = 12 * SECOND_MS;
 /// The pause between two tries of that, in milliseconds.
 const PATIENCE_STEP_MS: u64 = SECOND_MS / 2;
-
-/// Whether what a lookup found is all there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Certainty {
-    /// Enough keepers of enough locators have answered: a card that was stored is among what they said.
-    Sure,
-    /// There may be another card at keepers that did not answer.
-    Unsure,
-}
 
 /// All lookups under way.
 #[derive(Debug, Default)]

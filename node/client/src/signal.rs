@@ -8,12 +8,20 @@ use restante_proto::stamp::Stamp;
 
 use crate::io::CallId;
 use crate::job::Resolution;
+use crate::kept::Kept;
 use crate::model::Who;
 use crate::pending::StampFor;
-use crate::rechecking::Kept;
-use crate::resolving::Certainty;
 
-/// What is to be done once an ID is resolved.
+/// Whether what a lookup found is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// Enough keepers of enough locators have answered: a card that was stored is among what they said.
+    Sure,
+    /// There may be another card at keepers that did not answer.
+    Unsure,
+}
+
+/// What a resolved ID is for.
 #[derive(Debug, Clone)]
 pub(crate) enum Intent {
     /// Send this.

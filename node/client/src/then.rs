@@ -8,8 +8,8 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
 use crate::io::CallId;
+use crate::kept::Kept;
 use crate::model::HeaderDraft;
-use crate::rechecking::Kept;
 
 /// One continuation.
 #[derive(Debug)]

@@ -394,7 +394,7 @@ fn worker_gone() -> CommitError {
 fn tell_trouble(trouble: &StoreTrouble) {
     match trouble.passes() {
         true => {
-            warn!(%trouble, "the account's store takes nothing in until this is over; see `doctor`");
+            warn!(%trouble, "the account's store takes nothing in; retrying, see `doctor`");
         }
         false => error!(%trouble, "the account's store takes nothing in any more; see `doctor`"),
     }

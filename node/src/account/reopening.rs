@@ -90,7 +90,7 @@ impl fmt::Debug for Reopening {
 }
 
 impl AccountStoreError {
-    /// Returns what keeps the vault from taking anything in; none if it refused what was asked for what it is.
+    /// Returns the trouble of the store as a whole; `None` if it refused one request.
     pub(super) fn trouble(&self) -> Option<StoreTrouble> {
         match self {
             Self::Vault(VaultError::Db(error)) | Self::Db(error) => trouble_of_db(error),

@@ -42,7 +42,7 @@ const DUE: Table = Table::new("due");
 const ROOM_BYTES_MIN: u64 = 512 * 1024;
 /// A row takes up to so many times its bytes, because pages are given out in powers of two.
 const ROW_FACTOR: u64 = 2;
-/// What a row takes beside what it is about, about, in bytes.
+/// Approximate overhead of a row, in bytes.
 const ROW_BYTES: u64 = 1024;
 
 /// Why something could not be stored or read.

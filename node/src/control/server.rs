@@ -148,7 +148,7 @@ impl ControlServer {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     if !std::mem::replace(&mut is_refused, true) {
-                        warn!(%error, "no command can be let in; it is tried on");
+                        warn!(%error, "cannot accept commands; retrying");
                     }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;

@@ -405,7 +405,7 @@ impl<P: KeeperPort> KeeperTask<P> {
         match (before, self.keeper.read_only()) {
             (Some(_), None) => info!("the keeper takes everything in again"),
             (None, Some(error)) if error.may_pass() => {
-                warn!(%error, "the keeper takes nothing in until this is over; see `doctor`");
+                warn!(%error, "the keeper takes nothing in; retrying, see `doctor`");
             }
             (before, Some(error)) if !error.may_pass() && before != Some(error) => {
                 error!(%error, "the keeper takes nothing in any more; see `doctor`");

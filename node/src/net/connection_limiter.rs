@@ -146,8 +146,8 @@ impl ConnectionLimiter {
         self.check(group < self.limits.per_group_max, Count::PerGroup)
     }
 
-    /// Returns below how many connections nobody counts whose they are; over TCP, which has few places, it is at most
-    /// as many as a third of these.
+    /// Returns the number of connections below which limits by address do not apply; over TCP, which has few places, at
+    /// most a third of these.
     fn few_max(&self, tcp: bool) -> usize {
         let few = self.limits.few_max;
         if tcp {

@@ -16,7 +16,7 @@ use crate::net::{InboundToken, NetEvent, NetHandle};
 #[cfg(test)]
 mod tests;
 
-/// How long a request that found no room waits for being told so: what it is told to wait then.
+/// How long the answer *busy* to a request that found no room is held back.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 
 /// What the network tells the person's side.

@@ -188,8 +188,8 @@ impl Watch {
         nearest.all(|node| self.keepers.contains(node))
     }
 
-    /// Renews what is about to end, and asks now and then one of the keepers that do not push, each in its turn, what
-    /// waits; of a past mailbox the one that was `asked` for its neighbours, and is connected for it.
+    /// Starts a brief round: renews subscriptions that end soon and lists, every few rounds, one of the keepers that do
+    /// not push, each in its turn. A past mailbox is listed at the keeper that was `asked` for its neighbours.
     pub(super) fn ask_some(&mut self, now: Now, asked: NodeId) -> Vec<Output> {
         let stage = self.stage(now);
         self.pages.clear();

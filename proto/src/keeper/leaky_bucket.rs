@@ -78,7 +78,7 @@ impl<K: Copy + Ord> LeakyBuckets<K> {
         }
     }
 
-    /// Forgets those to whom all was given back.
+    /// Removes entries that have drained.
     pub(super) fn forget_idle(&mut self, now: MonoMillis) {
         let size = self.size;
         self.taken.retain(|_, taken| {

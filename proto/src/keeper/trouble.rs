@@ -7,7 +7,7 @@ use crate::time::{MonoMillis, Now, UnixMillis};
 /// What is known of the store.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
-    /// Why it takes nothing in, if that is so.
+    /// The error that keeps the store from taking anything in.
     error: Option<StoreError>,
     /// When it is opened again; none while that is under way, and where it would not help.
     retry: Option<MonoMillis>,

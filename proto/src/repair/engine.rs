@@ -148,7 +148,7 @@ impl Repair {
         }
     }
 
-    /// Takes an input and returns what is to be done.
+    /// Handles one input and returns the actions to perform, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         match input {
             Input::Neighbours(live) => {

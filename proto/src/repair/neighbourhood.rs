@@ -13,7 +13,7 @@ use crate::{
 pub(super) const GRACE_MS: u64 = 5 * MINUTE_MS;
 /// How long a neighbour that has said it leaves does not count, in milliseconds.
 const LEAVING_MS: u64 = 2 * MINUTE_MS;
-/// Places that are looked at to see whose business is whose.
+/// Points of the address space that are sampled to find the keepers that share items.
 const SAMPLES: u32 = 512;
 
 /// The keepers nearest to one of them.
@@ -57,7 +57,7 @@ impl Neighbourhood {
         self.point
     }
 
-    /// Takes who is there; nothing changes unless this returns something.
+    /// Updates the live nodes and returns what that changes.
     pub(super) fn update(&mut self, now: MonoMillis, live: &[NodeId]) -> Option<Change> {
         let others = live.iter().filter(|node| **node != self.me);
         let live: BTreeMap<NodeId, Point> =

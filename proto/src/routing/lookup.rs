@@ -95,8 +95,7 @@ impl<N: Copy, D: Copy + Ord> Lookup<N, D> {
         lookup
     }
 
-    /// Returns somebody to ask now, who counts as asked from then on; nobody while the lookup waits, or when it is
-    /// done.
+    /// Returns the next node to ask and marks it as asked; `None` while the lookup waits, or when it is done.
     ///
     /// Of each the lookup is told what came of it: [`on_answer`](Self::on_answer), [`on_failed`](Self::on_failed) or
     /// [`on_refused`](Self::on_refused).

@@ -5,8 +5,7 @@ use crate::contacts;
 use crate::cx::Cx;
 use crate::job::Resolution;
 use crate::pending::StampFor;
-use crate::resolving::Certainty;
-use crate::signal::{Intent, ResolveError, Signal};
+use crate::signal::{Certainty, Intent, ResolveError, Signal};
 
 impl Subjects<'_> {
     /// Carries out what subjects tell each other, until they have no more to say.

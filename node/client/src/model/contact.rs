@@ -46,7 +46,7 @@ pub struct Contact {
     pub grants: BTreeMap<PublicKey, Grant>,
     /// The last epoch of what was granted to each of its devices.
     pub granted: BTreeMap<PublicKey, Epoch>,
-    /// The device of this account that granted it: what another one did is as nothing.
+    /// Our device that issued `granted`; what another of our devices issued does not count.
     pub granted_by: Option<PublicKey>,
 }
 

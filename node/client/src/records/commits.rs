@@ -22,7 +22,7 @@ use crate::io::{CommitError, Token};
 use crate::model::{Account, Contact, Header, OutgoingEnvelope, OwnCard, Sent, Slot};
 use crate::then::Then;
 
-/// Changes that nobody waits for and that are kept until a store takes them, at most; then they are made anew.
+/// Most changes without a waiting person that stay staged while the store fails; beyond that they are rolled back.
 const STAGED_COUNT_MAX: usize = 1_000;
 
 /// Changes that become durable together.

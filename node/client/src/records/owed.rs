@@ -61,7 +61,7 @@ impl Row {
         })
     }
 
-    /// Returns the row if the change destroys what nobody may read again: memory has let go of it for good.
+    /// Returns the row if the change is a destruction, which is never rolled back.
     pub(super) fn destroyed_by(change: &Change) -> Option<Self> {
         match change {
             Change::Destroy(..) | Change::Discard(_) | Change::DropPrekey(_) => Self::of(change),
@@ -79,7 +79,7 @@ impl Records {
         }
     }
 
-    /// Returns the change that makes a row of the disk what it is in memory, whatever it was.
+    /// Returns the change that rewrites a row of the disk from memory.
     fn as_it_is(&self, row: Row) -> Change {
         match row {
             Row::Account => Change::PutAccount(Box::new((*self.account).clone())),
