@@ -77,6 +77,7 @@ pub(crate) fn status() -> StatusInfo {
         stamp_effort_max: 0,
         account_read_only: None,
         account_recovered_ms: None,
+        account_lost: 0,
         clock: None,
         copy: None,
         network_load: NetworkLoad::default(),

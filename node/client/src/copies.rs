@@ -119,6 +119,13 @@ impl Copies {
         }
     }
 
+    /// The store takes changes again, as the one by which this home becomes another device.
+    pub(crate) fn on_store_back(&mut self, cx: &mut Cx<'_>) {
+        if self.state == State::Unconfirmed {
+            self.doubt(cx);
+        }
+    }
+
     /// A new card is wanted: it is made once it is known what the present one shows.
     pub(crate) fn on_card_wanted(&mut self, cx: &mut Cx<'_>) {
         self.card_wanted = true;

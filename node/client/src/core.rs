@@ -257,6 +257,7 @@ impl Subjects<'_> {
         match input {
             Input::Start => {
                 self.placing.start(cx);
+                self.reading.start(cx);
                 self.copies.start(cx);
             }
             Input::Call(call, request) => self.on_call(cx, call, request),
@@ -301,6 +302,7 @@ impl Subjects<'_> {
             },
             Input::Lost(keeper) => self.collecting.on_lost(cx, keeper),
             Input::NetworkUp => self.on_network_up(cx),
+            Input::Stopping => self.sending.on_stopping(cx, self.placing),
             Input::Timer => {}
         }
     }
@@ -425,6 +427,7 @@ impl Subjects<'_> {
             self.follow(cx, then, ok, &mut slots);
         }
         if was_in_trouble && cx.records.trouble().is_none() {
+            self.copies.on_store_back(cx);
             self.collecting.on_store_back(cx);
         }
     }

@@ -45,6 +45,8 @@ pub enum Input {
     Lost(NodeId),
     /// There are peers to ask, after there were none.
     NetworkUp,
+    /// The node is about to end: who waits for a message is told how far it has come.
+    Stopping,
     /// The time asked for by [`Core::next_timeout`](crate::Core::next_timeout) has come.
     Timer,
 }

@@ -48,6 +48,8 @@ pub struct Overview {
     pub trouble: Option<StoreTrouble>,
     /// When its store last went on after it had taken nothing in.
     pub recovered: Option<UnixMillis>,
+    /// How many messages were lost with their keys by the last start.
+    pub lost: u32,
     /// How far the date is relied on.
     pub clock: ClockInfo,
     /// This home beside other copies of it.
@@ -120,6 +122,7 @@ pub(crate) fn of(
         effort_max: settings.effort_max,
         trouble: records.trouble().cloned(),
         recovered: records.recovered(),
+        lost: records.lost(),
         clock: clock_info(dates.standing(now)),
         copy: CopyInfo {
             newest: copies.is_newest(),

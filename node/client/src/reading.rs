@@ -1,9 +1,12 @@
 //! Reading messages, and destroying them when their time has come.
 
+use std::collections::BTreeMap;
+
 use restante_interface::{
     ContactState, Event, INBOX_PAGE_COUNT_MAX, InboxMessage, InboxPage, InboxRequest, Refusal,
     Reply, State, Stored,
 };
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::time::{MonoMillis, UnixMillis};
 use tracing::debug;
 
@@ -15,10 +18,12 @@ use crate::pending::Question;
 use crate::records::Records;
 use crate::then::Then;
 
-/// Those who wait for messages.
+/// Those who wait for messages, and what burns.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     waiters: Vec<Waiter>,
+    /// When read messages burn by the timers, whatever the date is.
+    burning: BTreeMap<u64, MonoMillis>,
 }
 
 #[derive(Debug)]
@@ -29,9 +34,19 @@ struct Waiter {
 }
 
 impl Reading {
+    /// What was read before this start has at most all of its time left.
+    pub(crate) fn start(&mut self, cx: &Cx<'_>) {
+        for (place, header) in cx.records.inbox() {
+            if header.read.is_some() && header.burn_ms > 0 {
+                let burns = cx.mono().plus(header.burn_ms.min(MESSAGE_TTL_MAX_MS));
+                self.burning.insert(*place, burns);
+            }
+        }
+    }
+
     /// Answers a request for messages, now or when there is one.
     pub(crate) fn on_request(&mut self, cx: &mut Cx<'_>, call: CallId, request: InboxRequest) {
-        if request.wait_ms > 0 && wanted(cx.records, cx.date(), &request).next().is_none() {
+        if request.wait_ms > 0 && self.wanted(cx, &request).next().is_none() {
             let deadline = cx.mono().plus(request.wait_ms);
             self.waiters.push(Waiter {
                 call,
@@ -40,20 +55,19 @@ impl Reading {
             });
             return;
         }
-        read(cx, call, &request);
+        self.read(cx, call, &request);
     }
 
     /// Answers those who wait for messages, as far as there are some.
     pub(crate) fn on_arrived(&mut self, cx: &mut Cx<'_>) {
-        self.waiters.retain(|waiter| {
-            let is_served = wanted(cx.records, cx.date(), &waiter.request)
-                .next()
-                .is_some();
-            if is_served {
-                read(cx, waiter.call, &waiter.request);
-            }
-            !is_served
-        });
+        let waiters = std::mem::take(&mut self.waiters);
+        let (served, waiting): (Vec<Waiter>, Vec<Waiter>) = waiters
+            .into_iter()
+            .partition(|waiter| self.wanted(cx, &waiter.request).next().is_some());
+        for waiter in served {
+            self.read(cx, waiter.call, &waiter.request);
+        }
+        self.waiters = waiting;
     }
 
     /// Forgets somebody who has gone away.
@@ -81,7 +95,7 @@ impl Reading {
             .filter_map(|(place, body)| {
                 // What ended while it was read is not shown any more.
                 let header = records.inbox().get(&place)?;
-                let is_alive = header.destroy_at() > date;
+                let is_alive = !self.is_over(cx.now.mono, date, (place, header));
                 is_alive.then(|| Some(shown(records, header, body?)))?
             })
             .collect();
@@ -95,7 +109,7 @@ impl Reading {
     }
 
     /// Marks messages as read; those that burn start to.
-    pub(crate) fn on_mark_read(&self, cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
+    pub(crate) fn on_mark_read(&mut self, cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
         let date = cx.date();
         let unread = cx.records.inbox().iter();
         let unread = unread.filter(|(_, header)| header.read.is_none());
@@ -105,6 +119,10 @@ impl Reading {
             .collect();
         for (place, header) in read {
             let read = Some(date);
+            if header.burn_ms > 0 {
+                let burns = cx.mono().plus(header.burn_ms.min(MESSAGE_TTL_MAX_MS));
+                self.burning.insert(place, burns);
+            }
             cx.records.put_header(place, Header { read, ..header });
         }
         cx.records.then(Then::AnswerDone(call, Stored::ReadMarks));
@@ -113,14 +131,11 @@ impl Reading {
     /// Answers those who have waited long enough, and destroys what has expired or burned.
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
         let now = cx.mono();
-        self.waiters.retain(|waiter| {
-            let is_late = waiter.deadline <= now;
-            if is_late {
-                read(cx, waiter.call, &waiter.request);
-            }
-            !is_late
-        });
-        destroy_due(cx);
+        let is_late = |waiter: &mut Waiter| waiter.deadline <= now;
+        for waiter in self.waiters.extract_if(.., is_late).collect::<Vec<_>>() {
+            self.read(cx, waiter.call, &waiter.request);
+        }
+        self.destroy_due(cx);
     }
 
     /// Tells that messages are destroyed.
@@ -144,49 +159,60 @@ impl Reading {
             .inbox()
             .values()
             .map(|header| now.when(header.destroy_at()));
-        waiters.chain(ends).min()
+        let burning = self.burning.values().copied();
+        waiters.chain(ends).chain(burning).min()
     }
-}
 
-fn destroy_due(cx: &mut Cx<'_>) {
-    let date = cx.settled;
-    let over = cx.records.inbox().iter();
-    let over = over.filter(|(_, header)| header.destroy_at() <= date);
-    let over: Vec<u64> = over.map(|(place, _)| *place).collect();
-    if over.is_empty() {
-        return;
+    /// Destroys what is over beyond doubt.
+    fn destroy_due(&mut self, cx: &mut Cx<'_>) {
+        let (now, date) = (cx.mono(), cx.settled);
+        let over = cx.records.inbox().iter();
+        let over = over.filter(|(place, header)| self.is_over(now, date, (**place, header)));
+        let over: Vec<u64> = over.map(|(place, _)| *place).collect();
+        let count = over.len();
+        for place in over {
+            cx.records.destroy(place);
+        }
+        let inbox = cx.records.inbox();
+        self.burning
+            .retain(|place, burns| *burns > now && inbox.contains_key(place));
+        if count > 0 {
+            cx.records.then(Then::Destroyed(count));
+        }
     }
-    let count = over.len();
-    for place in over {
-        cx.records.destroy(place);
+
+    /// Tells whether a message has ended by a date, or has burned by the timers.
+    fn is_over(&self, now: MonoMillis, date: UnixMillis, (place, header): (u64, &Header)) -> bool {
+        let burns = self.burning.get(&place).filter(|_| header.read.is_some());
+        header.destroy_at() <= date || burns.is_some_and(|burns| *burns <= now)
     }
-    cx.records.then(Then::Destroyed(count));
-}
 
-/// Returns the messages that a request asks for, oldest first.
-fn wanted<'a>(
-    records: &'a Records,
-    date: UnixMillis,
-    request: &'a InboxRequest,
-) -> impl Iterator<Item = (u64, &'a Header)> {
-    let after = request.after.as_ref().and_then(|after| {
-        let mut all = records.inbox().iter();
-        all.find(|(_, header)| header.shown_id() == *after)
-            .map(|(place, _)| *place)
-    });
-    let all = records.inbox().iter();
-    all.filter(move |(place, _)| after.is_none_or(|after| **place > after))
-        .filter(move |(_, header)| header.destroy_at() > date)
-        .filter(|(_, header)| request.all || header.read.is_none())
-        .map(|(place, header)| (*place, header))
-}
+    /// Returns the messages that a request asks for, oldest first.
+    fn wanted<'a>(
+        &'a self,
+        cx: &'a Cx<'_>,
+        request: &'a InboxRequest,
+    ) -> impl Iterator<Item = (u64, &'a Header)> {
+        let after = request.after.as_ref().and_then(|after| {
+            let mut all = cx.records.inbox().iter();
+            all.find(|(_, header)| header.shown_id() == *after)
+                .map(|(place, _)| *place)
+        });
+        let (now, date) = (cx.now.mono, cx.now.date);
+        let all = cx.records.inbox().iter();
+        all.map(|(place, header)| (*place, header))
+            .filter(move |(place, _)| after.is_none_or(|after| *place > after))
+            .filter(move |message| !self.is_over(now, date, *message))
+            .filter(|(_, header)| request.all || header.read.is_none())
+    }
 
-/// Reads the bodies of a page.
-fn read(cx: &mut Cx<'_>, call: CallId, request: &InboxRequest) {
-    let found = wanted(cx.records, cx.now.date, request).take(INBOX_PAGE_COUNT_MAX + 1);
-    let places: Vec<(u64, Slot)> = found.map(|(place, header)| (place, header.slot)).collect();
-    let asked = places.iter().map(|(place, _)| *place).collect();
-    cx.read(Question::Bodies(call, asked), places);
+    /// Reads the bodies of a page.
+    fn read(&self, cx: &mut Cx<'_>, call: CallId, request: &InboxRequest) {
+        let found = self.wanted(cx, request).take(INBOX_PAGE_COUNT_MAX + 1);
+        let places: Vec<(u64, Slot)> = found.map(|(place, header)| (place, header.slot)).collect();
+        let asked = places.iter().map(|(place, _)| *place).collect();
+        cx.read(Question::Bodies(call, asked), places);
+    }
 }
 
 fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {

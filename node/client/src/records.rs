@@ -62,6 +62,8 @@ pub struct Loaded {
     pub seen: BTreeMap<SenderMessage, UnixMillis>,
     /// Delivery receipts that are due.
     pub due: BTreeSet<SenderMessage>,
+    /// How many messages were dropped because their keys are gone, though their time had not come.
+    pub lost: u32,
 }
 
 impl Loaded {
@@ -79,6 +81,7 @@ impl Loaded {
             taken: BTreeMap::new(),
             seen: BTreeMap::new(),
             due: BTreeSet::new(),
+            lost: 0,
         }
     }
 }
@@ -103,6 +106,7 @@ pub struct Records {
     trouble: Option<Trouble>,
     pauses: Pauses,
     recovered: Option<UnixMillis>,
+    lost: u32,
 }
 
 impl Records {
@@ -126,9 +130,15 @@ impl Records {
             trouble: None,
             pauses: Pauses::default(),
             recovered: None,
+            lost: loaded.lost,
         };
         records.index_contacts();
         records
+    }
+
+    /// How many messages were lost with their keys by the last start.
+    pub const fn lost(&self) -> u32 {
+        self.lost
     }
 
     /// The account.

@@ -157,6 +157,15 @@ impl Sending {
         });
     }
 
+    /// Tells all who wait how far their messages have come: they go on at the next start.
+    pub(crate) fn on_stopping(&mut self, cx: &mut Cx<'_>, placing: &Placing) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            if let Some(result) = result_of(cx, placing, waiter.message) {
+                cx.reply(waiter.call, Ok(Reply::Sent(result)));
+            }
+        }
+    }
+
     pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
         self.waiters
             .iter()

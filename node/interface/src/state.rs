@@ -242,6 +242,11 @@ states! {
         /// When it last went on by itself after it had taken nothing.
         recovered_ms: Option<u64>,
     } = "account_open", Account, Ok;
+    /// The account's store takes everything; messages in it cannot be opened any more.
+    AccountLost {
+        /// How many.
+        messages: u32,
+    } = "account_lost", Account, Warn;
     /// The account's store takes nothing at present.
     AccountStopped {
         /// Why.

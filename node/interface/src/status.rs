@@ -55,6 +55,9 @@ pub struct StatusInfo {
     /// When the account's own store last went on by itself after such a time, if ever in this run.
     #[serde(default)]
     pub account_recovered_ms: Option<u64>,
+    /// How many messages were lost before this start, their keys being gone.
+    #[serde(default)]
+    pub account_lost: u32,
     /// How far it relies on the date; nothing on a node without an account.
     #[serde(default)]
     pub clock: Option<ClockInfo>,

@@ -120,7 +120,7 @@ fn replies() {
             r#""next_try_ms":5}],"outbox_count":1,"#,
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
             r#""card_effort_asked":256,"stamp_effort_max":128,"#,
-            r#""account_read_only":null,"account_recovered_ms":12,"clock":{"state":"unconfirmed"},"#,
+            r#""account_read_only":null,"account_recovered_ms":12,"account_lost":1,"clock":{"state":"unconfirmed"},"#,
             r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
             r#""entry_points":[{"address":"/e","state":"no_answer"}],"invite":["/x/p2p/y"],"#,
@@ -254,6 +254,7 @@ fn states() {
         KeeperStopped { items: 1, trouble: StoreTrouble::DiskFull }
             => r#"{"code":"keeper_stopped","items":1,"trouble":{"code":"disk_full"}}"#,
         AccountOpen { recovered_ms: Some(1) } => r#"{"code":"account_open","recovered_ms":1}"#,
+        AccountLost { messages: 2 } => r#"{"code":"account_lost","messages":2}"#,
         AccountStopped { trouble: StoreTrouble::Ended }
             => r#"{"code":"account_stopped","trouble":{"code":"ended"}}"#,
         ClockSure {} => r#"{"code":"clock_sure"}"#,
@@ -549,6 +550,7 @@ fn status() -> StatusInfo {
         stamp_effort_max: 128,
         account_read_only: None,
         account_recovered_ms: Some(12),
+        account_lost: 1,
         clock: Some(ClockInfo::Unconfirmed),
         copy: Some(CopyInfo::default()),
         network_load: NetworkLoad {

@@ -370,6 +370,7 @@ impl Driver {
                 stamp_effort_max: account.effort_max,
                 account_read_only: account.trouble,
                 account_recovered_ms: account.recovered.map(UnixMillis::get),
+                account_lost: account.lost,
                 clock: Some(account.clock),
                 copy: Some(account.copy),
                 uptime_ms,
@@ -474,6 +475,9 @@ fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
         },
         keeper_state(&info.keeper),
         match info.account_read_only.clone() {
+            None if info.account_lost > 0 => State::AccountLost {
+                messages: info.account_lost,
+            },
             None => State::AccountOpen {
                 recovered_ms: info.account_recovered_ms,
             },
@@ -532,9 +536,17 @@ fn outbox_state(info: &StatusInfo, (waiting, obstacles): (u32, Vec<Obstacle>)) -
     }
 }
 
-/// Kept so that an unanswered call says why.
+/// Kept so that an unanswered call says why, and a message that was taken is not sent again by who waits for it.
 impl Drop for Driver {
     fn drop(&mut self) {
+        let now = self.services.clock.both();
+        for output in self.core.handle(now, &mut rand::rng(), Input::Stopping) {
+            if let Output::Reply(call, reply) = output
+                && let Some(answer) = self.calls.remove(&call)
+            {
+                answer.finish(reply);
+            }
+        }
         for (_, answer) in std::mem::take(&mut self.calls) {
             answer.finish(Err(Refusal::Stopping));
         }

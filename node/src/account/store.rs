@@ -15,10 +15,12 @@ use restante_proto::person::{Handle, IdCost};
 use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
+use tracing::error;
 
 use super::disk::AccountDisk;
 use super::reopening::Reopening;
 use super::rows::{self, RowError, SELF, moment_of};
+use crate::clock;
 use crate::disk_space;
 use crate::vault::{
     BodyError, DbError, DiskError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
@@ -122,9 +124,20 @@ impl VaultDisk {
             return Ok(());
         }
         let mut changes = Vec::new();
+        let now = clock::now();
         for (arrival, slot) in gone {
-            loaded.inbox.remove(&arrival);
+            // What was due was perhaps being destroyed when the node ended; other keys are gone by damage.
+            let header = loaded.inbox.remove(&arrival);
+            let is_lost = header.is_some_and(|header| header.destroy_at() > now);
+            loaded.lost += u32::from(is_lost);
             changes.push(Change::Destroy(arrival, slot));
+        }
+        if loaded.lost > 0 {
+            let count = loaded.lost;
+            error!(
+                count,
+                "the keys of messages are gone, by damage of `message-keys` or an older copy of it"
+            );
         }
         let tidied = self.vault.with(|vault| {
             burn(vault, &changes)?;
@@ -249,6 +262,7 @@ fn read_all(vault: &Vault) -> Result<Loaded, AccountStoreError> {
                 Ok((named_of(key)?, moment_of(row, "seen")?))
             })?,
             due: collect(rows(DUE)?, |key, _| named_of(key))?,
+            lost: 0,
         })
     })
 }

@@ -1,6 +1,6 @@
 //! Rows that are read as they were written, and the store beside the disk in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use restante_client::memory::MemoryDisk;
@@ -321,7 +321,7 @@ proptest! {
         let mut model = MemoryDisk::new(loaded.account.clone());
         for batch in batches {
             let modelled = model.load();
-            let mut kinds = std::collections::BTreeSet::new();
+            let mut kinds = BTreeSet::new();
             // One change of a row in a batch, as the core makes them.
             let batch: Vec<(u8, u8)> = batch.into_iter().filter(|(_, n)| kinds.insert(*n)).collect();
             let changes = |inbox| batch.iter().filter_map(|(k, n)| change(*k, *n, inbox)).collect();
@@ -351,6 +351,22 @@ fn a_destroyed_message_cannot_be_read_even_with_its_row_at_hand() {
     assert_eq!(store.body(1, slots[0]).unwrap(), None);
     let store = restarted(store, folder.path());
     assert!(store.load().unwrap().inbox.is_empty());
+}
+
+/// What was being destroyed when the node ended is no loss.
+#[test]
+fn messages_whose_keys_are_gone_before_their_time_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let later = crate::clock::now().plus(DAY_MS);
+    for (number, expires) in [(1, later), (2, UnixMillis::new(1))] {
+        store.commit(&[message(number, expires)]).unwrap();
+    }
+    drop(store);
+    let vault = Vault::open(folder.path(), b"pass", &mut rand::rng()).unwrap();
+    vault.keys().reconcile(&BTreeSet::new()).unwrap();
+    let loaded = VaultDisk::in_home(vault, folder.path()).load().unwrap();
+    assert_eq!((loaded.lost, loaded.inbox.len()), (1, 0));
 }
 
 #[test]

@@ -85,7 +85,8 @@ pub enum Command {
         restante inbox --peek --json\n  \
         restante inbox --ack 2f2db175a80011223344556677889900\n\n\
         A message is marked once all of it was taken from the output: `less` and `head` take more\n\
-        than they show, --peek marks nothing. What is not text stays unread unless --json shows it.\n\
+        than they show; --peek, and output to /dev/null, mark nothing. What is not text stays\n\
+        unread unless --json shows it.\n\
         With --json, one object a line: id, from, known_as, contact, read, received_ms, sent_ms,\n\
         expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
         file_name. Times are milliseconds since 1970 UTC.")]
@@ -106,7 +107,7 @@ pub enum LookCommand {
         restante status --json\n\n\
         With --json: id, network, mode, peers, routing_table, listen, errors, keeper, outbox,\n\
         outbox_count, mailboxes, unread, card_published_ms, card_effort_asked,\n\
-        stamp_effort_max, account_read_only, account_recovered_ms, clock, copy, network_load,\n\
+        stamp_effort_max, account_read_only, account_recovered_ms, account_lost, clock, copy, network_load,\n\
         entry_points, invite, states (each with its code and facts), traffic, uptime_ms.")]
     Status(StatusArgs),
     /// Looks for what is wrong and says what to do about it.

@@ -22,6 +22,14 @@ pub(crate) struct Output {
     stdout: Box<dyn Write>,
     terminal: bool,
     pipe: bool,
+    nowhere: bool,
+}
+
+/// Tells whether standard output is thrown away: it is `/dev/null`, or was closed, which Rust's runtime makes the same.
+fn is_nowhere() -> bool {
+    let device = |stat: rustix::fs::Stat| (stat.st_rdev, FileType::from_raw_mode(stat.st_mode));
+    let null = rustix::fs::stat("/dev/null").map(device);
+    null.is_ok() && rustix::fs::fstat(io::stdout()).map(device) == null
 }
 
 impl Output {
@@ -31,6 +39,7 @@ impl Output {
             terminal: io::stdout().is_terminal(),
             pipe: rustix::fs::fstat(io::stdout())
                 .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo),
+            nowhere: is_nowhere(),
         }
     }
 
@@ -63,7 +72,7 @@ impl Output {
     pub(crate) fn settle(&mut self) -> Result<bool, Failure> {
         self.flush()?;
         if !self.pipe {
-            return Ok(true);
+            return Ok(!self.nowhere);
         }
         let stdout = io::stdout();
         let (began, mut pause) = (Instant::now(), LOOKS.0);

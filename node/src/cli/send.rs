@@ -73,11 +73,16 @@ fn tell(result: &SendResult, args: &SendArgs, out: &mut Output) -> Result<(), Fa
     out.flush()
 }
 
-/// A node that has ended may have taken the message.
+/// A node that has ended, or does not answer, may have taken the message.
 fn perhaps_sent(failure: Failure) -> Failure {
     match failure.code {
         "node_ended" => Failure {
             hint: "start it again, and see in its `status` whether it has the message before you send it again"
+                .to_owned(),
+            ..failure
+        },
+        "node_silent" => Failure {
+            hint: "it may send the message all the same: see in its `status`, once it answers, before you send it again"
                 .to_owned(),
             ..failure
         },

@@ -376,6 +376,7 @@ fn longest_status(id: String) -> Reply {
             why: "the disk failed".into(),
         }),
         account_recovered_ms: Some(u64::MAX),
+        account_lost: u32::MAX,
         clock: Some(ClockInfo::Contradicted {
             ahead_ms: i64::MIN,
             keepers: u32::MAX,

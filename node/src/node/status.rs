@@ -59,6 +59,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -
         stamp_effort_max: 0,
         account_read_only: None,
         account_recovered_ms: None,
+        account_lost: 0,
         clock: None,
         copy: None,
         network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {

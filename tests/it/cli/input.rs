@@ -1,6 +1,7 @@
 //! What a person can get wrong.
 
 use std::fs;
+use std::process::Stdio;
 
 use restante_tests::{Cluster, Node, Said, Site};
 
@@ -60,11 +61,13 @@ fn wrong_input_is_refused_in_one_line_and_the_node_goes_on() {
     let picture = cluster.site.file("picture");
     fs::write(&picture, [0xff; 9]).unwrap();
     let picture = picture.to_str().unwrap();
+    bob.say(&["inbox", "--json"]).done();
     alice
         .say(&["send", &bob_id, "--file", picture, "--burn", "1s"])
         .done();
-    bob.say(&["inbox", "--json"]).done();
     bob.say(&["inbox", "--peek", "--wait", "30"]).done();
+    let mut unseen = bob.command(&["inbox", "--json"]);
+    unseen.stdout(Stdio::null()).status().unwrap();
     for _ in 0..2 {
         let shown = bob.say(&["inbox"]).done();
         assert!(shown.contains("9 B that are not text"), "{shown}");

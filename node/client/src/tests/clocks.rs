@@ -239,6 +239,30 @@ fn one_keeper_that_agrees_with_a_leap_of_a_year_destroys_nothing() {
     assert_eq!(dates.standing(at(2, 365)), DateStanding::Sure);
 }
 
+/// Seconds after reading need no calendar.
+#[test]
+fn what_was_read_burns_in_its_time_though_the_clock_is_a_day_behind() {
+    for is_restart in [false, true] {
+        let mut world = World::friends(18, 2);
+        let to = world.id(1);
+        world.send_with(0, &to, "burns", Some(15_000));
+        world.run(MINUTE_MS);
+        assert!(world.texts(1).contains("burns"));
+        world.mark_read(1);
+        world.run(2_000);
+        world.people[1].ahead_ms = -i64::try_from(DAY_MS).unwrap();
+        if is_restart {
+            world.restart(1);
+        }
+        world.run(5_000);
+        assert!(world.texts(1).contains("burns"), "{is_restart}");
+        world.run(12_000);
+        assert!(!world.texts(1).contains("burns"), "{is_restart}");
+        let rows = world.people[1].disk.rows();
+        assert!(rows.inbox.values().all(|header| header.burn_ms == 0));
+    }
+}
+
 /// Questions that were under way when the clock leapt carried the date before, and their answers say nothing of the one
 /// after.
 #[test]

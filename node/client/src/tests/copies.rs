@@ -6,6 +6,7 @@ use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use restante_proto::mailbox::Mailbox;
 use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::pauses::PAUSE_MAX_MS;
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::{Reason, Refusal, Request, Response};
 
@@ -138,6 +139,24 @@ fn the_sender_of_what_was_under_way_is_told() {
     };
     world.run(7 * HOUR_MS);
     assert_eq!(code(&world), MessageCode::StoredOutdated);
+}
+
+#[test]
+fn a_home_that_is_set_back_onto_a_full_disk_goes_on_once_there_is_room() {
+    let mut world = World::friends(10, 2);
+    let backup = world.people[1].disk.clone();
+    let before = device(&world, 1);
+    world.run(3 * DAY_MS);
+    world.people[1].trouble = Some(StoreTrouble::DiskFull);
+    set_back(&mut world, 1, &backup);
+    world.run(20 * MINUTE_MS);
+    assert_eq!(device(&world, 1), before);
+    world.people[1].trouble = None;
+    world.run(PAUSE_MAX_MS + MINUTE_MS);
+    assert_ne!(device(&world, 1), before, "it is a device of its own");
+    world.send(0, 1, "once there is room");
+    world.run(2 * MINUTE_MS);
+    assert!(world.texts(1).contains("once there is room"));
 }
 
 /// When the disk takes nothing in at the moment the message is sealed for the new device, that is done again.

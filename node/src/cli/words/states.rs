@@ -14,6 +14,8 @@ const ALLOW_WORK: &str =
     "set `stamp_effort_max` to that effort and restart the node, or wait until there is room again";
 const NETWORK: &str = "wait a minute with the node running; if it stays, see to the network first";
 const CLOCK: &str = "wait two minutes; if it stays, compare the clock of this machine with another, and see to the network";
+const LOST: &str = "see to the disk; ask those who wrote to send again, or put back a whole copy of the home folder, made \
+                    while the node was stopped";
 /// About entry points that are not reached by a node that is alone, and by one that is not.
 const UNREACHED: &str = "ask who runs them for their present addresses, which `run --bootstrap ADDRESS` takes at the \
                          next start, and see to this machine's connection and firewall";
@@ -147,6 +149,10 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
         State::AccountOpen { recovered_ms } => {
             format!("what arrives is stored{}", recovered(*recovered_ms))
         }
+        State::AccountLost { messages } => format!(
+            "{} cannot be opened any more: what opens them is damaged or of an older copy",
+            plural(*messages, "message", "messages")
+        ),
         State::AccountStopped { trouble } => format!(
             "{trouble}: it takes nothing in, from you or from keepers, where messages wait; what is under way is \
              offered on"
@@ -245,6 +251,7 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
             trouble,
             "restart the node; if it does not start, put back a copy of the home folder made while it was stopped",
         ),
+        State::AccountLost { .. } => LOST,
         State::ClockUnconfirmed => CLOCK,
         State::CopiesUnknown { .. } => NETWORK,
         State::ClockContradicted { .. } | State::ClockBeforeDisk { .. } => {
@@ -291,6 +298,10 @@ pub(in crate::cli) fn fix_among(state: &State, all: &[State]) -> &'static str {
         )
     };
     let has_failed = |it: &State| matches!(it, State::EntriesFailed { .. });
+    let is_stopped = |it: &State| matches!(it, State::AccountStopped { .. });
+    if waits && all.iter().any(is_stopped) {
+        return "it waits for the account's store";
+    }
     if waits && all.iter().any(is_wrong) {
         return "it waits for the clock to be right";
     }

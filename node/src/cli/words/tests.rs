@@ -108,6 +108,7 @@ fn every_state() -> Vec<State> {
         KeeperOpen { items: 1, bytes: 2_048, cap_bytes: 1 << 30, recovered_ms: None },
         KeeperStopped { items: 5, trouble: StoreTrouble::DiskFull },
         AccountOpen { recovered_ms: None },
+        AccountLost { messages: 2 },
         AccountStopped { trouble: StoreTrouble::DiskFull },
         ClockSure {},
         ClockUnconfirmed {},
