@@ -65,14 +65,16 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
             home.config_file().display()
         ))?;
     }
-    let entry = match kept.has_entry_points() {
-        true => "",
-        false => " --bootstrap ADDRESS",
-    };
     out.line(format!(
-        "Next: restante --home {} run{entry} --detach",
+        "Next: restante --home {} run",
         shell_word(home.path())
-    ))
+    ))?;
+    out.line(match kept.has_entry_points() {
+        true => "With `--detach` behind it, it goes to the background.",
+        false => {
+            "With `--bootstrap ADDRESS` behind it, it joins through a node you know; with `--detach`, it goes to the background."
+        }
+    })
 }
 
 /// Runs the node until it is told to stop.

@@ -70,10 +70,7 @@ fn commands_that_are_printed_can_be_pasted_whatever_the_home_is_called() {
     let made = Said::by(&mut pasted(&alice, &make), &[]).done();
     let next = made.lines().find_map(|line| line.strip_prefix("Next: "));
     let next = next.expect("it says what comes next");
-    alice.run_by(pasted(
-        &alice,
-        &next.replace("--bootstrap ADDRESS --detach", ""),
-    ));
+    alice.run_by(pasted(&alice, next));
 
     let busy = Said::by(&mut alice.run_command(&[]), &[]).refused(1, &["running"]);
     Said::by(&mut pasted(&alice, quoted(&busy)), &[]).done();
