@@ -55,6 +55,11 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
             "send it again with a longer --ttl",
         )
         .coded("message_expired")),
+        DeliveryState::Waiting if args.wait => Err(Failure::failed(
+            "the node stopped before the message was stored",
+            "the message goes on at the next start: do not send it again",
+        )
+        .coded("stopping")),
         _ => Ok(()),
     }
 }
