@@ -29,8 +29,8 @@
 //! | [`node`] | which parts run | nothing |
 //!
 //! Arrows go one way: `proto` knows nothing of the others; `restante-interface` is plain data; `restante-client` knows
-//! both; this crate knows all three; what runs a node without a person ([`node::server`]) imports nothing of one, though the
-//! status of both is put together in one place ([`node`]).
+//! both; this crate knows all three; what runs a node without a person ([`node::server`]) imports nothing of one,
+//! though the status of both is put together in one place ([`node`]).
 //!
 //! Three seams let a node run elsewhere than on a machine: [`node::assembly::Environment`] has clock, worker and
 //! network ([`net::Command`] and [`net::NetEvent`]), [`keeper::store::KeeperStore`] is the keeper's disk and

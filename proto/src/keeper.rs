@@ -323,8 +323,8 @@ impl Keeper {
         Ok(vec![Output::Store { ticket, op }])
     }
 
-    /// Adds or renews a subscription. The other subscribers of the mailbox are told of a new one: it may be a copy of its
-    /// owner's home.
+    /// Adds or renews a subscription. The other subscribers of the mailbox are told of a new one: it may be a copy of
+    /// its owner's home.
     fn subscribe(
         &mut self,
         now: Now,

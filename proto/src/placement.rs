@@ -168,8 +168,8 @@ impl Placement {
         idle.then_some(self.next_try)
     }
 
-    /// Returns the holders to ask in a brief review for the nodes they know closest to the address; empty when none or a
-    /// full review is due. Two questions show that nearer nodes have come, without a lookup.
+    /// Returns the holders to ask in a brief review for the nodes they know closest to the address; empty when none or
+    /// a full review is due. Two questions show that nearer nodes have come, without a lookup.
     ///
     /// Nothing when the review has to be a whole one. What they say goes to [`Placement::knows`]; the review ends with
     /// [`Placement::confirm`], or becomes a whole one when [`Placement::on_timer`] is called all the same.
@@ -310,7 +310,7 @@ impl Placement {
         self.fill(now)
     }
 
-    /// Takes *unknown* from a keeper: after an offer the item is deposited there again, after a deposit it is a failure.
+    /// Takes *unknown* from a keeper: after an offer the item is deposited there again, after a deposit it has failed.
     pub fn on_unknown(&mut self, now: Now, keeper: NodeId) -> Vec<Step> {
         if !self.offered.remove(&keeper) {
             return self.on_failed(now, keeper);

@@ -99,8 +99,8 @@ impl Now {
         Self::new(self.mono.plus(ms), self.date.plus(ms))
     }
 
-    /// Returns the monotonic time at which the date will be `date`, now if it is past. Compute it anew at every wake-up:
-    /// the clock may be set meanwhile.
+    /// Returns the monotonic time at which the date will be `date`, now if it is past. Compute it anew at every
+    /// wake-up: the clock may be set meanwhile.
     pub const fn when(self, date: UnixMillis) -> MonoMillis {
         self.mono.plus(date.since(self.date))
     }

@@ -235,7 +235,7 @@ fn states() {
         EntriesUnset {} => r#"{"code":"entries_unset"}"#,
         EntriesUsable { of: 2 } => r#"{"code":"entries_usable","of":2}"#,
         EntriesFailed { failed: entries(), of: 2, retry_in_ms: 3 }
-            => r#"{"code":"entries_failed","failed":[{"address":"/e","state":"other_identity"}],"of":2,"retry_in_ms":3}"#,
+        => r#"{"code":"entries_failed","failed":[{"address":"/e","state":"other_identity"}],"of":2,"retry_in_ms":3}"#,
         EntriesFailedSome { failed: entries(), of: 2 }
             => r#"{"code":"entries_failed_some","failed":[{"address":"/e","state":"other_identity"}],"of":2}"#,
         CardUnpublished {} => r#"{"code":"card_unpublished"}"#,

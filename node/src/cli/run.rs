@@ -72,7 +72,8 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
     out.line(match kept.has_entry_points() {
         true => "With `--detach` behind it, it goes to the background.",
         false => {
-            "With `--bootstrap ADDRESS` behind it, it joins through a node you know; with `--detach`, it goes to the background."
+            "With `--bootstrap ADDRESS` behind it, it joins through a node you know; with `--detach`, it goes to the \
+             background."
         }
     })
 }

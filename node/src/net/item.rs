@@ -308,11 +308,8 @@ impl Behaviour {
 
     fn hold_by(&mut self, peer: PeerId, change: i64) {
         let before = self.is_held(&peer);
-        let count = self.held.entry(peer).or_default();
-        *count += change;
-        if *count == 0 {
-            self.held.remove(&peer);
-        }
+        *self.held.entry(peer).or_default() += change;
+        self.held.retain(|_, count| *count != 0);
         let after = self.is_held(&peer);
         if before != after {
             self.order_all(peer, |_| Order::Hold(after));

@@ -311,8 +311,8 @@ impl Watch {
         self.due = due.min(self.hastened.unwrap_or(due));
     }
 
-    /// Returns when the next round is due: before the subscriptions end, should the mailbox have become a past one, with
-    /// longer pauses, while a round was under way.
+    /// Returns when the next round is due: before the subscriptions end, should the mailbox have become a past one,
+    /// with longer pauses, while a round was under way.
     fn next_round(&self, now: Now) -> MonoMillis {
         let stage = self.stage(now);
         let number = now.date.epoch().get();

@@ -13,9 +13,10 @@ const CHECK_EXTERNAL: &str = "correct `external`, or forward that port and open 
 const ALLOW_WORK: &str =
     "set `stamp_effort_max` to that effort and restart the node, or wait until there is room again";
 const NETWORK: &str = "wait a minute with the node running; if it stays, see to the network first";
-const CLOCK: &str = "wait two minutes; if it stays, compare the clock of this machine with another, and see to the network";
-const LOST: &str = "see to the disk; ask those who wrote to send again, or put back a whole copy of the home folder, made \
-                    while the node was stopped";
+const CLOCK: &str = "wait two minutes; if it stays, compare the clock of this machine with another, and see to the \
+                     network";
+const LOST: &str = "see to the disk; ask those who wrote to send again, or put back a whole copy of the home folder, \
+                    made while the node was stopped";
 /// About entry points that are not reached by a node that is alone, and by one that is not.
 const UNREACHED: &str = "ask who runs them for their present addresses, which `run --bootstrap ADDRESS` takes at the \
                          next start, and see to this machine's connection and firewall";
@@ -159,7 +160,8 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
         ),
         State::ClockSure => "right, as far as keepers and this disk show".into(),
         State::ClockUnconfirmed => {
-            "not confirmed by keepers yet: until then nothing is published, and what ends is hidden, not destroyed".into()
+            "not confirmed by keepers yet: until then nothing is published, and what ends is hidden, not destroyed"
+                .into()
         }
         State::ClockContradicted { ahead_ms, keepers } => format!(
             "{} by {}: nothing is destroyed, published or sent until it is right",
