@@ -509,6 +509,7 @@ impl Subjects<'_> {
         self.collecting.on_network_up(cx);
         if cx.date == DateStanding::Sure && self.copies.is_newest() {
             self.publishing.on_network_up(cx);
+            self.receipts.start(cx);
         }
         self.placing.on_network_up(cx);
     }

@@ -42,8 +42,9 @@ struct Failed {
 }
 
 impl Receipts {
-    /// Sends what was due before a restart.
+    /// Sends what was due before a restart, or could not be sent for want of a network.
     pub(crate) fn start(&mut self, cx: &Cx<'_>) {
+        self.failed.clear();
         if !cx.records.due().is_empty() {
             self.due_by(cx.mono());
         }
