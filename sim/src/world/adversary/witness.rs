@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use restante::net::distance;
 use restante_proto::limits::REPLICAS;
-use restante_proto::placement::CANDIDATES;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId, NodeId};
 
@@ -60,8 +59,8 @@ impl Witness {
             .max()
     }
 
-    /// Tells whether some envelope with an end in `ends` need not arrive for the place of liars: they alone took it, and
-    /// all that are nearest to its mailbox are liars; or its reader asks liars alone, whoever else took it on the way.
+    /// Tells whether some envelope with an end in `ends` need not arrive for the place of liars: all that are nearest to
+    /// its mailbox are liars, and these are all that its reader is sure to ask, whoever else took it on the way.
     pub(in crate::world) fn is_swallowed(
         &self,
         ends: impl RangeBounds<UnixMillis>,
@@ -69,14 +68,7 @@ impl Witness {
     ) -> bool {
         let taken = self.taken();
         let mut all = taken.range(ends).flat_map(|(_, taken)| taken.values());
-        all.any(|taken| {
-            let wanted = if taken.keepers.is_subset(liars) {
-                REPLICAS
-            } else {
-                CANDIDATES
-            };
-            self.is_captured(&taken.mailbox, wanted, liars)
-        })
+        all.any(|taken| self.is_captured(&taken.mailbox, liars))
     }
 
     /// Returns in words how often cards were asked for at besieged locators, and what liars took.
@@ -87,8 +79,7 @@ impl Witness {
             let taken = self.taken();
             let all = || taken.values().flat_map(BTreeMap::values);
             let alone = || all().filter(|taken| taken.keepers.is_subset(liars));
-            let captured =
-                alone().filter(|taken| self.is_captured(&taken.mailbox, REPLICAS, liars));
+            let captured = alone().filter(|taken| self.is_captured(&taken.mailbox, liars));
             let captured = captured.count() as u64;
             told.push(deed("envelopes deposited", all().count() as u64));
             let misled = alone().count() as u64 - captured;
@@ -135,14 +126,14 @@ impl Witness {
         }
     }
 
-    /// Tells whether this many servers nearest to a mailbox are all liars.
-    fn is_captured(&self, mailbox: &Address, count: usize, liars: &BTreeSet<usize>) -> bool {
+    /// Tells whether the servers nearest to a mailbox are all liars.
+    fn is_captured(&self, mailbox: &Address, liars: &BTreeSet<usize>) -> bool {
         let servers = self.servers.iter();
         let mut servers: Vec<_> = servers
             .map(|(node, number)| (distance(node, mailbox), *number))
             .collect();
         servers.sort_unstable();
-        let nearest = servers.iter().take(count);
+        let nearest = servers.iter().take(REPLICAS);
         nearest
             .map(|(_, number)| number)
             .all(|number| liars.contains(number))
