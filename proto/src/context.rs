@@ -31,6 +31,10 @@ pub const CAPABILITY_HOLDER: &str = "restante/v1/capability-holder";
 pub const PREKEY_HINT: &str = "restante/v1/prekey-hint";
 /// Derivation of the challenge of a stamp.
 pub const STAMP: &str = "restante/v1/stamp-challenge";
+/// Derivation of the hint that tells a member which epoch of which conversation opens an envelope.
+pub const CONVERSATION_HINT: &str = "restante/v1/conversation-hint";
+/// Derivation of the order between two members that commit to one epoch of a conversation.
+pub const COMMIT_ORDER: &str = "restante/v1/commit-order";
 /// HPKE `info` of an envelope.
 pub const ENVELOPE: &str = "restante/v1/envelope-info";
 /// Associated data of a sealed card.
@@ -66,7 +70,7 @@ pub const SIGN_ACK: &str = "restante/v1/sign/ack-envelope";
 pub const SIGN_DELETE: &str = "restante/v1/sign/delete-chunk";
 
 /// All registered contexts, for the test that compares them.
-pub const ALL: [&str; 29] = [
+pub const ALL: [&str; 31] = [
     TAG,
     LOCATOR_ROOT,
     LOCATOR,
@@ -80,6 +84,8 @@ pub const ALL: [&str; 29] = [
     GRANT,
     CAPABILITY_HOLDER,
     PREKEY_HINT,
+    CONVERSATION_HINT,
+    COMMIT_ORDER,
     STAMP,
     ENVELOPE,
     CARD_SEAL,

@@ -79,12 +79,25 @@ impl PublicKey {
         parts: &[&[u8]],
         signature: &Signature,
     ) -> Result<(), SignatureError> {
+        self.verify_mls(&signed_digest(context, parts), signature)
+    }
+
+    /// Verifies a signature that MLS has made over `content`, which names what it is for.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`], whatever the cause.
+    ///
+    /// # References
+    ///
+    /// RFC 9420, 5.1.2.
+    pub fn verify_mls(&self, content: &[u8], signature: &Signature) -> Result<(), SignatureError> {
         if !is_reduced(&self.0) {
             return Err(SignatureError);
         }
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        key.verify_strict(&signed_digest(context, parts), &signature)
+        key.verify_strict(content, &signature)
             .map_err(|_| SignatureError)
     }
 }
@@ -151,7 +164,16 @@ impl SecretKey {
     ///
     /// SPEC 2.2.
     pub fn sign(&self, context: &str, parts: &[&[u8]]) -> Signature {
-        Signature(self.0.sign(&signed_digest(context, parts)).to_bytes())
+        self.sign_mls(&signed_digest(context, parts))
+    }
+
+    /// Signs what MLS has laid out; it names what it is for, and is never 32 bytes long, as all else is that is signed.
+    ///
+    /// # References
+    ///
+    /// RFC 9420, 5.1.2.
+    pub fn sign_mls(&self, content: &[u8]) -> Signature {
+        Signature(self.0.sign(content).to_bytes())
     }
 }
 

@@ -59,8 +59,8 @@ impl Witness {
             .max()
     }
 
-    /// Tells whether some envelope with an end in `ends` need not arrive for the place of liars: all that are nearest to
-    /// its mailbox are liars, and these are all that its reader is sure to ask, whoever else took it on the way.
+    /// Tells whether some envelope with an end in `ends` need not arrive for the place of liars: all that are nearest
+    /// to its mailbox are liars, and these are all that its reader is sure to ask, whoever else took it on the way.
     pub(in crate::world) fn is_swallowed(
         &self,
         ends: impl RangeBounds<UnixMillis>,

@@ -1,0 +1,544 @@
+//! One conversation on one device.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use mls_rs::MlsMessage;
+use mls_rs::group::{CommitEffect, ReceivedMessage};
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::DAY_MS;
+use restante_proto::time::UnixMillis;
+use zeroize::Zeroizing;
+
+use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::error::ConversationError;
+use crate::group::{
+    add, class_of, created, epoch_of, is_part_of, joined, leaves_of, loaded, member_at, name_of,
+    save, tree_of, welcome,
+};
+use crate::key_package::OwnKeyPackage;
+use crate::library::{MlsGroup, mls_time};
+use crate::member::Member;
+pub use crate::model::{Committed, Opened, Sealed, Turn, Wanted};
+use crate::model::{Epoch, Keys};
+use crate::outer::OuterKeys;
+use crate::past;
+use crate::rows::{self, Change, Row, RowsError};
+use crate::rules::Accounts;
+use crate::storage::{EpochRows, Secret};
+
+/// How long after an epoch was left a commit may follow it, in milliseconds.
+pub const WINDOW_MS: u64 = DAY_MS;
+/// How long after that texts of the epoch are opened, in milliseconds: as long as one can be under way.
+pub const TEXTS_MS: u64 = 30 * DAY_MS + 20 * 60 * 1000;
+/// How old a device's own keys may be when it speaks, in milliseconds.
+pub const RENEW_MS: u64 = DAY_MS;
+/// Texts a device sends in one epoch, at most, so that nobody has to skip more keys than the library does.
+pub const TEXTS_MAX: u32 = 500;
+/// Epochs that can still be followed, at most.
+pub const LIVE_MAX: usize = 64;
+/// Bytes of a message of the group, at most: what the largest envelope holds.
+pub const MESSAGE_BYTES_MAX: usize = 65_536;
+
+/// The name of a conversation, which its maker draws.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationId([u8; 16]);
+
+impl ConversationId {
+    /// Wraps the 16 bytes.
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "ConversationId({a:02x}{b:02x}{c:02x})")
+    }
+}
+
+/// A conversation.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    id: ConversationId,
+    tree: Tree<Epoch>,
+    changes: Vec<Change>,
+}
+
+impl Conversation {
+    /// Makes a conversation with those whose key packages these are.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::Refused`] when a key package is none or is another account's,
+    /// [`ConversationError::State`] when the library fails.
+    pub fn create(
+        turn: &mut Turn<'_>,
+        accounts: &Accounts,
+        invited: &[Vec<u8>],
+    ) -> Result<(Self, Option<Vec<u8>>), ConversationError> {
+        let (mut group, rows, welcome) = created(turn, accounts, invited)?;
+        let committer = Some(turn.identity.device.public());
+        let conversation = Self::of_group(&mut group, &rows, committer, turn.date)?;
+        Ok((conversation, welcome))
+    }
+
+    /// Joins a conversation that somebody has made or added this device to.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::Refused`] when the invitation is none or the group is against the rules,
+    /// [`ConversationError::Unknown`] when it is for none of these key packages.
+    pub fn join(
+        turn: &mut Turn<'_>,
+        own: &[OwnKeyPackage],
+        welcome: &[u8],
+    ) -> Result<Self, ConversationError> {
+        let (mut group, rows) = joined(turn, own, welcome)?;
+        Self::of_group(&mut group, &rows, None, turn.date)
+    }
+
+    /// Joins the conversation again: the commit that had added this device lost, or it was away too long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversation::join`], and [`ConversationError::Refused`] when it is another conversation.
+    pub fn join_again(
+        &mut self,
+        turn: &mut Turn<'_>,
+        own: &[OwnKeyPackage],
+        welcome: &[u8],
+    ) -> Result<(), ConversationError> {
+        let (mut group, rows) = joined(turn, own, welcome)?;
+        if group.group_id() != self.id.as_bytes() {
+            return Err(ConversationError::Refused);
+        }
+        let name = name_of(&group)?;
+        if self.tree.get(&name).is_some() {
+            return Ok(());
+        }
+        let epoch = epoch_of(&mut group, &rows, None, turn.date)?;
+        self.tree.replant(name, epoch, turn.date);
+        self.put_new(&name);
+        self.put_heads();
+        Ok(())
+    }
+
+    fn of_group(
+        group: &mut MlsGroup,
+        rows: &EpochRows,
+        committer: Option<PublicKey>,
+        date: UnixMillis,
+    ) -> Result<Self, ConversationError> {
+        let id = group.group_id().try_into();
+        let id = id.map_err(|_| ConversationError::Refused)?;
+        let name = name_of(group)?;
+        let epoch = epoch_of(group, rows, committer, date)?;
+        let mut conversation = Self {
+            id: ConversationId::new(id),
+            tree: Tree::new(name, epoch),
+            changes: Vec::new(),
+        };
+        conversation.put_new(&name);
+        conversation.put_heads();
+        Ok(conversation)
+    }
+
+    /// Reads a conversation from its rows.
+    ///
+    /// # Errors
+    ///
+    /// [`RowsError`] when they are damaged.
+    pub fn load(rows: &BTreeMap<Row, Secret>) -> Result<Self, RowsError> {
+        let (id, tree) = rows::read(rows)?;
+        let changes = Vec::new();
+        Ok(Self { id, tree, changes })
+    }
+
+    /// Drains the changes that the calls since the last time have made.
+    pub fn drain_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Returns its name.
+    pub const fn id(&self) -> ConversationId {
+        self.id
+    }
+
+    /// Returns the epoch that is spoken in.
+    pub const fn head(&self) -> EpochName {
+        self.tree.head()
+    }
+
+    /// Goes through the epochs whose envelopes can be opened, with the keys of these.
+    pub fn outer_keys(&self) -> impl Iterator<Item = (EpochName, &OuterKeys)> {
+        let nodes = self.tree.nodes();
+        nodes.map(|node| (node.rank.name, &node.value.outer))
+    }
+
+    /// Tells whether an epoch is the head or comes before it: what was said or done in another one is not shared.
+    pub fn is_on_chain(&self, epoch: &EpochName) -> bool {
+        self.tree.is_on_chain(epoch)
+    }
+
+    /// Returns the members at the head.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::State`] when its rows are damaged.
+    pub fn members(&self) -> Result<BTreeSet<Member>, ConversationError> {
+        self.members_at(&self.tree.head())
+    }
+
+    fn members_at(&self, name: &EpochName) -> Result<BTreeSet<Member>, ConversationError> {
+        let node = self.tree.get(name).ok_or(ConversationError::Unknown)?;
+        let Keys::Live { tree, .. } = &node.value.keys else {
+            return Err(ConversationError::Unknown);
+        };
+        let tree = tree_of(tree)?;
+        let roster = tree.roster();
+        let members = roster.members_iter();
+        let members = members.map(|leaf| Member::of(&leaf.signing_identity));
+        members
+            .collect::<Result<_, _>>()
+            .map_err(|_| ConversationError::State)
+    }
+
+    /// Seals a text for the members at the head.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::State`] when the library fails.
+    pub fn seal(&mut self, turn: &mut Turn<'_>, body: &[u8]) -> Result<Sealed, ConversationError> {
+        let head = self.tree.head();
+        let (mut group, rows) = self.group(turn, &head)?;
+        let message = group
+            .encrypt_application_message(body, Vec::new())
+            .and_then(|message| message.to_bytes())
+            .map_err(|_| ConversationError::State)?;
+        let state = save(&mut group, &rows)?;
+        let epoch = &mut self.node_mut(&head)?.value;
+        epoch.sent = epoch.sent.saturating_add(1);
+        self.put_state(&head, state)?;
+        self.put_epoch(&head);
+        let epoch = head;
+        Ok(Sealed { epoch, message })
+    }
+
+    /// Opens a message whose envelope the keys of this epoch have opened.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError`]; nothing has changed then.
+    pub fn open(
+        &mut self,
+        turn: &mut Turn<'_>,
+        epoch: &EpochName,
+        message: &[u8],
+    ) -> Result<Opened, ConversationError> {
+        if message.len() > MESSAGE_BYTES_MAX {
+            return Err(ConversationError::Refused);
+        }
+        let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
+        let is_known = |value: &Epoch| value.commit.as_deref() == Some(message);
+        if self.tree.nodes().any(|node| is_known(&node.value)) {
+            return Ok(Opened::Known);
+        }
+        let parsed = MlsMessage::from_bytes(message).map_err(|_| ConversationError::Refused)?;
+        if let Keys::Past { record, tree } = &node.value.keys {
+            let tree = tree.as_deref().map_or_else(|| self.head_tree(), Ok)?;
+            let number = node.value.number;
+            let (opened, record) = past::open(turn, self.id, (number, record), tree, parsed)?;
+            let value = &mut self.node_mut(epoch)?.value;
+            if let Keys::Past { record: kept, .. } = &mut value.keys {
+                *kept = record.clone();
+            }
+            self.changes.push(Change::Put(Row::Past(*epoch), record));
+            return Ok(opened);
+        }
+        let (mut group, rows) = self.group(turn, epoch)?;
+        let senders = tree_of(self.tree_at(epoch)?)?;
+        let received = group
+            .process_incoming_message_with_time(parsed, mls_time(turn.date))
+            .map_err(|error| ConversationError::of_message(&error))?;
+        match received {
+            ReceivedMessage::ApplicationMessage(text) => {
+                let state = save(&mut group, &rows)?;
+                self.put_state(epoch, state)?;
+                let sender = member_at(&senders, text.sender_index)?;
+                let body = Zeroizing::new(text.data().to_vec());
+                Ok(Opened::Text { sender, body })
+            }
+            ReceivedMessage::Commit(commit) => {
+                let committer = member_at(&senders, commit.committer)?;
+                if matches!(commit.effect, CommitEffect::Removed { .. }) {
+                    return Ok(Opened::Removed { by: committer });
+                }
+                let class = class_of(&commit)?;
+                let made = Made {
+                    parent: *epoch,
+                    class,
+                    committer: committer.device,
+                    commit: message,
+                };
+                let (epoch, moved) = self.grow(turn, &mut group, &rows, &made)?;
+                Ok(Opened::Commit { epoch, moved })
+            }
+            _ => Err(ConversationError::Refused),
+        }
+    }
+
+    /// Makes a commit that renews this device's keys, and adds and removes what is wanted of its own account; nothing
+    /// is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::TooManyEpochs`] when there are
+    /// too many.
+    pub fn commit(
+        &mut self,
+        turn: &mut Turn<'_>,
+        wanted: &Wanted,
+    ) -> Result<Committed, ConversationError> {
+        let head = self.tree.head();
+        let unmet = self.unmet(wanted)?;
+        let (mut group, rows) = self.group(turn, &head)?;
+        let leaves: Vec<u32> = leaves_of(&group, &unmet.remove);
+        let mut builder = group.commit_builder().commit_time(mls_time(turn.date));
+        for package in unmet.add.values() {
+            builder = add(builder, package)?;
+        }
+        for leaf in leaves {
+            builder = builder
+                .remove_member(leaf)
+                .map_err(|_| ConversationError::Unknown)?;
+        }
+        let (output, secrets) = builder
+            .build_detached()
+            .map_err(|_| ConversationError::Refused)?;
+        let message = output.commit_message.to_bytes();
+        let message = message.map_err(|_| ConversationError::State)?;
+        let welcome = welcome(&output.welcome_messages)?;
+        // The parent has used a key for this commit, which it must not use again.
+        let state = save(&mut group, &rows)?;
+        let commit = group
+            .apply_detached_commit(secrets)
+            .map_err(|_| ConversationError::State)?;
+        let made = Made {
+            parent: head,
+            class: class_of(&commit)?,
+            committer: turn.identity.device.public(),
+            commit: &message,
+        };
+        let (epoch, _) = self.grow(turn, &mut group, &rows, &made)?;
+        self.put_state(&head, state)?;
+        Ok(Committed {
+            parent: head,
+            epoch,
+            message,
+            welcome,
+        })
+    }
+
+    /// Takes back a commit of one's own that nobody can have seen.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::Unknown`] when it is not one of one's own, or something follows it.
+    pub fn withdraw(
+        &mut self,
+        turn: &Turn<'_>,
+        epoch: &EpochName,
+    ) -> Result<(), ConversationError> {
+        let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
+        let is_own = node.value.committer == Some(turn.identity.device.public());
+        let followed = self.tree.nodes().any(|node| node.parent == Some(*epoch));
+        if !is_own || followed || node.parent.is_none() {
+            return Err(ConversationError::Unknown);
+        }
+        self.tree.remove(epoch, turn.date);
+        for row in [Row::Epoch, Row::State, Row::Tree, Row::Commit] {
+            self.changes.push(Change::Drop(row(*epoch)));
+        }
+        self.put_all();
+        Ok(())
+    }
+
+    /// Returns what of `wanted` is not so at the head.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::State`] when rows are damaged.
+    pub fn unmet(&self, wanted: &Wanted) -> Result<Wanted, ConversationError> {
+        let members = self.members()?;
+        let devices: BTreeSet<PublicKey> = members.iter().map(|member| member.device).collect();
+        let mut unmet = wanted.clone();
+        unmet.add.retain(|device, _| !devices.contains(device));
+        unmet.remove.retain(|device| devices.contains(device));
+        Ok(unmet)
+    }
+
+    /// Tells whether this device should renew its keys before it speaks: it has never done so, or not for a day, or has
+    /// said much since.
+    pub fn is_stale(&self, turn: &Turn<'_>) -> bool {
+        let own = turn.identity.device.public();
+        let mut chain = self.tree.chain();
+        let renewed = chain.find(|node| node.value.committer == Some(own));
+        let said = self
+            .tree
+            .get(&self.tree.head())
+            .map_or(0, |node| node.value.sent);
+        renewed.is_none_or(|node| node.value.made.plus(RENEW_MS) <= turn.date) || said >= TEXTS_MAX
+    }
+
+    /// Ends what is over: no commit follows an epoch that was left `window_ms` ago, and texts of it are opened for as
+    /// long as one can be under way.
+    ///
+    /// # Errors
+    ///
+    /// [`ConversationError::State`] when the library fails.
+    pub fn pass(&mut self, turn: &mut Turn<'_>, window_ms: u64) -> Result<(), ConversationError> {
+        for name in self.tree.overdue(turn.date, window_ms) {
+            self.end(turn, &name)?;
+        }
+        let over = |left: UnixMillis| left.plus(window_ms).plus(TEXTS_MS) <= turn.date;
+        let nodes = self.tree.nodes().filter(|node| !node.live);
+        let over = nodes.filter(|node| node.left.is_some_and(over));
+        let over: Vec<EpochName> = over.map(|node| node.rank.name).collect();
+        for name in over {
+            self.tree.remove(&name, turn.date);
+            for row in [Row::Epoch, Row::Past, Row::Tree] {
+                self.changes.push(Change::Drop(row(name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps of an epoch what still opens texts.
+    fn end(&mut self, turn: &mut Turn<'_>, name: &EpochName) -> Result<(), ConversationError> {
+        let (group, rows) = self.group(turn, name)?;
+        let record = past::record(group, &rows)?;
+        let tree = self.tree_at(name)?;
+        let all_remain = is_part_of(&tree_of(tree)?, &tree_of(self.head_tree()?)?);
+        let tree = (!all_remain).then(|| tree.to_vec());
+        self.tree.end(name);
+        if tree.is_none() {
+            self.changes.push(Change::Drop(Row::Tree(*name)));
+        }
+        let value = &mut self.node_mut(name)?.value;
+        value.keys = Keys::Past {
+            record: record.clone(),
+            tree,
+        };
+        value.commit = None;
+        self.changes.push(Change::Put(Row::Past(*name), record));
+        self.changes.push(Change::Drop(Row::State(*name)));
+        self.changes.push(Change::Drop(Row::Commit(*name)));
+        self.put_epoch(name);
+        self.put_heads();
+        Ok(())
+    }
+
+    /// Adds the epoch that a commit has made.
+    fn grow(
+        &mut self,
+        turn: &Turn<'_>,
+        group: &mut MlsGroup,
+        rows: &EpochRows,
+        made: &Made<'_>,
+    ) -> Result<(EpochName, bool), ConversationError> {
+        if self.tree.live() >= LIVE_MAX {
+            return Err(ConversationError::TooManyEpochs);
+        }
+        let name = name_of(group)?;
+        let mut epoch = epoch_of(group, rows, Some(made.committer), turn.date)?;
+        epoch.commit = Some(made.commit.to_vec());
+        let rank = Rank::new(made.class, &made.parent, &made.committer, name);
+        let moved = self.tree.insert(made.parent, rank, epoch, turn.date);
+        self.put_new(&name);
+        self.put_all();
+        Ok((name, moved))
+    }
+
+    fn group(
+        &self,
+        turn: &mut Turn<'_>,
+        name: &EpochName,
+    ) -> Result<(MlsGroup, EpochRows), ConversationError> {
+        let node = self.tree.get(name).ok_or(ConversationError::Unknown)?;
+        let Keys::Live { state, tree } = &node.value.keys else {
+            return Err(ConversationError::TooLate);
+        };
+        loaded(turn, self.id.as_bytes(), (state, tree))
+    }
+
+    fn head_tree(&self) -> Result<&[u8], ConversationError> {
+        self.tree_at(&self.tree.head())
+    }
+
+    fn tree_at(&self, name: &EpochName) -> Result<&[u8], ConversationError> {
+        match self.tree.get(name).map(|node| &node.value.keys) {
+            Some(Keys::Live { tree, .. }) => Ok(tree),
+            _ => Err(ConversationError::Unknown),
+        }
+    }
+
+    fn node_mut(&mut self, name: &EpochName) -> Result<&mut Node<Epoch>, ConversationError> {
+        self.tree.get_mut(name).ok_or(ConversationError::Unknown)
+    }
+
+    fn put_state(&mut self, name: &EpochName, new: Secret) -> Result<(), ConversationError> {
+        if let Keys::Live { state, .. } = &mut self.node_mut(name)?.value.keys {
+            *state = new.clone();
+        }
+        self.changes.push(Change::Put(Row::State(*name), new));
+        Ok(())
+    }
+
+    fn put_epoch(&mut self, name: &EpochName) {
+        self.changes.extend(self.tree.get(name).map(rows::epoch));
+    }
+
+    /// Stores where all stand: the head may be another one, and others left since.
+    fn put_all(&mut self) {
+        let live = self.tree.nodes().filter(|node| node.live);
+        self.changes.extend(live.map(rows::epoch));
+        self.put_heads();
+    }
+
+    fn put_heads(&mut self) {
+        let (root, head) = (self.tree.root(), self.tree.head());
+        self.changes.push(rows::conversation(&self.id, root, head));
+    }
+
+    fn put_new(&mut self, name: &EpochName) {
+        let Some(node) = self.tree.get(name) else {
+            return;
+        };
+        self.changes.push(rows::epoch(node));
+        if let Keys::Live { state, tree } = &node.value.keys {
+            let tree = Zeroizing::new(tree.clone());
+            self.changes
+                .push(Change::Put(Row::State(*name), state.clone()));
+            self.changes.push(Change::Put(Row::Tree(*name), tree));
+        }
+        if let Some(commit) = &node.value.commit {
+            let commit = Zeroizing::new(commit.clone());
+            self.changes.push(Change::Put(Row::Commit(*name), commit));
+        }
+    }
+}
+
+/// How an epoch came about.
+struct Made<'a> {
+    parent: EpochName,
+    class: Class,
+    committer: PublicKey,
+    commit: &'a [u8],
+}

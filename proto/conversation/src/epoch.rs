@@ -1,0 +1,272 @@
+//! The names of epochs, and the tree that they form (SPEC 15.4).
+//!
+//! Nobody orders commits, so that two may follow one epoch. All pick the same one by [`Rank`]; the states of those left
+//! are kept for a while, since what comes next may follow any of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use restante_proto::context;
+use restante_proto::keys::PublicKey;
+use restante_proto::time::UnixMillis;
+
+/// The name of an epoch, which follows from its secrets: who joins computes it, and need not believe anybody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EpochName([u8; 32]);
+
+impl EpochName {
+    /// Wraps the 32 bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EpochName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(f, "EpochName({a:02x}{b:02x}{c:02x}{d:02x})")
+    }
+}
+
+/// What a commit does; of two commits that follow one epoch, the one that comes first here wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// It removes somebody, who must not win against it.
+    Removal,
+    /// It adds somebody.
+    Addition,
+    /// It renews keys alone.
+    Update,
+}
+
+impl Class {
+    /// Returns its number in rows.
+    pub(crate) const fn number(self) -> u32 {
+        match self {
+            Self::Removal => 0,
+            Self::Addition => 1,
+            Self::Update => 2,
+        }
+    }
+
+    pub(crate) const fn of_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Removal),
+            1 => Some(Self::Addition),
+            2 => Some(Self::Update),
+            _ => None,
+        }
+    }
+}
+
+/// Where a commit stands among those that follow the same epoch; the least wins.
+///
+/// Between two of one class the committers decide, in an order that each parent shuffles, so that no commit can be made
+/// to win by trying; the names decide between two of one committer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    pub(crate) class: Class,
+    pub(crate) order: [u8; 32],
+    pub(crate) name: EpochName,
+}
+
+impl Rank {
+    /// Returns the rank of the commit that `committer` made of `parent`, and that makes `name`.
+    pub(crate) fn new(
+        class: Class,
+        parent: &EpochName,
+        committer: &PublicKey,
+        name: EpochName,
+    ) -> Self {
+        let parts = [parent.as_bytes().as_slice(), committer.as_bytes()];
+        let order = context::derive(context::COMMIT_ORDER, &parts);
+        Self { class, order, name }
+    }
+
+    /// Returns the rank of an epoch that nothing known comes before.
+    pub(crate) const fn of_root(name: EpochName) -> Self {
+        Self {
+            class: Class::Update,
+            order: [0; 32],
+            name,
+        }
+    }
+}
+
+/// One epoch in the tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<T> {
+    pub(crate) parent: Option<EpochName>,
+    pub(crate) rank: Rank,
+    /// Since when it is not the head; nothing for the head.
+    pub(crate) left: Option<UnixMillis>,
+    /// Whether a commit can still follow it.
+    pub(crate) live: bool,
+    pub(crate) value: T,
+}
+
+/// The epochs that are known, and the one that is spoken in.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree<T> {
+    nodes: BTreeMap<EpochName, Node<T>>,
+    /// The first of the chain to the head that a commit can still follow.
+    root: EpochName,
+    head: EpochName,
+}
+
+impl<T> Tree<T> {
+    /// Begins with one epoch.
+    pub(crate) fn new(name: EpochName, value: T) -> Self {
+        let mut tree = Self {
+            nodes: BTreeMap::new(),
+            root: name,
+            head: name,
+        };
+        tree.plant(name, value);
+        tree
+    }
+
+    /// Puts a tree together again from its nodes and the names of root and head; nothing if one of these is missing.
+    pub(crate) fn of(
+        nodes: BTreeMap<EpochName, Node<T>>,
+        root: EpochName,
+        head: EpochName,
+    ) -> Option<Self> {
+        let is_whole = [root, head]
+            .iter()
+            .all(|name| nodes.get(name).is_some_and(|node| node.live));
+        is_whole.then_some(Self { nodes, root, head })
+    }
+
+    /// Begins anew with an epoch that somebody has invited to; what is known is read on for a while.
+    pub(crate) fn replant(&mut self, name: EpochName, value: T, now: UnixMillis) {
+        self.root = name;
+        self.plant(name, value);
+        self.choose(now);
+    }
+
+    fn plant(&mut self, name: EpochName, value: T) {
+        let node = Node {
+            parent: None,
+            rank: Rank::of_root(name),
+            left: None,
+            live: true,
+            value,
+        };
+        self.nodes.insert(name, node);
+    }
+
+    /// Adds an epoch and tells whether the head is another one now.
+    pub(crate) fn insert(
+        &mut self,
+        parent: EpochName,
+        rank: Rank,
+        value: T,
+        now: UnixMillis,
+    ) -> bool {
+        let node = Node {
+            parent: Some(parent),
+            rank,
+            left: None,
+            live: true,
+            value,
+        };
+        self.nodes.insert(rank.name, node);
+        self.choose(now)
+    }
+
+    /// Removes one.
+    pub(crate) fn remove(&mut self, name: &EpochName, now: UnixMillis) -> Option<Node<T>> {
+        let node = self.nodes.remove(name)?;
+        self.choose(now);
+        Some(node)
+    }
+
+    /// Follows the least of those that follow each epoch, from the root on.
+    fn choose(&mut self, now: UnixMillis) -> bool {
+        let mut at = self.root;
+        while let Some(next) = self.first_after(&at) {
+            at = next;
+        }
+        for (name, node) in &mut self.nodes {
+            if *name == at {
+                node.left = None;
+            } else {
+                node.left = node.left.or(Some(now));
+            }
+        }
+        std::mem::replace(&mut self.head, at) != at
+    }
+
+    fn first_after(&self, name: &EpochName) -> Option<EpochName> {
+        let live = self.nodes.values().filter(|node| node.live);
+        let after = live.filter(|node| node.parent.as_ref() == Some(name));
+        after.map(|node| node.rank).min().map(|rank| rank.name)
+    }
+
+    /// Names the epochs that no commit can follow any more, `window` after they were left: of these only what still
+    /// opens texts is to be kept.
+    pub(crate) fn overdue(&self, now: UnixMillis, window_ms: u64) -> Vec<EpochName> {
+        let is_overdue = |node: &&Node<T>| {
+            node.live && node.left.is_some_and(|left| left.plus(window_ms) <= now)
+        };
+        let overdue = self.nodes.values().filter(is_overdue);
+        overdue.map(|node| node.rank.name).collect()
+    }
+
+    /// Has an epoch followed by nothing more.
+    pub(crate) fn end(&mut self, name: &EpochName) {
+        if *name == self.head {
+            return;
+        }
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.live = false;
+        }
+        let chain = self.chain();
+        let live = chain.take_while(|node| node.live);
+        if let Some(root) = live.last().map(|node| node.rank.name) {
+            self.root = root;
+        }
+    }
+
+    /// Goes from the head to the oldest epoch known before it.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &Node<T>> {
+        let up = |node: &&Node<T>| self.nodes.get(node.parent.as_ref()?);
+        std::iter::successors(self.nodes.get(&self.head), up)
+    }
+
+    /// Tells whether an epoch is the head or comes before it.
+    pub(crate) fn is_on_chain(&self, name: &EpochName) -> bool {
+        self.chain().any(|node| node.rank.name == *name)
+    }
+
+    pub(crate) const fn head(&self) -> EpochName {
+        self.head
+    }
+
+    pub(crate) const fn root(&self) -> EpochName {
+        self.root
+    }
+
+    pub(crate) fn get(&self, name: &EpochName) -> Option<&Node<T>> {
+        self.nodes.get(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &EpochName) -> Option<&mut Node<T>> {
+        self.nodes.get_mut(name)
+    }
+
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node<T>> {
+        self.nodes.values()
+    }
+
+    /// Returns how many can still be followed.
+    pub(crate) fn live(&self) -> usize {
+        self.nodes().filter(|node| node.live).count()
+    }
+}

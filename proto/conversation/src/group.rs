@@ -1,0 +1,203 @@
+//! The library's group at one epoch, and what is taken from it.
+
+use std::collections::BTreeSet;
+
+use mls_rs::group::proposal::Proposal;
+use mls_rs::group::{CommitBuilder, CommitEffect, CommitMessageDescription, ExportedTree};
+use mls_rs::{ExtensionList, MlsMessage};
+use restante_proto::keys::PublicKey;
+use restante_proto::time::UnixMillis;
+use zeroize::Zeroizing;
+
+use crate::conversation::MESSAGE_BYTES_MAX;
+use crate::epoch::{Class, EpochName};
+use crate::error::ConversationError;
+use crate::key_package::{self, OwnKeyPackage};
+use crate::label;
+use crate::library::{Config, MlsGroup, client, mls_time};
+use crate::member::Member;
+use crate::model::{Epoch, Keys, Turn};
+use crate::outer::OuterKeys;
+use crate::rules::{self, Accounts};
+use crate::storage::{EpochRows, Packages, Secret};
+use crate::suite::Suite;
+
+/// Makes a group at its first epoch that has others in it; returns it with what they join with.
+pub(crate) fn created(
+    turn: &mut Turn<'_>,
+    accounts: &Accounts,
+    invited: &[Vec<u8>],
+) -> Result<(MlsGroup, EpochRows, Option<Vec<u8>>), ConversationError> {
+    let mut id = [0; 16];
+    turn.rng.fill_bytes(&mut id);
+    let rows = EpochRows::default();
+    let suite = Suite::new(turn.rng);
+    let client = client(turn.identity, suite, rows.clone(), Packages::default());
+    let time = mls_time(turn.date);
+    let none = ExtensionList::new();
+    let mut group = client
+        .create_group_with_id(id.to_vec(), accounts.extension(), none, Some(time))
+        .map_err(|_| ConversationError::State)?;
+    let mut builder = group.commit_builder().commit_time(time);
+    for package in invited {
+        builder = add(builder, package)?;
+    }
+    let output = builder.build().map_err(|_| ConversationError::Refused)?;
+    let applied = group.apply_pending_commit();
+    applied.map_err(|_| ConversationError::State)?;
+    let welcome = welcome(&output.welcome_messages)?;
+    Ok((group, rows, welcome))
+}
+
+/// Loads a group.
+pub(crate) fn loaded(
+    turn: &mut Turn<'_>,
+    id: &[u8],
+    (state, tree): (&Secret, &[u8]),
+) -> Result<(MlsGroup, EpochRows), ConversationError> {
+    let rows = EpochRows::of_state(state.clone());
+    let suite = Suite::new(turn.rng);
+    let client = client(turn.identity, suite, rows.clone(), Packages::default());
+    let group = client.load_group_with_ratchet_tree(id, tree_of(tree)?);
+    Ok((group.map_err(|_| ConversationError::State)?, rows))
+}
+
+/// Has a commit add the device of a key package.
+pub(crate) fn add<'a>(
+    builder: CommitBuilder<'a, Config>,
+    package: &[u8],
+) -> Result<CommitBuilder<'a, Config>, ConversationError> {
+    let package = key_package::decode(package)?;
+    builder
+        .add_member(package)
+        .map_err(|_| ConversationError::Refused)
+}
+
+/// Joins a group that somebody has made or added this device to.
+pub(crate) fn joined(
+    turn: &mut Turn<'_>,
+    own: &[OwnKeyPackage],
+    welcome: &[u8],
+) -> Result<(MlsGroup, EpochRows), ConversationError> {
+    if welcome.len() > MESSAGE_BYTES_MAX {
+        return Err(ConversationError::Refused);
+    }
+    let welcome = MlsMessage::from_bytes(welcome).map_err(|_| ConversationError::Refused)?;
+    let rows = EpochRows::default();
+    let suite = Suite::new(turn.rng);
+    let packages = key_package::packages(own)?;
+    let client = client(turn.identity, suite, rows.clone(), packages);
+    let time = Some(mls_time(turn.date));
+    let (group, _) = client
+        .join_group(None, &welcome, time)
+        .map_err(|error| match error {
+            mls_rs::error::MlsError::WelcomeKeyPackageNotFound => ConversationError::Unknown,
+            _ => ConversationError::Refused,
+        })?;
+    let accounts = rules::check(group.context(), &group.roster());
+    let accounts = accounts.map_err(|_| ConversationError::Refused)?;
+    if !accounts.contain(&turn.identity.account.public()) {
+        return Err(ConversationError::Refused);
+    }
+    Ok((group, rows))
+}
+
+/// Encodes the one message that all who are added join with.
+pub(crate) fn welcome(messages: &[MlsMessage]) -> Result<Option<Vec<u8>>, ConversationError> {
+    let bytes = messages.first().map(MlsMessage::to_bytes);
+    bytes.transpose().map_err(|_| ConversationError::State)
+}
+
+/// Writes the state of a group, without its tree.
+pub(crate) fn save(group: &mut MlsGroup, rows: &EpochRows) -> Result<Secret, ConversationError> {
+    let written = group.write_to_storage_without_ratchet_tree().ok();
+    let state = written.and_then(|()| rows.take_state());
+    state.ok_or(ConversationError::State)
+}
+
+fn exported(group: &MlsGroup, label: &[u8]) -> Result<Zeroizing<[u8; 32]>, ConversationError> {
+    let secret = group.export_secret(label, &[], 32);
+    let secret = secret.map_err(|_| ConversationError::State)?;
+    let secret = secret.as_bytes().try_into();
+    secret
+        .map(Zeroizing::new)
+        .map_err(|_| ConversationError::State)
+}
+
+/// Returns the name of the epoch that a group is in.
+pub(crate) fn name_of(group: &MlsGroup) -> Result<EpochName, ConversationError> {
+    exported(group, label::EPOCH_NAME).map(|name| EpochName::new(*name))
+}
+
+/// Takes down the epoch that a group is in.
+pub(crate) fn epoch_of(
+    group: &mut MlsGroup,
+    rows: &EpochRows,
+    committer: Option<PublicKey>,
+    made: UnixMillis,
+) -> Result<Epoch, ConversationError> {
+    let tree = group.export_tree().to_bytes();
+    let tree = tree.map_err(|_| ConversationError::State)?;
+    let outer = OuterKeys::new(
+        exported(group, label::OUTER_KEY)?,
+        exported(group, label::OUTER_HINT)?,
+    );
+    Ok(Epoch {
+        number: group.current_epoch(),
+        committer,
+        made,
+        sent: 0,
+        outer,
+        commit: None,
+        keys: Keys::Live {
+            state: save(group, rows)?,
+            tree,
+        },
+    })
+}
+
+/// Decodes a tree of public keys.
+pub(crate) fn tree_of(bytes: &[u8]) -> Result<ExportedTree<'static>, ConversationError> {
+    ExportedTree::from_bytes(bytes).map_err(|_| ConversationError::State)
+}
+
+/// Returns whose a leaf is.
+pub(crate) fn member_at(tree: &ExportedTree<'_>, leaf: u32) -> Result<Member, ConversationError> {
+    let leaf = tree.roster().member_with_index(leaf);
+    let leaf = leaf.map_err(|_| ConversationError::Refused)?;
+    Member::of(&leaf.signing_identity).map_err(|_| ConversationError::Refused)
+}
+
+/// Tells whether every leaf of one tree is the same device's in the other.
+pub(crate) fn is_part_of(part: &ExportedTree<'_>, whole: &ExportedTree<'_>) -> bool {
+    let (part, whole) = (part.roster(), whole.roster());
+    part.members_iter().all(|leaf| {
+        let same = whole.member_with_index(leaf.index).ok();
+        same.is_some_and(|same| same.signing_identity == leaf.signing_identity)
+    })
+}
+
+/// Finds the leaves of devices.
+pub(crate) fn leaves_of(group: &MlsGroup, devices: &BTreeSet<PublicKey>) -> Vec<u32> {
+    let leaves = group.roster().members_iter();
+    let wanted = leaves.filter(|leaf| {
+        let member = Member::of(&leaf.signing_identity);
+        member.is_ok_and(|member| devices.contains(&member.device))
+    });
+    wanted.map(|leaf| leaf.index).collect()
+}
+
+/// Returns what a commit does.
+pub(crate) fn class_of(commit: &CommitMessageDescription) -> Result<Class, ConversationError> {
+    let CommitEffect::NewEpoch(epoch) = &commit.effect else {
+        return Err(ConversationError::Refused);
+    };
+    let proposals = || epoch.applied_proposals().iter().map(|info| &info.proposal);
+    if proposals().any(|proposal| matches!(proposal, Proposal::Remove(_))) {
+        Ok(Class::Removal)
+    } else if proposals().any(|proposal| matches!(proposal, Proposal::Add(_))) {
+        Ok(Class::Addition)
+    } else {
+        Ok(Class::Update)
+    }
+}

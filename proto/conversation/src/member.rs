@@ -1,0 +1,121 @@
+//! Members: devices, each with the account that has certified it (SPEC 15.2).
+
+use mls_rs::identity::basic::BasicCredential;
+use mls_rs::identity::{CredentialType, SigningIdentity};
+use mls_rs::{ExtensionList, IdentityProvider};
+use mls_rs_core::error::IntoAnyError;
+use mls_rs_core::identity::MemberValidationContext;
+use mls_rs_core::time::MlsTime;
+use restante_proto::account::{DeviceCertificate, Identity};
+use restante_proto::keys::{PublicKey, Signature};
+
+/// Bytes of a credential.
+const CREDENTIAL_BYTES: usize = 96;
+
+/// A device of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Member {
+    /// The account.
+    pub account: PublicKey,
+    /// The device.
+    pub device: PublicKey,
+}
+
+/// A leaf that names no device of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no device that its account has certified")]
+pub struct MemberError;
+
+impl IntoAnyError for MemberError {
+    fn into_dyn_error(self) -> Result<Box<dyn std::error::Error + Send + Sync>, Self> {
+        Ok(Box::new(self))
+    }
+}
+
+impl Member {
+    /// Returns the member that a leaf names.
+    ///
+    /// # Errors
+    ///
+    /// [`MemberError`] when it is not a credential of ours, or the account has not signed the device.
+    pub(crate) fn of(identity: &SigningIdentity) -> Result<Self, MemberError> {
+        let credential = identity.credential.as_basic().ok_or(MemberError)?;
+        let bytes: &[u8; CREDENTIAL_BYTES] = credential
+            .identifier
+            .as_slice()
+            .try_into()
+            .map_err(|_| MemberError)?;
+        let (account, signature) = bytes.split_at(32);
+        let account = PublicKey::try_from(account).map_err(|_| MemberError)?;
+        let signature = Signature::try_from(signature).map_err(|_| MemberError)?;
+        let device = PublicKey::try_from(identity.signature_key.as_bytes());
+        let device = device.map_err(|_| MemberError)?;
+        let certificate = DeviceCertificate { device, signature };
+        certificate.verify(&account).map_err(|_| MemberError)?;
+        Ok(Self { account, device })
+    }
+}
+
+/// Returns how a device of one's own is named in its leaf.
+///
+/// # Layout
+///
+/// A basic credential: account key (32), the account's signature over the device key (64).
+pub(crate) fn signing_identity(identity: &Identity) -> SigningIdentity {
+    let account = identity.account.public();
+    let certificate = identity.certificate();
+    let credential = [
+        account.as_bytes().as_slice(),
+        certificate.signature.as_bytes(),
+    ]
+    .concat();
+    let key = certificate.device.as_bytes().to_vec().into();
+    SigningIdentity::new(BasicCredential::new(credential).into_credential(), key)
+}
+
+/// Who may be a member: a device that its account has certified.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members;
+
+impl IdentityProvider for Members {
+    type Error = MemberError;
+
+    fn validate_member(
+        &self,
+        identity: &SigningIdentity,
+        _timestamp: Option<MlsTime>,
+        _context: MemberValidationContext<'_>,
+    ) -> Result<(), MemberError> {
+        Member::of(identity).map(|_| ())
+    }
+
+    fn validate_external_sender(
+        &self,
+        _identity: &SigningIdentity,
+        _timestamp: Option<MlsTime>,
+        _extensions: Option<&ExtensionList>,
+    ) -> Result<(), MemberError> {
+        Err(MemberError)
+    }
+
+    fn identity(
+        &self,
+        identity: &SigningIdentity,
+        _extensions: &ExtensionList,
+    ) -> Result<Vec<u8>, MemberError> {
+        Member::of(identity).map(|member| member.device.as_bytes().to_vec())
+    }
+
+    fn valid_successor(
+        &self,
+        predecessor: &SigningIdentity,
+        successor: &SigningIdentity,
+        _extensions: &ExtensionList,
+    ) -> Result<bool, MemberError> {
+        Ok(Member::of(predecessor)? == Member::of(successor)?)
+    }
+
+    fn supported_types(&self) -> Vec<CredentialType> {
+        vec![CredentialType::BASIC]
+    }
+}

@@ -1,0 +1,195 @@
+//! What a conversation keeps on the disk, and the changes on their way there.
+//!
+//! All changes of one call belong into one transaction, together with what is sent because of them: a state that was
+//! used and then forgotten would use its keys again.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use restante_proto::keys::PublicKey;
+use restante_proto::time::UnixMillis;
+use zeroize::Zeroizing;
+
+use crate::conversation::ConversationId;
+use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::model::{Epoch, Keys};
+use crate::outer::OuterKeys;
+use crate::storage::Secret;
+
+/// One row of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// Root and head.
+    Conversation,
+    /// Where an epoch stands, and the keys of its envelopes.
+    Epoch(EpochName),
+    /// The state of an epoch that a commit can follow.
+    State(EpochName),
+    /// What is left of one, that opens texts.
+    Past(EpochName),
+    /// The tree of public keys of an epoch.
+    Tree(EpochName),
+    /// The commit that made an epoch.
+    Commit(EpochName),
+}
+
+/// One change of a row.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Store it.
+    Put(Row, Secret),
+    /// Destroy it.
+    Drop(Row),
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Put(row, bytes) => write!(f, "Put({row:?}, {} bytes)", bytes.len()),
+            Self::Drop(row) => write!(f, "Drop({row:?})"),
+        }
+    }
+}
+
+/// Rows that are not those of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rows of a conversation are damaged")]
+pub struct RowsError;
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ConversationRow {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    root: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    head: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct EpochRow {
+    #[prost(bytes = "vec", optional, tag = "1")]
+    parent: Option<Vec<u8>>,
+    #[prost(uint64, tag = "2")]
+    number: u64,
+    #[prost(uint32, tag = "3")]
+    class: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    order: Vec<u8>,
+    #[prost(uint64, optional, tag = "5")]
+    left_ms: Option<u64>,
+    #[prost(bytes = "vec", tag = "6")]
+    key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "7")]
+    hint: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    committer: Option<Vec<u8>>,
+    #[prost(uint64, tag = "9")]
+    made_ms: u64,
+    #[prost(uint32, tag = "10")]
+    sent: u32,
+}
+
+/// Writes the row of the conversation itself.
+pub(crate) fn conversation(id: &ConversationId, root: EpochName, head: EpochName) -> Change {
+    let row = ConversationRow {
+        id: id.as_bytes().to_vec(),
+        root: root.as_bytes().to_vec(),
+        head: head.as_bytes().to_vec(),
+    };
+    Change::Put(Row::Conversation, row.encode_to_vec().into())
+}
+
+/// Writes the row of an epoch, without its large parts.
+pub(crate) fn epoch(node: &Node<Epoch>) -> Change {
+    let (rank, epoch) = (&node.rank, &node.value);
+    let mut row = EpochRow {
+        parent: node.parent.map(|name| name.as_bytes().to_vec()),
+        number: epoch.number,
+        class: rank.class.number(),
+        order: rank.order.to_vec(),
+        left_ms: node.left.map(UnixMillis::get),
+        key: epoch.outer.key().to_vec(),
+        hint: epoch.outer.hint().to_vec(),
+        committer: epoch.committer.map(|key| key.as_bytes().to_vec()),
+        made_ms: epoch.made.get(),
+        sent: epoch.sent,
+    };
+    let bytes = Zeroizing::new(row.encode_to_vec());
+    zeroize::Zeroize::zeroize(&mut row.key);
+    zeroize::Zeroize::zeroize(&mut row.hint);
+    Change::Put(Row::Epoch(rank.name), bytes)
+}
+
+/// Reads a conversation.
+///
+/// # Errors
+///
+/// [`RowsError`] when a row is missing or means nothing.
+pub(crate) fn read(
+    rows: &BTreeMap<Row, Secret>,
+) -> Result<(ConversationId, Tree<Epoch>), RowsError> {
+    let row = rows.get(&Row::Conversation).ok_or(RowsError)?;
+    let row = ConversationRow::decode(row.as_slice()).map_err(|_| RowsError)?;
+    let id = row.id.as_slice().try_into().map_err(|_| RowsError)?;
+    let mut nodes = BTreeMap::new();
+    for (row, bytes) in rows {
+        if let Row::Epoch(name) = row {
+            nodes.insert(*name, node(*name, bytes, rows)?);
+        }
+    }
+    let tree = Tree::of(nodes, name(&row.root)?, name(&row.head)?).ok_or(RowsError)?;
+    Ok((ConversationId::new(id), tree))
+}
+
+fn node(
+    of: EpochName,
+    bytes: &[u8],
+    rows: &BTreeMap<Row, Secret>,
+) -> Result<Node<Epoch>, RowsError> {
+    let row = EpochRow::decode(bytes).map_err(|_| RowsError)?;
+    let keys = match (rows.get(&Row::State(of)), rows.get(&Row::Past(of))) {
+        (Some(state), None) => Keys::Live {
+            state: state.clone(),
+            tree: rows.get(&Row::Tree(of)).ok_or(RowsError)?.to_vec(),
+        },
+        (None, Some(record)) => Keys::Past {
+            record: record.clone(),
+            tree: rows.get(&Row::Tree(of)).map(|tree| tree.to_vec()),
+        },
+        _ => return Err(RowsError),
+    };
+    let rank = Rank {
+        class: Class::of_number(row.class).ok_or(RowsError)?,
+        order: array(&row.order)?,
+        name: of,
+    };
+    let committer = row.committer.as_deref();
+    let committer = committer.map(|key| PublicKey::try_from(key).map_err(|_| RowsError));
+    Ok(Node {
+        parent: row.parent.as_deref().map(name).transpose()?,
+        rank,
+        left: row.left_ms.map(UnixMillis::new),
+        live: matches!(keys, Keys::Live { .. }),
+        value: Epoch {
+            number: row.number,
+            committer: committer.transpose()?,
+            made: UnixMillis::new(row.made_ms),
+            sent: row.sent,
+            outer: OuterKeys::new(
+                Zeroizing::new(array(&row.key)?),
+                Zeroizing::new(array(&row.hint)?),
+            ),
+            commit: rows.get(&Row::Commit(of)).map(|commit| commit.to_vec()),
+            keys,
+        },
+    })
+}
+
+fn name(bytes: &[u8]) -> Result<EpochName, RowsError> {
+    array(bytes).map(EpochName::new)
+}
+
+fn array(bytes: &[u8]) -> Result<[u8; 32], RowsError> {
+    bytes.try_into().map_err(|_| RowsError)
+}

@@ -1,0 +1,238 @@
+//! Commits that nobody orders.
+
+use super::{Device, NOW, three};
+use crate::ConversationError;
+use crate::conversation::{LIVE_MAX, Opened, TEXTS_MS, WINDOW_MS, Wanted};
+
+/// Has each of two devices commit to the same epoch; returns the commits, the winner first.
+fn race(a: &mut Device, b: &mut Device) -> [crate::conversation::Committed; 2] {
+    let (one, two) = (a.update(), b.update());
+    assert_eq!(one.parent, two.parent);
+    a.follow(&two).unwrap();
+    b.follow(&one).unwrap();
+    assert_eq!(a.head(), b.head());
+    if a.head() == one.epoch {
+        [one, two]
+    } else {
+        [two, one]
+    }
+}
+
+#[test]
+fn of_two_commits_all_take_the_same_whichever_comes_first() {
+    let [mut a, mut b, mut c] = three();
+    let mut d = c.clone();
+    let [won, lost] = race(&mut a, &mut b);
+    c.follow(&won).unwrap();
+    c.follow(&lost).unwrap();
+    d.follow(&lost).unwrap();
+    d.follow(&won).unwrap();
+    for other in [&c, &d] {
+        assert_eq!(other.head(), won.epoch);
+    }
+    assert!(c.conversation.as_ref().unwrap().is_on_chain(&won.parent));
+    assert!(!c.conversation.as_ref().unwrap().is_on_chain(&lost.epoch));
+    assert_eq!(c.follow(&lost), Ok(Opened::Known));
+}
+
+#[test]
+fn what_is_said_on_the_side_that_loses_is_read_all_the_same() {
+    let [mut a, mut b, mut c] = three();
+    let one = a.update();
+    let aside = a.seal("said before the other came");
+    let two = b.update();
+    let beside = b.seal("and on the other side");
+    for device in [&mut a, &mut b, &mut c] {
+        for committed in [&one, &two] {
+            device.follow(committed).unwrap();
+        }
+    }
+    assert_eq!(a.read(&beside).unwrap(), "and on the other side");
+    assert_eq!(b.read(&aside).unwrap(), "said before the other came");
+    for sealed in [&aside, &beside] {
+        c.restart();
+        c.read(sealed).unwrap();
+    }
+}
+
+#[test]
+fn a_removal_wins_against_the_commit_of_the_one_it_removes() {
+    for turn in 0..8 {
+        let [mut a, mut b, mut c] = three();
+        // The order of committers is another one in each epoch.
+        for _ in 0..turn {
+            let update = c.update();
+            a.follow(&update).unwrap();
+            b.follow(&update).unwrap();
+        }
+        let wanted = Wanted {
+            remove: [b.key()].into(),
+            ..Wanted::default()
+        };
+        let (removal, own) = (a.commit(&wanted), b.update());
+        c.follow(&own).unwrap();
+        c.follow(&removal).unwrap();
+        a.follow(&own).unwrap();
+        assert_eq!(a.head(), removal.epoch);
+        assert_eq!(c.head(), removal.epoch);
+    }
+}
+
+#[test]
+fn who_commits_first_is_shuffled_by_the_epoch() {
+    let [mut a, mut b, mut c] = three();
+    let mut won = 0;
+    for _ in 0..40 {
+        let (one, two) = (a.update(), b.update());
+        for device in [&mut a, &mut b, &mut c] {
+            device.follow(&one).unwrap();
+            device.follow(&two).unwrap();
+            // What follows an epoch long left is no race any more.
+            device.pass(WINDOW_MS, WINDOW_MS);
+        }
+        won += usize::from(c.head() == one.epoch);
+    }
+    assert!((5..=35).contains(&won), "{won} of 40");
+}
+
+#[test]
+fn whom_the_losing_side_added_is_added_again_and_comes_over() {
+    for turn in 0..6 {
+        let [mut a, mut b, mut c] = three();
+        for _ in 0..turn {
+            let update = c.update();
+            a.follow(&update).unwrap();
+            b.follow(&update).unwrap();
+        }
+        let (mut new, mut other) = (Device::new(1, 3), Device::new(2, 2));
+        let wanted = new.wanted();
+        let (one, two) = (a.commit(&wanted), c.commit(&other.wanted()));
+        new.try_join(&one.welcome.clone().unwrap()).unwrap();
+        other.try_join(&two.welcome.clone().unwrap()).unwrap();
+        a.follow(&two).unwrap();
+        c.follow(&one).unwrap();
+        assert_eq!(a.head(), c.head());
+        let [loser, alone, winner] = if a.head() == one.epoch {
+            [&mut c, &mut other, &mut a]
+        } else {
+            [&mut a, &mut new, &mut c]
+        };
+        let wanted = alone.wanted();
+        let unmet = loser.act(|of, _| of.unmet(&wanted).unwrap());
+        assert_eq!(unmet.add.len(), 1);
+        let again = loser.commit(&unmet);
+        winner.follow(&again).unwrap();
+        let (packages, welcome) = (alone.packages.clone(), again.welcome.unwrap());
+        alone.act(|of, turn| of.join_again(turn, &packages, &welcome).unwrap());
+        alone.restart();
+        assert_eq!(alone.head(), winner.head());
+        let sealed = winner.seal("welcome");
+        assert_eq!(alone.read(&sealed).unwrap(), "welcome");
+        assert_eq!(loser.members().len(), 5);
+    }
+}
+
+#[test]
+fn a_commit_that_nobody_has_seen_is_taken_back() {
+    let [mut a, mut b, _] = three();
+    let before = a.head();
+    let taken_back = a.update();
+    a.act(|of, turn| of.withdraw(turn, &taken_back.epoch).unwrap());
+    a.restart();
+    assert_eq!(a.head(), before);
+    let other = b.update();
+    a.follow(&other).unwrap();
+    assert_eq!(a.head(), other.epoch);
+    // Nor is one of another device, or one that something follows.
+    for epoch in [other.epoch, before] {
+        let refused = a.act(|of, turn| of.withdraw(turn, &epoch));
+        assert_eq!(refused, Err(ConversationError::Unknown));
+    }
+    let next = a.update();
+    a.update();
+    let refused = a.act(|of, turn| of.withdraw(turn, &next.epoch));
+    assert_eq!(refused, Err(ConversationError::Unknown));
+}
+
+#[test]
+fn a_commit_comes_too_late_and_a_text_does_not() {
+    let [mut a, mut b, mut c] = three();
+    let late = b.seal("late");
+    let update = a.update();
+    c.follow(&update).unwrap();
+    c.pass(WINDOW_MS - 1, WINDOW_MS);
+    let mut in_time = c.clone();
+    let second = b.update();
+    assert!(in_time.follow(&second).is_ok());
+    c.pass(1, WINDOW_MS);
+    c.restart();
+    assert_eq!(c.follow(&second), Err(ConversationError::TooLate));
+    assert_eq!(c.read(&late).unwrap(), "late");
+    c.restart();
+    assert_eq!(c.read(&late), Err(ConversationError::OpenedBefore));
+    c.pass(TEXTS_MS, WINDOW_MS);
+    c.restart();
+    assert_eq!(c.read(&late), Err(ConversationError::Unknown));
+    assert_eq!(c.rows.len(), 5, "{:?}", c.rows.keys());
+}
+
+#[test]
+fn a_late_text_of_one_who_was_removed_since_is_read() {
+    let [mut a, mut b, mut c] = three();
+    let late = b.seal("sent while I was in");
+    let wanted = Wanted {
+        remove: [b.key()].into(),
+        ..Wanted::default()
+    };
+    let removal = a.commit(&wanted);
+    c.follow(&removal).unwrap();
+    c.pass(2 * WINDOW_MS, WINDOW_MS);
+    c.restart();
+    assert_eq!(c.read(&late).unwrap(), "sent while I was in");
+}
+
+#[test]
+fn late_texts_of_epochs_beside_each_other_are_told_apart() {
+    let [mut a, mut b, mut c] = three();
+    let (one, two) = (a.update(), b.update());
+    let (aside, beside) = (a.seal("aside"), b.seal("beside"));
+    for committed in [&one, &two] {
+        c.follow(committed).unwrap();
+    }
+    let next = c.update();
+    assert_ne!(next.epoch, one.epoch);
+    c.pass(2 * WINDOW_MS, WINDOW_MS);
+    assert_eq!(c.read(&aside).unwrap(), "aside");
+    c.restart();
+    assert_eq!(c.read(&beside).unwrap(), "beside");
+}
+
+#[test]
+fn a_member_that_forks_without_end_is_stopped() {
+    let [a, mut b, mut c] = three();
+    let mut taken = 0;
+    for _ in 0..LIVE_MAX + 20 {
+        let mut fork = a.clone();
+        // Each time with other randomness.
+        fork.seed = taken;
+        let committed = fork.update();
+        match b.follow(&committed) {
+            Ok(_) => taken += 1,
+            Err(error) => assert_eq!(error, ConversationError::TooManyEpochs),
+        }
+        if taken == LIVE_MAX as u64 - 1 {
+            break;
+        }
+    }
+    assert_eq!(taken, LIVE_MAX as u64 - 1);
+    let mut fork = a;
+    fork.seed = 999;
+    let refused = b.follow(&fork.update());
+    assert_eq!(refused, Err(ConversationError::TooManyEpochs));
+    // It goes on once they are over.
+    let said = c.seal("still here");
+    assert_eq!(b.read(&said).unwrap(), "still here");
+    b.pass(WINDOW_MS, WINDOW_MS);
+    assert_eq!(b.date, NOW.plus(WINDOW_MS));
+    b.update();
+}
