@@ -24,6 +24,7 @@ use restante_proto::envelope::{Lifetime, OpenerIdentity, Recipient, open, seal};
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::DAY_MS;
 use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::prekey::PrekeySecret;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -65,7 +66,7 @@ fn bare(messages: usize) -> Duration {
     let now = clock::now();
     let prekey = PrekeySecret::generate(now, rng);
     let recipient = Recipient {
-        account: bob.account.public(),
+        account: bob.account,
         device: bob.device.public(),
         prekey: prekey.public(),
     };
@@ -98,11 +99,12 @@ fn bare(messages: usize) -> Duration {
 
 fn identity(handle: &str) -> Identity {
     let rng = &mut rand::rng();
-    Identity {
-        account: SecretKey::generate(rng),
-        device: SecretKey::generate(rng),
-        handle: handle.parse().expect("a handle"),
-    }
+    Identity::new(
+        &SecretKey::generate(rng),
+        1,
+        SecretKey::generate(rng),
+        handle.parse().expect("a handle"),
+    )
 }
 
 /// Returns how long the recipient waited each time.
@@ -275,7 +277,14 @@ fn create(folder: &Path, name: &str) -> IdInfo {
     let handle = name.parse().expect("a handle");
     let made = Home::create::<IdInfo, Box<dyn std::error::Error>>(&folder.join(name), |staging| {
         let costs = Costs::production();
-        Ok(person::create(staging, &handle, &passphrase(), &costs)?)
+        let phrase = RecoveryPhrase::generate(&mut rand::rng());
+        Ok(person::create(
+            staging,
+            &phrase,
+            &handle,
+            &passphrase(),
+            &costs,
+        )?)
     });
     made.expect("an account can be made").1
 }

@@ -18,6 +18,7 @@ mod inbox;
 pub mod invite;
 mod node_failure;
 mod output;
+mod phrase;
 mod program;
 pub mod remembered;
 mod run;

@@ -34,11 +34,8 @@ fn rng() -> StdRng {
 }
 
 fn person(handle: &str, number: u8) -> Identity {
-    Identity {
-        account: SecretKey::from_seed(&[number; 32]),
-        device: SecretKey::from_seed(&[number + 100; 32]),
-        handle: handle.parse().expect("a handle"),
-    }
+    let [account, device] = [number, number + 100].map(|seed| SecretKey::from_seed(&[seed; 32]));
+    Identity::new(&account, 1, device, handle.parse().expect("a handle"))
 }
 
 /// Alice, Bob, and a message between them that fills an envelope of one size.
@@ -74,7 +71,7 @@ impl Post {
 
     fn seal(&self, rng: &mut StdRng) -> Envelope {
         let recipient = Recipient {
-            account: self.bob.account.public(),
+            account: self.bob.account,
             device: self.bob.device.public(),
             prekey: self.prekeys[59].public(),
         };
@@ -140,7 +137,8 @@ fn record(identity: &Identity, id: &PersonId, at: usize, cost: IdCost) -> CardRe
     let locators = id.locators(NOW.salt_epoch(), cost);
     let prekey = PrekeySecret::generate(NOW, &mut rng());
     let card = Card {
-        account: identity.account.public(),
+        account: identity.account,
+        delegation: identity.delegation,
         handle: identity.handle.clone(),
         sequence: 1,
         issued: NOW,
@@ -164,7 +162,7 @@ fn cards(c: &mut Criterion) {
     let mut group = c.benchmark_group("card");
     group.sample_size(10);
     group.bench_function("tag", |b| {
-        b.iter(|| Tag::compute(&alice.account.public(), &alice.handle, cost));
+        b.iter(|| Tag::compute(&alice.account, &alice.handle, cost));
     });
     group.bench_function("locators", |b| {
         b.iter(|| id.locators(NOW.salt_epoch(), cost))
@@ -191,11 +189,12 @@ fn cards(c: &mut Criterion) {
     group.bench_function("choose among 16 records, stranger", |b| {
         b.iter(|| resolve(Known::default()));
     });
-    let account = alice.account.public();
+    let account = alice.account;
     group.bench_function("choose among 16 records, contact", |b| {
         b.iter(|| {
             resolve(Known {
                 account: Some(&account),
+                delegation: Some(1),
                 sequence: Some(1),
             })
         });

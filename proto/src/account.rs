@@ -1,41 +1,122 @@
 //! Accounts and their devices.
 
+use prost::Message as _;
+
 use crate::{
     Address, context,
     keys::{PublicKey, SecretKey, Signature, SignatureError},
     mailbox::{Mailbox, Rule},
     person::IdCost,
     time::Epoch,
+    wire::{self, WireError, generated as g},
 };
+
+/// Bytes of a delegation, at most.
+const DELEGATION_BYTES_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::person::{Handle, PersonId};
 
-/// A device's key, certified by its account.
+/// What an account lets a key do in its name: sign its cards and certify its devices.
+///
+/// The account's own key is needed for this alone, and no device has it. Of two delegations the one with the higher
+/// number counts; whoever has the key of a lower one, as a device that was lost, can do nothing with it any more.
+///
+/// # References
+///
+/// SPEC 4.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceCertificate {
-    /// The device's key.
-    pub device: PublicKey,
-    /// The account's signature over it.
+pub struct Delegation {
+    /// Its number, 1 and up.
+    pub number: u32,
+    /// The delegate's key.
+    pub key: PublicKey,
+    /// The account's signature over both.
     pub signature: Signature,
 }
 
-impl DeviceCertificate {
-    /// Signs `device` as one of `account`'s.
-    pub fn sign(account: &SecretKey, device: PublicKey) -> Self {
-        let signature = account.sign(context::SIGN_DEVICE, &[device.as_bytes()]);
-        Self { device, signature }
+impl Delegation {
+    /// Returns the delegate with this number, and what the account says of it.
+    pub fn make(account: &SecretKey, number: u32) -> (SecretKey, Self) {
+        let bytes = number.to_be_bytes();
+        let delegate = account.derive(context::DELEGATE, &[&bytes]);
+        let key = delegate.public();
+        let signature = account.sign(context::SIGN_DELEGATION, &[&bytes, key.as_bytes()]);
+        let delegation = Self {
+            number,
+            key,
+            signature,
+        };
+        (delegate, delegation)
     }
 
-    /// Checks that `account` signed this device.
+    /// Checks that `account` said this.
     ///
     /// # Errors
     ///
     /// [`SignatureError`] when it did not.
     pub fn verify(&self, account: &PublicKey) -> Result<(), SignatureError> {
-        account.verify(
+        let parts: [&[u8]; 2] = [&self.number.to_be_bytes(), self.key.as_bytes()];
+        account.verify(context::SIGN_DELEGATION, &parts, &self.signature)
+    }
+
+    /// Decodes what [`Delegation::encode`] has made.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] when the bytes are no delegation.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        Self::from_wire(Some(&wire::decode(bytes, DELEGATION_BYTES_MAX)?))
+    }
+
+    /// Encodes it.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_wire().encode_to_vec()
+    }
+
+    pub(crate) fn to_wire(self) -> g::Delegation {
+        g::Delegation {
+            number: self.number,
+            key: self.key.as_bytes().to_vec().into(),
+            signature: self.signature.as_bytes().to_vec().into(),
+        }
+    }
+
+    pub(crate) fn from_wire(delegation: Option<&g::Delegation>) -> Result<Self, WireError> {
+        let delegation = delegation.ok_or(WireError::Missing("delegation"))?;
+        if delegation.number == 0 {
+            return Err(WireError::Missing("number"));
+        }
+        Ok(Self {
+            number: delegation.number,
+            key: wire::public_key(&delegation.key, "key")?,
+            signature: wire::signature(&delegation.signature, "signature")?,
+        })
+    }
+}
+
+/// A device's key, certified by its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceCertificate {
+    /// The delegate that has certified it.
+    pub delegation: Delegation,
+    /// The device's key.
+    pub device: PublicKey,
+    /// The delegate's signature over it.
+    pub signature: Signature,
+}
+
+impl DeviceCertificate {
+    /// Checks that a delegate of `account` signed this device.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`] when it did not, or is none.
+    pub fn verify(&self, account: &PublicKey) -> Result<(), SignatureError> {
+        self.delegation.verify(account)?;
+        self.delegation.key.verify(
             context::SIGN_DEVICE,
             &[self.device.as_bytes()],
             &self.signature,
@@ -47,7 +128,11 @@ impl DeviceCertificate {
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The account's key.
-    pub account: SecretKey,
+    pub account: PublicKey,
+    /// What the account lets its delegate do.
+    pub delegation: Delegation,
+    /// The delegate's key, the same on all devices.
+    pub delegate: SecretKey,
     /// This device's key.
     pub device: SecretKey,
     /// The handle the account goes by.
@@ -55,14 +140,34 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Makes the keys of a device under the account's delegate with this number.
+    pub fn new(account: &SecretKey, number: u32, device: SecretKey, handle: Handle) -> Self {
+        let (delegate, delegation) = Delegation::make(account, number);
+        Self {
+            account: account.public(),
+            delegation,
+            delegate,
+            device,
+            handle,
+        }
+    }
+
     /// Computes this account's ID; slow on purpose.
     pub fn person_id(&self, cost: IdCost) -> PersonId {
-        PersonId::of(&self.account.public(), self.handle.clone(), cost)
+        PersonId::of(&self.account, self.handle.clone(), cost)
     }
 
     /// Returns the certificate of this device.
     pub fn certificate(&self) -> DeviceCertificate {
-        DeviceCertificate::sign(&self.account, self.device.public())
+        let device = self.device.public();
+        let signature = self
+            .delegate
+            .sign(context::SIGN_DEVICE, &[device.as_bytes()]);
+        DeviceCertificate {
+            delegation: self.delegation,
+            device,
+            signature,
+        }
     }
 
     /// Returns the key that writes this account's card at `locator`; keepers of different locators see unrelated keys.
@@ -71,7 +176,7 @@ impl Identity {
     ///
     /// SPEC 4.1.
     pub fn writer(&self, locator: &Address) -> SecretKey {
-        self.account.derive(context::WRITER, &[locator.as_bytes()])
+        self.delegate.derive(context::WRITER, &[locator.as_bytes()])
     }
 
     /// Returns the key that owns this device's first-contact mailbox, its one predictable mailbox.

@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 
 use crate::{
     Address, ItemId,
-    account::{DeviceCertificate, Identity},
+    account::{Delegation, DeviceCertificate, Identity},
     context,
     keys::{PublicKey, SecretKey, Signature, SignatureError},
     limits::{
@@ -77,6 +77,8 @@ pub struct CardDevice {
 pub struct Card {
     /// The account's key.
     pub account: PublicKey,
+    /// The delegate that signs the card, and has certified all devices in it.
+    pub delegation: Delegation,
     /// The handle the account goes by.
     pub handle: Handle,
     /// Grows with every publication.
@@ -94,10 +96,10 @@ pub struct Card {
 }
 
 impl Card {
-    /// Encodes and signs this card.
-    pub fn sign(&self, account: &SecretKey) -> Bytes {
+    /// Encodes this card and signs it with the key of its delegate.
+    pub fn sign(&self, delegate: &SecretKey) -> Bytes {
         let card = Bytes::from(self.to_wire().encode_to_vec());
-        let signature = account.sign(context::SIGN_CARD, &[&card]);
+        let signature = delegate.sign(context::SIGN_CARD, &[&card]);
         let signature = signature.as_bytes().to_vec().into();
         g::SignedCard { card, signature }.encode_to_vec().into()
     }
@@ -108,7 +110,9 @@ impl Card {
         let wire_card: g::Card = wire::decode(&signed.card, PLAIN_BYTES)?;
         let card = Self::from_wire(&wire_card)?;
         let signature = wire::signature(&signed.signature, "signature")?;
-        card.account
+        card.delegation.verify(&card.account)?;
+        card.delegation
+            .key
             .verify(context::SIGN_CARD, &[&signed.card], &signature)?;
         for device in &card.devices {
             device.certificate.verify(&card.account)?;
@@ -138,6 +142,7 @@ impl Card {
             avatar: self
                 .avatar
                 .map_or_else(Bytes::new, |at| at.as_bytes().to_vec().into()),
+            delegation: Some(self.delegation.to_wire()),
         }
     }
 
@@ -145,10 +150,12 @@ impl Card {
         check_versions(&card.versions)?;
         check_devices(card)?;
         check_dates(card)?;
+        let delegation = Delegation::from_wire(card.delegation.as_ref())?;
         let device = |device: &g::Device| {
             let prekey = device.prekey.as_ref().ok_or(WireError::Missing("prekey"))?;
             Ok(CardDevice {
                 certificate: DeviceCertificate {
+                    delegation,
                     device: wire::public_key(&device.key, "key")?,
                     signature: wire::signature(&device.certificate, "certificate")?,
                 },
@@ -162,6 +169,7 @@ impl Card {
         };
         Ok(Self {
             account: wire::public_key(&card.account, "account")?,
+            delegation,
             handle: card
                 .handle
                 .parse()
@@ -284,7 +292,7 @@ impl CardRecord {
         key: &RecordKey,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, CardError> {
-        let signed = card.sign(&identity.account);
+        let signed = card.sign(&identity.delegate);
         let room = PLAIN_BYTES - 4;
         let length = u32::try_from(signed.len()).map_err(|_| CardError::TooLong(signed.len()))?;
         if signed.len() > room {
@@ -496,14 +504,14 @@ fn card_is_current(card: &Card, now: UnixMillis) -> bool {
         && card.expires <= now.plus(life + CLOCK_SKEW_MS)
 }
 
-/// Chooses among the records found at an ID's locators: the valid card with the highest sequence, a tombstone before
-/// everything.
+/// Chooses among the records found at an ID's locators: of the valid cards of the latest delegate the one with the
+/// highest sequence, a tombstone before all of them.
 ///
 /// Records of other writers, however many, change nothing but the time this takes. Those that do not open under the
 /// ID's key cost a signature and an AEAD tag each. Somebody who knows the ID can make records that do open; then one
 /// Argon2id runs for each account that they claim, until the right one is found, and none when the account is `known`.
 ///
-/// A sequence below the highest this reader ever saw is a rollback and not chosen.
+/// A sequence or a delegation below the highest this reader ever saw is a rollback and not chosen.
 ///
 /// # References
 ///
@@ -534,8 +542,13 @@ pub fn choose<'a>(
     candidates
         .remove(&account)?
         .into_iter()
+        .filter(|card| {
+            known
+                .delegation
+                .is_none_or(|seen| card.delegation.number >= seen)
+        })
         .filter(|card| card.terminated || known.sequence.is_none_or(|seen| card.sequence >= seen))
-        .max_by_key(|card| (card.terminated, card.sequence))
+        .max_by_key(|card| (card.delegation.number, card.terminated, card.sequence))
         .map(VerifiedCard)
 }
 
@@ -571,6 +584,8 @@ pub fn fault_of<'a>(
 pub struct Known<'a> {
     /// The account's key, once verified under this very ID.
     pub account: Option<&'a PublicKey>,
+    /// The highest number of a delegation seen so far.
+    pub delegation: Option<u32>,
     /// The highest sequence seen so far.
     pub sequence: Option<u64>,
 }

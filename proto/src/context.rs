@@ -11,7 +11,11 @@ pub const LOCATOR_ROOT: &str = "restante/v1/root-of-locators";
 pub const LOCATOR: &str = "restante/v1/locator";
 /// Derivation of the key a card is sealed under.
 pub const RECORD_KEY: &str = "restante/v1/record-key";
-/// Derivation of the writer key of one locator from the account key.
+/// Derivation of an account's key from its recovery phrase.
+pub const ACCOUNT: &str = "restante/v1/account-of-phrase";
+/// Derivation of a delegate's key from the account's.
+pub const DELEGATE: &str = "restante/v1/delegate";
+/// Derivation of the writer key of one locator from the delegate's key.
 pub const WRITER: &str = "restante/v1/writer";
 /// Derivation of the key an account's link carries.
 pub const ACCOUNT_HASH: &str = "restante/v1/account-hash";
@@ -48,9 +52,11 @@ pub const ADDRESS_POINT: &str = "restante/v1/point-of-address";
 /// Spreading of pauses; not part of the protocol.
 pub const JITTER: &str = "restante/v1/jitter";
 
-/// Signature of a card by its account.
+/// Signature of a delegate's key by the account.
+pub const SIGN_DELEGATION: &str = "restante/v1/sign/delegation";
+/// Signature of a card by its account's delegate.
 pub const SIGN_CARD: &str = "restante/v1/sign/card";
-/// Signature of a device's key by its account.
+/// Signature of a device's key by its account's delegate.
 pub const SIGN_DEVICE: &str = "restante/v1/sign/device";
 /// Signature of a card record by its writer.
 pub const SIGN_RECORD: &str = "restante/v1/sign/record";
@@ -70,11 +76,13 @@ pub const SIGN_ACK: &str = "restante/v1/sign/ack-envelope";
 pub const SIGN_DELETE: &str = "restante/v1/sign/delete-chunk";
 
 /// All registered contexts, for the test that compares them.
-pub const ALL: [&str; 31] = [
+pub const ALL: [&str; 34] = [
     TAG,
     LOCATOR_ROOT,
     LOCATOR,
     RECORD_KEY,
+    ACCOUNT,
+    DELEGATE,
     WRITER,
     ACCOUNT_HASH,
     VERIFY_CODE,
@@ -92,6 +100,7 @@ pub const ALL: [&str; 31] = [
     NODE_POINT,
     ADDRESS_POINT,
     JITTER,
+    SIGN_DELEGATION,
     SIGN_CARD,
     SIGN_DEVICE,
     SIGN_RECORD,

@@ -344,7 +344,7 @@ pub struct OpenerIdentity {
 impl From<&Identity> for OpenerIdentity {
     fn from(identity: &Identity) -> Self {
         Self {
-            account: identity.account.public(),
+            account: identity.account,
             device: identity.device.public(),
         }
     }

@@ -71,13 +71,15 @@ pub(crate) fn key(label: &str) -> SecretKey {
     SecretKey::from_seed(&bytes(label))
 }
 
+/// Returns the account key of a handle.
+pub(crate) fn account_key(handle: &str) -> SecretKey {
+    key(&format!("{handle} account"))
+}
+
 /// Returns the person of a handle, always the same.
 pub(crate) fn person(handle: &str) -> Identity {
-    Identity {
-        account: key(&format!("{handle} account")),
-        device: key(&format!("{handle} device")),
-        handle: handle.parse().unwrap(),
-    }
+    let device = key(&format!("{handle} device"));
+    Identity::new(&account_key(handle), 1, device, handle.parse().unwrap())
 }
 
 /// Returns the same person on a second device.
@@ -107,7 +109,8 @@ pub(crate) fn card_device(identity: &Identity, prekey: &PrekeySecret) -> CardDev
 pub(crate) fn card(identity: &Identity, prekey: &PrekeySecret, sequence: u64) -> Card {
     let issued = prekey.public().issued;
     Card {
-        account: identity.account.public(),
+        account: identity.account,
+        delegation: identity.delegation,
         handle: identity.handle.clone(),
         sequence,
         issued,
@@ -148,7 +151,7 @@ pub(crate) fn sealed(
     body: &[u8],
 ) -> Envelope {
     let recipient = Recipient {
-        account: to.account.public(),
+        account: to.account,
         device: to.device.public(),
         prekey: prekey.public(),
     };

@@ -24,6 +24,7 @@ pub mod message;
 pub mod outbox;
 pub mod pauses;
 pub mod person;
+pub mod phrase;
 pub mod placement;
 pub mod prekey;
 pub mod publisher;

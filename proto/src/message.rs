@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Address,
-    account::{DeviceCertificate, Identity},
+    account::{Delegation, DeviceCertificate, Identity},
     context,
     keys::{PublicKey, SIGNATURE_BYTES, SecretKey, Signature, SignatureError},
     limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
@@ -316,7 +316,7 @@ impl Message {
     /// Makes a message of `identity`.
     pub fn new(identity: &Identity, id: MessageId, sent: UnixMillis, content: Content) -> Self {
         Self {
-            sender: identity.account.public(),
+            sender: identity.account,
             handle: identity.handle.clone(),
             certificate: identity.certificate(),
             id,
@@ -370,6 +370,7 @@ impl Message {
             handle: self.handle.as_str().to_owned(),
             device: self.certificate.device.as_bytes().to_vec().into(),
             certificate: self.certificate.signature.as_bytes().to_vec().into(),
+            delegation: Some(self.certificate.delegation.to_wire()),
             id: self.id.as_bytes().to_vec().into(),
             sent_ms: self.sent.get(),
             grant: self.grant.as_ref().map(Grant::to_wire),
@@ -403,6 +404,7 @@ impl Message {
                 .parse()
                 .map_err(|_| WireError::Missing("handle"))?,
             certificate: DeviceCertificate {
+                delegation: Delegation::from_wire(message.delegation.as_ref())?,
                 device: wire::public_key(&message.device, "device")?,
                 signature: wire::signature(&message.certificate, "certificate")?,
             },

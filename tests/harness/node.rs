@@ -161,7 +161,17 @@ impl Node {
 
     /// Returns the command that makes the account; these settings go to its `config.toml`.
     pub fn init_command(&self, settings: &[&str]) -> Command {
-        let mut command = self.command(&["init", "--handle", &self.name, "--json"]);
+        self.making_command(&["init", "--handle", &self.name, "--json"], settings)
+    }
+
+    /// Returns the command that brings an account back by its recovery phrase, which is its standard input.
+    pub fn recover_command(&self, handle: &str, settings: &[&str]) -> Command {
+        let arguments = ["init", "--handle", handle, "--recover", "--json"];
+        self.making_command(&arguments, settings)
+    }
+
+    fn making_command(&self, arguments: &[&str], settings: &[&str]) -> Command {
+        let mut command = self.command(arguments);
         command.args(["--profile", self.profile(), "--network", crate::NETWORK]);
         for address in &self.listen {
             command.args(["--listen", address]);

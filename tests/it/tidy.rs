@@ -9,8 +9,9 @@ const COLUMNS_MAX: usize = 120;
 /// Lines of a file that is neither a test nor generated, at most.
 const LINES_MAX: usize = 600;
 /// What the protocol may be built from: nothing that has a socket, a disk or a clock.
-const PROTO_DEPENDENCIES: [&str; 12] = [
+const PROTO_DEPENDENCIES: [&str; 13] = [
     "argon2",
+    "bip39",
     "blake3",
     "bytes",
     "chacha20poly1305",

@@ -325,6 +325,10 @@ impl Collecting {
         let message = message.into_message();
         let contact = cx.records.contacts().get(&message.sender);
         let state = contact.map(|contact| contact.state);
+        if contact.is_some_and(|contact| contact.is_shut_out(&message.certificate)) {
+            debug!("a device has written that its account has shut out");
+            return Fate::Taken;
+        }
         match (&message.content, state) {
             (_, Some(ContactState::Blocked)) => Fate::Taken,
             (Content::Delivered { ids }, Some(ContactState::Accepted)) => {

@@ -65,7 +65,7 @@ pub(crate) fn on_resolved(
         Err(refusal) => return cx.refuse(call, refusal),
     };
     let Some(contact) = cx.records.contacts().get(&card.card().account) else {
-        let is_own = card.card().account == cx.records.account().identity.account.public();
+        let is_own = card.card().account == cx.records.account().identity.account;
         return cx.refuse(call, if is_own { Refusal::OwnId } else { full() });
     };
     let mut contact = contact.clone();
@@ -105,7 +105,7 @@ pub(crate) fn on_verified(cx: &mut Cx<'_>, call: CallId, text: &str) {
 /// Tells the code that two people compare.
 pub(crate) fn on_verify(cx: &mut Cx<'_>, call: CallId, text: &str) {
     let reply = named(cx.records, text).map(|(_, contact)| {
-        let own = cx.records.account().identity.account.public();
+        let own = cx.records.account().identity.account;
         Reply::Verify(VerifyInfo {
             id: contact.id().to_string(),
             code: verification_code(&own, &contact.account),
@@ -200,7 +200,7 @@ pub(crate) fn ensure(
 /// Stages what a lookup says: that its account exists, and its card.
 pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
     let card = found.card.card();
-    if card.account == cx.records.account().identity.account.public() {
+    if card.account == cx.records.account().identity.account {
         return;
     }
     if let Some(who) = who.filter(|who| !card.terminated && who.matches(&card.account)) {
@@ -219,6 +219,7 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
         contact.reach = found.id.clone();
     }
     contact.ids.see(&found.id, card.sequence);
+    contact.see_delegation(&card.delegation);
     if card.terminated {
         contact.state = ContactState::Terminated;
         contact.found = None;

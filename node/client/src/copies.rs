@@ -5,9 +5,10 @@
 //! another copy. Until its own card was looked up a home acks nothing, publishes nothing and answers nobody; once it
 //! finds that it is not the newest copy, it goes on as a device of its own.
 
+use std::collections::BTreeSet;
+
 use restante_interface::ContactState;
-use restante_proto::Address;
-use restante_proto::NodeId;
+use restante_proto::account::Identity;
 use restante_proto::card::{Card, CardDevice, CardRecord};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{DEVICES_MAX, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -16,6 +17,7 @@ use restante_proto::placement::jittered;
 use restante_proto::prekey::Prekey;
 use restante_proto::request::{Request, Response};
 use restante_proto::time::{MonoMillis, UnixMillis};
+use restante_proto::{Address, ItemId, NodeId};
 use tracing::{debug, warn};
 
 use crate::cx::Cx;
@@ -42,6 +44,9 @@ const READER_CHECKS_MS: [u64; 2] = [30 * SECOND_MS, 5 * MINUTE_MS];
 /// makes a card then, one each minute at most.
 const START_CHECKS_MS: [u64; 2] = [75 * SECOND_MS, 5 * MINUTE_MS];
 
+/// Records of other writers that are remembered, at most, about: each locator has seven places for them.
+const OTHERS_RECORDS_MAX: usize = 64;
+
 /// What is known of other copies of this home, and of other devices of its account.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
@@ -62,6 +67,8 @@ pub(crate) struct Copies {
     /// When somebody else was last seen to begin to read this device's mailboxes.
     other_reader: Option<MonoMillis>,
     started: Option<MonoMillis>,
+    /// Records at one's own locators that other writers have made, as far as they were looked at.
+    others_records: BTreeSet<ItemId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +80,8 @@ enum State {
     Newest,
     /// Another copy is; the commit by which this home becomes another device is under way.
     Renewing,
+    /// The account goes on without any device that there was: its recovery phrase was used elsewhere.
+    ShutOut,
 }
 
 /// What one's own card at the keepers says of this home.
@@ -87,12 +96,26 @@ enum Verdict {
     },
     /// Another copy of this home has published since.
     Older,
+    /// A later delegate has.
+    ShutOut,
+}
+
+impl Verdict {
+    /// Tells whether one card alone says it, however few keepers have answered.
+    const fn is_decided(self) -> bool {
+        matches!(self, Self::Older | Self::ShutOut)
+    }
 }
 
 impl Copies {
     /// Tells whether no other copy of this home is further on, as far as keepers know.
     pub(crate) fn is_newest(&self) -> bool {
         self.state == State::Newest
+    }
+
+    /// Tells whether this home is none of its account's devices any more, and never will be.
+    pub(crate) fn is_shut_out(&self) -> bool {
+        self.state == State::ShutOut
     }
 
     /// Returns how many other devices the account has.
@@ -173,7 +196,7 @@ impl Copies {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
-        let is_busy = self.is_looking || self.state == State::Renewing;
+        let is_busy = self.is_looking || self.is_bound();
         self.due.filter(|_| !is_busy)
     }
 
@@ -185,11 +208,19 @@ impl Copies {
         let writer = cx.records.account().identity.writer(&locator).public();
         let known = cx.records.card().map_or(0, |card| card.sequence);
         let known = known.max(self.sequence);
-        let is_news = |record: &CardRecord| {
-            let is_ours = record.writer == writer && record.locator == locator;
-            is_ours && (record.sequence > known || is_other(cx.records, record))
-        };
-        if records.iter().any(is_news) {
+        let here = || records.iter().filter(|record| record.locator == locator);
+        let is_news = |record: &CardRecord| record.sequence > known || is_other(cx.records, record);
+        let mut own = here().filter(|record| record.writer == writer);
+        let has_news = own.any(is_news);
+        // A squatter's, or that of a later delegate of this account: who looks it up knows.
+        let others = here().filter(|record| record.writer != writer);
+        let others: BTreeSet<ItemId> = others.map(CardRecord::id).collect();
+        let has_others = !others.is_subset(&self.others_records);
+        if self.others_records.len() > OTHERS_RECORDS_MAX {
+            self.others_records.clear();
+        }
+        self.others_records.extend(others);
+        if has_news || has_others {
             self.doubt(cx);
         }
     }
@@ -209,11 +240,13 @@ impl Copies {
             _ => Certainty::Unsure,
         };
         let verdict = match (&result, certainty) {
-            (Ok(found), _) if self.judge(cx.records, found) == Verdict::Older => Verdict::Older,
+            (Ok(found), _) if self.judge(cx.records, found).is_decided() => {
+                self.judge(cx.records, found)
+            }
             (Ok(found), Certainty::Sure) => {
                 let card = found.card.card();
                 self.sequence = self.sequence.max(card.sequence);
-                self.others = others_of(card, &own_device(cx.records), cx.date());
+                self.others = others_of(card, &cx.records.account().identity, cx.date());
                 self.judge(cx.records, found)
             }
             (Err(ResolveError::NotFound), Certainty::Sure) => Verdict::Newest {
@@ -231,6 +264,7 @@ impl Copies {
         self.failures = 0;
         match verdict {
             Verdict::Older => self.renew(cx, result.ok().as_deref()),
+            Verdict::ShutOut => self.shut_out(),
             Verdict::Newest {
                 is_newer,
                 shows_prekey,
@@ -261,6 +295,10 @@ impl Copies {
     fn judge(&self, records: &Records, found: &Resolution) -> Verdict {
         let own = records.card();
         let card = found.card.card();
+        let delegation = records.account().identity.delegation.number;
+        if card.delegation.number > delegation {
+            return Verdict::ShutOut;
+        }
         let device = own_device(records);
         let mut shown = card.devices.iter();
         let shown = shown.find(|it| it.certificate.device == device);
@@ -284,13 +322,26 @@ impl Copies {
         }
     }
 
+    /// Stays as it is for good: what it sends counts for nothing.
+    fn shut_out(&mut self) {
+        warn!(
+            "the account goes on elsewhere, by its recovery phrase: this home is none of its devices any more"
+        );
+        self.state = State::ShutOut;
+        self.card_wanted = false;
+    }
+
+    /// Tells whether nothing that a lookup finds is waited for.
+    fn is_bound(&self) -> bool {
+        matches!(self.state, State::Renewing | State::ShutOut)
+    }
+
     /// Stages the account as another device. The one it was stays in the card: who has its keys may be alive.
     fn renew(&mut self, cx: &mut Cx<'_>, found: Option<&Resolution>) {
         let renewed = cx.records.account().renew(cx.date(), &mut cx.rng);
         if let Some(card) = found.map(|found| found.card.card()) {
             self.sequence = self.sequence.max(card.sequence);
-            let device = renewed.identity.device.public();
-            self.others = others_of(card, &device, cx.date());
+            self.others = others_of(card, &renewed.identity, cx.date());
         }
         self.state = State::Renewing;
         cx.records.put_account(renewed);
@@ -329,7 +380,7 @@ impl Copies {
     }
 
     fn look_up(&mut self, cx: &mut Cx<'_>) {
-        if self.is_looking || self.state == State::Renewing {
+        if self.is_looking || self.is_bound() {
             return;
         }
         self.is_looking = true;
@@ -379,9 +430,13 @@ fn is_other(records: &Records, record: &CardRecord) -> bool {
 }
 
 /// Returns the devices that a new card shows beside `own`: those that can be sealed to, the newest prekeys first.
-fn others_of(card: &Card, own: &PublicKey, date: UnixMillis) -> Vec<CardDevice> {
+///
+/// Those that an earlier delegate has certified are none of the account's any more.
+fn others_of(card: &Card, own: &Identity, date: UnixMillis) -> Vec<CardDevice> {
+    let device = own.device.public();
     let others = card.devices.iter();
-    let others = others.filter(|it| it.certificate.device != *own && it.prekey.expires > date);
+    let others = others.filter(|it| it.certificate.delegation == own.delegation);
+    let others = others.filter(|it| it.certificate.device != device && it.prekey.expires > date);
     let mut others: Vec<CardDevice> = others.cloned().collect();
     others.sort_by_key(|it| std::cmp::Reverse(it.prekey.issued));
     others.truncate(DEVICES_MAX - 1);

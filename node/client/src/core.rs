@@ -215,6 +215,7 @@ impl Core {
             now,
             settled: subjects.dates.settled(now),
             date: subjects.dates.standing(now),
+            shut_out: subjects.copies.is_shut_out(),
             rng,
             settings,
             records,
@@ -310,6 +311,9 @@ impl Subjects<'_> {
     fn on_call(&mut self, cx: &mut Cx<'_>, call: CallId, request: Request) {
         match request {
             Request::Id => cx.reply(call, Ok(Reply::Id(overview::id_info(cx.records.account())))),
+            Request::Send(_) | Request::ContactAdd { .. } if cx.shut_out => {
+                cx.refuse(call, Refusal::ShutOut);
+            }
             Request::Send(_) | Request::ContactAdd { .. } if cx.wrong_clock().is_some() => {
                 let ahead_ms = cx.wrong_clock().unwrap_or_default();
                 cx.refuse(call, Refusal::WrongClock { ahead_ms });

@@ -24,6 +24,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) settled: UnixMillis,
     /// Whether the date can be relied on.
     pub(crate) date: DateStanding,
+    /// Whether this home is none of its account's devices any more.
+    pub(crate) shut_out: bool,
     pub(crate) rng: &'a mut dyn CryptoRng,
     pub(crate) settings: &'a Settings,
     pub(crate) records: &'a mut Records,

@@ -96,6 +96,8 @@ pub struct Choice {
 pub struct Before {
     /// The account behind it.
     pub account: Option<PublicKey>,
+    /// The highest number of a delegation seen.
+    pub delegation: Option<u32>,
     /// The highest sequence seen.
     pub sequence: Option<u64>,
 }
@@ -218,6 +220,7 @@ impl Choice {
         } = self;
         let known = Known {
             account: before.account.as_ref(),
+            delegation: before.delegation,
             sequence: before.sequence,
         };
         let card = choose(&records, &id, &key, date, known, cost)?;
@@ -225,6 +228,7 @@ impl Choice {
         let account = card.card().account;
         let known = Known {
             account: Some(&account),
+            delegation: None,
             sequence: None,
         };
         let record = records.into_iter().find(|record| {
@@ -284,7 +288,8 @@ fn card_of(
     };
     let devices = std::iter::once(device).chain(others);
     Card {
-        account: identity.account.public(),
+        account: identity.account,
+        delegation: identity.delegation,
         handle: account.handle().clone(),
         sequence,
         issued: date,

@@ -58,7 +58,7 @@ pub struct Overview {
 
 /// Returns how an account is found.
 pub fn id_info(account: &Account) -> IdInfo {
-    let key = account.identity.account.public();
+    let key = account.identity.account;
     IdInfo {
         id: account.id.to_string(),
         link: link_of(&account.id, &key),
@@ -129,6 +129,7 @@ pub(crate) fn of(
             others: count(copies.others()),
             renewed_ms: records.account().former.first().map(|it| it.left.get()),
             left: count(collecting.left()),
+            shut_out: copies.is_shut_out(),
         },
     }
 }

@@ -236,12 +236,15 @@ fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
     }
 }
 
-/// Returns why the inbox may be incomplete: the store takes nothing in, or the date is wrong, so that the mailboxes of
-/// another day are read.
+/// Returns why the inbox may be incomplete: the store takes nothing in, the account goes on without this home, or the
+/// date is wrong, so that the mailboxes of another day are read.
 fn deaf(cx: &Cx<'_>) -> Option<State> {
     if let Some(trouble) = cx.records.trouble() {
         let trouble = trouble.clone();
         return Some(State::AccountStopped { trouble });
+    }
+    if cx.shut_out {
+        return Some(State::CopiesShutOut);
     }
     let state = clock_state(clock_info(cx.date));
     // Over by a date that nobody has confirmed, so that it is there and not shown.

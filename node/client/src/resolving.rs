@@ -346,13 +346,15 @@ fn before(cx: &Cx<'_>, id: &PersonId) -> Before {
     let account = cx.records.account();
     if *id == account.id {
         return Before {
-            account: Some(account.identity.account.public()),
+            account: Some(account.identity.account),
+            delegation: None,
             sequence: None,
         };
     }
     let contact = cx.records.contact_by_id(id);
     Before {
         account: contact.map(|contact| contact.account),
+        delegation: contact.and_then(|contact| contact.delegation),
         sequence: contact.and_then(|contact| contact.ids.sequence(id)),
     }
 }

@@ -86,6 +86,8 @@ pub enum Refusal {
         /// By how much it is ahead of theirs, in milliseconds; negative if it is behind.
         ahead_ms: i64,
     },
+    /// The account goes on elsewhere, by its recovery phrase: nobody takes anything from this home any more.
+    ShutOut,
     /// The account found under the ID is not the one that the link names.
     LinkMismatch {
         /// The ID.
@@ -172,6 +174,7 @@ impl Refusal {
             Self::UnusableCard { .. } => "unusable_card",
             Self::OtherDate { .. } => "other_date",
             Self::WrongClock { .. } => "wrong_clock",
+            Self::ShutOut => "shut_out",
             Self::LinkMismatch { .. } => "link_mismatch",
             Self::NotAContact { .. } => "not_a_contact",
             Self::Terminated { .. } => "terminated",

@@ -287,6 +287,8 @@ states! {
         /// Envelopes that do not open here.
         left: u32,
     } = "copies_renewed", Copies, Warn;
+    /// The account goes on elsewhere, by its recovery phrase: this home is none of its devices any more.
+    CopiesShutOut = "copies_shut_out", Copies, Fail;
 
     /// Nothing is under way.
     OutboxEmpty = "outbox_empty", Outbox, Ok;

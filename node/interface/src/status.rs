@@ -287,6 +287,9 @@ pub struct CopyInfo {
     pub renewed_ms: Option<u64>,
     /// Envelopes that wait and do not open here: another copy may have their keys.
     pub left: u32,
+    /// The account goes on elsewhere, by its recovery phrase, without this home.
+    #[serde(default)]
+    pub shut_out: bool,
 }
 
 /// A node's own mailboxes, in sum.

@@ -121,7 +121,7 @@ fn replies() {
             r#""mailboxes":{"watched":2,"subscribed":1},"unread":8,"card_published_ms":9,"#,
             r#""card_effort_asked":256,"stamp_effort_max":128,"#,
             r#""account_read_only":null,"account_recovered_ms":12,"account_lost":1,"clock":{"state":"unconfirmed"},"#,
-            r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0},"#,
+            r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0,"shut_out":false},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
             r#""entry_points":[{"address":"/e","state":"no_answer"}],"invite":["/x/p2p/y"],"#,
             r#""states":[{"code":"card_unpublished"}],"#,
@@ -162,6 +162,7 @@ fn refusals() {
             => r#"{"code":"unusable_card","id":"b","why":"x"}"#,
         OtherDate { id: text("b") } => r#"{"code":"other_date","id":"b"}"#,
         WrongClock { ahead_ms: -5 } => r#"{"code":"wrong_clock","ahead_ms":-5}"#,
+        ShutOut {} => r#"{"code":"shut_out"}"#,
         LinkMismatch { id: text("b") } => r#"{"code":"link_mismatch","id":"b"}"#,
         NotAContact { id: text("b") } => r#"{"code":"not_a_contact","id":"b"}"#,
         Terminated { id: text("b") } => r#"{"code":"terminated","id":"b"}"#,
@@ -207,6 +208,7 @@ fn events() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn states() {
     let entries = || {
         vec![EntryPoint {
@@ -265,6 +267,7 @@ fn states() {
         CopiesUnknown { left: 1 } => r#"{"code":"copies_unknown","left":1}"#,
         CopiesNewest { others: 1 } => r#"{"code":"copies_newest","others":1}"#,
         CopiesRenewed { at_ms: 1, left: 2 } => r#"{"code":"copies_renewed","at_ms":1,"left":2}"#,
+        CopiesShutOut {} => r#"{"code":"copies_shut_out"}"#,
         OutboxEmpty {} => r#"{"code":"outbox_empty"}"#,
         OutboxUnderWay { messages: 1 } => r#"{"code":"outbox_under_way","messages":1}"#,
         OutboxRefused {

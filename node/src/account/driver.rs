@@ -493,6 +493,7 @@ fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
 const fn copies_state(copy: CopyInfo) -> State {
     let left = copy.left;
     match (copy.newest, copy.renewed_ms) {
+        _ if copy.shut_out => State::CopiesShutOut,
         (false, _) => State::CopiesUnknown { left },
         (true, Some(at_ms)) => State::CopiesRenewed { at_ms, left },
         (true, None) => State::CopiesNewest {

@@ -9,7 +9,7 @@ use restante_client::model::{
 };
 use restante_interface::DeliveryState;
 use restante_proto::NodeId;
-use restante_proto::account::{Identity, PersonId};
+use restante_proto::account::{Delegation, Identity, PersonId};
 use restante_proto::card::CardRecord;
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey};
@@ -72,6 +72,10 @@ pub(super) struct AccountRow {
     created_ms: u64,
     #[prost(message, repeated, tag = "6")]
     former: Vec<FormerRow>,
+    #[prost(bytes = "vec", tag = "7")]
+    delegation: Vec<u8>,
+    #[prost(bytes = "vec", tag = "8")]
+    delegate: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -89,7 +93,9 @@ pub(super) fn account_to_row(account: &Account) -> Zeroizing<Vec<u8>> {
         left_ms: former.left.get(),
     };
     let row = AccountRow {
-        account: account.identity.account.seed().to_vec(),
+        account: account.identity.account.as_bytes().to_vec(),
+        delegation: account.identity.delegation.encode(),
+        delegate: account.identity.delegate.seed().to_vec(),
         device: account.identity.device.seed().to_vec(),
         node: account.node.seed().to_vec(),
         id: account.id.to_string(),
@@ -118,7 +124,9 @@ pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
     let former = former.collect::<Result<_, RowError>>()?;
     let id: PersonId = row.id.parse().map_err(|_| error)?;
     let identity = Identity {
-        account: key(row.account)?,
+        account: PublicKey::try_from(row.account.as_slice()).map_err(|_| error)?,
+        delegation: Delegation::decode(&row.delegation).map_err(|_| error)?,
+        delegate: key(row.delegate)?,
         device: key(row.device)?,
         handle: id.handle.clone(),
     };

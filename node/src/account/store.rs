@@ -12,6 +12,7 @@ use restante_interface::StoreTrouble;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::person::{Handle, IdCost};
+use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
@@ -465,11 +466,12 @@ fn slot_id(slot: Slot) -> SlotId {
 /// Makes an account in an empty vault; slow on purpose.
 pub(crate) fn create_account(
     vault: &Vault,
+    phrase: &RecoveryPhrase,
     handle: Handle,
     date: UnixMillis,
     cost: IdCost,
 ) -> Result<Account, AccountStoreError> {
-    let account = Account::generate(handle, date, cost, &mut rand::rng());
+    let account = Account::generate(phrase, handle, date, cost, &mut rand::rng());
     vault
         .db()
         .write(|tx| tx.put(ACCOUNT, SELF, &rows::account_to_row(&account)))?;

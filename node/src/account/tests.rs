@@ -17,6 +17,7 @@ use restante_proto::limits::DAY_MS;
 use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
 use restante_proto::message::{Grant, MessageId};
 use restante_proto::person::IdCost;
+use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
@@ -31,12 +32,17 @@ mod reopening;
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);
 
+fn phrase() -> RecoveryPhrase {
+    RecoveryPhrase::from_entropy([5; 16])
+}
+
 fn person(seed: u8) -> (Identity, PersonId) {
-    let identity = Identity {
-        account: SecretKey::from_seed(&[seed; 32]),
-        device: SecretKey::from_seed(&[seed ^ 0x55; 32]),
-        handle: "alice".parse().unwrap(),
-    };
+    let identity = Identity::new(
+        &SecretKey::from_seed(&[seed; 32]),
+        1,
+        SecretKey::from_seed(&[seed ^ 0x55; 32]),
+        "alice".parse().unwrap(),
+    );
     let id = identity.person_id(IdCost::CheapForTests);
     (identity, id)
 }
@@ -79,7 +85,7 @@ fn contact(number: u8) -> Contact {
         handle: "alfred".parse().unwrap(),
         tag: id.tag,
     };
-    let account = identity.account.public();
+    let account = identity.account;
     let mut contact = Contact::new(account, id.clone(), ContactState::Blocked, NOW);
     contact.petname = Some("Al".to_owned());
     contact.ids.see(&id, 7);
@@ -90,7 +96,7 @@ fn contact(number: u8) -> Contact {
 /// Returns what a contact's device grants from an epoch on.
 fn grant(number: u8, first: u32) -> Grant {
     let ours = person(1).0;
-    let (account, device) = (ours.account.public(), ours.device.public());
+    let (account, device) = (ours.account, ours.device.public());
     Grant::issue(
         &person(number).0,
         &account,
@@ -104,7 +110,7 @@ fn grant(number: u8, first: u32) -> Grant {
 fn header(number: u8, expires: UnixMillis) -> Header {
     let (identity, from) = person(9);
     Header {
-        sender: identity.account.public(),
+        sender: identity.account,
         message: MessageId::new([number; 16]),
         from,
         received: NOW,
@@ -141,7 +147,7 @@ fn an_account_survives_its_row() {
     let read = rows::account_from_row(&rows::account_to_row(&account)).unwrap();
     assert_eq!(read.id, account.id);
     assert_eq!(read.node.public(), account.node.public());
-    let keys = |it: &Account| (it.identity.account.public(), it.identity.device.public());
+    let keys = |it: &Account| (it.identity.account, it.identity.device.public());
     assert_eq!(keys(&read), keys(&account));
     assert_eq!(read.created, NOW);
     assert_eq!(*read.former[0].device.seed(), [9; 32]);
@@ -219,7 +225,14 @@ proptest! {
 /// A vault on a real disk with an account in it.
 fn store(folder: &std::path::Path) -> VaultDisk {
     let vault = Vault::create(folder, b"pass", PassCost::CheapForTests, &mut rand::rng()).unwrap();
-    create_account(&vault, "alice".parse().unwrap(), NOW, IdCost::CheapForTests).unwrap();
+    create_account(
+        &vault,
+        &phrase(),
+        "alice".parse().unwrap(),
+        NOW,
+        IdCost::CheapForTests,
+    )
+    .unwrap();
     VaultDisk::in_home(vault, folder)
 }
 
@@ -265,7 +278,7 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
     let place = u64::from(number);
     Some(match kind {
         0 => Change::PutContact(Box::new(contact(number))),
-        1 => Change::DropContact(person(number).0.account.public()),
+        1 => Change::DropContact(person(number).0.account),
         2 => Change::PutOutgoing(Box::new(outgoing(number, Payment::Due))),
         3 => Change::DropOutgoing(outgoing(number, Payment::Due).envelope.id()),
         4 => Change::PutSent(named.1, sent(DeliveryState::Stored)),

@@ -47,8 +47,10 @@ pub enum Command {
     /// Makes an account and its home folder.
     #[command(after_help = "Example:\n  \
         restante --home ~/.restante init --handle alice\n\n\
-        Settings given here are written to config.toml in the home folder.\n\
-        With --json: id, link, fingerprint.")]
+        Settings given here are written to config.toml in the home folder. The twelve words of the\n\
+        recovery phrase are shown once: they bring the account back on another machine, with\n  \
+        restante init --handle alice --recover\n\
+        With --json: id, link, fingerprint, phrase.")]
     Init(InitArgs),
     /// Runs the node in the foreground; the other commands talk to it.
     #[command(after_help = "Example:\n  \
@@ -148,6 +150,12 @@ pub struct InitArgs {
     /// The name in front of your ID: a-z, 0-9 and _, at most 32.
     #[arg(long, value_name = "NAME")]
     pub handle: String,
+    /// Bring back an account by its recovery phrase, with its handle; all devices it had are shut out.
+    #[arg(long)]
+    pub recover: bool,
+    /// Read the recovery phrase from this file rather than from the terminal.
+    #[arg(long, value_name = "PATH", requires = "recover")]
+    pub phrase_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -79,6 +79,10 @@ fn incomplete(state: &State) -> Failure {
             format!("the node takes no messages in: {trouble}"),
             "see `restante doctor`; what is sent meanwhile waits at the keepers",
         ),
+        State::CopiesShutOut => Failure::failed(
+            format!("there may be more messages: {why}"),
+            words::fix(state),
+        ),
         _ => Failure::failed(
             format!("there may be more messages: the clock of this machine is {why}"),
             words::fix(state),

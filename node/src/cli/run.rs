@@ -2,6 +2,7 @@
 
 use restante_interface::IdInfo;
 use restante_proto::person::Handle;
+use restante_proto::phrase::RecoveryPhrase;
 use serde::Serialize;
 
 use super::args::{Common, InitArgs, RunArgs};
@@ -10,7 +11,7 @@ use super::hints::shell_word;
 use super::host::{host, runtime, start_logging};
 use super::output::warn;
 use super::terminal::escape_line;
-use super::{Failure, Output, remembered};
+use super::{Failure, Output, phrase, remembered};
 use crate::config::{Config, Loaded};
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::person::{self, Costs};
@@ -46,19 +47,34 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
              together are better",
         );
     }
+    let phrase = phrase::obtain(args)?;
     let (home, info) = Home::create(&path, |staging| {
         kept.write(staging)?;
-        create_account(staging, &handle, &passphrase)
+        create_account(staging, &phrase, &handle, &passphrase)
     })?;
     if args.json {
-        return out.json(&info);
+        let words = (!args.recover).then(|| phrase.words());
+        let phrase = words.as_ref().map(|words| words.as_str());
+        return out.json(&Made { id: &info, phrase });
     }
     out.line(format!("Your ID is {}", escape_line(&info.id)))?;
+    if args.recover {
+        out.line(
+            "If it is not the ID you had, the handle is another one: remove this home and try again. Once this node \
+             has run,\nall devices that the account had are shut out, and contacts write to this one.",
+        )?;
+    } else {
+        phrase::show(&phrase, out)?;
+        phrase::check(&phrase, out)?;
+    }
     out.line(format!(
         "Everything is in {}. A backup is a copy made while the node is stopped; never run two copies.",
         home.path().display()
     ))?;
-    out.line("Nobody can bring back a forgotten pass phrase.")?;
+    out.line(
+        "Nobody can bring back a forgotten pass phrase, nor what it unlocks: the recovery phrase brings back the \
+         account alone.",
+    )?;
     if kept.has_settings() {
         out.line(format!(
             "The settings given here count at every start: they are in {}.",
@@ -111,6 +127,16 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
     }))
 }
 
+/// The output of `init --json`.
+#[derive(Debug, Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    id: &'a IdInfo,
+    /// The recovery phrase, if it is a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phrase: Option<&'a str>,
+}
+
 /// The output of `run --detach --json`.
 #[derive(Debug, Serialize)]
 struct Detached {
@@ -154,11 +180,13 @@ fn handle(text: &str) -> Result<Handle, Failure> {
 /// Makes the account's part of a home.
 fn create_account(
     home: &Home,
+    phrase: &RecoveryPhrase,
     handle: &Handle,
     passphrase: &Passphrase,
 ) -> Result<IdInfo, Failure> {
     Ok(person::create(
         home,
+        phrase,
         handle,
         passphrase,
         &Costs::production(),

@@ -22,6 +22,9 @@ const SHOWN_CHARS_MAX: usize = 64;
 
 const SAME_VERSION: &str = "use the same version of restante for the command and the node";
 const SET_CLOCK: &str = "set the clock of this machine, and see `restante doctor`";
+/// What to do with a home that the account goes on without.
+const SHUT_OUT: &str = "go on where the phrase was used; if that was not you, tell your contacts by other ways, and \
+                        make an account with a new phrase";
 const NEW_ID: &str = "ask them for a new ID";
 
 /// Returns what happened and what to do next; the second is empty if there is nothing to do.
@@ -75,6 +78,9 @@ fn refusal_message(refusal: &Refusal) -> String {
             "this machine's clock is {} by what keepers say",
             states::apart(*ahead_ms)
         ),
+        Refusal::ShutOut => {
+            "the account goes on elsewhere, by its recovery phrase: nobody takes anything from this home".to_owned()
+        }
         Refusal::LinkMismatch { id } => {
             format!("the link's key does not match the account behind {id}")
         }
@@ -120,6 +126,7 @@ fn refusal_hint(refusal: &Refusal) -> String {
             "use the newest version of restante; if that is no help, ask its owner to go online once"
         }
         Refusal::OtherDate { .. } | Refusal::WrongClock { .. } => SET_CLOCK,
+        Refusal::ShutOut => SHUT_OUT,
         Refusal::LinkMismatch { .. } => "do not write to it; ask for the link again",
         Refusal::NotAContact { .. } => "see `restante contact list`",
         Refusal::Terminated { .. } => NEW_ID,

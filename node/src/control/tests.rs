@@ -386,6 +386,7 @@ fn longest_status(id: String) -> Reply {
             others: u32::MAX,
             renewed_ms: Some(u64::MAX),
             left: u32::MAX,
+            shut_out: false,
         }),
         entry_points: vec![
             EntryPoint {

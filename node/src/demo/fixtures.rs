@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use restante_interface::{HoldingItem, IdInfo, Reply, Request, StatusInfo};
 use restante_proto::person::Handle;
+use restante_proto::phrase::RecoveryPhrase;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -189,8 +190,10 @@ impl Nodes {
         })?;
         let made = worker.run(move || {
             Home::create::<IdInfo, DemoError>(&path, |staging| {
+                let phrase = RecoveryPhrase::generate(&mut rand::rng());
                 Ok(person::create(
                     staging,
+                    &phrase,
                     &handle,
                     &passphrase()?,
                     &Costs::production(),

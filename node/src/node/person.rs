@@ -5,6 +5,7 @@ use std::sync::Arc;
 use restante_interface::IdInfo;
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
+use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::stamp::{Equihash, StampScheme};
 use tokio::sync::{mpsc, watch};
 use tracing::info;
@@ -97,36 +98,38 @@ impl Workers {
     }
 }
 
-/// Makes an account in an empty home; slow on purpose, twice.
+/// Makes the account of a recovery phrase in an empty home; slow on purpose, twice.
 ///
 /// # Errors
 ///
 /// [`PersonError`] when the vault cannot be made.
 pub fn create(
     home: &Home,
+    phrase: &RecoveryPhrase,
     handle: &Handle,
     passphrase: &Passphrase,
     costs: &Costs,
 ) -> Result<IdInfo, PersonError> {
     let mut rng = rand::rng();
     let vault = Vault::create(home.path(), passphrase.as_bytes(), costs.pass, &mut rng)?;
-    let info = create_in(&vault, handle.clone(), Clock::system(), costs.id)?;
+    let info = create_in(&vault, phrase, handle.clone(), Clock::system(), costs.id)?;
     vault.close()?;
     Ok(info)
 }
 
-/// Makes an account in an empty vault; slow on purpose.
+/// Makes the account of a recovery phrase in an empty vault; slow on purpose.
 ///
 /// # Errors
 ///
 /// [`PersonError`] when the vault cannot be written.
 pub fn create_in(
     vault: &Vault,
+    phrase: &RecoveryPhrase,
     handle: Handle,
     clock: Clock,
     cost: IdCost,
 ) -> Result<IdInfo, PersonError> {
-    let account = account::create_account(vault, handle, clock.now(), cost)?;
+    let account = account::create_account(vault, phrase, handle, clock.now(), cost)?;
     Ok(restante_client::id_info(&account))
 }
 

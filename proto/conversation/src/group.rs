@@ -96,7 +96,7 @@ pub(crate) fn joined(
         })?;
     let accounts = rules::check(group.context(), &group.roster());
     let accounts = accounts.map_err(|_| ConversationError::Refused)?;
-    if !accounts.contain(&turn.identity.account.public()) {
+    if !accounts.contain(&turn.identity.account) {
         return Err(ConversationError::Refused);
     }
     Ok((group, rows))

@@ -6,11 +6,11 @@ use mls_rs::{ExtensionList, IdentityProvider};
 use mls_rs_core::error::IntoAnyError;
 use mls_rs_core::identity::MemberValidationContext;
 use mls_rs_core::time::MlsTime;
-use restante_proto::account::{DeviceCertificate, Identity};
+use restante_proto::account::{Delegation, DeviceCertificate, Identity};
 use restante_proto::keys::{PublicKey, Signature};
 
 /// Bytes of a credential.
-const CREDENTIAL_BYTES: usize = 96;
+const CREDENTIAL_BYTES: usize = 196;
 
 /// A device of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,12 +45,22 @@ impl Member {
             .as_slice()
             .try_into()
             .map_err(|_| MemberError)?;
-        let (account, signature) = bytes.split_at(32);
-        let account = PublicKey::try_from(account).map_err(|_| MemberError)?;
-        let signature = Signature::try_from(signature).map_err(|_| MemberError)?;
-        let device = PublicKey::try_from(identity.signature_key.as_bytes());
-        let device = device.map_err(|_| MemberError)?;
-        let certificate = DeviceCertificate { device, signature };
+        let key = |bytes: &[u8]| PublicKey::try_from(bytes).map_err(|_| MemberError);
+        let signature = |bytes: &[u8]| Signature::try_from(bytes).map_err(|_| MemberError);
+        let (account, rest) = bytes.split_at(32);
+        let (number, rest) = rest.split_first_chunk().ok_or(MemberError)?;
+        let (delegate, signatures) = rest.split_at(32);
+        let (delegation, certificate) = signatures.split_at(64);
+        let (account, device) = (key(account)?, key(identity.signature_key.as_bytes())?);
+        let certificate = DeviceCertificate {
+            delegation: Delegation {
+                number: u32::from_be_bytes(*number),
+                key: key(delegate)?,
+                signature: signature(delegation)?,
+            },
+            device,
+            signature: signature(certificate)?,
+        };
         certificate.verify(&account).map_err(|_| MemberError)?;
         Ok(Self { account, device })
     }
@@ -60,12 +70,17 @@ impl Member {
 ///
 /// # Layout
 ///
-/// A basic credential: account key (32), the account's signature over the device key (64).
+/// A basic credential: account key (32); number (4), key (32) and signature (64) of the delegation; the delegate's
+/// signature over the device key (64).
 pub(crate) fn signing_identity(identity: &Identity) -> SigningIdentity {
-    let account = identity.account.public();
+    let account = identity.account;
     let certificate = identity.certificate();
+    let delegation = certificate.delegation;
     let credential = [
         account.as_bytes().as_slice(),
+        &delegation.number.to_be_bytes(),
+        delegation.key.as_bytes(),
+        delegation.signature.as_bytes(),
         certificate.signature.as_bytes(),
     ]
     .concat();

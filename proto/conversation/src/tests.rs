@@ -41,11 +41,9 @@ struct Device {
 impl Device {
     /// Makes the device `number` of the account `account`, with one key package.
     fn new(account: u8, number: u8) -> Self {
-        let identity = Identity {
-            account: SecretKey::from_seed(&[account; 32]),
-            device: SecretKey::from_seed(&[account, number].repeat(16).try_into().unwrap()),
-            handle: "somebody".parse().unwrap(),
-        };
+        let own = SecretKey::from_seed(&[account, number].repeat(16).try_into().unwrap());
+        let account_key = SecretKey::from_seed(&[account; 32]);
+        let identity = Identity::new(&account_key, 1, own, "somebody".parse().unwrap());
         let mut device = Self {
             identity,
             packages: Vec::new(),
@@ -94,7 +92,7 @@ impl Device {
     }
 
     fn account(&self) -> PublicKey {
-        self.identity.account.public()
+        self.identity.account
     }
 
     fn key(&self) -> PublicKey {

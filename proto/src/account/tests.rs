@@ -1,4 +1,4 @@
-use super::{DeviceCertificate, Identity, account_hash, verification_code};
+use super::{Delegation, DeviceCertificate, Identity, account_hash, verification_code};
 use crate::{
     Address,
     fixture::{NOW, each_flip, key, person, second_device},
@@ -23,8 +23,10 @@ fn the_code_two_people_compare_is_the_same_for_both_and_for_nobody_else() {
 
 #[test]
 fn a_device_is_the_accounts_only_with_its_certificate() {
-    let (account, device) = (key("account"), key("device").public());
-    let certificate = DeviceCertificate::sign(&account, device);
+    let account = key("account");
+    let handle = "somebody".parse().unwrap();
+    let identity = Identity::new(&account, 1, key("device"), handle);
+    let certificate = identity.certificate();
     assert_eq!(certificate.verify(&account.public()), Ok(()));
     assert_eq!(
         certificate.verify(&key("other").public()),
@@ -50,12 +52,35 @@ fn a_device_is_the_accounts_only_with_its_certificate() {
 }
 
 #[test]
+fn a_delegation_is_the_accounts_alone_and_each_number_is_another_key() {
+    let account = key("account");
+    let (delegate, first) = Delegation::make(&account, 1);
+    let (_, second) = Delegation::make(&account, 2);
+    assert_eq!(delegate.public(), first.key);
+    assert_ne!(first.key, second.key);
+    assert_eq!(first.verify(&account.public()), Ok(()));
+    assert_eq!(first.verify(&key("other").public()), Err(SignatureError));
+    for other in [
+        Delegation { number: 2, ..first },
+        Delegation {
+            key: second.key,
+            ..first
+        },
+    ] {
+        assert_eq!(other.verify(&account.public()), Err(SignatureError));
+    }
+    assert_eq!(Delegation::decode(&first.encode()), Ok(first));
+    let zero = Delegation { number: 0, ..first };
+    assert!(Delegation::decode(&zero.encode()).is_err());
+}
+
+#[test]
 fn writers_of_different_locators_are_unrelated_keys() {
     let alice = person("alice");
     let keys = [
         alice.writer(&Address::new([1; 32])).public(),
         alice.writer(&Address::new([2; 32])).public(),
-        alice.account.public(),
+        alice.account,
         alice.first_contact().public(),
     ];
     for (place, key) in keys.iter().enumerate() {
@@ -95,6 +120,10 @@ fn an_identity_does_not_print_its_keys() {
     let alice: Identity = person("alice");
     assert_eq!(
         format!("{alice:?}"),
-        "Identity { account: SecretKey(..), device: SecretKey(..), handle: Handle(\"alice\") }"
+        format!(
+            "Identity {{ account: {:?}, delegation: {:?}, delegate: SecretKey(..), device: SecretKey(..), \
+             handle: Handle(\"alice\") }}",
+            alice.account, alice.delegation
+        )
     );
 }

@@ -14,7 +14,7 @@ use crate::{
     Address,
     account::{DeviceCertificate, Identity},
     context,
-    fixture::{NOW, bytes, card, card_device, key, person, prekey, rng, tombstone},
+    fixture::{NOW, account_key, bytes, card, card_device, key, person, prekey, rng, tombstone},
     keys::{SecretKey, Signature, SignatureError},
     limits::{CARD_TTL_MS, CLOCK_SKEW_MS, DAY_MS, DEVICES_MAX, SEALED_CARD_BYTES, VERSIONS_MAX},
     person::{IdCost, Locators, PersonId},
@@ -24,6 +24,7 @@ use crate::{
 const CHEAP: IdCost = IdCost::CheapForTests;
 const NOBODY: Known<'static> = Known {
     account: None,
+    delegation: None,
     sequence: None,
 };
 
@@ -143,7 +144,7 @@ fn the_most_devices_with_the_longest_handle_and_the_most_versions_fit() {
     wire.versions = (u32::MAX - versions + 2..=u32::MAX)
         .chain([PROTOCOL_VERSION])
         .collect();
-    let signed = sign_wire(&wire, &identity.account);
+    let signed = sign_wire(&wire, &identity.delegate);
     assert!(signed.len() <= PLAIN_BYTES - 4);
     assert_eq!(Card::open(&signed), Ok(card));
 }
@@ -216,9 +217,9 @@ fn a_prekey_that_lives_longer_than_a_card_is_refused() {
     }
 }
 
-fn sign_wire(card: &g::Card, account: &SecretKey) -> Vec<u8> {
+fn sign_wire(card: &g::Card, delegate: &SecretKey) -> Vec<u8> {
     let card = card.encode_to_vec();
-    let signature = account.sign(context::SIGN_CARD, &[&card]);
+    let signature = delegate.sign(context::SIGN_CARD, &[&card]);
     let signed = g::SignedCard {
         card: card.into(),
         signature: signature.as_bytes().to_vec().into(),
@@ -293,7 +294,7 @@ fn a_record_that_says_something_else_than_its_card_is_no_card() {
 fn wrong_padding_and_lengths_are_refused() {
     let alice = alice();
     let card = alice.card(7);
-    let signed = card.sign(&alice.identity.account);
+    let signed = card.sign(&alice.identity.delegate);
     let length = u32::try_from(signed.len()).unwrap();
     let check = |signed: &[u8], length: u32, expected: Result<(), WireError>| {
         let opened = alice.open(&alice.record_of(signed, length, &card));
@@ -321,7 +322,7 @@ fn a_card_for_later_versions_alone_is_told_apart() {
     let alice = alice();
     let mut wire = alice.card(7).to_wire();
     wire.versions = vec![2, 3];
-    let signed = sign_wire(&wire, &alice.identity.account);
+    let signed = sign_wire(&wire, &alice.identity.delegate);
     let record = alice.record_of(
         &signed,
         u32::try_from(signed.len()).unwrap(),
@@ -334,7 +335,12 @@ fn a_card_for_later_versions_alone_is_told_apart() {
 fn a_device_that_the_account_did_not_certify_is_refused() {
     let alice = alice();
     let mut card = alice.card(7);
-    card.devices[0].certificate = DeviceCertificate::sign(&key("mallory"), key("spy").public());
+    // Somebody with a delegate of its own cannot pass a device off as one of hers.
+    let spy = person("mallory").certificate();
+    card.devices[0].certificate = DeviceCertificate {
+        delegation: card.delegation,
+        ..spy
+    };
     let record = alice.record(&card, 0);
     assert_eq!(
         alice.open(&record),
@@ -377,12 +383,13 @@ fn a_card_from_ahead_of_time_is_refused_however_soon_it_ends() {
 #[test]
 fn a_rollback_is_refused() {
     let alice = alice();
-    let account = alice.identity.account.public();
+    let account = alice.identity.account;
     let old = alice.record(&alice.card(6), 0);
     let new = alice.record(&alice.card(7), 1);
     let sequence = |records: &[CardRecord], seen| {
         let known = Known {
             account: Some(&account),
+            delegation: None,
             sequence: seen,
         };
         alice.choose(records, known).map(|card| card.sequence)
@@ -394,14 +401,44 @@ fn a_rollback_is_refused() {
 }
 
 #[test]
+fn a_later_delegate_wins_over_everything_that_an_earlier_one_says() {
+    let alice = alice();
+    let account = alice.identity.account;
+    let device = key("alice second device");
+    let handle = alice.identity.handle.clone();
+    let later = Identity::new(&account_key("alice"), 2, device, handle);
+    let card = card(&later, &prekey("second", NOW), 1);
+    let card = alice.record_by(&card, &later, 0);
+    let earlier = [
+        alice.record(&alice.card(u64::MAX), 1),
+        alice.record(&tombstone(&alice.identity, 9, NOW), 2),
+    ];
+    let delegation = |records: &[CardRecord], seen| {
+        let known = Known {
+            account: Some(&account),
+            delegation: seen,
+            sequence: None,
+        };
+        let chosen = alice.choose(records, known);
+        chosen.map(|card| card.delegation.number)
+    };
+    let all: Vec<_> = earlier.iter().chain([&card]).cloned().collect();
+    assert_eq!(delegation(&all, None), Some(2));
+    assert_eq!(delegation(&earlier, None), Some(1));
+    assert_eq!(delegation(&earlier, Some(2)), None);
+    assert_eq!(delegation(&[card], Some(2)), Some(2));
+}
+
+#[test]
 fn a_tombstone_wins_over_every_card_and_outlives_them() {
     let alice = alice();
-    let account = alice.identity.account.public();
+    let account = alice.identity.account;
     let end = alice.record(&tombstone(&alice.identity, 3, NOW), 0);
     assert_eq!(end.kind, RecordKind::Tombstone);
     let card = alice.record(&alice.card(u64::MAX), 1);
     let known = Known {
         account: Some(&account),
+        delegation: None,
         sequence: Some(u64::MAX),
     };
     for records in [[end.clone(), card.clone()], [card, end]] {
@@ -424,7 +461,7 @@ fn nobody_else_can_end_an_account() {
     let mut end = tombstone(&mallory, u64::MAX, NOW);
     let forged = alice.record_by(&end, &mallory, 0);
     assert_eq!(alice.open(&forged), Err(CardError::OtherId));
-    end.account = alice.identity.account.public();
+    end.account = alice.identity.account;
     let forged = alice.record_by(&end, &mallory, 0);
     assert_eq!(
         alice.open(&forged),
@@ -446,11 +483,12 @@ fn a_known_account_is_chosen_without_looking_at_the_others() {
         handle: alice.identity.handle.clone(),
         ..person("mallory")
     };
-    let account = mallory.account.public();
+    let account = mallory.account;
     // Who verified another account under this ID would be shown that one: the caller vouches.
     let record = alice.record_by(&card(&mallory, &prekey("mallory", NOW), 1), &mallory, 0);
     let known = Known {
         account: Some(&account),
+        delegation: None,
         sequence: None,
     };
     assert_eq!(
@@ -477,15 +515,13 @@ proptest! {
         at in 0_usize..4,
     ) {
         let alice = alice();
-        let mallory = Identity {
-            account: SecretKey::from_seed(&seed),
-            device: SecretKey::from_seed(&seed),
-            handle: alice.identity.handle.clone(),
-        };
+        let key = SecretKey::from_seed(&seed);
+        let mallory = Identity::new(&key, 1, key.clone(), alice.identity.handle.clone());
         let mut forged = card(&mallory, &prekey("mallory", NOW), sequence);
         forged.terminated = terminated;
         if claims_account {
-            forged.account = alice.identity.account.public();
+            forged.account = alice.identity.account;
+            forged.delegation = alice.identity.delegation;
             forged.devices[0].certificate = alice.identity.certificate();
         }
         let mut record = alice.record_by(&forged, &mallory, at);
@@ -547,7 +583,7 @@ fn what_is_wrong_with_the_owners_records_is_told_and_those_of_strangers_say_noth
     let bare = alice.record(&bare, 0);
     let mut wire = alice.card(9).to_wire();
     wire.versions = vec![2];
-    let signed = sign_wire(&wire, &alice.identity.account);
+    let signed = sign_wire(&wire, &alice.identity.delegate);
     let length = u32::try_from(signed.len()).unwrap();
     let later = alice.record_of(&signed, length, &alice.card(9));
     let mut noise = good.clone();

@@ -86,7 +86,7 @@ fn a_text_of_500_bytes_with_the_longest_handle_fits_the_smallest_envelope() {
     assert_eq!(size(500), 2_048);
     // SPEC 6.2 says this number.
     let largest = (500..700).rfind(|length| size(*length) == 2_048);
-    assert_eq!(largest, Some(625));
+    assert_eq!(largest, Some(521));
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn a_grant_goes_with_a_text_unless_the_largest_envelope_were_needed_for_it() {
     let mut alice = person("alice");
     alice.handle = "z".repeat(32).parse().unwrap();
     let bob = person("bob");
-    let (account, device) = (bob.account.public(), bob.device.public());
+    let (account, device) = (bob.account, bob.device.public());
     let grant = Grant::issue(&alice, &account, &device, 0, NOW.epoch(), GRANT_EPOCHS_MAX);
     let goes = |length: usize| {
         let message = with_grant(text(&alice, &vec![b'x'; length]), grant.clone());
         message.grant.is_some()
     };
     // What an envelope has room for beside the longest handle, with a grant and without.
-    let (last, first) = (5_096, 6_770);
+    let (last, first) = (4_992, 6_666);
     assert!(goes(0) && goes(last) && !goes(last + 1));
     assert!(!goes(first - 1) && goes(first) && goes(BODY_BYTES_MAX));
 }
@@ -122,7 +122,7 @@ fn the_largest_body_with_a_file_name_fits_the_largest_envelope() {
     let bob = person("bob");
     let key = bob_key();
     let recipient = Recipient {
-        account: bob.account.public(),
+        account: bob.account,
         device: bob.device.public(),
         prekey: key.public(),
     };
@@ -262,7 +262,7 @@ fn what_cannot_be_delivered_is_not_sealed() {
     let (alice, bob, key) = (person("alice"), person("bob"), bob_key());
     let seal_at = |now, expires, body: &[u8]| {
         let recipient = Recipient {
-            account: bob.account.public(),
+            account: bob.account,
             device: bob.device.public(),
             prekey: key.public(),
         };
@@ -324,7 +324,7 @@ fn seal_raw(plain: &[u8], to: &Identity, key: &PrekeySecret, mailbox: &Mailbox) 
         hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeS::Base,
             &public,
-            &info(&to.account.public(), &to.device.public()),
+            &info(&to.account, &to.device.public()),
             &mut rng("raw"),
         )
         .unwrap();
@@ -339,7 +339,7 @@ fn seal_raw(plain: &[u8], to: &Identity, key: &PrekeySecret, mailbox: &Mailbox) 
 
 fn binding(to: &Identity, mailbox: &Mailbox, expires: UnixMillis) -> Binding {
     Binding {
-        recipient: to.account.public(),
+        recipient: to.account,
         device: to.device.public(),
         address: mailbox.address(),
         epoch: mailbox.epoch,
@@ -365,7 +365,7 @@ fn a_message_sealed_again_for_somebody_else_is_not_the_senders() {
     check(&binding(&bob, &to_bob(), EXPIRES), not_hers);
     for wrong in [
         Binding {
-            recipient: bob.account.public(),
+            recipient: bob.account,
             ..right
         },
         Binding {
@@ -413,14 +413,20 @@ fn nobody_writes_in_anothers_name() {
         }),
         refused
     );
-    let own = DeviceCertificate::sign(&mallory.account, device);
-    assert_eq!(
-        forge(&Message {
-            certificate: own,
-            ..text(&alice, b"give")
-        }),
-        refused
-    );
+    let own = mallory.certificate();
+    let under_hers = DeviceCertificate {
+        delegation: alice.delegation,
+        ..own
+    };
+    for certificate in [own, under_hers] {
+        assert_eq!(
+            forge(&Message {
+                certificate,
+                ..text(&alice, b"give")
+            }),
+            refused
+        );
+    }
     // In his own name he may.
     assert_eq!(
         forge(&text(&mallory, b"give")),

@@ -53,7 +53,7 @@ fn mailboxes_of_one_device_do_not_show_that_they_are() {
     let epoch = NOW.epoch();
     let mut owners = vec![
         alice.first_contact().public(),
-        alice.account.public(),
+        alice.account,
         alice.device.public(),
         alice.device_mailbox(epoch, 0).owner,
         alice.device_mailbox(epoch, 1).owner,

@@ -30,7 +30,7 @@ fn grant(epochs: usize) -> Grant {
 
 /// Returns what Bob grants one device of a contact.
 fn grant_to(contact: &Identity, first: Epoch, epochs: usize) -> Grant {
-    let (account, device) = (contact.account.public(), contact.device.public());
+    let (account, device) = (contact.account, contact.device.public());
     Grant::issue(&person("bob"), &account, &device, 1, first, epochs)
 }
 

@@ -8,7 +8,7 @@ use super::hex;
 use crate::{
     account::Identity,
     card::{Card, CardRecord, Known, choose},
-    fixture::{NOW, card, person, prekey, rng, tombstone},
+    fixture::{NOW, account_key, card, key, person, prekey, rng, tombstone},
     keys::PublicKey,
     limits::DAY_MS,
     person::{IdCost, Locators, PersonId},
@@ -39,6 +39,10 @@ impl Found {
         found.put("card 6", 0, &alice, &of(6));
         found.put("card 7", 1, &alice, &of(7));
         found.put("end 5", 2, &alice, &tombstone(&alice, 5, NOW));
+        let device = key("alice second device");
+        let later = Identity::new(&account_key("alice"), 2, device, alice.handle.clone());
+        let first = card(&later, &prekey("alice", NOW), 1);
+        found.put("delegate 2, card 1", 3, &later, &first);
         let expired = card(&alice, &prekey("alice", NOW.minus(31 * DAY_MS)), 9);
         found.put("expired 9", 0, &alice, &expired);
         // Others know the ID, and so the record key.
@@ -56,7 +60,7 @@ impl Found {
             &tombstone(&mallory, 99, NOW),
         );
         let of_alice = Card {
-            account: alice.account.public(),
+            account: alice.account,
             ..theirs(99)
         };
         found.put("Alice's, signed by another", 0, &mallory, &of_alice);
@@ -78,13 +82,14 @@ impl Found {
     fn case(
         &self,
         found: &[&'static str],
-        known: Option<(&PublicKey, u64)>,
+        known: Option<(&PublicKey, u32, u64)>,
         chosen: Option<&str>,
     ) -> Value {
         let records: Vec<&CardRecord> = found.iter().map(|name| &self.records[name]).collect();
         let seen = Known {
-            account: known.map(|(account, _)| account),
-            sequence: known.map(|(_, sequence)| sequence),
+            account: known.map(|(account, ..)| account),
+            delegation: known.map(|(_, delegation, _)| delegation),
+            sequence: known.map(|(.., sequence)| sequence),
         };
         let key = &self.locators.record_key;
         let card = choose(records, &self.id, key, NOW, seen, COST);
@@ -95,8 +100,9 @@ impl Found {
         assert_eq!(card, wanted, "{found:?}");
         json!({
             "found": found,
-            "known_account": known.map(|(account, _)| hex(account.as_bytes())),
-            "highest_sequence_seen": known.map(|(_, sequence)| sequence),
+            "known_account": known.map(|(account, ..)| hex(account.as_bytes())),
+            "highest_delegation_seen": known.map(|(_, delegation, _)| delegation),
+            "highest_sequence_seen": known.map(|(.., sequence)| sequence),
             "chosen": chosen,
         })
     }
@@ -104,8 +110,8 @@ impl Found {
 
 pub(super) fn choices() -> Value {
     let found = Found::new();
-    let alice = found.alice.account.public();
-    let seen = |sequence| Some((&alice, sequence));
+    let alice = found.alice.account;
+    let seen = |sequence| Some((&alice, 1, sequence));
     let squat = [
         "another account 99",
         "another account 98",
@@ -128,6 +134,13 @@ pub(super) fn choices() -> Value {
         found.case(&squatted, seen(6), Some("card 6")),
         found.case(&squat, None, None),
         found.case(&squat, seen(6), None),
+        found.case(
+            &["card 7", "end 5", "delegate 2, card 1"],
+            None,
+            Some("delegate 2, card 1"),
+        ),
+        found.case(&["delegate 2, card 1"], seen(1), Some("delegate 2, card 1")),
+        found.case(&["card 7", "end 5"], Some((&alice, 2, 1)), None),
         found.case(&[], None, None),
     ];
     let records = found.records.iter();

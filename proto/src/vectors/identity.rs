@@ -7,10 +7,11 @@ use crate::{
     Address,
     account::{account_hash, verification_code},
     context,
-    fixture::{NOW, bytes, key, person},
-    keys::SecretKey,
+    fixture::{NOW, account_key, bytes, key, person},
+    keys::{SecretKey, Signature},
     limits::{CARD_TTL_MS, SALT_EPOCH_MS},
     person::{IdCost, PersonId, Tag},
+    phrase::RecoveryPhrase,
     publisher::salt_epochs,
     time::{SaltEpoch, UnixMillis},
 };
@@ -58,10 +59,7 @@ pub(super) fn ids() -> Value {
         let parsed: Tag = written.as_str().unwrap().parse().unwrap();
         assert_eq!(parsed.to_string(), tag.as_str().unwrap());
     }
-    let (alice, bob) = (
-        person("alice").account.public(),
-        person("bob").account.public(),
-    );
+    let (alice, bob) = (person("alice").account, person("bob").account);
     json!({
         "about": "SPEC 3: IDs, locators, links and verification codes",
         "ids": cases,
@@ -126,6 +124,17 @@ fn refused_ids() -> Vec<Value> {
     .collect()
 }
 
+/// A recovery phrase, with the account that it stands for.
+fn phrase(entropy: [u8; 16]) -> Value {
+    let phrase = RecoveryPhrase::from_entropy(entropy);
+    json!({
+        "entropy": hex(entropy),
+        "words": *phrase.words(),
+        "account_seed": hex(*phrase.account().seed()),
+        "account": hex(phrase.account().public().as_bytes()),
+    })
+}
+
 #[expect(clippy::too_many_lines, reason = "one entry for each key")]
 pub(super) fn keys() -> Value {
     let alice = person("alice");
@@ -145,13 +154,21 @@ pub(super) fn keys() -> Value {
     let epoch = NOW.epoch();
     let epoch_bytes = epoch.get().to_be_bytes();
     let bob = person("bob");
-    let (contact, contact_device) = (bob.account.public(), bob.device.public());
+    let (contact, contact_device) = (bob.account, bob.device.public());
     let grant_parts: [&[u8]; 2] = [contact.as_bytes(), contact_device.as_bytes()];
     let grant = alice.device.derive(context::GRANT, &grant_parts);
+    let account = account_key("alice");
     let derived = vec![
         derived(
+            "delegate",
+            &account,
+            context::DELEGATE,
+            &[&alice.delegation.number.to_be_bytes()],
+            alice.delegate.clone(),
+        ),
+        derived(
             "writer",
-            &alice.account,
+            &alice.delegate,
             context::WRITER,
             &[locator.as_bytes()],
             alice.writer(&locator),
@@ -186,19 +203,40 @@ pub(super) fn keys() -> Value {
         ),
     ];
     let device = alice.device.public();
-    let digest = context::derive(context::SIGN_DEVICE, &[device.as_bytes()]);
+    let signature =
+        |name: &str, by: &SecretKey, context: &str, parts: &[&[u8]], signature: Signature| {
+            json!({
+                "name": name,
+                "seed": seed(by),
+                "public": public(by),
+                "context": context,
+                "parts": parts.iter().map(hex).collect::<Vec<_>>(),
+                "digest": hex(context::derive(context, parts)),
+                "signature": hex(signature.as_bytes()),
+            })
+        };
+    let number = alice.delegation.number.to_be_bytes();
+    let signatures = [
+        signature(
+            "delegation",
+            &account,
+            context::SIGN_DELEGATION,
+            &[number.as_slice(), alice.delegation.key.as_bytes()],
+            alice.delegation.signature,
+        ),
+        signature(
+            "device certificate",
+            &alice.delegate,
+            context::SIGN_DEVICE,
+            &[device.as_bytes()],
+            alice.certificate().signature,
+        ),
+    ];
     json!({
         "about": "SPEC 2.2: derived keys and signatures",
+        "phrases": [phrase([0; 16]), phrase(bytes("a recovery phrase"))],
         "derived": derived,
-        "signatures": [{
-            "name": "device certificate",
-            "seed": seed(&alice.account),
-            "public": public(&alice.account),
-            "context": context::SIGN_DEVICE,
-            "parts": [hex(device.as_bytes())],
-            "digest": hex(digest),
-            "signature": hex(alice.certificate().signature.as_bytes()),
-        }],
+        "signatures": signatures,
         "strict": strict(),
     })
 }

@@ -36,7 +36,7 @@ fn plain_of(message: &[u8], length: usize, size: usize) -> Vec<u8> {
 /// Seals any plaintext to Bob as SPEC 6.2 says.
 fn envelope_of(name: &str, plain: &[u8]) -> Value {
     let (bob, key) = (person("bob"), prekey("bob", NOW));
-    let (account, device) = (bob.account.public(), bob.device.public());
+    let (account, device) = (bob.account, bob.device.public());
     let mailbox = bob.first_contact_mailbox(NOW.epoch());
     let address = mailbox.address();
     let parts: [&[u8]; 3] = [
@@ -79,7 +79,7 @@ pub(super) fn envelopes() -> Vec<Value> {
     let (alice, bob) = (person("alice"), person("bob"));
     let mailbox = bob.first_contact_mailbox(NOW.epoch());
     let binding = Binding {
-        recipient: bob.account.public(),
+        recipient: bob.account,
         device: bob.device.public(),
         address: mailbox.address(),
         epoch: mailbox.epoch,
@@ -153,7 +153,7 @@ fn record_of(name: &str, plain: &[u8]) -> Value {
 
 pub(super) fn records() -> Vec<Value> {
     let alice = person("alice");
-    let signed = card(&alice, &prekey("alice", NOW), 7).sign(&alice.account);
+    let signed = card(&alice, &prekey("alice", NOW), 7).sign(&alice.delegate);
     let room = SEALED_CARD_BYTES - 24 - 16;
     let of = |length: usize| {
         let mut plain = u32::try_from(length).unwrap().to_be_bytes().to_vec();

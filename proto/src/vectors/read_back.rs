@@ -12,6 +12,7 @@ use crate::{
     keys::{PublicKey, SecretKey, Signature},
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof, OwnerRequest, Rule},
     person::{IdCost, PersonId, RecordKey},
+    phrase::RecoveryPhrase,
     prekey::{Prekey, PrekeySecret},
     publisher::salt_epochs,
     receipt::{Claim, Receipt},
@@ -151,6 +152,12 @@ fn keys_and_signatures_follow_from_their_parts() {
             SecretKey::from_seed(&seed).public(),
             public(&case, "public")
         );
+    }
+    for case in read("keys", "phrases") {
+        let phrase: RecoveryPhrase = text(&case, "words").parse().unwrap();
+        assert!(phrase == RecoveryPhrase::from_entropy(array(&case, "entropy")));
+        assert_eq!(*phrase.account().seed(), array::<32>(&case, "account_seed"));
+        assert_eq!(phrase.account().public(), public(&case, "account"));
     }
     for case in read("keys", "strict") {
         let digest = blake3::derive_key(text(&case, "context"), &parts(&case).concat());
@@ -333,8 +340,9 @@ fn cards_open_under_their_ids() {
         let opened = record.open(&id, &key, moment(&case, "now_ms"), IdCost::CheapForTests);
         let card = opened.unwrap().card().clone();
         assert_eq!(card.sequence, number(&case, "sequence"));
-        let account = SecretKey::from_seed(&array(&case, "account_seed"));
-        assert_eq!(card.sign(&account), bytes(&case, "signed_card"));
+        let delegate = SecretKey::from_seed(&array(&case, "delegate_seed"));
+        assert_eq!(card.sign(&delegate), bytes(&case, "signed_card"));
+        assert_eq!(card.delegation.key, delegate.public());
         let listed = case["devices"].as_array().unwrap();
         assert_eq!(card.devices.len(), listed.len());
         for (device, listed) in card.devices.iter().zip(listed) {
@@ -377,6 +385,9 @@ fn the_card_of_an_id_is_chosen_among_all_records() {
             .map(|_| public(&case, "known_account"));
         let known = Known {
             account: account.as_ref(),
+            delegation: case["highest_delegation_seen"]
+                .as_u64()
+                .map(|number| number.try_into().unwrap()),
             sequence: case["highest_sequence_seen"].as_u64(),
         };
         let chosen = choose(&found, &id, &key, now, known, IdCost::CheapForTests);

@@ -47,7 +47,7 @@ fn binding() -> Binding {
     let bob = person("bob");
     let mailbox = bob.first_contact_mailbox(NOW.epoch());
     Binding {
-        recipient: bob.account.public(),
+        recipient: bob.account,
         device: bob.device.public(),
         address: mailbox.address(),
         epoch: mailbox.epoch,

@@ -80,7 +80,9 @@ fn card_json(name: &str, identity: &Identity, card: &Card) -> Value {
     json!({
         "name": name,
         "id_with_cheap_cost": id.to_string(),
-        "account_seed": hex(*identity.account.seed()),
+        "account": hex(identity.account.as_bytes()),
+        "delegate_seed": hex(*identity.delegate.seed()),
+        "delegation": hex(identity.delegation.encode()),
         "device_seed": hex(*identity.device.seed()),
         "now_ms": NOW.get(),
         "salt_epoch": NOW.salt_epoch().get(),
@@ -95,7 +97,7 @@ fn card_json(name: &str, identity: &Identity, card: &Card) -> Value {
             "prekey": hex(&device.prekey.public[..]),
             "first_contact": hex(device.first_contact.as_bytes()),
         })).collect::<Vec<_>>(),
-        "signed_card": hex(card.sign(&identity.account)),
+        "signed_card": hex(card.sign(&identity.delegate)),
         "nonce": hex(bytes::<24>(name)),
         "seal_data": hex(seal_data),
         "writer": hex(record.writer.as_bytes()),
@@ -160,7 +162,7 @@ pub(super) fn cards() -> Value {
 fn envelope_json(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
     let (alice, bob, key) = (person("alice"), person("bob"), prekey("bob", NOW));
     let recipient = Recipient {
-        account: bob.account.public(),
+        account: bob.account,
         device: bob.device.public(),
         prekey: key.public(),
     };
@@ -184,7 +186,8 @@ fn envelope_json(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
     aad.extend_from_slice(mailbox.address().as_bytes());
     json!({
         "name": name,
-        "sender_account_seed": hex(*alice.account.seed()),
+        "sender_account": hex(alice.account.as_bytes()),
+        "sender_delegate_seed": hex(*alice.delegate.seed()),
         "sender_device_seed": hex(*alice.device.seed()),
         "recipient_account": hex(recipient.account.as_bytes()),
         "recipient_device": hex(recipient.device.as_bytes()),
@@ -235,7 +238,7 @@ fn refused_message(name: &str, message: &Message, mailbox: &Mailbox) -> Value {
 pub(super) fn envelopes() -> Value {
     let (alice, bob) = (person("alice"), person("bob"));
     let epoch = NOW.epoch();
-    let (account, device) = (bob.account.public(), bob.device.public());
+    let (account, device) = (bob.account, bob.device.public());
     let grant = Grant::issue(&alice, &account, &device, 1, epoch, 8);
     let ids = vec![
         MessageId::new(bytes("delivered one")),
@@ -247,7 +250,7 @@ pub(super) fn envelopes() -> Value {
     let open = bob.first_contact_mailbox(epoch);
     let key = prekey("bob", NOW);
     let recipient = Recipient {
-        account: bob.account.public(),
+        account: bob.account,
         device: bob.device.public(),
         prekey: key.public(),
     };

@@ -340,7 +340,7 @@ pub struct SignedCard {
     /// a Card
     #[prost(bytes = "bytes", tag = "1")]
     pub card: ::prost::bytes::Bytes,
-    /// 64 bytes, by the account
+    /// 64 bytes, by the delegate
     #[prost(bytes = "bytes", tag = "2")]
     pub signature: ::prost::bytes::Bytes,
 }
@@ -369,13 +369,27 @@ pub struct Card {
     /// empty or 32 bytes
     #[prost(bytes = "bytes", tag = "9")]
     pub avatar: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "10")]
+    pub delegation: ::core::option::Option<Delegation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delegation {
+    /// 1 and up
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// 32 bytes, Ed25519, the delegate
+    #[prost(bytes = "bytes", tag = "2")]
+    pub key: ::prost::bytes::Bytes,
+    /// 64 bytes, by the account
+    #[prost(bytes = "bytes", tag = "3")]
+    pub signature: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Device {
     /// 32 bytes, Ed25519
     #[prost(bytes = "bytes", tag = "1")]
     pub key: ::prost::bytes::Bytes,
-    /// 64 bytes, by the account
+    /// 64 bytes, by the delegate
     #[prost(bytes = "bytes", tag = "2")]
     pub certificate: ::prost::bytes::Bytes,
     #[prost(message, optional, tag = "3")]
@@ -407,7 +421,7 @@ pub struct Message {
     /// 32 bytes
     #[prost(bytes = "bytes", tag = "3")]
     pub device: ::prost::bytes::Bytes,
-    /// 64 bytes, by the account
+    /// 64 bytes, by the delegate
     #[prost(bytes = "bytes", tag = "4")]
     pub certificate: ::prost::bytes::Bytes,
     /// 16 bytes
@@ -421,6 +435,8 @@ pub struct Message {
     pub delivered: ::core::option::Option<Delivered>,
     #[prost(message, optional, tag = "9")]
     pub grant: ::core::option::Option<Grant>,
+    #[prost(message, optional, tag = "10")]
+    pub delegation: ::core::option::Option<Delegation>,
     /// 64 bytes, by the device
     #[prost(bytes = "bytes", tag = "15")]
     pub signature: ::prost::bytes::Bytes,

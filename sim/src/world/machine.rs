@@ -24,6 +24,7 @@ use restante_client::model::Account;
 use restante_interface::{IdInfo, Refusal, Reply, Request};
 use restante_proto::keys::SecretKey;
 use restante_proto::person::{Handle, IdCost};
+use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::stamp::CheapForTests;
 use restante_proto::{Address, NodeId};
 use restante_sim_disk::{CrashEffect, DiskFile};
@@ -232,11 +233,12 @@ impl Machine {
             return Err(NodeError::Keeper("a server has no account".into()).into());
         };
         let (cost, rng) = (IdCost::CheapForTests, &mut chance());
+        let phrase = RecoveryPhrase::generate(rng);
         let handle: Handle = handle
             .parse()
             .map_err(|_| NodeError::Keeper("no handle".into()))?;
         if let Storage::Tables(tables) = &self.storage {
-            let account = Account::generate(handle, self.clock.now(), cost, rng);
+            let account = Account::generate(&phrase, handle, self.clock.now(), cost, rng);
             let info = restante_client::id_info(&account);
             tables.put_account(account);
             return Ok(info);
@@ -244,7 +246,7 @@ impl Machine {
         let database = self.file(DATABASE_FILE)?;
         let keys = Box::new(self.file(KEYS_FILE)?);
         let vault = Vault::create_on(database, keys, key, rng)?;
-        let info = person::create_in(&vault, handle, self.clock, cost)?;
+        let info = person::create_in(&vault, &phrase, handle, self.clock, cost)?;
         vault.close()?;
         self.storage.settle();
         Ok(info)

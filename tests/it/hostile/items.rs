@@ -335,18 +335,20 @@ fn pay(locator: &Address, who: &Identity) -> Stamp {
 }
 
 fn identity(handle: &str) -> Identity {
-    Identity {
-        account: SecretKey::generate(&mut rand::rng()),
-        device: SecretKey::generate(&mut rand::rng()),
-        handle: handle.parse().unwrap(),
-    }
+    Identity::new(
+        &SecretKey::generate(&mut rand::rng()),
+        1,
+        SecretKey::generate(&mut rand::rng()),
+        handle.parse().unwrap(),
+    )
 }
 
 fn card(identity: &Identity, sequence: u64) -> Card {
     let issued = clock::now();
     let prekey = PrekeySecret::generate(issued, &mut rand::rng());
     Card {
-        account: identity.account.public(),
+        account: identity.account,
+        delegation: identity.delegation,
         handle: identity.handle.clone(),
         sequence,
         issued,

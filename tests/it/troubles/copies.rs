@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use restante_interface::{DeliveryState, InboxMessage};
-use restante_tests::{Cluster, Node, eventually, eventually_within};
+use restante_tests::{Cluster, Node, Said, eventually, eventually_within};
 
 /// Within what time two homes of one device know of each other.
 const KNOWN: Duration = Duration::from_secs(60);
@@ -138,4 +138,41 @@ fn a_home_that_runs_twice_is_known_to_both_and_both_are_written_to() {
     for home in [&bob, &twin] {
         await_text(home, "to both");
     }
+}
+
+#[test]
+fn an_account_is_brought_back_by_its_recovery_phrase_and_the_lost_home_is_worth_nothing() {
+    let cluster = Cluster::of_servers(2);
+    let (alice, mut lost) = (cluster.person("alice"), cluster.site.person("bob"));
+    let settings = ["--serve", "never", "--bootstrap", &cluster.entry];
+    let said = Said::by(&mut lost.init_command(&settings), &[]).done();
+    let made: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let phrase = made["phrase"].as_str().unwrap().to_owned();
+    lost.run(&[]);
+    for person in [&alice, &lost] {
+        Cluster::await_card(person);
+    }
+    befriend(&alice, &lost);
+    lost.kill9();
+
+    // A delegation is told from one that is older by the minute it was made in.
+    let mut found = cluster.site.person("found");
+    let mut command = found.recover_command("bob", &settings);
+    let said = Said::by(&mut command, phrase.as_bytes()).done();
+    let info: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(info["id"], made["id"]);
+    assert_eq!(info.get("phrase"), None, "it is not shown again");
+    found.run(&[]);
+    Cluster::await_card(&found);
+    let bob_id = found.id();
+    alice.send(&bob_id, b"are you back?", &[]);
+    await_text(&found, "are you back?");
+
+    lost.run(&[]);
+    lost.until(
+        "it knows that it is none of the account's devices",
+        |status| status.copy.is_some_and(|copy| copy.shut_out),
+    );
+    let refused = lost.say(&["send", &alice.id(), "it is me"]);
+    refused.refused(1, &["goes on elsewhere"]);
 }

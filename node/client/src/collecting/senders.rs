@@ -44,12 +44,12 @@ pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId) {
     };
     let mut contact = contact.clone();
     let today = cx.date().epoch();
-    let device = message.certificate.device;
+    let certificate = message.certificate;
     let grant = message.grant;
     if let Some(grant) = grant {
-        contact.take_grant(today, device, grant);
+        contact.take_grant(today, certificate.device, grant);
     }
-    contact.hear_from(&device, cx.now.date);
+    contact.hear_from(&certificate, cx.now.date);
     contact.hear_under(from);
     contact.last_seen = Some(cx.date());
     cx.records.put_contact(contact);

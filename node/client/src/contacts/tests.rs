@@ -9,11 +9,12 @@ use crate::model::Account;
 use crate::records::Loaded;
 
 fn identity(seed: u8, handle: &str) -> Identity {
-    Identity {
-        account: SecretKey::from_seed(&[seed; 32]),
-        device: SecretKey::from_seed(&[seed ^ 0xff; 32]),
-        handle: handle.parse().unwrap(),
-    }
+    Identity::new(
+        &SecretKey::from_seed(&[seed; 32]),
+        1,
+        SecretKey::from_seed(&[seed ^ 0xff; 32]),
+        handle.parse().unwrap(),
+    )
 }
 
 /// Records with these contacts: handle, private name and how they stand.
@@ -29,7 +30,7 @@ fn records(contacts: &[(&str, Option<&str>, ContactState)]) -> Records {
     for ((handle, petname, state), seed) in contacts.iter().zip(1..) {
         let identity = identity(seed, handle);
         let id = identity.person_id(IdCost::CheapForTests);
-        let account = identity.account.public();
+        let account = identity.account;
         let mut contact = Contact::new(account, id, *state, UnixMillis::new(1));
         contact.petname = petname.map(str::to_owned);
         records.put_contact(contact);
@@ -97,7 +98,7 @@ fn a_stranger_does_not_take_a_friends_place() {
 fn a_contact_is_called_by_each_handle_that_its_person_has_used() {
     use ContactState::Accepted;
     let mut records = records(&[("bob", None, Accepted), ("carol", None, Accepted)]);
-    let account = identity(1, "bob").account.public();
+    let account = identity(1, "bob").account;
     let id = |handle| identity(1, handle).person_id(IdCost::CheapForTests);
     let mut contact = records.contacts()[&account].clone();
     // What bob calls himself is no way into the place of carol.

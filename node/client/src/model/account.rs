@@ -4,7 +4,9 @@ use rand_core::CryptoRng;
 use restante_proto::account::{Handle, Identity, PersonId};
 use restante_proto::card::CardRecord;
 use restante_proto::keys::SecretKey;
+use restante_proto::limits::SECOND_MS;
 use restante_proto::person::IdCost;
+use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::time::UnixMillis;
 
 /// Devices that a home remembers to have been, at most.
@@ -36,18 +38,18 @@ pub struct FormerDevice {
 }
 
 impl Account {
-    /// Makes an account with new keys; slow on purpose, as its ID costs.
+    /// Makes the first device of the account that a phrase stands for, or the one that takes the place of all that it
+    /// had; slow on purpose, as its ID costs.
     pub fn generate(
+        phrase: &RecoveryPhrase,
         handle: Handle,
         date: UnixMillis,
         cost: IdCost,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let identity = Identity {
-            account: SecretKey::generate(rng),
-            device: SecretKey::generate(rng),
-            handle,
-        };
+        let device = SecretKey::generate(rng);
+        let number = delegation_number(date);
+        let identity = Identity::new(&phrase.account(), number, device, handle);
         Self {
             id: identity.person_id(cost),
             identity,
@@ -95,4 +97,12 @@ pub struct OwnCard {
     pub issued: UnixMillis,
     /// One record for each locator, those of the present salt epoch first.
     pub records: Vec<CardRecord>,
+}
+
+/// Returns the number of a delegation that is made now: one made later has a higher one, though nobody remembers how
+/// many there were.
+fn delegation_number(date: UnixMillis) -> u32 {
+    u32::try_from(date.get() / SECOND_MS)
+        .unwrap_or(u32::MAX)
+        .max(1)
 }

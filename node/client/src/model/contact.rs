@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use restante_interface::ContactState;
-use restante_proto::account::PersonId;
+use restante_proto::account::{Delegation, DeviceCertificate, PersonId};
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{DAY_MS, DEVICES_MAX, HOUR_MS};
@@ -40,6 +40,8 @@ pub struct Contact {
     pub added: UnixMillis,
     /// When something of it was last seen.
     pub last_seen: Option<UnixMillis>,
+    /// The highest number of its account's delegations seen: what an earlier delegate says counts for nothing.
+    pub delegation: Option<u32>,
     /// The last card seen.
     pub found: Option<FoundCard>,
     /// What each of its devices granted this one.
@@ -75,6 +77,7 @@ impl Contact {
             verified: false,
             added,
             last_seen: None,
+            delegation: None,
             found: None,
             grants: BTreeMap::new(),
             granted: BTreeMap::new(),
@@ -148,6 +151,7 @@ impl Contact {
         } = self.found.as_ref()?;
         let known = Known {
             account: Some(&self.account),
+            delegation: self.delegation,
             sequence: self.ids.sequence(id),
         };
         // The account is known, so that no Argon2id runs.
@@ -162,12 +166,24 @@ impl Contact {
         self.card(date).filter(is_fresh)
     }
 
+    /// Tells whether a device is one of an earlier delegate's: it is none of the account's any more.
+    pub fn is_shut_out(&self, certificate: &DeviceCertificate) -> bool {
+        let number = certificate.delegation.number;
+        self.delegation.is_some_and(|seen| number < seen)
+    }
+
+    /// Notes a delegation of its account.
+    pub fn see_delegation(&mut self, delegation: &Delegation) {
+        self.delegation = self.delegation.max(Some(delegation.number));
+    }
+
     /// Notes that one of its devices has written: a card that does not show it is outdated.
-    pub fn hear_from(&mut self, device: &PublicKey, date: UnixMillis) {
+    pub fn hear_from(&mut self, certificate: &DeviceCertificate, date: UnixMillis) {
+        self.see_delegation(&certificate.delegation);
         let card = self.card(date);
         let devices = card.iter().flat_map(|card| &card.card().devices);
         let mut devices = devices.map(|it| it.certificate.device);
-        let is_outdated = !devices.any(|it| it == *device);
+        let is_outdated = !devices.any(|it| it == certificate.device);
         if let Some(found) = &mut self.found {
             found.is_outdated |= is_outdated;
         }

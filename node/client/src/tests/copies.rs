@@ -303,7 +303,7 @@ fn sealed_to_nobody(world: &mut World, person: usize, mailbox: Mailbox) -> Envel
     let me = world.people[person].core.account().identity.clone();
     let lost = PrekeySecret::generate(date, &mut world.rng);
     let recipient = Recipient {
-        account: me.account.public(),
+        account: me.account,
         device: me.device.public(),
         prekey: lost.public(),
     };
@@ -344,4 +344,43 @@ fn what_opens_nowhere_is_acked_by_a_home_that_knows_to_be_the_newest() {
     world.run(15 * MINUTE_MS);
     assert!(world.has_taken(1, &envelope));
     assert_eq!(world.people[1].core.overview(world.now(1)).copy.left, 0);
+}
+
+/// Somebody whose machine is lost gets the account back with the recovery phrase: what is sent goes to the new device,
+/// and the lost one is worth nothing.
+#[test]
+fn an_account_that_is_brought_back_shuts_its_old_devices_out() {
+    let mut world = World::friends(11, 2);
+    let id = world.id(1);
+    let new = world.recover(1);
+    assert_eq!(world.id(new), id, "the ID is the same");
+    world.run(5 * MINUTE_MS);
+    assert!(world.people[new].core.overview(world.now(new)).copy.newest);
+    // Whoever has the lost one writes, and nobody listens any more; it still knows whom to write to.
+    world.send(0, new, "to the new device");
+    world.run(MINUTE_MS);
+    assert!(world.texts(new).contains("to the new device"));
+    world.send(new, 0, "and back");
+    world.run(MINUTE_MS);
+    assert!(world.texts(0).contains("and back"));
+    world.send(1, 0, "by somebody who has the lost one");
+    world.run(MINUTE_MS);
+    assert!(!world.texts(0).contains("by somebody who has the lost one"));
+    // It finds out, and says so.
+    world.run(7 * HOUR_MS);
+    let copy = world.people[1].core.overview(world.now(1)).copy;
+    assert!(copy.shut_out && !copy.newest);
+    let call = world.send(1, 0, "again");
+    world.run(MINUTE_MS);
+    assert_eq!(
+        world.people[1].replies.get(&call),
+        Some(&Err(restante_interface::Refusal::ShutOut))
+    );
+    world.restart(1);
+    world.run(MINUTE_MS);
+    assert!(world.people[1].core.overview(world.now(1)).copy.shut_out);
+    world.send(0, new, "to the new one alone");
+    world.run(MINUTE_MS);
+    assert!(world.texts(new).contains("to the new one alone"));
+    assert!(!world.texts(1).contains("to the new one alone"));
 }

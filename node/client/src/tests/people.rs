@@ -50,7 +50,7 @@ fn forge_under(
     let prekeys = &world.people[to].disk.rows().prekeys;
     let prekey = prekeys.last().unwrap().public().clone();
     let recipient = Recipient {
-        account: reader.account.public(),
+        account: reader.account,
         device: reader.device.public(),
         prekey: &prekey,
     };
@@ -257,7 +257,8 @@ fn a_card_that_breaks_a_rule_is_refused_at_once_and_told_apart_from_none() {
     let account = gone.disk.rows().account.clone();
     let date = world.now(0).date;
     let card = Card {
-        account: account.identity.account.public(),
+        account: account.identity.account,
+        delegation: account.identity.delegation,
         handle: account.identity.handle.clone(),
         sequence: u64::MAX,
         issued: date,

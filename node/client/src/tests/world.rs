@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) mono: MonoMillis,
     pub(super) rng: Seeded,
     pub(super) people: Vec<Person>,
+    /// The keys of their accounts, which no device has.
+    pub(super) accounts: Vec<SecretKey>,
     pub(super) keepers: Vec<TestKeeper>,
     /// Nobody reaches anybody but what runs in the same node.
     pub(super) is_cut_off: bool,
@@ -79,6 +81,7 @@ impl World {
             mono: MonoMillis::new(1_000),
             rng: Seeded::new(seed),
             people: Vec::new(),
+            accounts: Vec::new(),
             keepers: Vec::new(),
             is_cut_off: false,
             costs,
@@ -125,11 +128,30 @@ impl World {
     }
 
     fn account(&mut self, number: usize) -> Account {
-        let identity = Identity {
-            account: SecretKey::generate(&mut self.rng),
-            device: SecretKey::generate(&mut self.rng),
-            handle: format!("person{number}").parse().unwrap(),
-        };
+        let account = SecretKey::generate(&mut self.rng);
+        let handle = format!("person{number}").parse().unwrap();
+        let device = SecretKey::generate(&mut self.rng);
+        let identity = Identity::new(&account, 1, device, handle);
+        self.accounts.push(account);
+        self.account_of(identity)
+    }
+
+    /// Brings somebody's account back with its key alone, on a new device; returns the number of the person there.
+    pub(super) fn recover(&mut self, person: usize) -> usize {
+        let before = self.people[person].core.account();
+        let handle = before.identity.handle.clone();
+        let number = before.identity.delegation.number + 1;
+        let device = SecretKey::generate(&mut self.rng);
+        let identity = Identity::new(&self.accounts[person], number, device, handle);
+        let account = self.account_of(identity);
+        let recovered = Person::new(self.now(person), account);
+        self.people.push(recovered);
+        let number = self.people.len() - 1;
+        self.input(number, Input::Start);
+        number
+    }
+
+    fn account_of(&mut self, identity: Identity) -> Account {
         Account {
             id: identity.person_id(IdCost::CheapForTests),
             node: SecretKey::generate(&mut self.rng),
@@ -543,7 +565,7 @@ impl World {
     }
 
     pub(super) fn has_accepted(&self, person: usize, other: usize) -> bool {
-        let other = self.people[other].core.account().identity.account.public();
+        let other = self.people[other].core.account().identity.account;
         let contact = self.people[person].disk.rows().contacts.get(&other);
         contact.is_some_and(|contact| contact.state == ContactState::Accepted)
     }

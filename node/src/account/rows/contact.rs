@@ -43,6 +43,8 @@ struct ContactRow {
     granted: Vec<GrantedRow>,
     #[prost(bytes = "vec", tag = "12")]
     granted_by: Vec<u8>,
+    #[prost(uint32, optional, tag = "13")]
+    delegation: Option<u32>,
 }
 
 /// An ID that a contact goes by.
@@ -179,6 +181,7 @@ pub(in crate::account) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>
         granted_by: contact
             .granted_by
             .map_or_else(Vec::new, |by| by.as_bytes().to_vec()),
+        delegation: contact.delegation,
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -200,6 +203,7 @@ pub(in crate::account) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowE
         verified: row.verified,
         added: UnixMillis::new(row.added_ms),
         last_seen: row.last_seen_ms.map(UnixMillis::new),
+        delegation: row.delegation,
         found: row.found.as_ref().map(found_from_row).transpose()?,
         grants: grants.collect::<Result<_, _>>()?,
         granted: granted.collect::<Result<_, _>>()?,

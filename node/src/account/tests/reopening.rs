@@ -41,7 +41,14 @@ impl Scene {
         let key = StoreKey::random(rng);
         let keys = Box::new(file(&disk, KEY_FILE));
         let vault = Vault::create_on(file(&disk, DATABASE_FILE), keys, &key, rng).unwrap();
-        create_account(&vault, "alice".parse().unwrap(), NOW, IdCost::CheapForTests).unwrap();
+        create_account(
+            &vault,
+            &phrase(),
+            "alice".parse().unwrap(),
+            NOW,
+            IdCost::CheapForTests,
+        )
+        .unwrap();
         let store = store_on(&disk, vault);
         Self {
             disk,

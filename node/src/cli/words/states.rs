@@ -186,6 +186,11 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             relative(now_ms(), *at_ms),
             unopened(*left)
         ),
+        State::CopiesShutOut => {
+            "the account goes on elsewhere, by its recovery phrase: this home is none of its devices any more, and \
+             nobody takes anything from it"
+                .into()
+        }
         State::OutboxEmpty => "no message".into(),
         State::OutboxUnderWay { messages } => plural(*messages, "message", "messages"),
         State::OutboxRefused {
@@ -263,6 +268,7 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
             "run one copy of a home only: stop this one if you have a newer one, and run that; ask those who wrote \
              meanwhile to send again what you do not see"
         }
+        State::CopiesShutOut => super::SHUT_OUT,
         State::OutboxRefused { .. } => "they are offered again by themselves; `status` says when",
         State::NetworkSmall { .. }
         | State::NetworkJoined { .. }

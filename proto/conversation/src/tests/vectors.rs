@@ -34,7 +34,8 @@ fn path() -> PathBuf {
 
 fn device(device: &Device) -> Value {
     json!({
-        "account_seed": hex(*device.identity.account.seed()),
+        "account": hex(device.account().as_bytes()),
+        "delegation": hex(device.identity.delegation.encode()),
         "device_seed": hex(*device.identity.device.seed()),
         "certificate": hex(device.identity.certificate().signature.as_bytes()),
     })

@@ -56,11 +56,11 @@ impl Street {
                 // The end of another account.
                 1 => forged = tombstone(&squatter, u64::MAX, NOW),
                 // Alice's account, signed by the squatter.
-                2 => forged.account = self.alice.account.public(),
+                2 => forged.account = self.alice.account,
                 // The end of Alice's account, signed by the squatter.
                 3 => {
                     forged = tombstone(&squatter, u64::MAX, NOW);
-                    forged.account = self.alice.account.public();
+                    forged.account = self.alice.account;
                 }
                 // A card of Alice's own from before, sealed again by the squatter.
                 4 => {
@@ -94,11 +94,7 @@ impl Street {
         let genuine = self.card(1);
         let mut record = self.record(at, &genuine, &self.alice);
         // What Alice signed, under the squatter's writer key: an honest copy, as contacts make.
-        let copy = Identity {
-            account: squatter.account.clone(),
-            ..self.alice.clone()
-        };
-        let writer = copy.writer(&record.locator);
+        let writer = squatter.writer(&record.locator);
         record.sealed = reseal(&record, &self.locators, &writer.public());
         signed_by(record, squatter)
     }
@@ -192,9 +188,10 @@ fn a_squatter_in_all_other_slots_cannot_make_the_lookup_fail() {
         let record = street.record(at, &street.card(3), &street.alice.clone());
         street.offices[at].receipt(NOW, &deposit_card(&record, false));
     }
-    let account = street.alice.account.public();
+    let account = street.alice.account;
     let known = Known {
         account: Some(&account),
+        delegation: Some(1),
         sequence: Some(2),
     };
     assert_eq!(street.resolve(NOW, known), Some(street.card(3)));

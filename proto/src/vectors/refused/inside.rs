@@ -15,14 +15,14 @@ fn signed(change: impl FnOnce(&mut g::Card)) -> Vec<u8> {
     let alice = person("alice");
     let card = card(&alice, &prekey("alice", NOW), 7);
     let mut wire = g::Card::decode(
-        g::SignedCard::decode(card.sign(&alice.account))
+        g::SignedCard::decode(card.sign(&alice.delegate))
             .unwrap()
             .card,
     )
     .unwrap();
     change(&mut wire);
     let card = Bytes::from(wire.encode_to_vec());
-    let signature = alice.account.sign(crate::context::SIGN_CARD, &[&card]);
+    let signature = alice.delegate.sign(crate::context::SIGN_CARD, &[&card]);
     let signature = signature.as_bytes().to_vec().into();
     g::SignedCard { card, signature }.encode_to_vec()
 }

@@ -455,18 +455,20 @@ fn budgets_hold() {
 }
 
 fn identity() -> Identity {
-    Identity {
-        account: SecretKey::from_seed(&[2; 32]),
-        device: SecretKey::from_seed(&[3; 32]),
-        handle: "somebody".parse::<Handle>().unwrap(),
-    }
+    Identity::new(
+        &SecretKey::from_seed(&[2; 32]),
+        1,
+        SecretKey::from_seed(&[3; 32]),
+        "somebody".parse::<Handle>().unwrap(),
+    )
 }
 
 fn card(identity: &Identity, sequence: u64, prekey: &PrekeySecret) -> CardRecord {
     let id = identity.person_id(IdCost::CheapForTests);
     let locators = id.locators(START.salt_epoch(), IdCost::CheapForTests);
     let card = Card {
-        account: identity.account.public(),
+        account: identity.account,
+        delegation: identity.delegation,
         handle: identity.handle.clone(),
         sequence,
         issued: START,

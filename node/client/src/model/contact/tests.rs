@@ -10,17 +10,18 @@ use super::Contact;
 const TODAY: Epoch = Epoch::new(20_000);
 
 fn identity(seed: u8) -> Identity {
-    Identity {
-        account: SecretKey::from_seed(&[seed; 32]),
-        device: SecretKey::from_seed(&[seed ^ 0x55; 32]),
-        handle: "alice".parse().unwrap(),
-    }
+    Identity::new(
+        &SecretKey::from_seed(&[seed; 32]),
+        1,
+        SecretKey::from_seed(&[seed ^ 0x55; 32]),
+        "alice".parse().unwrap(),
+    )
 }
 
 /// Returns what the device of `seed` grants from an epoch on.
 fn grant(seed: u8, first: u32) -> Grant {
     let ours = identity(1);
-    let (account, device) = (ours.account.public(), ours.device.public());
+    let (account, device) = (ours.account, ours.device.public());
     Grant::issue(&identity(seed), &account, &device, 0, Epoch::new(first), 16)
 }
 
@@ -28,7 +29,7 @@ fn contact() -> Contact {
     let identity = identity(2);
     let id = identity.person_id(IdCost::CheapForTests);
     Contact::new(
-        identity.account.public(),
+        identity.account,
         id,
         ContactState::Accepted,
         UnixMillis::new(0),

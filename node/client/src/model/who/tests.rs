@@ -6,13 +6,14 @@ use restante_proto::person::IdCost;
 use super::{Who, link_of};
 
 fn person() -> (PublicKey, PersonId) {
-    let identity = Identity {
-        account: SecretKey::from_seed(&[3; 32]),
-        device: SecretKey::from_seed(&[4; 32]),
-        handle: "alice".parse().unwrap(),
-    };
+    let identity = Identity::new(
+        &SecretKey::from_seed(&[3; 32]),
+        1,
+        SecretKey::from_seed(&[4; 32]),
+        "alice".parse().unwrap(),
+    );
     let id = identity.person_id(IdCost::CheapForTests);
-    (identity.account.public(), id)
+    (identity.account, id)
 }
 
 fn read(text: &str) -> Who {

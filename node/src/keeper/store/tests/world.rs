@@ -273,17 +273,21 @@ pub(super) fn deletion_key(number: u8) -> SecretKey {
 /// A record with a true signature, as a keeper lets in.
 pub(super) fn card(at: u8, writer: u8, sequence: u8, expires: UnixMillis) -> CardRecord {
     static WRITERS_OF_CARDS: LazyLock<Vec<Identity>> = LazyLock::new(|| {
-        let identity = |seed| Identity {
-            account: SecretKey::from_seed(&[seed; 32]),
-            device: SecretKey::from_seed(&[seed + 100; 32]),
-            handle: "alice".parse().unwrap(),
+        let identity = |seed| {
+            Identity::new(
+                &SecretKey::from_seed(&[seed; 32]),
+                1,
+                SecretKey::from_seed(&[seed + 100; 32]),
+                "alice".parse().unwrap(),
+            )
         };
         (0..WRITERS).map(identity).collect()
     });
     let identity = &WRITERS_OF_CARDS[usize::from(writer % WRITERS)];
     let sequence = [1, 2, 200, 40_000][usize::from(sequence % 4)];
     let card = Card {
-        account: identity.account.public(),
+        account: identity.account,
+        delegation: identity.delegation,
         handle: identity.handle.clone(),
         sequence,
         issued: START,
