@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mls_rs::MlsMessage;
 use mls_rs::group::{CommitEffect, ReceivedMessage};
+use mls_rs::{MlsMessage, WireFormat};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::DAY_MS;
 use restante_proto::time::UnixMillis;
@@ -13,11 +13,11 @@ use zeroize::Zeroizing;
 use crate::epoch::{Class, EpochName, Node, Rank, Tree};
 use crate::error::ConversationError;
 use crate::group::{
-    add, class_of, created, epoch_of, is_part_of, joined, leaves_of, loaded, member_at, name_of,
-    save, tree_of, welcome,
+    add, check_keys, class_of, created, epoch_of, has_renewed, is_part_of, is_plain, joined,
+    leaves_of, loaded, member_at, name_of, save, tree_of, welcome,
 };
 use crate::key_package::OwnKeyPackage;
-use crate::library::{MlsGroup, mls_time};
+use crate::library::{MlsGroup, guarded, mls_time};
 use crate::member::Member;
 pub use crate::model::{Committed, Opened, Sealed, Turn, Wanted};
 use crate::model::{Epoch, Keys};
@@ -116,7 +116,8 @@ impl Conversation {
         welcome: &[u8],
     ) -> Result<(), ConversationError> {
         let (mut group, rows) = joined(turn, own, welcome)?;
-        if group.group_id() != self.id.as_bytes() {
+        let accounts = Accounts::of(group.context()).map_err(|_| ConversationError::Refused)?;
+        if group.group_id() != self.id.as_bytes() || accounts != self.accounts(turn)? {
             return Err(ConversationError::Refused);
         }
         let name = name_of(&group)?;
@@ -126,8 +127,14 @@ impl Conversation {
         let epoch = epoch_of(&mut group, &rows, None, turn.date)?;
         self.tree.replant(name, epoch, turn.date);
         self.put_new(&name);
-        self.put_heads();
+        self.put_all();
         Ok(())
+    }
+
+    /// Returns the accounts that it is between.
+    fn accounts(&self, turn: &mut Turn<'_>) -> Result<Accounts, ConversationError> {
+        let (group, _) = self.group(turn, &self.tree.head())?;
+        Accounts::of(group.context()).map_err(|_| ConversationError::State)
     }
 
     fn of_group(
@@ -251,6 +258,9 @@ impl Conversation {
             return Ok(Opened::Known);
         }
         let parsed = MlsMessage::from_bytes(message).map_err(|_| ConversationError::Refused)?;
+        if parsed.wire_format() != WireFormat::PrivateMessage {
+            return Err(ConversationError::Refused);
+        }
         if let Keys::Past { record, tree } = &node.value.keys {
             let tree = tree.as_deref().map_or_else(|| self.head_tree(), Ok)?;
             let number = node.value.number;
@@ -264,11 +274,9 @@ impl Conversation {
         }
         let (mut group, rows) = self.group(turn, epoch)?;
         let senders = tree_of(self.tree_at(epoch)?)?;
-        let received = group
-            .process_incoming_message_with_time(parsed, mls_time(turn.date))
-            .map_err(|error| ConversationError::of_message(&error))?;
+        let received = guarded(|| group.process_incoming_message_with_time(parsed, mls_time()))?;
         match received {
-            ReceivedMessage::ApplicationMessage(text) => {
+            ReceivedMessage::ApplicationMessage(text) if is_plain(&text) => {
                 let state = save(&mut group, &rows)?;
                 self.put_state(epoch, state)?;
                 let sender = member_at(&senders, text.sender_index)?;
@@ -277,9 +285,15 @@ impl Conversation {
             }
             ReceivedMessage::Commit(commit) => {
                 let committer = member_at(&senders, commit.committer)?;
+                let is_plain = commit.authenticated_data.is_empty();
                 if matches!(commit.effect, CommitEffect::Removed { .. }) {
                     return Ok(Opened::Removed { by: committer });
                 }
+                let after = group.export_tree();
+                if !is_plain || !has_renewed(&senders, &after, commit.committer) {
+                    return Err(ConversationError::Refused);
+                }
+                check_keys(&after, turn)?;
                 let class = class_of(&commit)?;
                 let made = Made {
                     parent: *epoch,
@@ -310,7 +324,7 @@ impl Conversation {
         let unmet = self.unmet(wanted)?;
         let (mut group, rows) = self.group(turn, &head)?;
         let leaves: Vec<u32> = leaves_of(&group, &unmet.remove);
-        let mut builder = group.commit_builder().commit_time(mls_time(turn.date));
+        let mut builder = group.commit_builder().commit_time(mls_time());
         for package in unmet.add.values() {
             builder = add(builder, package)?;
         }
@@ -350,7 +364,8 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`ConversationError::Unknown`] when it is not one of one's own, or something follows it.
+    /// [`ConversationError::Unknown`] when it is not one of one's own, something was said in it or follows it, or the
+    /// epoch before it is over.
     pub fn withdraw(
         &mut self,
         turn: &Turn<'_>,
@@ -358,8 +373,10 @@ impl Conversation {
     ) -> Result<(), ConversationError> {
         let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
         let is_own = node.value.committer == Some(turn.identity.device.public());
+        let is_used = node.value.sent > 0;
         let followed = self.tree.nodes().any(|node| node.parent == Some(*epoch));
-        if !is_own || followed || node.parent.is_none() {
+        let parent = node.parent.and_then(|parent| self.tree.get(&parent));
+        if !is_own || is_used || followed || parent.is_none_or(|parent| !parent.live) {
             return Err(ConversationError::Unknown);
         }
         self.tree.remove(epoch, turn.date);
@@ -423,7 +440,11 @@ impl Conversation {
     /// Keeps of an epoch what still opens texts.
     fn end(&mut self, turn: &mut Turn<'_>, name: &EpochName) -> Result<(), ConversationError> {
         let (group, rows) = self.group(turn, name)?;
-        let record = past::record(group, &rows)?;
+        let Ok(record) = past::record(group, &rows) else {
+            // Somebody has put keys into the tree that are none. What can make its keys again goes all the same.
+            self.forget(turn, name);
+            return Ok(());
+        };
         let tree = self.tree_at(name)?;
         let all_remain = is_part_of(&tree_of(tree)?, &tree_of(self.head_tree()?)?);
         let tree = (!all_remain).then(|| tree.to_vec());
@@ -445,6 +466,16 @@ impl Conversation {
         Ok(())
     }
 
+    /// Keeps nothing of an epoch.
+    fn forget(&mut self, turn: &Turn<'_>, name: &EpochName) {
+        self.tree.end(name);
+        self.tree.remove(name, turn.date);
+        for row in [Row::Epoch, Row::State, Row::Tree, Row::Commit] {
+            self.changes.push(Change::Drop(row(*name)));
+        }
+        self.put_heads();
+    }
+
     /// Adds the epoch that a commit has made.
     fn grow(
         &mut self,
@@ -457,6 +488,10 @@ impl Conversation {
             return Err(ConversationError::TooManyEpochs);
         }
         let name = name_of(group)?;
+        // The same commit, sealed again by a member: the state that there is must not go back.
+        if self.tree.get(&name).is_some() {
+            return Ok((name, false));
+        }
         let mut epoch = epoch_of(group, rows, Some(made.committer), turn.date)?;
         epoch.commit = Some(made.commit.to_vec());
         let rank = Rank::new(made.class, &made.parent, &made.committer, name);

@@ -30,6 +30,8 @@ impl ConversationError {
     pub(crate) fn of_message(error: &MlsError) -> Self {
         match error {
             MlsError::KeyMissing(_) | MlsError::CantProcessMessageFromSelf => Self::OpenedBefore,
+            MlsError::WelcomeKeyPackageNotFound => Self::Unknown,
+            MlsError::InvalidEpoch => Self::TooLate,
             _ => Self::Refused,
         }
     }

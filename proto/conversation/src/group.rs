@@ -3,24 +3,33 @@
 use std::collections::BTreeSet;
 
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{CommitBuilder, CommitEffect, CommitMessageDescription, ExportedTree};
+use mls_rs::group::{
+    ApplicationMessageDescription, CommitBuilder, CommitEffect, CommitMessageDescription,
+    ExportedTree,
+};
 use mls_rs::{ExtensionList, MlsMessage};
+use mls_rs_core::crypto::CipherSuiteProvider as _;
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
-use crate::conversation::MESSAGE_BYTES_MAX;
+use crate::conversation::{MESSAGE_BYTES_MAX, TEXTS_MAX};
 use crate::epoch::{Class, EpochName};
 use crate::error::ConversationError;
 use crate::key_package::{self, OwnKeyPackage};
 use crate::label;
-use crate::library::{Config, MlsGroup, client, mls_time};
+use crate::library::{Config, MlsGroup, client, guarded, mls_time};
 use crate::member::Member;
 use crate::model::{Epoch, Keys, Turn};
 use crate::outer::OuterKeys;
 use crate::rules::{self, Accounts};
 use crate::storage::{EpochRows, Packages, Secret};
 use crate::suite::Suite;
+
+/// The highest number of an epoch that somebody can be invited to.
+const EPOCHS_MAX: u64 = 1 << 40;
+/// The highest generation of a text: honest members renew their keys long before.
+const GENERATION_MAX: u32 = 2 * TEXTS_MAX;
 
 /// Makes a group at its first epoch that has others in it; returns it with what they join with.
 pub(crate) fn created(
@@ -33,7 +42,7 @@ pub(crate) fn created(
     let rows = EpochRows::default();
     let suite = Suite::new(turn.rng);
     let client = client(turn.identity, suite, rows.clone(), Packages::default());
-    let time = mls_time(turn.date);
+    let time = mls_time();
     let none = ExtensionList::new();
     let mut group = client
         .create_group_with_id(id.to_vec(), accounts.extension(), none, Some(time))
@@ -87,13 +96,13 @@ pub(crate) fn joined(
     let suite = Suite::new(turn.rng);
     let packages = key_package::packages(own)?;
     let client = client(turn.identity, suite, rows.clone(), packages);
-    let time = Some(mls_time(turn.date));
-    let (group, _) = client
-        .join_group(None, &welcome, time)
-        .map_err(|error| match error {
-            mls_rs::error::MlsError::WelcomeKeyPackageNotFound => ConversationError::Unknown,
-            _ => ConversationError::Refused,
-        })?;
+    let time = Some(mls_time());
+    let (group, _) = guarded(|| client.join_group(None, &welcome, time))?;
+    // The first epoch is its maker's alone; and nobody counts up to the last.
+    if group.current_epoch() == 0 || group.current_epoch() > EPOCHS_MAX {
+        return Err(ConversationError::Refused);
+    }
+    check_keys(&group.export_tree(), turn)?;
     let accounts = rules::check(group.context(), &group.roster());
     let accounts = accounts.map_err(|_| ConversationError::Refused)?;
     if !accounts.contain(&turn.identity.account) {
@@ -200,4 +209,35 @@ pub(crate) fn class_of(commit: &CommitMessageDescription) -> Result<Class, Conve
     } else {
         Ok(Class::Update)
     }
+}
+
+/// Tells whether a text has nothing beside it, and was not made to have others keep thousands of keys.
+pub(crate) fn is_plain(text: &ApplicationMessageDescription) -> bool {
+    let generation = text.unauthenticated_key_generation;
+    text.authenticated_data.is_empty() && generation.is_none_or(|at| at <= GENERATION_MAX)
+}
+
+/// Tells whether a commit has renewed the keys of its committer.
+pub(crate) fn has_renewed(
+    before: &ExportedTree<'_>,
+    after: &ExportedTree<'_>,
+    committer: u32,
+) -> bool {
+    let place = usize::try_from(committer).unwrap_or(usize::MAX);
+    let leaf = |tree: &ExportedTree<'_>| {
+        let node = tree.nodes().get(place.saturating_mul(2)).cloned();
+        node.flatten().map(|node| node.public_key().clone())
+    };
+    leaf(after).is_some() && leaf(before) != leaf(after)
+}
+
+/// Checks that all keys of a tree are keys: what cannot be sealed to stops everybody's commits.
+pub(crate) fn check_keys(
+    tree: &ExportedTree<'_>,
+    turn: &mut Turn<'_>,
+) -> Result<(), ConversationError> {
+    let suite = Suite::new(turn.rng);
+    let nodes = tree.nodes().iter().flatten();
+    let mut keys = nodes.map(|node| suite.kem_public_key_validate(node.public_key()));
+    keys.try_for_each(|checked| checked.map_err(|_| ConversationError::Refused))
 }

@@ -46,7 +46,7 @@ pub fn make(turn: &mut Turn<'_>) -> Result<OwnKeyPackage, ConversationError> {
     let client = client(turn.identity, suite, EpochRows::default(), packages.clone());
     let none = ExtensionList::new;
     let message = client
-        .generate_key_package_message(none(), none(), Some(mls_time(turn.date)))
+        .generate_key_package_message(none(), none(), Some(mls_time()))
         .and_then(|message| message.to_bytes());
     let made = message.ok().zip(packages.take());
     let (public, (id, data)) = made.ok_or(ConversationError::State)?;

@@ -1,14 +1,17 @@
 //! The library, set up for one call: the suite, who we are, the rules, and the rows of one epoch.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use mls_rs::client_builder::{
     BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider,
     WithKeyPackageRepo, WithMlsRules,
 };
+use mls_rs::error::MlsError;
 use mls_rs::{Client, Group};
 use mls_rs_core::time::MlsTime;
 use restante_proto::account::Identity;
-use restante_proto::time::UnixMillis;
 
+use crate::error::ConversationError;
 use crate::member::{Members, signing_identity};
 use crate::rules::{ACCOUNTS, Rules};
 use crate::storage::{EpochRows, Packages};
@@ -29,7 +32,9 @@ pub(crate) type Config = WithMlsRules<
 /// A group at one epoch.
 pub(crate) type MlsGroup = Group<Config>;
 
-/// How long a key package says that it can be used, in seconds: longer than cards and prekeys, which decide.
+/// The moment at which all lifetimes begin and are looked at, in seconds since 1970, and how long they are: clocks
+/// differ, and members who do not agree on one leaf part for good. Cards and prekeys say what is out of date.
+const LIFETIMES_AT: u64 = 1_767_225_600;
 const LIFETIME_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// Sets the library up.
@@ -53,7 +58,18 @@ pub(crate) fn client(
         .build()
 }
 
-/// Returns a date as the library wants it.
-pub(crate) fn mls_time(date: UnixMillis) -> MlsTime {
-    MlsTime::from(date.get() / 1000)
+/// Has the library work on bytes from outside. It panics on some that no honest member makes (a commit whose path has
+/// too few nodes, for one); what it was working on is thrown away then, as after every error.
+pub(crate) fn guarded<T>(
+    work: impl FnOnce() -> Result<T, MlsError>,
+) -> Result<T, ConversationError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| ConversationError::of_message(&error)),
+        Err(_) => Err(ConversationError::Refused),
+    }
+}
+
+/// Returns what the library takes for the present.
+pub(crate) fn mls_time() -> MlsTime {
+    MlsTime::from(LIFETIMES_AT)
 }

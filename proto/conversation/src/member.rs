@@ -49,12 +49,16 @@ impl Member {
         let signature = |bytes: &[u8]| Signature::try_from(bytes).map_err(|_| MemberError);
         let (account, rest) = bytes.split_at(32);
         let (number, rest) = rest.split_first_chunk().ok_or(MemberError)?;
+        let number = u32::from_be_bytes(*number);
+        if number == 0 {
+            return Err(MemberError);
+        }
         let (delegate, signatures) = rest.split_at(32);
         let (delegation, certificate) = signatures.split_at(64);
         let (account, device) = (key(account)?, key(identity.signature_key.as_bytes())?);
         let certificate = DeviceCertificate {
             delegation: Delegation {
-                number: u32::from_be_bytes(*number),
+                number,
                 key: key(delegate)?,
                 signature: signature(delegation)?,
             },

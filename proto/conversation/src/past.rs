@@ -9,8 +9,8 @@ use mls_rs::{ExtensionList, MlsMessage};
 
 use crate::conversation::{ConversationId, Opened, Turn};
 use crate::error::ConversationError;
-use crate::group::{member_at, tree_of};
-use crate::library::{MlsGroup, client, mls_time};
+use crate::group::{is_plain, member_at, tree_of};
+use crate::library::{MlsGroup, client, guarded, mls_time};
 use crate::storage::{EpochRows, Packages, Secret};
 use crate::suite::Suite;
 
@@ -40,7 +40,7 @@ pub(crate) fn open(
     let rows = EpochRows::default();
     let suite = Suite::new(turn.rng);
     let client = client(turn.identity, suite, rows.clone(), Packages::default());
-    let time = mls_time(turn.date);
+    let time = mls_time();
     let none = ExtensionList::new;
     let made = client
         .create_group_with_id(id.as_bytes().to_vec(), none(), none(), Some(time))
@@ -50,14 +50,11 @@ pub(crate) fn open(
     let mut group = client
         .load_group_with_ratchet_tree(id.as_bytes(), tree_of(tree)?)
         .map_err(|_| ConversationError::State)?;
-    let received = group
-        .process_incoming_message_with_time(message, time)
-        .map_err(|error| match error {
-            mls_rs::error::MlsError::InvalidEpoch => ConversationError::TooLate,
-            error => ConversationError::of_message(&error),
-        })?;
-    let ReceivedMessage::ApplicationMessage(text) = received else {
-        return Err(ConversationError::TooLate);
+    let received = guarded(|| group.process_incoming_message_with_time(message, time))?;
+    let text = match received {
+        ReceivedMessage::ApplicationMessage(text) if is_plain(&text) => text,
+        ReceivedMessage::ApplicationMessage(_) => return Err(ConversationError::Refused),
+        _ => return Err(ConversationError::TooLate),
     };
     let sender = member_at(&tree_of(tree)?, text.sender_index)?;
     let body = zeroize::Zeroizing::new(text.data().to_vec());

@@ -137,6 +137,10 @@ impl MlsRules for Rules {
             return Err(RuleError::Forbidden);
         };
         let committer = Member::of(&committer.signing_identity)?;
+        let members = roster.members_iter().count();
+        if context.epoch == 0 && members != 1 {
+            return Err(RuleError::Forbidden);
+        }
         let accounts = Accounts::of(context)?;
         let (adds, removes) = (proposals.add_proposals(), proposals.remove_proposals());
         if adds.len() + removes.len() < proposals.length() {
@@ -159,7 +163,9 @@ impl MlsRules for Rules {
                 return Err(RuleError::NotOnesOwn);
             }
         }
-        if roster.members_iter().count() + adds.len() - removes.len() > MEMBERS_MAX {
+        // One leaf may be named by many removals.
+        let remain = (members + adds.len()).saturating_sub(removes.len());
+        if remain > MEMBERS_MAX {
             return Err(RuleError::TooMany);
         }
         Ok(proposals)

@@ -152,6 +152,17 @@ fn a_commit_that_nobody_has_seen_is_taken_back() {
     a.update();
     let refused = a.act(|of, turn| of.withdraw(turn, &next.epoch));
     assert_eq!(refused, Err(ConversationError::Unknown));
+    // Nor once something was said in it, or the epoch before it is over.
+    let said = b.update();
+    b.seal("heard by nobody yet");
+    let refused = b.act(|of, turn| of.withdraw(turn, &said.epoch));
+    assert_eq!(refused, Err(ConversationError::Unknown));
+    let quiet = b.update();
+    b.pass(WINDOW_MS, WINDOW_MS);
+    let refused = b.act(|of, turn| of.withdraw(turn, &quiet.epoch));
+    assert_eq!(refused, Err(ConversationError::Unknown));
+    b.restart();
+    b.seal("goes on");
 }
 
 #[test]
@@ -235,4 +246,28 @@ fn a_member_that_forks_without_end_is_stopped() {
     b.pass(WINDOW_MS, WINDOW_MS);
     assert_eq!(b.date, NOW.plus(WINDOW_MS));
     b.update();
+}
+
+/// A member can seal one commit twice; whoever has it already does not begin its epoch anew.
+#[test]
+fn a_commit_that_comes_again_in_other_bytes_sets_nothing_back() {
+    let [mut a, mut b, _] = three();
+    let update = a.update();
+    b.follow(&update).unwrap();
+    b.seal("with the first key");
+    let state = crate::rows::Row::State(update.epoch);
+    let before = b.rows[&state].clone();
+    // As if the bytes were others.
+    b.rows.remove(&crate::rows::Row::Commit(update.epoch));
+    b.restart();
+    let again = b.follow(&update);
+    let epoch = update.epoch;
+    assert_eq!(
+        again,
+        Ok(Opened::Commit {
+            epoch,
+            moved: false
+        })
+    );
+    assert_eq!(b.rows[&state], before);
 }

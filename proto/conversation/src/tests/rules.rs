@@ -56,6 +56,7 @@ fn there_are_no_more_members_than_may_be() {
 /// What a member with other code commits.
 enum Forgery {
     Add(Vec<u8>),
+    AddWithoutPath(Vec<u8>),
     Remove(u32),
     Accounts(Accounts),
 }
@@ -67,12 +68,13 @@ fn forged(device: &mut Device, forgery: Forgery) -> Vec<u8> {
     let Keys::Live { state, tree } = tree.get(&head).unwrap().value.keys.clone() else {
         panic!("the head is live");
     };
-    let time = mls_time(device.date);
+    let time = mls_time();
     device.with_turn(|turn| {
         let rows = EpochRows::of_state(state);
         let suite = Suite::new(turn.rng);
+        let has_path = !matches!(forgery, Forgery::AddWithoutPath(_));
         let rules = DefaultMlsRules::new()
-            .with_commit_options(CommitOptions::new().with_path_required(true))
+            .with_commit_options(CommitOptions::new().with_path_required(has_path))
             .with_encryption_options(EncryptionOptions::new(true, PaddingMode::None));
         let client = client(turn.identity, suite, rows, Packages::default());
         let client = client.to_builder(Some(time)).mls_rules(rules).build();
@@ -81,7 +83,7 @@ fn forged(device: &mut Device, forgery: Forgery) -> Vec<u8> {
         let mut group = group.unwrap();
         let builder = group.commit_builder().commit_time(time);
         let builder = match forgery {
-            Forgery::Add(package) => {
+            Forgery::Add(package) | Forgery::AddWithoutPath(package) => {
                 let package = crate::key_package::decode(&package);
                 builder.add_member(package.unwrap())
             }
@@ -102,6 +104,7 @@ fn a_commit_against_the_rules_is_refused_by_whoever_gets_it() {
     for forgery in [
         Forgery::Add(Device::new(2, 2).package()),
         Forgery::Add(stranger.package()),
+        Forgery::AddWithoutPath(Device::new(1, 3).package()),
         Forgery::Remove(2),
         Forgery::Accounts(accounts),
     ] {
