@@ -64,7 +64,7 @@ pub enum CardError {
 /// One device as a card shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardDevice {
-    /// The device's key, certified by the account.
+    /// The device's key, certified by the account's delegate.
     pub certificate: DeviceCertificate,
     /// What messages to it are sealed to.
     pub prekey: Prekey,
@@ -542,12 +542,7 @@ pub fn choose<'a>(
     candidates
         .remove(&account)?
         .into_iter()
-        .filter(|card| {
-            known
-                .delegation
-                .is_none_or(|seen| card.delegation.number >= seen)
-        })
-        .filter(|card| card.terminated || known.sequence.is_none_or(|seen| card.sequence >= seen))
+        .filter(|card| known.admits(card))
         .max_by_key(|card| (card.delegation.number, card.terminated, card.sequence))
         .map(VerifiedCard)
 }
@@ -586,6 +581,18 @@ pub struct Known<'a> {
     pub account: Option<&'a PublicKey>,
     /// The highest number of a delegation seen so far.
     pub delegation: Option<u32>,
-    /// The highest sequence seen so far.
+    /// The highest sequence seen of that delegation.
     pub sequence: Option<u64>,
+}
+
+impl Known<'_> {
+    /// Tells whether a card is none of those that a later one has taken the place of.
+    fn admits(&self, card: &Card) -> bool {
+        let number = card.delegation.number;
+        match self.delegation {
+            Some(seen) if number < seen => false,
+            Some(seen) if number > seen => true,
+            _ => card.terminated || self.sequence.is_none_or(|seen| card.sequence >= seen),
+        }
+    }
 }

@@ -68,7 +68,8 @@ impl FromStr for RecoveryPhrase {
         if words.len() != PHRASE_WORDS {
             return Err(PhraseError::Count(words.len()));
         }
-        let text = Zeroizing::new(words.join(" ").to_ascii_lowercase());
+        let mut text = Zeroizing::new(words.join(" "));
+        text.make_ascii_lowercase();
         let mnemonic = Mnemonic::parse_in_normalized(Language::English, &text);
         let mnemonic = mnemonic.map_err(|error| match error {
             bip39::Error::UnknownWord(place) => PhraseError::Word(place + 1),

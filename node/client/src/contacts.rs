@@ -209,17 +209,18 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
     let Some(contact) = cx.records.contacts().get(&card.account) else {
         return;
     };
+    let mut contact = contact.clone();
+    let before = contact.last_card(cx.now.date);
+    // A tombstone is the end, but for a later delegate.
+    contact.see_delegation(&card.delegation);
     if contact.state == ContactState::Terminated {
         return;
     }
-    let mut contact = contact.clone();
-    let before = contact.card(cx.now.date);
     if who.is_none_or(|who| who.matches(&card.account)) {
         contact.ids.learn(&found.id, who.is_some());
         contact.reach = found.id.clone();
     }
     contact.ids.see(&found.id, card.sequence);
-    contact.see_delegation(&card.delegation);
     if card.terminated {
         contact.state = ContactState::Terminated;
         contact.found = None;
@@ -296,6 +297,9 @@ pub(crate) fn usable_card(
         Ok(resolution) => resolution.card,
         Err(error) => {
             let known = cx.records.contact_by_id(&who.id);
+            if known.is_some_and(|contact| contact.state == ContactState::Terminated) {
+                return Err(Refusal::Terminated { id });
+            }
             match (known.and_then(|contact| contact.card(cx.now.date)), error) {
                 (Some(card), _) => card,
                 (None, ResolveError::OtherDate) => return Err(Refusal::OtherDate { id }),
@@ -337,8 +341,8 @@ pub(crate) fn refusal_of(contact: &Contact) -> Option<Refusal> {
     let id = contact.id().to_string();
     match contact.state {
         ContactState::Blocked => Some(Refusal::Blocked { id }),
-        ContactState::Terminated => Some(Refusal::Terminated { id }),
-        ContactState::Request | ContactState::Accepted => None,
+        // Looked up again: a later delegate may have brought the account back.
+        ContactState::Terminated | ContactState::Request | ContactState::Accepted => None,
     }
 }
 

@@ -23,6 +23,7 @@ use tracing::{debug, warn};
 use crate::cx::Cx;
 use crate::dates::DateStanding;
 use crate::job::Resolution;
+use crate::model::Account;
 use crate::pending::Question;
 use crate::records::Records;
 use crate::signal::{Certainty, Intent, ResolveError, Signal};
@@ -123,9 +124,12 @@ impl Copies {
         self.others.len()
     }
 
-    pub(crate) const fn start(&mut self, cx: &Cx<'_>) {
+    pub(crate) fn start(&mut self, cx: &Cx<'_>) {
         self.due = Some(cx.mono());
         self.started = Some(cx.mono());
+        if cx.records.account().shut_out {
+            self.state = State::ShutOut;
+        }
     }
 
     /// The process did not run for a while, or was set back with its machine.
@@ -264,7 +268,7 @@ impl Copies {
         self.failures = 0;
         match verdict {
             Verdict::Older => self.renew(cx, result.ok().as_deref()),
-            Verdict::ShutOut => self.shut_out(),
+            Verdict::ShutOut => self.shut_out(cx),
             Verdict::Newest {
                 is_newer,
                 shows_prekey,
@@ -323,12 +327,17 @@ impl Copies {
     }
 
     /// Stays as it is for good: what it sends counts for nothing.
-    fn shut_out(&mut self) {
+    fn shut_out(&mut self, cx: &mut Cx<'_>) {
         warn!(
             "the account goes on elsewhere, by its recovery phrase: this home is none of its devices any more"
         );
         self.state = State::ShutOut;
         self.card_wanted = false;
+        let account = Account {
+            shut_out: true,
+            ..cx.records.account().as_ref().clone()
+        };
+        cx.records.put_account(account);
     }
 
     /// Tells whether nothing that a lookup finds is waited for.

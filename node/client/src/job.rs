@@ -309,7 +309,7 @@ fn make_card(
     mut rng: &mut dyn CryptoRng,
 ) -> Option<MadeCard> {
     let identity = &account.identity;
-    let mut records = Vec::new();
+    let (mut records, mut places) = (Vec::new(), Vec::new());
     for epoch in salt_epochs(card.issued) {
         let locators = account.id.locators(epoch, cost);
         for locator in locators.addresses {
@@ -317,11 +317,13 @@ fn make_card(
             let record = CardRecord::seal(&card, identity, locator, key, &mut rng);
             records.push(record.ok()?);
         }
+        places.push(locators);
     }
     let card = OwnCard {
         sequence: card.sequence,
         issued: card.issued,
         records,
+        locators: places,
     };
     Some(MadeCard { card, prekey })
 }

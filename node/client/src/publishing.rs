@@ -210,12 +210,12 @@ impl Publishing {
 
     /// Makes a card with a sequence above the last one and `above`, which shows other devices beside this one.
     pub(crate) fn make_card(&mut self, cx: &mut Cx<'_>, above: u64, others: Vec<CardDevice>) {
-        if std::mem::replace(&mut self.is_making, true) {
+        if cx.shut_out || std::mem::replace(&mut self.is_making, true) {
             return;
         }
         let last = cx.records.card().map_or(0, |card: &OwnCard| card.sequence);
         // The date serves when nobody knows the last sequence.
-        let sequence = cx.date().get().max(last.max(above) + 1);
+        let sequence = cx.date().get().max(last.max(above).saturating_add(1));
         let job = Job::MakeCard {
             account: Arc::clone(cx.records.account()),
             others,
@@ -264,6 +264,9 @@ impl Publishing {
     }
 
     fn handle(&mut self, cx: &mut Cx<'_>, input: publisher::Input) {
+        if cx.shut_out {
+            return;
+        }
         for output in self.publisher.handle(cx.now, input) {
             match output {
                 publisher::Output::Make => cx.signal(Signal::CardWanted),

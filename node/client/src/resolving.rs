@@ -94,6 +94,9 @@ impl Resolving {
             round: Round::default(),
         };
         self.lookups.insert(self.last, lookup);
+        if let Some(locators) = own_locators(cx, &id) {
+            return self.on_located(cx, self.last, Some(JobDone::Located(locators)));
+        }
         let job = Job::Locate(id, cx.date().salt_epoch());
         cx.compute(Question::Locate(self.last), job);
     }
@@ -169,6 +172,12 @@ impl Resolving {
             return;
         };
         let among = lookup.round.choosing.take();
+        let done = match done {
+            Some(JobDone::Chosen(Ok(found))) if is_superseded(cx, &found) => {
+                Some(JobDone::Chosen(Err(None)))
+            }
+            done => done,
+        };
         match done {
             Some(JobDone::Chosen(Ok(resolution))) => self.end(cx, number, Ok(resolution)),
             Some(JobDone::Chosen(Err(fault))) => {
@@ -341,13 +350,32 @@ impl Round {
     }
 }
 
+/// Returns one's own locators, if a card was made under the present salt epoch: nothing is computed then.
+fn own_locators(cx: &Cx<'_>, id: &PersonId) -> Option<Locators> {
+    let card = cx
+        .records
+        .card()
+        .filter(|_| *id == cx.records.account().id)?;
+    let epoch = cx.date().salt_epoch();
+    let mut locators = card.locators.iter();
+    locators.find(|locators| locators.epoch == epoch).cloned()
+}
+
+/// Tells whether a later delegate of the account that was found is known, under whatever ID.
+fn is_superseded(cx: &Cx<'_>, found: &Resolution) -> bool {
+    let card = found.card.card();
+    let contact = cx.records.contacts().get(&card.account);
+    let seen = contact.and_then(|contact| contact.delegation);
+    seen.is_some_and(|seen| card.delegation.number < seen)
+}
+
 /// Returns what is known of an ID before it is looked up; of one's own, whose account it is.
 fn before(cx: &Cx<'_>, id: &PersonId) -> Before {
     let account = cx.records.account();
     if *id == account.id {
         return Before {
             account: Some(account.identity.account),
-            delegation: None,
+            delegation: Some(account.identity.delegation.number),
             sequence: None,
         };
     }

@@ -44,6 +44,10 @@ pub(crate) fn seal(
     granting: Granting,
     but: &BTreeSet<PublicKey>,
 ) -> Result<Vec<OutgoingEnvelope>, SealError> {
+    // Nobody takes anything from a home that is shut out.
+    if cx.shut_out {
+        return Err(SealError::PrekeyExpired);
+    }
     let card = card.card();
     let (date, today) = (cx.date(), cx.date().epoch());
     let own = cx.records.account().identity.device.public();

@@ -92,6 +92,9 @@ impl Sending {
         (who, request): (Who, SendRequest),
         result: Result<Box<Resolution>, ResolveError>,
     ) {
+        if cx.shut_out {
+            return cx.refuse(call, Refusal::ShutOut);
+        }
         let is_found = result.is_ok();
         match contacts::usable_card(cx, &who, result) {
             Ok(card) if is_found => drop(send(cx, call, &who, &card, &request)),

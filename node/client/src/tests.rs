@@ -9,6 +9,7 @@ mod liars;
 mod orders;
 mod people;
 mod person;
+mod recovering;
 mod refusals;
 mod seeded;
 mod stamps;

@@ -8,17 +8,18 @@ use restante_client::model::{
     Sent, Slot,
 };
 use restante_interface::DeliveryState;
-use restante_proto::NodeId;
 use restante_proto::account::{Delegation, Identity, PersonId};
 use restante_proto::card::CardRecord;
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey};
 use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
 use restante_proto::message::MessageId;
+use restante_proto::person::{Locators, RecordKey};
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
-use restante_proto::time::{Epoch, UnixMillis};
+use restante_proto::time::{Epoch, SaltEpoch, UnixMillis};
+use restante_proto::{Address, NodeId};
 use zeroize::Zeroizing;
 
 mod contact;
@@ -51,7 +52,8 @@ redacted!(
     ReceiptRow,
     SentRow,
     HeaderRow,
-    CardRow
+    CardRow,
+    LocatorsRow
 );
 
 /// Key of the one row in the tables that have one.
@@ -76,6 +78,8 @@ pub(super) struct AccountRow {
     delegation: Vec<u8>,
     #[prost(bytes = "vec", tag = "8")]
     delegate: Vec<u8>,
+    #[prost(bool, tag = "9")]
+    shut_out: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -101,6 +105,7 @@ pub(super) fn account_to_row(account: &Account) -> Zeroizing<Vec<u8>> {
         id: account.id.to_string(),
         created_ms: account.created.get(),
         former: account.former.iter().map(former).collect(),
+        shut_out: account.shut_out,
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -137,6 +142,7 @@ pub(super) fn account_from_row(bytes: &[u8]) -> Result<Account, RowError> {
         id,
         created,
         former,
+        shut_out: row.shut_out,
     })
 }
 
@@ -181,15 +187,51 @@ pub(super) struct CardRow {
     issued_ms: u64,
     #[prost(bytes = "vec", repeated, tag = "3")]
     records: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "4")]
+    locators: Vec<LocatorsRow>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+struct LocatorsRow {
+    #[prost(uint32, tag = "1")]
+    epoch: u32,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    addresses: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", tag = "3")]
+    record_key: Vec<u8>,
 }
 
 pub(super) fn card_to_row(card: &OwnCard) -> Vec<u8> {
+    let locators = |locators: &Locators| LocatorsRow {
+        epoch: locators.epoch.get(),
+        addresses: locators
+            .addresses
+            .iter()
+            .map(|address| address.as_bytes().to_vec())
+            .collect(),
+        record_key: locators.record_key.as_bytes().to_vec(),
+    };
     let row = CardRow {
         sequence: card.sequence,
         issued_ms: card.issued.get(),
         records: card.records.iter().map(CardRecord::encode).collect(),
+        locators: card.locators.iter().map(locators).collect(),
     };
     row.encode_to_vec()
+}
+
+fn locators_from_row(row: &LocatorsRow) -> Result<Locators, RowError> {
+    let error = RowError("card");
+    let bytes = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| error);
+    let addresses = row.addresses.iter();
+    let addresses = addresses.map(|address| bytes(address).map(Address::new));
+    let addresses: Vec<Address> = addresses.collect::<Result<_, _>>()?;
+    Ok(Locators {
+        epoch: SaltEpoch::new(row.epoch),
+        addresses: addresses.try_into().map_err(|_| error)?,
+        record_key: RecordKey::new(bytes(&row.record_key)?),
+    })
 }
 
 pub(super) fn card_from_row(bytes: &[u8]) -> Result<OwnCard, RowError> {
@@ -200,6 +242,11 @@ pub(super) fn card_from_row(bytes: &[u8]) -> Result<OwnCard, RowError> {
         sequence: row.sequence,
         issued: UnixMillis::new(row.issued_ms),
         records: records.collect::<Result<_, _>>().map_err(|_| error)?,
+        locators: row
+            .locators
+            .iter()
+            .map(locators_from_row)
+            .collect::<Result<_, _>>()?,
     })
 }
 

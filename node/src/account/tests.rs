@@ -143,10 +143,15 @@ fn an_account_survives_its_row() {
             device: SecretKey::from_seed(&[9; 32]),
             left: NOW.plus(5),
         }],
+        shut_out: true,
     };
     let read = rows::account_from_row(&rows::account_to_row(&account)).unwrap();
     assert_eq!(read.id, account.id);
     assert_eq!(read.node.public(), account.node.public());
+    assert!(read.shut_out);
+    assert_eq!(read.identity.delegation, account.identity.delegation);
+    let delegate = |it: &Account| it.identity.delegate.public();
+    assert_eq!(delegate(&read), delegate(&account));
     let keys = |it: &Account| (it.identity.account, it.identity.device.public());
     assert_eq!(keys(&read), keys(&account));
     assert_eq!(read.created, NOW);
@@ -301,6 +306,11 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
             sequence: place,
             issued: NOW,
             records: Vec::new(),
+            locators: vec![
+                person(number)
+                    .1
+                    .locators(NOW.salt_epoch(), IdCost::CheapForTests),
+            ],
         })),
         15 => Change::PutPrekey(prekey),
         16 => Change::DropPrekey(until),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rand::seq::index::sample;
@@ -38,6 +39,15 @@ pub(super) fn obtain(args: &InitArgs) -> Result<RecoveryPhrase, Failure> {
 }
 
 fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mode = path
+        .metadata()
+        .map_or(0, |it| it.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        warn(format!(
+            "others can read {} (mode {mode:03o})",
+            path.display()
+        ));
+    }
     let read = File::open(path).and_then(read);
     read.map_err(|error| {
         Failure::usage(
@@ -83,7 +93,7 @@ fn read(from: impl Read) -> io::Result<Zeroizing<String>> {
 /// Shows a new phrase, for the only time.
 pub(super) fn show(phrase: &RecoveryPhrase, out: &mut Output) -> Result<(), Failure> {
     out.line("\nYour recovery phrase:\n")?;
-    for line in lines(phrase) {
+    for line in lines(phrase).iter() {
         out.line(line)?;
     }
     out.line(
@@ -93,17 +103,17 @@ pub(super) fn show(phrase: &RecoveryPhrase, out: &mut Output) -> Result<(), Fail
 }
 
 /// Returns the words with their numbers, some in each line.
-fn lines(phrase: &RecoveryPhrase) -> Vec<String> {
+fn lines(phrase: &RecoveryPhrase) -> Zeroizing<Vec<String>> {
     let words = phrase.words();
     let words: Vec<&str> = words.split(' ').collect();
-    let numbered = (1..).zip(&words);
-    let numbered: Vec<String> = numbered
-        .map(|(place, word)| format!("{place:>4} {word:<9}"))
-        .collect();
-    let lines = numbered.chunks(LINE_WORDS);
-    lines
-        .map(|line| line.concat().trim_end().to_owned())
-        .collect()
+    let line = |(number, words): (usize, &[&str])| {
+        let places = number * LINE_WORDS + 1..;
+        let numbered = places.zip(words);
+        let numbered = numbered.map(|(place, word)| format!("{place:>4} {word:<9}"));
+        numbered.collect::<String>().trim_end().to_owned()
+    };
+    let lines = words.chunks(LINE_WORDS).enumerate();
+    Zeroizing::new(lines.map(line).collect())
 }
 
 /// Asks for some of the words at the terminal, until they are right or nothing is typed.

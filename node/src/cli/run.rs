@@ -1,5 +1,7 @@
 //! `restante init` and `run`: the commands that own a node.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use restante_interface::IdInfo;
 use restante_proto::person::Handle;
 use restante_proto::phrase::RecoveryPhrase;
@@ -12,17 +14,21 @@ use super::host::{host, runtime, start_logging};
 use super::output::warn;
 use super::terminal::escape_line;
 use super::{Failure, Output, phrase, remembered};
+use crate::clock;
 use crate::config::{Config, Loaded};
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
 use crate::node::person::{self, Costs};
 use crate::passphrase::{Passphrase, Purpose};
 
+/// Dates at which an account may be made, in milliseconds since 1970: 2026 to 2090.
+const DATES: (u64, u64) = (1_767_225_600_000, 3_786_912_000_000);
 /// Characters below which there is a warning about a pass phrase.
 const PASSPHRASE_CHARS_FEW: usize = 10;
 
 /// Makes an account and its home.
 pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result<(), Failure> {
     let handle = handle(&args.handle)?;
+    check_date()?;
     let path = Home::locate(common.home.as_deref(), PERSON_FOLDER)?;
     // Before anybody has to think of a pass phrase; `create` looks again.
     if Home::open(&path).is_ok() {
@@ -48,23 +54,17 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         );
     }
     let phrase = phrase::obtain(args)?;
-    let (home, info) = Home::create(&path, |staging| {
+    let (home, _) = Home::create(&path, |staging| {
         kept.write(staging)?;
-        create_account(staging, &phrase, &handle, &passphrase)
+        let info = create_account(staging, &phrase, &handle, &passphrase)?;
+        tell(&info, &phrase, args, out)?;
+        // An account whose phrase nobody has seen is not kept.
+        out.flush()
     })?;
     if args.json {
-        let words = (!args.recover).then(|| phrase.words());
-        let phrase = words.as_ref().map(|words| words.as_str());
-        return out.json(&Made { id: &info, phrase });
+        return Ok(());
     }
-    out.line(format!("Your ID is {}", escape_line(&info.id)))?;
-    if args.recover {
-        out.line(
-            "If it is not the ID you had, the handle is another one: remove this home and try again. Once this node \
-             has run,\nall devices that the account had are shut out, and contacts write to this one.",
-        )?;
-    } else {
-        phrase::show(&phrase, out)?;
+    if !args.recover {
         phrase::check(&phrase, out)?;
     }
     out.line(format!(
@@ -92,6 +92,28 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
              background."
         }
     })
+}
+
+/// Tells the ID of an account that was made or brought back, and shows a new phrase.
+fn tell(
+    info: &IdInfo,
+    phrase: &RecoveryPhrase,
+    args: &InitArgs,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    if args.json {
+        let words = (!args.recover).then(|| phrase.words());
+        let phrase = words.as_ref().map(|words| words.as_str());
+        return out.json(&Made { id: info, phrase });
+    }
+    out.line(format!("Your ID is {}", escape_line(&info.id)))?;
+    if args.recover {
+        return out.line(
+            "If it is not the ID you had, the phrase or the handle is another one: remove this home and try again. \
+             Once this\nnode has run, all devices that the account had are shut out, and contacts write to this one.",
+        );
+    }
+    phrase::show(phrase, out)
 }
 
 /// Runs the node until it is told to stop.
@@ -164,6 +186,23 @@ pub(super) fn show(loaded: &Loaded, args: &RunArgs, out: &mut Output) -> Result<
         out.line(format!("warning: {}", escape_line(warning)))?;
     }
     out.line("the configuration is valid")
+}
+
+/// Refuses a date before this program was made, or long after: the account would be found to be older, or newer, than
+/// everything else for ever.
+fn check_date() -> Result<(), Failure> {
+    let date = clock::now().get();
+    if (DATES.0..DATES.1).contains(&date) {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        format!(
+            "by the clock of this machine it is {}",
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(date))
+        ),
+        "set it, then try again",
+    )
+    .coded("clock_wrong"))
 }
 
 fn handle(text: &str) -> Result<Handle, Failure> {

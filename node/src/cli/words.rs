@@ -24,7 +24,8 @@ const SAME_VERSION: &str = "use the same version of restante for the command and
 const SET_CLOCK: &str = "set the clock of this machine, and see `restante doctor`";
 /// What to do with a home that the account goes on without.
 const SHUT_OUT: &str = "go on where the phrase was used; if that was not you, tell your contacts by other ways, and \
-                        make an account with a new phrase";
+                        make an account with a new phrase; if this is where you used it, the clock was wrong: set it, \
+                        and make this home anew with `init --recover`";
 const NEW_ID: &str = "ask them for a new ID";
 
 /// Returns what happened and what to do next; the second is empty if there is nothing to do.

@@ -426,7 +426,15 @@ fn a_later_delegate_wins_over_everything_that_an_earlier_one_says() {
     assert_eq!(delegation(&all, None), Some(2));
     assert_eq!(delegation(&earlier, None), Some(1));
     assert_eq!(delegation(&earlier, Some(2)), None);
-    assert_eq!(delegation(&[card], Some(2)), Some(2));
+    assert_eq!(delegation(std::slice::from_ref(&card), Some(2)), Some(2));
+    // However high the sequences were that the earlier one has used.
+    let known = Known {
+        account: Some(&account),
+        delegation: Some(1),
+        sequence: Some(u64::MAX),
+    };
+    let chosen = alice.choose(&[card], known).unwrap();
+    assert_eq!(chosen.delegation.number, 2);
 }
 
 #[test]

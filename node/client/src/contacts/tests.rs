@@ -26,6 +26,7 @@ fn records(contacts: &[(&str, Option<&str>, ContactState)]) -> Records {
         identity: own,
         created: UnixMillis::new(1),
         former: Vec::new(),
+        shut_out: false,
     }));
     for ((handle, petname, state), seed) in contacts.iter().zip(1..) {
         let identity = identity(seed, handle);

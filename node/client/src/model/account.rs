@@ -5,7 +5,7 @@ use restante_proto::account::{Handle, Identity, PersonId};
 use restante_proto::card::CardRecord;
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::SECOND_MS;
-use restante_proto::person::IdCost;
+use restante_proto::person::{IdCost, Locators};
 use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::time::UnixMillis;
 
@@ -26,6 +26,8 @@ pub struct Account {
     /// Devices that this home was before it went on as the present one, the last first: their mailboxes are read as
     /// long as mail can wait there.
     pub former: Vec<FormerDevice>,
+    /// The account goes on without this home: its recovery phrase was used elsewhere.
+    pub shut_out: bool,
 }
 
 /// A device that a home was until it found that another copy of it was further on (SPEC 10.8).
@@ -56,6 +58,7 @@ impl Account {
             node: SecretKey::generate(rng),
             created: date,
             former: Vec::new(),
+            shut_out: false,
         }
     }
 
@@ -97,6 +100,8 @@ pub struct OwnCard {
     pub issued: UnixMillis,
     /// One record for each locator, those of the present salt epoch first.
     pub records: Vec<CardRecord>,
+    /// Where they lie and what they open under, for each salt epoch: an Argon2id that a start need not wait for.
+    pub locators: Vec<Locators>,
 }
 
 /// Returns the number of a delegation that is made now: one made later has a higher one, though nobody remembers how

@@ -158,6 +158,19 @@ impl Contact {
         choose([record], id, key, date, known, IdCost::Production)
     }
 
+    /// Returns the last card seen, whether or not a later delegate has been heard of since.
+    pub fn last_card(&self, date: UnixMillis) -> Option<VerifiedCard> {
+        let FoundCard {
+            id, record, key, ..
+        } = self.found.as_ref()?;
+        let known = Known {
+            account: Some(&self.account),
+            delegation: None,
+            sequence: None,
+        };
+        choose([record], id, key, date, known, IdCost::Production)
+    }
+
     /// Returns the last card seen, if it is so new that there is hardly a newer one.
     pub fn fresh_card(&self, date: UnixMillis) -> Option<VerifiedCard> {
         let is_outdated = self.found.as_ref().is_none_or(|found| found.is_outdated);
@@ -172,9 +185,21 @@ impl Contact {
         self.delegation.is_some_and(|seen| number < seen)
     }
 
-    /// Notes a delegation of its account.
+    /// Notes a delegation of its account. A later one begins anew: with its own sequences, and an account that was
+    /// ended by whoever had an earlier delegate's key goes on, as somebody who is to be accepted again.
     pub fn see_delegation(&mut self, delegation: &Delegation) {
-        self.delegation = self.delegation.max(Some(delegation.number));
+        if self
+            .delegation
+            .is_some_and(|seen| delegation.number <= seen)
+        {
+            return;
+        }
+        if self.delegation.replace(delegation.number).is_some() {
+            self.ids.forget_sequences();
+            if self.state == ContactState::Terminated {
+                self.state = ContactState::Request;
+            }
+        }
     }
 
     /// Notes that one of its devices has written: a card that does not show it is outdated.

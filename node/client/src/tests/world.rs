@@ -158,6 +158,7 @@ impl World {
             identity,
             created: START,
             former: Vec::new(),
+            shut_out: false,
         }
     }
 

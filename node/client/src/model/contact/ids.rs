@@ -77,6 +77,13 @@ impl ContactIds {
         }
     }
 
+    /// Forgets the sequences of cards.
+    pub fn forget_sequences(&mut self) {
+        for known in &mut self.0 {
+            known.sequence = None;
+        }
+    }
+
     /// Adds an ID that was checked, or notes that the person has `used` it.
     ///
     /// When there are too many, one that the contact only wrote under goes first, this one if there is no other; of
