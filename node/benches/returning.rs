@@ -156,25 +156,8 @@ async fn returns(folder: &Path, messages: usize) -> (Vec<Duration>, Vec<Duration
                 status.peers > before.peers
             })
             .await;
-        let begun = Instant::now();
         // One was there before the first round.
-        let unread = round * messages;
-        let here = async {
-            bob.wait("all are there to be read", |status| {
-                usize::try_from(status.unread).is_ok_and(|count| count > unread)
-            })
-            .await;
-            begun.elapsed()
-        };
-        let acked = async {
-            server
-                .wait("all was acked", |status| {
-                    status.keeper.items <= before.keeper.items + CARDS
-                })
-                .await;
-            begun.elapsed()
-        };
-        let (here, acked) = tokio::join!(here, acked);
+        let (here, acked) = all_taken(&server, &bob, before.keeper.items, round * messages).await;
         println!("  {here:.0?}, {acked:.0?}");
         times.0.push(here);
         times.1.push(acked);
@@ -185,6 +168,33 @@ async fn returns(folder: &Path, messages: usize) -> (Vec<Duration>, Vec<Duration
     alice.leave().await;
     server.leave().await;
     times
+}
+
+/// Returns how long it takes until more than `unread` messages can be read, and until the server has nothing but the
+/// `kept` items of before.
+async fn all_taken(
+    server: &Player,
+    bob: &Player,
+    kept: u64,
+    unread: usize,
+) -> (Duration, Duration) {
+    let begun = Instant::now();
+    let here = async {
+        bob.wait("all are there to be read", |status| {
+            usize::try_from(status.unread).is_ok_and(|count| count > unread)
+        })
+        .await;
+        begun.elapsed()
+    };
+    let acked = async {
+        server
+            .wait("all was acked", |status| {
+                status.keeper.items <= kept + CARDS
+            })
+            .await;
+        begun.elapsed()
+    };
+    tokio::join!(here, acked)
 }
 
 /// Lets two people become each other's contacts, so that what they send needs no stamps.
