@@ -146,28 +146,31 @@ impl Contact {
 
     /// Returns the last card seen, if it is still good.
     pub fn card(&self, date: UnixMillis) -> Option<VerifiedCard> {
-        let FoundCard {
-            id, record, key, ..
-        } = self.found.as_ref()?;
-        let known = Known {
-            account: Some(&self.account),
-            delegation: self.delegation,
-            sequence: self.ids.sequence(id),
-        };
-        // The account is known, so that no Argon2id runs.
-        choose([record], id, key, date, known, IdCost::Production)
+        let found = self.found.as_ref()?;
+        self.found_above(date, self.delegation, self.ids.sequence(&found.id))
     }
 
     /// Returns the last card seen, whether or not a later delegate has been heard of since.
     pub fn last_card(&self, date: UnixMillis) -> Option<VerifiedCard> {
+        self.found_above(date, None, None)
+    }
+
+    /// Returns the last card seen, unless it is of an earlier delegation or has a lower sequence than these.
+    fn found_above(
+        &self,
+        date: UnixMillis,
+        delegation: Option<u32>,
+        sequence: Option<u64>,
+    ) -> Option<VerifiedCard> {
         let FoundCard {
             id, record, key, ..
         } = self.found.as_ref()?;
         let known = Known {
             account: Some(&self.account),
-            delegation: None,
-            sequence: None,
+            delegation,
+            sequence,
         };
+        // The account is known, so that no Argon2id runs.
         choose([record], id, key, date, known, IdCost::Production)
     }
 
