@@ -114,7 +114,7 @@ fn run(home: Option<&Path>, args: &RunArgs) -> Result<(), Failure> {
     let (home, is_new) = open_or_create(&path, &loaded.config, args)?;
     let lock = home.lock()?;
     remembered::remember(&home, &defaults, &loaded)?;
-    runtime()?.block_on(host(&lock, |calls, stop| async {
+    runtime()?.block_on(host(&lock, |calls, _events, stop| async {
         let (asked, config, json) = (home.clone(), loaded.config.clone(), args.json);
         let saying = tokio::spawn(async move {
             // That nobody reads it does not end the server.

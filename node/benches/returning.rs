@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use restante::clock;
 use restante::config::{Config, Serve};
-use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
+use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, EventLog, call};
 use restante::home::Home;
 use restante::node::person::{self, Costs, PersonError};
 use restante::node::server;
@@ -331,6 +331,7 @@ fn start(folder: &Path, name: &str, entry: &libp2p::Multiaddr) -> Player {
             passphrase(),
             Costs::production(),
             calls,
+            EventLog::new(0),
             stop,
         )
         .await

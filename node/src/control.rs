@@ -1,21 +1,31 @@
 //! The local socket between the node that `restante run` owns and every other command.
 //!
-//! One connection carries one call: a frame with a [`Request`], any number of progress frames back,
-//! and one final frame with a [`Reply`] or a [`Refusal`]. The socket lies in the home folder, which
-//! belongs to its owner alone, and the server asks the operating system who is calling before it
-//! reads a byte.
-//!
-//! The node takes [`ControlCall`]s from a bounded queue and answers each through its [`Answer`].
+//! The local interface (`restante_interface`) over HTTP: one connection carries one request and its answer. This is the
+//! only place that knows of HTTP; the node takes [`ControlCall`]s from a bounded queue and answers each through its
+//! [`Answer`], and tells what happens to an [`EventLog`]. The socket lies in the home folder, which belongs to its
+//! owner alone, and the server asks the operating system who is calling before it reads a byte.
 
+mod answer;
+mod caller;
+pub mod checks;
 pub mod client;
-mod frame;
+mod connection;
+mod events;
+mod extract;
+mod feed;
+mod lines;
+mod routes;
 pub mod server;
+mod stream;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use restante_interface::{Refusal, Reply, Request, SendResult};
 use tokio::sync::{mpsc, oneshot};
+
+pub use self::events::{EVENTS_KEPT_MAX, EventLog};
 
 /// Calls that wait for the node's client task; the next caller waits in its connection.
 pub const CALL_QUEUE_COUNT_MAX: usize = 16;

@@ -1,6 +1,8 @@
 //! What tests share: one file on a simulated disk on which nothing takes time, and the status of a node that has just
 //! started.
 
+pub(crate) mod refusals;
+
 use std::io;
 
 use rand::SeedableRng as _;

@@ -24,7 +24,7 @@
 //! | [`account`] | the person's vault | `restante-client` (`node/client`) |
 //! | [`keeper`] | the store of other people's items | `restante_proto::keeper`, rules in `keeper::rules` |
 //! | [`net`] | connections, routing, limits | `restante_proto::routing`, `net::connection_limiter` |
-//! | [`control`] | the local socket | nothing |
+//! | [`control`] | the local socket, and HTTP | nothing |
 //! | [`cli`] | words | nothing |
 //! | [`node`] | which parts run | nothing |
 //!
@@ -38,7 +38,7 @@
 //!
 //! # A message, from `send` to the inbox
 //!
-//! On Alice's node: `control::server` -> `account::driver::Driver::on_call` -> `Core::handle` ->
+//! On Alice's node: `control::routes` -> `account::driver::Driver::on_call` -> `Core::handle` ->
 //! `Sending::on_request` -> (`Resolving` looks Bob's card up, if it is not fresh) -> `sealing::seal` -> staged in
 //! `Records` -> `Output::Commit` -> `AccountDisk::commit` -> `Input::Committed` -> `Placing::begin` -> (`Stamps`, if
 //! Bob granted nothing) -> `Outbox` -> `Placement` -> `Output::Ask`, a deposit -> keepers -> `Input::Answer` ->
@@ -52,8 +52,9 @@
 //! # Where to add what
 //!
 //! - A request of the local interface: `node/interface/src/request.rs` and `reply.rs`, one arm in `on_call` of
-//!   `node/client/src/core.rs` (or of `account::driver`, if it is about the node), words in `cli::words`, and
-//!   an arm in the simulator's people if they are to use it.
+//!   `node/client/src/core.rs` (or of `account::driver`, if it is about the node), its path in `control::routes` and
+//!   `control::wire`, an example in `node/interface/README.md`, words in `cli::words`, and an arm in the simulator's
+//!   people if they are to use it.
 //! - A request to keepers: SPEC 7, the schema in `proto/schema`, `proto::request`, admission in `proto::keeper`.
 //! - A kind of message: `proto::message::Content`, SPEC 6.3, `Collecting::take` in `node/client/src/collecting.rs`.
 //! - What a person's data is: `node/client/src/model`, a `Change` in `change.rs` with its arms in `records/owed.rs` and

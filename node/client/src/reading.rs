@@ -204,6 +204,10 @@ impl Reading {
             .filter(move |(place, _)| after.is_none_or(|after| *place > after))
             .filter(move |message| !self.is_over(now, date, *message))
             .filter(|(_, header)| request.all || header.read.is_none())
+            .filter(|(_, header)| {
+                let only = request.only.as_ref();
+                only.is_none_or(|only| header.shown_id() == *only)
+            })
     }
 
     /// Reads the bodies of a page.

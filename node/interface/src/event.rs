@@ -1,11 +1,12 @@
 //! What happens at a node without being asked for.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::SendResult;
 
 /// One event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
@@ -23,4 +24,7 @@ pub enum Event {
     Sent(SendResult),
     /// The card is stored at all its locators: the account can be found.
     Published,
+    /// Events are missing here, because the node was started anew or the reader was away for too long: what it knows
+    /// is to be asked for again. The stream of events says so; it is no event of the node.
+    Reset,
 }

@@ -5,15 +5,16 @@
 //! with any number of [`SendResult`]s before that, as progress. What happened is told in codes and facts; the asker
 //! makes words of them.
 //!
-//! All of it travels as JSON. Fields may be added within one [`VERSION`], never renamed or removed: the `--json`
-//! output of the command line is made of the same types, and scripts depend on it.
+//! All of it travels as JSON over HTTP, at the paths that `README.md` beside this crate's source explains and
+//! `openapi.json` describes. Fields may be added within one [`VERSION`], never renamed or removed: the `--json` output
+//! of the command line is made of the same types, and scripts depend on it.
 //!
 //! ```
 //! use restante_interface::{InboxRequest, Request};
 //!
 //! let request = Request::Inbox(InboxRequest { wait_ms: 5_000, ..InboxRequest::default() });
 //! let json = serde_json::to_string(&request)?;
-//! assert_eq!(json, r#"{"inbox":{"wait_ms":5000,"all":false,"after":null}}"#);
+//! assert_eq!(json, r#"{"inbox":{"wait_ms":5000,"all":false,"after":null,"only":null}}"#);
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
@@ -22,6 +23,7 @@
 mod body;
 mod doctor;
 mod event;
+mod number;
 mod refusal;
 mod reply;
 mod request;
@@ -34,10 +36,10 @@ mod trouble;
 pub use self::body::{Body, Redacted};
 pub use self::doctor::{DoctorReport, Verdict};
 pub use self::event::Event;
-pub use self::refusal::{Refusal, Stored};
+pub use self::refusal::{ErrorReply, Refusal, Stored};
 pub use self::reply::{
     CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, DeliveryState,
-    INBOX_PAGE_COUNT_MAX, IdInfo, InboxMessage, InboxPage, Reply, SendResult, VerifyInfo,
+    INBOX_PAGE_COUNT_MAX, IdInfo, InboxMessage, InboxPage, Reply, SendLine, SendResult, VerifyInfo,
 };
 pub use self::request::{InboxRequest, MARK_READ_COUNT_MAX, Request, SEND_ANSWER_MS, SendRequest};
 pub use self::state::{MessageCode, OBSTACLES_MAX, Obstacle, ObstacleReason, State, Subject};
@@ -49,4 +51,4 @@ pub use self::status::{
 pub use self::trouble::StoreTrouble;
 
 /// Version of the interface; a command and a node of different versions refuse to talk.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;

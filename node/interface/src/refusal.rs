@@ -3,9 +3,10 @@
 //! [`Refusal`] has no room for unknown codes, so that the compiler asks for the words of a new one.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a request was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Refusal {
     /// The text is neither an ID nor a link.
@@ -46,7 +47,7 @@ pub enum Refusal {
     OwnId,
     /// The node has no account.
     NoAccount,
-    /// The cursor or the parameter of a request does not decode.
+    /// The cursor or the parameter of a request is none that can be.
     InvalidParameter {
         /// Which one.
         name: String,
@@ -58,10 +59,34 @@ pub enum Refusal {
         /// The command's.
         command: u32,
     },
-    /// The request is not JSON of this interface.
+    /// The request is none of this interface.
     Malformed {
         /// What is wrong with it.
         why: String,
+    },
+    /// Nothing of this interface is at the path.
+    NoSuchPath,
+    /// What is at the path is asked by another method.
+    WrongMethod,
+    /// The content of the request is of a type that is not taken there.
+    WrongMedia {
+        /// The type that is.
+        expected: String,
+    },
+    /// The content of the request is longer than any that is taken.
+    TooLarge {
+        /// The longest, in bytes.
+        max_bytes: u64,
+    },
+    /// The head of the request is longer, or has more fields, than any that is taken.
+    HeadTooLarge {
+        /// The longest, in bytes.
+        max_bytes: u64,
+    },
+    /// The request comes from the page of another site, or is meant for another host.
+    Foreign {
+        /// The header that says so.
+        header: String,
     },
 
     /// Keepers answered, and none has a valid card of this ID.
@@ -170,6 +195,12 @@ impl Refusal {
             Self::InvalidParameter { .. } => "invalid_parameter",
             Self::Version { .. } => "version",
             Self::Malformed { .. } => "malformed",
+            Self::NoSuchPath => "no_such_path",
+            Self::WrongMethod => "wrong_method",
+            Self::WrongMedia { .. } => "wrong_media",
+            Self::TooLarge { .. } => "too_large",
+            Self::HeadTooLarge { .. } => "head_too_large",
+            Self::Foreign { .. } => "foreign",
             Self::UnknownId { .. } => "unknown_id",
             Self::UnusableCard { .. } => "unusable_card",
             Self::OtherDate { .. } => "other_date",
@@ -208,12 +239,25 @@ impl Refusal {
                 | Self::InvalidParameter { .. }
                 | Self::Version { .. }
                 | Self::Malformed { .. }
+                | Self::NoSuchPath
+                | Self::WrongMethod
+                | Self::WrongMedia { .. }
+                | Self::TooLarge { .. }
+                | Self::HeadTooLarge { .. }
+                | Self::Foreign { .. }
         )
     }
 }
 
+/// How a refused request is answered: the content of every answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorReply {
+    /// Why.
+    pub error: Refusal,
+}
+
 /// What a disk holds for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stored {
     /// A message that leaves.

@@ -4,8 +4,11 @@
 //! lower-case hexadecimal.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::{Body, DoctorReport, HoldingsPage, MessageCode, Obstacle, Redacted, State, StatusInfo};
+use crate::{
+    Body, DoctorReport, HoldingsPage, MessageCode, Obstacle, Redacted, Refusal, State, StatusInfo,
+};
 
 /// Messages in one [`InboxPage`], at most; a page is cut further when it does not fit one answer.
 pub const INBOX_PAGE_COUNT_MAX: usize = 64;
@@ -39,7 +42,7 @@ pub enum Reply {
 }
 
 /// Who this account is: the output of `restante id --json` and `restante init --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IdInfo {
     /// The ID, for example `alice.7kq2-m9xw-3fhd`.
     pub id: String,
@@ -51,7 +54,7 @@ pub struct IdInfo {
 }
 
 /// What became of a message so far: the output of `restante send --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SendResult {
     /// The message, in hexadecimal.
     pub message_id: String,
@@ -74,8 +77,20 @@ pub struct SendResult {
     pub next_try_ms: Option<u64>,
 }
 
+/// One line of the answer to a message that is sent, where the asker wants to hear how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SendLine {
+    /// How far it has come; more lines follow.
+    Progress(SendResult),
+    /// What became of it; the last line.
+    Sent(SendResult),
+    /// Why it is not sent, or why nothing more is known of it; the last line.
+    Error(Refusal),
+}
+
 /// Where a message is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// In this node's outbox; too few keepers have given a receipt.
@@ -89,7 +104,7 @@ pub enum DeliveryState {
 }
 
 /// One page of messages.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InboxPage {
     /// The messages, oldest first, at most [`INBOX_PAGE_COUNT_MAX`].
     pub messages: Vec<InboxMessage>,
@@ -101,7 +116,7 @@ pub struct InboxPage {
 }
 
 /// One received message: one line of the output of `restante inbox --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InboxMessage {
     /// The message, in hexadecimal.
     pub id: String,
@@ -126,8 +141,10 @@ pub struct InboxMessage {
     /// How long it lives once it was read, if its sender asked for that.
     pub burn_ms: Option<u64>,
     /// The body, exactly, when it is UTF-8; otherwise `null`.
+    #[schema(value_type = Option<String>)]
     pub text: Option<Redacted<String>>,
     /// The body as base64 when it is not UTF-8; otherwise `null`.
+    #[schema(value_type = Option<String>, format = Byte)]
     pub base64: Option<Body>,
     /// The name of the file, when the body is one.
     pub file_name: Option<String>,
@@ -144,7 +161,7 @@ impl InboxMessage {
 }
 
 /// One page of contacts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ContactPage {
     /// The contacts, ordered by ID, at most [`CONTACT_PAGE_COUNT_MAX`].
     pub contacts: Vec<ContactInfo>,
@@ -153,7 +170,7 @@ pub struct ContactPage {
 }
 
 /// One contact: one line of the output of `restante contact list --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ContactInfo {
     /// The ID it is listed under.
     pub id: String,
@@ -175,7 +192,7 @@ pub struct ContactInfo {
 }
 
 /// How this account and another stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactState {
     /// Somebody who wrote without being known.
@@ -189,7 +206,7 @@ pub enum ContactState {
 }
 
 /// The code two people compare: the output of `restante contact verify --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VerifyInfo {
     /// The contact's ID.
     pub id: String,

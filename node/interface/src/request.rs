@@ -1,8 +1,10 @@
 //! What is asked of a running node.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Body;
+use crate::number::whole;
 
 /// Messages one [`Request::MarkRead`] names, at most.
 pub const MARK_READ_COUNT_MAX: usize = 256;
@@ -77,25 +79,34 @@ pub enum Request {
 }
 
 /// One message to send.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
-    /// The recipient: an ID or a `restante:` link.
+    /// The recipient: an ID, a `restante:` link or what a contact is called.
+    #[schema(max_length = 512)]
     pub to: String,
     /// The text, or the content of the file, byte for byte.
+    #[schema(value_type = String, format = Byte, min_length = 1)]
     pub body: Body,
     /// How long the message may live, in milliseconds; left out: as long as the node is set to.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 2_592_000_000_usize)]
     pub ttl_ms: Option<u64>,
     /// How long the message lives once it was read, in milliseconds.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 2_592_000_000_usize)]
     pub burn_ms: Option<u64>,
     /// The name of the file, when the body is one; no folder, at most 255 bytes.
+    #[schema(max_length = 255, pattern = "^[^/\\x00]+$")]
     pub file_name: Option<String>,
     /// The highest effort of a stamp that may be paid for this message, from 1 to 4,096; left out: as much as the node
     /// is set to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 4_096)]
     pub effort_max: Option<u32>,
     /// Whether to answer only once the message is stored or has expired; otherwise the node answers
     /// within [`SEND_ANSWER_MS`], with whatever has been reached by then.
+    #[serde(default)]
     pub wait: bool,
 }
 
@@ -111,4 +122,7 @@ pub struct InboxRequest {
     /// Return what comes after this message only, as in
     /// [`InboxMessage::id`](crate::InboxMessage::id).
     pub after: Option<String>,
+    /// Return this message only, as in [`InboxMessage::id`](crate::InboxMessage::id).
+    #[serde(default)]
+    pub only: Option<String>,
 }

@@ -4,11 +4,12 @@
 //! table (`cli::words`), so that `status`, `doctor`, `send` and the log of a node never contradict each other.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{EntryPoint, StoreTrouble, Verdict};
 
 /// What a state is about: the name of a line of `status` and of `doctor`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// The other nodes.
@@ -38,10 +39,10 @@ macro_rules! states {
     ($(
         $(#[$doc:meta])*
         $name:ident $({ $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })?
-            = $code:literal, $subject:ident, $verdict:ident;
+            = $code:tt, $subject:ident, $verdict:ident;
     )*) => {
         /// One state with its facts.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(tag = "code")]
         pub enum State {
             $(
@@ -323,7 +324,7 @@ states! {
 pub const OBSTACLES_MAX: usize = 4;
 
 /// What stands in the way of a message at keepers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Obstacle {
     /// What it is.
     pub reason: ObstacleReason,
@@ -332,7 +333,7 @@ pub struct Obstacle {
 }
 
 /// Why a keeper did not take a message: its own reasons (SPEC 7.3), and those for which there is no answer of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ObstacleReason {
     /// It takes the request for malformed.
@@ -366,7 +367,7 @@ pub enum ObstacleReason {
 }
 
 /// How a message stands, more exactly than [`DeliveryState`](crate::DeliveryState) says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum MessageCode {
     /// The work for strangers' mailboxes is being done.
     #[serde(rename = "message_stamping")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{DeliveryState, MessageCode, Obstacle, State, StoreTrouble};
 
@@ -12,7 +13,7 @@ pub const OUTBOX_COUNT_MAX: usize = 200;
 pub const HOLDINGS_PAGE_COUNT_MAX: usize = 1_000;
 
 /// How the node is doing: the output of `restante status --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusInfo {
     /// The account's ID; empty on a node without an account.
     pub id: String,
@@ -88,7 +89,7 @@ pub struct StatusInfo {
 }
 
 /// Bytes on the network.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Traffic {
     /// Bytes that the node sent.
     pub sent_bytes: u64,
@@ -104,7 +105,7 @@ impl Traffic {
 }
 
 /// An entry point, and how its last dial ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EntryPoint {
     /// Its address, as it is configured.
     pub address: String,
@@ -113,7 +114,7 @@ pub struct EntryPoint {
 }
 
 /// How the last dial of an entry point ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryPointState {
     /// It was not dialled yet.
@@ -146,7 +147,7 @@ impl EntryPointState {
 }
 
 /// What a node's network layer holds in memory for others.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NetworkLoad {
     /// Established connections.
     pub connections: u64,
@@ -157,7 +158,7 @@ pub struct NetworkLoad {
 }
 
 /// Whether a node serves others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeMode {
     /// It keeps no items for others: it is not confirmed reachable, or was told not to.
@@ -167,7 +168,7 @@ pub enum NodeMode {
 }
 
 /// What a node keeps for others, in sum.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeeperStatus {
     /// How many items.
     pub items: u64,
@@ -191,7 +192,7 @@ pub struct KeeperStatus {
 }
 
 /// What a keeper has under way, and remembers of those who ask; all of it is bounded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeeperLoad {
     /// Requests that wait for their turn.
     pub waiting: u64,
@@ -214,7 +215,7 @@ pub struct KeeperLoad {
 }
 
 /// What a keeper does together with others, since its start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepairStatus {
     /// Keepers with whom it shares items.
     pub partners: u64,
@@ -231,7 +232,7 @@ pub struct RepairStatus {
 }
 
 /// One message under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutboxEntry {
     /// The message, in hexadecimal.
     pub message_id: String,
@@ -259,7 +260,7 @@ pub struct OutboxEntry {
 }
 
 /// How far a node relies on the date of its machine: what a date ends it destroys by one it relies on, and by no other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ClockInfo {
     /// Keepers agree with it, or nothing speaks against it.
@@ -277,7 +278,7 @@ pub enum ClockInfo {
 }
 
 /// What is known of other copies of a home, and of other devices of its account.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CopyInfo {
     /// No other copy of this home is further on; until that is known it acks, publishes and answers nothing.
     pub newest: bool,
@@ -293,7 +294,7 @@ pub struct CopyInfo {
 }
 
 /// A node's own mailboxes, in sum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MailboxStatus {
     /// How many mailboxes it watches.
     pub watched: u32,
@@ -302,7 +303,7 @@ pub struct MailboxStatus {
 }
 
 /// One page of what a node keeps for others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HoldingsPage {
     /// The items, at most [`HOLDINGS_PAGE_COUNT_MAX`], ordered by address.
     pub items: Vec<HoldingItem>,
@@ -316,7 +317,7 @@ pub struct HoldingsPage {
 
 /// One item kept for others, and all that is known of it: one line of the output of `restante
 /// holdings --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HoldingItem {
     /// The address it is kept at, in hexadecimal.
     pub address: String,

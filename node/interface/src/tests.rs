@@ -48,8 +48,8 @@ fn requests() {
             r#"{"send":{"to":"bob.7kq2-m9xw-3fhd","#,
             r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","effort_max":3,"wait":true}}"#,
         ),
-        Inbox { 0: InboxRequest { wait_ms: 1, all: true, after: Some(text("m")) } }
-            => r#"{"inbox":{"wait_ms":1,"all":true,"after":"m"}}"#,
+        Inbox { 0: InboxRequest { wait_ms: 1, all: true, after: Some(text("m")), only: None } }
+            => r#"{"inbox":{"wait_ms":1,"all":true,"after":"m","only":null}}"#,
         MarkRead { ids: vec![text("m"), text("n")] } => r#"{"mark_read":{"ids":["m","n"]}}"#,
         ContactAdd { who: text("b"), petname: None } => r#"{"contact_add":{"who":"b","petname":null}}"#,
         ContactList { after: Some(text("b")) } => r#"{"contact_list":{"after":"b"}}"#,
@@ -62,6 +62,34 @@ fn requests() {
         Doctor {} => r#""doctor""#,
         Stop {} => r#""stop""#,
     });
+}
+
+#[test]
+fn a_message_may_leave_out_what_is_not_needed_and_write_numbers_as_others_do() {
+    let read = |json: &str| serde_json::from_str::<SendRequest>(json);
+    let bare = read(r#"{"to":"b","body":"/w=="}"#).unwrap();
+    assert_eq!(
+        (bare.ttl_ms, bare.effort_max, bare.wait),
+        (None, None, false)
+    );
+    let numbers = r#"{"to":"b","body":"/w==","ttl_ms":589.0,"burn_ms":null,"effort_max":7e1}"#;
+    let numbers = read(numbers).unwrap();
+    assert_eq!(
+        (numbers.ttl_ms, numbers.burn_ms, numbers.effort_max),
+        (Some(589), None, Some(70))
+    );
+    for number in [
+        "1.5",
+        "-1",
+        "-1.0",
+        "1e300",
+        "\"1\"",
+        "4294967296",
+        "4294967296.0",
+    ] {
+        let json = format!(r#"{{"to":"b","body":"/w==","effort_max":{number}}}"#);
+        assert!(read(&json).is_err(), "{json}");
+    }
 }
 
 #[test]
@@ -157,6 +185,12 @@ fn refusals() {
         InvalidParameter { name: text("after") } => r#"{"code":"invalid_parameter","name":"after"}"#,
         Version { node: 2, command: 1 } => r#"{"code":"version","node":2,"command":1}"#,
         Malformed { why: text("x") } => r#"{"code":"malformed","why":"x"}"#,
+        NoSuchPath {} => r#"{"code":"no_such_path"}"#,
+        WrongMethod {} => r#"{"code":"wrong_method"}"#,
+        WrongMedia { expected: text("a/b") } => r#"{"code":"wrong_media","expected":"a/b"}"#,
+        TooLarge { max_bytes: 1 } => r#"{"code":"too_large","max_bytes":1}"#,
+        HeadTooLarge { max_bytes: 1 } => r#"{"code":"head_too_large","max_bytes":1}"#,
+        Foreign { header: text("origin") } => r#"{"code":"foreign","header":"origin"}"#,
         UnknownId { id: text("b") } => r#"{"code":"unknown_id","id":"b"}"#,
         UnusableCard { id: text("b"), why: text("x") }
             => r#"{"code":"unusable_card","id":"b","why":"x"}"#,
@@ -194,6 +228,24 @@ fn a_refusal_tells_its_code_as_json_has_it() {
 }
 
 #[test]
+fn lines_of_a_message_that_is_sent() {
+    let stands = concat!(
+        r#"{"message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
+        r#""effort_asked":6,"code":"message_stored_few","#,
+        r#""obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}"#,
+    );
+    contract!(SendLine {
+        Progress { 0: sent() } => &format!(r#"{{"progress":{stands}}}"#),
+        Sent { 0: sent() } => &format!(r#"{{"sent":{stands}}}"#),
+        Error { 0: Refusal::Stopping } => r#"{"error":{"code":"stopping"}}"#,
+    });
+    let refused = ErrorReply {
+        error: Refusal::Busy { max: 1 },
+    };
+    check(&refused, r#"{"error":{"code":"busy","max":1}}"#);
+}
+
+#[test]
 fn events() {
     contract!(Event {
         Received { id: text("m") } => r#"{"event":"received","id":"m"}"#,
@@ -204,6 +256,7 @@ fn events() {
             r#""obstacles":[{"reason":"full","keepers":1}],"next_try_ms":6}"#,
         ),
         Published {} => r#"{"event":"published"}"#,
+        Reset {} => r#"{"event":"reset"}"#,
     });
 }
 

@@ -23,7 +23,7 @@ use tracing::{debug, error, info, warn};
 
 use super::disk::AccountDisk;
 use crate::clock::Clock;
-use crate::control::{Answer, ControlCall};
+use crate::control::{Answer, ControlCall, EventLog};
 use crate::keeper::KeeperHandle;
 use crate::net::{Heard, NetHandle, Search};
 use crate::node::person::Workers;
@@ -52,6 +52,8 @@ pub struct Services {
     pub disk: Arc<dyn AccountDisk>,
     /// Where blocking work runs.
     pub workers: Workers,
+    /// Where it is told what happens to the person.
+    pub events: EventLog,
     /// What IDs and stamps cost on this network.
     pub costs: Costs,
 }
@@ -316,7 +318,10 @@ impl Driver {
                     answer.progress(result);
                 }
             }
-            Output::Event(event) => debug!(?event, "an event"),
+            Output::Event(event) => {
+                debug!(?event, "an event");
+                services.events.append(event);
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use data_encoding::HEXLOWER;
 use restante_client::model::Who;
 use restante_interface::Refusal;
 use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
@@ -12,13 +11,7 @@ use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
 use super::Failure;
 use crate::config;
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes, parse_duration_ms};
-
-/// Longest ID or link worth parsing, in bytes.
-const WHO_BYTES_MAX: usize = 512;
-/// Bytes of the id of a message.
-const MESSAGE_ID_BYTES: usize = 16;
-/// Longest private name of a contact, in characters.
-pub(super) const PETNAME_CHARS_MAX: usize = 64;
+use crate::control::checks::{PETNAME_CHARS_MAX, WHO_BYTES_MAX, is_message_id};
 
 /// Returns the text without white space around it, if it is an ID or a link.
 pub(super) fn who(text: &str) -> Result<String, Failure> {
@@ -96,8 +89,7 @@ pub(super) fn burns_in_time(burn_ms: Option<u64>, ttl_ms: u64) -> Result<(), Fai
 
 /// Refuses what cannot be the id of a message, as `inbox --json` shows it.
 pub(super) fn message_id(text: &str) -> Result<(), Failure> {
-    let bytes = HEXLOWER.decode(text.as_bytes());
-    if bytes.is_ok_and(|bytes| bytes.len() == MESSAGE_ID_BYTES) {
+    if is_message_id(text) {
         return Ok(());
     }
     let shown: String = text.chars().take(64).collect();

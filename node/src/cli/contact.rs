@@ -3,10 +3,10 @@
 use restante_interface::{ContactInfo, ContactState, Reply, Request, VerifyInfo};
 
 use super::args::{Common, ContactCommand};
-use super::check::PETNAME_CHARS_MAX;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, check};
+use crate::control::checks::PETNAME_CHARS_MAX;
 
 pub(super) fn contact(
     common: &Common,

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::{Exit, Failure};
 use crate::config::{Config, Loaded};
 use crate::control::server::ControlServer;
-use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall};
+use crate::control::{CALL_QUEUE_COUNT_MAX, ControlCall, EventLog};
 use crate::home::HomeLock;
 use crate::telemetry;
 
@@ -49,7 +49,7 @@ pub fn runtime() -> Result<Runtime, Failure> {
 /// Runs a node and its control socket side by side, until a signal, a command or a failure ends
 /// them.
 ///
-/// `node` gets the calls of commands, and a watch that turns to `true` when it is to end.
+/// `node` gets the calls of commands, a log for what happens, and a watch that turns to `true` when it is to end.
 ///
 /// # Errors
 ///
@@ -60,15 +60,16 @@ pub fn runtime() -> Result<Runtime, Failure> {
 /// Dropping the future drops the node; commands under way lose their connection.
 pub async fn host<N, F>(lock: &HomeLock, node: N) -> Result<(), Failure>
 where
-    N: FnOnce(mpsc::Receiver<ControlCall>, watch::Receiver<bool>) -> F,
+    N: FnOnce(mpsc::Receiver<ControlCall>, EventLog, watch::Receiver<bool>) -> F,
     F: Future<Output = Result<(), Failure>>,
 {
     let server = ControlServer::bind(lock)?;
     let (calls, waiting) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
     let (stop, stopped) = watch::channel(false);
     let watching = tokio::spawn(watch_signals(stop.clone()));
-    let serving = tokio::spawn(server.serve(calls, stop.clone()));
-    let outcome = node(waiting, stopped).await;
+    let events = EventLog::new(rand::random());
+    let serving = tokio::spawn(server.serve(calls, events.clone(), stop.clone()));
+    let outcome = node(waiting, events, stopped).await;
     stop.send_replace(true);
     // The lock is held until the socket is gone, which might be the next node's otherwise.
     let _panicked = serving.await;

@@ -29,6 +29,7 @@ pub(super) fn inbox(session: &Session, args: &InboxArgs, out: &mut Output) -> Re
                 wait_ms,
                 all: args.all,
                 after,
+                only: None,
             },
         )?;
         let mut taken = Vec::new();

@@ -142,9 +142,10 @@ pub(super) fn run(common: &Common, args: &RunArgs, out: &mut Output) -> Result<(
     }
     start_logging(&loaded)?;
     let passphrase = Passphrase::obtain(file, Purpose::Unlock)?;
-    runtime()?.block_on(host(&lock, |calls, stop| async {
+    runtime()?.block_on(host(&lock, |calls, events, stop| async {
         let costs = Costs::production();
-        person::run(lock.home(), loaded.config, passphrase, costs, calls, stop).await?;
+        let (home, config) = (lock.home(), loaded.config);
+        person::run(home, config, passphrase, costs, calls, events, stop).await?;
         Ok(())
     }))
 }

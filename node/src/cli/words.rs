@@ -66,6 +66,14 @@ fn refusal_message(refusal: &Refusal) -> String {
             "the command speaks version {command} of the local interface, the running node {node}"
         ),
         Refusal::Malformed { why } => format!("the node did not understand the request: {why}"),
+        Refusal::NoSuchPath
+        | Refusal::WrongMethod
+        | Refusal::WrongMedia { .. }
+        | Refusal::TooLarge { .. }
+        | Refusal::HeadTooLarge { .. }
+        | Refusal::Foreign { .. } => {
+            format!("the node does not take the request: {}", refusal.code())
+        }
         Refusal::UnknownId { id } => {
             format!("nobody is known as {id}: no card is published under this ID")
         }
@@ -117,7 +125,14 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::BurnsTooLate { .. } => "shorten --burn, or give a longer --ttl",
         Refusal::TooLong { .. } => "send a shorter text or a smaller file",
         Refusal::NoAccount => "run `restante init` in another home for an account of your own",
-        Refusal::InvalidParameter { .. } | Refusal::Malformed { .. } => SAME_VERSION,
+        Refusal::InvalidParameter { .. }
+        | Refusal::Malformed { .. }
+        | Refusal::NoSuchPath
+        | Refusal::WrongMethod
+        | Refusal::WrongMedia { .. }
+        | Refusal::TooLarge { .. }
+        | Refusal::HeadTooLarge { .. }
+        | Refusal::Foreign { .. } => SAME_VERSION,
         Refusal::Version { .. } => "restart the node with the same version of restante",
         Refusal::UnknownId { .. } => {
             "check the ID; its owner must have been online within the last 30 days, and cannot be found until the \

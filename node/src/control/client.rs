@@ -3,11 +3,22 @@
 use std::io;
 use std::time::Duration;
 
-use restante_interface::{Refusal, Reply, Request, SEND_ANSWER_MS, SendResult, VERSION};
+use axum::body::Bytes;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use axum::http::{HeaderValue, Request as HttpRequest, Response as HttpResponse, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use restante_interface::{
+    ErrorReply, Refusal, Reply, Request, SEND_ANSWER_MS, SendLine, SendResult, VERSION,
+};
 use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
-use super::frame::{
-    self, ANSWER_BYTES_MAX, AnswerFrame, FrameError, REQUEST_BYTES_MAX, RequestFrame,
+use super::wire::{
+    ANSWER_BYTES_MAX, Asked, Expected, JSON, JSON_LINES, REQUEST_BYTES_MAX, VERSION_HEADER,
 };
 use crate::home::{Home, HomeError};
 
@@ -38,6 +49,15 @@ pub enum CallError {
     Garbled,
 }
 
+impl From<hyper::Error> for CallError {
+    fn from(error: hyper::Error) -> Self {
+        match error.is_parse() {
+            true => Self::Garbled,
+            false => Self::Ended,
+        }
+    }
+}
+
 /// Makes one call to the node that runs on `home`, passing reports on the way to `on_progress`.
 ///
 /// # Errors
@@ -56,7 +76,7 @@ pub async fn call(
     let patience = patience(&request);
     let talk = async {
         let stream = connect(home).await?;
-        talk(stream, request, &mut on_progress).await
+        talk(stream, &request, &mut on_progress).await
     };
     match patience {
         None => talk.await,
@@ -81,30 +101,94 @@ async fn connect(home: &Home) -> Result<UnixStream, CallError> {
 }
 
 async fn talk(
-    mut stream: UnixStream,
-    request: Request,
+    stream: UnixStream,
+    request: &Request,
     on_progress: &mut impl FnMut(SendResult),
 ) -> Result<Reply, CallError> {
-    let request = RequestFrame {
-        version: VERSION,
-        request,
+    let asked = Asked::of(request).map_err(|_| CallError::Garbled)?;
+    let expected = asked.expected;
+    let request = put(asked)?;
+    let (mut node, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ended with this call.
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let response = node.send_request(request).await?;
+    let status = response.status();
+    if status == StatusCode::NO_CONTENT {
+        return Ok(Reply::Done);
+    }
+    if expected == Expected::Sent && status == StatusCode::OK {
+        return read_lines(response.into_body(), on_progress).await;
+    }
+    let content = whole(response).await?;
+    let garbled = |_| CallError::Garbled;
+    match status {
+        StatusCode::OK => expected.read(&content).map_err(garbled),
+        _ => {
+            let refused: ErrorReply = serde_json::from_slice(&content).map_err(garbled)?;
+            Err(CallError::Refused(refused.error))
+        }
+    }
+}
+
+fn put(asked: Asked) -> Result<HttpRequest<Full<Bytes>>, CallError> {
+    let request = HttpRequest::builder()
+        .method(asked.method)
+        .uri(asked.target)
+        .header(HOST, "localhost")
+        .header(VERSION_HEADER, VERSION);
+    let request = match asked.expected {
+        Expected::Sent => request.header(ACCEPT, JSON_LINES),
+        _ => request.header(ACCEPT, JSON),
     };
-    let request = frame::encode(&request, REQUEST_BYTES_MAX).map_err(|_| CallError::Garbled)?;
-    // A node with no place for another command answers without reading: then this fails and the
-    // answer is there.
-    let _turned_away = frame::write(&mut stream, &request).await;
+    let content = match asked.content {
+        None => {
+            return request
+                .body(Full::default())
+                .map_err(|_| CallError::Garbled);
+        }
+        Some(content) if content.len() > REQUEST_BYTES_MAX => return Err(CallError::Garbled),
+        Some(content) => Full::new(Bytes::from_owner(content)),
+    };
+    request
+        .header(CONTENT_TYPE, HeaderValue::from_static(JSON))
+        .body(content)
+        .map_err(|_| CallError::Garbled)
+}
+
+/// Reads a content to its end.
+async fn whole(response: HttpResponse<Incoming>) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    let content = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+    match content.await {
+        Ok(content) => Ok(Zeroizing::new(content.to_bytes().to_vec())),
+        Err(error) => match error.downcast::<hyper::Error>() {
+            Ok(error) => Err((*error).into()),
+            Err(_too_long) => Err(CallError::Garbled),
+        },
+    }
+}
+
+/// Reads lines until the last one.
+async fn read_lines(
+    mut content: Incoming,
+    on_progress: &mut impl FnMut(SendResult),
+) -> Result<Reply, CallError> {
+    let mut rest = Vec::new();
     loop {
-        let bytes = match frame::read(&mut stream, ANSWER_BYTES_MAX).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) | Err(FrameError::Io(_)) => return Err(CallError::Ended),
-            Err(FrameError::TooLong { .. } | FrameError::Malformed(_)) => {
-                return Err(CallError::Garbled);
-            }
+        let Some(frame) = content.frame().await.transpose()? else {
+            return Err(CallError::Ended);
         };
-        match frame::decode(&bytes).map_err(|_| CallError::Garbled)? {
-            AnswerFrame::Progress(report) => on_progress(report),
-            AnswerFrame::Reply(reply) => return Ok(reply),
-            AnswerFrame::Refusal(refusal) => return Err(CallError::Refused(refusal)),
+        rest.extend_from_slice(&frame.into_data().unwrap_or_default());
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            match serde_json::from_slice(&line).map_err(|_| CallError::Garbled)? {
+                SendLine::Progress(report) => on_progress(report),
+                SendLine::Sent(result) => return Ok(Reply::Sent(result)),
+                SendLine::Error(refusal) => return Err(CallError::Refused(refusal)),
+            }
+        }
+        if rest.len() > ANSWER_BYTES_MAX {
+            return Err(CallError::Garbled);
         }
     }
 }

@@ -1,21 +1,23 @@
 //! The control socket, over real sockets.
 
+mod contents;
+mod listening;
+mod refusing;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use proptest::prelude::*;
-use restante_client::model::CONTACT_IDS_MAX;
 use restante_interface::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::caller::PLACES_EACH;
 use super::client::{CallError, call};
-use super::frame::{ANSWER_BYTES_MAX, AnswerFrame, REQUEST_BYTES_MAX, RequestFrame};
-use super::server::{ControlServer, PLACES_EACH};
+use super::server::ControlServer;
 use super::*;
 use crate::home::{Home, HomeError, HomeLock};
 
@@ -23,6 +25,7 @@ use crate::home::{Home, HomeError, HomeLock};
 struct Stage {
     home: Home,
     calls: mpsc::Receiver<ControlCall>,
+    events: EventLog,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     _lock: HomeLock,
@@ -41,10 +44,12 @@ impl Stage {
         let server = ControlServer::bind(&lock).unwrap();
         let (sender, calls) = mpsc::channel(CALL_QUEUE_COUNT_MAX);
         let (stop, _) = watch::channel(false);
-        let serving = tokio::spawn(server.serve(sender, stop.clone()));
+        let events = EventLog::new(7);
+        let serving = tokio::spawn(server.serve(sender, events.clone(), stop.clone()));
         Self {
             home,
             calls,
+            events,
             stop,
             serving,
             _lock: lock,
@@ -58,15 +63,69 @@ impl Stage {
         tokio::spawn(async move { call(&home, request, |_| {}).await })
     }
 
-    /// Writes bytes as they are and returns what the server makes of them.
-    async fn raw(&self, bytes: &[u8]) -> Option<AnswerFrame> {
-        let mut stream = UnixStream::connect(self.home.control_socket())
+    fn connect(&self) -> impl Future<Output = UnixStream> + use<> {
+        let path = self.home.control_socket();
+        async move { UnixStream::connect(path).await.unwrap() }
+    }
+
+    /// Writes bytes as they are and returns the answer; none if the connection ends without one.
+    fn raw<B: Into<Vec<u8>>>(&self, bytes: B) -> impl Future<Output = Option<Said>> + use<B> {
+        let (connecting, bytes): (_, Vec<u8>) = (self.connect(), bytes.into());
+        async move {
+            let mut stream = connecting.await;
+            // Who is refused early may be cut off before all is written.
+            let _cut = stream.write_all(&bytes).await;
+            Said::of(stream).await
+        }
+    }
+
+    /// Makes a request by its method and target, with further header lines and a content.
+    fn ask(&self, line: &str, more: &str, content: &[u8]) -> impl Future<Output = Said> + use<> {
+        let length = content.len();
+        let head =
+            format!("{line} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{more}\r\n");
+        let said = self.raw([head.as_bytes(), content].concat());
+        async move { said.await.expect("an answer") }
+    }
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+struct Said {
+    status: u16,
+    head: String,
+    content: Vec<u8>,
+}
+
+impl Said {
+    /// Reads until the connection ends.
+    async fn of(mut stream: UnixStream) -> Option<Self> {
+        let mut bytes = Vec::new();
+        let reading = stream.read_to_end(&mut bytes);
+        let _cut = tokio::time::timeout(Duration::from_secs(20), reading)
             .await
-            .unwrap();
-        stream.write_all(bytes).await.unwrap();
-        stream.shutdown().await.unwrap();
-        let answer = frame::read(&mut stream, ANSWER_BYTES_MAX).await.unwrap()?;
-        Some(frame::decode(&answer).unwrap())
+            .expect("the node closes the connection");
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let content = bytes.split_off(end + 4);
+        Some(Self {
+            status,
+            head: head.to_lowercase(),
+            content,
+        })
+    }
+
+    /// Returns the refusal, and checks that it comes as the interface says.
+    #[track_caller]
+    fn refusal(&self) -> (u16, Refusal) {
+        assert!(
+            self.head.contains("\r\ncontent-type: application/json") && self.status >= 400,
+            "{self:?}"
+        );
+        assert!(self.head.contains("\r\nrestante-interface: 4"), "{self:?}");
+        let refused: ErrorReply = serde_json::from_slice(&self.content).unwrap();
+        (self.status, refused.error)
     }
 }
 
@@ -78,9 +137,19 @@ async fn refused(calling: JoinHandle<Result<Reply, CallError>>) -> Refusal {
     }
 }
 
-fn framed(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).unwrap();
-    [&length.to_be_bytes(), bytes].concat()
+/// Returns a content that came in chunks, each of which is text.
+fn unchunked(content: &[u8]) -> String {
+    let mut rest = std::str::from_utf8(content).unwrap();
+    let mut text = String::new();
+    while let Some((length, after)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        text.push_str(&after[..length]);
+        rest = &after[length + 2..];
+        if length == 0 {
+            break;
+        }
+    }
+    text
 }
 
 fn result(stored_with: u32, state: DeliveryState) -> SendResult {
@@ -155,76 +224,6 @@ async fn a_call_arrives_whole_and_its_reports_come_in_order_before_the_reply() {
 }
 
 #[tokio::test]
-async fn a_refusal_keeps_its_facts_and_an_unanswered_call_is_a_defect() {
-    let mut stage = Stage::new();
-    let calling = stage.call(Request::Id);
-    let got = stage.calls.recv().await.unwrap();
-    let unknown = Refusal::UnknownId {
-        id: "bob.7kq2-m9xw-3fhd".to_owned(),
-    };
-    got.answer.refuse(unknown.clone());
-    assert_eq!(refused(calling).await, unknown);
-
-    let calling = stage.call(Request::Id);
-    drop(stage.calls.recv().await.unwrap());
-    let refusal = refused(calling).await;
-    assert!(matches!(refusal, Refusal::Internal { .. }), "{refusal:?}");
-}
-
-#[tokio::test]
-async fn junk_is_refused_and_the_next_command_is_served() {
-    let mut stage = Stage::new();
-    let version = VERSION;
-    let junk: Vec<Vec<u8>> = vec![
-        framed(b""),
-        framed(b"null"),
-        framed(b"{}"),
-        framed(b"\xff\xfe\x00"),
-        framed(format!("{{\"version\":{version},\"request\":\"dance\"}}").as_bytes()),
-        framed(format!("{{\"version\":{version},\"request\":\"id\",\"more\":1}}").as_bytes()),
-        framed(format!("{{\"version\":{version},\"request\":{{\"inbox\":{{}}}}}}").as_bytes()),
-        framed("[".repeat(REQUEST_BYTES_MAX).as_bytes()),
-        u32::MAX.to_be_bytes().to_vec(),
-        u32::try_from(REQUEST_BYTES_MAX + 1)
-            .unwrap()
-            .to_be_bytes()
-            .to_vec(),
-    ];
-    for bytes in junk {
-        let answer = stage.raw(&bytes).await;
-        let malformed = matches!(
-            answer,
-            Some(AnswerFrame::Refusal(Refusal::Malformed { .. }))
-        );
-        assert!(malformed, "{answer:?}");
-    }
-    // Nothing at all, and half a frame, are people who went away.
-    assert_eq!(stage.raw(b"").await, None);
-    assert_eq!(stage.raw(&[0, 0]).await, None);
-    assert_eq!(stage.raw(&framed(b"{\"version\"")[..8]).await, None);
-
-    let calling = stage.call(Request::Status);
-    let got = stage.calls.recv().await.unwrap();
-    assert_eq!(got.request, Request::Status);
-    got.answer.finish(Ok(Reply::Done));
-    assert_eq!(calling.await.unwrap().unwrap(), Reply::Done);
-}
-
-#[tokio::test]
-async fn another_version_is_told_so() {
-    let stage = Stage::new();
-    let other = framed(b"{\"version\":999,\"request\":{\"unheard\":\"of\"}}");
-    let versions = Refusal::Version {
-        node: VERSION,
-        command: 999,
-    };
-    assert_eq!(
-        stage.raw(&other).await,
-        Some(AnswerFrame::Refusal(versions))
-    );
-}
-
-#[tokio::test]
 async fn a_command_that_goes_away_is_noticed() {
     let mut stage = Stage::new();
     let calling = stage.call(Request::Inbox(InboxRequest {
@@ -296,149 +295,6 @@ async fn readers_who_wait_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_page_of_messages_is_cut_to_what_a_frame_holds() {
-    let mut stage = Stage::new();
-    // NULs are the worst case: valid UTF-8, and six characters each in JSON.
-    let messages: Vec<_> = (0..5)
-        .map(|index| message(&index.to_string(), vec![0; 61_440]))
-        .collect();
-    let calling = stage.call(Request::Inbox(InboxRequest::default()));
-    let got = stage.calls.recv().await.unwrap();
-    got.answer.finish(Ok(Reply::Inbox(InboxPage {
-        messages: messages.clone(),
-        more: false,
-        deaf: None,
-    })));
-    let Ok(Reply::Inbox(page)) = calling.await.unwrap() else {
-        panic!("no page");
-    };
-    assert!(page.more);
-    assert_eq!(page.messages, messages[..page.messages.len()]);
-    assert!(!page.messages.is_empty());
-}
-
-fn longest_contact(id: &str) -> ContactInfo {
-    ContactInfo {
-        id: id.to_owned(),
-        other_ids: vec![id.to_owned(); CONTACT_IDS_MAX - 1],
-        petname: Some("\u{1f600}".repeat(64)),
-        state: ContactState::Terminated,
-        verified: false,
-        fingerprint: Some("ab".repeat(32)),
-        added_ms: u64::MAX,
-        last_seen_ms: Some(u64::MAX),
-    }
-}
-
-/// An entry of the outbox that is as long as one gets.
-fn longest_entry(id: &str) -> OutboxEntry {
-    OutboxEntry {
-        message_id: "ab".repeat(32),
-        to: id.to_owned(),
-        state: DeliveryState::Delivered,
-        stored_with: u32::MAX,
-        stored_of: u32::MAX,
-        until_ms: u64::MAX,
-        effort_asked: Some(u32::MAX),
-        code: MessageCode::Refused,
-        obstacles: vec![
-            Obstacle {
-                reason: ObstacleReason::Unavailable,
-                keepers: u32::MAX
-            };
-            OBSTACLES_MAX
-        ],
-        attempts: u32::MAX,
-        next_try_ms: Some(u64::MAX),
-    }
-}
-
-/// Returns a status with as much in it as there may be.
-fn longest_status(id: String) -> Reply {
-    let entry = longest_entry(&id);
-    Reply::Status(Box::new(StatusInfo {
-        id,
-        network: "n".repeat(32),
-        mode: NodeMode::Server,
-        peers: u32::MAX,
-        routing_table: u32::MAX,
-        listen: vec!["/dns4/".repeat(100); 32],
-        errors: (0..64).map(|n| (format!("{n:032}"), u64::MAX)).collect(),
-        keeper: KeeperStatus::default(),
-        outbox: vec![entry; OUTBOX_COUNT_MAX],
-        outbox_count: u32::MAX,
-        mailboxes: MailboxStatus::default(),
-        unread: u32::MAX,
-        card_published_ms: Some(u64::MAX),
-        card_effort_asked: Some(u32::MAX),
-        stamp_effort_max: u32::MAX,
-        account_read_only: Some(StoreTrouble::DiskFailed {
-            why: "the disk failed".into(),
-        }),
-        account_recovered_ms: Some(u64::MAX),
-        account_lost: u32::MAX,
-        clock: Some(ClockInfo::Contradicted {
-            ahead_ms: i64::MIN,
-            keepers: u32::MAX,
-        }),
-        copy: Some(CopyInfo {
-            newest: false,
-            others: u32::MAX,
-            renewed_ms: Some(u64::MAX),
-            left: u32::MAX,
-            shut_out: false,
-        }),
-        entry_points: vec![
-            EntryPoint {
-                address: "/dns4/".repeat(100),
-                state: EntryPointState::NameUnresolved,
-            };
-            32
-        ],
-        network_load: Default::default(),
-        invite: vec!["/dns4/".repeat(100); 32],
-        states: vec![
-            State::ReachPartial {
-                addresses: vec!["/dns4/".repeat(100); 32],
-                refuted: vec!["/dns4/".repeat(100); 32],
-            };
-            8
-        ],
-        traffic: Default::default(),
-        uptime_ms: u64::MAX,
-    }))
-}
-
-#[tokio::test]
-async fn full_pages_of_short_things_fit_a_frame() {
-    let item = HoldingItem {
-        address: "ab".repeat(32),
-        kind: "envelope".to_owned(),
-        size_class: 65_536,
-        expires_ms: u64::MAX,
-    };
-    let holdings = Reply::Holdings(HoldingsPage {
-        items: vec![item; HOLDINGS_PAGE_COUNT_MAX],
-        total_items: u64::MAX,
-        total_bytes: u64::MAX,
-        next: Some("ab".repeat(64)),
-    });
-    let id = format!("{}.7kq2-m9xw-3fhd", "a".repeat(32));
-    let contacts = Reply::Contacts(ContactPage {
-        contacts: vec![longest_contact(&id); CONTACT_PAGE_COUNT_MAX],
-        next: Some(id.clone()),
-    });
-    let status = longest_status(id);
-    let mut stage = Stage::new();
-    for reply in [holdings, contacts, status] {
-        let calling = stage.call(Request::Status);
-        let got = stage.calls.recv().await.unwrap();
-        got.answer.finish(Ok(reply.clone()));
-        assert_eq!(calling.await.unwrap().unwrap(), reply);
-    }
-}
-
-#[tokio::test]
 async fn stop_is_answered_and_ends_the_server_and_its_socket() {
     let stage = Stage::new();
     assert_eq!(mode(&stage.home), 0o600);
@@ -496,63 +352,9 @@ async fn reports_nobody_reads_do_not_hold_up_the_node() {
     assert_eq!(pending.outcome.await.unwrap(), Ok(Reply::Done));
 }
 
-#[tokio::test]
-async fn a_garbled_answer_is_an_error_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let (home, ()) = Home::create(&folder.path().join("home"), |home| {
-        fs::write(home.unlock_file(), "x").unwrap();
-        Ok::<_, HomeError>(())
-    })
-    .unwrap();
-    let listener = tokio::net::UnixListener::bind(home.control_socket()).unwrap();
-    for (answer, garbled) in [
-        (u32::MAX.to_be_bytes().to_vec(), true),
-        (framed(b"{\"reply\":\"unheard\"}"), true),
-        (vec![0, 0], false),
-        (vec![], false),
-    ] {
-        let stranger = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut prefix = [0; 4];
-            stream.read_exact(&mut prefix).await.unwrap();
-            stream.write_all(&answer).await.unwrap();
-        };
-        let (outcome, ()) = tokio::join!(call(&home, Request::Id, |_| {}), stranger);
-        match outcome {
-            Err(CallError::Garbled) => assert!(garbled),
-            Err(CallError::Ended) => assert!(!garbled),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
 fn mode(home: &Home) -> u32 {
     let metadata = fs::metadata(home.control_socket()).unwrap();
     metadata.permissions().mode() & 0o777
-}
-
-proptest! {
-    #[test]
-    fn any_body_survives_json(bytes: Vec<u8>) {
-        let request = RequestFrame { version: VERSION, request: send(bytes.clone()) };
-        let encoded = frame::encode(&request, REQUEST_BYTES_MAX).unwrap();
-        prop_assert_eq!(frame::decode::<RequestFrame>(&encoded).unwrap(), request);
-        let messages = vec![message("1", bytes)];
-        let page = Reply::Inbox(InboxPage {
-            messages,
-            more: true,
-            deaf: None,
-        });
-        let answer = AnswerFrame::Reply(page);
-        let encoded = frame::encode(&answer, ANSWER_BYTES_MAX).unwrap();
-        prop_assert_eq!(frame::decode::<AnswerFrame>(&encoded).unwrap(), answer);
-    }
-
-    #[test]
-    fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
-        let _never_panics = frame::decode::<RequestFrame>(&bytes);
-        let _never_panics = frame::decode::<AnswerFrame>(&bytes);
-    }
 }
 
 /// Lets the server look after its socket.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{DemoError, broken};
 use restante::cli::Failure;
 use restante::config::{Config, Serve};
-use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
+use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, EventLog, call};
 use restante::home::Home;
 use restante::node::person::{self, Costs, PersonError};
 use restante::node::server;
@@ -214,7 +214,8 @@ impl Nodes {
         };
         let passphrase = passphrase()?;
         Ok(RunningNode::start(|calls, stop| async move {
-            person::run(&home, config, passphrase, Costs::production(), calls, stop).await
+            let (costs, events) = (Costs::production(), EventLog::new(0));
+            person::run(&home, config, passphrase, costs, calls, events, stop).await
         }))
     }
 

@@ -199,6 +199,7 @@ async fn receive(bob: &RunningNode, wanted: usize) -> Result<Vec<InboxMessage>, 
             wait_ms,
             all: false,
             after,
+            only: None,
         };
         let Reply::Inbox(page) = bob.ask(Request::Inbox(request)).await? else {
             return Err(broken("Bob's node answers something else"));

@@ -15,7 +15,7 @@ use super::{ClientEvent, NodeError, environment, open_store, worker};
 use crate::account::{self, AccountDisk, AccountStoreError, Driver, Services, Settings, VaultDisk};
 use crate::clock::Clock;
 use crate::config::{Config, Serve};
-use crate::control::ControlCall;
+use crate::control::{ControlCall, EventLog};
 use crate::home::Home;
 use crate::keeper::store::KeeperStore;
 use crate::net::NetLimits;
@@ -133,7 +133,7 @@ pub fn create_in(
     Ok(restante_client::id_info(&account))
 }
 
-/// Runs the node of a home until `stop` holds `true`.
+/// Runs the node of a home until `stop` holds `true`; what happens to its person goes to `events`.
 ///
 /// # Errors
 ///
@@ -148,6 +148,7 @@ pub async fn run(
     passphrase: Passphrase,
     costs: Costs,
     calls: mpsc::Receiver<ControlCall>,
+    events: EventLog,
     stop: watch::Receiver<bool>,
 ) -> Result<(), PersonError> {
     let (workers, keeper) = (Workers::threads()?, worker("keeper")?);
@@ -166,7 +167,7 @@ pub async fn run(
         workers,
         id_cost: costs.id,
     };
-    run_in(environment, config, person, store, calls, stop).await
+    run_in(environment, config, person, store, calls, events, stop).await
 }
 
 /// What a person's node has beside what every node has.
@@ -185,7 +186,8 @@ impl std::fmt::Debug for Person {
     }
 }
 
-/// Runs a person's node in any environment until `stop` holds `true`; with a store, it keeps items for others.
+/// Runs a person's node in any environment until `stop` holds `true`; with a store, it keeps items for others. What
+/// happens to the person goes to `events`.
 ///
 /// # Errors
 ///
@@ -200,6 +202,7 @@ pub async fn run_in<S: KeeperStore>(
     person: Person,
     store: Option<S>,
     calls: mpsc::Receiver<ControlCall>,
+    events: EventLog,
     stop: watch::Receiver<bool>,
 ) -> Result<(), PersonError> {
     let Person {
@@ -229,16 +232,17 @@ pub async fn run_in<S: KeeperStore>(
         keeper: running.keeper.clone(),
         disk,
         workers,
+        events,
         costs: restante_client::job::Costs {
             id: id_cost,
             stamps,
         },
     };
     let driver = Driver::new(loaded, services, settings);
-    let (events_in, events) = mpsc::channel::<ClientEvent>(EVENTS_MAX);
-    running.route(Some(events_in));
+    let (heard_in, heard) = mpsc::channel::<ClientEvent>(EVENTS_MAX);
+    running.route(Some(heard_in));
     info!("the node is running");
-    driver.run(calls, events, stop).await;
+    driver.run(calls, heard, stop).await;
     running.end().await;
     Ok(())
 }

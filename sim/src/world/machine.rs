@@ -11,7 +11,7 @@ use rand::CryptoRng;
 use restante::account::{AccountDisk, VaultDisk};
 use restante::clock::Clock;
 use restante::config::{Config, Serve};
-use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, call};
+use restante::control::{CALL_QUEUE_COUNT_MAX, ControlCall, EventLog, call};
 use restante::keeper::store::KeeperStore;
 use restante::net::{Keypair, NetConfig, Network, SpawnError, peer_of};
 use restante::node::assembly::{Environment, Net};
@@ -326,7 +326,9 @@ impl Machine {
                     id_cost: IdCost::CheapForTests,
                 };
                 let store = Some(store);
-                let node = person::run_in(environment, config, person, store, waiting, stopped);
+                let events = EventLog::new(0);
+                let node =
+                    person::run_in(environment, config, person, store, waiting, events, stopped);
                 tokio::spawn(hold.clone().over(node))
             }
         };

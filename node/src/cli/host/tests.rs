@@ -26,7 +26,7 @@ async fn commands_reach_the_node_and_stop_ends_it() {
         assert_eq!(asked, Reply::Done);
         call(&home, Request::Stop, |_| {}).await.unwrap()
     };
-    let hosting = host(&lock, async |mut calls, mut stop| {
+    let hosting = host(&lock, async |mut calls, _events, mut stop| {
         let call: ControlCall = calls.recv().await.unwrap();
         assert_eq!(call.request, Request::Status);
         call.answer.finish(Ok(Reply::Done));
@@ -45,7 +45,7 @@ async fn a_node_that_fails_takes_its_socket_with_it() {
     let home = home(&folder);
     let lock = home.lock().unwrap();
     let failure = Failure::usage("the pass phrase is wrong", "try again");
-    let outcome = host(&lock, async |_calls, _stop| Err(failure.clone())).await;
+    let outcome = host(&lock, async |_calls, _events, _stop| Err(failure.clone())).await;
     assert_eq!(outcome, Err(failure));
     assert!(!home.control_socket().exists());
 }

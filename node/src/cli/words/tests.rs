@@ -3,60 +3,7 @@
 use restante_interface::{EntryPoint, Obstacle, ObstacleReason, StoreTrouble};
 
 use super::*;
-
-/// Returns a list of values that names every variant, or does not compile.
-macro_rules! every {
-    ($type:ident { $($variant:ident { $($field:tt)* },)* }) => {{
-        let _every_variant_is_listed = |value: &$type| match value {
-            $($type::$variant { .. } => (),)*
-        };
-        vec![$($type::$variant { $($field)* }),*]
-    }};
-}
-
-fn every_refusal() -> Vec<Refusal> {
-    let id = || "bob.7kq2-m9xw-3fhd".to_owned();
-    let why = || "that is why".to_owned();
-    let mut refusals = every!(Refusal {
-        InvalidId { text: "Bob".to_owned(), why: why() },
-        UnknownName { name: "Bob".to_owned() },
-        AmbiguousName { name: "Bob".to_owned(), ids: vec![id(), id()] },
-        InvalidLifetime { max_ms: 2_592_000_000 },
-        BurnsTooLate { ttl_ms: 518_400_000 },
-        TooLong { max_bytes: 61_440 },
-        OwnId {},
-        NoAccount {},
-        InvalidParameter { name: "after".to_owned() },
-        Version { node: 2, command: 1 },
-        Malformed { why: why() },
-        UnknownId { id: id() },
-        UnusableCard { id: id(), why: why() },
-        OtherDate { id: id() },
-        WrongClock { ahead_ms: 7_200_000 },
-        ShutOut {},
-        LinkMismatch { id: id() },
-        NotAContact { id: id() },
-        Terminated { id: id() },
-        Blocked { id: id() },
-        StaleKeys { id: id() },
-        MessageGone {},
-        Offline {},
-        OutboxFull { waiting: 1_000 },
-        ContactsFull { max: 10_000 },
-        Busy { max: 32 },
-        NotStored { what: Stored::Message },
-        NotRead { what: Stored::Inbox },
-        TimedOut {},
-        Stopping {},
-        Internal { why: why() },
-    });
-    let stored = every!(Stored { Message {}, Contact {}, ReadMarks {}, Inbox {}, Holdings {}, });
-    for what in stored {
-        refusals.push(Refusal::NotStored { what });
-        refusals.push(Refusal::NotRead { what });
-    }
-    refusals
-}
+use crate::fixture::refusals::{every, every_refusal};
 
 /// Every state, with facts as they come, and as they must not be believed.
 #[expect(clippy::too_many_lines, reason = "one list, an entry for each state")]

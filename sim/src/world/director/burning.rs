@@ -42,6 +42,7 @@ async fn whole_inbox(machine: &Machine) -> Option<BTreeSet<String>> {
             wait_ms: 0,
             all: true,
             after,
+            only: None,
         };
         let answer = machine.ask(Request::Inbox(request)).await?;
         let Ok(Reply::Inbox(page)) = answer else {
