@@ -283,8 +283,16 @@ impl Node {
     /// Ends the process in good order and checks that it does.
     #[track_caller]
     pub fn stop(&mut self) {
-        let mut child = self.child.take().expect("the node runs");
+        assert!(self.runs(), "the node runs");
         let said = self.say(&["stop"]);
+        self.await_end();
+        said.done();
+    }
+
+    /// Waits until the process has ended in good order, which somebody has told it to.
+    #[track_caller]
+    pub fn await_end(&mut self) {
+        let mut child = self.child.take().expect("the node runs");
         let end = std::time::Instant::now() + END_MAX;
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
@@ -299,7 +307,6 @@ impl Node {
             end_now(&mut child);
             panic!("{} did not stop in {END_MAX:?}", self.name);
         };
-        said.done();
         assert_eq!(status.code(), Some(0), "{} ended with {status}", self.name);
     }
 
