@@ -212,8 +212,8 @@ fn standard_input_arrives_byte_for_byte() {
         .unwrap();
     child.stdin.take().unwrap().write_all(&body).unwrap();
     let mut stream = accept(&listener);
-    let request = read_frame(&mut stream);
-    let send = &request["request"]["send"];
+    let (target, send) = read_request(&mut stream);
+    assert_eq!(target, "POST /v1/messages");
     assert_eq!(send["to"], BOB);
     assert_eq!(send["ttl_ms"], serde_json::Value::Null);
     assert_eq!(send["burn_ms"], serde_json::Value::Null);
@@ -222,7 +222,7 @@ fn standard_input_arrives_byte_for_byte() {
     let result = "{\"message_id\":\"abcd\",\"state\":\"stored\",\"stored_with\":3,\
                   \"stored_of\":5,\"until_ms\":1,\"effort_asked\":null,\
                   \"code\":\"message_stored\",\"obstacles\":[],\"next_try_ms\":null}";
-    write_frame(&mut stream, &format!("{{\"reply\":{{\"sent\":{result}}}}}"));
+    write_answer(&mut stream, &format!("{{\"sent\":{result}}}\n"));
     let output = child.wait_with_output().unwrap();
     assert_eq!(done(&output), format!("{result}\n"));
 }
@@ -250,9 +250,12 @@ fn messages_are_marked_read_only_once_they_went_out() {
         }
         let child = command.spawn().unwrap();
         let mut stream = accept(&listener);
-        assert!(read_frame(&mut stream)["request"].get("inbox").is_some());
+        assert_eq!(
+            read_request(&mut stream).0,
+            "GET /v1/inbox?wait_ms=0&all=false"
+        );
         let page = format!("{{\"messages\":[{message}],\"more\":false}}");
-        write_frame(&mut stream, &format!("{{\"reply\":{{\"inbox\":{page}}}}}"));
+        write_answer(&mut stream, &page);
         if full {
             let output = child.wait_with_output().unwrap();
             assert_eq!(output.status.code(), Some(1));
@@ -282,13 +285,11 @@ fn accept(listener: &UnixListener) -> UnixStream {
 /// Expects messages to be marked read, and says that they are.
 fn marks_read(listener: &UnixListener, ids: &[&str]) {
     let mut stream = accept(listener);
-    let read = read_frame(&mut stream);
-    assert_eq!(
-        read["request"]["mark_read"]["ids"],
-        serde_json::json!(ids),
-        "{read}"
-    );
-    write_frame(&mut stream, "{\"reply\":\"done\"}");
+    let (target, marks) = read_request(&mut stream);
+    assert_eq!(target, "POST /v1/inbox/read");
+    assert_eq!(marks, serde_json::json!({ "ids": ids }));
+    let done = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    stream.write_all(done).unwrap();
 }
 
 /// Answers a request for messages with these.
@@ -302,9 +303,12 @@ fn hands_out(listener: &UnixListener, ids: &[&str]) {
     };
     let messages: Vec<String> = ids.iter().map(message).collect();
     let mut stream = accept(listener);
-    assert!(read_frame(&mut stream)["request"].get("inbox").is_some());
+    assert_eq!(
+        read_request(&mut stream).0,
+        "GET /v1/inbox?wait_ms=0&all=false"
+    );
     let page = format!("{{\"messages\":[{}],\"more\":false}}", messages.join(","));
-    write_frame(&mut stream, &format!("{{\"reply\":{{\"inbox\":{page}}}}}"));
+    write_answer(&mut stream, &page);
 }
 
 #[test]
@@ -572,16 +576,29 @@ fn completions_know_the_commands() {
     }
 }
 
-fn read_frame(stream: &mut impl Read) -> serde_json::Value {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).unwrap();
-    let mut bytes = vec![0; u32::from_be_bytes(prefix) as usize];
-    stream.read_exact(&mut bytes).unwrap();
-    serde_json::from_slice(&bytes).unwrap()
+/// Reads the one request of a connection: method and target, and the content, null if there is none.
+fn read_request(stream: &mut impl Read) -> (String, serde_json::Value) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let target = head.split(" HTTP/1.1").next().unwrap().to_owned();
+    assert!(head.contains("\r\nrestante-interface: 4\r\n"), "{head}");
+    let length = head.split("\r\ncontent-length: ").nth(1);
+    let Some(length) = length.and_then(|rest| rest.split("\r\n").next()) else {
+        return (target, serde_json::Value::Null);
+    };
+    let mut content = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut content).unwrap();
+    (target, serde_json::from_slice(&content).unwrap())
 }
 
-fn write_frame(stream: &mut impl Write, text: &str) {
-    let length = u32::try_from(text.len()).unwrap();
-    stream.write_all(&length.to_be_bytes()).unwrap();
-    stream.write_all(text.as_bytes()).unwrap();
+fn write_answer(stream: &mut impl Write, content: &str) {
+    let length = content.len();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(content.as_bytes()).unwrap();
 }

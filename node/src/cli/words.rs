@@ -33,6 +33,7 @@ pub(super) fn refusal(refusal: &Refusal) -> (String, String) {
     (refusal_message(refusal), refusal_hint(refusal))
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each refusal")]
 fn refusal_message(refusal: &Refusal) -> String {
     match refusal {
         Refusal::InvalidId { text, why } => {

@@ -12,8 +12,8 @@ use super::*;
 /// The description of the interface that lies in the tree.
 const DESCRIPTION: &str = include_str!("../../../interface/openapi.json");
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn text(text: &str) -> String {
+    text.to_owned()
 }
 
 /// Returns requests of every kind, with everything in them that has to be written in a way of its own.
@@ -35,10 +35,10 @@ fn every_request() -> Vec<Request> {
         },
         Request::ContactAdd {
             who: link(),
-            petname: some("B\u{f6}b & \"Co\""),
+            petname: Some(text("B\u{f6}b & \"Co\"")),
         },
         Request::ContactList {
-            after: some("a&b=c d+e%"),
+            after: Some(text("a&b=c d+e%")),
         },
         Request::ContactAccept { who: link() },
         Request::ContactBlock {
@@ -51,7 +51,9 @@ fn every_request() -> Vec<Request> {
             who: "/".to_owned(),
         },
         Request::Status,
-        Request::Holdings { after: some("00") },
+        Request::Holdings {
+            after: Some(text("00")),
+        },
         Request::Doctor,
     ]
 }
@@ -95,7 +97,7 @@ async fn a_file_is_sent_and_given_byte_for_byte() {
         body: Body::new(bytes.clone()),
         ttl_ms: Some(5),
         burn_ms: Some(2),
-        file_name: some("a b.bin"),
+        file_name: Some(text("a b.bin")),
         effort_max: None,
         wait: true,
     };
@@ -116,7 +118,7 @@ async fn a_file_is_sent_and_given_byte_for_byte() {
         let (said, request) = join(asking, node).await;
         let only = InboxRequest {
             all: true,
-            only: some(id),
+            only: Some(text(id)),
             ..InboxRequest::default()
         };
         assert_eq!(request, Request::Inbox(only));
@@ -158,8 +160,8 @@ async fn who_asks_for_lines_is_told_how_far_a_message_has_come() {
             "{}",
             said.head
         );
-        let text = unchunked(&said.content);
-        let lines: Vec<SendLine> = text
+        let lines = unchunked(&said.content);
+        let lines: Vec<SendLine> = lines
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();

@@ -59,6 +59,7 @@ async fn an_unanswered_call_is_a_defect() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn junk_is_refused_in_one_way_and_the_next_command_is_served() {
     let mut stage = Stage::new();
     let fields = "a: b\r\n".repeat(100);
@@ -180,6 +181,7 @@ async fn junk_is_refused_in_one_way_and_the_next_command_is_served() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn contents_that_are_not_meant_are_refused() {
     let mut stage = Stage::new();
     let contact = |who: &str, petname: &str| format!(r#"{{"who":"{who}","petname":"{petname}"}}"#);
