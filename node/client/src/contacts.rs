@@ -226,12 +226,6 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
         contact.found = None;
         contact.grants.clear();
     } else {
-        contact.found = Some(FoundCard {
-            id: found.id.clone(),
-            record: found.record.clone(),
-            key: found.key.clone(),
-            is_outdated: false,
-        });
         let devices: Vec<PublicKey> = card
             .devices
             .iter()
@@ -239,6 +233,13 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
             .collect();
         contact.grants.retain(|device, _| devices.contains(device));
         contact.granted.retain(|device, _| devices.contains(device));
+        contact.found = Some(FoundCard {
+            id: found.id.clone(),
+            record: found.record.clone(),
+            key: found.key.clone(),
+            devices,
+            is_outdated: false,
+        });
         if let Some(before) = before {
             outdate(cx, before.card(), card);
         }

@@ -49,7 +49,7 @@ pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId) {
     if let Some(grant) = grant {
         contact.take_grant(today, certificate.device, grant);
     }
-    contact.hear_from(&certificate, cx.now.date);
+    contact.hear_from(&certificate);
     contact.hear_under(from);
     contact.last_seen = Some(cx.date());
     cx.records.put_contact(contact);

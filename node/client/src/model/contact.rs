@@ -61,6 +61,8 @@ pub struct FoundCard {
     pub record: CardRecord,
     /// What the record opens under.
     pub key: RecordKey,
+    /// The devices it shows, at most [`DEVICES_MAX`]; kept beside it, since opening a card takes many signatures.
+    pub devices: Vec<PublicKey>,
     /// One of the contact's devices has written since that the card does not show.
     pub is_outdated: bool,
 }
@@ -206,14 +208,10 @@ impl Contact {
     }
 
     /// Notes that one of its devices has written: a card that does not show it is outdated.
-    pub fn hear_from(&mut self, certificate: &DeviceCertificate, date: UnixMillis) {
+    pub fn hear_from(&mut self, certificate: &DeviceCertificate) {
         self.see_delegation(&certificate.delegation);
-        let card = self.card(date);
-        let devices = card.iter().flat_map(|card| &card.card().devices);
-        let mut devices = devices.map(|it| it.certificate.device);
-        let is_outdated = !devices.any(|it| it == certificate.device);
         if let Some(found) = &mut self.found {
-            found.is_outdated |= is_outdated;
+            found.is_outdated |= !found.devices.contains(&certificate.device);
         }
     }
 }

@@ -71,6 +71,8 @@ struct FoundCardRow {
     key: Vec<u8>,
     #[prost(bool, tag = "4")]
     outdated: bool,
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    devices: Vec<Vec<u8>>,
 }
 
 /// What one of a contact's devices granted.
@@ -115,16 +117,24 @@ fn found_to_row(found: &FoundCard) -> FoundCardRow {
         record: found.record.encode(),
         key: found.key.as_bytes().to_vec(),
         outdated: found.is_outdated,
+        devices: found
+            .devices
+            .iter()
+            .map(|device| device.as_bytes().to_vec())
+            .collect(),
     }
 }
 
 fn found_from_row(row: &FoundCardRow) -> Result<FoundCard, RowError> {
     let error = RowError("contacts");
     let key = <[u8; 32]>::try_from(row.key.as_slice()).map_err(|_| error)?;
+    let devices = row.devices.iter();
+    let devices = devices.map(|device| PublicKey::try_from(device.as_slice()));
     Ok(FoundCard {
         id: row.id.parse().map_err(|_| error)?,
         record: CardRecord::decode(&row.record).map_err(|_| error)?,
         key: RecordKey::new(key),
+        devices: devices.collect::<Result<_, _>>().map_err(|_| error)?,
         is_outdated: row.outdated,
     })
 }
