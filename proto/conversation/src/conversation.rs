@@ -311,6 +311,9 @@ impl Conversation {
     /// Makes a commit that renews this device's keys, and adds and removes what is wanted of its own account; nothing
     /// is sent yet.
     ///
+    /// It stands from now on. The same bytes are sent until keepers have given receipts: one that gave none may have
+    /// kept it all the same.
+    ///
     /// # Errors
     ///
     /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::TooManyEpochs`] when there are
@@ -358,33 +361,6 @@ impl Conversation {
             message,
             welcome,
         })
-    }
-
-    /// Takes back a commit of one's own that nobody can have seen.
-    ///
-    /// # Errors
-    ///
-    /// [`ConversationError::Unknown`] when it is not one of one's own, something was said in it or follows it, or the
-    /// epoch before it is over.
-    pub fn withdraw(
-        &mut self,
-        turn: &Turn<'_>,
-        epoch: &EpochName,
-    ) -> Result<(), ConversationError> {
-        let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
-        let is_own = node.value.committer == Some(turn.identity.device.public());
-        let is_used = node.value.sent > 0;
-        let followed = self.tree.nodes().any(|node| node.parent == Some(*epoch));
-        let parent = node.parent.and_then(|parent| self.tree.get(&parent));
-        if !is_own || is_used || followed || parent.is_none_or(|parent| !parent.live) {
-            return Err(ConversationError::Unknown);
-        }
-        self.tree.remove(epoch, turn.date);
-        for row in [Row::Epoch, Row::State, Row::Tree, Row::Commit] {
-            self.changes.push(Change::Drop(row(*epoch)));
-        }
-        self.put_all();
-        Ok(())
     }
 
     /// Returns what of `wanted` is not so at the head.
