@@ -8,6 +8,7 @@ use mls_rs::{MlsMessage, WireFormat};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::DAY_MS;
 use restante_proto::time::UnixMillis;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::epoch::{Class, EpochName, Node, Rank, Tree};
@@ -253,7 +254,8 @@ impl Conversation {
             return Err(ConversationError::Refused);
         }
         let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
-        let is_known = |value: &Epoch| value.commit.as_deref() == Some(message);
+        let digest: [u8; 32] = Sha256::digest(message).into();
+        let is_known = |value: &Epoch| value.commit == Some(digest);
         if self.tree.nodes().any(|node| is_known(&node.value)) {
             return Ok(Opened::Known);
         }
@@ -433,10 +435,8 @@ impl Conversation {
             record: record.clone(),
             tree,
         };
-        value.commit = None;
         self.changes.push(Change::Put(Row::Past(*name), record));
         self.changes.push(Change::Drop(Row::State(*name)));
-        self.changes.push(Change::Drop(Row::Commit(*name)));
         self.put_epoch(name);
         self.put_heads();
         Ok(())
@@ -446,7 +446,7 @@ impl Conversation {
     fn forget(&mut self, turn: &Turn<'_>, name: &EpochName) {
         self.tree.end(name);
         self.tree.remove(name, turn.date);
-        for row in [Row::Epoch, Row::State, Row::Tree, Row::Commit] {
+        for row in [Row::Epoch, Row::State, Row::Tree] {
             self.changes.push(Change::Drop(row(*name)));
         }
         self.put_heads();
@@ -469,7 +469,7 @@ impl Conversation {
             return Ok((name, false));
         }
         let mut epoch = epoch_of(group, rows, Some(made.committer), turn.date)?;
-        epoch.commit = Some(made.commit.to_vec());
+        epoch.commit = Some(Sha256::digest(made.commit).into());
         let rank = Rank::new(made.class, &made.parent, &made.committer, name);
         let moved = self.tree.insert(made.parent, rank, epoch, turn.date);
         self.put_new(&name);
@@ -538,10 +538,6 @@ impl Conversation {
             self.changes
                 .push(Change::Put(Row::State(*name), state.clone()));
             self.changes.push(Change::Put(Row::Tree(*name), tree));
-        }
-        if let Some(commit) = &node.value.commit {
-            let commit = Zeroizing::new(commit.clone());
-            self.changes.push(Change::Put(Row::Commit(*name), commit));
         }
     }
 }

@@ -35,8 +35,8 @@ pub(crate) struct Epoch {
     /// Texts this device has sent in it.
     pub(crate) sent: u32,
     pub(crate) outer: OuterKeys,
-    /// The commit that made it.
-    pub(crate) commit: Option<Vec<u8>>,
+    /// The SHA-256 of the commit that made it, by which one that comes again is known.
+    pub(crate) commit: Option<[u8; 32]>,
     pub(crate) keys: Keys,
 }
 

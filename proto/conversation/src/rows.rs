@@ -29,8 +29,6 @@ pub enum Row {
     Past(EpochName),
     /// The tree of public keys of an epoch.
     Tree(EpochName),
-    /// The commit that made an epoch.
-    Commit(EpochName),
 }
 
 /// One change of a row.
@@ -88,6 +86,8 @@ struct EpochRow {
     made_ms: u64,
     #[prost(uint32, tag = "10")]
     sent: u32,
+    #[prost(bytes = "vec", optional, tag = "11")]
+    commit: Option<Vec<u8>>,
 }
 
 /// Writes the row of the conversation itself.
@@ -114,6 +114,7 @@ pub(crate) fn epoch(node: &Node<Epoch>) -> Change {
         committer: epoch.committer.map(|key| key.as_bytes().to_vec()),
         made_ms: epoch.made.get(),
         sent: epoch.sent,
+        commit: epoch.commit.map(|digest| digest.to_vec()),
     };
     let bytes = Zeroizing::new(row.encode_to_vec());
     zeroize::Zeroize::zeroize(&mut row.key);
@@ -180,7 +181,7 @@ fn node(
                 Zeroizing::new(array(&row.key)?),
                 Zeroizing::new(array(&row.hint)?),
             ),
-            commit: rows.get(&Row::Commit(of)).map(|commit| commit.to_vec()),
+            commit: row.commit.as_deref().map(array).transpose()?,
             keys,
         },
     })

@@ -3,6 +3,7 @@
 use super::{Device, NOW, three};
 use crate::ConversationError;
 use crate::conversation::{LIVE_MAX, Opened, TEXTS_MS, WINDOW_MS, Wanted};
+use crate::rows::{self, Change, Row};
 
 /// Has each of two devices commit to the same epoch; returns the commits, the winner first.
 fn race(a: &mut Device, b: &mut Device) -> [crate::conversation::Committed; 2] {
@@ -174,7 +175,7 @@ fn a_commit_comes_too_late_and_a_text_does_not() {
     c.pass(TEXTS_MS, WINDOW_MS);
     c.restart();
     assert_eq!(c.read(&late), Err(ConversationError::Unknown));
-    assert_eq!(c.rows.len(), 5, "{:?}", c.rows.keys());
+    assert_eq!(c.rows.len(), 4, "{:?}", c.rows.keys());
 }
 
 #[test]
@@ -245,10 +246,16 @@ fn a_commit_that_comes_again_in_other_bytes_sets_nothing_back() {
     let update = a.update();
     b.follow(&update).unwrap();
     b.seal("with the first key");
-    let state = crate::rows::Row::State(update.epoch);
+    let state = Row::State(update.epoch);
     let before = b.rows[&state].clone();
     // As if the bytes were others.
-    b.rows.remove(&crate::rows::Row::Commit(update.epoch));
+    let (id, mut tree) = rows::read(&b.rows).unwrap();
+    let node = tree.get_mut(&update.epoch).unwrap();
+    node.value.commit = Some([0; 32]);
+    let Change::Put(row, bytes) = rows::epoch(node) else {
+        panic!("a row");
+    };
+    b.rows.insert(row, bytes);
     b.restart();
     let again = b.follow(&update);
     let epoch = update.epoch;
@@ -260,4 +267,24 @@ fn a_commit_that_comes_again_in_other_bytes_sets_nothing_back() {
         })
     );
     assert_eq!(b.rows[&state], before);
+    assert_eq!(b.conversation.as_ref().unwrap().id(), id);
+}
+
+#[test]
+fn of_a_commit_its_digest_alone_is_kept() {
+    let [mut a, mut b, _] = three();
+    let made = a.update();
+    b.follow(&made).unwrap();
+    let (_, end) = made.message.split_last_chunk::<64>().unwrap();
+    for device in [&a, &b] {
+        let mut kept = device.rows.values();
+        assert!(!kept.any(|bytes| bytes.windows(64).any(|part| part == end)));
+    }
+    b.restart();
+    assert_eq!(b.follow(&made), Ok(Opened::Known));
+    // So it is once the epoch has ended.
+    b.update();
+    b.pass(WINDOW_MS, WINDOW_MS);
+    b.restart();
+    assert_eq!(b.follow(&made), Ok(Opened::Known));
 }
