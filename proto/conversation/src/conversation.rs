@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 use crate::epoch::{Class, EpochName, Node, Rank, Tree};
 use crate::error::ConversationError;
 use crate::group::{
-    add, check_keys, class_of, created, epoch_of, has_renewed, is_part_of, is_plain, joined,
-    leaves_of, loaded, member_at, name_of, save, tree_of, welcome,
+    add, check_keys, class_of, created, epoch_of, has_renewed, is_plain, joined, leaves_of, loaded,
+    member_at, name_of, roster_of, save, tree_of, welcome,
 };
 use crate::key_package::OwnKeyPackage;
 use crate::library::{MlsGroup, guarded, mls_time};
@@ -209,13 +209,7 @@ impl Conversation {
         let Keys::Live { tree, .. } = &node.value.keys else {
             return Err(ConversationError::Unknown);
         };
-        let tree = tree_of(tree)?;
-        let roster = tree.roster();
-        let members = roster.members_iter();
-        let members = members.map(|leaf| Member::of(&leaf.signing_identity));
-        members
-            .collect::<Result<_, _>>()
-            .map_err(|_| ConversationError::State)
+        Ok(roster_of(&tree_of(tree)?)?.into_values().collect())
     }
 
     /// Seals a text for the members at the head.
@@ -263,10 +257,9 @@ impl Conversation {
         if parsed.wire_format() != WireFormat::PrivateMessage {
             return Err(ConversationError::Refused);
         }
-        if let Keys::Past { record, tree } = &node.value.keys {
-            let tree = tree.as_deref().map_or_else(|| self.head_tree(), Ok)?;
+        if let Keys::Past { record, roster } = &node.value.keys {
             let number = node.value.number;
-            let (opened, record) = past::open(turn, self.id, (number, record), tree, parsed)?;
+            let (opened, record) = past::open(turn, self.id, (number, record), roster, parsed)?;
             let value = &mut self.node_mut(epoch)?.value;
             if let Keys::Past { record: kept, .. } = &mut value.keys {
                 *kept = record.clone();
@@ -408,7 +401,7 @@ impl Conversation {
         let over: Vec<EpochName> = over.map(|node| node.rank.name).collect();
         for name in over {
             self.tree.remove(&name, turn.date);
-            for row in [Row::Epoch, Row::Past, Row::Tree] {
+            for row in [Row::Epoch, Row::Past] {
                 self.changes.push(Change::Drop(row(name)));
             }
         }
@@ -423,20 +416,13 @@ impl Conversation {
             self.forget(turn, name);
             return Ok(());
         };
-        let tree = self.tree_at(name)?;
-        let all_remain = is_part_of(&tree_of(tree)?, &tree_of(self.head_tree()?)?);
-        let tree = (!all_remain).then(|| tree.to_vec());
+        let roster = roster_of(&tree_of(self.tree_at(name)?)?)?;
         self.tree.end(name);
-        if tree.is_none() {
-            self.changes.push(Change::Drop(Row::Tree(*name)));
-        }
-        let value = &mut self.node_mut(name)?.value;
-        value.keys = Keys::Past {
-            record: record.clone(),
-            tree,
-        };
-        self.changes.push(Change::Put(Row::Past(*name), record));
+        let kept = record.clone();
+        self.node_mut(name)?.value.keys = Keys::Past { record, roster };
+        self.changes.push(Change::Put(Row::Past(*name), kept));
         self.changes.push(Change::Drop(Row::State(*name)));
+        self.changes.push(Change::Drop(Row::Tree(*name)));
         self.put_epoch(name);
         self.put_heads();
         Ok(())
@@ -487,10 +473,6 @@ impl Conversation {
             return Err(ConversationError::TooLate);
         };
         loaded(turn, self.id.as_bytes(), (state, tree))
-    }
-
-    fn head_tree(&self) -> Result<&[u8], ConversationError> {
-        self.tree_at(&self.tree.head())
     }
 
     fn tree_at(&self, name: &EpochName) -> Result<&[u8], ConversationError> {

@@ -19,8 +19,8 @@ use crate::error::ConversationError;
 use crate::key_package::{self, OwnKeyPackage};
 use crate::label;
 use crate::library::{Config, MlsGroup, client, guarded, mls_time};
-use crate::member::Member;
-use crate::model::{Epoch, Keys, Turn};
+use crate::member::{Member, MemberError};
+use crate::model::{Epoch, Keys, Roster, Turn};
 use crate::outer::OuterKeys;
 use crate::rules::{self, Accounts};
 use crate::storage::{EpochRows, Packages, Secret};
@@ -177,13 +177,13 @@ pub(crate) fn member_at(tree: &ExportedTree<'_>, leaf: u32) -> Result<Member, Co
     Member::of(&leaf.signing_identity).map_err(|_| ConversationError::Refused)
 }
 
-/// Tells whether every leaf of one tree is the same device's in the other.
-pub(crate) fn is_part_of(part: &ExportedTree<'_>, whole: &ExportedTree<'_>) -> bool {
-    let (part, whole) = (part.roster(), whole.roster());
-    part.members_iter().all(|leaf| {
-        let same = whole.member_with_index(leaf.index).ok();
-        same.is_some_and(|same| same.signing_identity == leaf.signing_identity)
-    })
+/// Returns the members in a tree.
+pub(crate) fn roster_of(tree: &ExportedTree<'_>) -> Result<Roster, ConversationError> {
+    let roster = tree.roster();
+    let members = roster.members_iter();
+    let members = members.map(|leaf| Ok((leaf.index, Member::of(&leaf.signing_identity)?)));
+    let members = members.collect::<Result<_, MemberError>>();
+    members.map_err(|_| ConversationError::State)
 }
 
 /// Finds the leaves of devices.

@@ -40,16 +40,16 @@ pub(crate) struct Epoch {
     pub(crate) keys: Keys,
 }
 
+/// The members of an epoch by their leaves.
+pub(crate) type Roster = BTreeMap<u32, Member>;
+
 /// What can be done with an epoch.
 #[derive(Clone)]
 pub(crate) enum Keys {
     /// All: it is the library's state, without its tree of public keys.
     Live { state: Secret, tree: Vec<u8> },
-    /// Texts can be opened; the tree stands here if somebody was a member who is none any more.
-    Past {
-        record: Secret,
-        tree: Option<Vec<u8>>,
-    },
+    /// Texts of those who were members then can be opened.
+    Past { record: Secret, roster: Roster },
 }
 
 impl fmt::Debug for Keys {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::conversation::ConversationId;
 use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::member::Member;
 use crate::model::{Epoch, Keys};
 use crate::outer::OuterKeys;
 use crate::storage::Secret;
@@ -88,6 +89,35 @@ struct EpochRow {
     sent: u32,
     #[prost(bytes = "vec", optional, tag = "11")]
     commit: Option<Vec<u8>>,
+    #[prost(message, repeated, tag = "12")]
+    roster: Vec<MemberRow>,
+}
+
+/// A member of an epoch that has ended.
+#[derive(Clone, PartialEq, prost::Message)]
+struct MemberRow {
+    #[prost(uint32, tag = "1")]
+    leaf: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    account: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    device: Vec<u8>,
+}
+
+impl MemberRow {
+    fn of((leaf, member): (&u32, &Member)) -> Self {
+        Self {
+            leaf: *leaf,
+            account: member.account.as_bytes().to_vec(),
+            device: member.device.as_bytes().to_vec(),
+        }
+    }
+
+    fn read(&self) -> Result<(u32, Member), RowsError> {
+        let account = PublicKey::new(array(&self.account)?);
+        let device = PublicKey::new(array(&self.device)?);
+        Ok((self.leaf, Member { account, device }))
+    }
 }
 
 /// Writes the row of the conversation itself.
@@ -115,6 +145,10 @@ pub(crate) fn epoch(node: &Node<Epoch>) -> Change {
         made_ms: epoch.made.get(),
         sent: epoch.sent,
         commit: epoch.commit.map(|digest| digest.to_vec()),
+        roster: match &epoch.keys {
+            Keys::Past { roster, .. } => roster.iter().map(MemberRow::of).collect(),
+            Keys::Live { .. } => Vec::new(),
+        },
     };
     let bytes = Zeroizing::new(row.encode_to_vec());
     zeroize::Zeroize::zeroize(&mut row.key);
@@ -156,7 +190,11 @@ fn node(
         },
         (None, Some(record)) => Keys::Past {
             record: record.clone(),
-            tree: rows.get(&Row::Tree(of)).map(|tree| tree.to_vec()),
+            roster: row
+                .roster
+                .iter()
+                .map(MemberRow::read)
+                .collect::<Result<_, _>>()?,
         },
         _ => return Err(RowsError),
     };

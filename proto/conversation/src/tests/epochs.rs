@@ -194,6 +194,26 @@ fn a_late_text_of_one_who_was_removed_since_is_read() {
 }
 
 #[test]
+fn a_late_text_of_one_who_was_removed_after_its_epoch_had_ended_is_read() {
+    let [mut a, mut b, mut c] = three();
+    let late = b.seal("sent while I was in");
+    let next = a.update();
+    c.follow(&next).unwrap();
+    c.pass(WINDOW_MS, WINDOW_MS);
+    let wanted = Wanted {
+        remove: [b.key()].into(),
+        ..Wanted::default()
+    };
+    let removal = a.commit(&wanted);
+    c.follow(&removal).unwrap();
+    c.restart();
+    let Ok(Opened::Text { sender, .. }) = c.open(&late.epoch, &late.message) else {
+        panic!("no text");
+    };
+    assert_eq!(sender, b.member());
+}
+
+#[test]
 fn late_texts_of_epochs_beside_each_other_are_told_apart() {
     let [mut a, mut b, mut c] = three();
     let (one, two) = (a.update(), b.update());
