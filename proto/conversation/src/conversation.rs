@@ -11,11 +11,12 @@ use restante_proto::time::UnixMillis;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::conflict::Deed;
 use crate::epoch::{Class, EpochName, Node, Rank, Tree};
 use crate::error::ConversationError;
 use crate::group::{
-    add, check_keys, class_of, created, epoch_of, has_renewed, is_plain, joined, leaves_of, loaded,
-    member_at, name_of, roster_of, save, tree_of, welcome,
+    add, check_keys, created, deed_at, deed_of, epoch_of, has_renewed, is_plain, joined, leaves_of,
+    loaded, member_at, name_of, roster_of, save, tree_of, welcome,
 };
 use crate::key_package::OwnKeyPackage;
 use crate::library::{MlsGroup, guarded, mls_time};
@@ -68,8 +69,8 @@ impl fmt::Debug for ConversationId {
 #[derive(Clone, Debug)]
 pub struct Conversation {
     id: ConversationId,
-    tree: Tree<Epoch>,
-    changes: Vec<Change>,
+    pub(crate) tree: Tree<Epoch>,
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Conversation {
@@ -85,8 +86,9 @@ impl Conversation {
         invited: &[Vec<u8>],
     ) -> Result<(Self, Option<Vec<u8>>), ConversationError> {
         let (mut group, rows, welcome) = created(turn, accounts, invited)?;
-        let committer = Some(turn.identity.device.public());
-        let conversation = Self::of_group(&mut group, &rows, committer, turn.date)?;
+        let own = group.current_member_index();
+        let deed = deed_at(&group.export_tree(), own, BTreeSet::new())?;
+        let conversation = Self::of_group(&mut group, &rows, Some(deed), turn.date)?;
         Ok((conversation, welcome))
     }
 
@@ -125,8 +127,9 @@ impl Conversation {
         if self.tree.get(&name).is_some() {
             return Ok(());
         }
-        let epoch = epoch_of(&mut group, &rows, None, turn.date)?;
-        self.tree.replant(name, epoch, turn.date);
+        let epoch = epoch_of(&mut group, &rows, turn.date)?;
+        let root = Node::root(name, group.current_epoch(), None, epoch);
+        self.tree.replant(root, turn.date);
         self.put_new(&name);
         self.put_all();
         Ok(())
@@ -141,16 +144,17 @@ impl Conversation {
     fn of_group(
         group: &mut MlsGroup,
         rows: &EpochRows,
-        committer: Option<PublicKey>,
+        deed: Option<Deed>,
         date: UnixMillis,
     ) -> Result<Self, ConversationError> {
         let id = group.group_id().try_into();
         let id = id.map_err(|_| ConversationError::Refused)?;
         let name = name_of(group)?;
-        let epoch = epoch_of(group, rows, committer, date)?;
+        let epoch = epoch_of(group, rows, date)?;
+        let root = Node::root(name, group.current_epoch(), deed, epoch);
         let mut conversation = Self {
             id: ConversationId::new(id),
-            tree: Tree::new(name, epoch),
+            tree: Tree::new(root),
             changes: Vec::new(),
         };
         conversation.put_new(&name);
@@ -187,12 +191,19 @@ impl Conversation {
     /// Goes through the epochs whose envelopes can be opened, with the keys of these.
     pub fn outer_keys(&self) -> impl Iterator<Item = (EpochName, &OuterKeys)> {
         let nodes = self.tree.nodes();
-        nodes.map(|node| (node.rank.name, &node.value.outer))
+        nodes.filter_map(|node| Some((node.rank.name, node.value.outer.as_ref()?)))
     }
 
     /// Tells whether an epoch is the head or comes before it: what was said or done in another one is not shared.
     pub fn is_on_chain(&self, epoch: &EpochName) -> bool {
         self.tree.is_on_chain(epoch)
+    }
+
+    /// Returns the member whose commit has removed this device, if it has as far as is known here: while it has, nothing
+    /// is said or done.
+    pub fn removed_by(&self) -> Option<Member> {
+        let shut = self.tree.get(&self.tree.shut()?)?;
+        shut.deed.as_ref().map(|deed| deed.committer)
     }
 
     /// Returns the members at the head.
@@ -216,9 +227,9 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`ConversationError::State`] when the library fails.
+    /// [`ConversationError::Removed`] when this device is no member, [`ConversationError::State`] when the library fails.
     pub fn seal(&mut self, turn: &mut Turn<'_>, body: &[u8]) -> Result<Sealed, ConversationError> {
-        let head = self.tree.head();
+        let head = self.place()?;
         let (mut group, rows) = self.group(turn, &head)?;
         let message = group
             .encrypt_application_message(body, Vec::new())
@@ -258,7 +269,7 @@ impl Conversation {
             return Err(ConversationError::Refused);
         }
         if let Keys::Past { record, roster } = &node.value.keys {
-            let number = node.value.number;
+            let number = node.number;
             let (opened, record) = past::open(turn, self.id, (number, record), roster, parsed)?;
             let value = &mut self.node_mut(epoch)?.value;
             if let Keys::Past { record: kept, .. } = &mut value.keys {
@@ -268,35 +279,34 @@ impl Conversation {
             return Ok(opened);
         }
         let (mut group, rows) = self.group(turn, epoch)?;
-        let senders = tree_of(self.tree_at(epoch)?)?;
         let received = guarded(|| group.process_incoming_message_with_time(parsed, mls_time()))?;
         match received {
             ReceivedMessage::ApplicationMessage(text) if is_plain(&text) => {
+                let senders = tree_of(self.tree_at(epoch)?)?;
                 let state = save(&mut group, &rows)?;
                 self.put_state(epoch, state)?;
                 let sender = member_at(&senders, text.sender_index)?;
                 let body = Zeroizing::new(text.data().to_vec());
                 Ok(Opened::Text { sender, body })
             }
-            ReceivedMessage::Commit(commit) => {
-                let committer = member_at(&senders, commit.committer)?;
-                let is_plain = commit.authenticated_data.is_empty();
-                if matches!(commit.effect, CommitEffect::Removed { .. }) {
-                    return Ok(Opened::Removed { by: committer });
-                }
-                let after = group.export_tree();
-                if !is_plain || !has_renewed(&senders, &after, commit.committer) {
-                    return Err(ConversationError::Refused);
-                }
-                check_keys(&after, turn)?;
-                let class = class_of(&commit)?;
+            ReceivedMessage::Commit(commit) if commit.authenticated_data.is_empty() => {
+                let before = tree_of(self.tree_at(epoch)?)?;
+                let (class, deed) = deed_of(&commit, &before)?;
                 let made = Made {
                     parent: *epoch,
                     class,
-                    committer: committer.device,
+                    deed,
                     commit: message,
                 };
-                let (epoch, moved) = self.grow(turn, &mut group, &rows, &made)?;
+                if matches!(commit.effect, CommitEffect::Removed { .. }) {
+                    return self.be_removed(turn, made);
+                }
+                let after = group.export_tree();
+                if !has_renewed(&before, &after, commit.committer) {
+                    return Err(ConversationError::Refused);
+                }
+                check_keys(&after, turn)?;
+                let (epoch, moved) = self.grow(turn, &mut group, &rows, made)?;
                 Ok(Opened::Commit { epoch, moved })
             }
             _ => Err(ConversationError::Refused),
@@ -311,14 +321,14 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::TooManyEpochs`] when there are
-    /// too many.
+    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::Removed`] when this device is no
+    /// member, [`ConversationError::TooManyEpochs`] when there are too many.
     pub fn commit(
         &mut self,
         turn: &mut Turn<'_>,
         wanted: &Wanted,
     ) -> Result<Committed, ConversationError> {
-        let head = self.tree.head();
+        let head = self.place()?;
         let unmet = self.unmet(wanted)?;
         let (mut group, rows) = self.group(turn, &head)?;
         let leaves: Vec<u32> = leaves_of(&group, &unmet.remove);
@@ -342,13 +352,15 @@ impl Conversation {
         let commit = group
             .apply_detached_commit(secrets)
             .map_err(|_| ConversationError::State)?;
+        let before = tree_of(self.tree_at(&head)?)?;
+        let (class, deed) = deed_of(&commit, &before)?;
         let made = Made {
             parent: head,
-            class: class_of(&commit)?,
-            committer: turn.identity.device.public(),
+            class,
+            deed,
             commit: &message,
         };
-        let (epoch, _) = self.grow(turn, &mut group, &rows, &made)?;
+        let (epoch, _) = self.grow(turn, &mut group, &rows, made)?;
         self.put_state(&head, state)?;
         Ok(Committed {
             parent: head,
@@ -377,65 +389,13 @@ impl Conversation {
     pub fn is_stale(&self, turn: &Turn<'_>) -> bool {
         let own = turn.identity.device.public();
         let mut chain = self.tree.chain();
-        let renewed = chain.find(|node| node.value.committer == Some(own));
+        let is_own = |deed: &Deed| deed.committer.device == own;
+        let renewed = chain.find(|node| node.deed.as_ref().is_some_and(is_own));
         let said = self
             .tree
             .get(&self.tree.head())
             .map_or(0, |node| node.value.sent);
         renewed.is_none_or(|node| node.value.made.plus(RENEW_MS) <= turn.date) || said >= TEXTS_MAX
-    }
-
-    /// Ends what is over: no commit follows an epoch that was left `window_ms` ago, and texts of it are opened for as
-    /// long as one can be under way.
-    ///
-    /// # Errors
-    ///
-    /// [`ConversationError::State`] when the library fails.
-    pub fn pass(&mut self, turn: &mut Turn<'_>, window_ms: u64) -> Result<(), ConversationError> {
-        for name in self.tree.overdue(turn.date, window_ms) {
-            self.end(turn, &name)?;
-        }
-        let over = |left: UnixMillis| left.plus(window_ms).plus(TEXTS_MS) <= turn.date;
-        let nodes = self.tree.nodes().filter(|node| !node.live);
-        let over = nodes.filter(|node| node.left.is_some_and(over));
-        let over: Vec<EpochName> = over.map(|node| node.rank.name).collect();
-        for name in over {
-            self.tree.remove(&name, turn.date);
-            for row in [Row::Epoch, Row::Past] {
-                self.changes.push(Change::Drop(row(name)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps of an epoch what still opens texts.
-    fn end(&mut self, turn: &mut Turn<'_>, name: &EpochName) -> Result<(), ConversationError> {
-        let (group, rows) = self.group(turn, name)?;
-        let Ok(record) = past::record(group, &rows) else {
-            // Somebody has put keys into the tree that are none. What can make its keys again goes all the same.
-            self.forget(turn, name);
-            return Ok(());
-        };
-        let roster = roster_of(&tree_of(self.tree_at(name)?)?)?;
-        self.tree.end(name);
-        let kept = record.clone();
-        self.node_mut(name)?.value.keys = Keys::Past { record, roster };
-        self.changes.push(Change::Put(Row::Past(*name), kept));
-        self.changes.push(Change::Drop(Row::State(*name)));
-        self.changes.push(Change::Drop(Row::Tree(*name)));
-        self.put_epoch(name);
-        self.put_heads();
-        Ok(())
-    }
-
-    /// Keeps nothing of an epoch.
-    fn forget(&mut self, turn: &Turn<'_>, name: &EpochName) {
-        self.tree.end(name);
-        self.tree.remove(name, turn.date);
-        for row in [Row::Epoch, Row::State, Row::Tree] {
-            self.changes.push(Change::Drop(row(*name)));
-        }
-        self.put_heads();
     }
 
     /// Adds the epoch that a commit has made.
@@ -444,7 +404,7 @@ impl Conversation {
         turn: &Turn<'_>,
         group: &mut MlsGroup,
         rows: &EpochRows,
-        made: &Made<'_>,
+        made: Made<'_>,
     ) -> Result<(EpochName, bool), ConversationError> {
         if self.tree.live() >= LIVE_MAX {
             return Err(ConversationError::TooManyEpochs);
@@ -454,16 +414,60 @@ impl Conversation {
         if self.tree.get(&name).is_some() {
             return Ok((name, false));
         }
-        let mut epoch = epoch_of(group, rows, Some(made.committer), turn.date)?;
-        epoch.commit = Some(Sha256::digest(made.commit).into());
-        let rank = Rank::new(made.class, &made.parent, &made.committer, name);
-        let moved = self.tree.insert(made.parent, rank, epoch, turn.date);
-        self.put_new(&name);
-        self.put_all();
+        let epoch = epoch_of(group, rows, turn.date)?;
+        let moved = self.insert(turn, name, made, epoch)?;
         Ok((name, moved))
     }
 
-    fn group(
+    /// Takes down that a commit removes this device. The name of what it makes is not known to those whom it removes.
+    fn be_removed(&mut self, turn: &Turn<'_>, made: Made<'_>) -> Result<Opened, ConversationError> {
+        let by = made.deed.committer;
+        let name = Sha256::new_with_prefix(b"removed")
+            .chain_update(made.parent.as_bytes())
+            .chain_update(by.device.as_bytes())
+            .finalize();
+        let name = EpochName::new(name.into());
+        if self.tree.get(&name).is_none() {
+            self.insert(turn, name, made, Epoch::shut(turn.date))?;
+        }
+        Ok(Opened::Removed { by })
+    }
+
+    fn insert(
+        &mut self,
+        turn: &Turn<'_>,
+        name: EpochName,
+        made: Made<'_>,
+        mut epoch: Epoch,
+    ) -> Result<bool, ConversationError> {
+        let parent = self.tree.get(&made.parent);
+        let parent = parent.ok_or(ConversationError::Unknown)?;
+        epoch.commit = Some(Sha256::digest(made.commit).into());
+        let node = Node {
+            parent: Some(made.parent),
+            rank: Rank::new(made.class, &made.parent, &made.deed.committer.device, name),
+            number: parent.number.saturating_add(1),
+            deed: Some(made.deed),
+            is_shut: matches!(epoch.keys, Keys::Shut),
+            left: None,
+            live: true,
+            value: epoch,
+        };
+        let moved = self.tree.insert(node, turn.date);
+        self.put_new(&name);
+        self.put_all();
+        Ok(moved)
+    }
+
+    /// Returns the epoch that this device speaks and commits in.
+    fn place(&self) -> Result<EpochName, ConversationError> {
+        match self.tree.shut() {
+            Some(_) => Err(ConversationError::Removed),
+            None => Ok(self.tree.head()),
+        }
+    }
+
+    pub(crate) fn group(
         &self,
         turn: &mut Turn<'_>,
         name: &EpochName,
@@ -475,37 +479,40 @@ impl Conversation {
         loaded(turn, self.id.as_bytes(), (state, tree))
     }
 
-    fn tree_at(&self, name: &EpochName) -> Result<&[u8], ConversationError> {
+    pub(crate) fn tree_at(&self, name: &EpochName) -> Result<&[u8], ConversationError> {
         match self.tree.get(name).map(|node| &node.value.keys) {
             Some(Keys::Live { tree, .. }) => Ok(tree),
             _ => Err(ConversationError::Unknown),
         }
     }
 
-    fn node_mut(&mut self, name: &EpochName) -> Result<&mut Node<Epoch>, ConversationError> {
+    pub(crate) fn node_mut(
+        &mut self,
+        name: &EpochName,
+    ) -> Result<&mut Node<Epoch>, ConversationError> {
         self.tree.get_mut(name).ok_or(ConversationError::Unknown)
     }
 
     fn put_state(&mut self, name: &EpochName, new: Secret) -> Result<(), ConversationError> {
         if let Keys::Live { state, .. } = &mut self.node_mut(name)?.value.keys {
             *state = new.clone();
+            self.changes.push(Change::Put(Row::State(*name), new));
         }
-        self.changes.push(Change::Put(Row::State(*name), new));
         Ok(())
     }
 
-    fn put_epoch(&mut self, name: &EpochName) {
+    pub(crate) fn put_epoch(&mut self, name: &EpochName) {
         self.changes.extend(self.tree.get(name).map(rows::epoch));
     }
 
     /// Stores where all stand: the head may be another one, and others left since.
-    fn put_all(&mut self) {
+    pub(crate) fn put_all(&mut self) {
         let live = self.tree.nodes().filter(|node| node.live);
         self.changes.extend(live.map(rows::epoch));
         self.put_heads();
     }
 
-    fn put_heads(&mut self) {
+    pub(crate) fn put_heads(&mut self) {
         let (root, head) = (self.tree.root(), self.tree.head());
         self.changes.push(rows::conversation(&self.id, root, head));
     }
@@ -528,6 +535,6 @@ impl Conversation {
 struct Made<'a> {
     parent: EpochName,
     class: Class,
-    committer: PublicKey,
+    deed: Deed,
     commit: &'a [u8],
 }

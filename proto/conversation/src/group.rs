@@ -1,5 +1,6 @@
 //! The library's group at one epoch, and what is taken from it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use mls_rs::group::proposal::Proposal;
@@ -13,6 +14,7 @@ use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
+use crate::conflict::{Deed, Standing};
 use crate::conversation::{MESSAGE_BYTES_MAX, TEXTS_MAX};
 use crate::epoch::{Class, EpochName};
 use crate::error::ConversationError;
@@ -142,7 +144,6 @@ pub(crate) fn name_of(group: &MlsGroup) -> Result<EpochName, ConversationError> 
 pub(crate) fn epoch_of(
     group: &mut MlsGroup,
     rows: &EpochRows,
-    committer: Option<PublicKey>,
     made: UnixMillis,
 ) -> Result<Epoch, ConversationError> {
     let tree = group.export_tree().to_bytes();
@@ -152,11 +153,9 @@ pub(crate) fn epoch_of(
         exported(group, label::OUTER_HINT)?,
     );
     Ok(Epoch {
-        number: group.current_epoch(),
-        committer,
         made,
         sent: 0,
-        outer,
+        outer: Some(outer),
         commit: None,
         keys: Keys::Live {
             state: save(group, rows)?,
@@ -196,19 +195,56 @@ pub(crate) fn leaves_of(group: &MlsGroup, devices: &BTreeSet<PublicKey>) -> Vec<
     wanted.map(|leaf| leaf.index).collect()
 }
 
-/// Returns what a commit does.
-pub(crate) fn class_of(commit: &CommitMessageDescription) -> Result<Class, ConversationError> {
-    let CommitEffect::NewEpoch(epoch) = &commit.effect else {
+/// Returns what a commit does, and who has made it; the tree is that before it.
+pub(crate) fn deed_of(
+    commit: &CommitMessageDescription,
+    before: &ExportedTree<'_>,
+) -> Result<(Class, Deed), ConversationError> {
+    let (CommitEffect::NewEpoch(epoch)
+    | CommitEffect::Removed {
+        new_epoch: epoch, ..
+    }) = &commit.effect
+    else {
         return Err(ConversationError::Refused);
     };
-    let proposals = || epoch.applied_proposals().iter().map(|info| &info.proposal);
-    if proposals().any(|proposal| matches!(proposal, Proposal::Remove(_))) {
-        Ok(Class::Removal)
-    } else if proposals().any(|proposal| matches!(proposal, Proposal::Add(_))) {
-        Ok(Class::Addition)
-    } else {
-        Ok(Class::Update)
+    let mut removed = BTreeSet::new();
+    let mut class = Class::Update;
+    for info in epoch.applied_proposals() {
+        match &info.proposal {
+            Proposal::Remove(remove) => {
+                removed.insert(member_at(before, remove.to_remove())?.device);
+            }
+            Proposal::Add(_) => class = Class::Addition,
+            _ => {}
+        }
     }
+    if !removed.is_empty() {
+        class = Class::Removal;
+    }
+    let deed = deed_at(before, commit.committer, removed)?;
+    Ok((class, deed))
+}
+
+/// Returns what the member at a leaf has done that removes these devices.
+pub(crate) fn deed_at(
+    tree: &ExportedTree<'_>,
+    leaf: u32,
+    removed: BTreeSet<PublicKey>,
+) -> Result<Deed, ConversationError> {
+    let found = tree.roster().member_with_index(leaf);
+    let found = found.map_err(|_| ConversationError::Refused)?;
+    let member = Member::with_delegation(&found.signing_identity);
+    let (committer, delegation) = member.map_err(|_| ConversationError::Refused)?;
+    let standing = Standing {
+        delegation: Reverse(delegation),
+        leaf,
+        device: committer.device,
+    };
+    Ok(Deed {
+        committer,
+        standing,
+        removed,
+    })
 }
 
 /// Tells whether a text has nothing beside it, and was not made to have others keep thousands of keys.
