@@ -1,4 +1,5 @@
-//! Which commits do not count, whatever their rank (SPEC 15.4): those of a device beside its removal.
+//! Which commits do not count, whatever their rank (SPEC 15.4): those of a device beside its removal, and those of one
+//! that has committed twice to one epoch.
 //!
 //! All of it follows from the epochs that are known, never from the order in which they came.
 
@@ -32,8 +33,23 @@ pub(crate) struct Standing {
 
 type Nodes<T> = BTreeMap<EpochName, Node<T>>;
 
-/// Returns the epochs, of those after the root that can be followed, whose committer is removed beside them. What follows them does
-/// not count either, though it is not named.
+/// Returns the epochs whose commits do not count. What follows them does not either, though it is not named.
+pub(crate) fn void<T>(nodes: &Nodes<T>, root: &EpochName) -> BTreeSet<EpochName> {
+    let mut void = countered(nodes, root);
+    let mut children: BTreeMap<(EpochName, PublicKey), Vec<EpochName>> = BTreeMap::new();
+    for (name, node) in nodes {
+        if let (Some(parent), Some(deed)) = (node.parent, &node.deed)
+            && !void.contains(name)
+        {
+            let of_one = children.entry((parent, deed.committer.device));
+            of_one.or_default().push(*name);
+        }
+    }
+    void.extend(children.into_values().filter(|all| all.len() > 1).flatten());
+    void
+}
+
+/// Returns the epochs, of those after the root that can be followed, whose committer is removed beside them.
 pub(crate) fn countered<T>(nodes: &Nodes<T>, root: &EpochName) -> BTreeSet<EpochName> {
     let after: Vec<&Node<T>> = match nodes.get(root) {
         Some(root) => {

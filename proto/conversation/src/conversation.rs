@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::conflict::Deed;
-use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::epoch::{Class, EpochName, Node, Rank, Shares, Tree};
 use crate::error::ConversationError;
 use crate::group::{
-    add, check_keys, created, deed_at, deed_of, epoch_of, has_renewed, is_plain, joined, leaves_of,
+    add, check_tree, created, deed_at, deed_of, epoch_of, has_renewed, is_plain, joined, leaves_of,
     loaded, member_at, name_of, roster_of, save, tree_of, welcome,
 };
 use crate::key_package::OwnKeyPackage;
@@ -37,8 +37,18 @@ pub const TEXTS_MS: u64 = 30 * DAY_MS + 20 * 60 * 1000;
 pub const RENEW_MS: u64 = DAY_MS;
 /// Texts a device sends in one epoch, at most, so that nobody has to skip more keys than the library does.
 pub const TEXTS_MAX: u32 = 500;
-/// Epochs that can still be followed, at most.
-pub const LIVE_MAX: usize = 64;
+/// Epochs that can still be followed, at most, that one device has made.
+pub const DEVICE_LIVE_MAX: usize = 32;
+/// Epochs that can still be followed, at most, that devices of one account have made.
+pub const LIVE_MAX: usize = 128;
+const SHARES: Shares = Shares {
+    device: DEVICE_LIVE_MAX,
+    account: LIVE_MAX,
+};
+/// Epochs that open texts alone, at most: as many as twenty devices make that renew their keys three times a day.
+pub const PAST_MAX: usize = 2048;
+/// Bytes of states from which on no text is opened that skips others, since the keys of these would have to be kept.
+pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a message of the group, at most: what the largest envelope holds.
 pub const MESSAGE_BYTES_MAX: usize = 65_536;
 
@@ -199,8 +209,8 @@ impl Conversation {
         self.tree.is_on_chain(epoch)
     }
 
-    /// Returns the member whose commit has removed this device, if it has as far as is known here: while it has, nothing
-    /// is said or done.
+    /// Returns the member whose commit has removed this device, if one has as far as is known here: while it has,
+    /// nothing is said or done.
     pub fn removed_by(&self) -> Option<Member> {
         let shut = self.tree.get(&self.tree.shut()?)?;
         shut.deed.as_ref().map(|deed| deed.committer)
@@ -227,7 +237,8 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`ConversationError::Removed`] when this device is no member, [`ConversationError::State`] when the library fails.
+    /// [`ConversationError::Removed`] when this device is no member, [`ConversationError::State`] when the library
+    /// fails.
     pub fn seal(&mut self, turn: &mut Turn<'_>, body: &[u8]) -> Result<Sealed, ConversationError> {
         let head = self.place()?;
         let (mut group, rows) = self.group(turn, &head)?;
@@ -271,6 +282,7 @@ impl Conversation {
         if let Keys::Past { record, roster } = &node.value.keys {
             let number = node.number;
             let (opened, record) = past::open(turn, self.id, (number, record), roster, parsed)?;
+            self.check_held(epoch, &record)?;
             let value = &mut self.node_mut(epoch)?.value;
             if let Keys::Past { record: kept, .. } = &mut value.keys {
                 *kept = record.clone();
@@ -283,9 +295,10 @@ impl Conversation {
         match received {
             ReceivedMessage::ApplicationMessage(text) if is_plain(&text) => {
                 let senders = tree_of(self.tree_at(epoch)?)?;
-                let state = save(&mut group, &rows)?;
-                self.put_state(epoch, state)?;
                 let sender = member_at(&senders, text.sender_index)?;
+                let state = save(&mut group, &rows)?;
+                self.check_held(epoch, &state)?;
+                self.put_state(epoch, state)?;
                 let body = Zeroizing::new(text.data().to_vec());
                 Ok(Opened::Text { sender, body })
             }
@@ -305,7 +318,7 @@ impl Conversation {
                 if !has_renewed(&before, &after, commit.committer) {
                     return Err(ConversationError::Refused);
                 }
-                check_keys(&after, turn)?;
+                check_tree(&after, turn)?;
                 let (epoch, moved) = self.grow(turn, &mut group, &rows, made)?;
                 Ok(Opened::Commit { epoch, moved })
             }
@@ -321,14 +334,19 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::Removed`] when this device is no
-    /// member, [`ConversationError::TooManyEpochs`] when there are too many.
+    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::Removed`] when this device is
+    /// no member, [`ConversationError::TooManyEpochs`] when it has made too many, or one of the head that does not
+    /// count.
     pub fn commit(
         &mut self,
         turn: &mut Turn<'_>,
         wanted: &Wanted,
     ) -> Result<Committed, ConversationError> {
         let head = self.place()?;
+        let own = turn.identity.device.public();
+        if self.tree.has_child_of(&head, &own) {
+            return Err(ConversationError::TooManyEpochs);
+        }
         let unmet = self.unmet(wanted)?;
         let (mut group, rows) = self.group(turn, &head)?;
         let leaves: Vec<u32> = leaves_of(&group, &unmet.remove);
@@ -352,6 +370,7 @@ impl Conversation {
         let commit = group
             .apply_detached_commit(secrets)
             .map_err(|_| ConversationError::State)?;
+        check_tree(&group.export_tree(), turn)?;
         let before = tree_of(self.tree_at(&head)?)?;
         let (class, deed) = deed_of(&commit, &before)?;
         let made = Made {
@@ -401,14 +420,11 @@ impl Conversation {
     /// Adds the epoch that a commit has made.
     fn grow(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         group: &mut MlsGroup,
         rows: &EpochRows,
         made: Made<'_>,
     ) -> Result<(EpochName, bool), ConversationError> {
-        if self.tree.live() >= LIVE_MAX {
-            return Err(ConversationError::TooManyEpochs);
-        }
         let name = name_of(group)?;
         // The same commit, sealed again by a member: the state that there is must not go back.
         if self.tree.get(&name).is_some() {
@@ -420,7 +436,11 @@ impl Conversation {
     }
 
     /// Takes down that a commit removes this device. The name of what it makes is not known to those whom it removes.
-    fn be_removed(&mut self, turn: &Turn<'_>, made: Made<'_>) -> Result<Opened, ConversationError> {
+    fn be_removed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        made: Made<'_>,
+    ) -> Result<Opened, ConversationError> {
         let by = made.deed.committer;
         let name = Sha256::new_with_prefix(b"removed")
             .chain_update(made.parent.as_bytes())
@@ -433,9 +453,10 @@ impl Conversation {
         Ok(Opened::Removed { by })
     }
 
+    /// Adds an epoch, in the place of another one of the account's if it has too many.
     fn insert(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         name: EpochName,
         made: Made<'_>,
         mut epoch: Epoch,
@@ -453,7 +474,20 @@ impl Conversation {
             live: true,
             value: epoch,
         };
-        let moved = self.tree.insert(node, turn.date);
+        let before = (self.tree.head(), self.tree.shut());
+        self.tree.insert(node, turn.date);
+        if let Some(surplus) = self.tree.surplus(&name, SHARES) {
+            if surplus == name || self.tree.past() >= PAST_MAX {
+                self.tree.remove(&name);
+                self.tree.choose(turn.date);
+                return Err(ConversationError::TooManyEpochs);
+            }
+            self.end(turn, &surplus)?;
+            self.tree.drop_surplus(&surplus);
+            self.tree.choose(turn.date);
+            self.put_epoch(&surplus);
+        }
+        let moved = before != (self.tree.head(), self.tree.shut());
         self.put_new(&name);
         self.put_all();
         Ok(moved)

@@ -2,13 +2,17 @@
 
 use restante_proto::time::UnixMillis;
 
-use crate::conversation::{Conversation, TEXTS_MS, Turn};
+use crate::conversation::{Conversation, HELD_BYTES_MAX, PAST_MAX, TEXTS_MS, Turn};
 use crate::epoch::EpochName;
 use crate::error::ConversationError;
 use crate::group::{roster_of, tree_of};
 use crate::model::Keys;
 use crate::past;
 use crate::rows::{Change, Row};
+use crate::storage::Secret;
+
+/// By how many bytes a state grows at most through a text that is the next of its sender.
+const SKIPPED_BYTES: usize = 512;
 
 impl Conversation {
     /// Ends what is over: no commit follows an epoch that was left `window_ms` ago, and texts of it are opened for as
@@ -26,10 +30,11 @@ impl Conversation {
         let nodes = self.tree.nodes().filter(|node| !node.live);
         let over = nodes.filter(|node| node.left.is_some_and(over));
         let over: Vec<EpochName> = over.map(|node| node.rank.name).collect();
-        for name in over {
+        for name in over.into_iter().chain(self.tree.oldest_past(PAST_MAX)) {
             self.forget(&name);
         }
         if !overdue.is_empty() {
+            self.tree.advance();
             // A removal that is over keeps nobody's commits from counting.
             self.tree.choose(turn.date);
             self.put_all();
@@ -38,7 +43,11 @@ impl Conversation {
     }
 
     /// Keeps of an epoch what still opens texts.
-    fn end(&mut self, turn: &mut Turn<'_>, name: &EpochName) -> Result<(), ConversationError> {
+    pub(crate) fn end(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &EpochName,
+    ) -> Result<(), ConversationError> {
         let node = self.tree.get(name).ok_or(ConversationError::Unknown)?;
         if node.is_shut {
             self.tree.end(name);
@@ -60,6 +69,21 @@ impl Conversation {
         self.changes.push(Change::Drop(Row::State(*name)));
         self.changes.push(Change::Drop(Row::Tree(*name)));
         self.put_epoch(name);
+        Ok(())
+    }
+
+    /// Checks that another state of an epoch, or other of what is left of it, does not make all that is held too much.
+    pub(crate) fn check_held(
+        &self,
+        name: &EpochName,
+        new: &Secret,
+    ) -> Result<(), ConversationError> {
+        let node = self.tree.get(name).ok_or(ConversationError::Unknown)?;
+        let grows = new.len() > node.value.keys.bytes().saturating_add(SKIPPED_BYTES);
+        let held = self.tree.nodes().map(|node| node.value.keys.bytes());
+        if grows && held.sum::<usize>() >= HELD_BYTES_MAX {
+            return Err(ConversationError::Refused);
+        }
         Ok(())
     }
 

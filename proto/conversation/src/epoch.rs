@@ -10,7 +10,7 @@ use restante_proto::context;
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 
-use crate::conflict::{Deed, countered};
+use crate::conflict::{Deed, countered, void};
 
 /// The name of an epoch, which follows from its secrets: who joins computes it, and need not believe anybody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +107,8 @@ pub(crate) struct Node<T> {
     pub(crate) rank: Rank,
     /// Its number in the group; epochs beside each other have the same.
     pub(crate) number: u64,
-    /// Whose commit made it, and what it did; nothing if that is not known, as for one who was invited.
+    /// Whose commit made it, and what it did; nothing if that is not known, as for one who was invited, or is not held
+    /// against anybody.
     pub(crate) deed: Option<Deed>,
     /// Whether this device is no member of it, so that it cannot go there.
     pub(crate) is_shut: bool,
@@ -132,6 +133,13 @@ impl<T> Node<T> {
             value,
         }
     }
+}
+
+/// How many epochs that can be followed one device may have made, and the devices of one account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    pub(crate) device: usize,
+    pub(crate) account: usize,
 }
 
 /// The epochs that are known, and the one that is spoken in.
@@ -211,7 +219,7 @@ impl<T> Tree<T> {
 
     /// Follows the least of those that follow each epoch and count, from the root on.
     fn walk(&self) -> (EpochName, Option<EpochName>) {
-        let void = countered(&self.nodes, &self.root);
+        let void = void(&self.nodes, &self.root);
         let mut at = self.root;
         while let Some(next) = self.first_after(&at, &void) {
             if next.is_shut {
@@ -239,19 +247,89 @@ impl<T> Tree<T> {
         overdue.map(|node| node.rank.name).collect()
     }
 
-    /// Has an epoch followed by nothing more.
+    /// Has an epoch followed by nothing more; the head is to be chosen again then.
     pub(crate) fn end(&mut self, name: &EpochName) {
-        if *name == self.head {
-            return;
-        }
+        let is_countered = countered(&self.nodes, &self.root).contains(name);
         if let Some(node) = self.nodes.get_mut(name) {
             node.live = false;
+            // What its removal has settled is not counted as one of two commits to an epoch.
+            node.deed.take_if(|_| is_countered);
         }
+    }
+
+    /// Has an epoch that is too many followed by nothing more, as if its commit had never come.
+    pub(crate) fn drop_surplus(&mut self, name: &EpochName) {
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.live = false;
+            node.deed = None;
+        }
+    }
+
+    /// Leaves behind what has ended on the way to the head, since nothing beside that way can win any more.
+    pub(crate) fn advance(&mut self) {
         let chain = self.chain();
         let live = chain.take_while(|node| node.live);
         if let Some(root) = live.last().map(|node| node.rank.name) {
             self.root = root;
         }
+    }
+
+    /// Names the epoch that ends since the device that has made this one has made too many, or its account has: of the
+    /// device, or of the one of the account that has made most, one that a removal keeps from counting, else the last.
+    ///
+    /// What one device has made remains or goes whatever came first.
+    pub(crate) fn surplus(&self, name: &EpochName, most: Shares) -> Option<EpochName> {
+        let maker = self.get(name)?.deed.as_ref()?.committer;
+        let mut made: BTreeMap<PublicKey, Vec<&Node<T>>> = BTreeMap::new();
+        let live = self.nodes.values().filter(|node| node.live);
+        for node in live.filter(|node| node.parent.is_some() && node.rank.name != self.root) {
+            if let Some(deed) = &node.deed
+                && deed.committer.account == maker.account
+            {
+                made.entry(deed.committer.device).or_default().push(node);
+            }
+        }
+        let of_device = made
+            .get(&maker.device)
+            .filter(|nodes| nodes.len() > most.device);
+        let of_account = || {
+            let all: usize = made.values().map(Vec::len).sum();
+            let largest = made.values().max_by_key(|nodes| nodes.len());
+            largest.filter(|_| all > most.account)
+        };
+        let nodes = of_device.or_else(of_account)?;
+        let countered = countered(&self.nodes, &self.root);
+        let place = |node: &&&Node<T>| {
+            let name = node.rank.name;
+            (countered.contains(&name), node.number, name)
+        };
+        nodes.iter().max_by_key(place).map(|node| node.rank.name)
+    }
+
+    /// Tells whether a device has committed to an epoch.
+    pub(crate) fn has_child_of(&self, parent: &EpochName, device: &PublicKey) -> bool {
+        let children = self
+            .nodes()
+            .filter(|node| node.parent.as_ref() == Some(parent));
+        let mut deeds = children.filter_map(|node| node.deed.as_ref());
+        deeds.any(|deed| deed.committer.device == *device)
+    }
+
+    /// Names the epochs that have ended and were left first, all but `max`. What a commit that is taken again would
+    /// begin anew is not among them.
+    pub(crate) fn oldest_past(&self, max: usize) -> Vec<EpochName> {
+        let surplus = self.past().saturating_sub(max);
+        let is_over = |node: &&Node<T>| {
+            let parent = node.parent.and_then(|parent| self.get(&parent));
+            !node.live && parent.is_none_or(|parent| !parent.live)
+        };
+        let over = self.nodes().filter(is_over);
+        let mut over: Vec<_> = over.map(|node| (node.left, node.rank.name)).collect();
+        over.sort_unstable();
+        over.into_iter()
+            .take(surplus)
+            .map(|(_, name)| name)
+            .collect()
     }
 
     /// Goes from the head to the oldest epoch known before it.
@@ -290,8 +368,8 @@ impl<T> Tree<T> {
         self.nodes.values()
     }
 
-    /// Returns how many can still be followed.
-    pub(crate) fn live(&self) -> usize {
-        self.nodes().filter(|node| node.live).count()
+    /// Returns how many have ended.
+    pub(crate) fn past(&self) -> usize {
+        self.nodes().filter(|node| !node.live).count()
     }
 }

@@ -9,6 +9,7 @@ use mls_rs::group::{
     ExportedTree,
 };
 use mls_rs::{ExtensionList, MlsMessage};
+use mls_rs_codec::MlsSize;
 use mls_rs_core::crypto::CipherSuiteProvider as _;
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
@@ -30,6 +31,8 @@ use crate::suite::Suite;
 
 /// The highest number of an epoch that somebody can be invited to.
 const EPOCHS_MAX: u64 = 1 << 40;
+/// Bytes of a leaf, at most; ours have some 1,450.
+const LEAF_BYTES_MAX: usize = 2048;
 /// The highest generation of a text: honest members renew their keys long before.
 const GENERATION_MAX: u32 = 2 * TEXTS_MAX;
 
@@ -104,7 +107,7 @@ pub(crate) fn joined(
     if group.current_epoch() == 0 || group.current_epoch() > EPOCHS_MAX {
         return Err(ConversationError::Refused);
     }
-    check_keys(&group.export_tree(), turn)?;
+    check_tree(&group.export_tree(), turn)?;
     let accounts = rules::check(group.context(), &group.roster());
     let accounts = accounts.map_err(|_| ConversationError::Refused)?;
     if !accounts.contain(&turn.identity.account) {
@@ -267,13 +270,23 @@ pub(crate) fn has_renewed(
     leaf(after).is_some() && leaf(before) != leaf(after)
 }
 
-/// Checks that all keys of a tree are keys: what cannot be sealed to stops everybody's commits.
-pub(crate) fn check_keys(
+/// Checks that all keys of a tree are keys, since what cannot be sealed to stops everybody's commits, and that no leaf
+/// is longer than leaves are, since the tree has to fit an envelope.
+pub(crate) fn check_tree(
     tree: &ExportedTree<'_>,
     turn: &mut Turn<'_>,
 ) -> Result<(), ConversationError> {
     let suite = Suite::new(turn.rng);
-    let nodes = tree.nodes().iter().flatten();
-    let mut keys = nodes.map(|node| suite.kem_public_key_validate(node.public_key()));
-    keys.try_for_each(|checked| checked.map_err(|_| ConversationError::Refused))
+    for node in tree.nodes().iter().flatten() {
+        let checked = suite.kem_public_key_validate(node.public_key());
+        checked.map_err(|_| ConversationError::Refused)?;
+    }
+    let leaves = tree.nodes().iter().step_by(2).flatten();
+    if leaves
+        .map(MlsSize::mls_encoded_len)
+        .any(|len| len > LEAF_BYTES_MAX)
+    {
+        return Err(ConversationError::Refused);
+    }
+    Ok(())
 }

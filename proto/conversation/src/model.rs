@@ -64,6 +64,16 @@ pub(crate) enum Keys {
     Shut,
 }
 
+impl Keys {
+    /// Returns how many bytes are kept of what texts change.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Live { state: kept, .. } | Self::Past { record: kept, .. } => kept.len(),
+            Self::Shut => 0,
+        }
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

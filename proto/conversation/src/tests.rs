@@ -16,6 +16,7 @@ use crate::{Accounts, Conversation, ConversationError, EpochName, Member, Secret
 mod choosing;
 mod converging;
 mod epochs;
+mod hostile;
 mod members;
 mod removing;
 mod rules;

@@ -11,7 +11,7 @@ use restante_proto::keys::PublicKey;
 
 use super::NOW;
 use crate::conflict::{Deed, Standing, countered};
-use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::epoch::{Class, EpochName, Node, Rank, Shares, Tree};
 use crate::member::Member;
 
 /// Returns the device `number` of an account; all are members of every epoch.
@@ -112,5 +112,78 @@ proptest! {
         let all = nodes.iter().map(|node| (node.rank.name, node.clone())).collect();
         let countered = countered(&all, &EpochName::new([0; 32]));
         prop_assert!(trees[0].chain().all(|node| !countered.contains(&node.rank.name)));
+    }
+}
+
+/// What may be made to grow in these tests.
+const SHARES: Shares = Shares {
+    device: 12,
+    account: 100,
+};
+
+fn is_in_reach(tree: &Tree<()>, node: &Node<()>) -> bool {
+    let parent = node.parent.and_then(|parent| tree.get(&parent));
+    node.live && parent.is_none_or(|parent| is_in_reach(tree, parent))
+}
+
+/// Puts the epochs of a device that makes more than it may, and of others that do not, into a tree in any order.
+fn flooded(random: &mut StdRng, nodes: &[Node<()>]) -> (Tree<()>, BTreeSet<EpochName>) {
+    let mut tree = Tree::new(nodes[0].clone());
+    let mut left: Vec<_> = nodes[1..].to_vec();
+    loop {
+        let can_follow = |node: &&Node<()>| {
+            let parent = tree.get(&node.parent.unwrap());
+            parent.is_some_and(|parent| parent.live)
+        };
+        let next: Vec<_> = left.iter().filter(can_follow).collect();
+        let Some(node) = next.choose(random).map(|node| Node::clone(node)) else {
+            // What comes after one that has ended is out of reach.
+            let is_live = |node: &&Node<()>| is_in_reach(&tree, node);
+            let live = tree.nodes().filter(is_live);
+            let live = live.map(|node| node.rank.name).collect();
+            return (tree, live);
+        };
+        let name = node.rank.name;
+        left.retain(|node| node.rank.name != name);
+        tree.insert(node, NOW);
+        match tree.surplus(&name, SHARES) {
+            Some(surplus) if surplus == name => tree.remove(&name),
+            Some(surplus) => tree.drop_surplus(&surplus),
+            None => {}
+        }
+        tree.choose(NOW);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whoever_makes_too_many_has_the_same_ones_kept_by_all(seed in any::<u64>()) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut nodes = grown(&mut random, 10, false);
+        for node in &mut nodes {
+            node.deed.iter_mut().for_each(|deed| deed.removed.clear());
+        }
+        // The device 1, beside which 3 and 5 are of its account, commits to any epoch as often as it likes.
+        for _ in 0..60 {
+            let parent = nodes.choose(&mut random).unwrap().clone();
+            let mut deed = deed(&mut random, 1);
+            deed.removed.clear();
+            nodes.push(child(&mut random, &parent, deed));
+        }
+        let (tree, live) = flooded(&mut random, &nodes);
+        for _ in 0..5 {
+            let (other, same) = flooded(&mut random, &nodes);
+            prop_assert_eq!(tree.head(), other.head());
+            prop_assert_eq!(&live, &same);
+        }
+        // Nothing of others is lost, but what came after one of its own that is not kept.
+        for node in nodes.iter().filter(|node| !live.contains(&node.rank.name)) {
+            let is_its_own = |node: &Node<()>| node.deed.as_ref().is_some_and(|deed| deed.standing.leaf == 1);
+            let up = |node: &&Node<()>| nodes.iter().find(|other| Some(other.rank.name) == node.parent);
+            let mut chain = std::iter::successors(Some(node), up);
+            prop_assert!(chain.any(|node| is_its_own(node) && !live.contains(&node.rank.name)));
+        }
     }
 }
