@@ -51,64 +51,92 @@ pub(crate) fn void<T>(nodes: &Nodes<T>, root: &EpochName) -> BTreeSet<EpochName>
 
 /// Returns the epochs, of those after the root that can be followed, whose committer is removed beside them.
 pub(crate) fn countered<T>(nodes: &Nodes<T>, root: &EpochName) -> BTreeSet<EpochName> {
-    let after: Vec<&Node<T>> = match nodes.get(root) {
-        Some(root) => {
-            let live = nodes.values().filter(|node| node.live);
-            live.filter(|node| comes_before(nodes, root, node))
-                .collect()
-        }
-        None => Vec::new(),
-    };
-    let effective = effective(nodes, &after);
-    let is_countered = |node: &&Node<T>| effective.iter().any(|by| counters(nodes, by, node));
-    let countered = after.iter().copied().filter(is_countered);
-    countered.map(|node| node.rank.name).collect()
+    let mut after = placed(nodes, root);
+    after.retain(|placed| placed.node.live);
+    let effective = effective(&after);
+    let is_countered = |placed: &&Placed<'_, T>| effective.iter().any(|by| by.counters(placed));
+    let countered = after.iter().filter(is_countered);
+    countered.map(|placed| placed.node.rank.name).collect()
 }
 
 /// Returns the removals that stand. Those that nothing counters do; where devices have removed each other in a circle,
 /// it is the one with the least standing of them.
-fn effective<'a, T>(nodes: &Nodes<T>, after: &[&'a Node<T>]) -> Vec<&'a Node<T>> {
-    let removes = |node: &&Node<T>| node.deed.iter().any(|deed| !deed.removed.is_empty());
-    let mut undecided: Vec<&Node<T>> = after.iter().copied().filter(removes).collect();
-    let mut effective: Vec<&Node<T>> = Vec::new();
+fn effective<'a, 'b, T>(after: &'b [Placed<'a, T>]) -> Vec<&'b Placed<'a, T>> {
+    let mut undecided: Vec<&Placed<'_, T>> = after.iter().filter(|by| by.removes()).collect();
+    let mut effective = Vec::new();
     while !undecided.is_empty() {
-        let is_countered = |node: &Node<T>| undecided.iter().any(|by| counters(nodes, by, node));
-        let (open, mut stand): (Vec<_>, Vec<_>) = undecided
-            .iter()
-            .copied()
-            .partition(|node| is_countered(node));
-        undecided = open;
+        let is_countered = |of: &&Placed<'_, T>| undecided.iter().any(|by| by.counters(of));
+        let (countered, mut stand): (Vec<_>, Vec<_>) =
+            undecided.iter().copied().partition(is_countered);
+        undecided = countered;
         if stand.is_empty() {
             // Those of one device do not counter each other.
-            let least = undecided.iter().filter_map(|node| standing(node)).min();
-            (stand, undecided) = undecided
-                .into_iter()
-                .partition(|node| standing(node) == least);
+            let least = undecided.iter().filter_map(|by| by.standing()).min();
+            (stand, undecided) = undecided.into_iter().partition(|by| by.standing() == least);
         }
-        undecided.retain(|node| !stand.iter().any(|by| counters(nodes, by, node)));
+        undecided.retain(|of| !stand.iter().any(|by| by.counters(of)));
         effective.append(&mut stand);
     }
     effective
 }
 
-fn standing<T>(node: &Node<T>) -> Option<Standing> {
-    node.deed.as_ref().map(|deed| deed.standing)
+/// An epoch after the root, with where it is reached on a way through all of them, and where the last is that comes
+/// after it.
+struct Placed<'a, T> {
+    node: &'a Node<T>,
+    at: usize,
+    last: usize,
 }
 
-/// Tells whether a removal is of the committer of another epoch that neither comes before it nor follows it.
-fn counters<T>(nodes: &Nodes<T>, removal: &Node<T>, other: &Node<T>) -> bool {
-    let removed = removal.deed.as_ref().map(|deed| &deed.removed);
-    let committer = other.deed.as_ref().map(|deed| &deed.committer.device);
-    let is_removed = removed
-        .zip(committer)
-        .is_some_and(|(removed, by)| removed.contains(by));
-    is_removed && !comes_before(nodes, removal, other) && !comes_before(nodes, other, removal)
+impl<T> Placed<'_, T> {
+    fn removes(&self) -> bool {
+        self.node.deed.iter().any(|deed| !deed.removed.is_empty())
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        self.node.deed.as_ref().map(|deed| deed.standing)
+    }
+
+    /// Tells whether a removal is of the committer of another epoch that neither comes before it nor follows it.
+    fn counters(&self, other: &Self) -> bool {
+        let is_related = self.comes_before(other) || other.comes_before(self);
+        let removed = self.node.deed.as_ref().map(|deed| &deed.removed);
+        let committer = other.node.deed.as_ref().map(|deed| &deed.committer.device);
+        let both = removed.zip(committer).filter(|_| !is_related);
+        both.is_some_and(|(removed, by)| removed.contains(by))
+    }
+
+    /// Tells whether it comes before another, or is the same.
+    const fn comes_before(&self, other: &Self) -> bool {
+        self.at <= other.at && other.at <= self.last
+    }
 }
 
-/// Tells whether one epoch comes before another, or is the same.
-fn comes_before<T>(nodes: &Nodes<T>, one: &Node<T>, other: &Node<T>) -> bool {
-    let up = |node: &&Node<T>| nodes.get(node.parent.as_ref()?);
-    let chain = std::iter::successors(Some(other), up);
-    let mut chain = chain.take_while(|node| node.number >= one.number);
-    chain.any(|node| node.rank.name == one.rank.name)
+/// Goes through the epochs after the root, each before what follows it.
+fn placed<'a, T>(nodes: &'a Nodes<T>, root: &EpochName) -> Vec<Placed<'a, T>> {
+    let mut children: BTreeMap<EpochName, Vec<&Node<T>>> = BTreeMap::new();
+    for node in nodes.values() {
+        if let Some(parent) = node.parent {
+            children.entry(parent).or_default().push(node);
+        }
+    }
+    let mut placed: Vec<Placed<'a, T>> = Vec::new();
+    // What is to be reached yet, and what is to be left, by its place.
+    let mut way: Vec<(&Node<T>, Option<usize>)> = Vec::new();
+    way.extend(nodes.get(root).map(|root| (root, None)));
+    while let Some((node, left)) = way.pop() {
+        let reached = placed.len();
+        if let Some(at) = left {
+            if let Some(placed) = placed.get_mut(at) {
+                placed.last = reached.saturating_sub(1);
+            }
+            continue;
+        }
+        let (at, last) = (reached, reached);
+        placed.push(Placed { node, at, last });
+        way.push((node, Some(at)));
+        let next = children.get(&node.rank.name).into_iter().flatten();
+        way.extend(next.map(|node| (*node, None)));
+    }
+    placed
 }
