@@ -8,13 +8,15 @@ use mls_rs::{MlsMessage, WireFormat};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::DAY_MS;
 use restante_proto::time::UnixMillis;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::conflict::Deed;
+use crate::epoch::{Class, EpochName, Node, Rank, Shares, Tree};
 use crate::error::ConversationError;
 use crate::group::{
-    add, check_keys, class_of, created, epoch_of, has_renewed, is_part_of, is_plain, joined,
-    leaves_of, loaded, member_at, name_of, save, tree_of, welcome,
+    add, check_tree, created, deed_at, deed_of, epoch_of, has_renewed, is_plain, joined, leaves_of,
+    loaded, member_at, name_of, roster_of, save, tree_of, welcome,
 };
 use crate::key_package::OwnKeyPackage;
 use crate::library::{MlsGroup, guarded, mls_time};
@@ -35,8 +37,18 @@ pub const TEXTS_MS: u64 = 30 * DAY_MS + 20 * 60 * 1000;
 pub const RENEW_MS: u64 = DAY_MS;
 /// Texts a device sends in one epoch, at most, so that nobody has to skip more keys than the library does.
 pub const TEXTS_MAX: u32 = 500;
-/// Epochs that can still be followed, at most.
-pub const LIVE_MAX: usize = 64;
+/// Epochs that can still be followed, at most, that one device has made.
+pub const DEVICE_LIVE_MAX: usize = 32;
+/// Epochs that can still be followed, at most, that devices of one account have made.
+pub const LIVE_MAX: usize = 128;
+const SHARES: Shares = Shares {
+    device: DEVICE_LIVE_MAX,
+    account: LIVE_MAX,
+};
+/// Epochs that open texts alone, at most: as many as twenty devices make that renew their keys three times a day.
+pub const PAST_MAX: usize = 2048;
+/// Bytes of states from which on no text is opened that skips others, since the keys of these would have to be kept.
+pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a message of the group, at most: what the largest envelope holds.
 pub const MESSAGE_BYTES_MAX: usize = 65_536;
 
@@ -67,8 +79,8 @@ impl fmt::Debug for ConversationId {
 #[derive(Clone, Debug)]
 pub struct Conversation {
     id: ConversationId,
-    tree: Tree<Epoch>,
-    changes: Vec<Change>,
+    pub(crate) tree: Tree<Epoch>,
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Conversation {
@@ -84,8 +96,9 @@ impl Conversation {
         invited: &[Vec<u8>],
     ) -> Result<(Self, Option<Vec<u8>>), ConversationError> {
         let (mut group, rows, welcome) = created(turn, accounts, invited)?;
-        let committer = Some(turn.identity.device.public());
-        let conversation = Self::of_group(&mut group, &rows, committer, turn.date)?;
+        let own = group.current_member_index();
+        let deed = deed_at(&group.export_tree(), own, BTreeSet::new())?;
+        let conversation = Self::of_group(&mut group, &rows, Some(deed), turn.date)?;
         Ok((conversation, welcome))
     }
 
@@ -124,8 +137,9 @@ impl Conversation {
         if self.tree.get(&name).is_some() {
             return Ok(());
         }
-        let epoch = epoch_of(&mut group, &rows, None, turn.date)?;
-        self.tree.replant(name, epoch, turn.date);
+        let epoch = epoch_of(&mut group, &rows, turn.date)?;
+        let root = Node::root(name, group.current_epoch(), None, epoch);
+        self.tree.replant(root, turn.date);
         self.put_new(&name);
         self.put_all();
         Ok(())
@@ -140,16 +154,17 @@ impl Conversation {
     fn of_group(
         group: &mut MlsGroup,
         rows: &EpochRows,
-        committer: Option<PublicKey>,
+        deed: Option<Deed>,
         date: UnixMillis,
     ) -> Result<Self, ConversationError> {
         let id = group.group_id().try_into();
         let id = id.map_err(|_| ConversationError::Refused)?;
         let name = name_of(group)?;
-        let epoch = epoch_of(group, rows, committer, date)?;
+        let epoch = epoch_of(group, rows, date)?;
+        let root = Node::root(name, group.current_epoch(), deed, epoch);
         let mut conversation = Self {
             id: ConversationId::new(id),
-            tree: Tree::new(name, epoch),
+            tree: Tree::new(root),
             changes: Vec::new(),
         };
         conversation.put_new(&name);
@@ -186,12 +201,19 @@ impl Conversation {
     /// Goes through the epochs whose envelopes can be opened, with the keys of these.
     pub fn outer_keys(&self) -> impl Iterator<Item = (EpochName, &OuterKeys)> {
         let nodes = self.tree.nodes();
-        nodes.map(|node| (node.rank.name, &node.value.outer))
+        nodes.filter_map(|node| Some((node.rank.name, node.value.outer.as_ref()?)))
     }
 
     /// Tells whether an epoch is the head or comes before it: what was said or done in another one is not shared.
     pub fn is_on_chain(&self, epoch: &EpochName) -> bool {
         self.tree.is_on_chain(epoch)
+    }
+
+    /// Returns the member whose commit has removed this device, if one has as far as is known here: while it has,
+    /// nothing is said or done.
+    pub fn removed_by(&self) -> Option<Member> {
+        let shut = self.tree.get(&self.tree.shut()?)?;
+        shut.deed.as_ref().map(|deed| deed.committer)
     }
 
     /// Returns the members at the head.
@@ -208,22 +230,17 @@ impl Conversation {
         let Keys::Live { tree, .. } = &node.value.keys else {
             return Err(ConversationError::Unknown);
         };
-        let tree = tree_of(tree)?;
-        let roster = tree.roster();
-        let members = roster.members_iter();
-        let members = members.map(|leaf| Member::of(&leaf.signing_identity));
-        members
-            .collect::<Result<_, _>>()
-            .map_err(|_| ConversationError::State)
+        Ok(roster_of(&tree_of(tree)?)?.into_values().collect())
     }
 
     /// Seals a text for the members at the head.
     ///
     /// # Errors
     ///
-    /// [`ConversationError::State`] when the library fails.
+    /// [`ConversationError::Removed`] when this device is no member, [`ConversationError::State`] when the library
+    /// fails.
     pub fn seal(&mut self, turn: &mut Turn<'_>, body: &[u8]) -> Result<Sealed, ConversationError> {
-        let head = self.tree.head();
+        let head = self.place()?;
         let (mut group, rows) = self.group(turn, &head)?;
         let message = group
             .encrypt_application_message(body, Vec::new())
@@ -253,7 +270,8 @@ impl Conversation {
             return Err(ConversationError::Refused);
         }
         let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
-        let is_known = |value: &Epoch| value.commit.as_deref() == Some(message);
+        let digest: [u8; 32] = Sha256::digest(message).into();
+        let is_known = |value: &Epoch| value.commit == Some(digest);
         if self.tree.nodes().any(|node| is_known(&node.value)) {
             return Ok(Opened::Known);
         }
@@ -261,10 +279,10 @@ impl Conversation {
         if parsed.wire_format() != WireFormat::PrivateMessage {
             return Err(ConversationError::Refused);
         }
-        if let Keys::Past { record, tree } = &node.value.keys {
-            let tree = tree.as_deref().map_or_else(|| self.head_tree(), Ok)?;
-            let number = node.value.number;
-            let (opened, record) = past::open(turn, self.id, (number, record), tree, parsed)?;
+        if let Keys::Past { record, roster } = &node.value.keys {
+            let number = node.number;
+            let (opened, record) = past::open(turn, self.id, (number, record), roster, parsed)?;
+            self.check_held(epoch, &record)?;
             let value = &mut self.node_mut(epoch)?.value;
             if let Keys::Past { record: kept, .. } = &mut value.keys {
                 *kept = record.clone();
@@ -273,35 +291,35 @@ impl Conversation {
             return Ok(opened);
         }
         let (mut group, rows) = self.group(turn, epoch)?;
-        let senders = tree_of(self.tree_at(epoch)?)?;
         let received = guarded(|| group.process_incoming_message_with_time(parsed, mls_time()))?;
         match received {
             ReceivedMessage::ApplicationMessage(text) if is_plain(&text) => {
-                let state = save(&mut group, &rows)?;
-                self.put_state(epoch, state)?;
+                let senders = tree_of(self.tree_at(epoch)?)?;
                 let sender = member_at(&senders, text.sender_index)?;
+                let state = save(&mut group, &rows)?;
+                self.check_held(epoch, &state)?;
+                self.put_state(epoch, state)?;
                 let body = Zeroizing::new(text.data().to_vec());
                 Ok(Opened::Text { sender, body })
             }
-            ReceivedMessage::Commit(commit) => {
-                let committer = member_at(&senders, commit.committer)?;
-                let is_plain = commit.authenticated_data.is_empty();
-                if matches!(commit.effect, CommitEffect::Removed { .. }) {
-                    return Ok(Opened::Removed { by: committer });
-                }
-                let after = group.export_tree();
-                if !is_plain || !has_renewed(&senders, &after, commit.committer) {
-                    return Err(ConversationError::Refused);
-                }
-                check_keys(&after, turn)?;
-                let class = class_of(&commit)?;
+            ReceivedMessage::Commit(commit) if commit.authenticated_data.is_empty() => {
+                let before = tree_of(self.tree_at(epoch)?)?;
+                let (class, deed) = deed_of(&commit, &before)?;
                 let made = Made {
                     parent: *epoch,
                     class,
-                    committer: committer.device,
+                    deed,
                     commit: message,
                 };
-                let (epoch, moved) = self.grow(turn, &mut group, &rows, &made)?;
+                if matches!(commit.effect, CommitEffect::Removed { .. }) {
+                    return self.be_removed(turn, made);
+                }
+                let after = group.export_tree();
+                if !has_renewed(&before, &after, commit.committer) {
+                    return Err(ConversationError::Refused);
+                }
+                check_tree(&after, turn)?;
+                let (epoch, moved) = self.grow(turn, &mut group, &rows, made)?;
                 Ok(Opened::Commit { epoch, moved })
             }
             _ => Err(ConversationError::Refused),
@@ -311,16 +329,24 @@ impl Conversation {
     /// Makes a commit that renews this device's keys, and adds and removes what is wanted of its own account; nothing
     /// is sent yet.
     ///
+    /// It stands from now on. The same bytes are sent until keepers have given receipts: one that gave none may have
+    /// kept it all the same.
+    ///
     /// # Errors
     ///
-    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::TooManyEpochs`] when there are
-    /// too many.
+    /// [`ConversationError::Refused`] when it is against the rules, [`ConversationError::Removed`] when this device is
+    /// no member, [`ConversationError::TooManyEpochs`] when it has made too many, or one of the head that does not
+    /// count.
     pub fn commit(
         &mut self,
         turn: &mut Turn<'_>,
         wanted: &Wanted,
     ) -> Result<Committed, ConversationError> {
-        let head = self.tree.head();
+        let head = self.place()?;
+        let own = turn.identity.device.public();
+        if self.tree.has_child_of(&head, &own) {
+            return Err(ConversationError::TooManyEpochs);
+        }
         let unmet = self.unmet(wanted)?;
         let (mut group, rows) = self.group(turn, &head)?;
         let leaves: Vec<u32> = leaves_of(&group, &unmet.remove);
@@ -344,13 +370,16 @@ impl Conversation {
         let commit = group
             .apply_detached_commit(secrets)
             .map_err(|_| ConversationError::State)?;
+        check_tree(&group.export_tree(), turn)?;
+        let before = tree_of(self.tree_at(&head)?)?;
+        let (class, deed) = deed_of(&commit, &before)?;
         let made = Made {
             parent: head,
-            class: class_of(&commit)?,
-            committer: turn.identity.device.public(),
+            class,
+            deed,
             commit: &message,
         };
-        let (epoch, _) = self.grow(turn, &mut group, &rows, &made)?;
+        let (epoch, _) = self.grow(turn, &mut group, &rows, made)?;
         self.put_state(&head, state)?;
         Ok(Committed {
             parent: head,
@@ -358,33 +387,6 @@ impl Conversation {
             message,
             welcome,
         })
-    }
-
-    /// Takes back a commit of one's own that nobody can have seen.
-    ///
-    /// # Errors
-    ///
-    /// [`ConversationError::Unknown`] when it is not one of one's own, something was said in it or follows it, or the
-    /// epoch before it is over.
-    pub fn withdraw(
-        &mut self,
-        turn: &Turn<'_>,
-        epoch: &EpochName,
-    ) -> Result<(), ConversationError> {
-        let node = self.tree.get(epoch).ok_or(ConversationError::Unknown)?;
-        let is_own = node.value.committer == Some(turn.identity.device.public());
-        let is_used = node.value.sent > 0;
-        let followed = self.tree.nodes().any(|node| node.parent == Some(*epoch));
-        let parent = node.parent.and_then(|parent| self.tree.get(&parent));
-        if !is_own || is_used || followed || parent.is_none_or(|parent| !parent.live) {
-            return Err(ConversationError::Unknown);
-        }
-        self.tree.remove(epoch, turn.date);
-        for row in [Row::Epoch, Row::State, Row::Tree, Row::Commit] {
-            self.changes.push(Change::Drop(row(*epoch)));
-        }
-        self.put_all();
-        Ok(())
     }
 
     /// Returns what of `wanted` is not so at the head.
@@ -406,7 +408,8 @@ impl Conversation {
     pub fn is_stale(&self, turn: &Turn<'_>) -> bool {
         let own = turn.identity.device.public();
         let mut chain = self.tree.chain();
-        let renewed = chain.find(|node| node.value.committer == Some(own));
+        let is_own = |deed: &Deed| deed.committer.device == own;
+        let renewed = chain.find(|node| node.deed.as_ref().is_some_and(is_own));
         let said = self
             .tree
             .get(&self.tree.head())
@@ -414,94 +417,91 @@ impl Conversation {
         renewed.is_none_or(|node| node.value.made.plus(RENEW_MS) <= turn.date) || said >= TEXTS_MAX
     }
 
-    /// Ends what is over: no commit follows an epoch that was left `window_ms` ago, and texts of it are opened for as
-    /// long as one can be under way.
-    ///
-    /// # Errors
-    ///
-    /// [`ConversationError::State`] when the library fails.
-    pub fn pass(&mut self, turn: &mut Turn<'_>, window_ms: u64) -> Result<(), ConversationError> {
-        for name in self.tree.overdue(turn.date, window_ms) {
-            self.end(turn, &name)?;
-        }
-        let over = |left: UnixMillis| left.plus(window_ms).plus(TEXTS_MS) <= turn.date;
-        let nodes = self.tree.nodes().filter(|node| !node.live);
-        let over = nodes.filter(|node| node.left.is_some_and(over));
-        let over: Vec<EpochName> = over.map(|node| node.rank.name).collect();
-        for name in over {
-            self.tree.remove(&name, turn.date);
-            for row in [Row::Epoch, Row::Past, Row::Tree] {
-                self.changes.push(Change::Drop(row(name)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps of an epoch what still opens texts.
-    fn end(&mut self, turn: &mut Turn<'_>, name: &EpochName) -> Result<(), ConversationError> {
-        let (group, rows) = self.group(turn, name)?;
-        let Ok(record) = past::record(group, &rows) else {
-            // Somebody has put keys into the tree that are none. What can make its keys again goes all the same.
-            self.forget(turn, name);
-            return Ok(());
-        };
-        let tree = self.tree_at(name)?;
-        let all_remain = is_part_of(&tree_of(tree)?, &tree_of(self.head_tree()?)?);
-        let tree = (!all_remain).then(|| tree.to_vec());
-        self.tree.end(name);
-        if tree.is_none() {
-            self.changes.push(Change::Drop(Row::Tree(*name)));
-        }
-        let value = &mut self.node_mut(name)?.value;
-        value.keys = Keys::Past {
-            record: record.clone(),
-            tree,
-        };
-        value.commit = None;
-        self.changes.push(Change::Put(Row::Past(*name), record));
-        self.changes.push(Change::Drop(Row::State(*name)));
-        self.changes.push(Change::Drop(Row::Commit(*name)));
-        self.put_epoch(name);
-        self.put_heads();
-        Ok(())
-    }
-
-    /// Keeps nothing of an epoch.
-    fn forget(&mut self, turn: &Turn<'_>, name: &EpochName) {
-        self.tree.end(name);
-        self.tree.remove(name, turn.date);
-        for row in [Row::Epoch, Row::State, Row::Tree, Row::Commit] {
-            self.changes.push(Change::Drop(row(*name)));
-        }
-        self.put_heads();
-    }
-
     /// Adds the epoch that a commit has made.
     fn grow(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         group: &mut MlsGroup,
         rows: &EpochRows,
-        made: &Made<'_>,
+        made: Made<'_>,
     ) -> Result<(EpochName, bool), ConversationError> {
-        if self.tree.live() >= LIVE_MAX {
-            return Err(ConversationError::TooManyEpochs);
-        }
         let name = name_of(group)?;
         // The same commit, sealed again by a member: the state that there is must not go back.
         if self.tree.get(&name).is_some() {
             return Ok((name, false));
         }
-        let mut epoch = epoch_of(group, rows, Some(made.committer), turn.date)?;
-        epoch.commit = Some(made.commit.to_vec());
-        let rank = Rank::new(made.class, &made.parent, &made.committer, name);
-        let moved = self.tree.insert(made.parent, rank, epoch, turn.date);
-        self.put_new(&name);
-        self.put_all();
+        let epoch = epoch_of(group, rows, turn.date)?;
+        let moved = self.insert(turn, name, made, epoch)?;
         Ok((name, moved))
     }
 
-    fn group(
+    /// Takes down that a commit removes this device. The name of what it makes is not known to those whom it removes.
+    fn be_removed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        made: Made<'_>,
+    ) -> Result<Opened, ConversationError> {
+        let by = made.deed.committer;
+        let name = Sha256::new_with_prefix(b"removed")
+            .chain_update(made.parent.as_bytes())
+            .chain_update(by.device.as_bytes())
+            .finalize();
+        let name = EpochName::new(name.into());
+        if self.tree.get(&name).is_none() {
+            self.insert(turn, name, made, Epoch::shut(turn.date))?;
+        }
+        Ok(Opened::Removed { by })
+    }
+
+    /// Adds an epoch, in the place of another one of the account's if it has too many.
+    fn insert(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: EpochName,
+        made: Made<'_>,
+        mut epoch: Epoch,
+    ) -> Result<bool, ConversationError> {
+        let parent = self.tree.get(&made.parent);
+        let parent = parent.ok_or(ConversationError::Unknown)?;
+        epoch.commit = Some(Sha256::digest(made.commit).into());
+        let node = Node {
+            parent: Some(made.parent),
+            rank: Rank::new(made.class, &made.parent, &made.deed.committer.device, name),
+            number: parent.number.saturating_add(1),
+            deed: Some(made.deed),
+            is_shut: matches!(epoch.keys, Keys::Shut),
+            left: None,
+            live: true,
+            value: epoch,
+        };
+        let before = (self.tree.head(), self.tree.shut());
+        self.tree.insert(node, turn.date);
+        if let Some(surplus) = self.tree.surplus(&name, SHARES) {
+            if surplus == name || self.tree.past() >= PAST_MAX {
+                self.tree.remove(&name);
+                self.tree.choose(turn.date);
+                return Err(ConversationError::TooManyEpochs);
+            }
+            self.end(turn, &surplus)?;
+            self.tree.drop_surplus(&surplus);
+            self.tree.choose(turn.date);
+            self.put_epoch(&surplus);
+        }
+        let moved = before != (self.tree.head(), self.tree.shut());
+        self.put_new(&name);
+        self.put_all();
+        Ok(moved)
+    }
+
+    /// Returns the epoch that this device speaks and commits in.
+    fn place(&self) -> Result<EpochName, ConversationError> {
+        match self.tree.shut() {
+            Some(_) => Err(ConversationError::Removed),
+            None => Ok(self.tree.head()),
+        }
+    }
+
+    pub(crate) fn group(
         &self,
         turn: &mut Turn<'_>,
         name: &EpochName,
@@ -513,41 +513,40 @@ impl Conversation {
         loaded(turn, self.id.as_bytes(), (state, tree))
     }
 
-    fn head_tree(&self) -> Result<&[u8], ConversationError> {
-        self.tree_at(&self.tree.head())
-    }
-
-    fn tree_at(&self, name: &EpochName) -> Result<&[u8], ConversationError> {
+    pub(crate) fn tree_at(&self, name: &EpochName) -> Result<&[u8], ConversationError> {
         match self.tree.get(name).map(|node| &node.value.keys) {
             Some(Keys::Live { tree, .. }) => Ok(tree),
             _ => Err(ConversationError::Unknown),
         }
     }
 
-    fn node_mut(&mut self, name: &EpochName) -> Result<&mut Node<Epoch>, ConversationError> {
+    pub(crate) fn node_mut(
+        &mut self,
+        name: &EpochName,
+    ) -> Result<&mut Node<Epoch>, ConversationError> {
         self.tree.get_mut(name).ok_or(ConversationError::Unknown)
     }
 
     fn put_state(&mut self, name: &EpochName, new: Secret) -> Result<(), ConversationError> {
         if let Keys::Live { state, .. } = &mut self.node_mut(name)?.value.keys {
             *state = new.clone();
+            self.changes.push(Change::Put(Row::State(*name), new));
         }
-        self.changes.push(Change::Put(Row::State(*name), new));
         Ok(())
     }
 
-    fn put_epoch(&mut self, name: &EpochName) {
+    pub(crate) fn put_epoch(&mut self, name: &EpochName) {
         self.changes.extend(self.tree.get(name).map(rows::epoch));
     }
 
     /// Stores where all stand: the head may be another one, and others left since.
-    fn put_all(&mut self) {
+    pub(crate) fn put_all(&mut self) {
         let live = self.tree.nodes().filter(|node| node.live);
         self.changes.extend(live.map(rows::epoch));
         self.put_heads();
     }
 
-    fn put_heads(&mut self) {
+    pub(crate) fn put_heads(&mut self) {
         let (root, head) = (self.tree.root(), self.tree.head());
         self.changes.push(rows::conversation(&self.id, root, head));
     }
@@ -563,10 +562,6 @@ impl Conversation {
                 .push(Change::Put(Row::State(*name), state.clone()));
             self.changes.push(Change::Put(Row::Tree(*name), tree));
         }
-        if let Some(commit) = &node.value.commit {
-            let commit = Zeroizing::new(commit.clone());
-            self.changes.push(Change::Put(Row::Commit(*name), commit));
-        }
     }
 }
 
@@ -574,6 +569,6 @@ impl Conversation {
 struct Made<'a> {
     parent: EpochName,
     class: Class,
-    committer: PublicKey,
+    deed: Deed,
     commit: &'a [u8],
 }

@@ -3,12 +3,14 @@
 //! Nobody orders commits, so that two may follow one epoch. All pick the same one by [`Rank`]; the states of those left
 //! are kept for a while, since what comes next may follow any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use restante_proto::context;
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
+
+use crate::conflict::{Deed, countered, void};
 
 /// The name of an epoch, which follows from its secrets: who joins computes it, and need not believe anybody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,11 +105,41 @@ impl Rank {
 pub(crate) struct Node<T> {
     pub(crate) parent: Option<EpochName>,
     pub(crate) rank: Rank,
+    /// Its number in the group; epochs beside each other have the same.
+    pub(crate) number: u64,
+    /// Whose commit made it, and what it did; nothing if that is not known, as for one who was invited, or is not held
+    /// against anybody.
+    pub(crate) deed: Option<Deed>,
+    /// Whether this device is no member of it, so that it cannot go there.
+    pub(crate) is_shut: bool,
     /// Since when it is not the head; nothing for the head.
     pub(crate) left: Option<UnixMillis>,
     /// Whether a commit can still follow it.
     pub(crate) live: bool,
     pub(crate) value: T,
+}
+
+impl<T> Node<T> {
+    /// Returns an epoch that nothing known comes before.
+    pub(crate) const fn root(name: EpochName, number: u64, deed: Option<Deed>, value: T) -> Self {
+        Self {
+            parent: None,
+            rank: Rank::of_root(name),
+            number,
+            deed,
+            is_shut: false,
+            left: None,
+            live: true,
+            value,
+        }
+    }
+}
+
+/// How many epochs that can be followed one device may have made, and the devices of one account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    pub(crate) device: usize,
+    pub(crate) account: usize,
 }
 
 /// The epochs that are known, and the one that is spoken in.
@@ -117,18 +149,20 @@ pub(crate) struct Tree<T> {
     /// The first of the chain to the head that a commit can still follow.
     root: EpochName,
     head: EpochName,
+    /// The epoch without this device that all others go to from the head.
+    shut: Option<EpochName>,
 }
 
 impl<T> Tree<T> {
     /// Begins with one epoch.
-    pub(crate) fn new(name: EpochName, value: T) -> Self {
-        let mut tree = Self {
-            nodes: BTreeMap::new(),
+    pub(crate) fn new(root: Node<T>) -> Self {
+        let name = root.rank.name;
+        Self {
+            nodes: BTreeMap::from([(name, root)]),
             root: name,
             head: name,
-        };
-        tree.plant(name, value);
-        tree
+            shut: None,
+        }
     }
 
     /// Puts a tree together again from its nodes and the names of root and head; nothing if one of these is missing.
@@ -137,76 +171,70 @@ impl<T> Tree<T> {
         root: EpochName,
         head: EpochName,
     ) -> Option<Self> {
-        let is_whole = [root, head]
-            .iter()
-            .all(|name| nodes.get(name).is_some_and(|node| node.live));
-        is_whole.then_some(Self { nodes, root, head })
+        let is_whole = [root, head].iter().all(|name| {
+            let node = nodes.get(name);
+            node.is_some_and(|node| node.live && !node.is_shut)
+        });
+        let mut tree = is_whole.then_some(Self {
+            nodes,
+            root,
+            head,
+            shut: None,
+        })?;
+        tree.shut = tree.walk().1;
+        Some(tree)
     }
 
     /// Begins anew with an epoch that somebody has invited to; what is known is read on for a while.
-    pub(crate) fn replant(&mut self, name: EpochName, value: T, now: UnixMillis) {
-        self.root = name;
-        self.plant(name, value);
-        self.choose(now);
-    }
-
-    fn plant(&mut self, name: EpochName, value: T) {
-        let node = Node {
-            parent: None,
-            rank: Rank::of_root(name),
-            left: None,
-            live: true,
-            value,
-        };
-        self.nodes.insert(name, node);
+    pub(crate) fn replant(&mut self, root: Node<T>, now: UnixMillis) {
+        self.root = root.rank.name;
+        self.insert(root, now);
     }
 
     /// Adds an epoch and tells whether the head is another one now.
-    pub(crate) fn insert(
-        &mut self,
-        parent: EpochName,
-        rank: Rank,
-        value: T,
-        now: UnixMillis,
-    ) -> bool {
-        let node = Node {
-            parent: Some(parent),
-            rank,
-            left: None,
-            live: true,
-            value,
-        };
-        self.nodes.insert(rank.name, node);
+    pub(crate) fn insert(&mut self, node: Node<T>, now: UnixMillis) -> bool {
+        self.nodes.insert(node.rank.name, node);
         self.choose(now)
     }
 
-    /// Removes one.
-    pub(crate) fn remove(&mut self, name: &EpochName, now: UnixMillis) -> Option<Node<T>> {
-        let node = self.nodes.remove(name)?;
-        self.choose(now);
-        Some(node)
+    /// Forgets one that has ended.
+    pub(crate) fn remove(&mut self, name: &EpochName) {
+        self.nodes.remove(name);
     }
 
-    /// Follows the least of those that follow each epoch, from the root on.
-    fn choose(&mut self, now: UnixMillis) -> bool {
-        let mut at = self.root;
-        while let Some(next) = self.first_after(&at) {
-            at = next;
-        }
+    /// Goes to the head that the epochs known now make; tells whether it is another one.
+    pub(crate) fn choose(&mut self, now: UnixMillis) -> bool {
+        let (head, shut) = self.walk();
         for (name, node) in &mut self.nodes {
-            if *name == at {
-                node.left = None;
+            node.left = if *name == head || Some(*name) == shut {
+                None
             } else {
-                node.left = node.left.or(Some(now));
-            }
+                node.left.or(Some(now))
+            };
         }
-        std::mem::replace(&mut self.head, at) != at
+        let moved = (head, shut) != (self.head, self.shut);
+        (self.head, self.shut) = (head, shut);
+        moved
     }
 
-    fn first_after(&self, name: &EpochName) -> Option<EpochName> {
+    /// Follows the least of those that follow each epoch and count, from the root on.
+    fn walk(&self) -> (EpochName, Option<EpochName>) {
+        let void = void(&self.nodes, &self.root);
+        let mut at = self.root;
+        while let Some(next) = self.first_after(&at, &void) {
+            if next.is_shut {
+                return (at, Some(next.rank.name));
+            }
+            at = next.rank.name;
+        }
+        (at, None)
+    }
+
+    fn first_after(&self, name: &EpochName, void: &BTreeSet<EpochName>) -> Option<&Node<T>> {
         let live = self.nodes.values().filter(|node| node.live);
         let after = live.filter(|node| node.parent.as_ref() == Some(name));
-        after.map(|node| node.rank).min().map(|rank| rank.name)
+        let counts = after.filter(|node| !void.contains(&node.rank.name));
+        counts.min_by_key(|node| node.rank)
     }
 
     /// Names the epochs that no commit can follow any more, `window` after they were left: of these only what still
@@ -219,19 +247,89 @@ impl<T> Tree<T> {
         overdue.map(|node| node.rank.name).collect()
     }
 
-    /// Has an epoch followed by nothing more.
+    /// Has an epoch followed by nothing more; the head is to be chosen again then.
     pub(crate) fn end(&mut self, name: &EpochName) {
-        if *name == self.head {
-            return;
-        }
+        let is_countered = countered(&self.nodes, &self.root).contains(name);
         if let Some(node) = self.nodes.get_mut(name) {
             node.live = false;
+            // What its removal has settled is not counted as one of two commits to an epoch.
+            node.deed.take_if(|_| is_countered);
         }
+    }
+
+    /// Has an epoch that is too many followed by nothing more, as if its commit had never come.
+    pub(crate) fn drop_surplus(&mut self, name: &EpochName) {
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.live = false;
+            node.deed = None;
+        }
+    }
+
+    /// Leaves behind what has ended on the way to the head, since nothing beside that way can win any more.
+    pub(crate) fn advance(&mut self) {
         let chain = self.chain();
         let live = chain.take_while(|node| node.live);
         if let Some(root) = live.last().map(|node| node.rank.name) {
             self.root = root;
         }
+    }
+
+    /// Names the epoch that ends since the device that has made this one has made too many, or its account has: of the
+    /// device, or of the one of the account that has made most, one that a removal keeps from counting, else the last.
+    ///
+    /// What one device has made remains or goes whatever came first.
+    pub(crate) fn surplus(&self, name: &EpochName, most: Shares) -> Option<EpochName> {
+        let maker = self.get(name)?.deed.as_ref()?.committer;
+        let mut made: BTreeMap<PublicKey, Vec<&Node<T>>> = BTreeMap::new();
+        let live = self.nodes.values().filter(|node| node.live);
+        for node in live.filter(|node| node.parent.is_some() && node.rank.name != self.root) {
+            if let Some(deed) = &node.deed
+                && deed.committer.account == maker.account
+            {
+                made.entry(deed.committer.device).or_default().push(node);
+            }
+        }
+        let of_device = made
+            .get(&maker.device)
+            .filter(|nodes| nodes.len() > most.device);
+        let of_account = || {
+            let all: usize = made.values().map(Vec::len).sum();
+            let largest = made.values().max_by_key(|nodes| nodes.len());
+            largest.filter(|_| all > most.account)
+        };
+        let nodes = of_device.or_else(of_account)?;
+        let countered = countered(&self.nodes, &self.root);
+        let place = |node: &&&Node<T>| {
+            let name = node.rank.name;
+            (countered.contains(&name), node.number, name)
+        };
+        nodes.iter().max_by_key(place).map(|node| node.rank.name)
+    }
+
+    /// Tells whether a device has committed to an epoch.
+    pub(crate) fn has_child_of(&self, parent: &EpochName, device: &PublicKey) -> bool {
+        let children = self
+            .nodes()
+            .filter(|node| node.parent.as_ref() == Some(parent));
+        let mut deeds = children.filter_map(|node| node.deed.as_ref());
+        deeds.any(|deed| deed.committer.device == *device)
+    }
+
+    /// Names the epochs that have ended and were left first, all but `max`. What a commit that is taken again would
+    /// begin anew is not among them.
+    pub(crate) fn oldest_past(&self, max: usize) -> Vec<EpochName> {
+        let surplus = self.past().saturating_sub(max);
+        let is_over = |node: &&Node<T>| {
+            let parent = node.parent.and_then(|parent| self.get(&parent));
+            !node.live && parent.is_none_or(|parent| !parent.live)
+        };
+        let over = self.nodes().filter(is_over);
+        let mut over: Vec<_> = over.map(|node| (node.left, node.rank.name)).collect();
+        over.sort_unstable();
+        over.into_iter()
+            .take(surplus)
+            .map(|(_, name)| name)
+            .collect()
     }
 
     /// Goes from the head to the oldest epoch known before it.
@@ -253,6 +351,11 @@ impl<T> Tree<T> {
         self.root
     }
 
+    /// Returns the epoch without this device that all others go to from the head.
+    pub(crate) const fn shut(&self) -> Option<EpochName> {
+        self.shut
+    }
+
     pub(crate) fn get(&self, name: &EpochName) -> Option<&Node<T>> {
         self.nodes.get(name)
     }
@@ -265,8 +368,8 @@ impl<T> Tree<T> {
         self.nodes.values()
     }
 
-    /// Returns how many can still be followed.
-    pub(crate) fn live(&self) -> usize {
-        self.nodes().filter(|node| node.live).count()
+    /// Returns how many have ended.
+    pub(crate) fn past(&self) -> usize {
+        self.nodes().filter(|node| !node.live).count()
     }
 }

@@ -17,6 +17,9 @@ pub enum ConversationError {
     /// A refusal: so many epochs follow each other or lie beside each other that no more are taken.
     #[error("too many epochs at once")]
     TooManyEpochs,
+    /// A refusal: this device is not a member any more.
+    #[error("removed from the conversation")]
+    Removed,
     /// A mistake of the caller: there is no such epoch, device or key package.
     #[error("unknown epoch, device or key package")]
     Unknown,

@@ -1,5 +1,6 @@
 //! The library's group at one epoch, and what is taken from it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use mls_rs::group::proposal::Proposal;
@@ -8,19 +9,21 @@ use mls_rs::group::{
     ExportedTree,
 };
 use mls_rs::{ExtensionList, MlsMessage};
+use mls_rs_codec::MlsSize;
 use mls_rs_core::crypto::CipherSuiteProvider as _;
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
+use crate::conflict::{Deed, Standing};
 use crate::conversation::{MESSAGE_BYTES_MAX, TEXTS_MAX};
 use crate::epoch::{Class, EpochName};
 use crate::error::ConversationError;
 use crate::key_package::{self, OwnKeyPackage};
 use crate::label;
 use crate::library::{Config, MlsGroup, client, guarded, mls_time};
-use crate::member::Member;
-use crate::model::{Epoch, Keys, Turn};
+use crate::member::{Member, MemberError};
+use crate::model::{Epoch, Keys, Roster, Turn};
 use crate::outer::OuterKeys;
 use crate::rules::{self, Accounts};
 use crate::storage::{EpochRows, Packages, Secret};
@@ -28,6 +31,8 @@ use crate::suite::Suite;
 
 /// The highest number of an epoch that somebody can be invited to.
 const EPOCHS_MAX: u64 = 1 << 40;
+/// Bytes of a leaf, at most; ours have some 1,450.
+const LEAF_BYTES_MAX: usize = 2048;
 /// The highest generation of a text: honest members renew their keys long before.
 const GENERATION_MAX: u32 = 2 * TEXTS_MAX;
 
@@ -102,7 +107,7 @@ pub(crate) fn joined(
     if group.current_epoch() == 0 || group.current_epoch() > EPOCHS_MAX {
         return Err(ConversationError::Refused);
     }
-    check_keys(&group.export_tree(), turn)?;
+    check_tree(&group.export_tree(), turn)?;
     let accounts = rules::check(group.context(), &group.roster());
     let accounts = accounts.map_err(|_| ConversationError::Refused)?;
     if !accounts.contain(&turn.identity.account) {
@@ -142,7 +147,6 @@ pub(crate) fn name_of(group: &MlsGroup) -> Result<EpochName, ConversationError> 
 pub(crate) fn epoch_of(
     group: &mut MlsGroup,
     rows: &EpochRows,
-    committer: Option<PublicKey>,
     made: UnixMillis,
 ) -> Result<Epoch, ConversationError> {
     let tree = group.export_tree().to_bytes();
@@ -152,11 +156,9 @@ pub(crate) fn epoch_of(
         exported(group, label::OUTER_HINT)?,
     );
     Ok(Epoch {
-        number: group.current_epoch(),
-        committer,
         made,
         sent: 0,
-        outer,
+        outer: Some(outer),
         commit: None,
         keys: Keys::Live {
             state: save(group, rows)?,
@@ -177,13 +179,13 @@ pub(crate) fn member_at(tree: &ExportedTree<'_>, leaf: u32) -> Result<Member, Co
     Member::of(&leaf.signing_identity).map_err(|_| ConversationError::Refused)
 }
 
-/// Tells whether every leaf of one tree is the same device's in the other.
-pub(crate) fn is_part_of(part: &ExportedTree<'_>, whole: &ExportedTree<'_>) -> bool {
-    let (part, whole) = (part.roster(), whole.roster());
-    part.members_iter().all(|leaf| {
-        let same = whole.member_with_index(leaf.index).ok();
-        same.is_some_and(|same| same.signing_identity == leaf.signing_identity)
-    })
+/// Returns the members in a tree.
+pub(crate) fn roster_of(tree: &ExportedTree<'_>) -> Result<Roster, ConversationError> {
+    let roster = tree.roster();
+    let members = roster.members_iter();
+    let members = members.map(|leaf| Ok((leaf.index, Member::of(&leaf.signing_identity)?)));
+    let members = members.collect::<Result<_, MemberError>>();
+    members.map_err(|_| ConversationError::State)
 }
 
 /// Finds the leaves of devices.
@@ -196,19 +198,56 @@ pub(crate) fn leaves_of(group: &MlsGroup, devices: &BTreeSet<PublicKey>) -> Vec<
     wanted.map(|leaf| leaf.index).collect()
 }
 
-/// Returns what a commit does.
-pub(crate) fn class_of(commit: &CommitMessageDescription) -> Result<Class, ConversationError> {
-    let CommitEffect::NewEpoch(epoch) = &commit.effect else {
+/// Returns what a commit does, and who has made it; the tree is that before it.
+pub(crate) fn deed_of(
+    commit: &CommitMessageDescription,
+    before: &ExportedTree<'_>,
+) -> Result<(Class, Deed), ConversationError> {
+    let (CommitEffect::NewEpoch(epoch)
+    | CommitEffect::Removed {
+        new_epoch: epoch, ..
+    }) = &commit.effect
+    else {
         return Err(ConversationError::Refused);
     };
-    let proposals = || epoch.applied_proposals().iter().map(|info| &info.proposal);
-    if proposals().any(|proposal| matches!(proposal, Proposal::Remove(_))) {
-        Ok(Class::Removal)
-    } else if proposals().any(|proposal| matches!(proposal, Proposal::Add(_))) {
-        Ok(Class::Addition)
-    } else {
-        Ok(Class::Update)
+    let mut removed = BTreeSet::new();
+    let mut class = Class::Update;
+    for info in epoch.applied_proposals() {
+        match &info.proposal {
+            Proposal::Remove(remove) => {
+                removed.insert(member_at(before, remove.to_remove())?.device);
+            }
+            Proposal::Add(_) => class = Class::Addition,
+            _ => {}
+        }
     }
+    if !removed.is_empty() {
+        class = Class::Removal;
+    }
+    let deed = deed_at(before, commit.committer, removed)?;
+    Ok((class, deed))
+}
+
+/// Returns what the member at a leaf has done that removes these devices.
+pub(crate) fn deed_at(
+    tree: &ExportedTree<'_>,
+    leaf: u32,
+    removed: BTreeSet<PublicKey>,
+) -> Result<Deed, ConversationError> {
+    let found = tree.roster().member_with_index(leaf);
+    let found = found.map_err(|_| ConversationError::Refused)?;
+    let member = Member::with_delegation(&found.signing_identity);
+    let (committer, delegation) = member.map_err(|_| ConversationError::Refused)?;
+    let standing = Standing {
+        delegation: Reverse(delegation),
+        leaf,
+        device: committer.device,
+    };
+    Ok(Deed {
+        committer,
+        standing,
+        removed,
+    })
 }
 
 /// Tells whether a text has nothing beside it, and was not made to have others keep thousands of keys.
@@ -231,13 +270,23 @@ pub(crate) fn has_renewed(
     leaf(after).is_some() && leaf(before) != leaf(after)
 }
 
-/// Checks that all keys of a tree are keys: what cannot be sealed to stops everybody's commits.
-pub(crate) fn check_keys(
+/// Checks that all keys of a tree are keys, since what cannot be sealed to stops everybody's commits, and that no leaf
+/// is longer than leaves are, since the tree has to fit an envelope.
+pub(crate) fn check_tree(
     tree: &ExportedTree<'_>,
     turn: &mut Turn<'_>,
 ) -> Result<(), ConversationError> {
     let suite = Suite::new(turn.rng);
-    let nodes = tree.nodes().iter().flatten();
-    let mut keys = nodes.map(|node| suite.kem_public_key_validate(node.public_key()));
-    keys.try_for_each(|checked| checked.map_err(|_| ConversationError::Refused))
+    for node in tree.nodes().iter().flatten() {
+        let checked = suite.kem_public_key_validate(node.public_key());
+        checked.map_err(|_| ConversationError::Refused)?;
+    }
+    let leaves = tree.nodes().iter().step_by(2).flatten();
+    if leaves
+        .map(MlsSize::mls_encoded_len)
+        .any(|len| len > LEAF_BYTES_MAX)
+    {
+        return Err(ConversationError::Refused);
+    }
+    Ok(())
 }

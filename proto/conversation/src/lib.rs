@@ -7,7 +7,9 @@
 //!
 //! The protocol is section 15 of `proto/SPEC.md`.
 
+mod conflict;
 pub mod conversation;
+mod ending;
 pub mod epoch;
 pub mod error;
 mod group;

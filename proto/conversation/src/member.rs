@@ -39,6 +39,15 @@ impl Member {
     ///
     /// [`MemberError`] when it is not a credential of ours, or the account has not signed the device.
     pub(crate) fn of(identity: &SigningIdentity) -> Result<Self, MemberError> {
+        Self::with_delegation(identity).map(|(member, _)| member)
+    }
+
+    /// Returns the member that a leaf names, with the number of the delegation that it was certified under.
+    ///
+    /// # Errors
+    ///
+    /// As [`Member::of`].
+    pub(crate) fn with_delegation(identity: &SigningIdentity) -> Result<(Self, u32), MemberError> {
         let credential = identity.credential.as_basic().ok_or(MemberError)?;
         let bytes: &[u8; CREDENTIAL_BYTES] = credential
             .identifier
@@ -66,7 +75,7 @@ impl Member {
             signature: signature(certificate)?,
         };
         certificate.verify(&account).map_err(|_| MemberError)?;
-        Ok(Self { account, device })
+        Ok((Self { account, device }, number))
     }
 }
 

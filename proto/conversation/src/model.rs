@@ -27,29 +27,51 @@ pub struct Turn<'a> {
 /// One epoch of the tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Epoch {
-    /// Its number in the group; epochs beside each other have the same.
-    pub(crate) number: u64,
-    /// The device whose commit made it; nothing if that is not known, as for one who was invited.
-    pub(crate) committer: Option<PublicKey>,
     pub(crate) made: UnixMillis,
     /// Texts this device has sent in it.
     pub(crate) sent: u32,
-    pub(crate) outer: OuterKeys,
-    /// The commit that made it.
-    pub(crate) commit: Option<Vec<u8>>,
+    /// The keys of its envelopes; nothing if this device is no member of it.
+    pub(crate) outer: Option<OuterKeys>,
+    /// The SHA-256 of the commit that made it, by which one that comes again is known.
+    pub(crate) commit: Option<[u8; 32]>,
     pub(crate) keys: Keys,
 }
+
+impl Epoch {
+    /// Returns one that this device is no member of.
+    pub(crate) const fn shut(made: UnixMillis) -> Self {
+        Self {
+            made,
+            sent: 0,
+            outer: None,
+            commit: None,
+            keys: Keys::Shut,
+        }
+    }
+}
+
+/// The members of an epoch by their leaves.
+pub(crate) type Roster = BTreeMap<u32, Member>;
 
 /// What can be done with an epoch.
 #[derive(Clone)]
 pub(crate) enum Keys {
     /// All: it is the library's state, without its tree of public keys.
     Live { state: Secret, tree: Vec<u8> },
-    /// Texts can be opened; the tree stands here if somebody was a member who is none any more.
-    Past {
-        record: Secret,
-        tree: Option<Vec<u8>>,
-    },
+    /// Texts of those who were members then can be opened.
+    Past { record: Secret, roster: Roster },
+    /// Nothing: a commit has made it that removes this device.
+    Shut,
+}
+
+impl Keys {
+    /// Returns how many bytes are kept of what texts change.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Live { state: kept, .. } | Self::Past { record: kept, .. } => kept.len(),
+            Self::Shut => 0,
+        }
+    }
 }
 
 impl fmt::Debug for Keys {
@@ -57,6 +79,7 @@ impl fmt::Debug for Keys {
         match self {
             Self::Live { .. } => f.write_str("Live"),
             Self::Past { .. } => f.write_str("Past"),
+            Self::Shut => f.write_str("Shut"),
         }
     }
 }
@@ -102,7 +125,8 @@ pub enum Opened {
     },
     /// A commit that is known.
     Known,
-    /// A commit that removes this device.
+    /// A commit that removes this device. Whether it stands, or has lost to another, is for
+    /// [`Conversation::removed_by`](crate::Conversation::removed_by) to say.
     Removed {
         /// The member that made it.
         by: Member,

@@ -3,6 +3,7 @@
 //! All changes of one call belong into one transaction, together with what is sent because of them: a state that was
 //! used and then forgotten would use its keys again.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use prost::Message as _;
@@ -10,8 +11,10 @@ use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 use zeroize::Zeroizing;
 
+use crate::conflict::{Deed, Standing};
 use crate::conversation::ConversationId;
 use crate::epoch::{Class, EpochName, Node, Rank, Tree};
+use crate::member::Member;
 use crate::model::{Epoch, Keys};
 use crate::outer::OuterKeys;
 use crate::storage::Secret;
@@ -29,8 +32,6 @@ pub enum Row {
     Past(EpochName),
     /// The tree of public keys of an epoch.
     Tree(EpochName),
-    /// The commit that made an epoch.
-    Commit(EpochName),
 }
 
 /// One change of a row.
@@ -82,12 +83,84 @@ struct EpochRow {
     key: Vec<u8>,
     #[prost(bytes = "vec", tag = "7")]
     hint: Vec<u8>,
-    #[prost(bytes = "vec", optional, tag = "8")]
-    committer: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "8")]
+    deed: Option<DeedRow>,
     #[prost(uint64, tag = "9")]
     made_ms: u64,
     #[prost(uint32, tag = "10")]
     sent: u32,
+    #[prost(bytes = "vec", optional, tag = "11")]
+    commit: Option<Vec<u8>>,
+    #[prost(message, repeated, tag = "12")]
+    roster: Vec<MemberRow>,
+}
+
+/// Who made a commit, and whom it removes.
+#[derive(Clone, PartialEq, prost::Message)]
+struct DeedRow {
+    #[prost(message, optional, tag = "1")]
+    committer: Option<MemberRow>,
+    #[prost(uint32, tag = "2")]
+    delegation: u32,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    removed: Vec<Vec<u8>>,
+}
+
+impl DeedRow {
+    fn of(deed: &Deed) -> Self {
+        let standing = deed.standing;
+        Self {
+            committer: Some(MemberRow::of((&standing.leaf, &deed.committer))),
+            delegation: standing.delegation.0,
+            removed: deed
+                .removed
+                .iter()
+                .map(|key| key.as_bytes().to_vec())
+                .collect(),
+        }
+    }
+
+    fn read(&self) -> Result<Deed, RowsError> {
+        let committer = self.committer.as_ref().ok_or(RowsError)?;
+        let (leaf, committer) = committer.read()?;
+        let key = |key: &Vec<u8>| array(key).map(PublicKey::new);
+        Ok(Deed {
+            committer,
+            standing: Standing {
+                delegation: Reverse(self.delegation),
+                leaf,
+                device: committer.device,
+            },
+            removed: self.removed.iter().map(key).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// A member, by its leaf.
+#[derive(Clone, PartialEq, prost::Message)]
+struct MemberRow {
+    #[prost(uint32, tag = "1")]
+    leaf: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    account: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    device: Vec<u8>,
+}
+
+impl MemberRow {
+    fn of((leaf, member): (&u32, &Member)) -> Self {
+        Self {
+            leaf: *leaf,
+            account: member.account.as_bytes().to_vec(),
+            device: member.device.as_bytes().to_vec(),
+        }
+    }
+
+    fn read(&self) -> Result<(u32, Member), RowsError> {
+        let account = PublicKey::new(array(&self.account)?);
+        let device = PublicKey::new(array(&self.device)?);
+        Ok((self.leaf, Member { account, device }))
+    }
 }
 
 /// Writes the row of the conversation itself.
@@ -103,17 +176,23 @@ pub(crate) fn conversation(id: &ConversationId, root: EpochName, head: EpochName
 /// Writes the row of an epoch, without its large parts.
 pub(crate) fn epoch(node: &Node<Epoch>) -> Change {
     let (rank, epoch) = (&node.rank, &node.value);
+    let outer = epoch.outer.as_ref();
     let mut row = EpochRow {
         parent: node.parent.map(|name| name.as_bytes().to_vec()),
-        number: epoch.number,
+        number: node.number,
         class: rank.class.number(),
         order: rank.order.to_vec(),
         left_ms: node.left.map(UnixMillis::get),
-        key: epoch.outer.key().to_vec(),
-        hint: epoch.outer.hint().to_vec(),
-        committer: epoch.committer.map(|key| key.as_bytes().to_vec()),
+        key: outer.map_or_else(Vec::new, |outer| outer.key().to_vec()),
+        hint: outer.map_or_else(Vec::new, |outer| outer.hint().to_vec()),
+        deed: node.deed.as_ref().map(DeedRow::of),
         made_ms: epoch.made.get(),
         sent: epoch.sent,
+        commit: epoch.commit.map(|digest| digest.to_vec()),
+        roster: match &epoch.keys {
+            Keys::Past { roster, .. } => roster.iter().map(MemberRow::of).collect(),
+            Keys::Live { .. } | Keys::Shut => Vec::new(),
+        },
     };
     let bytes = Zeroizing::new(row.encode_to_vec());
     zeroize::Zeroize::zeroize(&mut row.key);
@@ -155,32 +234,38 @@ fn node(
         },
         (None, Some(record)) => Keys::Past {
             record: record.clone(),
-            tree: rows.get(&Row::Tree(of)).map(|tree| tree.to_vec()),
+            roster: row
+                .roster
+                .iter()
+                .map(MemberRow::read)
+                .collect::<Result<_, _>>()?,
         },
+        // An epoch that this device is no member of has no keys at all.
+        (None, None) if row.key.is_empty() => Keys::Shut,
         _ => return Err(RowsError),
     };
-    let rank = Rank {
-        class: Class::of_number(row.class).ok_or(RowsError)?,
-        order: array(&row.order)?,
-        name: of,
+    let is_shut = matches!(keys, Keys::Shut);
+    let outer = || {
+        let (key, hint) = (array(&row.key)?, array(&row.hint)?);
+        Ok(OuterKeys::new(Zeroizing::new(key), Zeroizing::new(hint)))
     };
-    let committer = row.committer.as_deref();
-    let committer = committer.map(|key| PublicKey::try_from(key).map_err(|_| RowsError));
     Ok(Node {
         parent: row.parent.as_deref().map(name).transpose()?,
-        rank,
+        rank: Rank {
+            class: Class::of_number(row.class).ok_or(RowsError)?,
+            order: array(&row.order)?,
+            name: of,
+        },
+        number: row.number,
+        deed: row.deed.as_ref().map(DeedRow::read).transpose()?,
+        is_shut,
         left: row.left_ms.map(UnixMillis::new),
-        live: matches!(keys, Keys::Live { .. }),
+        live: !matches!(keys, Keys::Past { .. }),
         value: Epoch {
-            number: row.number,
-            committer: committer.transpose()?,
             made: UnixMillis::new(row.made_ms),
             sent: row.sent,
-            outer: OuterKeys::new(
-                Zeroizing::new(array(&row.key)?),
-                Zeroizing::new(array(&row.hint)?),
-            ),
-            commit: rows.get(&Row::Commit(of)).map(|commit| commit.to_vec()),
+            outer: (!is_shut).then(outer).transpose()?,
+            commit: row.commit.as_deref().map(array).transpose()?,
             keys,
         },
     })

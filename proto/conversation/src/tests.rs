@@ -13,9 +13,12 @@ use crate::key_package::{self, OwnKeyPackage};
 use crate::rows::{Change, Row};
 use crate::{Accounts, Conversation, ConversationError, EpochName, Member, Secret, Turn};
 
+mod choosing;
 mod converging;
 mod epochs;
+mod hostile;
 mod members;
+mod removing;
 mod rules;
 mod secrecy;
 mod suite;
@@ -122,6 +125,17 @@ impl Device {
         let joined = self.with_turn(|turn| Conversation::join(turn, &packages, welcome))?;
         self.keep(joined);
         Ok(())
+    }
+
+    /// Removes another device of the account.
+    fn remove(&mut self, other: &Self) -> Committed {
+        let remove = [other.key()].into();
+        let add = BTreeMap::new();
+        self.commit(&Wanted { add, remove })
+    }
+
+    fn removed_by(&self) -> Option<Member> {
+        self.conversation.as_ref()?.removed_by()
     }
 
     fn head(&self) -> EpochName {
