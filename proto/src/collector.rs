@@ -205,6 +205,7 @@ impl Collector {
             Input::Taken(at, ids) => self.on_taken(now, at, ids),
             Input::Deferred(at, id) => {
                 self.opening.remove(&(at, id));
+                self.left.remove(&(at, id));
                 Vec::new()
             }
             Input::Left(at, id, until) => self.on_left((at, id), until),
@@ -259,6 +260,11 @@ impl Collector {
     /// Tells whether every watched mailbox has been compared with its keepers at least once.
     pub fn has_caught_up(&self) -> bool {
         self.watches.values().all(|watch| watch.compared)
+    }
+
+    /// Returns a mailbox that is watched.
+    pub fn mailbox(&self, at: &Address) -> Option<Mailbox> {
+        self.watches.get(at).map(|watch| watch.mailbox)
     }
 
     /// Returns how many envelopes wait that do not open here.
@@ -532,6 +538,7 @@ impl Collector {
     fn on_taken(&mut self, now: Now, at: Address, ids: Vec<(ItemId, UnixMillis)>) -> Vec<Output> {
         for (id, until) in &ids {
             self.opening.remove(&(at, *id));
+            self.left.remove(&(at, *id));
             if self.taken.len() < TAKEN_MAX {
                 self.taken.insert((at, *id), *until);
             }

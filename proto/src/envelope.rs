@@ -65,7 +65,7 @@ pub enum SealError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The size is none of the three.
+    /// The size is none of the four.
     #[error("an envelope of {0} bytes does not exist")]
     Size(usize),
     /// The version or the suite is unknown.
@@ -74,6 +74,9 @@ pub enum OpenError {
     /// The keeper named another expiry than the envelope's own bytes.
     #[error("envelope was handed over with a false expiry")]
     OtherExpiry,
+    /// It is of no epoch of a conversation that the device knows.
+    #[error("envelope is of no epoch that is known")]
+    NoEpoch,
     /// None of the device's prekeys fits.
     #[error("envelope is sealed to a key this device does not hold")]
     NoPrekey,
@@ -176,7 +179,7 @@ impl VerifiedMessage {
 /// | n     | ciphertext of: length (4, big-endian), message, zeros        |
 /// | 16    | Poly1305 tag                                                 |
 ///
-/// in all 2,048, 8,192 or 65,536 bytes.
+/// in all 2,048, 8,192, 32,768 or 65,536 bytes.
 ///
 /// # Errors
 ///
@@ -209,7 +212,7 @@ pub fn seal(
         expires,
     };
     let signed = Zeroizing::new(message.sign(&identity.device, &binding));
-    let plain = pad(&signed)?;
+    let plain = pad(&signed, HEADER_BYTES + TAG_BYTES)?;
     let key = <XWing as Kem>::PublicKey::from_bytes(&*recipient.prekey.public)
         .map_err(|_| SealError::Prekey)?;
     let (encapsulated, mut sealer) =
@@ -259,14 +262,9 @@ pub fn open<'a>(
     identity: &OpenerIdentity,
     prekeys: impl IntoIterator<Item = &'a PrekeySecret>,
 ) -> Result<VerifiedMessage, OpenError> {
-    let Lifetime { now, expires } = lifetime;
     let parts = Parts::of(bytes)?;
-    if expires_of(bytes) != Some(expires) {
-        return Err(OpenError::OtherExpiry);
-    }
-    if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS) {
-        return Err(OpenError::Expired);
-    }
+    check_expiry(bytes, lifetime)?;
+    let expires = lifetime.expires;
     let address = mailbox.address();
     let prekey = prekeys
         .into_iter()
@@ -350,12 +348,12 @@ impl From<&Identity> for OpenerIdentity {
     }
 }
 
-/// Adds `grant` to a message, unless the message would need the largest envelope because of it (SPEC 10.6).
+/// Adds `grant` to a message, unless the message would need one of the larger envelopes because of it (SPEC 10.6).
 pub fn with_grant(message: Message, grant: Grant) -> Message {
     let alone = size_for(message.signed_bytes());
     let granting = message.clone().granting(Some(grant));
     let together = size_for(granting.signed_bytes());
-    if together == alone || together.is_some_and(|size| size < ENVELOPE_BYTES_MAX) {
+    if together == alone || together.is_some_and(|size| size <= ENVELOPE_BYTES[1]) {
         granting
     } else {
         message
@@ -367,6 +365,31 @@ fn size_for(message_bytes: usize) -> Option<usize> {
     ENVELOPE_BYTES
         .into_iter()
         .find(|size| message_bytes <= size - OVERHEAD_BYTES)
+}
+
+/// Checks the expiry of an envelope against what the keeper named and against the date.
+///
+/// # Errors
+///
+/// [`OpenError::OtherExpiry`] and [`OpenError::Expired`].
+pub fn check_expiry(bytes: &[u8], lifetime: Lifetime) -> Result<(), OpenError> {
+    let Lifetime { now, expires } = lifetime;
+    if expires_of(bytes) != Some(expires) {
+        return Err(OpenError::OtherExpiry);
+    }
+    if expires <= now || expires > now.plus(MESSAGE_TTL_MAX_MS + CLOCK_SKEW_MS) {
+        return Err(OpenError::Expired);
+    }
+    Ok(())
+}
+
+/// Returns the suite that an envelope names, if it is of this version and one of the four sizes.
+pub fn suite_of(bytes: &[u8]) -> Option<u8> {
+    let is_size = ENVELOPE_BYTES.contains(&bytes.len());
+    let [version, suite, ..] = bytes else {
+        return None;
+    };
+    (is_size && *version == VERSION).then_some(*suite)
 }
 
 /// Returns the HPKE `info`: context, recipient account, recipient device.
@@ -384,16 +407,23 @@ fn associated_data(head: &[u8], address: &Address) -> Vec<u8> {
     data
 }
 
-/// Puts the length in front of a message and fills up to the smallest size it fits.
-fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let limit = ENVELOPE_BYTES[2] - OVERHEAD_BYTES;
+/// Puts the length in front of a message and fills up to the smallest envelope it fits, of which `around` bytes are
+/// neither length nor message.
+///
+/// # Errors
+///
+/// [`SealError::TooLong`].
+pub fn pad(message: &[u8], around: usize) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let room = |size: usize| size.saturating_sub(around);
     let too_long = SealError::TooLong {
         got: message.len(),
-        limit,
+        limit: room(ENVELOPE_BYTES_MAX).saturating_sub(LENGTH_BYTES),
     };
-    let size = size_for(message.len()).ok_or(too_long)?;
+    let sizes = ENVELOPE_BYTES.into_iter().map(room);
+    let size = { sizes }.find(|room| message.len() + LENGTH_BYTES <= *room);
+    let size = size.ok_or(too_long)?;
     let length = u32::try_from(message.len()).map_err(|_| too_long)?;
-    let mut plain = Zeroizing::new(vec![0; size - HEADER_BYTES - TAG_BYTES]);
+    let mut plain = Zeroizing::new(vec![0; size]);
     let (head, rest) = plain.split_at_mut(LENGTH_BYTES);
     head.copy_from_slice(&length.to_be_bytes());
     if let Some(room) = rest.get_mut(..message.len()) {
@@ -402,7 +432,12 @@ fn pad(message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     Ok(plain)
 }
 
-fn unpad(plain: &[u8]) -> Result<&[u8], OpenError> {
+/// Returns the message that was padded.
+///
+/// # Errors
+///
+/// [`OpenError::Padding`].
+pub fn unpad(plain: &[u8]) -> Result<&[u8], OpenError> {
     let (length, rest) = plain
         .split_first_chunk::<LENGTH_BYTES>()
         .ok_or(OpenError::Padding)?;

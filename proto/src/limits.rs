@@ -57,9 +57,9 @@ pub const SUBSCRIPTION_MS: u64 = HOUR_MS;
 // ---- Sizes ----
 
 /// Sizes of an envelope, in bytes: few, so that a size says little.
-pub const ENVELOPE_BYTES: [usize; 3] = [2_048, 8_192, 65_536];
+pub const ENVELOPE_BYTES: [usize; 4] = [2_048, 8_192, 32_768, 65_536];
 /// Largest envelope, in bytes.
-pub const ENVELOPE_BYTES_MAX: usize = ENVELOPE_BYTES[2];
+pub const ENVELOPE_BYTES_MAX: usize = ENVELOPE_BYTES[3];
 /// Largest text or inline file of one message, in bytes.
 pub const BODY_BYTES_MAX: usize = 61_440;
 /// Largest name of an inline file, in bytes.
@@ -86,6 +86,13 @@ pub const ACK_COUNT_MAX: usize = 256;
 pub const DELIVERED_COUNT_MAX: usize = 32;
 /// Epochs one grant covers, at most; at least one.
 pub const GRANT_EPOCHS_MAX: usize = 16;
+
+/// Key packages that one message brings, at most: one for each device of an account.
+pub const PACKAGES_MAX: usize = 10;
+/// Bytes of a key package, at most; ours have some 2,750.
+pub const PACKAGE_BYTES_MAX: usize = 4_096;
+/// Bytes of a Welcome, at most: what the largest envelope holds beside the rest of a message.
+pub const WELCOME_BYTES_MAX: usize = 62_000;
 
 // ---- Routing ----
 

@@ -12,15 +12,21 @@ use crate::{
     account::{Delegation, DeviceCertificate, Identity},
     context,
     keys::{PublicKey, SIGNATURE_BYTES, SecretKey, Signature, SignatureError},
-    limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
+    limits::{
+        BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX,
+        PACKAGE_BYTES_MAX, PACKAGES_MAX, WELCOME_BYTES_MAX,
+    },
     mailbox::{Capability, Mailbox, Rule},
     person::Handle,
     time::{Epoch, UnixMillis},
     wire::{self, WireError, generated as g},
 };
 
+mod said;
 #[cfg(test)]
 mod tests;
+
+pub use self::said::{Said, What};
 
 /// Identifies a message in all its envelopes; recipients drop duplicates by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +80,16 @@ pub enum Content {
         /// The messages.
         ids: Vec<MessageId>,
     },
+    /// An invitation to a conversation.
+    Invitation {
+        /// A Welcome of MLS, up to [`WELCOME_BYTES_MAX`].
+        welcome: Bytes,
+    },
+    /// The sending device cannot follow a conversation any more, and is to be invited to another.
+    Lost {
+        /// The name of the conversation.
+        conversation: [u8; 16],
+    },
 }
 
 impl fmt::Debug for Content {
@@ -82,6 +98,8 @@ impl fmt::Debug for Content {
         match self {
             Self::Text { .. } => f.write_str("Text(..)"),
             Self::Delivered { .. } => f.write_str("Delivered(..)"),
+            Self::Invitation { .. } => f.write_str("Invitation(..)"),
+            Self::Lost { .. } => f.write_str("Lost(..)"),
         }
     }
 }
@@ -310,6 +328,8 @@ pub struct Message {
     pub content: Content,
     /// The right to deposit into mailboxes of the sending device without stamps.
     pub grant: Option<Grant>,
+    /// Key packages of the sender's devices, at most [`PACKAGES_MAX`]: what the sender can be invited with.
+    pub packages: Vec<Bytes>,
 }
 
 impl Message {
@@ -323,6 +343,7 @@ impl Message {
             sent,
             content,
             grant: None,
+            packages: Vec::new(),
         }
     }
 
@@ -330,6 +351,12 @@ impl Message {
     #[must_use]
     pub fn granting(self, grant: Option<Grant>) -> Self {
         Self { grant, ..self }
+    }
+
+    /// Sets the key packages that go with the message.
+    #[must_use]
+    pub fn offering(self, packages: Vec<Bytes>) -> Self {
+        Self { packages, ..self }
     }
 
     /// Encodes the message, signed by the device and bound to its envelope.
@@ -374,6 +401,7 @@ impl Message {
             id: self.id.as_bytes().to_vec().into(),
             sent_ms: self.sent.get(),
             grant: self.grant.as_ref().map(Grant::to_wire),
+            packages: self.packages.clone(),
             ..g::Message::default()
         };
         match &self.content {
@@ -389,8 +417,15 @@ impl Message {
                 });
             }
             Content::Delivered { ids } => {
-                let ids = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
-                message.delivered = Some(g::Delivered { ids });
+                message.delivered = Some(delivered_to_wire(ids));
+            }
+            Content::Invitation { welcome } => {
+                let welcome = welcome.clone();
+                message.invitation = Some(g::Invitation { welcome });
+            }
+            Content::Lost { conversation } => {
+                let conversation = conversation.to_vec().into();
+                message.lost = Some(g::Lost { conversation });
             }
         }
         message
@@ -412,39 +447,68 @@ impl Message {
             sent: wire::moment(message.sent_ms, "sent_ms")?,
             content: content_from_wire(message)?,
             grant: message.grant.as_ref().map(Grant::from_wire).transpose()?,
+            packages: packages_from_wire(&message.packages)?,
         })
     }
 }
 
+fn packages_from_wire(packages: &[Bytes]) -> Result<Vec<Bytes>, WireError> {
+    wire::check_count(packages, 0..=PACKAGES_MAX, "packages")?;
+    let is_size = |package: &Bytes| (1..=PACKAGE_BYTES_MAX).contains(&package.len());
+    if !packages.iter().all(is_size) {
+        return Err(WireError::Length("packages"));
+    }
+    Ok(packages.to_vec())
+}
+
 fn content_from_wire(message: &g::Message) -> Result<Content, WireError> {
-    match (&message.text, &message.delivered) {
-        (Some(text), None) => {
-            if text.body.len() > BODY_BYTES_MAX {
-                return Err(WireError::Length("body"));
-            }
-            if text.file_name.len() > FILE_NAME_BYTES_MAX {
-                return Err(WireError::Length("file_name"));
-            }
-            Ok(Content::Text {
-                body: text.body.clone(),
-                burn_ms: text.burn_ms,
-                file_name: text.file_name.clone(),
-            })
+    let text = message.text.as_ref().map(text_from_wire);
+    let delivered = message.delivered.as_ref().map(|delivered| {
+        let ids = delivered_from_wire(delivered)?;
+        Ok(Content::Delivered { ids })
+    });
+    let invitation = message.invitation.as_ref().map(|invitation| {
+        if !(1..=WELCOME_BYTES_MAX).contains(&invitation.welcome.len()) {
+            return Err(WireError::Length("welcome"));
         }
-        (None, Some(delivered)) => {
-            wire::check_count(&delivered.ids, 1..=DELIVERED_COUNT_MAX, "ids")?;
-            wire::check_distinct(&delivered.ids, "ids")?;
-            let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
-            Ok(Content::Delivered {
-                ids: delivered
-                    .ids
-                    .iter()
-                    .map(id)
-                    .collect::<Result<_, WireError>>()?,
-            })
-        }
+        let welcome = invitation.welcome.clone();
+        Ok(Content::Invitation { welcome })
+    });
+    let lost = message.lost.as_ref().map(|lost| {
+        let conversation = wire::array(&lost.conversation, "conversation")?;
+        Ok(Content::Lost { conversation })
+    });
+    let mut contents = [text, delivered, invitation, lost].into_iter().flatten();
+    match (contents.next(), contents.next()) {
+        (Some(content), None) => content,
         _ => Err(WireError::Missing("content")),
     }
+}
+
+fn text_from_wire(text: &g::Text) -> Result<Content, WireError> {
+    if text.body.len() > BODY_BYTES_MAX {
+        return Err(WireError::Length("body"));
+    }
+    if text.file_name.len() > FILE_NAME_BYTES_MAX {
+        return Err(WireError::Length("file_name"));
+    }
+    Ok(Content::Text {
+        body: text.body.clone(),
+        burn_ms: text.burn_ms,
+        file_name: text.file_name.clone(),
+    })
+}
+
+fn delivered_to_wire(ids: &[MessageId]) -> g::Delivered {
+    let ids = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
+    g::Delivered { ids }
+}
+
+fn delivered_from_wire(delivered: &g::Delivered) -> Result<Vec<MessageId>, WireError> {
+    wire::check_count(&delivered.ids, 1..=DELIVERED_COUNT_MAX, "ids")?;
+    wire::check_distinct(&delivered.ids, "ids")?;
+    let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
+    delivered.ids.iter().map(id).collect()
 }
 
 /// Why the content of an envelope is not a message.

@@ -396,7 +396,7 @@ async fn one_lane(
 
 fn attack(letterbox: &Letterbox, number: usize) -> Bytes {
     let expires = clock::now().plus(DAY_MS);
-    let size = ENVELOPE_BYTES[usize::from(number.is_multiple_of(10)) * 2];
+    let size = ENVELOPE_BYTES[usize::from(number.is_multiple_of(10)) * 3];
     let envelope = envelope(size, expires);
     match number % 10 {
         3 => vec![0xff; PAYLOAD_BYTES_MAX].into(),

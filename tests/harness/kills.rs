@@ -180,7 +180,7 @@ fn deposit_until_killed(peer: &Peer, node: NodeId, keeper: &mut Node, rng: &mut 
     let mut envelopes: Vec<(usize, Bytes)> = Vec::new();
     for _ in 0..DEPOSITS_MAX {
         let size = match rng.random_range(0..20) {
-            0 => ENVELOPE_BYTES[2],
+            0 => ENVELOPE_BYTES[3],
             1..4 => ENVELOPE_BYTES[1],
             _ => ENVELOPE_BYTES[0],
         };

@@ -1,6 +1,7 @@
 //! The changes that a disk makes durable.
 
 use bytes::Bytes;
+use restante_conversation::{ConversationId, rows};
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::prekey::PrekeySecret;
@@ -8,7 +9,10 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
-use crate::model::{Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Sent, Slot};
+use crate::model::{
+    Account, Contact, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard, OwnPackage, Sent,
+    Slot,
+};
 
 /// A message, by who sent it and the name its sender gave it.
 pub type SenderMessage = (PublicKey, MessageId);
@@ -67,6 +71,16 @@ pub enum Change {
     PutPrekey(PrekeySecret),
     /// Destroy the prekey that was issued then.
     DropPrekey(UnixMillis),
+    /// Store this device's part in a conversation.
+    PutMembership(ConversationId, Box<Membership>),
+    /// Drop it.
+    DropMembership(ConversationId),
+    /// Change a row of a conversation.
+    Conversation(ConversationId, rows::Change),
+    /// Store a key package of this device.
+    PutPackage(Box<OwnPackage>),
+    /// Destroy the key package that was made then.
+    DropPackage(UnixMillis),
     /// Store the stamp shown at a locator.
     PutStamp(Address, Stamp),
     /// Forget it.

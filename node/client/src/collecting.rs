@@ -1,30 +1,34 @@
 //! From envelopes at keepers to committed messages (SPEC 10.4, 10.5).
 
+mod arrival;
 mod owners;
 mod senders;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use restante_conversation::{ConversationError, ConversationId};
 use restante_interface::ContactState;
-use restante_proto::account::PersonId;
 use restante_proto::collector::{self, Collector, watched_epochs};
-use restante_proto::envelope::{OpenError, VerifiedMessage};
+use restante_proto::envelope::OpenError;
 use restante_proto::keys::PublicKey;
-use restante_proto::mailbox::{AckEntry, Mailbox, OwnerRequest};
-use restante_proto::message::{Content, Message};
+use restante_proto::mailbox::{AckEntry, Mailbox, OwnerRequest, Rule};
+use restante_proto::message;
 use restante_proto::request::{Request, Response, Waiting};
 use restante_proto::time::{Epoch, MonoMillis, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::debug;
 
+use self::arrival::Arrival;
 use self::owners::Owners;
 use self::senders::{hear, on_delivered};
+use self::waiting::WaitingForEpoch;
 use crate::contacts;
 use crate::cx::Cx;
 use crate::io::{Output, SEARCH_COUNT};
-use crate::job::{Job, JobDone, Opened, Opening, named};
+use crate::job::{Content, Job, JobDone, Opened, Opening, named};
 use crate::model::{Header, HeaderDraft, SLOT_BYTES, Slot};
 use crate::pending::Question;
 use crate::sealing::DEVICE_MAILBOX;
@@ -39,6 +43,7 @@ const INBOX_COUNT_MAX: usize = 10_000;
 pub(crate) struct Collecting {
     collector: Collector,
     owners: Owners,
+    waiting: WaitingForEpoch,
     /// The epochs whose mailboxes are watched, from and to, and the device they are of.
     watching: Option<(Epoch, Epoch, PublicKey)>,
     /// Keepers whose connections are kept open.
@@ -57,6 +62,7 @@ impl Collecting {
         Self {
             collector: Collector::new(taken),
             owners: Owners::default(),
+            waiting: WaitingForEpoch::default(),
             watching: None,
             held: BTreeSet::new(),
             unstored: BTreeSet::new(),
@@ -79,7 +85,7 @@ impl Collecting {
 
     /// Returns how many envelopes wait that do not open here.
     pub(crate) fn left(&self) -> usize {
-        self.collector.left()
+        self.collector.left().saturating_sub(self.waiting.len())
     }
 
     /// Returns how many mailboxes are watched, and at how many of them a keeper pushes.
@@ -121,13 +127,23 @@ impl Collecting {
     }
 
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
-        if self.next_timeout().is_some_and(|due| due <= cx.mono()) {
+        let is_due = |due: Option<MonoMillis>| due.is_some_and(|due| due <= cx.mono());
+        if is_due(self.collector.next_timeout()) {
             self.handle(cx, collector::Input::Timer);
         }
+        for conversation in self.waiting.take_lost(cx.mono()) {
+            cx.signal(Signal::Lost(conversation));
+        }
+        self.waiting.tidy(cx.settled);
     }
 
     pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
-        self.collector.next_timeout()
+        let waiting = self.waiting.next_timeout();
+        self.collector
+            .next_timeout()
+            .into_iter()
+            .chain(waiting)
+            .min()
     }
 
     pub(crate) fn on_lost(&mut self, cx: &mut Cx<'_>, keeper: NodeId) {
@@ -230,31 +246,58 @@ impl Collecting {
         asked: Vec<ItemId>,
         done: Option<JobDone>,
     ) {
-        let Some(JobDone::Opened(mut opened)) = done else {
+        let Some(JobDone::Opened(opened, epochs)) = done else {
             return self.defer(cx, mailbox, asked);
         };
-        // Identifiers come in no order; what was written first is shown first.
-        opened.sort_by_key(|opened| opened.result.as_ref().ok().map(|(m, _)| m.message().sent));
         let mut taken = Taken {
             mailbox,
             envelopes: Vec::new(),
             messages: Vec::new(),
+            joined: Vec::new(),
+            lost: Vec::new(),
             delivered: Vec::new(),
         };
-        for item in opened {
+        let mut arrivals = Vec::new();
+        for opened in opened {
             let Opened {
                 id,
-                expires,
+                item,
+                of,
                 result,
-            } = item;
-            match self.take(cx, result, expires, &mut taken) {
-                Fate::Taken => {
-                    cx.records.put_taken(mailbox, id, expires);
-                    taken.envelopes.push((id, expires));
+            } = opened;
+            let until = item.expires;
+            let fate = match result {
+                Ok(Content::Message(message, from)) => {
+                    arrivals.push((id, until, Arrival::outside(*message, from)));
+                    continue;
                 }
-                Fate::Deferred => self.defer(cx, mailbox, vec![id]),
-                Fate::Left => self.handle(cx, collector::Input::Left(mailbox, id, expires)),
+                Ok(Content::Inside(..)) if !self.has_room(cx, arrivals.len()) => Fate::Deferred,
+                Ok(Content::Inside(conversation, epoch, bytes)) => {
+                    match Arrival::inside(cx, &conversation, &epoch, &bytes, until) {
+                        Ok(Some(arrival)) => {
+                            arrivals.push((id, until, arrival));
+                            continue;
+                        }
+                        Ok(None) => Fate::Taken,
+                        Err(error) => self.fate_inside(error, mailbox),
+                    }
+                }
+                Err(error) => {
+                    debug!(%error, "an envelope does not open");
+                    self.fate_of(cx, &error, mailbox, of)
+                }
+            };
+            if fate == Fate::Waiting {
+                let of = of.map(|conversation| (conversation, cx.mono()));
+                self.waiting.hold((mailbox, id), item, &epochs, of);
             }
+            self.settle(cx, (id, until), fate, &mut taken);
+        }
+        // Identifiers come in no order; what was written first is shown first.
+        arrivals.sort_by_key(|(.., arrival)| arrival.sent);
+        for (id, until, arrival) in arrivals {
+            let fate = self.take(cx, arrival, until, &mut taken);
+            self.settle(cx, (id, until), fate, &mut taken);
         }
         if !taken.envelopes.is_empty() {
             cx.records.then(Then::Take(taken));
@@ -288,6 +331,12 @@ impl Collecting {
                 cx.event(restante_interface::Event::Received { id });
             }
         }
+        for (conversation, account) in taken.joined {
+            cx.signal(Signal::Joined(conversation, account));
+        }
+        for (account, device) in taken.lost {
+            cx.signal(Signal::Resend(account, device));
+        }
         for message in taken.delivered {
             cx.signal(Signal::Delivered(message));
         }
@@ -306,50 +355,99 @@ impl Collecting {
         }
     }
 
-    /// Decides what an envelope changes and stages it.
+    /// Does with an envelope what was decided about it.
+    fn settle(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (id, until): (ItemId, UnixMillis),
+        fate: Fate,
+        taken: &mut Taken,
+    ) {
+        let mailbox = taken.mailbox;
+        if fate != Fate::Waiting {
+            self.waiting.release(&(mailbox, id));
+        }
+        match fate {
+            Fate::Taken => {
+                cx.records.put_taken(mailbox, id, until);
+                taken.envelopes.push((id, until));
+            }
+            Fate::Deferred => self.defer(cx, mailbox, vec![id]),
+            Fate::Left | Fate::Waiting => {
+                self.handle(cx, collector::Input::Left(mailbox, id, until));
+            }
+        }
+    }
+
+    /// Tells whether the inbox takes another message beside so many.
+    fn has_room(&self, cx: &Cx<'_>, beside: usize) -> bool {
+        cx.records.inbox().len() + self.arriving + beside < INBOX_COUNT_MAX
+    }
+
+    /// Opens again what waits for an epoch, if there are epochs that were not tried.
+    pub(crate) fn reopen(&mut self, cx: &mut Cx<'_>) {
+        let untried = self.waiting.take_untried(cx.records.outer_index());
+        for (mailbox, items) in untried {
+            let mailbox = self.collector.mailbox(&mailbox);
+            if let Some(mailbox) = mailbox {
+                open(cx, &mut self.owners, mailbox, items);
+            }
+        }
+    }
+
+    /// Decides what a message changes and stages it.
     fn take(
         &mut self,
         cx: &mut Cx<'_>,
-        result: Result<(VerifiedMessage, PersonId), OpenError>,
+        arrival: Arrival,
         until: UnixMillis,
         taken: &mut Taken,
     ) -> Fate {
-        let (message, from) = match result {
-            Ok(opened) => opened,
-            Err(error) => {
-                debug!(%error, "an envelope does not open");
-                return self.fate_of(&error, taken.mailbox);
-            }
-        };
-        let expires = message.expires();
-        let message = message.into_message();
-        let contact = cx.records.contacts().get(&message.sender);
+        let contact = cx.records.contacts().get(&arrival.sender);
         let state = contact.map(|contact| contact.state);
-        if contact.is_some_and(|contact| contact.is_shut_out(&message.certificate)) {
+        if contact.is_some_and(|contact| arrival.is_shut_out(contact)) {
             debug!("a device has written that its account has shut out");
             return Fate::Taken;
         }
-        match (&message.content, state) {
+        match (&arrival.content, state) {
             (_, Some(ContactState::Blocked)) => Fate::Taken,
-            (Content::Delivered { ids }, Some(ContactState::Accepted)) => {
-                on_delivered(cx, &message, ids, taken);
-                hear(cx, message, &from);
+            (message::Content::Delivered { ids }, Some(ContactState::Accepted)) => {
+                on_delivered(cx, &arrival, ids, taken);
+                hear(cx, &arrival);
                 Fate::Taken
             }
-            (Content::Delivered { .. }, _) => Fate::Taken,
-            (Content::Text { .. }, _) => {
-                let named = (message.sender, message.id);
+            (message::Content::Invitation { welcome }, Some(ContactState::Accepted)) => {
+                let welcome = welcome.clone();
+                hear(cx, &arrival);
+                if let Some(id) = arrival.join(cx, &welcome) {
+                    taken.joined.push((id, arrival.sender));
+                }
+                Fate::Taken
+            }
+            (message::Content::Lost { .. }, Some(ContactState::Accepted)) => {
+                hear(cx, &arrival);
+                taken.lost.extend(arrival.on_lost(cx));
+                Fate::Taken
+            }
+            (
+                message::Content::Delivered { .. }
+                | message::Content::Invitation { .. }
+                | message::Content::Lost { .. },
+                _,
+            ) => Fate::Taken,
+            (message::Content::Text { .. }, _) => {
+                let named = (arrival.sender, arrival.id);
                 if cx.records.seen().contains_key(&named) {
                     return Fate::Taken;
                 }
-                let room = cx.records.inbox().len() + self.arriving < INBOX_COUNT_MAX;
-                let is_new = room && contacts::ensure(cx, &from, named.0, ContactState::Request);
+                let is_new = self.has_room(cx, 0)
+                    && contacts::ensure(cx, &arrival.from, named.0, ContactState::Request);
                 if !is_new {
                     return Fate::Deferred;
                 }
-                let draft = self.draft(cx, &message, from, expires);
+                let draft = self.draft(cx, &arrival);
                 let is_contact = state == Some(ContactState::Accepted);
-                self.stage_text(cx, message, draft, is_contact, until, taken);
+                self.stage_text(cx, &arrival, draft, is_contact, until, taken);
                 Fate::Taken
             }
         }
@@ -359,35 +457,57 @@ impl Collecting {
     ///
     /// One that a keeper handed over with another expiry is as good as ever at the others. Whatever else is wrong with
     /// it, it never opens here; but as long as another copy of this home may be further on, that one may have the key.
-    fn fate_of(&self, error: &OpenError, mailbox: Address) -> Fate {
+    fn fate_of(
+        &self,
+        cx: &Cx<'_>,
+        error: &OpenError,
+        mailbox: Address,
+        of: Option<ConversationId>,
+    ) -> Fate {
         match error {
             OpenError::OtherExpiry | OpenError::Expired => Fate::Deferred,
+            OpenError::NoEpoch if of.is_some() || self.may_be_invited(cx, &mailbox) => {
+                Fate::Waiting
+            }
             _ if self.is_newest && self.owners.is_present(&mailbox) => Fate::Taken,
             _ => Fate::Left,
         }
     }
 
-    fn draft(
-        &mut self,
-        cx: &Cx<'_>,
-        message: &Message,
-        from: PersonId,
-        expires: UnixMillis,
-    ) -> HeaderDraft {
-        let (burn_ms, file_name) = match &message.content {
-            Content::Text {
+    /// Tells whether an envelope of an unknown conversation may be of one whose invitation is under way: only contacts
+    /// deposit into this mailbox, and conversations are begun.
+    fn may_be_invited(&self, cx: &Cx<'_>, mailbox: &Address) -> bool {
+        let mailbox = self.collector.mailbox(mailbox);
+        let is_granted = mailbox.is_some_and(|mailbox| mailbox.rule == Rule::Capability);
+        is_granted && cx.settings.converses
+    }
+
+    /// Decides about a message of a conversation that cannot be used (SPEC 15.7).
+    fn fate_inside(&self, error: ConversationError, mailbox: Address) -> Fate {
+        debug!(%error, "a message of a conversation is worth nothing");
+        match error {
+            ConversationError::Unknown => Fate::Waiting,
+            ConversationError::TooManyEpochs | ConversationError::State => Fate::Deferred,
+            _ if self.is_newest && self.owners.is_present(&mailbox) => Fate::Taken,
+            _ => Fate::Left,
+        }
+    }
+
+    fn draft(&self, cx: &Cx<'_>, arrival: &Arrival) -> HeaderDraft {
+        let (burn_ms, file_name) = match &arrival.content {
+            message::Content::Text {
                 burn_ms, file_name, ..
             } => (*burn_ms, file_name.clone()),
-            Content::Delivered { .. } => (0, String::new()),
+            _ => (0, String::new()),
         };
         let date = cx.date();
         HeaderDraft::new(Header {
-            sender: message.sender,
-            message: message.id,
-            from,
+            sender: arrival.sender,
+            message: arrival.id,
+            from: arrival.from.clone(),
             received: date,
-            sent: message.sent,
-            expires: expires.min(date.plus(cx.settings.retention_ms)),
+            sent: arrival.sent,
+            expires: arrival.expires.min(date.plus(cx.settings.retention_ms)),
             burn_ms,
             read: None,
             file_name,
@@ -398,7 +518,7 @@ impl Collecting {
     fn stage_text(
         &mut self,
         cx: &mut Cx<'_>,
-        message: Message,
+        message: &Arrival,
         header: HeaderDraft,
         is_contact: bool,
         until: UnixMillis,
@@ -408,7 +528,7 @@ impl Collecting {
         // A place after all others, close to the date.
         self.last_arrival = cx.date().get().max(self.last_arrival + 1);
         let arrival = self.last_arrival;
-        if let Content::Text { body, .. } = &message.content {
+        if let message::Content::Text { body, .. } = &message.content {
             // Lets go of the envelope's buffer around it.
             let body = Bytes::copy_from_slice(body);
             cx.records.put_message(arrival, header.clone(), body);
@@ -417,7 +537,7 @@ impl Collecting {
         if is_contact {
             cx.records.put_due(named);
         }
-        hear(cx, message, &header.header().from);
+        hear(cx, message);
         self.arriving += 1;
         taken.messages.push(Arriving {
             arrival,
@@ -538,6 +658,7 @@ fn open(cx: &mut Cx<'_>, owners: &mut Owners, mailbox: Mailbox, items: Vec<(Item
         identity: Arc::clone(&owners.of(cx, &mailbox).identity),
         prekeys: Arc::clone(cx.records.prekeys()),
         known: Arc::clone(cx.records.known_ids()),
+        epochs: Arc::clone(cx.records.outer_index()),
         mailbox,
         items,
         date: cx.date(),
@@ -555,6 +676,8 @@ enum Fate {
     Deferred,
     /// It stays where it is, for a copy of this home that is further on.
     Left,
+    /// It stays where it is until there is an epoch that it may be of.
+    Waiting,
 }
 
 fn is_accepted(cx: &Cx<'_>, account: &PublicKey) -> bool {

@@ -211,8 +211,13 @@ pub(crate) fn learn(cx: &mut Cx<'_>, who: Option<&Who>, found: &Resolution) {
     };
     let mut contact = contact.clone();
     let before = contact.last_card(cx.now.date);
+    let delegation = contact.delegation;
     // A tombstone is the end, but for a later delegate.
     contact.see_delegation(&card.delegation);
+    if card.terminated || (delegation.is_some() && contact.delegation != delegation) {
+        // The devices of an earlier delegate are shut out.
+        cx.records.drop_conversations_with(&card.account);
+    }
     if contact.state == ContactState::Terminated {
         return;
     }

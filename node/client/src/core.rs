@@ -13,6 +13,7 @@ use restante_proto::{Address, NodeId, request};
 
 use crate::collecting::Collecting;
 use crate::contacts;
+use crate::conversing;
 use crate::copies::Copies;
 use crate::cx::Cx;
 use crate::dates::{DateStanding, Dates};
@@ -216,6 +217,7 @@ impl Core {
             settled: subjects.dates.settled(now),
             date: subjects.dates.standing(now),
             shut_out: subjects.copies.is_shut_out(),
+            is_newest: subjects.copies.is_newest(),
             rng,
             settings,
             records,
@@ -232,6 +234,7 @@ impl Core {
         subjects.on_timer(&mut cx);
         subjects.carry_out(&mut cx);
         subjects.collecting.watch(&mut cx);
+        subjects.collecting.reopen(&mut cx);
         subjects.give_up_unstored(&mut cx);
         subjects.carry_out(&mut cx);
     }
@@ -485,6 +488,8 @@ impl Subjects<'_> {
             }
             (SealedFor::Person(_, own), false) => return sending::refuse_unstored(cx, &own),
             (_, true) => {}
+            // It is made when this device speaks next.
+            (SealedFor::Renewal, false) => return,
             (SealedFor::Receipts, false) => return self.receipts.on_failed(cx),
             (SealedFor::OtherDevice(kept), false) => return self.rechecking.again(cx, *kept),
         }
@@ -497,6 +502,7 @@ impl Subjects<'_> {
     /// was set, so that what failed before may work now.
     fn on_parted(&mut self, cx: &mut Cx<'_>) {
         self.copies.on_resumed(cx);
+        cx.records.note_renewed(None);
         self.collecting.on_resumed(cx);
         self.upkeep.network_up = None;
         self.on_network_up(cx);
@@ -556,6 +562,7 @@ impl Subjects<'_> {
             cx.records.drop_sent(message);
         }
         cx.records.forget(date.minus(REMEMBERED_MS));
+        conversing::tidy(cx);
         let card = cx.records.card().into_iter().flat_map(|card| &card.records);
         let locators: Vec<Address> = card.map(|record| record.locator).collect();
         let stale = cx.records.stamps().keys();

@@ -26,6 +26,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) date: DateStanding,
     /// Whether this home is none of its account's devices any more.
     pub(crate) shut_out: bool,
+    /// No other copy of this home is known to be further on.
+    pub(crate) is_newest: bool,
     pub(crate) rng: &'a mut dyn CryptoRng,
     pub(crate) settings: &'a Settings,
     pub(crate) records: &'a mut Records,

@@ -4,11 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
+use restante_conversation::envelope::{self as inside, SUITE};
+use restante_conversation::{ConversationId, EpochName};
 use restante_proto::account::{Identity, PersonId};
 use restante_proto::card::{
     Card, CardDevice, CardError, CardRecord, Known, VerifiedCard, choose, fault_of,
 };
-use restante_proto::envelope::{self, Lifetime, OpenError, OpenerIdentity, VerifiedMessage};
+use restante_proto::envelope::{
+    self, Lifetime, OpenError, OpenerIdentity, VerifiedMessage, suite_of,
+};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::DEVICES_MAX;
 use restante_proto::mailbox::Mailbox;
@@ -19,8 +23,10 @@ use restante_proto::request::Waiting;
 use restante_proto::stamp::{Challenge, Stamp, StampScheme};
 use restante_proto::time::{SaltEpoch, UnixMillis};
 use restante_proto::{ItemId, NodeId};
+use zeroize::Zeroizing;
 
 use crate::model::{Account, OwnCard};
+use crate::records::OuterIndex;
 
 /// Tries of one stamp before it is given up, per unit of effort: that honest work fails so often has a chance below
 /// 10^-20.
@@ -117,6 +123,8 @@ pub struct Opening {
     pub date: UnixMillis,
     /// IDs of senders that need not be computed.
     pub known: Arc<std::collections::BTreeMap<PublicKey, Vec<PersonId>>>,
+    /// The keys of all epochs of all conversations.
+    pub epochs: Arc<OuterIndex>,
 }
 
 /// What came of a job.
@@ -130,8 +138,8 @@ pub enum JobDone {
     Made(Box<MadeCard>),
     /// Of [`Job::Stamp`].
     Stamped(Stamp),
-    /// Of [`Job::Open`].
-    Opened(Vec<Opened>),
+    /// Of [`Job::Open`], with the keys of epochs that were tried.
+    Opened(Vec<Opened>, Arc<OuterIndex>),
 }
 
 /// What a lookup of an ID found.
@@ -161,10 +169,21 @@ pub struct MadeCard {
 pub struct Opened {
     /// Which one.
     pub id: ItemId,
-    /// Its end, by the keeper that handed it over.
-    pub expires: UnixMillis,
-    /// The message and the ID of its sender.
-    pub result: Result<(VerifiedMessage, PersonId), OpenError>,
+    /// The envelope.
+    pub item: Waiting,
+    /// The conversation that it is of, as its hint says.
+    pub of: Option<ConversationId>,
+    /// What was in it.
+    pub result: Result<Content, OpenError>,
+}
+
+/// What an envelope holds.
+#[derive(Debug)]
+pub enum Content {
+    /// A message, and the ID of its sender.
+    Message(Box<VerifiedMessage>, PersonId),
+    /// A message of a conversation, under the keys of an epoch, whose own seal is not opened yet.
+    Inside(ConversationId, EpochName, Zeroizing<Vec<u8>>),
 }
 
 impl Job {
@@ -204,7 +223,10 @@ impl Job {
                 let stamp = costs.stamps.solve(&challenge, &seed, effort, attempts)?;
                 Some(JobDone::Stamped(stamp))
             }
-            Self::Open(opening) => Some(JobDone::Opened(opening.run(costs.id))),
+            Self::Open(opening) => {
+                let (opened, epochs) = opening.run(costs.id);
+                Some(JobDone::Opened(opened, epochs))
+            }
         }
     }
 }
@@ -244,31 +266,44 @@ impl Choice {
 }
 
 impl Opening {
-    fn run(self, cost: IdCost) -> Vec<Opened> {
-        let opener = OpenerIdentity::from(&*self.identity);
-        let open = |(id, item): (ItemId, Waiting)| {
-            let lifetime = Lifetime {
-                now: self.date,
-                expires: item.expires,
-            };
-            let prekeys = self.prekeys.iter();
-            let opened = envelope::open(&item.envelope, &self.mailbox, lifetime, &opener, prekeys);
-            let result = opened.map(|message| {
-                let sender = message.message();
-                let mut known = self.known.get(&sender.sender).into_iter().flatten();
-                let known = known.find(|id| id.handle == sender.handle);
-                // The tag of a stranger, or of a contact under another handle, cannot be claimed, only computed.
-                let compute = || PersonId::of(&sender.sender, sender.handle.clone(), cost);
-                let from = known.cloned().unwrap_or_else(compute);
-                (message, from)
-            });
-            Opened {
-                id,
-                expires: item.expires,
-                result,
-            }
+    fn run(self, cost: IdCost) -> (Vec<Opened>, Arc<OuterIndex>) {
+        let open = |(id, item): &(ItemId, Waiting)| Opened {
+            id: *id,
+            result: self.open(item, cost),
+            of: self.conversation_of(item),
+            item: item.clone(),
         };
-        self.items.into_iter().map(open).collect()
+        let opened = self.items.iter().map(open).collect();
+        (opened, Arc::clone(&self.epochs))
+    }
+
+    fn conversation_of(&self, item: &Waiting) -> Option<ConversationId> {
+        let keys = self.epochs.iter().map(|(id, _, keys)| (*id, keys));
+        inside::of(&item.envelope, keys)
+    }
+
+    fn open(&self, item: &Waiting, cost: IdCost) -> Result<Content, OpenError> {
+        let lifetime = Lifetime {
+            now: self.date,
+            expires: item.expires,
+        };
+        if suite_of(&item.envelope) == Some(SUITE) {
+            let address = self.mailbox.address();
+            let keys = self.epochs.iter();
+            let keys = keys.map(|(id, epoch, keys)| ((*id, *epoch), keys));
+            let opened = inside::open(&item.envelope, &address, lifetime, keys);
+            return opened.map(|((id, epoch), bytes)| Content::Inside(id, epoch, bytes));
+        }
+        let opener = OpenerIdentity::from(&*self.identity);
+        let prekeys = self.prekeys.iter();
+        let message = envelope::open(&item.envelope, &self.mailbox, lifetime, &opener, prekeys)?;
+        let sender = message.message();
+        let mut known = self.known.get(&sender.sender).into_iter().flatten();
+        let known = known.find(|id| id.handle == sender.handle);
+        // The tag of a stranger, or of a contact under another handle, cannot be claimed, only computed.
+        let compute = || PersonId::of(&sender.sender, sender.handle.clone(), cost);
+        let from = known.cloned().unwrap_or_else(compute);
+        Ok(Content::Message(Box::new(message), from))
     }
 }
 

@@ -22,6 +22,7 @@
 mod change;
 mod collecting;
 mod contacts;
+mod conversing;
 mod copies;
 mod core;
 mod cx;

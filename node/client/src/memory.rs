@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use restante_conversation::ConversationId;
+use restante_conversation::rows::Change as RowChange;
 
 use crate::io::READ_BYTES_MAX;
 use crate::model::{Account, SLOT_BYTES, Slot};
@@ -121,10 +123,29 @@ impl MemoryDisk {
                 rows.prekeys
                     .retain(|prekey| prekey.public().issued != issued);
             }
+            Change::PutMembership(id, membership) => {
+                rows.memberships.insert(id, *membership);
+            }
+            Change::DropMembership(id) => drop(rows.memberships.remove(&id)),
+            Change::Conversation(id, change) => self.apply_inside(id, change),
+            Change::PutPackage(package) => rows.packages.push(*package),
+            Change::DropPackage(made) => rows.packages.retain(|package| package.made != made),
             Change::PutStamp(locator, stamp) => drop(rows.stamps.insert(locator, stamp)),
             Change::DropStamp(locator) => drop(rows.stamps.remove(&locator)),
         }
         None
+    }
+
+    fn apply_inside(&mut self, id: ConversationId, change: RowChange) {
+        let conversations = &mut self.rows.conversations;
+        let rows = conversations.entry(id).or_default();
+        match change {
+            RowChange::Put(row, bytes) => drop(rows.insert(row, bytes)),
+            RowChange::Drop(row) => drop(rows.remove(&row)),
+        }
+        if rows.is_empty() {
+            conversations.remove(&id);
+        }
     }
 
     fn new_slot(&mut self) -> Slot {

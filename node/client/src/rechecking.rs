@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restante_interface::DeliveryState;
+use restante_proto::card::VerifiedCard;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{HOUR_MS, MINUTE_MS};
 use restante_proto::message::MessageId;
@@ -25,7 +26,7 @@ const PAUSE_MS: u64 = 10 * MINUTE_MS;
 /// How often recipients of messages that were not delivered are looked up if nothing else asks for it, in milliseconds.
 const SWEEP_MS: u64 = 6 * HOUR_MS;
 /// Messages whose words are kept for it, at most.
-const KEPT_MAX: usize = 64;
+const KEPT_MAX: usize = 256;
 /// Recipients that are looked up in one sweep, at most.
 const SWEPT_MAX: usize = 32;
 
@@ -88,12 +89,37 @@ impl Rechecking {
         match result {
             Ok(found) if !found.card.card().terminated => {
                 for kept in kept {
-                    seal_for_others(cx, &found, kept);
+                    seal_for_others(cx, &found.card, kept);
                 }
             }
             Ok(_) | Err(ResolveError::NotFound) => {}
             Err(_) => kept.into_iter().for_each(|kept| self.again(cx, kept)),
         }
+    }
+
+    /// Seals again for a device what it was sent inside of a conversation that it has lost; what is not kept any more is
+    /// told to be lost.
+    pub(crate) fn resend(&mut self, cx: &mut Cx<'_>, account: &PublicKey, device: &PublicKey) {
+        let contact = cx.records.contacts().get(account);
+        let card = contact.and_then(|contact| contact.card(cx.now.date));
+        let under_way: Vec<MessageId> = cx
+            .records
+            .sent()
+            .iter()
+            .filter(|(id, sent)| sent.to == *account && is_under_way(cx, id))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in under_way {
+            match (self.kept.remove(&id), &card) {
+                (Some(mut kept), Some(card)) => {
+                    kept.sealed_for.remove(device);
+                    seal_for_others(cx, card, kept);
+                }
+                (Some(kept), None) => self.again(cx, kept),
+                (None, _) => outdate(cx, id),
+            }
+        }
+        sealing::invite_now(cx, account);
     }
 
     /// Looks its recipient up once more, as when what was sealed could not be committed.
@@ -147,11 +173,19 @@ fn is_under_way(cx: &Cx<'_>, message: &MessageId) -> bool {
     sent.is_some_and(|sent| matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored))
 }
 
-fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: Kept) {
+/// Notes that a message may never be read.
+fn outdate(cx: &mut Cx<'_>, id: MessageId) {
+    if let Some(mut sent) = cx.records.sent().get(&id).cloned() {
+        sent.is_outdated = true;
+        cx.records.put_sent(id, sent);
+    }
+}
+
+fn seal_for_others(cx: &mut Cx<'_>, card: &VerifiedCard, kept: Kept) {
     if !is_under_way(cx, &kept.message.id) {
         return;
     }
-    let devices = found.card.card().devices.iter();
+    let devices = card.card().devices.iter();
     let mut devices = devices.map(|device| device.certificate.device);
     if devices.all(|device| kept.sealed_for.contains(&device)) {
         return;
@@ -159,7 +193,7 @@ fn seal_for_others(cx: &mut Cx<'_>, found: &Resolution, kept: Kept) {
     let granting = Granting::WithFirst;
     let sealed = sealing::seal(
         cx,
-        &found.card,
+        card,
         &kept.message,
         kept.expires,
         granting,

@@ -6,12 +6,15 @@
 //! it failed. A store that takes nothing in for a while is tried again, and is first made to hold what memory holds.
 
 mod commits;
+mod conversations;
 mod owed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use restante_conversation::rows::Row;
+use restante_conversation::{Conversation, ConversationId, Secret};
 use restante_interface::DeliveryState;
 use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
@@ -24,12 +27,16 @@ use restante_proto::request::Admission;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId, NodeId};
+use tracing::error;
 
 use self::commits::{Batch, Trouble, UnderWay, Undo};
+use self::conversations::Conversations;
+pub use self::conversations::OuterIndex;
 use self::owed::Owed;
 pub use crate::change::{Change, SenderMessage};
 use crate::model::{
-    Account, Contact, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Payment, Sent,
+    Account, Contact, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard, OwnPackage,
+    Payment, Sent,
 };
 use crate::then::Then;
 
@@ -62,6 +69,12 @@ pub struct Loaded {
     pub seen: BTreeMap<SenderMessage, UnixMillis>,
     /// Delivery receipts that are due.
     pub due: BTreeSet<SenderMessage>,
+    /// This device's part in each conversation.
+    pub memberships: BTreeMap<ConversationId, Membership>,
+    /// The rows of conversations.
+    pub conversations: BTreeMap<ConversationId, BTreeMap<Row, Secret>>,
+    /// This device's key packages.
+    pub packages: Vec<OwnPackage>,
     /// How many messages were dropped because their keys are gone, though their time had not come.
     pub lost: u32,
 }
@@ -81,6 +94,9 @@ impl Loaded {
             taken: BTreeMap::new(),
             seen: BTreeMap::new(),
             due: BTreeSet::new(),
+            memberships: BTreeMap::new(),
+            conversations: BTreeMap::new(),
+            packages: Vec::new(),
             lost: 0,
         }
     }
@@ -100,6 +116,7 @@ pub struct Records {
     inbox: BTreeMap<u64, Header>,
     seen: BTreeMap<SenderMessage, UnixMillis>,
     due: BTreeSet<SenderMessage>,
+    conversations: Conversations,
     staged: Batch,
     in_flight: Option<UnderWay>,
     owed: Owed,
@@ -124,6 +141,11 @@ impl Records {
             inbox: loaded.inbox,
             seen: loaded.seen,
             due: loaded.due,
+            conversations: read_conversations(
+                loaded.memberships,
+                &loaded.conversations,
+                loaded.packages,
+            ),
             staged: Batch::default(),
             in_flight: None,
             owed: Owed::new(),
@@ -352,8 +374,10 @@ impl Records {
         }
     }
 
-    /// Stages the account as another device, which has no card yet.
+    /// Stages the account as another device, which has no card yet, and is in no conversation: what it reads of those
+    /// that it was in, it reads as the device that it was.
     pub fn put_account(&mut self, account: Account) {
+        self.destroy_packages(UnixMillis::default(), true);
         self.stage(Change::PutAccount(Box::new(account.clone())));
         self.stage(Change::DropCard);
         let before = std::mem::replace(&mut self.account, Arc::new(account));
@@ -429,4 +453,24 @@ impl Records {
     fn stage(&mut self, change: Change) {
         self.staged.changes.push(change);
     }
+}
+
+/// Reads conversations; those whose rows are damaged are left out, as if this device had never been in them.
+fn read_conversations(
+    memberships: BTreeMap<ConversationId, Membership>,
+    rows: &BTreeMap<ConversationId, BTreeMap<Row, Secret>>,
+    packages: Vec<OwnPackage>,
+) -> Conversations {
+    let mut memberships = memberships;
+    let mut read = Vec::new();
+    for (id, rows) in rows {
+        match Conversation::load(rows) {
+            Ok(conversation) if conversation.id() == *id => read.push(conversation),
+            _ => {
+                error!("a conversation is damaged; messages go on outside of it");
+                memberships.remove(id);
+            }
+        }
+    }
+    Conversations::new(memberships, read, packages)
 }

@@ -1,19 +1,24 @@
 //! Sealing a message for every device of its recipient (SPEC 6.2, 10.7).
 
+mod inside;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use restante_conversation::ConversationId;
 use restante_interface::Refusal;
-use restante_proto::card::{CardDevice, VerifiedCard};
-use restante_proto::envelope::{self, Lifetime, Recipient, SealError};
+use restante_proto::card::{Card, CardDevice, VerifiedCard};
+use restante_proto::envelope::{self, Envelope, Lifetime, Recipient, SealError};
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{BODY_BYTES_MAX, GRANT_EPOCHS_MAX, MESSAGE_TTL_MAX_MS};
 use restante_proto::mailbox::{Capability, Mailbox, Rule};
-use restante_proto::message::{Content, Grant, Message};
+use restante_proto::message::{Content, Grant, Message, MessageId};
 use restante_proto::request::Admission;
 use restante_proto::time::{Epoch, UnixMillis};
 
+use crate::conversing::{self, Invited};
 use crate::cx::Cx;
 use crate::model::{Contact, OutgoingEnvelope, Payment};
+use crate::then::{Sealed, SealedFor, Then};
 
 /// The number of the mailbox that contacts deposit into: each further one would be watched for as much again.
 pub(crate) const DEVICE_MAILBOX: u8 = 0;
@@ -33,6 +38,9 @@ pub(crate) enum Granting {
 /// the contact as it is after what was granted in them: with the grant on the disk its mailboxes are watched, and only
 /// then does it leave.
 ///
+/// Devices that are in a conversation with this one get it there. With the message goes whatever keeps conversations
+/// going: an invitation, a commit, a grant.
+///
 /// # Errors
 ///
 /// [`SealError`] when no device's prekey or the message's length does not allow it; then nothing is staged.
@@ -49,24 +57,114 @@ pub(crate) fn seal(
         return Err(SealError::PrekeyExpired);
     }
     let card = card.card();
-    let (date, today) = (cx.date(), cx.date().epoch());
-    let own = cx.records.account().identity.device.public();
+    let date = cx.date();
     // A device that was away for a month is no reason not to write to the others.
     let is_alive = |device: &&CardDevice| device.prekey.expires > date;
     if !card.devices.iter().any(|device| is_alive(&device)) {
         return Err(SealError::PrekeyExpired);
     }
     let wanted = card.devices.iter().filter(is_alive);
-    let wanted = wanted.filter(|device| !but.contains(&device.certificate.device));
+    let wanted: Vec<&CardDevice> = wanted
+        .filter(|device| !but.contains(&device.certificate.device))
+        .collect();
+    let (inside, mut sealed) = inside::seal(cx, card, &wanted, message, expires)?;
+    let outside = wanted.into_iter();
+    let outside = outside.filter(|device| !inside.contains(&device.certificate.device));
+    let outside: Vec<&CardDevice> = outside.collect();
+    if !outside.is_empty() {
+        let message = message.clone().offering(conversing::offer(cx, card));
+        sealed.extend(seal_outside(
+            cx, card, &outside, &message, expires, granting,
+        )?);
+        sealed.extend(invite(cx, card));
+    }
+    for outgoing in &sealed {
+        cx.records.put_outgoing(outgoing.clone());
+    }
+    Ok(sealed)
+}
+
+/// Renews this device's keys in a conversation that it has joined, if the account's card is known; otherwise it is done
+/// before this device speaks.
+pub(crate) fn renew(cx: &mut Cx<'_>, id: &ConversationId, account: &PublicKey) {
+    let contact = cx.records.contacts().get(account);
+    let Some(card) = contact.and_then(|contact| contact.card(cx.now.date)) else {
+        return;
+    };
+    let card = card.card();
+    let Some((_, members)) = conversing::with(cx, card).filter(|(with, _)| with == id) else {
+        return;
+    };
+    let all = card.devices.iter();
+    let all: Vec<&CardDevice> = all
+        .filter(|device| members.contains(&device.certificate.device))
+        .collect();
+    let Ok(sealed) = inside::renew(cx, card, id, &all) else {
+        return;
+    };
+    stage(cx, sealed);
+}
+
+/// Tells the other account that this device cannot follow a conversation any more.
+pub(crate) fn tell_lost(cx: &mut Cx<'_>, id: &ConversationId) {
+    let contact = cx.records.memberships().get(id);
+    let contact = contact.and_then(|membership| cx.records.contacts().get(&membership.with));
+    let Some(card) = contact.and_then(|contact| contact.card(cx.now.date)) else {
+        return;
+    };
+    let Some(account) = conversing::lose(cx, id) else {
+        return;
+    };
+    let card = card.card();
+    let packages = conversing::offer_now(cx, &account);
+    let conversation = *id.as_bytes();
+    let name = MessageId::random(&mut cx.rng);
+    let identity = &cx.records.account().identity;
+    let message = Message::new(identity, name, cx.now.date, Content::Lost { conversation });
+    let message = message.offering(packages);
+    let all: Vec<&CardDevice> = card.devices.iter().collect();
+    let expires = cx.date().plus(MESSAGE_TTL_MAX_MS);
+    let sealed = seal_outside(cx, card, &all, &message, expires, Granting::WhenDue);
+    stage(cx, sealed.unwrap_or_default());
+}
+
+/// Has envelopes leave that keep a conversation going, once they are committed.
+fn stage(cx: &mut Cx<'_>, sealed: Vec<OutgoingEnvelope>) {
+    let mut envelopes = Vec::new();
+    for outgoing in sealed {
+        envelopes.push(outgoing.envelope.id());
+        cx.records.put_outgoing(outgoing);
+    }
+    let what = SealedFor::Renewal;
+    cx.records.then(Then::Send(Sealed { envelopes, what }));
+}
+
+/// Invites a contact that has offered key packages, if there is one to be invited.
+pub(crate) fn invite_now(cx: &mut Cx<'_>, account: &PublicKey) {
+    let contact = cx.records.contacts().get(account);
+    if let Some(card) = contact.and_then(|contact| contact.card(cx.now.date)) {
+        let sealed = invite(cx, card.card());
+        stage(cx, sealed);
+    }
+}
+
+/// Seals a message to the prekeys of devices.
+fn seal_outside(
+    cx: &mut Cx<'_>,
+    card: &Card,
+    devices: &[&CardDevice],
+    message: &Message,
+    expires: UnixMillis,
+    granting: Granting,
+) -> Result<Vec<OutgoingEnvelope>, SealError> {
+    let today = cx.date().epoch();
+    let own = cx.records.account().identity.device.public();
     let contact = cx.records.contacts().get(&card.account).cloned();
     let mut granted = BTreeMap::new();
     let mut sealed = Vec::new();
-    for device in wanted {
+    for device in devices {
         let holder = device.certificate.device;
-        let theirs = contact
-            .as_ref()
-            .and_then(|contact| contact.grants.get(&holder));
-        let right = theirs.and_then(|grant| grant.mailbox(today));
+        let right = right_of(contact.as_ref(), &holder, today);
         let message = match granting {
             Granting::WithFirst if right.is_none() => {
                 envelope::with_grant(message.clone(), issue(cx, &card.account, &holder))
@@ -89,14 +187,45 @@ pub(crate) fn seal(
             expires,
         )?);
     }
+    note_granted(cx, &card.account, granted);
+    Ok(sealed)
+}
+
+/// Makes a conversation with a contact that has offered key packages, and returns what invites it.
+fn invite(cx: &mut Cx<'_>, card: &Card) -> Vec<OutgoingEnvelope> {
+    let Some(Invited { welcome, devices }) = conversing::invite(cx, card) else {
+        return Vec::new();
+    };
+    let welcome = welcome.into();
+    let id = MessageId::random(&mut cx.rng);
+    let identity = &cx.records.account().identity;
+    let message = Message::new(identity, id, cx.now.date, Content::Invitation { welcome });
+    let invited = card.devices.iter();
+    let invited: Vec<&CardDevice> = invited
+        .filter(|device| devices.contains(&device.certificate.device))
+        .collect();
+    let expires = cx.date().plus(MESSAGE_TTL_MAX_MS);
+    seal_outside(cx, card, &invited, &message, expires, Granting::WhenDue).unwrap_or_default()
+}
+
+/// Returns the right to deposit into a device's mailbox of today, if it has granted one.
+fn right_of(
+    contact: Option<&Contact>,
+    device: &PublicKey,
+    today: Epoch,
+) -> Option<(Mailbox, Capability)> {
+    let theirs = contact.and_then(|contact| contact.grants.get(device));
+    theirs.and_then(|grant| grant.mailbox(today))
+}
+
+/// Stages what was granted to devices of a contact.
+fn note_granted(cx: &mut Cx<'_>, account: &PublicKey, granted: BTreeMap<PublicKey, Epoch>) {
+    let own = cx.records.account().identity.device.public();
+    let contact = cx.records.contacts().get(account).cloned();
     if let Some(mut contact) = contact.filter(|_| !granted.is_empty()) {
         contact.note_granted(own, granted);
         cx.records.put_contact(contact);
     }
-    for outgoing in &sealed {
-        cx.records.put_outgoing(outgoing.clone());
-    }
-    Ok(sealed)
 }
 
 fn seal_one(
@@ -107,14 +236,7 @@ fn seal_one(
     message: &Message,
     expires: UnixMillis,
 ) -> Result<OutgoingEnvelope, SealError> {
-    let mailbox = match &right {
-        Some((mailbox, _)) => *mailbox,
-        None => Mailbox {
-            owner: device.first_contact,
-            rule: Rule::Stamp,
-            epoch: cx.date().epoch(),
-        },
-    };
+    let mailbox = mailbox_of(device, right.as_ref(), cx.date().epoch());
     let recipient = Recipient {
         account,
         device: device.certificate.device,
@@ -126,17 +248,32 @@ fn seal_one(
     };
     let identity = &cx.records.account().identity;
     let envelope = envelope::seal(message, identity, &recipient, mailbox, times, &mut cx.rng)?;
-    let payment = right.map_or(Payment::Due, |(_, capability)| {
-        let proof = capability.prove(&mailbox.address(), &envelope.id(), expires);
-        Payment::Ready(Box::new(Admission::Capability(proof)))
-    });
     Ok(OutgoingEnvelope {
         message: message.id,
         to: account,
+        payment: payment_of(right, &envelope),
         envelope,
-        payment,
         receipts: BTreeMap::new(),
         awaits_receipt: matches!(message.content, Content::Text { .. }),
+    })
+}
+
+/// Returns the mailbox that a device's envelopes go to: the one that it has granted, or that of first contact.
+fn mailbox_of(device: &CardDevice, right: Option<&(Mailbox, Capability)>, today: Epoch) -> Mailbox {
+    right.map_or(
+        Mailbox {
+            owner: device.first_contact,
+            rule: Rule::Stamp,
+            epoch: today,
+        },
+        |(mailbox, _)| *mailbox,
+    )
+}
+
+fn payment_of(right: Option<(Mailbox, Capability)>, envelope: &Envelope) -> Payment {
+    right.map_or(Payment::Due, |(mailbox, capability)| {
+        let proof = capability.prove(&mailbox.address(), &envelope.id(), envelope.expires);
+        Payment::Ready(Box::new(Admission::Capability(proof)))
     })
 }
 

@@ -14,6 +14,7 @@ use restante_proto::stamp::EFFORT_MAX;
 use restante_proto::time::{MonoMillis, UnixMillis};
 
 use crate::contacts;
+use crate::conversing;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::Resolution;
@@ -97,8 +98,11 @@ impl Sending {
         }
         let is_found = result.is_ok();
         match contacts::usable_card(cx, &who, result) {
-            Ok(card) if is_found => drop(send(cx, call, &who, &card, &request)),
-            Ok(known) => send_rechecked(cx, call, &who, &known, &request),
+            // What is said inside of a conversation is kept until it is delivered: its reader may have lost that.
+            Ok(card) if is_found && conversing::with(cx, card.card()).is_none() => {
+                drop(send(cx, call, &who, &card, &request));
+            }
+            Ok(card) => send_rechecked(cx, call, &who, &card, &request),
             Err(refusal) => cx.refuse(call, refusal),
         }
     }

@@ -1,5 +1,6 @@
 //! What one subject tells another: the arrows between them, all in one place.
 
+use restante_conversation::ConversationId;
 use restante_interface::SendRequest;
 use restante_proto::card::{CardDevice, CardError};
 use restante_proto::keys::PublicKey;
@@ -75,6 +76,12 @@ pub(crate) enum Signal {
     Delivered(MessageId),
     /// Delivery receipts became due.
     ReceiptsDue,
+    /// This device has joined a conversation with an account.
+    Joined(ConversationId, PublicKey),
+    /// This device cannot follow a conversation any more.
+    Lost(ConversationId),
+    /// A device of an account, named second, has lost what it was sent inside a conversation.
+    Resend(PublicKey, PublicKey),
     /// The inbox holds something new.
     Arrived,
     /// A new card is wanted.

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod commits;
+mod conversing;
 mod copies;
 mod disks;
 mod keeper;

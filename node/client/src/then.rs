@@ -1,5 +1,6 @@
 //! What follows once changes are durable, or have failed.
 
+use restante_conversation::ConversationId;
 use restante_interface::Stored;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
@@ -61,6 +62,8 @@ pub enum SealedFor {
     Person(MessageId, OwnSend),
     /// Delivery receipts.
     Receipts,
+    /// New keys in a conversation.
+    Renewal,
     /// A message that is kept for another device of its recipient.
     OtherDevice(Box<Kept>),
 }
@@ -83,6 +86,10 @@ pub struct Taken {
     pub envelopes: Vec<(ItemId, UnixMillis)>,
     /// Messages among them, in the order of their slots.
     pub messages: Vec<Arriving>,
+    /// Conversations that this device has joined, each with whose invitation it was.
+    pub joined: Vec<(ConversationId, PublicKey)>,
+    /// Devices of contacts that cannot follow a conversation any more, each with its account first.
+    pub lost: Vec<(PublicKey, PublicKey)>,
     /// Messages of one's own that have arrived, by what they say.
     pub delivered: Vec<MessageId>,
 }

@@ -1,6 +1,6 @@
 //! The account's tables in the vault. Everything here blocks; it runs in a worker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -8,6 +8,8 @@ use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Header, Slot};
 use restante_client::records::{Change, Loaded, SenderMessage};
+use restante_conversation::rows::{Change as RowChange, Row};
+use restante_conversation::{ConversationId, Secret};
 use restante_interface::StoreTrouble;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
@@ -17,6 +19,7 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 use tracing::error;
+use zeroize::Zeroizing;
 
 use super::disk::AccountDisk;
 use super::reopening::Reopening;
@@ -26,6 +29,8 @@ use crate::disk_space;
 use crate::vault::{
     BodyError, DbError, DiskError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
 };
+
+mod keyed;
 
 const ACCOUNT: Table = Table::new("account");
 const PREKEYS: Table = Table::new("prekeys");
@@ -39,6 +44,10 @@ const BODIES: Table = Table::new("bodies");
 const TAKEN: Table = Table::new("taken");
 const SEEN: Table = Table::new("seen");
 const DUE: Table = Table::new("due");
+const MEMBERSHIPS: Table = Table::new("memberships");
+const CONVERSATIONS: Table = Table::new("conversations");
+const EPOCHS: Table = Table::new("epochs");
+const PACKAGES: Table = Table::new("packages");
 
 /// What must be free on the disk beside what a commit adds, in bytes: it rewrites what leads to its rows. A commit that
 /// runs into a full disk closes the vault, and it is unknown what has become of it; one that is not begun does neither.
@@ -113,7 +122,8 @@ impl VaultDisk {
     /// Brings key file and rows together after a crash.
     fn tidy(&self, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
         let slots = loaded.inbox.values().map(|header| slot_id(header.slot));
-        let live: BTreeSet<SlotId> = slots.collect();
+        let mut live: BTreeSet<SlotId> = slots.collect();
+        live.extend(self.vault.with(|vault| Ok(keyed::slots(vault)?))?);
         let reconciled = self
             .vault
             .with(|vault| Ok(vault.keys().reconcile(&live)?))?;
@@ -233,13 +243,31 @@ impl AccountDisk for VaultDisk {
 
 /// Reads all rows but bodies.
 fn read_all(vault: &Vault) -> Result<Loaded, AccountStoreError> {
+    let mut loaded = read_plain(vault)?;
+    let read = keyed::read(vault, PREKEYS, "prekeys")?;
+    let prekeys = read.iter().map(|(_, row)| rows::prekey_from_row(row));
+    loaded.prekeys = prekeys.collect::<Result<_, _>>()?;
+    let read = keyed::read(vault, PACKAGES, "packages")?;
+    let packages = read.iter();
+    let packages = packages.map(|(key, row)| rows::package_from_row(key, row));
+    loaded.packages = packages.collect::<Result<_, _>>()?;
+    for (key, row) in keyed::read(vault, EPOCHS, "epochs")? {
+        let (id, name) = rows::row_of(&key)?;
+        let of = loaded.conversations.entry(id).or_default();
+        of.insert(name, row);
+    }
+    Ok(loaded)
+}
+
+/// Reads the rows that have no keys of their own.
+fn read_plain(vault: &Vault) -> Result<Loaded, AccountStoreError> {
     vault.db().read(|tx| {
         let account = tx.get(ACCOUNT, SELF)?.ok_or(AccountStoreError::NoAccount)?;
         let card = tx.get(CARD, SELF)?;
         let rows = |table| tx.iter(table).map_err(AccountStoreError::from);
         Ok::<_, AccountStoreError>(Loaded {
             account: rows::account_from_row(&account)?,
-            prekeys: collect(rows(PREKEYS)?, |_, row| rows::prekey_from_row(row))?,
+            prekeys: Vec::new(),
             card: card.map(|row| rows::card_from_row(&row)).transpose()?,
             stamps: collect(rows(STAMPS)?, stamp_of)?,
             contacts: collect(rows(CONTACTS)?, |_, row| {
@@ -263,6 +291,11 @@ fn read_all(vault: &Vault) -> Result<Loaded, AccountStoreError> {
                 Ok((named_of(key)?, moment_of(row, "seen")?))
             })?,
             due: collect(rows(DUE)?, |key, _| named_of(key))?,
+            memberships: collect(rows(MEMBERSHIPS)?, |key, row| {
+                Ok((rows::conversation_of(key)?, rows::membership_from_row(row)?))
+            })?,
+            conversations: conversations_of(rows(CONVERSATIONS)?)?,
+            packages: Vec::new(),
             lost: 0,
         })
     })
@@ -273,7 +306,9 @@ pub(super) fn slots_of_rows(vault: &Vault) -> Result<BTreeSet<SlotId>, AccountSt
     let rows = vault.db().read(|tx| tx.iter(INBOX))?;
     let slots = rows.iter().map(|row| rows::header_from_row(&row.value));
     let slots = slots.map(|header| Ok(slot_id(header?.slot)));
-    slots.collect()
+    let mut slots = slots.collect::<Result<BTreeSet<SlotId>, AccountStoreError>>()?;
+    slots.extend(keyed::slots(vault)?);
+    Ok(slots)
 }
 
 /// Writes changes, all or nothing, and returns the slots of new messages, in order.
@@ -283,13 +318,20 @@ fn write(vault: &Vault, changes: &[Change]) -> Result<Vec<Slot>, AccountStoreErr
     let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
     let messages = changes.iter().filter(is_message).count();
     let forgotten = forgotten(vault, changes)?;
-    vault.write_with_keys(messages, &mut rand::rng(), |tx, keys| {
+    let keyed = keyed::of_changes(changes);
+    let wanted = messages + keyed::keys_wanted(&keyed);
+    let (slots, before) = vault.write_with_keys(wanted, &mut rand::rng(), |tx, keys| {
         for (table, key) in &forgotten {
             tx.remove(*table, key)?;
         }
+        let (keys, of_rows) = keys.split_at(messages);
         apply_all(vault, tx, changes, keys)?;
-        Ok(keys.iter().map(slot_of).collect())
-    })
+        let before = keyed::write(vault, tx, &keyed, of_rows)?;
+        let slots = keys.iter().map(slot_of).collect();
+        Ok::<_, AccountStoreError>((slots, before))
+    })?;
+    keyed::burn(vault, &before);
+    Ok(slots)
 }
 
 /// Destroys the keys of messages that are to be destroyed; works on a full disk too.
@@ -326,6 +368,7 @@ fn added_bytes(change: &Change) -> u64 {
     let about = match change {
         Change::PutMessage { body, .. } => body.len(),
         Change::PutOutgoing(outgoing) => outgoing.envelope.bytes.len(),
+        Change::Conversation(_, RowChange::Put(_, bytes)) => bytes.len(),
         _ => 0,
     };
     ROW_FACTOR * (about as u64 + ROW_BYTES)
@@ -438,11 +481,17 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         Change::PutAccount(account) => tx.put(ACCOUNT, SELF, &rows::account_to_row(account))?,
         Change::PutCard(card) => tx.put(CARD, SELF, &rows::card_to_row(card))?,
         Change::DropCard => drop(tx.remove(CARD, SELF)?),
-        Change::PutPrekey(prekey) => {
-            let issued = prekey.public().issued.get().to_be_bytes();
-            tx.put(PREKEYS, &issued, &rows::prekey_to_row(prekey))?;
+        Change::PutMembership(id, membership) => {
+            let row = rows::membership_to_row(membership);
+            tx.put(MEMBERSHIPS, id.as_bytes(), &row)?;
         }
-        Change::DropPrekey(issued) => drop(tx.remove(PREKEYS, &issued.get().to_be_bytes())?),
+        Change::DropMembership(id) => drop(tx.remove(MEMBERSHIPS, id.as_bytes())?),
+        Change::Conversation(id, RowChange::Put(row, bytes)) if !keyed::is_keyed(row) => {
+            tx.put(CONVERSATIONS, &rows::row_key(id, row), bytes)?;
+        }
+        Change::Conversation(id, RowChange::Drop(row)) if !keyed::is_keyed(row) => {
+            tx.remove(CONVERSATIONS, &rows::row_key(id, row))?;
+        }
         Change::PutStamp(locator, stamp) => {
             let mut row = stamp.nonce.to_vec();
             row.extend_from_slice(&stamp.solution);
@@ -450,7 +499,13 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         }
         Change::DropStamp(locator) => drop(tx.remove(STAMPS, locator.as_bytes())?),
         // Their keys and rows are found by the caller.
-        Change::PutMessage { .. } | Change::Forget(_) => {}
+        Change::PutMessage { .. }
+        | Change::Forget(_)
+        | Change::Conversation(..)
+        | Change::PutPackage(_)
+        | Change::DropPackage(_)
+        | Change::PutPrekey(_)
+        | Change::DropPrekey(_) => {}
     }
     Ok(())
 }
@@ -484,6 +539,19 @@ fn collect<T, C: FromIterator<T>>(
 ) -> Result<C, AccountStoreError> {
     let read = rows.iter().map(|row| read(&row.key, &row.value));
     Ok(read.collect::<Result<C, RowError>>()?)
+}
+
+/// Gathers the rows of each conversation.
+fn conversations_of(
+    rows: Vec<crate::vault::Row>,
+) -> Result<BTreeMap<ConversationId, BTreeMap<Row, Secret>>, RowError> {
+    let mut conversations: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for row in rows {
+        let (id, name) = rows::row_of(&row.key)?;
+        let of = conversations.entry(id).or_default();
+        of.insert(name, Zeroizing::new(row.value.to_vec()));
+    }
+    Ok(conversations)
 }
 
 fn stamp_of(key: &[u8], row: &[u8]) -> Result<(Address, Stamp), RowError> {

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use restante_client::memory::MemoryDisk;
 use restante_client::model::{
-    Account, Contact, FormerDevice, Header, HeaderDraft, OutgoingEnvelope, OwnCard, Payment,
-    SLOT_BYTES, Sent, Slot,
+    Account, Contact, FormerDevice, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard,
+    OwnPackage, Payment, SLOT_BYTES, Sent, Slot,
 };
 use restante_client::records::{Change, Loaded};
+use restante_conversation::key_package::OwnKeyPackage;
+use restante_conversation::rows::{Change as RowChange, Row};
+use restante_conversation::{ConversationId, EpochName};
 use restante_interface::{ContactState, DeliveryState};
 use restante_proto::account::{Identity, PersonId};
 use restante_proto::envelope::Envelope;
@@ -26,7 +29,7 @@ use restante_proto::{Address, ItemId, NodeId};
 
 use super::rows;
 use super::store::{AccountStoreError, VaultDisk, create_account};
-use crate::vault::{PassCost, Vault};
+use crate::vault::{DATABASE_FILE, PassCost, Vault};
 
 mod reopening;
 
@@ -90,6 +93,9 @@ fn contact(number: u8) -> Contact {
     contact.petname = Some("Al".to_owned());
     contact.ids.see(&id, 7);
     contact.hear_under(&other);
+    let package = vec![number; 9].into();
+    contact.packages = BTreeMap::from([(PublicKey::new([6; 32]), package)]);
+    contact.offered = Some(NOW);
     contact
 }
 
@@ -244,6 +250,10 @@ fn store(folder: &std::path::Path) -> VaultDisk {
 /// Ends the store and opens it again, as a restart does.
 fn restarted(store: VaultDisk, folder: &std::path::Path) -> VaultDisk {
     drop(store);
+    reopened(folder)
+}
+
+fn reopened(folder: &std::path::Path) -> VaultDisk {
     VaultDisk::in_home(
         Vault::open(folder, b"pass", &mut rand::rng()).unwrap(),
         folder,
@@ -257,6 +267,11 @@ fn comparable(loaded: &Loaded) -> String {
         header.slot = Slot([0; SLOT_BYTES]);
     }
     let prekeys: Vec<UnixMillis> = loaded.prekeys.iter().map(|it| it.public().issued).collect();
+    loaded.packages.sort_by_key(|own| own.made);
+    let packages = loaded.packages.iter();
+    let packages: Vec<_> = packages
+        .map(|own| (own.made, own.package.secret.to_vec()))
+        .collect();
     let Loaded {
         card,
         stamps,
@@ -267,10 +282,13 @@ fn comparable(loaded: &Loaded) -> String {
         taken,
         seen,
         due,
+        memberships,
+        conversations,
         ..
     } = loaded;
     format!(
-        "{prekeys:?} {card:?} {stamps:?} {contacts:?} {outgoing:?} {sent:?} {inbox:?} {taken:?} {seen:?} {due:?}"
+        "{prekeys:?} {card:?} {stamps:?} {contacts:?} {outgoing:?} {sent:?} {inbox:?} {taken:?} {seen:?} {due:?} \
+         {memberships:?} {conversations:?} {packages:?}"
     )
 }
 
@@ -326,8 +344,55 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
         20 => Change::DropTaken(at, id),
         21 => Change::DropSeen(named),
         22 => Change::DropCard,
+        other => return conversation_change(other - 23, number),
+    })
+}
+
+/// A change of what a conversation keeps.
+fn conversation_change(kind: u8, number: u8) -> Option<Change> {
+    let id = ConversationId::new([number % 2; 16]);
+    let epoch = EpochName::new([number; 32]);
+    let row = |kind: u8| match kind {
+        0 => Row::Conversation,
+        1 => Row::Epoch(epoch),
+        2 => Row::State(epoch),
+        3 => Row::Past(epoch),
+        _ => Row::Tree(epoch),
+    };
+    let made = NOW.plus(u64::from(number));
+    Some(match kind {
+        0..5 => {
+            let bytes = vec![number; 300].into();
+            Change::Conversation(id, RowChange::Put(row(kind), bytes))
+        }
+        5..10 => Change::Conversation(id, RowChange::Drop(row(kind - 5))),
+        10 => Change::PutMembership(id, Box::new(membership(number))),
+        11 => Change::DropMembership(id),
+        12 => Change::PutPackage(Box::new(own_package(number))),
+        13 => Change::DropPackage(made),
         _ => return None,
     })
+}
+
+fn membership(number: u8) -> Membership {
+    Membership {
+        with: PublicKey::new([number; 32]),
+        device: PublicKey::new([8; 32]),
+        since: NOW,
+        heard: BTreeMap::from([(PublicKey::new([9; 32]), NOW.plus(1))]),
+        lost: (number == 1).then_some(NOW),
+    }
+}
+
+fn own_package(number: u8) -> OwnPackage {
+    OwnPackage {
+        made: NOW.plus(u64::from(number)),
+        package: OwnKeyPackage {
+            public: vec![number; 20],
+            id: vec![number; 32],
+            secret: vec![number; 40].into(),
+        },
+    }
 }
 
 proptest! {
@@ -336,7 +401,7 @@ proptest! {
     /// Any changes in any batches: the vault holds what the disk in memory holds, after restarts too.
     #[test]
     fn the_store_holds_what_the_disk_in_memory_holds(
-        batches in prop::collection::vec(prop::collection::vec((0_u8..23, 0_u8..4), 1..6), 1..8),
+        batches in prop::collection::vec(prop::collection::vec((0_u8..37, 0_u8..4), 1..6), 1..8),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = store(folder.path());
@@ -415,4 +480,51 @@ fn a_vault_without_an_account_says_so() {
     let vault = Vault::create(folder.path(), b"pass", PassCost::CheapForTests, rng).unwrap();
     let error = VaultDisk::in_home(vault, folder.path()).load().unwrap_err();
     assert_eq!(error, AccountStoreError::NoAccount);
+}
+
+/// Rows that open what was received have keys of their own: whoever has the pass phrase and the database as it is later
+/// finds nothing of what was replaced or dropped, though its bytes are there still.
+#[test]
+fn what_was_replaced_or_dropped_cannot_be_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let (id, epoch) = (ConversationId::new([1; 16]), EpochName::new([2; 32]));
+    let put = |bytes: &[u8]| {
+        let bytes = bytes.to_vec().into();
+        Change::Conversation(id, RowChange::Put(Row::State(epoch), bytes))
+    };
+    let prekey = PrekeySecret::generate(NOW, &mut rand::rng());
+    let package = Change::PutPackage(Box::new(own_package(1)));
+    let all = [put(b"a state"), Change::PutPrekey(prekey), package];
+    store.commit(&all).unwrap();
+    let keys = |folder: &std::path::Path| {
+        let vault = Vault::open(folder, b"pass", &mut rand::rng()).unwrap();
+        vault.keys().count().unwrap()
+    };
+    drop(store);
+    let old = tempfile::tempdir().unwrap();
+    let file = folder.path().join(DATABASE_FILE);
+    std::fs::copy(&file, old.path().join("before")).unwrap();
+    assert_eq!(keys(folder.path()), 3);
+    let store = reopened(folder.path());
+    // Twice in one commit: the last counts, and no key is left over.
+    let dropped = Change::DropPackage(own_package(1).made);
+    store
+        .commit(&[put(b"another"), put(b"the last"), dropped])
+        .unwrap();
+    store.commit(&[Change::DropPrekey(NOW)]).unwrap();
+    let store = restarted(store, folder.path());
+    let loaded = store.load().unwrap();
+    assert_eq!(
+        loaded.conversations[&id][&Row::State(epoch)].as_slice(),
+        b"the last"
+    );
+    assert!(loaded.prekeys.is_empty() && loaded.packages.is_empty());
+    drop(store);
+    assert_eq!(keys(folder.path()), 1);
+    // The database of before, with the keys that are left.
+    std::fs::copy(old.path().join("before"), &file).unwrap();
+    let loaded = reopened(folder.path()).load().unwrap();
+    assert!(loaded.prekeys.is_empty() && loaded.packages.is_empty());
+    assert!(!loaded.conversations.contains_key(&id));
 }

@@ -183,6 +183,17 @@ impl Conversation {
         Ok(Self { id, tree, changes })
     }
 
+    /// Returns all rows as they are.
+    pub fn to_rows(&self) -> BTreeMap<Row, Secret> {
+        rows::write(&self.id, &self.tree)
+    }
+
+    /// Returns the device whose commit has made an epoch; nothing if that is not known.
+    pub fn committer(&self, epoch: &EpochName) -> Option<PublicKey> {
+        let deed = self.tree.get(epoch).and_then(|node| node.deed.as_ref());
+        deed.map(|deed| deed.committer.device)
+    }
+
     /// Drains the changes that the calls since the last time have made.
     pub fn drain_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
@@ -556,12 +567,7 @@ impl Conversation {
             return;
         };
         self.changes.push(rows::epoch(node));
-        if let Keys::Live { state, tree } = &node.value.keys {
-            let tree = Zeroizing::new(tree.clone());
-            self.changes
-                .push(Change::Put(Row::State(*name), state.clone()));
-            self.changes.push(Change::Put(Row::Tree(*name), tree));
-        }
+        self.changes.extend(rows::large(node));
     }
 }
 

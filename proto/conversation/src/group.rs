@@ -45,12 +45,14 @@ pub(crate) fn created(
     let mut id = [0; 16];
     turn.rng.fill_bytes(&mut id);
     let rows = EpochRows::default();
+    let mut hint = Zeroizing::new([0; 32]);
+    turn.rng.fill_bytes(&mut *hint);
     let suite = Suite::new(turn.rng);
     let client = client(turn.identity, suite, rows.clone(), Packages::default());
     let time = mls_time();
     let none = ExtensionList::new();
     let mut group = client
-        .create_group_with_id(id.to_vec(), accounts.extension(), none, Some(time))
+        .create_group_with_id(id.to_vec(), accounts.extensions(&hint), none, Some(time))
         .map_err(|_| ConversationError::State)?;
     let mut builder = group.commit_builder().commit_time(time);
     for package in invited {
@@ -151,9 +153,10 @@ pub(crate) fn epoch_of(
 ) -> Result<Epoch, ConversationError> {
     let tree = group.export_tree().to_bytes();
     let tree = tree.map_err(|_| ConversationError::State)?;
+    let hint = Accounts::hint_of(group.context());
     let outer = OuterKeys::new(
         exported(group, label::OUTER_KEY)?,
-        exported(group, label::OUTER_HINT)?,
+        Zeroizing::new(hint.map_err(|_| ConversationError::State)?),
     );
     Ok(Epoch {
         made,

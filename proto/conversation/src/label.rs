@@ -4,5 +4,3 @@
 pub(crate) const EPOCH_NAME: &[u8] = b"restante/v1/epoch-name";
 /// Exporter of the key of the outer seal.
 pub(crate) const OUTER_KEY: &[u8] = b"restante/v1/outer-key";
-/// Exporter of the secret that hints come from.
-pub(crate) const OUTER_HINT: &[u8] = b"restante/v1/outer-hint";

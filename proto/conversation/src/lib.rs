@@ -10,6 +10,7 @@
 mod conflict;
 pub mod conversation;
 mod ending;
+pub mod envelope;
 pub mod epoch;
 pub mod error;
 mod group;

@@ -13,7 +13,7 @@ use restante_proto::account::Identity;
 
 use crate::error::ConversationError;
 use crate::member::{Members, signing_identity};
-use crate::rules::{ACCOUNTS, Rules};
+use crate::rules::{ACCOUNTS, HINT, Rules};
 use crate::storage::{EpochRows, Packages};
 use crate::suite::{SUITE, Suite};
 
@@ -53,6 +53,7 @@ pub(crate) fn client(
         .key_package_lifetime(lifetime)
         .group_state_storage(rows)
         .extension_type(ACCOUNTS)
+        .extension_type(HINT)
         .mls_rules(Rules)
         .signing_identity(signing_identity(identity), seed.to_vec().into(), SUITE)
         .build()

@@ -200,6 +200,36 @@ pub(crate) fn epoch(node: &Node<Epoch>) -> Change {
     Change::Put(Row::Epoch(rank.name), bytes)
 }
 
+/// Writes all rows of a conversation.
+pub(crate) fn write(id: &ConversationId, tree: &Tree<Epoch>) -> BTreeMap<Row, Secret> {
+    let mut changes = vec![conversation(id, tree.root(), tree.head())];
+    for node in tree.nodes() {
+        changes.push(epoch(node));
+        changes.extend(large(node));
+    }
+    let rows = changes.into_iter().filter_map(|change| match change {
+        Change::Put(row, bytes) => Some((row, bytes)),
+        Change::Drop(_) => None,
+    });
+    rows.collect()
+}
+
+/// Writes the rows of the large parts of an epoch.
+pub(crate) fn large(node: &Node<Epoch>) -> Vec<Change> {
+    let name = node.rank.name;
+    match &node.value.keys {
+        Keys::Live { state, tree } => {
+            let tree = Zeroizing::new(tree.clone());
+            vec![
+                Change::Put(Row::State(name), state.clone()),
+                Change::Put(Row::Tree(name), tree),
+            ]
+        }
+        Keys::Past { record, .. } => vec![Change::Put(Row::Past(name), record.clone())],
+        Keys::Shut => Vec::new(),
+    }
+}
+
 /// Reads a conversation.
 ///
 /// # Errors

@@ -17,6 +17,9 @@ use crate::member::{Member, MemberError};
 /// The extension of the group's context that names the accounts.
 pub(crate) const ACCOUNTS: ExtensionType = ExtensionType::new(0xF152);
 
+/// The extension of the group's context that holds what the hints of its envelopes follow from.
+pub(crate) const HINT: ExtensionType = ExtensionType::new(0xF153);
+
 /// Members, at most: ten devices of each of two accounts.
 pub const MEMBERS_MAX: usize = 20;
 
@@ -30,6 +33,9 @@ pub enum RuleError {
     /// The group does not say between which accounts it is.
     #[error("names no accounts")]
     NoAccounts,
+    /// The group does not say what the hints of its envelopes follow from.
+    #[error("names no secret for hints")]
+    NoHint,
     /// Somebody is in it, or would be, whose account is not.
     #[error("a member of another account")]
     Stranger,
@@ -76,12 +82,21 @@ impl Accounts {
     ///
     /// # Layout
     ///
-    /// The account keys (32 each), ascending.
-    pub(crate) fn extension(&self) -> ExtensionList {
+    /// In one the account keys (32 each), ascending; in the other the secret that hints follow from (32).
+    pub(crate) fn extensions(&self, hint: &[u8; 32]) -> ExtensionList {
         let keys: Vec<&[u8]> = self.iter().map(|key| key.as_bytes().as_slice()).collect();
         let mut list = ExtensionList::new();
         list.set(Extension::new(ACCOUNTS, keys.concat()));
+        list.set(Extension::new(HINT, hint.to_vec()));
         list
+    }
+
+    /// Returns what the hints of a group's envelopes follow from.
+    pub(crate) fn hint_of(context: &GroupContext) -> Result<[u8; 32], RuleError> {
+        let extension = context.extensions.get(HINT);
+        let extension = extension.ok_or(RuleError::NoHint)?;
+        let hint = extension.extension_data.as_slice().try_into();
+        hint.map_err(|_| RuleError::NoHint)
     }
 
     pub(crate) fn of(context: &GroupContext) -> Result<Self, RuleError> {
@@ -104,6 +119,7 @@ impl Accounts {
 /// What is against the rules about its members.
 pub(crate) fn check(context: &GroupContext, roster: &Roster<'_>) -> Result<Accounts, RuleError> {
     let accounts = Accounts::of(context)?;
+    Accounts::hint_of(context)?;
     let mut count = 0;
     for leaf in roster.members_iter() {
         let member = Member::of(&leaf.signing_identity)?;

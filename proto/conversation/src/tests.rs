@@ -15,6 +15,7 @@ use crate::{Accounts, Conversation, ConversationError, EpochName, Member, Secret
 
 mod choosing;
 mod converging;
+mod envelope;
 mod epochs;
 mod hostile;
 mod members;

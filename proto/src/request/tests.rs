@@ -108,7 +108,7 @@ fn deposits() -> impl Strategy<Value = Request> {
     let envelope = (
         mailboxes(),
         moments(),
-        0_usize..3,
+        0_usize..4,
         any::<[u8; 16]>(),
         admissions(),
     )
@@ -204,7 +204,7 @@ fn responses() -> impl Strategy<Value = Response> {
             date: (reason == Reason::Clock).then_some(date),
         })
     });
-    let lines = prop::collection::btree_map(ids(), (0_usize..3, moments()), 0..=LISTING_COUNT_MAX);
+    let lines = prop::collection::btree_map(ids(), (0_usize..4, moments()), 0..=LISTING_COUNT_MAX);
     let listing = (lines, any::<bool>()).prop_map(|(lines, more)| {
         let line = |(id, (size, expires))| Listed {
             id,

@@ -86,7 +86,7 @@ pub(super) fn envelopes() -> Vec<Value> {
         expires: EXPIRES,
     };
     let message = text(&alice, b"hello").sign(&alice.device, &binding);
-    let (length, [small, middle, _]) = (message.len(), ENVELOPE_BYTES);
+    let (length, [small, middle, ..]) = (message.len(), ENVELOPE_BYTES);
     let of = |length, size| plain_of(&message, length, size);
     let changed = |place: usize| {
         let mut plain = of(length, small);

@@ -11,6 +11,7 @@ use crate::{
     keeper::{Element, ElementKey, card_terms, price_factor},
     keys::{PublicKey, SecretKey, Signature},
     mailbox::{AckEntry, CapabilityProof, Mailbox, OwnerProof, OwnerRequest, Rule},
+    message::Said,
     person::{IdCost, PersonId, RecordKey},
     phrase::RecoveryPhrase,
     prekey::{Prekey, PrekeySecret},
@@ -494,6 +495,7 @@ fn messages_decode_and_encode_to_the_same_bytes() {
         let again = match text(&case, "kind") {
             "Request" => Request::decode(&encoding).unwrap().encode(),
             "Response" => Response::decode(&encoding).unwrap().encode(),
+            "Said" => Said::decode(&encoding).unwrap().encode().unwrap().into(),
             _ => Push::decode(&encoding).unwrap().encode(),
         };
         assert_eq!(again, encoding, "{}", text(&case, "name"));

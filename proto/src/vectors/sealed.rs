@@ -1,5 +1,6 @@
 //! Prekeys, cards and envelopes.
 
+use ::bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{hex, padding, post::mailbox_json};
@@ -260,6 +261,21 @@ pub(super) fn envelopes() -> Value {
     };
     let text = text(&alice, "Gr\u{fc}\u{df}e \u{1f600}\0".as_bytes());
     let sealed = envelope::seal(&text, &alice, &recipient, open, times, &mut rng("text")).unwrap();
+    let offering = text.clone();
+    let offering = offering.offering(vec![Bytes::from_static(b"a key package")]);
+    let of = |content| {
+        Message::new(
+            &alice,
+            MessageId::new(bytes("of a conversation")),
+            NOW,
+            content,
+        )
+    };
+    let welcome = Bytes::from_static(b"a Welcome");
+    let invitation = of(Content::Invitation { welcome });
+    let lost = of(Content::Lost {
+        conversation: bytes("a conversation"),
+    });
     let granting = |count| {
         let grant = grant.clone().resized(count);
         text.clone().granting(Some(grant))
@@ -275,6 +291,9 @@ pub(super) fn envelopes() -> Value {
             envelope_json("text", &text, &open),
             envelope_json("text with a grant", &granting(8), &open),
             envelope_json("delivered with a grant", &delivered, &bob.device_mailbox(epoch, 0)),
+            envelope_json("text that offers a key package", &offering, &open),
+            envelope_json("invitation", &invitation, &open),
+            envelope_json("lost", &lost, &open),
         ],
         "refused": [
             refused(&sealed, "another version", 0, 2),

@@ -12,6 +12,7 @@ use crate::{
     keys::SecretKey,
     limits::DAY_MS,
     mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest},
+    message::{Content, Grant, MessageId, Said, What},
     person::IdCost,
     receipt::{Claim, Receipt},
     request::{Admission, Listed, Push, Reason, Refusal, Request, Response, Waiting},
@@ -219,6 +220,35 @@ fn responses() -> Vec<(&'static str, Response)> {
     ]
 }
 
+/// Whatever a member says in a conversation.
+fn said() -> Vec<(&'static str, Said)> {
+    let (alice, bob) = (person("alice"), person("bob"));
+    let of = |what| Said {
+        id: MessageId::new(bytes("said")),
+        sent: NOW,
+        expires: EXPIRES,
+        what,
+    };
+    let text = Content::Text {
+        body: Bytes::from_static(b"hello"),
+        burn_ms: 30_000,
+        file_name: "hello.txt".to_owned(),
+    };
+    let ids = vec![MessageId::new(bytes("delivered one"))];
+    let (account, epoch) = (&bob.account, NOW.epoch());
+    let grant = Grant::issue(&alice, account, account, 0, epoch, 2);
+    let unknown = What::Unknown {
+        kind: 1_000,
+        content: Bytes::from_static(b"of another version"),
+    };
+    vec![
+        ("text that is a file", of(What::Content(text))),
+        ("delivered", of(What::Content(Content::Delivered { ids }))),
+        ("grant", of(What::Grant(grant))),
+        ("something unknown", of(unknown)),
+    ]
+}
+
 pub(super) fn messages() -> Value {
     let of = |kind: &str, name: &str, encoding: &[u8]| {
         let encoding = hex(encoding);
@@ -250,8 +280,11 @@ pub(super) fn messages() -> Value {
         }
         .encode(),
     ));
+    for (name, said) in said() {
+        messages.push(of("Said", name, &said.encode().unwrap()));
+    }
     json!({
-        "about": "SPEC 7: one encoding of everything; stamps are cheap ones, envelopes are noise",
+        "about": "SPEC 7 and 15.8: one encoding of everything; stamps are cheap ones, envelopes are noise",
         "messages": messages,
     })
 }

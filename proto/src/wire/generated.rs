@@ -79,7 +79,7 @@ pub struct DepositEnvelope {
     pub mailbox: ::core::option::Option<Mailbox>,
     #[prost(uint64, tag = "2")]
     pub expires_ms: u64,
-    /// 2,048, 8,192 or 65,536 bytes
+    /// 2,048, 8,192, 32,768 or 65,536 bytes
     #[prost(bytes = "bytes", tag = "3")]
     pub envelope: ::prost::bytes::Bytes,
     /// 16 bytes, repeated in the receipt
@@ -437,6 +437,13 @@ pub struct Message {
     pub grant: ::core::option::Option<Grant>,
     #[prost(message, optional, tag = "10")]
     pub delegation: ::core::option::Option<Delegation>,
+    #[prost(message, optional, tag = "11")]
+    pub invitation: ::core::option::Option<Invitation>,
+    /// at most 10, 1 to 4,096 bytes each
+    #[prost(bytes = "bytes", repeated, tag = "12")]
+    pub packages: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    #[prost(message, optional, tag = "13")]
+    pub lost: ::core::option::Option<Lost>,
     /// 64 bytes, by the device
     #[prost(bytes = "bytes", tag = "15")]
     pub signature: ::prost::bytes::Bytes,
@@ -456,6 +463,18 @@ pub struct Delivered {
     /// 1 to 32, 16 bytes each
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Lost {
+    /// 16 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub conversation: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Invitation {
+    /// 1 to 62,000 bytes, a Welcome of MLS
+    #[prost(bytes = "bytes", tag = "1")]
+    pub welcome: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -477,6 +496,25 @@ pub struct GrantedMailbox {
     /// 64 bytes, by the owner
     #[prost(bytes = "bytes", tag = "2")]
     pub certificate: ::prost::bytes::Bytes,
+}
+// ---- Inside a conversation (SPEC 15.8) ----
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Said {
+    /// 16 bytes
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub sent_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub expires_ms: u64,
+    /// 1: Text, 2: Delivered, 3: Grant
+    #[prost(uint32, tag = "4")]
+    pub kind: u32,
+    /// the encoding of what the kind names
+    #[prost(bytes = "bytes", tag = "5")]
+    pub content: ::prost::bytes::Bytes,
 }
 // ---- Routing (SPEC 9.4) ----
 

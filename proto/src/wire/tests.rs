@@ -6,10 +6,11 @@ use prost::Message as _;
 use super::{WireError, decode, generated as g};
 
 /// Messages that hold what nobody else may read; `wire.rs` prints them without it.
-const SECRET: [&str; 4] = [
+const SECRET: [&str; 5] = [
     ".restante.v1.Text",
     ".restante.v1.Grant",
     ".restante.v1.Message",
+    ".restante.v1.Said",
     ".restante.v1.Card",
 ];
 

@@ -218,7 +218,7 @@ fn deposit_until_refused(node: &Node) -> usize {
     let keeper = peer.meet(&node.address());
     let expires = clock::now().plus(DAY_MS);
     for receipts in 0..TRIES_MAX {
-        let envelope = envelope(ENVELOPE_BYTES[2], expires);
+        let envelope = envelope(ENVELOPE_BYTES[3], expires);
         match peer.ask(keeper, &letterbox.deposit(&envelope, expires, nonce())) {
             Response::Receipt(_) => {}
             Response::Refusal(refusal) => {

@@ -142,7 +142,7 @@ fn answers_that_nobody_reads_cost_bounded_memory() {
     let (peer, letterbox) = (Peer::asking(), Letterbox::new());
     let node = peer.meet(&address);
     let expires = clock::now().plus(DAY_MS);
-    let largest = envelope(ENVELOPE_BYTES[2], expires);
+    let largest = envelope(ENVELOPE_BYTES[3], expires);
     let answer = peer.ask(node, &letterbox.deposit(&largest, expires, nonce()));
     assert!(matches!(answer, Response::Receipt(_)), "{answer:?}");
     let get = letterbox.get(&node, vec![id_of(&largest)]).encode();

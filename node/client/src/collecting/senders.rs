@@ -3,22 +3,23 @@
 use std::collections::BTreeSet;
 
 use restante_proto::ItemId;
-use restante_proto::account::PersonId;
-use restante_proto::message::{Message, MessageId};
+use restante_proto::message::MessageId;
 
+use super::arrival::Arrival;
+use crate::conversing;
 use crate::cx::Cx;
 use crate::then::Taken;
 
 /// Stages what a contact's delivery receipt says.
 pub(super) fn on_delivered(
     cx: &mut Cx<'_>,
-    message: &Message,
+    arrival: &Arrival,
     ids: &[MessageId],
     taken: &mut Taken,
 ) {
     let is_own = |id: &&MessageId| {
         let sent = cx.records.sent().get(*id);
-        sent.is_some_and(|sent| sent.to == message.sender)
+        sent.is_some_and(|sent| sent.to == arrival.sender)
     };
     let delivered: BTreeSet<MessageId> = ids.iter().filter(is_own).copied().collect();
     let outgoing = cx.records.outgoing().iter();
@@ -37,20 +38,29 @@ pub(super) fn on_delivered(
     }
 }
 
-/// Stages what a message says about its sender: the ID it goes by, what its device grants, and when it was heard of.
-pub(super) fn hear(cx: &mut Cx<'_>, message: Message, from: &PersonId) {
-    let Some(contact) = cx.records.contacts().get(&message.sender) else {
+/// Stages what a message says about its sender: when it was heard of, and, of one that came outside of a conversation,
+/// the ID it goes by, what its device grants, and what it can be invited with.
+pub(super) fn hear(cx: &mut Cx<'_>, arrival: &Arrival) {
+    let Some(contact) = cx.records.contacts().get(&arrival.sender) else {
         return;
     };
     let mut contact = contact.clone();
-    let today = cx.date().epoch();
-    let certificate = message.certificate;
-    let grant = message.grant;
-    if let Some(grant) = grant {
-        contact.take_grant(today, certificate.device, grant);
+    let delegation = contact.delegation;
+    if let Some(message) = &arrival.outside {
+        let today = cx.date().epoch();
+        let certificate = &message.certificate;
+        if let Some(grant) = &message.grant {
+            contact.take_grant(today, certificate.device, grant.clone());
+        }
+        contact.hear_from(certificate);
+        contact.hear_under(&arrival.from);
+        conversing::take_packages(cx, &mut contact, message);
     }
-    contact.hear_from(&certificate);
-    contact.hear_under(from);
+    let is_recovered = delegation.is_some() && contact.delegation != delegation;
     contact.last_seen = Some(cx.date());
     cx.records.put_contact(contact);
+    if is_recovered {
+        // The devices of an earlier delegate are shut out.
+        cx.records.drop_conversations_with(&arrival.sender);
+    }
 }

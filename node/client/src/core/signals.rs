@@ -5,6 +5,7 @@ use crate::contacts;
 use crate::cx::Cx;
 use crate::job::Resolution;
 use crate::pending::StampFor;
+use crate::sealing;
 use crate::signal::{Certainty, Intent, ResolveError, Signal};
 
 impl Subjects<'_> {
@@ -30,6 +31,11 @@ impl Subjects<'_> {
             Signal::Progress(message) => self.sending.on_progress(cx, self.placing, message),
             Signal::Delivered(message) => self.placing.on_delivered(cx, message),
             Signal::ReceiptsDue => self.receipts.on_due(cx),
+            Signal::Joined(conversation, account) => {
+                sealing::renew(cx, &conversation, &account);
+            }
+            Signal::Lost(conversation) => sealing::tell_lost(cx, &conversation),
+            Signal::Resend(account, device) => self.rechecking.resend(cx, &account, &device),
             Signal::Arrived => self.reading.on_arrived(cx),
             Signal::CardWanted => self.copies.on_card_wanted(cx),
             Signal::MakeCard { above, others } => self.publishing.make_card(cx, above, others),

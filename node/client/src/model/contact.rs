@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use restante_interface::ContactState;
 use restante_proto::account::{Delegation, DeviceCertificate, PersonId};
 use restante_proto::card::{CardRecord, Known, VerifiedCard, choose};
@@ -50,6 +51,10 @@ pub struct Contact {
     pub granted: BTreeMap<PublicKey, Epoch>,
     /// Our device that issued `granted`; what another of our devices issued does not count.
     pub granted_by: Option<PublicKey>,
+    /// Key packages that its devices have offered, to be invited with.
+    pub packages: BTreeMap<PublicKey, Bytes>,
+    /// When it was last offered those of this device.
+    pub offered: Option<UnixMillis>,
 }
 
 /// A card as it was found.
@@ -84,6 +89,8 @@ impl Contact {
             grants: BTreeMap::new(),
             granted: BTreeMap::new(),
             granted_by: None,
+            packages: BTreeMap::new(),
+            offered: None,
         }
     }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use restante_conversation::{Conversation, ConversationId};
 use restante_interface::StoreTrouble;
 use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
@@ -19,7 +20,9 @@ use restante_proto::{Address, ItemId};
 use super::owed::Row;
 use super::{Change, PrekeySecret, Records, SenderMessage};
 use crate::io::{CommitError, Token};
-use crate::model::{Account, Contact, Header, OutgoingEnvelope, OwnCard, Sent, Slot};
+use crate::model::{
+    Account, Contact, Header, Membership, OutgoingEnvelope, OwnCard, OwnPackage, Sent, Slot,
+};
 use crate::then::Then;
 
 /// Most changes without a waiting person that stay staged while the store fails; beyond that they are rolled back.
@@ -67,6 +70,9 @@ pub(super) enum Undo {
     Card(Option<Box<OwnCard>>),
     Prekeys(Arc<Vec<PrekeySecret>>),
     Stamp(Address, Option<Stamp>),
+    Membership(ConversationId, Option<Box<Membership>>),
+    Conversation(ConversationId, Option<Arc<Conversation>>),
+    Packages(Vec<OwnPackage>),
 }
 
 impl Batch {
@@ -166,7 +172,7 @@ impl Records {
             return Vec::new();
         }
         let then = self.undo_staged();
-        self.index_contacts();
+        self.index();
         then
     }
 
@@ -222,7 +228,7 @@ impl Records {
         // What was staged since builds on what failed.
         let staged = self.undo_staged();
         self.undo_all(batch.undo);
-        self.index_contacts();
+        self.index();
         if !pays {
             self.owe(if error.in_doubt { rows } else { destroyed });
         }
@@ -262,7 +268,16 @@ impl Records {
             Undo::Card(before) => self.card = before.map(|card| *card),
             Undo::Prekeys(before) => self.prekeys = before,
             Undo::Stamp(key, before) => restore(&mut self.stamps, key, before),
+            Undo::Membership(id, before) => self.undo_membership(id, before),
+            Undo::Conversation(id, before) => self.undo_conversation(id, before),
+            Undo::Packages(before) => self.conversations.packages = before,
         }
+    }
+
+    /// Finds again what follows from the tables.
+    fn index(&mut self) {
+        self.index_contacts();
+        self.conversations.index();
     }
 
     pub(super) fn index_contacts(&mut self) {

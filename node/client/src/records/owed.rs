@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use restante_conversation::{ConversationId, rows};
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
 use restante_proto::time::UnixMillis;
@@ -31,6 +32,9 @@ pub(super) enum Row {
     Card,
     Prekey(UnixMillis),
     Stamp(Address),
+    Membership(ConversationId),
+    Conversation(ConversationId, rows::Row),
+    Package(UnixMillis),
 }
 
 impl Row {
@@ -56,6 +60,12 @@ impl Row {
             Change::PutPrekey(prekey) => Self::Prekey(prekey.public().issued),
             Change::DropPrekey(issued) => Self::Prekey(*issued),
             Change::PutStamp(locator, _) | Change::DropStamp(locator) => Self::Stamp(*locator),
+            Change::PutMembership(id, _) | Change::DropMembership(id) => Self::Membership(*id),
+            Change::Conversation(id, rows::Change::Put(row, _) | rows::Change::Drop(row)) => {
+                Self::Conversation(*id, *row)
+            }
+            Change::PutPackage(package) => Self::Package(package.made),
+            Change::DropPackage(made) => Self::Package(*made),
             // What was to be forgotten is forgotten the next time.
             Change::Forget(_) => return None,
         })
@@ -64,7 +74,10 @@ impl Row {
     /// Returns the row if the change is a destruction, which is never rolled back.
     pub(super) fn destroyed_by(change: &Change) -> Option<Self> {
         match change {
-            Change::Destroy(..) | Change::Discard(_) | Change::DropPrekey(_) => Self::of(change),
+            Change::Destroy(..)
+            | Change::Discard(_)
+            | Change::DropPrekey(_)
+            | Change::DropPackage(_) => Self::of(change),
             _ => None,
         }
     }
@@ -118,6 +131,26 @@ impl Records {
                 match prekeys.find(|prekey| prekey.public().issued == issued) {
                     Some(prekey) => Change::PutPrekey(prekey.clone()),
                     None => Change::DropPrekey(issued),
+                }
+            }
+            Row::Membership(id) => match self.memberships().get(&id) {
+                Some(membership) => Change::PutMembership(id, Box::new(membership.clone())),
+                None => Change::DropMembership(id),
+            },
+            Row::Conversation(id, row) => {
+                let conversation = self.conversation(&id);
+                let bytes = conversation.and_then(|it| it.to_rows().remove(&row));
+                let change = match bytes {
+                    Some(bytes) => rows::Change::Put(row, bytes),
+                    None => rows::Change::Drop(row),
+                };
+                Change::Conversation(id, change)
+            }
+            Row::Package(made) => {
+                let mut packages = self.packages().iter();
+                match packages.find(|package| package.made == made) {
+                    Some(package) => Change::PutPackage(Box::new(package.clone())),
+                    None => Change::DropPackage(made),
                 }
             }
             Row::Stamp(locator) => match self.stamps.get(&locator) {

@@ -18,6 +18,7 @@ const SETTINGS: Settings = Settings {
     effort_max: EFFORT_UNASKED,
     own_keeper: None,
     is_first: false,
+    converses: false,
 };
 
 pub(super) struct Person {
@@ -41,11 +42,24 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn new(now: Now, account: Account) -> Self {
+        Self::set(now, account, SETTINGS)
+    }
+
+    /// Makes somebody who begins conversations.
+    pub(super) fn conversing(now: Now, account: Account) -> Self {
+        let settings = Settings {
+            converses: true,
+            ..SETTINGS
+        };
+        Self::set(now, account, settings)
+    }
+
+    fn set(now: Now, account: Account, settings: Settings) -> Self {
         let disk = MemoryDisk::new(account);
-        let core = Core::new(now, SETTINGS, disk.load());
+        let core = Core::new(now, settings, disk.load());
         Self {
             core,
-            settings: SETTINGS,
+            settings,
             disk,
             trouble: None,
             commits: 0,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use prost::Message;
 use restante_client::model::{Contact, ContactIds, FoundCard, KnownId};
 use restante_interface::ContactState;
@@ -14,7 +15,14 @@ use zeroize::Zeroizing;
 
 use super::{RowError, redacted};
 
-redacted!(ContactRow, KnownIdRow, FoundCardRow, GrantRow, GrantedRow);
+redacted!(
+    ContactRow,
+    KnownIdRow,
+    FoundCardRow,
+    GrantRow,
+    GrantedRow,
+    PackageRow
+);
 
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
@@ -45,6 +53,20 @@ struct ContactRow {
     granted_by: Vec<u8>,
     #[prost(uint32, optional, tag = "13")]
     delegation: Option<u32>,
+    #[prost(message, repeated, tag = "14")]
+    packages: Vec<PackageRow>,
+    #[prost(uint64, optional, tag = "15")]
+    offered_ms: Option<u64>,
+}
+
+/// A key package that one of a contact's devices has offered.
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+struct PackageRow {
+    #[prost(bytes = "vec", tag = "1")]
+    device: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    package: Vec<u8>,
 }
 
 /// An ID that a contact goes by.
@@ -165,6 +187,19 @@ fn granted_from_row(row: &GrantedRow) -> Result<(PublicKey, Epoch), RowError> {
     Ok((device, Epoch::new(row.last_epoch)))
 }
 
+fn package_to_row((device, package): (&PublicKey, &Bytes)) -> PackageRow {
+    PackageRow {
+        device: device.as_bytes().to_vec(),
+        package: package.to_vec(),
+    }
+}
+
+fn package_from_row(row: &PackageRow) -> Result<(PublicKey, Bytes), RowError> {
+    let device = PublicKey::try_from(row.device.as_slice());
+    let device = device.map_err(|_| RowError("contacts"))?;
+    Ok((device, row.package.clone().into()))
+}
+
 const CONTACT_STATES: [ContactState; 4] = [
     ContactState::Request,
     ContactState::Accepted,
@@ -192,6 +227,8 @@ pub(in crate::account) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>
             .granted_by
             .map_or_else(Vec::new, |by| by.as_bytes().to_vec()),
         delegation: contact.delegation,
+        packages: contact.packages.iter().map(package_to_row).collect(),
+        offered_ms: contact.offered.map(UnixMillis::get),
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -204,6 +241,7 @@ pub(in crate::account) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowE
     let ids = ContactIds::from_stored(ids.collect::<Result<_, _>>()?);
     let grants = row.grants.iter().map(grant_from_row);
     let granted = row.granted.iter().map(granted_from_row);
+    let packages = row.packages.iter().map(package_from_row);
     Ok(Contact {
         account: PublicKey::try_from(row.account.as_slice()).map_err(|_| error)?,
         ids: ids.ok_or(error)?,
@@ -217,6 +255,8 @@ pub(in crate::account) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowE
         found: row.found.as_ref().map(found_from_row).transpose()?,
         grants: grants.collect::<Result<_, _>>()?,
         granted: granted.collect::<Result<_, _>>()?,
+        packages: packages.collect::<Result<_, _>>()?,
+        offered: row.offered_ms.map(UnixMillis::new),
         granted_by: match row.granted_by.as_slice() {
             [] => None,
             by => Some(PublicKey::try_from(by).map_err(|_| error)?),

@@ -88,7 +88,9 @@ fn forged(device: &mut Device, forgery: Forgery) -> Vec<u8> {
                 builder.add_member(package.unwrap())
             }
             Forgery::Remove(leaf) => builder.remove_member(leaf),
-            Forgery::Accounts(accounts) => builder.set_group_context_ext(accounts.extension()),
+            Forgery::Accounts(accounts) => {
+                builder.set_group_context_ext(accounts.extensions(&[7; 32]))
+            }
         };
         let output = builder.unwrap().build().unwrap();
         output.commit_message.to_bytes().unwrap()

@@ -7,11 +7,17 @@ use data_encoding::HEXLOWER;
 use mls_rs_core::crypto::CipherSuiteProvider as _;
 use rand::SeedableRng as _;
 use restante_proto::Address;
+use restante_proto::envelope::Lifetime;
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::DAY_MS;
+use restante_proto::mailbox::{Mailbox, Rule};
+use restante_proto::time::{Epoch, UnixMillis};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{ChaCha20Rng, Device, three};
 use crate::conversation::{Committed, Opened, Wanted};
+use crate::envelope::{open, seal};
 use crate::epoch::{Class, Rank};
 use crate::outer::{Outer, OuterKeys};
 use crate::suite::Suite;
@@ -93,6 +99,17 @@ fn suite() -> Value {
 fn outer(of: &Device) -> Value {
     let conversation = of.conversation.as_ref().unwrap();
     let (name, keys) = conversation.outer_keys().next().unwrap();
+    let waits_at = Mailbox {
+        owner: PublicKey::new([9; 32]),
+        rule: Rule::Capability,
+        epoch: Epoch::new(20_000),
+    };
+    let times = Lifetime {
+        now: UnixMillis::new(1),
+        expires: UnixMillis::new(DAY_MS),
+    };
+    let rng = &mut ChaCha20Rng::seed_from_u64(3);
+    let envelope = seal(keys, b"a message of MLS", waits_at, times, rng).unwrap();
     let mailbox = Address::new([9; 32]);
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let sealed = keys.seal(&mailbox, b"bound", b"inside", &mut rng).unwrap();
@@ -104,6 +121,13 @@ fn outer(of: &Device) -> Value {
         "nonce": hex(sealed.nonce),
         "hint": hex(sealed.hint),
         "ciphertext": hex(sealed.ciphertext),
+        "envelope": {
+            "owner": hex(waits_at.owner.as_bytes()),
+            "epoch_of_the_mailbox": waits_at.epoch.get(),
+            "expires_ms": envelope.expires.get(),
+            "holds": hex("a message of MLS"),
+            "bytes": hex(&envelope.bytes),
+        },
     })
 }
 
@@ -222,4 +246,18 @@ fn an_envelope_opens_by_the_file_alone() {
     let mailbox = Address::new(bytes(&outer["mailbox"]).try_into().unwrap());
     let inside = keys.open(&mailbox, &bytes(&outer["bound"]), &sealed);
     assert_eq!(inside.unwrap().to_vec(), bytes(&outer["inside"]));
+    let file = &outer["envelope"];
+    let number = |name: &str| file[name].as_u64().unwrap();
+    let waits_at = Mailbox {
+        owner: PublicKey::try_from(bytes(&file["owner"]).as_slice()).unwrap(),
+        rule: Rule::Capability,
+        epoch: Epoch::new(number("epoch_of_the_mailbox").try_into().unwrap()),
+    };
+    let times = Lifetime {
+        now: UnixMillis::new(1),
+        expires: UnixMillis::new(number("expires_ms")),
+    };
+    let sealed = bytes(&file["bytes"]);
+    let (_, inside) = open(&sealed, &waits_at.address(), times, [((), &keys)]).unwrap();
+    assert_eq!(inside.to_vec(), bytes(&file["holds"]));
 }

@@ -218,8 +218,8 @@ fn a_mailbox_that_takes_stamps_holds_so_many_and_so_much() {
     office.receipt(NOW, &more);
 
     let mut office = Office::new();
-    let large = |count: u64| noise_envelope(&count.to_string(), ENVELOPE_BYTES[2], EXPIRES);
-    let room = STAMP_MAILBOX_BYTES_MAX / ENVELOPE_BYTES[2] as u64;
+    let large = |count: u64| noise_envelope(&count.to_string(), ENVELOPE_BYTES[3], EXPIRES);
+    let room = STAMP_MAILBOX_BYTES_MAX / ENVELOPE_BYTES[3] as u64;
     for count in 0..room {
         office.receipt(NOW, &stamped(&mailbox, &large(count)));
     }

@@ -174,7 +174,7 @@ impl Default for Options {
             messages: 1_000,
             writing_ms: DAY_MS,
             ttl: Span::Fixed(MESSAGE_TTL_DEFAULT_MS),
-            sizes: [90, 8, 2],
+            sizes: [90, 8, 0, 2],
             senders: Senders::Always,
             recipients: Recipients::Always,
             copies: REPLICAS,

@@ -143,7 +143,7 @@ impl Life {
 }
 
 fn envelope(rng: &mut StdRng) -> Bytes {
-    let mut bytes = vec![0; [2_048, 8_192, 65_536][rng.random_range(0..3_usize)]];
+    let mut bytes = vec![0; [2_048, 8_192, 32_768, 65_536][rng.random_range(0..4_usize)]];
     rng.fill(&mut bytes[..]);
     bytes.into()
 }
