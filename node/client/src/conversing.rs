@@ -29,8 +29,8 @@ const CONVERSATIONS_EACH_MAX: usize = 4;
 /// How often an account is offered this device's key packages, at most, in milliseconds.
 const OFFER_MS: u64 = DAY_MS;
 
-/// How long after it was last heard inside a device must have offered its key packages to be taken for one that has lost
-/// the conversation, in milliseconds: commits show the reader's date, and clocks may differ.
+/// How long after it was last heard inside a device must have offered its key packages to be taken for one that has
+/// lost the conversation, in milliseconds: commits show the reader's date, and clocks may differ.
 const LOST_MS: u64 = 2 * CLOCK_SKEW_MS;
 
 /// How often others are told that a conversation is lost, at most, in milliseconds.
@@ -342,8 +342,27 @@ pub(crate) fn lose(cx: &mut Cx<'_>, id: &ConversationId) -> Option<PublicKey> {
     Some(with)
 }
 
-/// Takes a contact's word that one of its devices cannot follow a conversation any more; tells whether that was known to
-/// be in it.
+/// Tells whether a device of a card was heard in a conversation.
+pub(crate) fn is_heard(cx: &Cx<'_>, card: &Card, device: &PublicKey) -> bool {
+    let memberships = cx.records.memberships().values();
+    let mut theirs = memberships.filter(|it| it.with == card.account);
+    theirs.any(|membership| membership.heard.contains_key(device))
+}
+
+/// Takes a device of an account for one that was never heard: it cannot follow.
+pub(crate) fn unhear(cx: &mut Cx<'_>, account: &PublicKey, device: &PublicKey) {
+    let memberships = cx.records.memberships().iter();
+    let theirs = memberships.filter(|(_, it)| it.with == *account);
+    let heard = theirs.filter(|(_, it)| it.heard.contains_key(device));
+    let heard: Vec<_> = heard.map(|(id, it)| (*id, it.clone())).collect();
+    for (id, mut membership) in heard {
+        membership.heard.remove(device);
+        cx.records.put_membership(id, membership);
+    }
+}
+
+/// Takes a contact's word that one of its devices cannot follow a conversation any more; tells whether that was known
+/// to be in it.
 pub(crate) fn on_lost(cx: &mut Cx<'_>, message: &Message, conversation: [u8; 16]) -> bool {
     let id = ConversationId::new(conversation);
     let membership = cx.records.memberships().get(&id);

@@ -20,6 +20,8 @@ pub struct Kept {
     pub(crate) sealed_for: BTreeSet<PublicKey>,
     pub(crate) due: MonoMillis,
     pub(crate) is_looking: bool,
+    /// It was said inside of a conversation, which its reader may have lost: it is kept until it is delivered.
+    pub(crate) is_inside: bool,
 }
 
 impl Kept {
@@ -27,6 +29,7 @@ impl Kept {
     pub(crate) fn of(
         (message, expires): (Message, UnixMillis),
         card: &VerifiedCard,
+        is_inside: bool,
         now: Now,
     ) -> Self {
         // One whose prekey is over was passed over.
@@ -39,6 +42,7 @@ impl Kept {
             sealed_for: devices.map(|device| device.certificate.device).collect(),
             due: now.mono.plus(WAIT_MS),
             is_looking: false,
+            is_inside,
         }
     }
 }

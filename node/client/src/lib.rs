@@ -1,4 +1,4 @@
-//! The person's side of a node as a state machine: resolving, sending, placing, collecting, delivery receipts,
+//! The person's side of a node as a state machine: resolving, sending, conversations, placing, collecting, receipts,
 //! contacts, stamps, publication, expiry and burning.
 //!
 //! [`Core::handle`] takes one input, with both times and a source of randomness, and returns the actions to perform. It

@@ -6,14 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use restante_conversation::envelope::SUITE;
 use restante_interface::DeliveryState;
-use restante_proto::card::VerifiedCard;
+use restante_proto::card::{Card, CardDevice, VerifiedCard};
+use restante_proto::envelope::suite_of;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{HOUR_MS, MINUTE_MS};
 use restante_proto::message::MessageId;
 use restante_proto::time::MonoMillis;
 use tracing::debug;
 
+use crate::conversing;
 use crate::cx::Cx;
 use crate::job::Resolution;
 use crate::kept::Kept;
@@ -25,6 +28,9 @@ use crate::then::{Sealed, SealedFor, Then};
 const PAUSE_MS: u64 = 10 * MINUTE_MS;
 /// How often recipients of messages that were not delivered are looked up if nothing else asks for it, in milliseconds.
 const SWEEP_MS: u64 = 6 * HOUR_MS;
+/// How long after a text a device must have made a prekey to be taken for one that cannot read it, in milliseconds:
+/// clocks may differ, and its receipt takes its time.
+const ALIVE_MS: u64 = HOUR_MS;
 /// Messages whose words are kept for it, at most.
 const KEPT_MAX: usize = 256;
 /// Recipients that are looked up in one sweep, at most.
@@ -89,7 +95,12 @@ impl Rechecking {
         match result {
             Ok(found) if !found.card.card().terminated => {
                 for kept in kept {
-                    seal_for_others(cx, &found.card, kept);
+                    let left = seal_for_others(cx, &found.card, kept);
+                    self.keep_inside(cx, left);
+                }
+                for device in behind(cx, found.card.card()) {
+                    conversing::unhear(cx, &account, &device);
+                    self.resend(cx, &account, &device);
                 }
             }
             Ok(_) | Err(ResolveError::NotFound) => {}
@@ -97,8 +108,20 @@ impl Rechecking {
         }
     }
 
-    /// Seals again for a device what it was sent inside of a conversation that it has lost; what is not kept any more is
-    /// told to be lost.
+    /// Keeps on what was said inside of a conversation, until the next sweep.
+    fn keep_inside(&mut self, cx: &Cx<'_>, left: Option<Kept>) {
+        if let Some(left) = left.filter(|left| left.is_inside) {
+            let kept = Kept {
+                due: cx.mono().plus(SWEEP_MS),
+                is_looking: false,
+                ..left
+            };
+            self.kept.insert(kept.message.id, kept);
+        }
+    }
+
+    /// Seals again for a device what it was sent inside of a conversation that it has lost; what is not kept any more
+    /// is told to be lost.
     pub(crate) fn resend(&mut self, cx: &mut Cx<'_>, account: &PublicKey, device: &PublicKey) {
         let contact = cx.records.contacts().get(account);
         let card = contact.and_then(|contact| contact.card(cx.now.date));
@@ -113,7 +136,8 @@ impl Rechecking {
             match (self.kept.remove(&id), &card) {
                 (Some(mut kept), Some(card)) => {
                     kept.sealed_for.remove(device);
-                    seal_for_others(cx, card, kept);
+                    let left = seal_for_others(cx, card, kept);
+                    self.keep_inside(cx, left);
                 }
                 (Some(kept), None) => self.again(cx, kept),
                 (None, _) => outdate(cx, id),
@@ -173,6 +197,26 @@ fn is_under_way(cx: &Cx<'_>, message: &MessageId) -> bool {
     sent.is_some_and(|sent| matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored))
 }
 
+/// Returns the devices of a card that cannot follow what they were told inside of a conversation: they have been alive
+/// since, by their prekeys, and have not said that it arrived.
+fn behind(cx: &Cx<'_>, card: &Card) -> BTreeSet<PublicKey> {
+    let outgoing = cx.records.outgoing().values();
+    let inside = outgoing.filter(|outgoing| {
+        let is_inside = suite_of(&outgoing.envelope.bytes) == Some(SUITE);
+        outgoing.to == card.account && outgoing.awaits_receipt && is_inside
+    });
+    let sent = inside.filter_map(|outgoing| cx.records.sent().get(&outgoing.message));
+    let Some(first) = sent.map(|sent| sent.sent).min() else {
+        return BTreeSet::new();
+    };
+    let is_behind = |device: &&CardDevice| {
+        let key = device.certificate.device;
+        device.prekey.issued > first.plus(ALIVE_MS) && conversing::is_heard(cx, card, &key)
+    };
+    let behind = card.devices.iter().filter(is_behind);
+    behind.map(|device| device.certificate.device).collect()
+}
+
 /// Notes that a message may never be read.
 fn outdate(cx: &mut Cx<'_>, id: MessageId) {
     if let Some(mut sent) = cx.records.sent().get(&id).cloned() {
@@ -181,14 +225,14 @@ fn outdate(cx: &mut Cx<'_>, id: MessageId) {
     }
 }
 
-fn seal_for_others(cx: &mut Cx<'_>, card: &VerifiedCard, kept: Kept) {
+fn seal_for_others(cx: &mut Cx<'_>, card: &VerifiedCard, kept: Kept) -> Option<Kept> {
     if !is_under_way(cx, &kept.message.id) {
-        return;
+        return None;
     }
     let devices = card.card().devices.iter();
     let mut devices = devices.map(|device| device.certificate.device);
     if devices.all(|device| kept.sealed_for.contains(&device)) {
-        return;
+        return Some(kept);
     }
     let granting = Granting::WithFirst;
     let sealed = sealing::seal(
@@ -221,4 +265,5 @@ fn seal_for_others(cx: &mut Cx<'_>, card: &VerifiedCard, kept: Kept) {
         }
         Err(error) => debug!(%error, "a message cannot be sealed for another device"),
     }
+    None
 }

@@ -189,8 +189,9 @@ fn send_rechecked(
     card: &VerifiedCard,
     request: &SendRequest,
 ) {
+    let is_inside = conversing::with(cx, card.card()).is_some();
     if let Some(message) = send(cx, call, who, card, request) {
-        let kept = Kept::of(message, card, cx.now);
+        let kept = Kept::of(message, card, is_inside, cx.now);
         cx.signal(Signal::Recheck(Box::new(kept)));
     }
 }

@@ -27,8 +27,8 @@ mod conversation;
 
 pub(super) use self::contact::{contact_from_row, contact_to_row};
 pub(super) use self::conversation::{
-    conversation_of, membership_from_row, membership_to_row, package_from_row, package_to_row,
-    row_key, row_of,
+    conversation_of, conversations_of, membership_from_row, membership_to_row, package_from_row,
+    package_to_row, row_key, row_of,
 };
 
 /// A row that is not what this version writes.

@@ -1,6 +1,6 @@
 //! The account's tables in the vault. Everything here blocks; it runs in a worker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -8,8 +8,7 @@ use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Header, Slot};
 use restante_client::records::{Change, Loaded, SenderMessage};
-use restante_conversation::rows::{Change as RowChange, Row};
-use restante_conversation::{ConversationId, Secret};
+use restante_conversation::rows::Change as RowChange;
 use restante_interface::StoreTrouble;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
@@ -19,7 +18,6 @@ use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 use tracing::error;
-use zeroize::Zeroizing;
 
 use super::disk::AccountDisk;
 use super::reopening::Reopening;
@@ -294,7 +292,7 @@ fn read_plain(vault: &Vault) -> Result<Loaded, AccountStoreError> {
             memberships: collect(rows(MEMBERSHIPS)?, |key, row| {
                 Ok((rows::conversation_of(key)?, rows::membership_from_row(row)?))
             })?,
-            conversations: conversations_of(rows(CONVERSATIONS)?)?,
+            conversations: rows::conversations_of(rows(CONVERSATIONS)?)?,
             packages: Vec::new(),
             lost: 0,
         })
@@ -539,19 +537,6 @@ fn collect<T, C: FromIterator<T>>(
 ) -> Result<C, AccountStoreError> {
     let read = rows.iter().map(|row| read(&row.key, &row.value));
     Ok(read.collect::<Result<C, RowError>>()?)
-}
-
-/// Gathers the rows of each conversation.
-fn conversations_of(
-    rows: Vec<crate::vault::Row>,
-) -> Result<BTreeMap<ConversationId, BTreeMap<Row, Secret>>, RowError> {
-    let mut conversations: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-    for row in rows {
-        let (id, name) = rows::row_of(&row.key)?;
-        let of = conversations.entry(id).or_default();
-        of.insert(name, Zeroizing::new(row.value.to_vec()));
-    }
-    Ok(conversations)
 }
 
 fn stamp_of(key: &[u8], row: &[u8]) -> Result<(Address, Stamp), RowError> {

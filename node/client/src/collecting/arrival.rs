@@ -120,7 +120,7 @@ impl Arrival {
         message.is_some_and(|message| contact.is_shut_out(&message.certificate))
     }
 
-    /// Takes the word of a device that it cannot follow a conversation any more; returns whose device, if it was in one.
+    /// Takes the word of a device that it cannot follow a conversation any more; returns whose device, if it was in it.
     pub(super) fn on_lost(&self, cx: &mut Cx<'_>) -> Option<(PublicKey, PublicKey)> {
         let message = self.outside.as_ref()?;
         let Content::Lost { conversation } = message.content else {

@@ -21,10 +21,10 @@ pub struct Membership {
     pub device: PublicKey,
     /// When the conversation was made or joined.
     pub since: UnixMillis,
-    /// Members that have spoken in it, or have made it, each with when it last did, by its own clock where it said that:
-    /// only these are known to be in it.
+    /// Members that have spoken in it, or have made it, each with when it last did, by its own clock where it said
+    /// that: only these are known to be in it.
     pub heard: BTreeMap<PublicKey, UnixMillis>,
-    /// When others were last told that this device cannot follow the conversation any more; it does not speak in it then.
+    /// When others were last told that this device cannot follow the conversation any more: it speaks in it no more.
     pub lost: Option<UnixMillis>,
 }
 

@@ -18,8 +18,8 @@ use crate::model::OutgoingEnvelope;
 /// Bytes of what is said, at most: what the largest envelope holds beside the seal of the group.
 const SAID_BYTES_MAX: usize = 65_000;
 
-/// Seals a message for those of `wanted` that are in a conversation, with what keeps it going; returns these devices, and
-/// the envelopes.
+/// Seals a message for those of `wanted` that are in a conversation, with what keeps it going; returns these devices,
+/// and the envelopes.
 ///
 /// # Errors
 ///

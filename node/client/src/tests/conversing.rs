@@ -180,8 +180,8 @@ fn what_is_said_by_who_was_set_back_is_read() {
     }
 }
 
-/// Two copies of one home run: one takes a commit and acks it before the other has seen it, which says so and is told again
-/// what it could not read.
+/// Two copies of one home run: one takes a commit and acks it before the other has seen it, which says so and is told
+/// again what it could not read.
 #[test]
 fn who_cannot_follow_any_more_says_so_and_is_told_again() {
     let mut world = World::conversing_friends(47, 2);
@@ -231,4 +231,34 @@ fn what_is_of_no_conversation_is_acked() {
     world.deposit(0, &envelope);
     world.run(30 * MINUTE_MS);
     assert!(world.has_taken(1, &envelope));
+}
+
+/// A home that was set back to before it joined a conversation knows nothing of that: those who speak in it see that it
+/// is alive and does not answer.
+#[test]
+fn who_was_set_back_to_before_a_conversation_is_written_to_outside() {
+    let mut world = World::conversing(49, 2);
+    world.send(0, 1, "hello");
+    world.run(MINUTE_MS);
+    let backup = world.people[0].disk.clone();
+    world.send(1, 0, "hello yourself");
+    world.run(MINUTE_MS);
+    world.send(0, 1, "in a conversation");
+    world.run(HOUR_MS);
+    world.people[0].disk = backup;
+    world.restart(0);
+    world.run(MINUTE_MS);
+    let call = world.send(1, 0, "said inside");
+    world.run(MINUTE_MS);
+    assert!(!world.texts(0).contains("said inside"));
+    world.run(3 * DAY_MS);
+    assert!(world.texts(0).contains("said inside"));
+    assert_eq!(world.state(1, call), DeliveryState::Delivered);
+    let leaving = leaving(&mut world, 1, 0, "in another conversation");
+    assert!(
+        leaving.iter().all(|(suite, _)| *suite == SUITE),
+        "{leaving:?}"
+    );
+    world.run(MINUTE_MS);
+    assert!(world.texts(0).contains("in another conversation"));
 }

@@ -1,12 +1,13 @@
 //! Conversations, this device's part in them, and its key packages.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prost::Message;
 use restante_client::model::{Membership, OwnPackage};
 use restante_conversation::key_package::OwnKeyPackage;
 use restante_conversation::rows::Row;
-use restante_conversation::{ConversationId, EpochName};
+use restante_conversation::{ConversationId, EpochName, Secret};
 use restante_proto::keys::PublicKey;
 use restante_proto::time::UnixMillis;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -153,4 +154,17 @@ pub(in crate::account) fn row_of(key: &[u8]) -> Result<(ConversationId, Row), Ro
         _ => return Err(CONVERSATION),
     };
     Ok((id, row))
+}
+
+/// Gathers the rows of each conversation.
+pub(in crate::account) fn conversations_of(
+    rows: Vec<crate::vault::Row>,
+) -> Result<BTreeMap<ConversationId, BTreeMap<Row, Secret>>, RowError> {
+    let mut conversations: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for row in rows {
+        let (id, name) = row_of(&row.key)?;
+        let of = conversations.entry(id).or_default();
+        of.insert(name, Zeroizing::new(row.value.to_vec()));
+    }
+    Ok(conversations)
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use restante_client::records::Change;
 use restante_conversation::Secret;
 use restante_conversation::rows::{Change as RowChange, Row};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::super::rows::{self, RowError};
 use super::{AccountStoreError, EPOCHS, PACKAGES, PREKEYS};
@@ -99,7 +99,8 @@ pub(super) fn write(
     Ok(before)
 }
 
-/// Destroys the keys of rows that were replaced or removed, once that is durable. Should it fail, the next start does it.
+/// Destroys the keys of rows that were replaced or removed, once that is durable. Should it fail, the next start does
+/// it.
 pub(super) fn burn(vault: &Vault, slots: &[SlotId]) {
     if slots.is_empty() {
         return;
@@ -126,7 +127,7 @@ pub(super) fn read(
             .open_body(SlotId::from_bytes(*slot), &context, sealed)
         {
             Ok(value) => read.push((row.key, value)),
-            Err(BodyError::Burnt) => warn!("the key of a row is gone"),
+            Err(BodyError::Burnt) => debug!("the key of a row is gone"),
             Err(error) => return Err(error.into()),
         }
     }

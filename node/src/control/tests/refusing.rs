@@ -339,6 +339,9 @@ async fn who_takes_too_long_is_told_so() {
     }
 }
 
+/// After how long a reader that is cut off must have noticed.
+const CUT: Duration = Duration::from_secs(20);
+
 #[tokio::test]
 async fn who_does_not_take_an_answer_loses_it_and_its_place() {
     let mut stage = Stage::new();
@@ -376,7 +379,10 @@ async fn who_does_not_take_an_answer_loses_it_and_its_place() {
         .finish(Ok(Reply::Done));
     assert_eq!(calling.await.unwrap().unwrap(), Reply::Done);
     let mut taken = Vec::new();
-    let _cut = stalled.remove(0).read_to_end(&mut taken).await;
+    let mut reading = stalled.remove(0);
+    let _cut = tokio::time::timeout(CUT, reading.read_to_end(&mut taken))
+        .await
+        .expect("who stalls is cut off");
     assert!(
         taken.len() < 500_000,
         "{} bytes came all the same",
