@@ -43,7 +43,7 @@ pub(crate) enum Granting {
 ///
 /// # Errors
 ///
-/// [`SealError`] when no device's prekey or the message's length does not allow it; then nothing is staged.
+/// [`SealError`] when no device's prekey or the message's length does not allow it; then no envelope is staged.
 pub(crate) fn seal(
     cx: &mut Cx<'_>,
     card: &VerifiedCard,
