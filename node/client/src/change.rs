@@ -28,7 +28,9 @@ pub enum Change {
     PutOutgoing(Box<OutgoingEnvelope>),
     /// Drop one.
     DropOutgoing(ItemId),
-    /// Store what became of a message.
+    /// Store a message of one's own with its words, under a new key; the commit tells its slot.
+    PutWords(MessageId, Box<Sent>, Bytes),
+    /// Store what became of it; words that it names no longer are destroyed, their key first.
     PutSent(MessageId, Sent),
     /// Forget it.
     DropSent(MessageId),

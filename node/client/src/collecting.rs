@@ -52,13 +52,12 @@ pub(crate) struct Collecting {
     unstored: BTreeSet<Address>,
     /// Messages that are staged and not in the inbox yet.
     arriving: usize,
-    last_arrival: u64,
     /// No other copy of this home is further on: what is taken, or opens nowhere, may be acked.
     is_newest: bool,
 }
 
 impl Collecting {
-    pub(crate) fn new(taken: BTreeMap<(Address, ItemId), UnixMillis>, last_arrival: u64) -> Self {
+    pub(crate) fn new(taken: BTreeMap<(Address, ItemId), UnixMillis>) -> Self {
         Self {
             collector: Collector::new(taken),
             owners: Owners::default(),
@@ -67,7 +66,6 @@ impl Collecting {
             held: BTreeSet::new(),
             unstored: BTreeSet::new(),
             arriving: 0,
-            last_arrival,
             is_newest: false,
         }
     }
@@ -379,9 +377,7 @@ impl Collecting {
         taken: &mut Taken,
     ) {
         let named = (message.sender, message.id);
-        // A place after all others, close to the date.
-        self.last_arrival = cx.date().get().max(self.last_arrival + 1);
-        let arrival = self.last_arrival;
+        let arrival = cx.records.next_place(cx.now.date);
         if let message::Content::Text { body, .. } = &message.content {
             // Lets go of the envelope's buffer around it.
             let body = Bytes::copy_from_slice(body);

@@ -76,7 +76,6 @@ impl Core {
     pub fn new(now: Now, settings: Settings, mut loaded: Loaded) -> Self {
         let dates = Dates::new(now, &loaded);
         let taken = std::mem::take(&mut loaded.taken);
-        let last_arrival = loaded.inbox.keys().next_back().copied().unwrap_or(0);
         Self {
             settings,
             records: Records::new(loaded),
@@ -84,7 +83,7 @@ impl Core {
             resolving: Resolving::default(),
             sending: Sending::default(),
             placing: Placing::default(),
-            collecting: Collecting::new(taken, last_arrival),
+            collecting: Collecting::new(taken),
             receipts: Receipts::default(),
             stamps: Stamps::default(),
             publishing: Publishing::default(),
@@ -294,8 +293,12 @@ impl Subjects<'_> {
                 }
             }
             Input::Bodies(token, bodies) => {
-                if let Some(Question::Bodies(call, places)) = cx.pending.end(token) {
-                    self.reading.on_bodies(cx, call, places, bodies);
+                match cx.pending.end(token) {
+                    Some(Question::Bodies(call, places)) => {
+                        self.reading.on_bodies(cx, call, places, bodies);
+                    }
+                    Some(Question::Words(of)) => self.rechecking.on_words(cx, of, bodies),
+                    _ => {}
                 }
             }
             Input::Committed(token, result) => self.on_committed(cx, token, result),
@@ -410,6 +413,7 @@ impl Subjects<'_> {
             | Question::Stamp(_)
             | Question::Open(..) => self.on_done(cx, question, None),
             Question::Bodies(call, places) => self.reading.on_bodies(cx, call, places, None),
+            Question::Words(of) => self.rechecking.on_words(cx, of, None),
             Question::FindKeepers(_)
             | Question::FindMailbox(_)
             | Question::FindCard(_)
@@ -454,7 +458,7 @@ impl Subjects<'_> {
         slots: &mut std::vec::IntoIter<Slot>,
     ) {
         match then {
-            Then::Send(sealed) => self.on_sealed(cx, sealed, ok),
+            Then::Send(sealed) => self.on_sealed(cx, sealed, ok, slots),
             Then::Take(taken) => self.collecting.on_committed(cx, taken, slots, ok),
             Then::AnswerContact(call, account) => contacts::on_committed(cx, call, &account, ok),
             Then::AnswerDone(call, what) => {
@@ -481,9 +485,18 @@ impl Subjects<'_> {
     }
 
     /// Lets committed envelopes leave, or tells who waits that they could not be stored.
-    fn on_sealed(&mut self, cx: &mut Cx<'_>, sealed: Sealed, ok: bool) {
+    fn on_sealed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        sealed: Sealed,
+        ok: bool,
+        slots: &mut std::vec::IntoIter<Slot>,
+    ) {
         match (sealed.what, ok) {
             (SealedFor::Person(message, own), true) => {
+                if let Some(slot) = slots.next() {
+                    cx.records.note_words(&message, slot);
+                }
                 self.sending.on_committed(cx, message, &own);
             }
             (SealedFor::Person(_, own), false) => return sending::refuse_unstored(cx, &own),
@@ -491,7 +504,7 @@ impl Subjects<'_> {
             // It is made when this device speaks next.
             (SealedFor::Renewal, false) => return,
             (SealedFor::Receipts, false) => return self.receipts.on_failed(cx),
-            (SealedFor::OtherDevice(kept), false) => return self.rechecking.again(cx, *kept),
+            (SealedFor::OtherDevice(account), false) => return self.rechecking.again(cx, account),
         }
         for id in sealed.envelopes {
             self.placing.begin(cx, id);

@@ -30,7 +30,6 @@ mod dates;
 mod deposit;
 mod io;
 pub mod job;
-mod kept;
 pub mod memory;
 pub mod model;
 mod obstacles;

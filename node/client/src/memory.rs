@@ -7,7 +7,7 @@ use restante_conversation::ConversationId;
 use restante_conversation::rows::Change as RowChange;
 
 use crate::io::READ_BYTES_MAX;
-use crate::model::{Account, SLOT_BYTES, Slot};
+use crate::model::{Account, SLOT_BYTES, Sent, Slot, Words};
 use crate::records::{Change, Loaded};
 
 /// The disk of one account.
@@ -76,8 +76,30 @@ impl MemoryDisk {
                 rows.outgoing.insert(outgoing.envelope.id(), *outgoing);
             }
             Change::DropOutgoing(id) => drop(rows.outgoing.remove(&id)),
-            Change::PutSent(message, sent) => drop(rows.sent.insert(message, sent)),
-            Change::DropSent(message) => drop(rows.sent.remove(&message)),
+            Change::PutWords(message, sent, words) => {
+                let slot = self.new_slot();
+                self.bodies.insert(slot, words);
+                let words = Words::At(slot);
+                self.rows.sent.insert(message, Sent { words, ..*sent });
+                return Some(slot);
+            }
+            Change::PutSent(message, mut sent) => {
+                let before = rows.sent.get(&message).map(|before| before.words);
+                if sent.words == Words::Staged {
+                    sent.words = before.unwrap_or(Words::Gone);
+                }
+                let gone = before.filter(|before| *before != sent.words);
+                rows.sent.insert(message, sent);
+                if let Some(slot) = gone.and_then(Words::slot) {
+                    self.bodies.remove(&slot);
+                }
+            }
+            Change::DropSent(message) => {
+                let before = rows.sent.remove(&message);
+                if let Some(slot) = before.and_then(|before| before.words.slot()) {
+                    self.bodies.remove(&slot);
+                }
+            }
             Change::PutMessage {
                 arrival,
                 header,
@@ -128,7 +150,10 @@ impl MemoryDisk {
             }
             Change::DropMembership(id) => drop(rows.memberships.remove(&id)),
             Change::Conversation(id, change) => self.apply_inside(id, change),
-            Change::PutPackage(package) => rows.packages.push(*package),
+            Change::PutPackage(package) => {
+                rows.packages.retain(|other| other.made != package.made);
+                rows.packages.push(*package);
+            }
             Change::DropPackage(made) => rows.packages.retain(|package| package.made != made),
             Change::PutStamp(locator, stamp) => drop(rows.stamps.insert(locator, stamp)),
             Change::DropStamp(locator) => drop(rows.stamps.remove(&locator)),

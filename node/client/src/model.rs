@@ -11,5 +11,5 @@ pub use self::account::{Account, FORMER_MAX, FormerDevice, OwnCard};
 pub use self::contact::{CARD_FRESH_MS, CONTACT_IDS_MAX, Contact, ContactIds, FoundCard, KnownId};
 pub use self::inbox::{Header, HeaderDraft, SLOT_BYTES, Slot};
 pub use self::membership::{Membership, OwnPackage};
-pub use self::outgoing::{OutgoingEnvelope, Payment, Sent};
+pub use self::outgoing::{OutgoingEnvelope, Payment, Sent, Words};
 pub use self::who::{InvalidWho, Who, link_of};

@@ -3,9 +3,11 @@
 //! Every question is answered exactly once: with what comes under its token, or, when that is lost, with a failure once
 //! its time is over. Whatever comes later, or again, finds no question.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use restante_proto::keys::PublicKey;
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
+use restante_proto::message::MessageId;
 use restante_proto::receipt::Claim;
 use restante_proto::request::Request;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
@@ -66,6 +68,18 @@ pub(crate) enum Question {
     Open(Address, Vec<ItemId>),
     /// A page of the inbox for somebody, of messages in these places.
     Bodies(CallId, Vec<u64>),
+    /// The words of messages of one's own, to be sealed again.
+    Words(WordsOf),
+}
+
+/// Messages of one's own that are to be sealed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WordsOf {
+    /// Their recipient.
+    pub(crate) account: PublicKey,
+    /// Devices of the recipient that cannot follow what they were told inside of a conversation.
+    pub(crate) lost: BTreeSet<PublicKey>,
+    pub(crate) messages: Vec<MessageId>,
 }
 
 /// What a deposit must be answered with.
@@ -95,7 +109,8 @@ impl Question {
             | Self::Choose(_)
             | Self::MakeCard
             | Self::Open(..)
-            | Self::Bodies(..) => JOB_MS,
+            | Self::Bodies(..)
+            | Self::Words(_) => JOB_MS,
             Self::Stamp(_) => STAMP_MS,
             _ => ANSWER_MS,
         }

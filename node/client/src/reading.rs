@@ -7,12 +7,13 @@ use restante_interface::{
     Reply, State, Stored,
 };
 use restante_proto::limits::MESSAGE_TTL_MAX_MS;
+use restante_proto::message::MessageId;
 use restante_proto::time::{MonoMillis, UnixMillis};
 use tracing::debug;
 
 use crate::cx::Cx;
 use crate::io::CallId;
-use crate::model::{Contact, Header, Slot};
+use crate::model::{Contact, Header, Slot, Words};
 use crate::overview::{clock_info, clock_state};
 use crate::pending::Question;
 use crate::records::Records;
@@ -160,7 +161,9 @@ impl Reading {
             .values()
             .map(|header| now.when(header.destroy_at()));
         let burning = self.burning.values().copied();
-        waiters.chain(ends).chain(burning).min()
+        let words = cx.sent().values().filter(|sent| sent.words != Words::Gone);
+        let words = words.map(|sent| now.when(sent.expires));
+        waiters.chain(ends).chain(burning).chain(words).min()
     }
 
     /// Destroys what is over beyond doubt.
@@ -172,6 +175,12 @@ impl Reading {
         let count = over.len();
         for place in over {
             cx.records.destroy(place);
+        }
+        let own = cx.records.sent().iter();
+        let own = own.filter(|(_, sent)| sent.words != Words::Gone && sent.expires <= date);
+        let own: Vec<MessageId> = own.map(|(id, _)| *id).collect();
+        for message in own {
+            cx.records.destroy_words(&message);
         }
         let inbox = cx.records.inbox();
         self.burning

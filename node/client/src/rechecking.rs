@@ -2,7 +2,8 @@
 //!
 //! A message is sealed for the devices of a card that may be a day old, so that it leaves at once. When no delivery
 //! receipt has come after a while, the recipient is looked up: whoever has restored a backup, or has got another
-//! device, gets the message there too. Until then its words are kept in memory, and nowhere else.
+//! device, gets the message there too. So does a device that has lost the conversation that it was said in. The words
+//! are read from the disk, where they lie until the message ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,19 +12,22 @@ use restante_interface::DeliveryState;
 use restante_proto::card::{Card, CardDevice, VerifiedCard};
 use restante_proto::envelope::suite_of;
 use restante_proto::keys::PublicKey;
-use restante_proto::limits::{HOUR_MS, MINUTE_MS};
-use restante_proto::message::MessageId;
+use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::time::MonoMillis;
 use tracing::debug;
 
 use crate::conversing;
 use crate::cx::Cx;
 use crate::job::Resolution;
-use crate::kept::Kept;
+use crate::model::{OutgoingEnvelope, Sent, Words};
+use crate::pending::{Question, WordsOf};
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
 use crate::then::{Sealed, SealedFor, Then};
 
+/// How long a delivery receipt is waited for before the recipient is looked up, in milliseconds.
+const WAIT_MS: u64 = 20 * SECOND_MS;
 /// The shortest time between two lookups of one recipient because of that, in milliseconds.
 const PAUSE_MS: u64 = 10 * MINUTE_MS;
 /// How often recipients of messages that were not delivered are looked up if nothing else asks for it, in milliseconds.
@@ -31,138 +35,122 @@ const SWEEP_MS: u64 = 6 * HOUR_MS;
 /// How long after a text a device must have made a prekey to be taken for one that cannot read it, in milliseconds:
 /// clocks may differ, and its receipt takes its time.
 const ALIVE_MS: u64 = HOUR_MS;
-/// Messages whose words are kept for it, at most.
-const KEPT_MAX: usize = 256;
+/// Recipients that are waited for, at most.
+const WATCHED_MAX: usize = 256;
 /// Recipients that are looked up in one sweep, at most.
 const SWEPT_MAX: usize = 32;
 
-/// Messages whose recipients are looked up again.
+/// Recipients that are looked up again.
 #[derive(Debug, Default)]
 pub(crate) struct Rechecking {
-    kept: BTreeMap<MessageId, Kept>,
+    /// When those are who were sent something by a card that was not looked up for it.
+    watched: BTreeMap<PublicKey, MonoMillis>,
     /// When recipients were last looked up.
     looked_up: BTreeMap<PublicKey, MonoMillis>,
     sweep_at: Option<MonoMillis>,
 }
 
 impl Rechecking {
-    /// Keeps a message that was sealed by a card that was not looked up for it.
-    pub(crate) fn keep(&mut self, mut kept: Kept) {
-        if self.kept.len() >= KEPT_MAX {
-            let first = self.kept.values().min_by_key(|kept| kept.due);
-            let first = first.map(|kept| kept.message.id);
-            first.and_then(|id| self.kept.remove(&id));
-        }
-        if let Some(last) = self.looked_up.get(&kept.to) {
-            kept.due = kept.due.max(last.plus(PAUSE_MS));
-        }
-        self.kept.insert(kept.message.id, kept);
+    /// Has the recipient of a message looked up if no delivery receipt comes.
+    pub(crate) fn watch(&mut self, cx: &Cx<'_>, message: MessageId) {
+        let Some(sent) = cx.records.sent().get(&message) else {
+            return;
+        };
+        let last = self.looked_up.get(&sent.to);
+        let after = last.map(|last| last.plus(PAUSE_MS));
+        let due = cx.mono().plus(WAIT_MS);
+        self.look_up_at(sent.to, after.map_or(due, |after| after.max(due)));
     }
 
     /// Looks up the recipients of messages that were not delivered in time.
     pub(crate) fn on_timer(&mut self, cx: &mut Cx<'_>) {
         self.sweep(cx);
         let now = cx.mono();
-        if self.next_kept().is_none_or(|due| due > now) {
-            return;
-        }
-        self.kept.retain(|id, _| is_under_way(cx, id));
-        let mut due = BTreeSet::new();
-        for kept in self
-            .kept
-            .values_mut()
-            .filter(|kept| kept.due <= now && !kept.is_looking)
-        {
-            kept.is_looking = true;
-            due.insert(kept.to);
-        }
+        let due = self.watched.extract_if(.., |_, due| *due <= now);
+        let due: Vec<PublicKey> = due.map(|(account, _)| account).collect();
         for account in due {
-            self.look_up(cx, account);
+            let mut sent = cx.records.sent().values();
+            if sent.any(|sent| sent.to == account && is_under_way(sent)) {
+                self.look_up(cx, account);
+            }
         }
     }
 
-    /// Seals what is kept for devices that it was not sealed for.
+    /// Seals what is under way for devices that it was not sealed for.
     pub(crate) fn on_resolved(
         &mut self,
         cx: &mut Cx<'_>,
         account: PublicKey,
         result: Result<Box<Resolution>, ResolveError>,
     ) {
-        let looked_up = self
-            .kept
-            .extract_if(.., |_, kept| kept.is_looking && kept.to == account);
-        let kept: Vec<Kept> = looked_up.map(|(_, kept)| kept).collect();
         match result {
             Ok(found) if !found.card.card().terminated => {
-                for kept in kept {
-                    let left = seal_for_others(cx, &found.card, kept);
-                    self.keep_inside(cx, left);
+                let lost = behind(cx, found.card.card());
+                for device in &lost {
+                    conversing::unhear(cx, &account, device);
                 }
-                for device in behind(cx, found.card.card()) {
-                    conversing::unhear(cx, &account, &device);
-                    self.resend(cx, &account, &device);
+                let is_any = !lost.is_empty();
+                read_words(cx, &found.card, lost);
+                if is_any {
+                    sealing::invite_now(cx, &account);
                 }
             }
             Ok(_) | Err(ResolveError::NotFound) => {}
-            Err(_) => kept.into_iter().for_each(|kept| self.again(cx, kept)),
+            Err(_) => self.again(cx, account),
         }
     }
 
-    /// Keeps on what was said inside of a conversation, until the next sweep.
-    fn keep_inside(&mut self, cx: &Cx<'_>, left: Option<Kept>) {
-        if let Some(left) = left.filter(|left| left.is_inside) {
-            let kept = Kept {
-                due: cx.mono().plus(SWEEP_MS),
-                is_looking: false,
-                ..left
-            };
-            self.kept.insert(kept.message.id, kept);
-        }
-    }
-
-    /// Seals again for a device what it was sent inside of a conversation that it has lost; what is not kept any more
-    /// is told to be lost.
+    /// Seals again for a device what it was sent inside of a conversation that it has lost.
     pub(crate) fn resend(&mut self, cx: &mut Cx<'_>, account: &PublicKey, device: &PublicKey) {
         let contact = cx.records.contacts().get(account);
-        let card = contact.and_then(|contact| contact.card(cx.now.date));
-        let under_way: Vec<MessageId> = cx
-            .records
-            .sent()
-            .iter()
-            .filter(|(id, sent)| sent.to == *account && is_under_way(cx, id))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in under_way {
-            match (self.kept.remove(&id), &card) {
-                (Some(mut kept), Some(card)) => {
-                    kept.sealed_for.remove(device);
-                    let left = seal_for_others(cx, card, kept);
-                    self.keep_inside(cx, left);
-                }
-                (Some(kept), None) => self.again(cx, kept),
-                (None, _) => outdate(cx, id),
-            }
+        match contact.and_then(|contact| contact.card(cx.now.date)) {
+            Some(card) => read_words(cx, &card, BTreeSet::from([*device])),
+            None => self.again(cx, *account),
         }
         sealing::invite_now(cx, account);
     }
 
-    /// Looks its recipient up once more, as when what was sealed could not be committed.
-    pub(crate) fn again(&mut self, cx: &Cx<'_>, kept: Kept) {
-        let again = Kept {
-            due: cx.mono().plus(PAUSE_MS),
-            is_looking: false,
-            ..kept
+    /// Seals words again that were read.
+    pub(crate) fn on_words(
+        &mut self,
+        cx: &mut Cx<'_>,
+        of: WordsOf,
+        bodies: Option<Vec<Option<Vec<u8>>>>,
+    ) {
+        let contact = cx.records.contacts().get(&of.account);
+        let card = contact.and_then(|contact| contact.card(cx.now.date));
+        let (Some(bodies), Some(card)) = (bodies, card) else {
+            return self.again(cx, of.account);
         };
-        self.kept.insert(again.message.id, again);
+        let (read, left) = of.messages.split_at(bodies.len().min(of.messages.len()));
+        for (id, words) in read.iter().zip(bodies) {
+            match words {
+                Some(words) => seal_again(cx, &card, *id, words, &of.lost),
+                None => outdate(cx, *id),
+            }
+        }
+        if !(left.is_empty() || read.is_empty()) {
+            let messages = left.to_vec();
+            ask_words(cx, WordsOf { messages, ..of });
+        }
+    }
+
+    /// Looks a recipient up once more, as when what was sealed could not be committed.
+    pub(crate) fn again(&mut self, cx: &Cx<'_>, account: PublicKey) {
+        self.look_up_at(account, cx.mono().plus(PAUSE_MS));
     }
 
     pub(crate) fn next_timeout(&self) -> Option<MonoMillis> {
-        self.next_kept().into_iter().chain(self.sweep_at).min()
+        let watched = self.watched.values().copied();
+        watched.chain(self.sweep_at).min()
     }
 
-    fn next_kept(&self) -> Option<MonoMillis> {
-        let idle = self.kept.values().filter(|kept| !kept.is_looking);
-        idle.map(|kept| kept.due).min()
+    fn look_up_at(&mut self, account: PublicKey, due: MonoMillis) {
+        if let Some(known) = self.watched.get_mut(&account) {
+            *known = due.min(*known);
+        } else if self.watched.len() < WATCHED_MAX {
+            self.watched.insert(account, due);
+        }
     }
 
     /// Looks up who has waited for messages since before the last sweep: a card that was replaced meanwhile says that
@@ -176,9 +164,9 @@ impl Rechecking {
         self.sweep_at = Some(now.plus(SWEEP_MS));
         self.looked_up.retain(|_, at| now.since(*at) < SWEEP_MS);
         let before = cx.date().minus(HOUR_MS);
-        let sent = cx.records.sent().iter();
-        let waiting = sent.filter(|(id, sent)| sent.sent < before && is_under_way(cx, id));
-        let waiting: BTreeSet<PublicKey> = waiting.map(|(_, sent)| sent.to).collect();
+        let sent = cx.records.sent().values();
+        let waiting = sent.filter(|sent| sent.sent < before && is_under_way(sent));
+        let waiting: BTreeSet<PublicKey> = waiting.map(|sent| sent.to).collect();
         let mut waiting: Vec<PublicKey> = waiting.into_iter().collect();
         waiting.retain(|account| !self.looked_up.contains_key(account));
         for account in waiting.into_iter().take(SWEPT_MAX) {
@@ -192,9 +180,12 @@ impl Rechecking {
     }
 }
 
-fn is_under_way(cx: &Cx<'_>, message: &MessageId) -> bool {
-    let sent = cx.records.sent().get(message);
-    sent.is_some_and(|sent| matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored))
+const fn is_under_way(sent: &Sent) -> bool {
+    matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored)
+}
+
+fn is_inside(outgoing: &OutgoingEnvelope) -> bool {
+    suite_of(&outgoing.envelope.bytes) == Some(SUITE)
 }
 
 /// Returns the devices of a card that cannot follow what they were told inside of a conversation: they have been alive
@@ -202,68 +193,141 @@ fn is_under_way(cx: &Cx<'_>, message: &MessageId) -> bool {
 fn behind(cx: &Cx<'_>, card: &Card) -> BTreeSet<PublicKey> {
     let outgoing = cx.records.outgoing().values();
     let inside = outgoing.filter(|outgoing| {
-        let is_inside = suite_of(&outgoing.envelope.bytes) == Some(SUITE);
-        outgoing.to == card.account && outgoing.awaits_receipt && is_inside
+        outgoing.to == card.account && outgoing.awaits_receipt && is_inside(outgoing)
     });
-    let sent = inside.filter_map(|outgoing| cx.records.sent().get(&outgoing.message));
-    let Some(first) = sent.map(|sent| sent.sent).min() else {
-        return BTreeSet::new();
-    };
+    let mut first = BTreeMap::new();
+    for outgoing in inside {
+        if let Some(sent) = cx.records.sent().get(&outgoing.message) {
+            let first = first.entry(outgoing.device).or_insert(sent.sent);
+            *first = sent.sent.min(*first);
+        }
+    }
     let is_behind = |device: &&CardDevice| {
         let key = device.certificate.device;
-        device.prekey.issued > first.plus(ALIVE_MS) && conversing::is_heard(cx, card, &key)
+        let first = first.get(&key);
+        let is_alive = first.is_some_and(|first| device.prekey.issued > first.plus(ALIVE_MS));
+        is_alive && conversing::is_heard(cx, card, &key)
     };
     let behind = card.devices.iter().filter(is_behind);
     behind.map(|device| device.certificate.device).collect()
 }
 
+/// Has the words read of what is under way to an account and not sealed for all of its devices; `lost` are those that
+/// cannot follow a conversation.
+fn read_words(cx: &mut Cx<'_>, card: &VerifiedCard, lost: BTreeSet<PublicKey>) {
+    let account = card.card().account;
+    let sent = cx.records.sent().iter();
+    let under_way = sent.filter(|(_, sent)| sent.to == account && is_under_way(sent));
+    let under_way: BTreeMap<MessageId, Words> =
+        under_way.map(|(id, sent)| (*id, sent.words)).collect();
+    if under_way.is_empty() {
+        return;
+    }
+    let mut messages = Vec::new();
+    let sealed_for = sealed_for(cx, card.card(), &lost);
+    for (id, words) in under_way {
+        let done = sealed_for.get(&id);
+        let mut devices = card.card().devices.iter();
+        let is_missing = |device: &CardDevice| {
+            let is_done = done.is_some_and(|done| done.contains(&device.certificate.device));
+            device.prekey.expires > cx.now.date && !is_done
+        };
+        if !devices.any(is_missing) {
+            continue;
+        }
+        match words {
+            Words::At(_) => messages.push(id),
+            Words::Gone => outdate(cx, id),
+            Words::Staged => {}
+        }
+    }
+    ask_words(
+        cx,
+        WordsOf {
+            account,
+            lost,
+            messages,
+        },
+    );
+}
+
+fn ask_words(cx: &mut Cx<'_>, mut of: WordsOf) {
+    let place = |id: &MessageId| {
+        let sent = cx.records.sent().get(id)?;
+        Some((*id, (sent.place, sent.words.slot()?)))
+    };
+    let (messages, places): (Vec<_>, Vec<_>) = of.messages.iter().filter_map(place).unzip();
+    if !messages.is_empty() {
+        of.messages = messages;
+        cx.read(Question::Words(of), places);
+    }
+}
+
+/// Returns for which devices of an account messages under way are sealed so that they can be read there.
+fn sealed_for(
+    cx: &Cx<'_>,
+    card: &Card,
+    lost: &BTreeSet<PublicKey>,
+) -> BTreeMap<MessageId, BTreeSet<PublicKey>> {
+    let outgoing = cx.records.outgoing().values();
+    let follows =
+        |device: &PublicKey| !lost.contains(device) && conversing::is_heard(cx, card, device);
+    let is_of_use = |outgoing: &&OutgoingEnvelope| {
+        outgoing.to == card.account && (!is_inside(outgoing) || follows(&outgoing.device))
+    };
+    let mut devices: BTreeMap<MessageId, BTreeSet<PublicKey>> = BTreeMap::new();
+    for outgoing in outgoing.filter(is_of_use) {
+        let of = devices.entry(outgoing.message).or_default();
+        of.insert(outgoing.device);
+    }
+    devices
+}
+
 /// Notes that a message may never be read.
 fn outdate(cx: &mut Cx<'_>, id: MessageId) {
-    if let Some(mut sent) = cx.records.sent().get(&id).cloned() {
+    let sent = cx.records.sent().get(&id);
+    if let Some(mut sent) = sent.filter(|sent| !sent.is_outdated).cloned() {
         sent.is_outdated = true;
         cx.records.put_sent(id, sent);
     }
 }
 
-fn seal_for_others(cx: &mut Cx<'_>, card: &VerifiedCard, kept: Kept) -> Option<Kept> {
-    if !is_under_way(cx, &kept.message.id) {
-        return None;
-    }
-    let devices = card.card().devices.iter();
-    let mut devices = devices.map(|device| device.certificate.device);
-    if devices.all(|device| kept.sealed_for.contains(&device)) {
-        return Some(kept);
-    }
+/// Seals a message for those devices of a card that it is not sealed for.
+fn seal_again(
+    cx: &mut Cx<'_>,
+    card: &VerifiedCard,
+    id: MessageId,
+    words: Vec<u8>,
+    lost: &BTreeSet<PublicKey>,
+) {
+    let account = card.card().account;
+    let Some(sent) = cx.records.sent().get(&id).filter(|it| is_under_way(it)) else {
+        return;
+    };
+    let mut sent = sent.clone();
+    let content = Content::Text {
+        body: words.into(),
+        burn_ms: sent.burn_ms,
+        file_name: sent.file_name.clone(),
+    };
+    let identity = &cx.records.account().identity;
+    let message = Message::new(identity, id, sent.sent, content);
+    let done = sealed_for(cx, card.card(), lost).remove(&id);
+    let done = done.unwrap_or_default();
     let granting = Granting::WithFirst;
-    let sealed = sealing::seal(
-        cx,
-        card,
-        &kept.message,
-        kept.expires,
-        granting,
-        &kept.sealed_for,
-    );
-    match sealed {
+    match sealing::seal(cx, card, &message, sent.expires, granting, &done) {
         Ok(sealed) => {
             debug!("a message is sealed for a device that its recipient has now");
-            let envelopes = sealed
-                .iter()
-                .map(|outgoing| outgoing.envelope.id())
-                .collect();
-            if let Some(mut sent) = cx.records.sent().get(&kept.message.id).cloned() {
-                sent.is_outdated = false;
-                // For that device it is not stored yet.
-                if sent.state == DeliveryState::Stored {
-                    sent.state = DeliveryState::Waiting;
-                }
-                cx.records.put_sent(kept.message.id, sent);
+            let envelopes = sealed.iter().map(|it| it.envelope.id()).collect();
+            sent.is_outdated = false;
+            // For that device it is not stored yet.
+            if sent.state == DeliveryState::Stored {
+                sent.state = DeliveryState::Waiting;
             }
-            cx.records.then(Then::Send(Sealed {
-                envelopes,
-                what: SealedFor::OtherDevice(Box::new(kept)),
-            }));
+            cx.records.put_sent(id, sent);
+            let what = SealedFor::OtherDevice(account);
+            cx.records.then(Then::Send(Sealed { envelopes, what }));
         }
         Err(error) => debug!(%error, "a message cannot be sealed for another device"),
     }
-    None
 }

@@ -36,7 +36,7 @@ use self::owed::Owed;
 pub use crate::change::{Change, SenderMessage};
 use crate::model::{
     Account, Contact, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard, OwnPackage,
-    Payment, Sent,
+    Payment, Sent, Slot, Words,
 };
 use crate::then::Then;
 
@@ -124,12 +124,17 @@ pub struct Records {
     pauses: Pauses,
     recovered: Option<UnixMillis>,
     lost: u32,
+    last_place: u64,
 }
 
 impl Records {
     /// Takes what was read.
     pub fn new(loaded: Loaded) -> Self {
+        let sent = loaded.sent.values().map(|sent| sent.place);
+        let places = loaded.inbox.keys().copied().chain(sent);
+        let last_place = places.max().unwrap_or(0);
         let mut records = Self {
+            last_place,
             account: Arc::new(loaded.account),
             prekeys: Arc::new(loaded.prekeys),
             known_ids: Arc::default(),
@@ -306,6 +311,37 @@ impl Records {
         self.stage(Change::PutSent(message, sent.clone()));
         let before = self.sent.insert(message, sent);
         self.staged.undo.push(Undo::Sent(message, before));
+    }
+
+    /// Stages a message of one's own with its words; they can be read once its commit has told their slot.
+    pub fn put_words(&mut self, message: MessageId, sent: Sent, words: Bytes) {
+        self.stage(Change::PutWords(message, Box::new(sent.clone()), words));
+        let before = self.sent.insert(message, sent);
+        self.staged.undo.push(Undo::Sent(message, before));
+    }
+
+    /// Notes where words are whose commit has told it.
+    pub(crate) fn note_words(&mut self, message: &MessageId, slot: Slot) {
+        let sent = self.sent.get_mut(message);
+        if let Some(sent) = sent.filter(|sent| sent.words == Words::Staged) {
+            sent.words = Words::At(slot);
+        }
+    }
+
+    /// Destroys the words of a message of one's own, and stays with that as [`Records::destroy`] does.
+    pub fn destroy_words(&mut self, message: &MessageId) {
+        let sent = self.sent.get_mut(message);
+        if let Some(sent) = sent.filter(|sent| sent.words != Words::Gone) {
+            sent.words = Words::Gone;
+            let sent = sent.clone();
+            self.stage(Change::PutSent(*message, sent));
+        }
+    }
+
+    /// Returns a place after all others, close to the date.
+    pub(crate) fn next_place(&mut self, date: UnixMillis) -> u64 {
+        self.last_place = date.get().max(self.last_place + 1);
+        self.last_place
     }
 
     /// Forgets a message that was sent.

@@ -251,6 +251,7 @@ fn seal_one(
     Ok(OutgoingEnvelope {
         message: message.id,
         to: account,
+        device: device.certificate.device,
         payment: payment_of(right, &envelope),
         envelope,
         receipts: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use restante_interface::{
     DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest, SendResult,
     Stored,
@@ -11,15 +12,13 @@ use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::message::{Content, Message, MessageId};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
 use restante_proto::stamp::EFFORT_MAX;
-use restante_proto::time::{MonoMillis, UnixMillis};
+use restante_proto::time::MonoMillis;
 
 use crate::contacts;
-use crate::conversing;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::Resolution;
-use crate::kept::Kept;
-use crate::model::{Sent, Who};
+use crate::model::{Sent, Who, Words};
 use crate::placing::Placing;
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
@@ -98,10 +97,7 @@ impl Sending {
         }
         let is_found = result.is_ok();
         match contacts::usable_card(cx, &who, result) {
-            // What is said inside of a conversation is kept until it is delivered: its reader may have lost that.
-            Ok(card) if is_found && conversing::with(cx, card.card()).is_none() => {
-                drop(send(cx, call, &who, &card, &request));
-            }
+            Ok(card) if is_found => drop(send(cx, call, &who, &card, &request)),
             Ok(card) => send_rechecked(cx, call, &who, &card, &request),
             Err(refusal) => cx.refuse(call, refusal),
         }
@@ -189,26 +185,27 @@ fn send_rechecked(
     card: &VerifiedCard,
     request: &SendRequest,
 ) {
-    let is_inside = conversing::with(cx, card.card()).is_some();
     if let Some(message) = send(cx, call, who, card, request) {
-        let kept = Kept::of(message, card, is_inside, cx.now);
-        cx.signal(Signal::Recheck(Box::new(kept)));
+        cx.signal(Signal::Recheck(message));
     }
 }
 
-/// Seals and stages a message, and returns it with its end.
+/// Seals and stages a message, and returns its name.
 fn send(
     cx: &mut Cx<'_>,
     call: CallId,
     who: &Who,
     card: &VerifiedCard,
     request: &SendRequest,
-) -> Option<(Message, UnixMillis)> {
+) -> Option<MessageId> {
     let account = card.card().account;
+    let words = Bytes::copy_from_slice(request.body.as_bytes());
+    let burn_ms = request.burn_ms.unwrap_or(0);
+    let file_name = request.file_name.clone().unwrap_or_default();
     let content = Content::Text {
-        body: request.body.as_bytes().to_vec().into(),
-        burn_ms: request.burn_ms.unwrap_or(0),
-        file_name: request.file_name.clone().unwrap_or_default(),
+        body: words.clone(),
+        burn_ms,
+        file_name: file_name.clone(),
     };
     let id = MessageId::random(&mut cx.rng);
     let identity = &cx.records.account().identity;
@@ -232,8 +229,12 @@ fn send(
         sent: cx.date(),
         expires,
         is_outdated: false,
+        burn_ms,
+        file_name,
+        place: cx.records.next_place(cx.now.date),
+        words: Words::Staged,
     };
-    cx.records.put_sent(id, sent);
+    cx.records.put_words(id, sent, words);
     let envelopes = sealed
         .iter()
         .map(|outgoing| outgoing.envelope.id())
@@ -243,7 +244,7 @@ fn send(
         envelopes,
         what: SealedFor::Person(id, OwnSend { call, wait }),
     }));
-    Some((message, expires))
+    Some(id)
 }
 
 /// Returns what became of a message so far.

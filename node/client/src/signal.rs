@@ -9,7 +9,6 @@ use restante_proto::stamp::Stamp;
 
 use crate::io::CallId;
 use crate::job::Resolution;
-use crate::kept::Kept;
 use crate::model::Who;
 use crate::pending::StampFor;
 
@@ -69,7 +68,7 @@ pub(crate) enum Signal {
     /// A stamp was made.
     Stamped(StampFor, Stamp),
     /// See after a while whether the recipient has a device that this message was not sealed for.
-    Recheck(Box<Kept>),
+    Recheck(MessageId),
     /// A message has come further, or has ended.
     Progress(MessageId),
     /// These messages have arrived at their recipient.

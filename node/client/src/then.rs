@@ -9,7 +9,6 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
 use crate::io::CallId;
-use crate::kept::Kept;
 use crate::model::HeaderDraft;
 
 /// One continuation.
@@ -64,8 +63,8 @@ pub enum SealedFor {
     Receipts,
     /// New keys in a conversation.
     Renewal,
-    /// A message that is kept for another device of its recipient.
-    OtherDevice(Box<Kept>),
+    /// Messages for another device of this recipient.
+    OtherDevice(PublicKey),
 }
 
 /// Somebody who waits for a message of their own.

@@ -5,7 +5,7 @@ use std::fmt;
 use prost::Message;
 use restante_client::model::{
     Account, FORMER_MAX, FormerDevice, Header, OutgoingEnvelope, OwnCard, Payment, SLOT_BYTES,
-    Sent, Slot,
+    Sent, Slot, Words,
 };
 use restante_interface::DeliveryState;
 use restante_proto::account::{Delegation, Identity, PersonId};
@@ -282,6 +282,8 @@ pub(super) struct OutgoingRow {
     receipts: Vec<ReceiptRow>,
     #[prost(bool, tag = "12")]
     awaits_receipt: bool,
+    #[prost(bytes = "vec", tag = "13")]
+    device: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -297,6 +299,7 @@ pub(super) fn outgoing_to_row(outgoing: &OutgoingEnvelope) -> Vec<u8> {
     let mut row = OutgoingRow {
         message: outgoing.message.as_bytes().to_vec(),
         to: outgoing.to.as_bytes().to_vec(),
+        device: outgoing.device.as_bytes().to_vec(),
         owner: outgoing.envelope.mailbox.owner.as_bytes().to_vec(),
         by_capability: outgoing.envelope.mailbox.rule == Rule::Capability,
         epoch: outgoing.envelope.mailbox.epoch.get(),
@@ -351,6 +354,7 @@ pub(super) fn outgoing_from_row(bytes: &[u8]) -> Result<OutgoingEnvelope, RowErr
     Ok(OutgoingEnvelope {
         message: MessageId::new(message),
         to: PublicKey::try_from(row.to.as_slice()).map_err(|_| error)?,
+        device: PublicKey::try_from(row.device.as_slice()).map_err(|_| error)?,
         receipts: row
             .receipts
             .iter()
@@ -406,6 +410,15 @@ pub(super) struct SentRow {
     expires_ms: u64,
     #[prost(bool, tag = "7")]
     is_outdated: bool,
+    #[prost(uint64, tag = "8")]
+    burn_ms: u64,
+    #[prost(string, tag = "9")]
+    file_name: String,
+    #[prost(uint64, tag = "10")]
+    place: u64,
+    /// Empty if there is none.
+    #[prost(bytes = "vec", tag = "11")]
+    words: Vec<u8>,
 }
 
 const DELIVERY_STATES: [DeliveryState; 4] = [
@@ -427,6 +440,10 @@ pub(super) fn sent_to_row(sent: &Sent) -> Vec<u8> {
         sent_ms: sent.sent.get(),
         expires_ms: sent.expires.get(),
         is_outdated: sent.is_outdated,
+        burn_ms: sent.burn_ms,
+        file_name: sent.file_name.clone(),
+        place: sent.place,
+        words: sent.words.slot().map_or(Vec::new(), |slot| slot.0.to_vec()),
     };
     row.encode_to_vec()
 }
@@ -435,6 +452,10 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
     let error = RowError("sent");
     let row = SentRow::decode(bytes).map_err(|_| error)?;
     let state = usize::try_from(row.state).map_err(|_| error)?;
+    let words = match row.words.as_slice() {
+        [] => Words::Gone,
+        slot => Words::At(Slot(slot.try_into().map_err(|_| error)?)),
+    };
     Ok(Sent {
         to: PublicKey::try_from(row.to.as_slice()).map_err(|_| error)?,
         id: row.id.parse().map_err(|_| error)?,
@@ -443,6 +464,10 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
         sent: UnixMillis::new(row.sent_ms),
         expires: UnixMillis::new(row.expires_ms),
         is_outdated: row.is_outdated,
+        burn_ms: row.burn_ms,
+        file_name: row.file_name,
+        place: row.place,
+        words,
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
-use restante_client::model::{Account, Header, Slot};
+use restante_client::model::{Account, Header, Sent, Slot, Words};
 use restante_client::records::{Change, Loaded, SenderMessage};
 use restante_conversation::rows::Change as RowChange;
 use restante_interface::StoreTrouble;
@@ -121,6 +121,8 @@ impl VaultDisk {
     fn tidy(&self, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
         let slots = loaded.inbox.values().map(|header| slot_id(header.slot));
         let mut live: BTreeSet<SlotId> = slots.collect();
+        let words = loaded.sent.values().filter_map(|sent| sent.words.slot());
+        live.extend(words.map(slot_id));
         live.extend(self.vault.with(|vault| Ok(keyed::slots(vault)?))?);
         let reconciled = self
             .vault
@@ -129,10 +131,17 @@ impl VaultDisk {
         let is_gone = |header: &Header| absent.contains(&slot_id(header.slot));
         let gone = loaded.inbox.iter().filter(|(_, header)| is_gone(header));
         let gone: Vec<(u64, Slot)> = gone.map(|(place, header)| (*place, header.slot)).collect();
-        if gone.is_empty() {
+        let mut changes = Vec::new();
+        for (message, sent) in &mut loaded.sent {
+            let slot = sent.words.slot();
+            if slot.is_some_and(|slot| absent.contains(&slot_id(slot))) {
+                sent.words = Words::Gone;
+                changes.push(Change::PutSent(*message, sent.clone()));
+            }
+        }
+        if gone.is_empty() && changes.is_empty() {
             return Ok(());
         }
-        let mut changes = Vec::new();
         let now = clock::now();
         for (arrival, slot) in gone {
             // What was due was perhaps being destroyed when the node ended; other keys are gone by damage.
@@ -305,6 +314,10 @@ pub(super) fn slots_of_rows(vault: &Vault) -> Result<BTreeSet<SlotId>, AccountSt
     let slots = rows.iter().map(|row| rows::header_from_row(&row.value));
     let slots = slots.map(|header| Ok(slot_id(header?.slot)));
     let mut slots = slots.collect::<Result<BTreeSet<SlotId>, AccountStoreError>>()?;
+    for row in vault.db().read(|tx| tx.iter(SENT))? {
+        let words = rows::sent_from_row(&row.value)?.words.slot();
+        slots.extend(words.map(slot_id));
+    }
     slots.extend(keyed::slots(vault)?);
     Ok(slots)
 }
@@ -313,7 +326,8 @@ pub(super) fn slots_of_rows(vault: &Vault) -> Result<BTreeSet<SlotId>, AccountSt
 ///
 /// Keys of destroyed messages are burned first: were a row to go without its key, the key could be read for ever.
 fn write(vault: &Vault, changes: &[Change]) -> Result<Vec<Slot>, AccountStoreError> {
-    let is_message = |change: &&Change| matches!(change, Change::PutMessage { .. });
+    let is_message =
+        |change: &&Change| matches!(change, Change::PutMessage { .. } | Change::PutWords(..));
     let messages = changes.iter().filter(is_message).count();
     let forgotten = forgotten(vault, changes)?;
     let keyed = keyed::of_changes(changes);
@@ -339,6 +353,10 @@ fn burn(vault: &Vault, changes: &[Change]) -> Result<(), AccountStoreError> {
         match change {
             Change::Destroy(_, slot) => burned.push(slot_id(*slot)),
             Change::Discard(arrival) => burned.extend(slot_at(vault, *arrival)?),
+            Change::PutSent(message, Sent { words, .. }) if *words == Words::Gone => {
+                burned.extend(words_of(vault, message)?);
+            }
+            Change::DropSent(message) => burned.extend(words_of(vault, message)?),
             _ => {}
         }
     }
@@ -361,10 +379,22 @@ fn slot_at(vault: &Vault, arrival: u64) -> Result<Option<SlotId>, DbError> {
     }
 }
 
+/// Returns the slot of the words of a message of one's own, if there are any.
+fn words_of(vault: &Vault, message: &MessageId) -> Result<Option<SlotId>, DbError> {
+    match vault.db().read(|tx| tx.get(SENT, message.as_bytes())) {
+        Ok(row) => {
+            let sent = row.and_then(|row| rows::sent_from_row(&row).ok());
+            Ok(sent.and_then(|sent| sent.words.slot()).map(slot_id))
+        }
+        Err(DbError::DamagedRow { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns what a change adds to the disk, about, in bytes.
 fn added_bytes(change: &Change) -> u64 {
     let about = match change {
-        Change::PutMessage { body, .. } => body.len(),
+        Change::PutMessage { body, .. } | Change::PutWords(_, _, body) => body.len(),
         Change::PutOutgoing(outgoing) => outgoing.envelope.bytes.len(),
         Change::Conversation(_, RowChange::Put(_, bytes)) => bytes.len(),
         _ => 0,
@@ -389,7 +419,18 @@ fn apply_all(
             } => {
                 let Some(key) = keys.next() else { continue };
                 let header = (**header).clone().finish(slot_of(key));
-                put_message(vault, tx, *arrival, &header, key, body)?;
+                tx.put(INBOX, &arrival.to_be_bytes(), &rows::header_to_row(&header))?;
+                put_body(vault, tx, *arrival, key, body)?;
+            }
+            Change::PutWords(message, sent, words) => {
+                let Some(key) = keys.next() else { continue };
+                let (place, at) = (sent.place, Words::At(slot_of(key)));
+                let sent = Sent {
+                    words: at,
+                    ..(**sent).clone()
+                };
+                tx.put(SENT, message.as_bytes(), &rows::sent_to_row(&sent))?;
+                put_body(vault, tx, place, key, words)?;
             }
             change => apply(tx, change)?,
         }
@@ -422,20 +463,43 @@ fn forgotten(
     Ok(rows)
 }
 
-fn put_message(
+fn put_body(
     vault: &Vault,
     tx: &mut WriteTx<'_>,
-    arrival: u64,
-    header: &Header,
+    place: u64,
     key: &MessageKey,
     body: &[u8],
 ) -> Result<(), AccountStoreError> {
-    let place = arrival.to_be_bytes();
+    let place = place.to_be_bytes();
     let sealed = vault
         .keys()
         .seal_body(key, &place, body, &mut rand::rng())?;
-    tx.put(INBOX, &place, &rows::header_to_row(header))?;
     tx.put(BODIES, &place, &sealed)?;
+    Ok(())
+}
+
+/// Writes what became of a message of one's own, and drops words that are gone.
+fn put_sent(tx: &mut WriteTx<'_>, message: &MessageId, sent: &Sent) -> Result<(), DbError> {
+    let before = tx.get(SENT, message.as_bytes())?;
+    let before = before.and_then(|row| rows::sent_from_row(&row).ok());
+    let mut sent = sent.clone();
+    if sent.words == Words::Staged {
+        sent.words = before.as_ref().map_or(Words::Gone, |before| before.words);
+    }
+    if let Some(before) = before.filter(|before| before.words != sent.words) {
+        tx.remove(BODIES, &before.place.to_be_bytes())?;
+    }
+    tx.put(SENT, message.as_bytes(), &rows::sent_to_row(&sent))
+}
+
+/// Forgets a message of one's own, with its words if there are any.
+fn drop_sent(tx: &mut WriteTx<'_>, message: &MessageId) -> Result<(), DbError> {
+    let before = tx.get(SENT, message.as_bytes())?;
+    tx.remove(SENT, message.as_bytes())?;
+    let before = before.and_then(|row| rows::sent_from_row(&row).ok());
+    if let Some(place) = before.map(|before| before.place) {
+        tx.remove(BODIES, &place.to_be_bytes())?;
+    }
     Ok(())
 }
 
@@ -452,10 +516,8 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
             tx.put(OUTBOX, id.as_bytes(), &rows::outgoing_to_row(outgoing))?;
         }
         Change::DropOutgoing(id) => drop(tx.remove(OUTBOX, id.as_bytes())?),
-        Change::PutSent(message, sent) => {
-            tx.put(SENT, message.as_bytes(), &rows::sent_to_row(sent))?;
-        }
-        Change::DropSent(message) => drop(tx.remove(SENT, message.as_bytes())?),
+        Change::PutSent(message, sent) => put_sent(tx, message, sent)?,
+        Change::DropSent(message) => drop_sent(tx, message)?,
         Change::PutHeader(arrival, header) => {
             tx.put(INBOX, &arrival.to_be_bytes(), &rows::header_to_row(header))?;
         }
@@ -498,6 +560,7 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         Change::DropStamp(locator) => drop(tx.remove(STAMPS, locator.as_bytes())?),
         // Their keys and rows are found by the caller.
         Change::PutMessage { .. }
+        | Change::PutWords(..)
         | Change::Forget(_)
         | Change::Conversation(..)
         | Change::PutPackage(_)

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use restante_client::memory::MemoryDisk;
 use restante_client::model::{
     Account, Contact, FormerDevice, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard,
-    OwnPackage, Payment, SLOT_BYTES, Sent, Slot,
+    OwnPackage, Payment, SLOT_BYTES, Sent, Slot, Words,
 };
 use restante_client::records::{Change, Loaded};
 use restante_conversation::key_package::OwnKeyPackage;
@@ -59,6 +59,7 @@ fn outgoing(number: u8, payment: Payment) -> OutgoingEnvelope {
     OutgoingEnvelope {
         message: MessageId::new([number; 16]),
         to: PublicKey::new([2; 32]),
+        device: PublicKey::new([4; 32]),
         envelope: Envelope {
             mailbox,
             expires: NOW.plus(1_000),
@@ -79,6 +80,19 @@ fn sent(state: DeliveryState) -> Sent {
         sent: NOW,
         expires: NOW.plus(5),
         is_outdated: false,
+        burn_ms: 7,
+        file_name: "b.txt".to_owned(),
+        place: 3,
+        words: Words::Gone,
+    }
+}
+
+/// A message of one's own in a place of its own.
+fn own(number: u8, words: Words) -> Sent {
+    Sent {
+        place: 1_000 + u64::from(number),
+        words,
+        ..sent(DeliveryState::Stored)
     }
 }
 
@@ -266,6 +280,11 @@ fn comparable(loaded: &Loaded) -> String {
     for header in loaded.inbox.values_mut() {
         header.slot = Slot([0; SLOT_BYTES]);
     }
+    for sent in loaded.sent.values_mut() {
+        if sent.words.slot().is_some() {
+            sent.words = Words::At(Slot([0; SLOT_BYTES]));
+        }
+    }
     let prekeys: Vec<UnixMillis> = loaded.prekeys.iter().map(|it| it.public().issued).collect();
     loaded.packages.sort_by_key(|own| own.made);
     let packages = loaded.packages.iter();
@@ -304,7 +323,7 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
         1 => Change::DropContact(person(number).0.account),
         2 => Change::PutOutgoing(Box::new(outgoing(number, Payment::Due))),
         3 => Change::DropOutgoing(outgoing(number, Payment::Due).envelope.id()),
-        4 => Change::PutSent(named.1, sent(DeliveryState::Stored)),
+        4 => Change::PutSent(named.1, own(number, Words::Gone)),
         5 => Change::DropSent(named.1),
         6 if !inbox.contains_key(&place) => message(number, NOW.plus(60 * DAY_MS)),
         7 => Change::PutHeader(
@@ -344,7 +363,13 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
         20 => Change::DropTaken(at, id),
         21 => Change::DropSeen(named),
         22 => Change::DropCard,
-        other => return conversation_change(other - 23, number),
+        23 => Change::PutWords(
+            named.1,
+            Box::new(own(number, Words::Staged)),
+            vec![number; 200].into(),
+        ),
+        24 => Change::PutSent(named.1, own(number, Words::Staged)),
+        other => return conversation_change(other.checked_sub(25)?, number),
     })
 }
 
@@ -401,7 +426,7 @@ proptest! {
     /// Any changes in any batches: the vault holds what the disk in memory holds, after restarts too.
     #[test]
     fn the_store_holds_what_the_disk_in_memory_holds(
-        batches in prop::collection::vec(prop::collection::vec((0_u8..37, 0_u8..4), 1..6), 1..8),
+        batches in prop::collection::vec(prop::collection::vec((0_u8..39, 0_u8..4), 1..6), 1..8),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = store(folder.path());
@@ -422,7 +447,10 @@ proptest! {
             let modelled = model.load();
             prop_assert_eq!(comparable(&loaded), comparable(&modelled));
             let places = |loaded: &Loaded| -> Vec<(u64, Slot)> {
-                loaded.inbox.iter().map(|(place, it)| (*place, it.slot)).collect()
+                let own = loaded.sent.values();
+                let own = own.filter_map(|sent| Some((sent.place, sent.words.slot()?)));
+                let inbox = loaded.inbox.iter().map(|(place, it)| (*place, it.slot));
+                inbox.chain(own).collect()
             };
             let bodies = store.bodies(&places(&loaded)).unwrap();
             prop_assert_eq!(bodies, model.bodies(&places(&modelled)));
@@ -439,6 +467,43 @@ fn a_destroyed_message_cannot_be_read_even_with_its_row_at_hand() {
     assert_eq!(store.body(1, slots[0]).unwrap(), None);
     let store = restarted(store, folder.path());
     assert!(store.load().unwrap().inbox.is_empty());
+}
+
+/// What one has written oneself goes as what was received does.
+#[test]
+fn words_of_ones_own_that_were_destroyed_cannot_be_read_even_with_their_row_at_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let put = |number: u8| {
+        let sent = Box::new(own(number, Words::Staged));
+        Change::PutWords(MessageId::new([number; 16]), sent, vec![number; 9].into())
+    };
+    let slots = store.commit(&[put(1), put(2), put(3)]).unwrap();
+    let read = |store: &VaultDisk| {
+        let read = (1..).zip(&slots);
+        let read = read.map(|(number, slot)| store.body(1_000 + number, *slot).unwrap());
+        read.map(|body| body.is_some()).collect::<Vec<bool>>()
+    };
+    assert_eq!(read(&store), [true, true, true]);
+    let gone = |number: u8| Change::PutSent(MessageId::new([number; 16]), own(number, Words::Gone));
+    // A change that was made before the slot was known leaves the words where they are.
+    let staged = Change::PutSent(MessageId::new([2; 16]), own(2, Words::Staged));
+    store.commit(&[gone(1), staged]).unwrap();
+    assert_eq!(read(&store), [false, true, true]);
+    store
+        .commit(&[Change::DropSent(MessageId::new([3; 16]))])
+        .unwrap();
+    assert_eq!(read(&store), [false, true, false]);
+    let store = restarted(store, folder.path());
+    assert_eq!(read(&store), [false, true, false]);
+    let loaded = store.load().unwrap();
+    assert_eq!(loaded.sent.len(), 2);
+    // A key that is gone by damage is said to be gone.
+    drop(store);
+    let vault = Vault::open(folder.path(), b"pass", &mut rand::rng()).unwrap();
+    vault.keys().reconcile(&BTreeSet::new()).unwrap();
+    let loaded = VaultDisk::in_home(vault, folder.path()).load().unwrap();
+    assert!(loaded.sent.values().all(|sent| sent.words == Words::Gone));
 }
 
 /// What was being destroyed when the node ended is no loss.

@@ -27,7 +27,7 @@ impl Subjects<'_> {
             Signal::Stamped(StampFor::Locator(at), stamp) => {
                 self.publishing.on_stamp(cx, at, stamp);
             }
-            Signal::Recheck(kept) => self.rechecking.keep(*kept),
+            Signal::Recheck(message) => self.rechecking.watch(cx, message),
             Signal::Progress(message) => self.sending.on_progress(cx, self.placing, message),
             Signal::Delivered(message) => self.placing.on_delivered(cx, message),
             Signal::ReceiptsDue => self.receipts.on_due(cx),

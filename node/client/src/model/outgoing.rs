@@ -11,6 +11,8 @@ use restante_proto::message::MessageId;
 use restante_proto::request::Admission;
 use restante_proto::time::UnixMillis;
 
+use super::Slot;
+
 /// What admits an envelope at keepers, once it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payment {
@@ -27,6 +29,8 @@ pub struct OutgoingEnvelope {
     pub message: MessageId,
     /// The recipient's account.
     pub to: PublicKey,
+    /// The device of theirs that it is for.
+    pub device: PublicKey,
     /// The envelope.
     pub envelope: Envelope,
     /// What admits it.
@@ -54,4 +58,33 @@ pub struct Sent {
     pub expires: UnixMillis,
     /// The recipient's devices have changed since it was sealed: it may never be read.
     pub is_outdated: bool,
+    /// How long it lives once read, in milliseconds; 0 if that does not end it.
+    pub burn_ms: u64,
+    /// The name of the file, if it is one.
+    pub file_name: String,
+    /// Its place among all messages.
+    pub place: u64,
+    /// What it says.
+    pub words: Words,
+}
+
+/// Where the words of a message of one's own are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// On their way to the disk, which knows where they are.
+    Staged,
+    /// On the disk, sealed under the key in this slot.
+    At(Slot),
+    /// Destroyed.
+    Gone,
+}
+
+impl Words {
+    /// Returns where the key of words is that can be read.
+    pub const fn slot(self) -> Option<Slot> {
+        match self {
+            Self::At(slot) => Some(slot),
+            Self::Staged | Self::Gone => None,
+        }
+    }
 }

@@ -13,6 +13,7 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
 use super::{Change, Records, SenderMessage};
+use crate::model::Words;
 
 /// The rows that a disk is owed, each with what it is to hold.
 pub(super) type Owed = BTreeMap<Row, Change>;
@@ -45,7 +46,9 @@ impl Row {
             Change::DropContact(account) => Self::Contact(*account),
             Change::PutOutgoing(outgoing) => Self::Outgoing(outgoing.envelope.id()),
             Change::DropOutgoing(id) => Self::Outgoing(*id),
-            Change::PutSent(message, _) | Change::DropSent(message) => Self::Sent(*message),
+            Change::PutWords(message, ..)
+            | Change::PutSent(message, _)
+            | Change::DropSent(message) => Self::Sent(*message),
             Change::PutMessage { arrival, .. }
             | Change::PutHeader(arrival, _)
             | Change::Destroy(arrival, _)
@@ -78,6 +81,7 @@ impl Row {
             | Change::Discard(_)
             | Change::DropPrekey(_)
             | Change::DropPackage(_) => Self::of(change),
+            Change::PutSent(_, sent) if sent.words == Words::Gone => Self::of(change),
             _ => None,
         }
     }

@@ -149,6 +149,7 @@ fn for_each(
         sealed.push(OutgoingEnvelope {
             message,
             to: card.account,
+            device: device.certificate.device,
             payment: payment_of(right, &envelope),
             envelope,
             receipts: BTreeMap::new(),
