@@ -24,7 +24,7 @@ use restante_proto::account::Identity;
 use restante_proto::envelope::{Lifetime, OpenerIdentity, Recipient, open, seal};
 use restante_proto::keys::SecretKey;
 use restante_proto::limits::DAY_MS;
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Message, MessageId, Text};
 use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::prekey::PrekeySecret;
 use tokio::sync::{mpsc, watch};
@@ -82,11 +82,10 @@ fn bare(messages: usize) -> Duration {
     };
     let envelopes: Vec<_> = (0..messages)
         .map(|number| {
-            let content = Content::Text {
+            let content = Content::Text(Text {
                 body: Bytes::from_static(TEXT),
-                burn_ms: 0,
-                file_name: String::new(),
-            };
+                ..Text::default()
+            });
             let mut id = [0; 16];
             id[..8].copy_from_slice(&(number as u64).to_be_bytes());
             let message = Message::new(&alice, MessageId::new(id), now, content);
@@ -256,6 +255,8 @@ impl Player {
             burn_ms: None,
             file_name: None,
             effort_max: None,
+            reply_to: None,
+            replaces: None,
             wait: true,
         };
         match self.ask(Request::Send(request)).await {

@@ -3,6 +3,7 @@
 //! Each command checks what it can before it speaks to the node, says in one line what is wrong and
 //! what to do, and ends with 0 (done), 1 (failed) or 2 (wrong usage or configuration).
 
+mod about;
 pub mod args;
 mod check;
 mod completions;
@@ -11,6 +12,7 @@ pub mod detach;
 mod doctor;
 mod failure;
 mod hints;
+mod history;
 mod holdings;
 pub mod host;
 mod identity;
@@ -99,6 +101,12 @@ fn dispatch(
         Command::Id(args) => identity::id(&open()?, &args, &mut out),
         Command::Send(args) => send::send(&common, &args, &mut out),
         Command::Inbox(args) => inbox::inbox(&open()?, &args, &mut out),
+        Command::Conversations(args) => history::conversations(&open()?, &args, &mut out),
+        Command::History(args) => history::history(&open()?, &args, &mut out),
+        Command::React(args) => about::react(&open()?, &args, &mut out),
+        Command::Edit(args) => send::edit(&common, &args, &mut out),
+        Command::Recall(args) => about::recall(&open()?, &args, &mut out),
+        Command::Delete(args) => about::delete(&open()?, &args, &mut out),
         Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
         Command::Look(command) => {
             let definition = Arguments::command();

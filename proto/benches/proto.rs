@@ -15,7 +15,7 @@ use restante_proto::{
     keys::SecretKey,
     limits::{CARD_TTL_MS, DAY_MS},
     mailbox::{Capability, Mailbox},
-    message::{Content, Message, MessageId},
+    message::{Content, Message, MessageId, Text},
     person::{IdCost, PersonId, Tag},
     prekey::PrekeySecret,
     receipt::{Claim, Receipt},
@@ -54,11 +54,10 @@ impl Post {
             .map(|_| PrekeySecret::generate(NOW, &mut rng()))
             .collect();
         let mailbox = bob.first_contact_mailbox(NOW.epoch());
-        let text = Content::Text {
+        let text = Content::Text(Text {
             body: Bytes::from(vec![b'x'; body]),
-            burn_ms: 0,
-            file_name: String::new(),
-        };
+            ..Text::default()
+        });
         let message = Message::new(&alice, MessageId::new([7; 16]), NOW, text);
         Self {
             alice,

@@ -13,7 +13,7 @@ use crate::{
     keys::SecretKey,
     limits::{CARD_TTL_MS, DAY_MS, TOMBSTONE_TTL_MS},
     mailbox::Mailbox,
-    message::{Content, Message, MessageId},
+    message::{Content, Message, MessageId, Text},
     prekey::PrekeySecret,
     time::UnixMillis,
 };
@@ -134,11 +134,10 @@ pub(crate) fn tombstone(identity: &Identity, sequence: u64, issued: UnixMillis) 
 
 /// Returns a text message of `identity`.
 pub(crate) fn text(identity: &Identity, body: &[u8]) -> Message {
-    let content = Content::Text {
+    let content = Content::Text(Text {
         body: Bytes::copy_from_slice(body),
-        burn_ms: 0,
-        file_name: String::new(),
-    };
+        ..Text::default()
+    });
     Message::new(identity, MessageId::new(bytes("message id")), NOW, content)
 }
 

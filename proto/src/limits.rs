@@ -84,6 +84,10 @@ pub const GET_COUNT_MAX: usize = ENVELOPES_BYTES_MAX / ENVELOPE_BYTES[0];
 pub const ACK_COUNT_MAX: usize = 256;
 /// Identifiers in one end-to-end acknowledgement, at most.
 pub const DELIVERED_COUNT_MAX: usize = 32;
+/// Messages that one recall takes back, at most.
+pub const RECALLED_COUNT_MAX: usize = 32;
+/// Bytes of the emoji of a reaction, at most: the longest that are joined of several have 35.
+pub const REACTION_BYTES_MAX: usize = 40;
 /// Epochs one grant covers, at most; at least one.
 pub const GRANT_EPOCHS_MAX: usize = 16;
 

@@ -12,20 +12,19 @@ use crate::{
     account::{Delegation, DeviceCertificate, Identity},
     context,
     keys::{PublicKey, SIGNATURE_BYTES, SecretKey, Signature, SignatureError},
-    limits::{
-        BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX,
-        PACKAGE_BYTES_MAX, PACKAGES_MAX, WELCOME_BYTES_MAX,
-    },
+    limits::{GRANT_EPOCHS_MAX, PACKAGE_BYTES_MAX, PACKAGES_MAX},
     mailbox::{Capability, Mailbox, Rule},
     person::Handle,
     time::{Epoch, UnixMillis},
     wire::{self, WireError, generated as g},
 };
 
+mod content;
 mod said;
 #[cfg(test)]
 mod tests;
 
+pub use self::content::{Content, Reference, Text};
 pub use self::said::{Said, What};
 
 /// Identifies a message in all its envelopes; recipients drop duplicates by it.
@@ -60,47 +59,6 @@ impl fmt::Debug for MessageId {
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// What a message says.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Content {
-    /// A text or a small file.
-    Text {
-        /// The bytes, unchanged.
-        body: Bytes,
-        /// How long the message may be read once it was opened, in milliseconds; 0 for as long as it lives.
-        burn_ms: u64,
-        /// The file's name, empty for a text.
-        file_name: String,
-    },
-    /// A delivery receipt: the recipient holds these messages.
-    Delivered {
-        /// The messages.
-        ids: Vec<MessageId>,
-    },
-    /// An invitation to a conversation.
-    Invitation {
-        /// A Welcome of MLS, up to [`WELCOME_BYTES_MAX`].
-        welcome: Bytes,
-    },
-    /// The sending device cannot follow a conversation any more, and is to be invited to another.
-    Lost {
-        /// The name of the conversation.
-        conversation: [u8; 16],
-    },
-}
-
-impl fmt::Debug for Content {
-    /// Prints the kind and nothing of the content.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text { .. } => f.write_str("Text(..)"),
-            Self::Delivered { .. } => f.write_str("Delivered(..)"),
-            Self::Invitation { .. } => f.write_str("Invitation(..)"),
-            Self::Lost { .. } => f.write_str("Lost(..)"),
-        }
     }
 }
 
@@ -392,7 +350,8 @@ impl Message {
     }
 
     fn to_wire(&self) -> g::Message {
-        let mut message = g::Message {
+        let (kind, content) = self.content.to_wire();
+        g::Message {
             sender: self.sender.as_bytes().to_vec().into(),
             handle: self.handle.as_str().to_owned(),
             device: self.certificate.device.as_bytes().to_vec().into(),
@@ -402,33 +361,10 @@ impl Message {
             sent_ms: self.sent.get(),
             grant: self.grant.as_ref().map(Grant::to_wire),
             packages: self.packages.clone(),
-            ..g::Message::default()
-        };
-        match &self.content {
-            Content::Text {
-                body,
-                burn_ms,
-                file_name,
-            } => {
-                message.text = Some(g::Text {
-                    body: body.clone(),
-                    burn_ms: *burn_ms,
-                    file_name: file_name.clone(),
-                });
-            }
-            Content::Delivered { ids } => {
-                message.delivered = Some(delivered_to_wire(ids));
-            }
-            Content::Invitation { welcome } => {
-                let welcome = welcome.clone();
-                message.invitation = Some(g::Invitation { welcome });
-            }
-            Content::Lost { conversation } => {
-                let conversation = conversation.to_vec().into();
-                message.lost = Some(g::Lost { conversation });
-            }
+            kind,
+            content,
+            signature: Bytes::new(),
         }
-        message
     }
 
     fn from_wire(message: &g::Message) -> Result<Self, WireError> {
@@ -445,10 +381,18 @@ impl Message {
             },
             id: MessageId(wire::array(&message.id, "id")?),
             sent: wire::moment(message.sent_ms, "sent_ms")?,
-            content: content_from_wire(message)?,
+            content: outside(message)?,
             grant: message.grant.as_ref().map(Grant::from_wire).transpose()?,
             packages: packages_from_wire(&message.packages)?,
         })
+    }
+}
+
+/// Reads what a message outside of a conversation says.
+fn outside(message: &g::Message) -> Result<Content, WireError> {
+    match message.kind {
+        content::GRANT => Err(WireError::Missing("kind")),
+        kind => Content::from_wire(kind, &message.content),
     }
 }
 
@@ -459,56 +403,6 @@ fn packages_from_wire(packages: &[Bytes]) -> Result<Vec<Bytes>, WireError> {
         return Err(WireError::Length("packages"));
     }
     Ok(packages.to_vec())
-}
-
-fn content_from_wire(message: &g::Message) -> Result<Content, WireError> {
-    let text = message.text.as_ref().map(text_from_wire);
-    let delivered = message.delivered.as_ref().map(|delivered| {
-        let ids = delivered_from_wire(delivered)?;
-        Ok(Content::Delivered { ids })
-    });
-    let invitation = message.invitation.as_ref().map(|invitation| {
-        if !(1..=WELCOME_BYTES_MAX).contains(&invitation.welcome.len()) {
-            return Err(WireError::Length("welcome"));
-        }
-        let welcome = invitation.welcome.clone();
-        Ok(Content::Invitation { welcome })
-    });
-    let lost = message.lost.as_ref().map(|lost| {
-        let conversation = wire::array(&lost.conversation, "conversation")?;
-        Ok(Content::Lost { conversation })
-    });
-    let mut contents = [text, delivered, invitation, lost].into_iter().flatten();
-    match (contents.next(), contents.next()) {
-        (Some(content), None) => content,
-        _ => Err(WireError::Missing("content")),
-    }
-}
-
-fn text_from_wire(text: &g::Text) -> Result<Content, WireError> {
-    if text.body.len() > BODY_BYTES_MAX {
-        return Err(WireError::Length("body"));
-    }
-    if text.file_name.len() > FILE_NAME_BYTES_MAX {
-        return Err(WireError::Length("file_name"));
-    }
-    Ok(Content::Text {
-        body: text.body.clone(),
-        burn_ms: text.burn_ms,
-        file_name: text.file_name.clone(),
-    })
-}
-
-fn delivered_to_wire(ids: &[MessageId]) -> g::Delivered {
-    let ids = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
-    g::Delivered { ids }
-}
-
-fn delivered_from_wire(delivered: &g::Delivered) -> Result<Vec<MessageId>, WireError> {
-    wire::check_count(&delivered.ids, 1..=DELIVERED_COUNT_MAX, "ids")?;
-    wire::check_distinct(&delivered.ids, "ids")?;
-    let id = |id: &Bytes| Ok(MessageId(wire::array(id, "ids")?));
-    delivered.ids.iter().map(id).collect()
 }
 
 /// Why the content of an envelope is not a message.

@@ -93,7 +93,7 @@ macro_rules! redacted {
     };
 }
 
-redacted!(Text, Grant, Message, Said, Card);
+redacted!(Text, Grant, Message, Said, Reaction, Card);
 
 /// Checks how many entries a repeated field has.
 pub(crate) fn check_count<T>(

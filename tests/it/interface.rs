@@ -70,7 +70,7 @@ fn every_example_of_the_guide_works() {
 
     let said = Said::by(&mut examples(&alice, &bob.id()), &[]).done();
     for expected in [
-        "{\"version\":4}",
+        "{\"version\":5}",
         "\"openapi\":\"3.1.0\"",
         "\"state\":\"blocked\"",
         "\"verified\":true",

@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use restante_conversation::{ConversationId, rows};
 use restante_proto::keys::PublicKey;
-use restante_proto::message::MessageId;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::prekey::PrekeySecret;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
 use crate::model::{
-    Account, Contact, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard, OwnPackage, Sent,
-    Slot,
+    Account, Contact, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard, OwnPackage,
+    Reaction, Sent, Slot,
 };
 
 /// A message, by who sent it and the name its sender gave it.
@@ -34,7 +34,7 @@ pub enum Change {
     PutSent(MessageId, Sent),
     /// Forget it.
     DropSent(MessageId),
-    /// Store a received message under a new key; the commit tells its slot.
+    /// Store a received message under a new key, in the place of one that may be there; the commit tells its slot.
     PutMessage {
         /// Its place in the inbox.
         arrival: u64,
@@ -43,7 +43,7 @@ pub enum Change {
         /// Its body.
         body: Bytes,
     },
-    /// Store a header that has changed.
+    /// Store a header that has changed. Where its key is, the disk knows; a body that it names none for is destroyed.
     PutHeader(u64, Box<Header>),
     /// Destroy a message: its key first, then its rows.
     Destroy(u64, Slot),
@@ -63,6 +63,14 @@ pub enum Change {
     PutDue(SenderMessage),
     /// It was told, or need not be.
     DropDue(SenderMessage),
+    /// A contact is to hear that its message was read.
+    PutReadDue(SenderMessage),
+    /// It was told, or need not be.
+    DropReadDue(SenderMessage),
+    /// Store what an account feels about a message.
+    PutReaction(Reference, PublicKey, Box<Reaction>),
+    /// Forget it.
+    DropReaction(Reference, PublicKey),
     /// Store the account, which goes on as another device.
     PutAccount(Box<Account>),
     /// Store one's own card.

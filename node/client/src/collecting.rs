@@ -1,5 +1,6 @@
 //! From envelopes at keepers to committed messages (SPEC 10.4, 10.5).
 
+pub(crate) mod about;
 mod arrival;
 mod opening;
 mod owners;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use restante_interface::ContactState;
+use restante_interface::{ContactState, Event};
 use restante_proto::collector::{self, Collector, watched_epochs};
 use restante_proto::keys::PublicKey;
 use restante_proto::mailbox::{AckEntry, Mailbox, OwnerRequest};
@@ -20,6 +21,8 @@ use restante_proto::time::{Epoch, MonoMillis, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 use tracing::debug;
 
+use self::about::Replacing;
+pub(crate) use self::about::shown_id;
 use self::arrival::Arrival;
 use self::opening::Fate;
 use self::owners::Owners;
@@ -29,7 +32,7 @@ use crate::contacts;
 use crate::cx::Cx;
 use crate::io::{Output, SEARCH_COUNT};
 use crate::job::{Job, Opening, named};
-use crate::model::{Header, HeaderDraft, SLOT_BYTES, Slot};
+use crate::model::{Header, HeaderDraft, Slot};
 use crate::pending::Question;
 use crate::sealing::DEVICE_MAILBOX;
 use crate::signal::Signal;
@@ -50,8 +53,8 @@ pub(crate) struct Collecting {
     held: BTreeSet<NodeId>,
     /// Mailboxes in which something was left because it could not be stored.
     unstored: BTreeSet<Address>,
-    /// Messages that are staged and not in the inbox yet.
-    arriving: usize,
+    /// Messages that are staged and not in the inbox yet, by their places.
+    arriving: BTreeMap<u64, Header>,
     /// No other copy of this home is further on: what is taken, or opens nowhere, may be acked.
     is_newest: bool,
 }
@@ -65,7 +68,7 @@ impl Collecting {
             watching: None,
             held: BTreeSet::new(),
             unstored: BTreeSet::new(),
-            arriving: 0,
+            arriving: BTreeMap::new(),
             is_newest: false,
         }
     }
@@ -92,8 +95,8 @@ impl Collecting {
     }
 
     /// Tells whether messages are on their way into the inbox.
-    pub(crate) const fn is_committing(&self) -> bool {
-        self.arriving > 0
+    pub(crate) fn is_committing(&self) -> bool {
+        !self.arriving.is_empty()
     }
 
     /// Watches the mailboxes of the present epochs, and those of past ones as long as mail can wait there.
@@ -244,7 +247,9 @@ impl Collecting {
         slots: &mut impl Iterator<Item = Slot>,
         ok: bool,
     ) {
-        self.arriving -= taken.messages.len();
+        for message in &taken.messages {
+            self.arriving.remove(&message.arrival);
+        }
         if !ok {
             let ids = taken.envelopes.into_iter().map(|(id, _)| id).collect();
             self.unstored.insert(taken.mailbox);
@@ -257,10 +262,13 @@ impl Collecting {
                 let id = header.shown_id();
                 // Its sender may have been accepted while it was on its way to the disk.
                 if !message.is_due && is_accepted(cx, &header.sender) {
-                    cx.records.put_due((header.sender, header.message));
+                    cx.records.put_due((header.sender, message.message));
                 }
-                cx.records.show(message.arrival, header);
-                cx.event(restante_interface::Event::Received { id });
+                let is_changed = cx.records.show(message.arrival, header);
+                cx.event(match is_changed {
+                    true => Event::Changed { id },
+                    false => Event::Received { id },
+                });
             }
         }
         for (conversation, account) in taken.joined {
@@ -301,14 +309,34 @@ impl Collecting {
             debug!("a device has written that its account has shut out");
             return Fate::Taken;
         }
-        match (&arrival.content, state) {
-            (_, Some(ContactState::Blocked)) => Fate::Taken,
-            (message::Content::Delivered { ids }, Some(ContactState::Accepted)) => {
-                on_delivered(cx, &arrival, ids, taken);
+        let is_contact = state == Some(ContactState::Accepted);
+        match &arrival.content {
+            _ if state == Some(ContactState::Blocked) => Fate::Taken,
+            message::Content::Text(text) => {
+                let replacing = self.replaced(cx, &arrival, text).filter(|_| is_contact);
+                self.take_text(cx, &arrival, is_contact, replacing, until, taken)
+            }
+            message::Content::Unknown { .. } => {
+                self.take_text(cx, &arrival, is_contact, None, until, taken)
+            }
+            // The rest is a contact's to say.
+            _ if !is_contact => Fate::Taken,
+            message::Content::Delivered { ids, read } => {
+                on_delivered(cx, &arrival, (ids, read), taken);
                 hear(cx, &arrival);
                 Fate::Taken
             }
-            (message::Content::Invitation { welcome }, Some(ContactState::Accepted)) => {
+            message::Content::Reaction { to, emoji } => {
+                about::react(cx, &arrival, *to, emoji, until);
+                hear(cx, &arrival);
+                Fate::Taken
+            }
+            message::Content::Recall { ids } => {
+                self.recall(cx, &arrival, ids, until);
+                hear(cx, &arrival);
+                Fate::Taken
+            }
+            message::Content::Invitation { welcome } => {
                 let welcome = welcome.clone();
                 hear(cx, &arrival);
                 if let Some(id) = arrival.join(cx, &welcome) {
@@ -316,81 +344,124 @@ impl Collecting {
                 }
                 Fate::Taken
             }
-            (message::Content::Lost { .. }, Some(ContactState::Accepted)) => {
+            message::Content::Lost { .. } => {
                 hear(cx, &arrival);
                 taken.lost.extend(arrival.on_lost(cx));
-                Fate::Taken
-            }
-            (
-                message::Content::Delivered { .. }
-                | message::Content::Invitation { .. }
-                | message::Content::Lost { .. },
-                _,
-            ) => Fate::Taken,
-            (message::Content::Text { .. }, _) => {
-                let named = (arrival.sender, arrival.id);
-                if cx.records.seen().contains_key(&named) {
-                    return Fate::Taken;
-                }
-                let is_new = self.has_room(cx, 0)
-                    && contacts::ensure(cx, &arrival.from, named.0, ContactState::Request);
-                if !is_new {
-                    return Fate::Deferred;
-                }
-                let draft = self.draft(cx, &arrival);
-                let is_contact = state == Some(ContactState::Accepted);
-                self.stage_text(cx, &arrival, draft, is_contact, until, taken);
                 Fate::Taken
             }
         }
     }
 
-    fn draft(&self, cx: &Cx<'_>, arrival: &Arrival) -> HeaderDraft {
-        let (burn_ms, file_name) = match &arrival.content {
-            message::Content::Text {
-                burn_ms, file_name, ..
-            } => (*burn_ms, file_name.clone()),
-            _ => (0, String::new()),
+    /// Stages a message for the person, in the place of another where it replaces one.
+    fn take_text(
+        &mut self,
+        cx: &mut Cx<'_>,
+        arrival: &Arrival,
+        is_contact: bool,
+        replacing: Option<Replacing>,
+        until: UnixMillis,
+        taken: &mut Taken,
+    ) -> Fate {
+        let named = (arrival.sender, arrival.id);
+        if cx.records.seen().contains_key(&named) {
+            return Fate::Taken;
+        }
+        let is_new = self.has_room(cx, 0)
+            && contacts::ensure(cx, &arrival.from, named.0, ContactState::Request);
+        if !is_new {
+            return Fate::Deferred;
+        }
+        let mut header = self.draft(cx, arrival);
+        let place = match replacing {
+            None => None,
+            Some(Replacing::Nothing) => {
+                debug!("what a message replaces is gone");
+                cx.records.put_seen(named, until);
+                cx.records.put_due(named);
+                hear(cx, arrival);
+                cx.signal(Signal::ReceiptsDue);
+                return Fate::Taken;
+            }
+            Some(Replacing::First(id)) => {
+                cx.records.put_seen((arrival.sender, id), until);
+                header.message = id;
+                header.edited = Some(arrival.sent);
+                None
+            }
+            Some(Replacing::At(place, before)) => {
+                header = Header {
+                    edited: Some(arrival.sent),
+                    expires: header.expires.min(before.expires),
+                    ..*before
+                };
+                Some(place)
+            }
         };
+        let place = place.unwrap_or_else(|| cx.records.next_place(cx.now.date));
+        self.stage_text(cx, arrival, (place, header), is_contact, until, taken);
+        Fate::Taken
+    }
+
+    /// Returns the header of a message that arrives.
+    fn draft(&self, cx: &Cx<'_>, arrival: &Arrival) -> Header {
         let date = cx.date();
-        HeaderDraft::new(Header {
+        let mut header = Header {
             sender: arrival.sender,
             message: arrival.id,
             from: arrival.from.clone(),
             received: date,
             sent: arrival.sent,
             expires: arrival.expires.min(date.plus(cx.settings.retention_ms)),
-            burn_ms,
+            burn_ms: 0,
             read: None,
-            file_name,
-            slot: Slot([0; SLOT_BYTES]),
-        })
+            file_name: String::new(),
+            reply_to: None,
+            edited: None,
+            recalled: None,
+            unknown_kind: 0,
+            slot: None,
+        };
+        match &arrival.content {
+            message::Content::Text(text) => {
+                header.burn_ms = text.burn_ms;
+                header.file_name.clone_from(&text.file_name);
+                header.reply_to = text.reply_to;
+                header.edited = arrival.edited;
+            }
+            message::Content::Unknown { kind, .. } => header.unknown_kind = *kind,
+            _ => {}
+        }
+        header
     }
 
     fn stage_text(
         &mut self,
         cx: &mut Cx<'_>,
-        message: &Arrival,
-        header: HeaderDraft,
+        arrival: &Arrival,
+        (place, header): (u64, Header),
         is_contact: bool,
         until: UnixMillis,
         taken: &mut Taken,
     ) {
-        let named = (message.sender, message.id);
-        let arrival = cx.records.next_place(cx.now.date);
-        if let message::Content::Text { body, .. } = &message.content {
-            // Lets go of the envelope's buffer around it.
-            let body = Bytes::copy_from_slice(body);
-            cx.records.put_message(arrival, header.clone(), body);
-        }
+        let named = (arrival.sender, arrival.id);
+        let body = match &arrival.content {
+            message::Content::Text(text) => &text.body,
+            message::Content::Unknown { content, .. } => content,
+            _ => return,
+        };
+        // Lets go of the envelope's buffer around it.
+        let body = Bytes::copy_from_slice(body);
+        let header = HeaderDraft::new(header);
+        cx.records.put_message(place, header.clone(), body);
         cx.records.put_seen(named, until);
         if is_contact {
             cx.records.put_due(named);
         }
-        hear(cx, message);
-        self.arriving += 1;
+        hear(cx, arrival);
+        self.arriving.insert(place, header.header().clone());
         taken.messages.push(Arriving {
-            arrival,
+            arrival: place,
+            message: arrival.id,
             header,
             is_due: is_contact,
         });

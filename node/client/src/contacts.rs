@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use data_encoding::HEXLOWER;
 use restante_interface::{
-    CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, DeliveryState, Refusal, Reply,
+    CONTACT_PAGE_COUNT_MAX, ContactChange, ContactInfo, ContactPage, ContactState, Refusal, Reply,
     Stored, VerifyInfo,
 };
 use restante_proto::account::{PersonId, account_hash, verification_code};
 use restante_proto::card::{Card, VerifiedCard};
 use restante_proto::keys::PublicKey;
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
 use restante_proto::time::UnixMillis;
 
+use crate::about;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::job::Resolution;
@@ -100,6 +102,71 @@ pub(crate) fn on_block(cx: &mut Cx<'_>, call: CallId, text: &str) {
 pub(crate) fn on_verified(cx: &mut Cx<'_>, call: CallId, text: &str) {
     let contact = named(cx.records, text).map(|(_, contact)| contact);
     change(cx, call, contact, |contact| contact.verified = true);
+}
+
+/// Changes what is kept of a contact.
+pub(crate) fn on_set(cx: &mut Cx<'_>, call: CallId, text: &str, wanted: &ContactChange) {
+    let is_too_long = |time: &Option<u64>| time.is_some_and(|ms| ms > MESSAGE_TTL_MAX_MS);
+    if [wanted.ttl_ms, wanted.burn_ms].iter().any(is_too_long) {
+        let max_ms = MESSAGE_TTL_MAX_MS;
+        return cx.refuse(call, Refusal::InvalidLifetime { max_ms });
+    }
+    let petname = wanted.petname.as_deref().map(str::trim);
+    let contact = named(cx.records, text).map(|(_, contact)| contact);
+    change(cx, call, contact, |contact| {
+        if let Some(petname) = petname {
+            contact.petname = Some(petname.to_owned()).filter(|petname| !petname.is_empty());
+        }
+        let wishes = &mut contact.wishes;
+        let time = |ms: u64| Some(ms).filter(|ms| *ms > 0);
+        wishes.ttl_ms = wanted.ttl_ms.map_or(wishes.ttl_ms, time);
+        wishes.burn_ms = wanted.burn_ms.map_or(wishes.burn_ms, time);
+        wishes.tells_read = wanted.tells_read.unwrap_or(wishes.tells_read);
+        wishes.is_muted = wanted.muted.unwrap_or(wishes.is_muted);
+        wishes.is_pinned = wanted.pinned.unwrap_or(wishes.is_pinned);
+    });
+}
+
+/// Forgets a contact, with all that was said with it.
+pub(crate) fn on_remove(cx: &mut Cx<'_>, call: CallId, text: &str) {
+    let account = match named(cx.records, text) {
+        Ok((_, contact)) => contact.account,
+        Err(refusal) => return cx.refuse(call, refusal),
+    };
+    let inbox = cx.records.inbox().iter();
+    let theirs = inbox.filter(|(_, header)| header.sender == account);
+    let theirs: Vec<u64> = theirs.map(|(place, _)| *place).collect();
+    for place in theirs {
+        cx.records.destroy(place);
+    }
+    let sent = cx.records.sent().iter();
+    let ours = sent.filter(|(_, sent)| sent.to == account);
+    let ours: Vec<_> = ours.map(|(id, _)| *id).collect();
+    for id in ours {
+        cx.records.destroy_words(&id);
+        about::withdraw(cx, &id);
+        cx.records.drop_sent(id);
+    }
+    let due = cx.records.due().iter().chain(cx.records.read_due());
+    let due: Vec<_> = due.filter(|(to, _)| *to == account).copied().collect();
+    for named in due {
+        cx.records.drop_due(named);
+        cx.records.drop_read_due(named);
+    }
+    let outgoing = cx.records.outgoing().iter();
+    let outgoing = outgoing.filter(|(_, it)| it.to == account);
+    let left: BTreeSet<_> = outgoing.map(|(_, it)| it.message).collect();
+    for message in left {
+        about::withdraw(cx, &message);
+    }
+    cx.records.drop_conversations_with(&account);
+    cx.records.drop_contact(account);
+    cx.records.then(Then::AnswerDone(call, Stored::Contact));
+}
+
+/// Finds the account of the contact that a person typed.
+pub(crate) fn account_of(records: &Records, text: &str) -> Result<PublicKey, Refusal> {
+    named(records, text).map(|(_, contact)| contact.account)
 }
 
 /// Tells the code that two people compare.
@@ -276,8 +343,7 @@ fn outdate(cx: &mut Cx<'_>, before: &Card, card: &Card) {
     }
     let sent = cx.records.sent().iter();
     let under_way = sent.filter(|(_, sent)| {
-        let is_under_way = matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored);
-        sent.to == card.account && sent.sent < card.issued && is_under_way
+        sent.to == card.account && sent.sent < card.issued && sent.is_under_way()
     });
     let under_way: Vec<_> = under_way.map(|(id, sent)| (*id, sent.clone())).collect();
     for (id, sent) in under_way {
@@ -448,7 +514,7 @@ fn living(records: &Records, text: &str) -> Result<(Who, Contact), Refusal> {
     Ok((who, contact))
 }
 
-fn info_of(contact: &Contact) -> ContactInfo {
+pub(crate) fn info_of(contact: &Contact) -> ContactInfo {
     let others = contact.ids.iter().skip(1);
     ContactInfo {
         id: contact.id().to_string(),
@@ -459,6 +525,11 @@ fn info_of(contact: &Contact) -> ContactInfo {
         fingerprint: Some(HEXLOWER.encode(&account_hash(&contact.account))),
         added_ms: contact.added.get(),
         last_seen_ms: contact.last_seen.map(UnixMillis::get),
+        ttl_ms: contact.wishes.ttl_ms,
+        burn_ms: contact.wishes.burn_ms,
+        tells_read: contact.wishes.tells_read,
+        muted: contact.wishes.is_muted,
+        pinned: contact.wishes.is_pinned,
     }
 }
 

@@ -1,23 +1,25 @@
 //! The core: takes one input at a time, passes it to the subject it concerns, and collects the actions to perform.
 
+mod calls;
 mod signals;
+mod upkeep;
 
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
-use restante_interface::{Refusal, Reply, Request, StoreTrouble};
+use restante_interface::{Refusal, Reply, StoreTrouble};
 use restante_proto::collector::watched_until;
 use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
-use restante_proto::time::{MonoMillis, Now, UnixMillis};
-use restante_proto::{Address, NodeId, request};
+use restante_proto::time::{MonoMillis, Now};
+use restante_proto::{NodeId, request};
 
 use crate::collecting::Collecting;
 use crate::contacts;
-use crate::conversing;
 use crate::copies::Copies;
 use crate::cx::Cx;
 use crate::dates::{DateStanding, Dates};
-use crate::io::{CallId, CommitError, Input, Output, Token};
+use crate::history;
+use crate::io::{CommitError, Input, Output, Token};
 use crate::job::JobDone;
 use crate::model::{Account, Slot};
 use crate::overview::{self, Overview};
@@ -27,7 +29,7 @@ use crate::publishing::Publishing;
 use crate::reading::Reading;
 use crate::receipts::Receipts;
 use crate::rechecking::Rechecking;
-use crate::records::{Loaded, REMEMBERED_MS, Records};
+use crate::records::{Loaded, Records};
 use crate::resolving::Resolving;
 use crate::sending::{self, Sending};
 use crate::settings::Settings;
@@ -292,15 +294,19 @@ impl Subjects<'_> {
                     self.on_done(cx, question, done);
                 }
             }
-            Input::Bodies(token, bodies) => {
-                match cx.pending.end(token) {
-                    Some(Question::Bodies(call, places)) => {
-                        self.reading.on_bodies(cx, call, places, bodies);
-                    }
-                    Some(Question::Words(of)) => self.rechecking.on_words(cx, of, bodies),
-                    _ => {}
+            Input::Bodies(token, bodies) => match cx.pending.end(token) {
+                Some(Question::Bodies(call, places)) => {
+                    self.reading.on_bodies(cx, call, places, bodies);
                 }
-            }
+                Some(Question::Words(of)) => self.rechecking.on_words(cx, of, bodies),
+                Some(Question::History(call, items, more)) => {
+                    history::on_words(cx, self.placing, (call, items, more), bodies);
+                }
+                Some(Question::Conversations(call, page, more)) => {
+                    history::on_previews(cx, self.placing, (call, page, more), bodies);
+                }
+                _ => {}
+            },
             Input::Committed(token, result) => self.on_committed(cx, token, result),
             Input::Push(keeper, push) => match push.item {
                 Some(item) => self.collecting.on_push(cx, (push.mailbox, keeper), item),
@@ -311,32 +317,6 @@ impl Subjects<'_> {
             Input::NetworkUp => self.on_network_up(cx),
             Input::Stopping => self.sending.on_stopping(cx, self.placing),
             Input::Timer => {}
-        }
-    }
-
-    fn on_call(&mut self, cx: &mut Cx<'_>, call: CallId, request: Request) {
-        match request {
-            Request::Id => cx.reply(call, Ok(Reply::Id(overview::id_info(cx.records.account())))),
-            Request::Send(_) | Request::ContactAdd { .. } if cx.shut_out => {
-                cx.refuse(call, Refusal::ShutOut);
-            }
-            Request::Send(_) | Request::ContactAdd { .. } if cx.wrong_clock().is_some() => {
-                let ahead_ms = cx.wrong_clock().unwrap_or_default();
-                cx.refuse(call, Refusal::WrongClock { ahead_ms });
-            }
-            Request::Send(request) => self.sending.on_request(cx, call, request),
-            Request::Inbox(request) => self.reading.on_request(cx, call, request),
-            Request::MarkRead { ids } => self.reading.on_mark_read(cx, call, &ids),
-            Request::ContactAdd { who, petname } => contacts::on_add(cx, call, &who, petname),
-            Request::ContactList { after } => contacts::on_list(cx, call, after.as_deref()),
-            Request::ContactAccept { who } => contacts::on_accept(cx, call, &who),
-            Request::ContactBlock { who } => contacts::on_block(cx, call, &who),
-            Request::ContactVerify { who } => contacts::on_verify(cx, call, &who),
-            Request::ContactVerified { who } => contacts::on_verified(cx, call, &who),
-            Request::Status | Request::Doctor | Request::Holdings { .. } | Request::Stop => {
-                let why = "this request is the driver's to answer".to_owned();
-                cx.refuse(call, Refusal::Internal { why });
-            }
         }
     }
 
@@ -414,6 +394,12 @@ impl Subjects<'_> {
             | Question::Open(..) => self.on_done(cx, question, None),
             Question::Bodies(call, places) => self.reading.on_bodies(cx, call, places, None),
             Question::Words(of) => self.rechecking.on_words(cx, of, None),
+            Question::History(call, items, more) => {
+                history::on_words(cx, self.placing, (call, items, more), None);
+            }
+            Question::Conversations(call, page, more) => {
+                history::on_previews(cx, self.placing, (call, page, more), None);
+            }
             Question::FindKeepers(_)
             | Question::FindMailbox(_)
             | Question::FindCard(_)
@@ -503,6 +489,8 @@ impl Subjects<'_> {
             (_, true) => {}
             // It is made when this device speaks next.
             (SealedFor::Renewal, false) => return,
+            // Whoever asked for it is told so.
+            (SealedFor::Notice, false) => return,
             (SealedFor::Receipts, false) => return self.receipts.on_failed(cx),
             (SealedFor::OtherDevice(account), false) => return self.rechecking.again(cx, account),
         }
@@ -560,32 +548,6 @@ impl Subjects<'_> {
         cx.records.destroy_prekeys(cx.settled);
         if self.upkeep.tidy_at <= cx.mono() {
             self.tidy(cx);
-        }
-    }
-
-    /// Forgets what only had to be remembered for a while.
-    fn tidy(&mut self, cx: &mut Cx<'_>) {
-        self.upkeep.tidy_at = cx.mono().plus(TIDY_MS);
-        let date = cx.settled;
-        let shown = |expires: UnixMillis| expires.plus(SENT_SHOWN_MS) > date;
-        let sent = cx.records.sent().iter();
-        let over = sent.filter(|(_, sent)| !shown(sent.expires));
-        let over: Vec<_> = over.map(|(message, _)| *message).collect();
-        for message in over {
-            cx.records.drop_sent(message);
-        }
-        cx.records.forget(date.minus(REMEMBERED_MS));
-        conversing::tidy(cx);
-        let card = cx.records.card().into_iter().flat_map(|card| &card.records);
-        let locators: Vec<Address> = card.map(|record| record.locator).collect();
-        let stale = cx.records.stamps().keys();
-        let stale = stale.filter(|at| !locators.is_empty() && !locators.contains(at));
-        let stale: Vec<Address> = stale.copied().collect();
-        for locator in stale {
-            cx.records.drop_stamp(locator);
-        }
-        if !self.collecting.is_committing() {
-            contacts::forget_strangers(cx);
         }
     }
 }

@@ -19,6 +19,7 @@
 //! `Signal`. [`Records`](records::Records) is what the disk holds. Nothing counts as done before its commit has come
 //! back.
 
+mod about;
 mod change;
 mod collecting;
 mod contacts;
@@ -28,6 +29,7 @@ mod core;
 mod cx;
 mod dates;
 mod deposit;
+mod history;
 mod io;
 pub mod job;
 pub mod memory;

@@ -107,17 +107,29 @@ impl MemoryDisk {
             } => {
                 let slot = self.new_slot();
                 self.bodies.insert(slot, body);
-                self.rows.inbox.insert(arrival, header.finish(slot));
+                let before = self.rows.inbox.insert(arrival, header.finish(slot));
+                if let Some(replaced) = before.and_then(|before| before.slot) {
+                    self.bodies.remove(&replaced);
+                }
                 return Some(slot);
             }
-            Change::PutHeader(arrival, header) => drop(rows.inbox.insert(arrival, *header)),
+            Change::PutHeader(arrival, mut header) => {
+                let before = rows.inbox.get(&arrival).and_then(|before| before.slot);
+                match (header.slot, before) {
+                    (Some(_), Some(slot)) => header.slot = Some(slot),
+                    (None, Some(gone)) => drop(self.bodies.remove(&gone)),
+                    (_, None) => {}
+                }
+                rows.inbox.insert(arrival, *header);
+            }
             Change::Destroy(arrival, slot) => {
                 rows.inbox.remove(&arrival);
                 self.bodies.remove(&slot);
             }
             Change::Discard(arrival) => {
-                if let Some(header) = rows.inbox.remove(&arrival) {
-                    self.bodies.remove(&header.slot);
+                let header = rows.inbox.remove(&arrival);
+                if let Some(slot) = header.and_then(|header| header.slot) {
+                    self.bodies.remove(&slot);
                 }
             }
             Change::PutTaken(mailbox, id, until) => {
@@ -132,6 +144,12 @@ impl MemoryDisk {
             }
             Change::PutDue(named) => drop(rows.due.insert(named)),
             Change::DropDue(named) => drop(rows.due.remove(&named)),
+            Change::PutReadDue(named) => drop(rows.read_due.insert(named)),
+            Change::DropReadDue(named) => drop(rows.read_due.remove(&named)),
+            Change::PutReaction(to, by, reaction) => {
+                rows.reactions.insert((to, by), *reaction);
+            }
+            Change::DropReaction(to, by) => drop(rows.reactions.remove(&(to, by))),
             Change::PutAccount(account) => rows.account = *account,
             Change::PutCard(card) => rows.card = Some(*card),
             Change::DropCard => rows.card = None,

@@ -106,7 +106,7 @@ pub(crate) fn of(
     let unread = records
         .inbox()
         .values()
-        .filter(|header| header.read.is_none());
+        .filter(|header| header.read.is_none() && header.recalled.is_none());
     Overview {
         outbox_count: count(under_way),
         refused_count: count(refused().count()),
@@ -172,7 +172,7 @@ pub(crate) fn state_at(sent: &Sent, date: UnixMillis) -> DeliveryState {
 }
 
 const fn is_under_way(sent: &Sent) -> bool {
-    matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored)
+    sent.is_under_way()
 }
 
 fn outbox_entry(

@@ -317,6 +317,8 @@ impl Placing {
         let effort_asked = self.effort_asked(records, now, message);
         let effort_asked = effort_asked.filter(|_| sent.state == DeliveryState::Waiting && !is_due);
         let code = match sent.state {
+            _ if sent.recalled.is_some() => MessageCode::Recalled,
+            DeliveryState::Delivered if sent.read.is_some() => MessageCode::Read,
             DeliveryState::Delivered => MessageCode::Delivered,
             DeliveryState::Expired => MessageCode::Expired,
             DeliveryState::Stored if sent.is_outdated => MessageCode::StoredOutdated,
@@ -328,7 +330,7 @@ impl Placing {
             DeliveryState::Waiting if standing.of == 0 => MessageCode::Unplaced,
             DeliveryState::Waiting => MessageCode::Placing,
         };
-        let is_over = matches!(code, MessageCode::Delivered | MessageCode::Expired);
+        let is_over = code.is_over();
         let is_everywhere = standing.of > 0 && standing.with >= standing.of;
         Shown {
             code,

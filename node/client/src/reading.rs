@@ -7,16 +7,18 @@ use restante_interface::{
     Reply, State, Stored,
 };
 use restante_proto::limits::MESSAGE_TTL_MAX_MS;
-use restante_proto::message::MessageId;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::time::{MonoMillis, UnixMillis};
 use tracing::debug;
 
+use crate::collecting::shown_id;
 use crate::cx::Cx;
 use crate::io::CallId;
 use crate::model::{Contact, Header, Slot, Words};
 use crate::overview::{clock_info, clock_state};
 use crate::pending::Question;
 use crate::records::Records;
+use crate::signal::Signal;
 use crate::then::Then;
 
 /// Those who wait for messages, and what burns.
@@ -90,14 +92,13 @@ impl Reading {
         };
         let more = bodies.len() < places.len() || places.len() > INBOX_PAGE_COUNT_MAX;
         let date = cx.date();
-        let records = &cx.records;
         let found = places.into_iter().zip(bodies).take(INBOX_PAGE_COUNT_MAX);
         let messages = found
             .filter_map(|(place, body)| {
                 // What ended while it was read is not shown any more.
-                let header = records.inbox().get(&place)?;
+                let header = cx.records.inbox().get(&place)?;
                 let is_alive = !self.is_over(cx.now.mono, date, (place, header));
-                is_alive.then(|| Some(shown(records, header, body?)))?
+                is_alive.then(|| Some(shown(cx, header, body?)))?
             })
             .collect();
         let deaf = deaf(cx);
@@ -120,6 +121,7 @@ impl Reading {
             .collect();
         for (place, header) in read {
             let read = Some(date);
+            tell_read(cx, &header);
             if header.burn_ms > 0 {
                 let burns = cx.mono().plus(header.burn_ms.min(MESSAGE_TTL_MAX_MS));
                 self.burning.insert(place, burns);
@@ -162,7 +164,7 @@ impl Reading {
             .map(|header| now.when(header.destroy_at()));
         let burning = self.burning.values().copied();
         let words = cx.sent().values().filter(|sent| sent.words != Words::Gone);
-        let words = words.map(|sent| now.when(sent.expires));
+        let words = words.map(|sent| now.when(sent.destroy_at()));
         waiters.chain(ends).chain(burning).chain(words).min()
     }
 
@@ -177,10 +179,14 @@ impl Reading {
             cx.records.destroy(place);
         }
         let own = cx.records.sent().iter();
-        let own = own.filter(|(_, sent)| sent.words != Words::Gone && sent.expires <= date);
+        let own = own.filter(|(_, sent)| sent.words != Words::Gone && sent.destroy_at() <= date);
         let own: Vec<MessageId> = own.map(|(id, _)| *id).collect();
+        let author = cx.records.account().identity.account;
         for message in own {
             cx.records.destroy_words(&message);
+            let sent = cx.records.sent().get(&message);
+            let id = sent.and_then(|sent| sent.replaces).unwrap_or(message);
+            cx.records.drop_reactions(&Reference { author, id });
         }
         let inbox = cx.records.inbox();
         self.burning
@@ -212,6 +218,7 @@ impl Reading {
         all.map(|(place, header)| (*place, header))
             .filter(move |(place, _)| after.is_none_or(|after| *place > after))
             .filter(move |message| !self.is_over(now, date, *message))
+            .filter(|(_, header)| header.recalled.is_none())
             .filter(|(_, header)| request.all || header.read.is_none())
             .filter(|(_, header)| {
                 let only = request.only.as_ref();
@@ -222,13 +229,29 @@ impl Reading {
     /// Reads the bodies of a page.
     fn read(&self, cx: &mut Cx<'_>, call: CallId, request: &InboxRequest) {
         let found = self.wanted(cx, request).take(INBOX_PAGE_COUNT_MAX + 1);
-        let places: Vec<(u64, Slot)> = found.map(|(place, header)| (place, header.slot)).collect();
+        let places = found.filter_map(|(place, header)| Some((place, header.slot?)));
+        let places: Vec<(u64, Slot)> = places.collect();
         let asked = places.iter().map(|(place, _)| *place).collect();
         cx.read(Question::Bodies(call, asked), places);
     }
 }
 
-fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
+/// Has the sender told that a message was read, if it burns, or the person lets it know.
+fn tell_read(cx: &mut Cx<'_>, header: &Header) {
+    let contact = cx.records.contacts().get(&header.sender);
+    let contact = contact.filter(|contact| contact.state == ContactState::Accepted);
+    let burns = header.burn_ms > 0;
+    if contact.is_some_and(|contact| burns || contact.wishes.tells_read) {
+        cx.records.put_read_due((header.sender, header.message));
+        cx.signal(match burns {
+            true => Signal::ReceiptsDue,
+            false => Signal::ReadDue,
+        });
+    }
+}
+
+fn shown(cx: &Cx<'_>, header: &Header, body: Vec<u8>) -> InboxMessage {
+    let records = &cx.records;
     let (text, base64) = InboxMessage::body(body);
     let contact = records.contacts().get(&header.sender);
     let listed = contact.map(Contact::id).filter(|id| **id != header.from);
@@ -246,6 +269,9 @@ fn shown(records: &Records, header: &Header, body: Vec<u8>) -> InboxMessage {
         text,
         base64,
         file_name: (!header.file_name.is_empty()).then(|| header.file_name.clone()),
+        reply_to: header.reply_to.as_ref().map(|to| shown_id(cx, to)),
+        edited_ms: header.edited.map(UnixMillis::get),
+        unknown: header.unknown_kind != 0,
     }
 }
 

@@ -20,6 +20,9 @@ use crate::then::{Sealed, SealedFor, Then};
 /// How long receipts for a contact are gathered before they are sent, in milliseconds: one envelope says several
 /// things.
 pub const GATHER_MS: u64 = SECOND_MS;
+/// How long a contact waits at most to hear that a message was read which does not burn, in milliseconds: the moment is
+/// the reader's own.
+const READ_LATER_MS: u64 = 10 * SECOND_MS;
 /// The first pause after a contact could not be sent its receipts, in milliseconds; each is twice the one before.
 const RETRY_MS: u64 = 10 * MINUTE_MS;
 /// The longest such pause, in milliseconds: looking up who has not published for a month costs several searches.
@@ -45,16 +48,22 @@ impl Receipts {
     /// Sends what was due before a restart, or could not be sent for want of a network.
     pub(crate) fn start(&mut self, cx: &Cx<'_>) {
         self.failed.clear();
-        if !cx.records.due().is_empty() {
+        if is_any(cx) {
             self.due_by(cx.mono());
         }
     }
 
     /// Gathers receipts that have become due.
     pub(crate) fn on_due(&mut self, cx: &Cx<'_>) {
-        if !cx.records.due().is_empty() {
+        if is_any(cx) {
             self.due_by(cx.mono().plus(GATHER_MS));
         }
+    }
+
+    /// Tells of what was read at a moment of its own, unless there is something to tell before.
+    pub(crate) fn on_read_due(&mut self, cx: &mut Cx<'_>) {
+        let later = cx.rng.next_u64() % READ_LATER_MS;
+        self.due_by(cx.mono().plus(GATHER_MS + later));
     }
 
     /// Sends every contact what it is to hear, and looks up those whose cards are old.
@@ -64,7 +73,7 @@ impl Receipts {
         }
         self.due_at = None;
         let mut due: BTreeMap<PublicKey, usize> = BTreeMap::new();
-        for (account, _) in cx.records.due() {
+        for (account, _) in cx.records.due().iter().chain(cx.records.read_due()) {
             *due.entry(*account).or_default() += 1;
         }
         self.failed.retain(|account, _| due.contains_key(account));
@@ -111,15 +120,19 @@ impl Receipts {
             debug!("a contact cannot be told yet that its messages arrived");
             return;
         };
-        let due = cx.records.due().iter().filter(|(to, _)| *to == account);
-        let due: Vec<SenderMessage> = due.take(DELIVERED_COUNT_MAX).copied().collect();
-        if due.is_empty() {
+        let take = |due: &BTreeSet<SenderMessage>| -> Vec<SenderMessage> {
+            let due = due.iter().filter(|(to, _)| *to == account);
+            due.take(DELIVERED_COUNT_MAX).copied().collect()
+        };
+        let (due, read_due) = (take(cx.records.due()), take(cx.records.read_due()));
+        if due.is_empty() && read_due.is_empty() {
             return;
         }
-        let ids = due.iter().map(|(_, message)| *message).collect();
+        let names = |due: &[SenderMessage]| due.iter().map(|(_, message)| *message).collect();
+        let (ids, read) = (names(&due), names(&read_due));
         let id = MessageId::random(&mut cx.rng);
         let identity = &cx.records.account().identity;
-        let message = Message::new(identity, id, cx.now.date, Content::Delivered { ids });
+        let message = Message::new(identity, id, cx.now.date, Content::Delivered { ids, read });
         // As long as the messages it is about may have been under way.
         let expires = cx.date().plus(MESSAGE_TTL_MAX_MS);
         let sealed = match sealing::seal(
@@ -139,6 +152,9 @@ impl Receipts {
         for named in due {
             cx.records.drop_due(named);
         }
+        for named in read_due {
+            cx.records.drop_read_due(named);
+        }
         self.failed.remove(&account);
         let envelopes = sealed
             .iter()
@@ -148,16 +164,17 @@ impl Receipts {
             envelopes,
             what: SealedFor::Receipts,
         }));
-        if cx.records.due().iter().any(|(to, _)| *to == account) {
+        let mut left = cx.records.due().iter().chain(cx.records.read_due());
+        if left.any(|(to, _)| *to == account) {
             self.due_by(cx.mono().plus(GATHER_MS));
-        } else if cx.records.due().is_empty() {
+        } else if !is_any(cx) {
             self.due_at = None;
         }
     }
 
     /// Tries again later what could not be committed.
     pub(crate) fn on_failed(&mut self, cx: &Cx<'_>) {
-        if !cx.records.due().is_empty() {
+        if is_any(cx) {
             self.due_by(cx.mono().plus(RETRY_MS));
         }
     }
@@ -169,6 +186,10 @@ impl Receipts {
     fn due_by(&mut self, due: MonoMillis) {
         self.due_at = Some(self.due_at.map_or(due, |earlier| earlier.min(due)));
     }
+}
+
+fn is_any(cx: &Cx<'_>) -> bool {
+    !(cx.records.due().is_empty() && cx.records.read_due().is_empty())
 }
 
 #[cfg(test)]

@@ -13,14 +13,14 @@ use restante_proto::card::{Card, CardDevice, VerifiedCard};
 use restante_proto::envelope::suite_of;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{HOUR_MS, MINUTE_MS, SECOND_MS};
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Message, MessageId, Text};
 use restante_proto::time::MonoMillis;
 use tracing::debug;
 
 use crate::conversing;
 use crate::cx::Cx;
 use crate::job::Resolution;
-use crate::model::{OutgoingEnvelope, Sent, Words};
+use crate::model::{OutgoingEnvelope, Words};
 use crate::pending::{Question, WordsOf};
 use crate::sealing::{self, Granting};
 use crate::signal::{Intent, ResolveError, Signal};
@@ -70,7 +70,7 @@ impl Rechecking {
         let due: Vec<PublicKey> = due.map(|(account, _)| account).collect();
         for account in due {
             let mut sent = cx.records.sent().values();
-            if sent.any(|sent| sent.to == account && is_under_way(sent)) {
+            if sent.any(|sent| sent.to == account && sent.is_under_way()) {
                 self.look_up(cx, account);
             }
         }
@@ -165,7 +165,7 @@ impl Rechecking {
         self.looked_up.retain(|_, at| now.since(*at) < SWEEP_MS);
         let before = cx.date().minus(HOUR_MS);
         let sent = cx.records.sent().values();
-        let waiting = sent.filter(|sent| sent.sent < before && is_under_way(sent));
+        let waiting = sent.filter(|sent| sent.sent < before && sent.is_under_way());
         let waiting: BTreeSet<PublicKey> = waiting.map(|sent| sent.to).collect();
         let mut waiting: Vec<PublicKey> = waiting.into_iter().collect();
         waiting.retain(|account| !self.looked_up.contains_key(account));
@@ -178,10 +178,6 @@ impl Rechecking {
         self.looked_up.insert(account, cx.mono());
         cx.signal(Signal::Resolve(Intent::Recheck(account)));
     }
-}
-
-const fn is_under_way(sent: &Sent) -> bool {
-    matches!(sent.state, DeliveryState::Waiting | DeliveryState::Stored)
 }
 
 fn is_inside(outgoing: &OutgoingEnvelope) -> bool {
@@ -217,7 +213,10 @@ fn behind(cx: &Cx<'_>, card: &Card) -> BTreeSet<PublicKey> {
 fn read_words(cx: &mut Cx<'_>, card: &VerifiedCard, lost: BTreeSet<PublicKey>) {
     let account = card.card().account;
     let sent = cx.records.sent().iter();
-    let under_way = sent.filter(|(_, sent)| sent.to == account && is_under_way(sent));
+    // What was replaced goes with what has replaced it.
+    let under_way = sent.filter(|(_, sent)| {
+        sent.to == account && sent.is_under_way() && sent.replaced_by.is_none()
+    });
     let under_way: BTreeMap<MessageId, Words> =
         under_way.map(|(id, sent)| (*id, sent.words)).collect();
     if under_way.is_empty() {
@@ -301,15 +300,17 @@ fn seal_again(
     lost: &BTreeSet<PublicKey>,
 ) {
     let account = card.card().account;
-    let Some(sent) = cx.records.sent().get(&id).filter(|it| is_under_way(it)) else {
+    let Some(sent) = cx.records.sent().get(&id).filter(|it| it.is_under_way()) else {
         return;
     };
     let mut sent = sent.clone();
-    let content = Content::Text {
+    let content = Content::Text(Text {
         body: words.into(),
         burn_ms: sent.burn_ms,
         file_name: sent.file_name.clone(),
-    };
+        reply_to: sent.reply_to,
+        replaces: sent.replaces,
+    });
     let identity = &cx.records.account().identity;
     let message = Message::new(identity, id, sent.sent, content);
     let done = sealed_for(cx, card.card(), lost).remove(&id);

@@ -5,6 +5,7 @@
 //! commit fails, it is undone here together with everything staged after it, newest first, and each `Then` learns that
 //! it failed. A store that takes nothing in for a while is tried again, and is first made to hold what memory holds.
 
+mod about;
 mod commits;
 mod conversations;
 mod owed;
@@ -19,7 +20,7 @@ use restante_interface::DeliveryState;
 use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::DAY_MS;
-use restante_proto::message::MessageId;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::pauses::Pauses;
 use restante_proto::placement::Standing;
 use restante_proto::prekey::PrekeySecret;
@@ -36,7 +37,7 @@ use self::owed::Owed;
 pub use crate::change::{Change, SenderMessage};
 use crate::model::{
     Account, Contact, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard, OwnPackage,
-    Payment, Sent, Slot, Words,
+    Payment, Reaction, Sent, Slot, Words,
 };
 use crate::then::Then;
 
@@ -69,6 +70,10 @@ pub struct Loaded {
     pub seen: BTreeMap<SenderMessage, UnixMillis>,
     /// Delivery receipts that are due.
     pub due: BTreeSet<SenderMessage>,
+    /// Messages whose senders are to hear that they were read.
+    pub read_due: BTreeSet<SenderMessage>,
+    /// What accounts feel about messages.
+    pub reactions: BTreeMap<(Reference, PublicKey), Reaction>,
     /// This device's part in each conversation.
     pub memberships: BTreeMap<ConversationId, Membership>,
     /// The rows of conversations.
@@ -94,6 +99,8 @@ impl Loaded {
             taken: BTreeMap::new(),
             seen: BTreeMap::new(),
             due: BTreeSet::new(),
+            read_due: BTreeSet::new(),
+            reactions: BTreeMap::new(),
             memberships: BTreeMap::new(),
             conversations: BTreeMap::new(),
             packages: Vec::new(),
@@ -116,6 +123,8 @@ pub struct Records {
     inbox: BTreeMap<u64, Header>,
     seen: BTreeMap<SenderMessage, UnixMillis>,
     due: BTreeSet<SenderMessage>,
+    read_due: BTreeSet<SenderMessage>,
+    reactions: BTreeMap<(Reference, PublicKey), Reaction>,
     conversations: Conversations,
     staged: Batch,
     in_flight: Option<UnderWay>,
@@ -146,6 +155,8 @@ impl Records {
             inbox: loaded.inbox,
             seen: loaded.seen,
             due: loaded.due,
+            read_due: loaded.read_due,
+            reactions: loaded.reactions,
             conversations: read_conversations(
                 loaded.memberships,
                 &loaded.conversations,
@@ -221,6 +232,11 @@ impl Records {
     /// Delivery receipts that are due.
     pub const fn due(&self) -> &BTreeSet<SenderMessage> {
         &self.due
+    }
+
+    /// Messages whose senders are to hear that they were read.
+    pub const fn read_due(&self) -> &BTreeSet<SenderMessage> {
+        &self.read_due
     }
 
     /// Finds a contact by any of its IDs.
@@ -372,7 +388,11 @@ impl Records {
     /// destroyed once it can be, or at the next start.
     pub fn destroy(&mut self, arrival: u64) {
         if let Some(header) = self.inbox.remove(&arrival) {
-            self.stage(Change::Destroy(arrival, header.slot));
+            self.stage(match header.slot {
+                Some(slot) => Change::Destroy(arrival, slot),
+                None => Change::Discard(arrival),
+            });
+            self.drop_reactions(&header.reference());
         }
     }
 
@@ -481,9 +501,19 @@ impl Records {
         self.staged.then.push(then);
     }
 
-    /// Puts a message into the inbox whose commit has told its slot.
-    pub(crate) fn show(&mut self, arrival: u64, header: Header) {
+    /// Puts a message into the inbox whose commit has told its slot; tells whether it takes the place of another, which
+    /// may have been read meanwhile.
+    pub(crate) fn show(&mut self, arrival: u64, mut header: Header) -> bool {
+        let before = self.inbox.get(&arrival);
+        let is_changed = before.is_some();
+        if let Some(before) = before {
+            if before.recalled.is_some() {
+                return true;
+            }
+            header.read = before.read;
+        }
         self.inbox.insert(arrival, header);
+        is_changed
     }
 
     fn stage(&mut self, change: Change) {

@@ -255,7 +255,7 @@ fn seal_one(
         payment: payment_of(right, &envelope),
         envelope,
         receipts: BTreeMap::new(),
-        awaits_receipt: matches!(message.content, Content::Text { .. }),
+        awaits_receipt: matches!(message.content, Content::Text(_)),
     })
 }
 

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use restante_interface::{
-    DeliveryState, Event, MessageCode, Refusal, Reply, SEND_ANSWER_MS, SendRequest, SendResult,
-    Stored,
+    DeliveryState, Event, Refusal, Reply, SEND_ANSWER_MS, SendRequest, SendResult, Stored,
 };
 use restante_proto::card::VerifiedCard;
+use restante_proto::keys::PublicKey;
 use restante_proto::limits::MESSAGE_TTL_MAX_MS;
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Message, MessageId, Reference, Text};
 use restante_proto::outbox::OUTBOX_COUNT_MAX;
 use restante_proto::stamp::EFFORT_MAX;
-use restante_proto::time::MonoMillis;
+use restante_proto::time::{MonoMillis, UnixMillis};
 
+use crate::about;
 use crate::contacts;
 use crate::cx::Cx;
+use crate::history;
 use crate::io::CallId;
 use crate::job::Resolution;
 use crate::model::{Sent, Who, Words};
@@ -43,17 +45,16 @@ struct Waiter {
 impl Sending {
     /// Begins to send what somebody asks for.
     pub(crate) fn on_request(&self, cx: &mut Cx<'_>, call: CallId, request: SendRequest) {
-        let who = match contacts::addressee(cx.records, &request.to) {
+        let to = match whom(cx, &request) {
+            Ok(to) => to,
+            Err(refusal) => return cx.refuse(call, refusal),
+        };
+        let who = match contacts::addressee(cx.records, &to) {
             Ok(who) => who,
             Err(refusal) => return cx.refuse(call, refusal),
         };
-        let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
-        if ttl_ms == 0 || ttl_ms > MESSAGE_TTL_MAX_MS {
-            let max_ms = MESSAGE_TTL_MAX_MS;
-            return cx.refuse(call, Refusal::InvalidLifetime { max_ms });
-        }
-        if request.burn_ms.is_some_and(|burn_ms| burn_ms > ttl_ms) {
-            return cx.refuse(call, Refusal::BurnsTooLate { ttl_ms });
+        if let Err(refusal) = check_times(cx, &request) {
+            return cx.refuse(call, refusal);
         }
         let waiting = cx.records.outgoing().len();
         if waiting >= OUTBOX_COUNT_MAX {
@@ -199,19 +200,31 @@ fn send(
     request: &SendRequest,
 ) -> Option<MessageId> {
     let account = card.card().account;
+    let plan = match plan(cx, &account, request) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            cx.refuse(call, refusal);
+            return None;
+        }
+    };
+    let Plan {
+        expires,
+        burn_ms,
+        reply_to,
+        replaces,
+    } = plan;
     let words = Bytes::copy_from_slice(request.body.as_bytes());
-    let burn_ms = request.burn_ms.unwrap_or(0);
     let file_name = request.file_name.clone().unwrap_or_default();
-    let content = Content::Text {
+    let content = Content::Text(Text {
         body: words.clone(),
         burn_ms,
         file_name: file_name.clone(),
-    };
+        reply_to,
+        replaces,
+    });
     let id = MessageId::random(&mut cx.rng);
     let identity = &cx.records.account().identity;
     let message = Message::new(identity, id, cx.now.date, content);
-    let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
-    let expires = cx.date().plus(ttl_ms);
     let all = BTreeSet::new();
     let sealed = match sealing::seal(cx, card, &message, expires, Granting::WithFirst, &all) {
         Ok(sealed) => sealed,
@@ -231,9 +244,18 @@ fn send(
         is_outdated: false,
         burn_ms,
         file_name,
+        reply_to,
+        replaces,
+        replaced_by: None,
+        read: None,
+        recalled: None,
+        is_hidden: false,
         place: cx.records.next_place(cx.now.date),
         words: Words::Staged,
     };
+    if let Some(original) = replaces {
+        replace(cx, &original, id);
+    }
     cx.records.put_words(id, sent, words);
     let envelopes = sealed
         .iter()
@@ -247,14 +269,103 @@ fn send(
     Some(id)
 }
 
+/// What a message that is sent is to be beside its words.
+struct Plan {
+    expires: UnixMillis,
+    burn_ms: u64,
+    reply_to: Option<Reference>,
+    replaces: Option<MessageId>,
+}
+
+/// Returns whom a message is for, as the person says, or as the message that it replaces does.
+fn whom(cx: &Cx<'_>, request: &SendRequest) -> Result<String, Refusal> {
+    let Some(id) = request.replaces.as_ref().filter(|_| request.to.is_empty()) else {
+        return Ok(request.to.clone());
+    };
+    let own = match history::find(cx, id) {
+        Some(history::Item::Own(own)) => cx.records.sent().get(&own),
+        _ => None,
+    };
+    let to = own.map(|sent| sent.id.to_string());
+    to.ok_or_else(|| Refusal::NoSuchMessage { id: id.clone() })
+}
+
+/// Checks how long a message is to live, as far as its sender says so.
+fn check_times(cx: &Cx<'_>, request: &SendRequest) -> Result<(), Refusal> {
+    let ttl_ms = request.ttl_ms.unwrap_or(cx.settings.ttl_ms);
+    if ttl_ms == 0 || ttl_ms > MESSAGE_TTL_MAX_MS {
+        let max_ms = MESSAGE_TTL_MAX_MS;
+        return Err(Refusal::InvalidLifetime { max_ms });
+    }
+    let ttl_ms = request.ttl_ms.unwrap_or(MESSAGE_TTL_MAX_MS);
+    match request.burn_ms {
+        Some(burn_ms) if burn_ms > ttl_ms => Err(Refusal::BurnsTooLate { ttl_ms }),
+        _ => Ok(()),
+    }
+}
+
+/// Decides how long a message to an account lives, and finds those that it names.
+fn plan(cx: &Cx<'_>, account: &PublicKey, request: &SendRequest) -> Result<Plan, Refusal> {
+    let wishes = cx.records.contacts().get(account);
+    let wishes = wishes.map(|contact| contact.wishes).unwrap_or_default();
+    let ttl_ms = request.ttl_ms.or(wishes.ttl_ms);
+    let ttl_ms = ttl_ms.unwrap_or(cx.settings.ttl_ms);
+    // What is set for all messages gives way to what is said of one.
+    let usual = wishes.burn_ms.map(|burn_ms| burn_ms.min(ttl_ms));
+    let burn_ms = request.burn_ms.or(usual).unwrap_or(0);
+    if burn_ms > ttl_ms {
+        return Err(Refusal::BurnsTooLate { ttl_ms });
+    }
+    let none = |id: &String| Refusal::NoSuchMessage { id: id.clone() };
+    let named = |id: &String| {
+        let item = history::find(cx, id).ok_or_else(|| none(id))?;
+        let found = history::reference(cx, &item);
+        let found = found.filter(|(_, with)| with == account);
+        found.map(|(of, _)| of).ok_or_else(|| none(id))
+    };
+    let reply_to = request.reply_to.as_ref().map(named).transpose()?;
+    let Some(id) = &request.replaces else {
+        return Ok(Plan {
+            expires: cx.date().plus(ttl_ms),
+            burn_ms,
+            reply_to,
+            replaces: None,
+        });
+    };
+    let of = named(id)?;
+    let (_, newest) = history::newest(cx.records, &of.id).ok_or_else(|| none(id))?;
+    let is_own = of.author == cx.records.account().identity.account;
+    let is_there = newest.words != Words::Gone && newest.expires > cx.date();
+    if !is_own || !is_there || newest.recalled.is_some() {
+        return Err(none(id));
+    }
+    Ok(Plan {
+        expires: newest.expires,
+        burn_ms: newest.burn_ms,
+        reply_to: newest.reply_to,
+        replaces: Some(of.id),
+    })
+}
+
+/// Lets a message take the place of all earlier forms of another, which are offered no longer.
+fn replace(cx: &mut Cx<'_>, original: &MessageId, by: MessageId) {
+    for version in about::versions(cx, original) {
+        cx.records.destroy_words(&version);
+        if let Some(mut sent) = cx.records.sent().get(&version).cloned() {
+            sent.replaced_by = Some(by);
+            cx.records.put_sent(version, sent);
+        }
+        about::withdraw(cx, &version);
+    }
+}
+
 /// Returns what became of a message so far.
 pub(crate) fn result_of(cx: &Cx<'_>, placing: &Placing, message: MessageId) -> Option<SendResult> {
     let sent = cx.records.sent().get(&message)?;
     let standing = placing.standing_of(cx.records, cx.settled(), message);
     let shown = placing.shown(cx.records, cx.settled(), message, sent, &standing);
     let next = placing.next_try_of(cx.records, message);
-    let is_over = matches!(shown.code, MessageCode::Delivered | MessageCode::Expired);
-    let next = next.filter(|_| !is_over);
+    let next = next.filter(|_| !shown.code.is_over());
     let (with, of) = standing.counts();
     Some(SendResult {
         message_id: message.to_string(),

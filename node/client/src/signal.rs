@@ -75,6 +75,8 @@ pub(crate) enum Signal {
     Delivered(MessageId),
     /// Delivery receipts became due.
     ReceiptsDue,
+    /// A sender is to hear, some time soon, that its message was read.
+    ReadDue,
     /// This device has joined a conversation with an account.
     Joined(ConversationId, PublicKey),
     /// This device cannot follow a conversation any more.

@@ -1,5 +1,6 @@
 //! Whole cores among real keepers: answers in any order, lost and repeated, failed commits, restarts, clocks set.
 
+mod about;
 mod clocks;
 mod commits;
 mod conversing;

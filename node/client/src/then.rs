@@ -61,6 +61,8 @@ pub enum SealedFor {
     Person(MessageId, OwnSend),
     /// Delivery receipts.
     Receipts,
+    /// Something about messages.
+    Notice,
     /// New keys in a conversation.
     Renewal,
     /// Messages for another device of this recipient.
@@ -98,6 +100,8 @@ pub struct Taken {
 pub struct Arriving {
     /// Its place.
     pub arrival: u64,
+    /// The name its sender gave it; its header has that of the message that it replaces.
+    pub message: MessageId,
     /// Its header.
     pub header: HeaderDraft,
     /// Its delivery receipt is staged with it.

@@ -15,6 +15,11 @@ pub enum Event {
         /// As in [`InboxMessage::id`](crate::InboxMessage::id).
         id: String,
     },
+    /// A message has other words, or was taken back, or somebody feels something about it.
+    Changed {
+        /// As in [`HistoryMessage::id`](crate::HistoryMessage::id).
+        id: String,
+    },
     /// Messages have expired or burned.
     Destroyed {
         /// How many.

@@ -23,6 +23,7 @@
 mod body;
 mod doctor;
 mod event;
+mod history;
 mod number;
 mod refusal;
 mod reply;
@@ -36,6 +37,10 @@ mod trouble;
 pub use self::body::{Body, Redacted};
 pub use self::doctor::{DoctorReport, Verdict};
 pub use self::event::Event;
+pub use self::history::{
+    CONVERSATION_PAGE_COUNT_MAX, ContactChange, ConversationInfo, ConversationPage,
+    HISTORY_PAGE_COUNT_MAX, HistoryMessage, HistoryPage, HistoryRequest, ReactionInfo,
+};
 pub use self::refusal::{ErrorReply, Refusal, Stored};
 pub use self::reply::{
     CONTACT_PAGE_COUNT_MAX, ContactInfo, ContactPage, ContactState, DeliveryState,
@@ -51,4 +56,4 @@ pub use self::status::{
 pub use self::trouble::StoreTrouble;
 
 /// Version of the interface; a command and a node of different versions refuse to talk.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;

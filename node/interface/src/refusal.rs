@@ -140,6 +140,11 @@ pub enum Refusal {
     },
     /// The message is not known here any more.
     MessageGone,
+    /// There is no message with this identifier, or none that this can be done with.
+    NoSuchMessage {
+        /// The identifier.
+        id: String,
+    },
     /// No keeper can be reached.
     Offline,
 
@@ -212,6 +217,7 @@ impl Refusal {
             Self::Blocked { .. } => "blocked",
             Self::StaleKeys { .. } => "stale_keys",
             Self::MessageGone => "message_gone",
+            Self::NoSuchMessage { .. } => "no_such_message",
             Self::Offline => "offline",
             Self::OutboxFull { .. } => "outbox_full",
             Self::ContactsFull { .. } => "contacts_full",

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Body, DoctorReport, HoldingsPage, MessageCode, Obstacle, Redacted, Refusal, State, StatusInfo,
+    Body, ConversationPage, DoctorReport, HistoryPage, HoldingsPage, MessageCode, Obstacle,
+    Redacted, Refusal, State, StatusInfo,
 };
 
 /// Messages in one [`InboxPage`], at most; a page is cut further when it does not fit one answer.
@@ -27,6 +28,10 @@ pub enum Reply {
     Sent(SendResult),
     /// One page of messages, oldest first.
     Inbox(InboxPage),
+    /// A part of what was said with a contact, the newest first.
+    History(HistoryPage),
+    /// One page of conversations.
+    Conversations(ConversationPage),
     /// One contact as it is now.
     Contact(ContactInfo),
     /// One page of contacts, ordered by ID.
@@ -148,6 +153,15 @@ pub struct InboxMessage {
     pub base64: Option<Body>,
     /// The name of the file, when the body is one.
     pub file_name: Option<String>,
+    /// The message that it answers, which may be gone.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// When the sender says that its words were changed last.
+    #[serde(default)]
+    pub edited_ms: Option<u64>,
+    /// It is of a kind that a later version knows, and its body is shown as it came.
+    #[serde(default)]
+    pub unknown: bool,
 }
 
 impl InboxMessage {
@@ -189,6 +203,21 @@ pub struct ContactInfo {
     pub added_ms: u64,
     /// When something from the contact was last received.
     pub last_seen_ms: Option<u64>,
+    /// How long messages to it live, in milliseconds, if nothing else is said.
+    #[serde(default)]
+    pub ttl_ms: Option<u64>,
+    /// How long they live once they were read, in milliseconds, if nothing else is said.
+    #[serde(default)]
+    pub burn_ms: Option<u64>,
+    /// Whether it is told that its messages were read.
+    #[serde(default)]
+    pub tells_read: bool,
+    /// Whether its messages are to make no stir.
+    #[serde(default)]
+    pub muted: bool,
+    /// Whether it stands before the others.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 /// How this account and another stand.

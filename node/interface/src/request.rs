@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Body;
 use crate::number::whole;
+use crate::{Body, ContactChange, HistoryRequest};
 
 /// Messages one [`Request::MarkRead`] names, at most.
 pub const MARK_READ_COUNT_MAX: usize = 256;
@@ -53,6 +53,42 @@ pub enum Request {
         /// The account's ID.
         who: String,
     },
+    /// Changes what is kept of a contact; answered with [`crate::Reply::Contact`].
+    ContactSet {
+        /// The contact's ID.
+        who: String,
+        /// What is to change.
+        change: ContactChange,
+    },
+    /// Forgets a contact, with all that was said with it; answered with [`crate::Reply::Done`].
+    ContactRemove {
+        /// The contact's ID.
+        who: String,
+    },
+    /// Asks for one page of the conversations; answered with [`crate::Reply::Conversations`].
+    Conversations {
+        /// The page starts after this cursor, as in [`crate::ConversationPage::next`].
+        after: Option<String>,
+    },
+    /// Asks for what was said with a contact; answered with [`crate::Reply::History`].
+    History(HistoryRequest),
+    /// Tells a contact what this account feels about a message; answered with [`crate::Reply::Done`].
+    React {
+        /// The message, as in [`HistoryMessage::id`](crate::HistoryMessage::id).
+        id: String,
+        /// One emoji; empty to take the one before back.
+        emoji: String,
+    },
+    /// Takes messages of one's own back, everywhere; answered with [`crate::Reply::Done`].
+    Recall {
+        /// The messages, as in [`HistoryMessage::id`](crate::HistoryMessage::id).
+        ids: Vec<String>,
+    },
+    /// Destroys messages here and nowhere else; answered with [`crate::Reply::Done`].
+    Delete {
+        /// The messages, as in [`HistoryMessage::id`](crate::HistoryMessage::id). Unknown ones are ignored.
+        ids: Vec<String>,
+    },
     /// Asks for the short code two people compare; answered with [`crate::Reply::Verify`].
     ContactVerify {
         /// The contact's ID.
@@ -82,7 +118,8 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
-    /// The recipient: an ID, a `restante:` link or what a contact is called.
+    /// The recipient: an ID, a `restante:` link or what a contact is called; empty where `replaces` names a message,
+    /// which says whose it is.
     #[schema(max_length = 512)]
     pub to: String,
     /// The text, or the content of the file, byte for byte.
@@ -104,6 +141,14 @@ pub struct SendRequest {
     #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 4_096)]
     pub effort_max: Option<u32>,
+    /// The message that it answers, as in [`HistoryMessage::id`](crate::HistoryMessage::id), or how that begins.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9a-f]{8,32}$")]
+    pub reply_to: Option<String>,
+    /// The message of one's own, to the same recipient, whose words it changes; it ends and burns as that one does.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9a-f]{8,32}$")]
+    pub replaces: Option<String>,
     /// Whether to answer only once the message is stored or has expired; otherwise the node answers
     /// within [`SEND_ANSWER_MS`], with whatever has been reached by then.
     #[serde(default)]

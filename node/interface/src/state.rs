@@ -366,6 +366,16 @@ pub enum ObstacleReason {
     NoAnswer,
 }
 
+impl MessageCode {
+    /// Tells whether nothing more is done for it.
+    pub const fn is_over(self) -> bool {
+        matches!(
+            self,
+            Self::Delivered | Self::Read | Self::Recalled | Self::Expired
+        )
+    }
+}
+
 /// How a message stands, more exactly than [`DeliveryState`](crate::DeliveryState) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum MessageCode {
@@ -396,6 +406,12 @@ pub enum MessageCode {
     /// Its recipient has it.
     #[serde(rename = "message_delivered")]
     Delivered,
+    /// Its recipient has read it.
+    #[serde(rename = "message_read")]
+    Read,
+    /// It was taken back.
+    #[serde(rename = "message_recalled")]
+    Recalled,
     /// Its time ran out before its recipient confirmed it.
     #[serde(rename = "message_expired")]
     Expired,

@@ -43,10 +43,13 @@ fn requests() {
             burn_ms: Some(2),
             file_name: Some(text("a.txt")),
             effort_max: Some(3),
+            reply_to: Some(text("m")),
+            replaces: Some(text("n")),
             wait: true,
         } } => concat!(
             r#"{"send":{"to":"bob.7kq2-m9xw-3fhd","#,
-            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","effort_max":3,"wait":true}}"#,
+            r#""body":"/wA=","ttl_ms":1,"burn_ms":2,"file_name":"a.txt","effort_max":3,"#,
+            r#""reply_to":"m","replaces":"n","wait":true}}"#,
         ),
         Inbox { 0: InboxRequest { wait_ms: 1, all: true, after: Some(text("m")), only: None } }
             => r#"{"inbox":{"wait_ms":1,"all":true,"after":"m","only":null}}"#,
@@ -55,6 +58,24 @@ fn requests() {
         ContactList { after: Some(text("b")) } => r#"{"contact_list":{"after":"b"}}"#,
         ContactAccept { who: text("b") } => r#"{"contact_accept":{"who":"b"}}"#,
         ContactBlock { who: text("b") } => r#"{"contact_block":{"who":"b"}}"#,
+        ContactSet { who: text("b"), change: ContactChange {
+            petname: Some(text("Bob")),
+            ttl_ms: Some(1),
+            burn_ms: Some(0),
+            tells_read: Some(true),
+            muted: None,
+            pinned: Some(false),
+        } } => concat!(
+            r#"{"contact_set":{"who":"b","change":{"petname":"Bob","ttl_ms":1,"burn_ms":0,"#,
+            r#""tells_read":true,"muted":null,"pinned":false}}}"#,
+        ),
+        ContactRemove { who: text("b") } => r#"{"contact_remove":{"who":"b"}}"#,
+        Conversations { after: Some(text("b")) } => r#"{"conversations":{"after":"b"}}"#,
+        History { 0: HistoryRequest { who: text("b"), before: Some(text("m")), count: Some(3) } }
+            => r#"{"history":{"who":"b","before":"m","count":3}}"#,
+        React { id: text("m"), emoji: text("+") } => r#"{"react":{"id":"m","emoji":"+"}}"#,
+        Recall { ids: vec![text("m")] } => r#"{"recall":{"ids":["m"]}}"#,
+        Delete { ids: vec![text("m")] } => r#"{"delete":{"ids":["m"]}}"#,
         ContactVerify { who: text("b") } => r#"{"contact_verify":{"who":"b"}}"#,
         ContactVerified { who: text("b") } => r#"{"contact_verified":{"who":"b"}}"#,
         Status {} => r#""status""#,
@@ -122,14 +143,38 @@ fn replies() {
             => concat!(
                 r#"{"inbox":{"messages":["#,
                 r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"#,
-                r#""sent_ms":1,"expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null},"#,
+                r#""sent_ms":1,"expires_ms":3,"burn_ms":null,"text":"a\u0000","base64":null,"file_name":null,"#,
+                r#""reply_to":null,"edited_ms":null,"unknown":false},"#,
                 r#"{"id":"m","from":"b","known_as":"c","contact":true,"blocked":false,"read":false,"received_ms":2,"#,
-                r#""sent_ms":1,"expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null}"#,
+                r#""sent_ms":1,"expires_ms":3,"burn_ms":null,"text":null,"base64":"/w==","file_name":null,"#,
+                r#""reply_to":null,"edited_ms":null,"unknown":false}"#,
                 r#"],"more":true,"deaf":{"code":"account_stopped","trouble":{"code":"disk_full"}}}}"#,
             ),
         Contact { 0: contact() } => concat!(
             r#"{"contact":{"id":"b","other_ids":["c"],"petname":"Bob","state":"accepted","verified":true,"#,
-            r#""fingerprint":null,"added_ms":1,"last_seen_ms":2}}"#,
+            r#""fingerprint":null,"added_ms":1,"last_seen_ms":2,"#,
+            r#""ttl_ms":null,"burn_ms":null,"tells_read":false,"muted":false,"pinned":false}}"#,
+        ),
+        History { 0: HistoryPage { messages: vec![said()], more: true } } => concat!(
+            r#"{"history":{"messages":[{"id":"m","own":true,"sent_ms":1,"received_ms":2,"expires_ms":3,"#,
+            r#""burn_ms":4,"read_ms":5,"code":"message_read","text":"Hi","base64":null,"file_name":null,"#,
+            r#""reply_to":"n","edited_ms":6,"recalled_ms":null,"unknown":false,"#,
+            r#""reactions":[{"own":true,"emoji":"+"}]}],"more":true}}"#,
+        ),
+        Conversations { 0: ConversationPage {
+            conversations: vec![ConversationInfo {
+                contact: contact(),
+                unread: 3,
+                last_ms: Some(4),
+                last: None,
+            }],
+            next: Some(text("b")),
+        } } => concat!(
+            r#"{"conversations":{"conversations":[{"contact":"#,
+            r#"{"id":"b","other_ids":["c"],"petname":"Bob","state":"accepted","verified":true,"#,
+            r#""fingerprint":null,"added_ms":1,"last_seen_ms":2,"#,
+            r#""ttl_ms":null,"burn_ms":null,"tells_read":false,"muted":false,"pinned":false},"#,
+            r#""unread":3,"last_ms":4,"last":null}],"next":"b"}}"#,
         ),
         Contacts { 0: ContactPage { contacts: vec![], next: Some(text("b")) } }
             => r#"{"contacts":{"contacts":[],"next":"b"}}"#,
@@ -203,6 +248,7 @@ fn refusals() {
         Blocked { id: text("b") } => r#"{"code":"blocked","id":"b"}"#,
         StaleKeys { id: text("b") } => r#"{"code":"stale_keys","id":"b"}"#,
         MessageGone {} => r#"{"code":"message_gone"}"#,
+        NoSuchMessage { id: text("2f") } => r#"{"code":"no_such_message","id":"2f"}"#,
         Offline {} => r#"{"code":"offline"}"#,
         OutboxFull { waiting: 1 } => r#"{"code":"outbox_full","waiting":1}"#,
         ContactsFull { max: 1 } => r#"{"code":"contacts_full","max":1}"#,
@@ -249,6 +295,7 @@ fn lines_of_a_message_that_is_sent() {
 fn events() {
     contract!(Event {
         Received { id: text("m") } => r#"{"event":"received","id":"m"}"#,
+        Changed { id: text("m") } => r#"{"event":"changed","id":"m"}"#,
         Destroyed { count: 2 } => r#"{"event":"destroyed","count":2}"#,
         Sent { 0: sent() } => concat!(
             r#"{"event":"sent","message_id":"m","state":"stored","stored_with":3,"stored_of":4,"until_ms":5,"#,
@@ -398,6 +445,8 @@ fn names_of_message_states() {
         StoredFew {} => r#""message_stored_few""#,
         StoredOutdated {} => r#""message_stored_outdated""#,
         Delivered {} => r#""message_delivered""#,
+        Read {} => r#""message_read""#,
+        Recalled {} => r#""message_recalled""#,
         Expired {} => r#""message_expired""#,
     });
 }
@@ -519,6 +568,33 @@ fn message(body: Vec<u8>) -> InboxMessage {
         text,
         base64,
         file_name: None,
+        reply_to: None,
+        edited_ms: None,
+        unknown: false,
+    }
+}
+
+fn said() -> HistoryMessage {
+    HistoryMessage {
+        id: text("m"),
+        own: true,
+        sent_ms: 1,
+        received_ms: 2,
+        expires_ms: 3,
+        burn_ms: Some(4),
+        read_ms: Some(5),
+        code: Some(MessageCode::Read),
+        text: Some(Redacted(text("Hi"))),
+        base64: None,
+        file_name: None,
+        reply_to: Some(text("n")),
+        edited_ms: Some(6),
+        recalled_ms: None,
+        unknown: false,
+        reactions: vec![ReactionInfo {
+            own: true,
+            emoji: text("+"),
+        }],
     }
 }
 
@@ -532,6 +608,11 @@ fn contact() -> ContactInfo {
         fingerprint: None,
         added_ms: 1,
         last_seen_ms: Some(2),
+        ttl_ms: None,
+        burn_ms: None,
+        tells_read: false,
+        muted: false,
+        pinned: false,
     }
 }
 

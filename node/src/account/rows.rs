@@ -1,5 +1,6 @@
 //! How a person's data lies in the vault, row by row; the vault encrypts every one of them.
 
+use std::array::TryFromSliceError;
 use std::fmt;
 
 use prost::Message;
@@ -22,9 +23,12 @@ use restante_proto::time::{Epoch, SaltEpoch, UnixMillis};
 use restante_proto::{Address, NodeId};
 use zeroize::Zeroizing;
 
+mod about;
 mod contact;
 mod conversation;
 
+use self::about::ReferenceRow;
+pub(super) use self::about::{reaction_from_row, reaction_key, reaction_of, reaction_to_row};
 pub(super) use self::contact::{contact_from_row, contact_to_row};
 pub(super) use self::conversation::{
     conversation_of, conversations_of, membership_from_row, membership_to_row, package_from_row,
@@ -419,6 +423,20 @@ pub(super) struct SentRow {
     /// Empty if there is none.
     #[prost(bytes = "vec", tag = "11")]
     words: Vec<u8>,
+    #[prost(message, optional, tag = "12")]
+    reply_to: Option<ReferenceRow>,
+    /// Empty if there is none.
+    #[prost(bytes = "vec", tag = "13")]
+    replaces: Vec<u8>,
+    /// Empty if there is none.
+    #[prost(bytes = "vec", tag = "14")]
+    replaced_by: Vec<u8>,
+    #[prost(uint64, optional, tag = "15")]
+    read_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "16")]
+    recalled_ms: Option<u64>,
+    #[prost(bool, tag = "17")]
+    is_hidden: bool,
 }
 
 const DELIVERY_STATES: [DeliveryState; 4] = [
@@ -443,7 +461,13 @@ pub(super) fn sent_to_row(sent: &Sent) -> Vec<u8> {
         burn_ms: sent.burn_ms,
         file_name: sent.file_name.clone(),
         place: sent.place,
-        words: sent.words.slot().map_or(Vec::new(), |slot| slot.0.to_vec()),
+        words: slot_to_row(sent.words.slot()),
+        reply_to: sent.reply_to.as_ref().map(about::reference_to_row),
+        replaces: about::name_to_row(sent.replaces),
+        replaced_by: about::name_to_row(sent.replaced_by),
+        read_ms: sent.read.map(UnixMillis::get),
+        recalled_ms: sent.recalled.map(UnixMillis::get),
+        is_hidden: sent.is_hidden,
     };
     row.encode_to_vec()
 }
@@ -452,10 +476,8 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
     let error = RowError("sent");
     let row = SentRow::decode(bytes).map_err(|_| error)?;
     let state = usize::try_from(row.state).map_err(|_| error)?;
-    let words = match row.words.as_slice() {
-        [] => Words::Gone,
-        slot => Words::At(Slot(slot.try_into().map_err(|_| error)?)),
-    };
+    let words = slot_from_row(&row.words).map_err(|_| error)?;
+    let reply_to = row.reply_to.as_ref();
     Ok(Sent {
         to: PublicKey::try_from(row.to.as_slice()).map_err(|_| error)?,
         id: row.id.parse().map_err(|_| error)?,
@@ -467,7 +489,13 @@ pub(super) fn sent_from_row(bytes: &[u8]) -> Result<Sent, RowError> {
         burn_ms: row.burn_ms,
         file_name: row.file_name,
         place: row.place,
-        words,
+        words: words.map_or(Words::Gone, Words::At),
+        reply_to: reply_to.map(about::reference_from_row).transpose()?,
+        replaces: about::name_from_row(&row.replaces)?,
+        replaced_by: about::name_from_row(&row.replaced_by)?,
+        read: row.read_ms.map(UnixMillis::new),
+        recalled: row.recalled_ms.map(UnixMillis::new),
+        is_hidden: row.is_hidden,
     })
 }
 
@@ -492,8 +520,17 @@ pub(super) struct HeaderRow {
     read_ms: Option<u64>,
     #[prost(string, tag = "9")]
     file_name: String,
+    /// Empty if there is none.
     #[prost(bytes = "vec", tag = "10")]
     slot: Vec<u8>,
+    #[prost(message, optional, tag = "11")]
+    reply_to: Option<ReferenceRow>,
+    #[prost(uint64, optional, tag = "12")]
+    edited_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "13")]
+    recalled_ms: Option<u64>,
+    #[prost(uint32, tag = "14")]
+    unknown_kind: u32,
 }
 
 pub(super) fn header_to_row(header: &Header) -> Vec<u8> {
@@ -507,7 +544,11 @@ pub(super) fn header_to_row(header: &Header) -> Vec<u8> {
         burn_ms: header.burn_ms,
         read_ms: header.read.map(UnixMillis::get),
         file_name: header.file_name.clone(),
-        slot: header.slot.0.to_vec(),
+        slot: slot_to_row(header.slot),
+        reply_to: header.reply_to.as_ref().map(about::reference_to_row),
+        edited_ms: header.edited.map(UnixMillis::get),
+        recalled_ms: header.recalled.map(UnixMillis::get),
+        unknown_kind: header.unknown_kind,
     };
     row.encode_to_vec()
 }
@@ -516,7 +557,7 @@ pub(super) fn header_from_row(bytes: &[u8]) -> Result<Header, RowError> {
     let error = RowError("inbox");
     let row = HeaderRow::decode(bytes).map_err(|_| error)?;
     let message = <[u8; 16]>::try_from(row.message.as_slice()).map_err(|_| error)?;
-    let slot = <[u8; SLOT_BYTES]>::try_from(row.slot.as_slice()).map_err(|_| error)?;
+    let reply_to = row.reply_to.as_ref();
     Ok(Header {
         sender: PublicKey::try_from(row.sender.as_slice()).map_err(|_| error)?,
         message: MessageId::new(message),
@@ -527,8 +568,23 @@ pub(super) fn header_from_row(bytes: &[u8]) -> Result<Header, RowError> {
         burn_ms: row.burn_ms,
         read: row.read_ms.map(UnixMillis::new),
         file_name: row.file_name,
-        slot: Slot(slot),
+        slot: slot_from_row(&row.slot).map_err(|_| error)?,
+        reply_to: reply_to.map(about::reference_from_row).transpose()?,
+        edited: row.edited_ms.map(UnixMillis::new),
+        recalled: row.recalled_ms.map(UnixMillis::new),
+        unknown_kind: row.unknown_kind,
     })
+}
+
+fn slot_to_row(slot: Option<Slot>) -> Vec<u8> {
+    slot.map_or(Vec::new(), |slot| slot.0.to_vec())
+}
+
+/// Reads where a key is; nothing for nowhere.
+fn slot_from_row(slot: &[u8]) -> Result<Option<Slot>, TryFromSliceError> {
+    let slot = Some(slot).filter(|slot| !slot.is_empty());
+    let slot = slot.map(<[u8; SLOT_BYTES]>::try_from).transpose()?;
+    Ok(slot.map(Slot))
 }
 
 /// Reads a moment from a row of eight bytes.

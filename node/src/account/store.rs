@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
-use restante_client::model::{Account, Header, Sent, Slot, Words};
+use restante_client::model::{Account, Slot, Words};
 use restante_client::records::{Change, Loaded, SenderMessage};
-use restante_conversation::rows::Change as RowChange;
 use restante_interface::StoreTrouble;
 use restante_proto::keys::PublicKey;
 use restante_proto::message::MessageId;
@@ -25,10 +24,13 @@ use super::rows::{self, RowError, SELF, moment_of};
 use crate::clock;
 use crate::disk_space;
 use crate::vault::{
-    BodyError, DbError, DiskError, KeyError, MessageKey, SlotId, Table, Vault, VaultError, WriteTx,
+    BodyError, DbError, DiskError, KeyError, MessageKey, SlotId, Table, Vault, VaultError,
 };
 
 mod keyed;
+mod writing;
+
+use self::writing::{added_bytes, burn, write};
 
 const ACCOUNT: Table = Table::new("account");
 const PREKEYS: Table = Table::new("prekeys");
@@ -42,6 +44,8 @@ const BODIES: Table = Table::new("bodies");
 const TAKEN: Table = Table::new("taken");
 const SEEN: Table = Table::new("seen");
 const DUE: Table = Table::new("due");
+const READ_DUE: Table = Table::new("read-due");
+const REACTIONS: Table = Table::new("reactions");
 const MEMBERSHIPS: Table = Table::new("memberships");
 const CONVERSATIONS: Table = Table::new("conversations");
 const EPOCHS: Table = Table::new("epochs");
@@ -119,8 +123,8 @@ impl VaultDisk {
 
     /// Brings key file and rows together after a crash.
     fn tidy(&self, loaded: &mut Loaded) -> Result<(), AccountStoreError> {
-        let slots = loaded.inbox.values().map(|header| slot_id(header.slot));
-        let mut live: BTreeSet<SlotId> = slots.collect();
+        let slots = loaded.inbox.values().filter_map(|header| header.slot);
+        let mut live: BTreeSet<SlotId> = slots.map(slot_id).collect();
         let words = loaded.sent.values().filter_map(|sent| sent.words.slot());
         live.extend(words.map(slot_id));
         live.extend(self.vault.with(|vault| Ok(keyed::slots(vault)?))?);
@@ -128,9 +132,10 @@ impl VaultDisk {
             .vault
             .with(|vault| Ok(vault.keys().reconcile(&live)?))?;
         let absent: BTreeSet<SlotId> = reconciled.absent.into_iter().collect();
-        let is_gone = |header: &Header| absent.contains(&slot_id(header.slot));
-        let gone = loaded.inbox.iter().filter(|(_, header)| is_gone(header));
-        let gone: Vec<(u64, Slot)> = gone.map(|(place, header)| (*place, header.slot)).collect();
+        let slots = loaded.inbox.iter();
+        let slots = slots.filter_map(|(place, header)| Some((*place, header.slot?)));
+        let gone = slots.filter(|(_, slot)| absent.contains(&slot_id(*slot)));
+        let gone: Vec<(u64, Slot)> = gone.collect();
         let mut changes = Vec::new();
         for (message, sent) in &mut loaded.sent {
             let slot = sent.words.slot();
@@ -298,6 +303,10 @@ fn read_plain(vault: &Vault) -> Result<Loaded, AccountStoreError> {
                 Ok((named_of(key)?, moment_of(row, "seen")?))
             })?,
             due: collect(rows(DUE)?, |key, _| named_of(key))?,
+            read_due: collect(rows(READ_DUE)?, |key, _| named_of(key))?,
+            reactions: collect(rows(REACTIONS)?, |key, row| {
+                Ok((rows::reaction_of(key)?, rows::reaction_from_row(row)?))
+            })?,
             memberships: collect(rows(MEMBERSHIPS)?, |key, row| {
                 Ok((rows::conversation_of(key)?, rows::membership_from_row(row)?))
             })?,
@@ -311,264 +320,17 @@ fn read_plain(vault: &Vault) -> Result<Loaded, AccountStoreError> {
 /// Returns the slots that rows name.
 pub(super) fn slots_of_rows(vault: &Vault) -> Result<BTreeSet<SlotId>, AccountStoreError> {
     let rows = vault.db().read(|tx| tx.iter(INBOX))?;
-    let slots = rows.iter().map(|row| rows::header_from_row(&row.value));
-    let slots = slots.map(|header| Ok(slot_id(header?.slot)));
-    let mut slots = slots.collect::<Result<BTreeSet<SlotId>, AccountStoreError>>()?;
+    let mut slots = BTreeSet::new();
+    for row in rows {
+        let slot = rows::header_from_row(&row.value)?.slot;
+        slots.extend(slot.map(slot_id));
+    }
     for row in vault.db().read(|tx| tx.iter(SENT))? {
         let words = rows::sent_from_row(&row.value)?.words.slot();
         slots.extend(words.map(slot_id));
     }
     slots.extend(keyed::slots(vault)?);
     Ok(slots)
-}
-
-/// Writes changes, all or nothing, and returns the slots of new messages, in order.
-///
-/// Keys of destroyed messages are burned first: were a row to go without its key, the key could be read for ever.
-fn write(vault: &Vault, changes: &[Change]) -> Result<Vec<Slot>, AccountStoreError> {
-    let is_message =
-        |change: &&Change| matches!(change, Change::PutMessage { .. } | Change::PutWords(..));
-    let messages = changes.iter().filter(is_message).count();
-    let forgotten = forgotten(vault, changes)?;
-    let keyed = keyed::of_changes(changes);
-    let wanted = messages + keyed::keys_wanted(&keyed);
-    let (slots, before) = vault.write_with_keys(wanted, &mut rand::rng(), |tx, keys| {
-        for (table, key) in &forgotten {
-            tx.remove(*table, key)?;
-        }
-        let (keys, of_rows) = keys.split_at(messages);
-        apply_all(vault, tx, changes, keys)?;
-        let before = keyed::write(vault, tx, &keyed, of_rows)?;
-        let slots = keys.iter().map(slot_of).collect();
-        Ok::<_, AccountStoreError>((slots, before))
-    })?;
-    keyed::burn(vault, &before);
-    Ok(slots)
-}
-
-/// Destroys the keys of messages that are to be destroyed; works on a full disk too.
-fn burn(vault: &Vault, changes: &[Change]) -> Result<(), AccountStoreError> {
-    let mut burned = Vec::new();
-    for change in changes {
-        match change {
-            Change::Destroy(_, slot) => burned.push(slot_id(*slot)),
-            Change::Discard(arrival) => burned.extend(slot_at(vault, *arrival)?),
-            Change::PutSent(message, Sent { words, .. }) if *words == Words::Gone => {
-                burned.extend(words_of(vault, message)?);
-            }
-            Change::DropSent(message) => burned.extend(words_of(vault, message)?),
-            _ => {}
-        }
-    }
-    if !burned.is_empty() {
-        vault.keys().burn(&burned)?;
-    }
-    Ok(())
-}
-
-/// Returns the slot of the message at a place, if there is one whose header can be read.
-fn slot_at(vault: &Vault, arrival: u64) -> Result<Option<SlotId>, DbError> {
-    match vault.db().read(|tx| tx.get(INBOX, &arrival.to_be_bytes())) {
-        Ok(row) => {
-            let header = row.and_then(|row| rows::header_from_row(&row).ok());
-            Ok(header.map(|header| slot_id(header.slot)))
-        }
-        // Without a row that names it, its key is burned when the vault is opened next.
-        Err(DbError::DamagedRow { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Returns the slot of the words of a message of one's own, if there are any.
-fn words_of(vault: &Vault, message: &MessageId) -> Result<Option<SlotId>, DbError> {
-    match vault.db().read(|tx| tx.get(SENT, message.as_bytes())) {
-        Ok(row) => {
-            let sent = row.and_then(|row| rows::sent_from_row(&row).ok());
-            Ok(sent.and_then(|sent| sent.words.slot()).map(slot_id))
-        }
-        Err(DbError::DamagedRow { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Returns what a change adds to the disk, about, in bytes.
-fn added_bytes(change: &Change) -> u64 {
-    let about = match change {
-        Change::PutMessage { body, .. } | Change::PutWords(_, _, body) => body.len(),
-        Change::PutOutgoing(outgoing) => outgoing.envelope.bytes.len(),
-        Change::Conversation(_, RowChange::Put(_, bytes)) => bytes.len(),
-        _ => 0,
-    };
-    ROW_FACTOR * (about as u64 + ROW_BYTES)
-}
-
-/// Applies the changes, giving each new message one of the keys.
-fn apply_all(
-    vault: &Vault,
-    tx: &mut WriteTx<'_>,
-    changes: &[Change],
-    keys: &[MessageKey],
-) -> Result<(), AccountStoreError> {
-    let mut keys = keys.iter();
-    for change in changes {
-        match change {
-            Change::PutMessage {
-                arrival,
-                header,
-                body,
-            } => {
-                let Some(key) = keys.next() else { continue };
-                let header = (**header).clone().finish(slot_of(key));
-                tx.put(INBOX, &arrival.to_be_bytes(), &rows::header_to_row(&header))?;
-                put_body(vault, tx, *arrival, key, body)?;
-            }
-            Change::PutWords(message, sent, words) => {
-                let Some(key) = keys.next() else { continue };
-                let (place, at) = (sent.place, Words::At(slot_of(key)));
-                let sent = Sent {
-                    words: at,
-                    ..(**sent).clone()
-                };
-                tx.put(SENT, message.as_bytes(), &rows::sent_to_row(&sent))?;
-                put_body(vault, tx, place, key, words)?;
-            }
-            change => apply(tx, change)?,
-        }
-    }
-    Ok(())
-}
-
-/// Returns the rows that are to be forgotten.
-fn forgotten(
-    vault: &Vault,
-    changes: &[Change],
-) -> Result<Vec<(Table, Vec<u8>)>, AccountStoreError> {
-    let dates = changes.iter().filter_map(|change| match change {
-        Change::Forget(date) => Some(*date),
-        _ => None,
-    });
-    let Some(date) = dates.max() else {
-        return Ok(Vec::new());
-    };
-    let is_over = |value: &[u8], table| moment_of(value, table).is_ok_and(|until| until <= date);
-    let rows = vault.db().read(|tx| {
-        let mut over = Vec::new();
-        for (table, name) in [(TAKEN, "taken"), (SEEN, "seen")] {
-            let rows = tx.iter(table)?.into_iter();
-            let rows = rows.filter(|row| is_over(&row.value, name));
-            over.extend(rows.map(|row| (table, row.key)));
-        }
-        Ok::<_, DbError>(over)
-    })?;
-    Ok(rows)
-}
-
-fn put_body(
-    vault: &Vault,
-    tx: &mut WriteTx<'_>,
-    place: u64,
-    key: &MessageKey,
-    body: &[u8],
-) -> Result<(), AccountStoreError> {
-    let place = place.to_be_bytes();
-    let sealed = vault
-        .keys()
-        .seal_body(key, &place, body, &mut rand::rng())?;
-    tx.put(BODIES, &place, &sealed)?;
-    Ok(())
-}
-
-/// Writes what became of a message of one's own, and drops words that are gone.
-fn put_sent(tx: &mut WriteTx<'_>, message: &MessageId, sent: &Sent) -> Result<(), DbError> {
-    let before = tx.get(SENT, message.as_bytes())?;
-    let before = before.and_then(|row| rows::sent_from_row(&row).ok());
-    let mut sent = sent.clone();
-    if sent.words == Words::Staged {
-        sent.words = before.as_ref().map_or(Words::Gone, |before| before.words);
-    }
-    if let Some(before) = before.filter(|before| before.words != sent.words) {
-        tx.remove(BODIES, &before.place.to_be_bytes())?;
-    }
-    tx.put(SENT, message.as_bytes(), &rows::sent_to_row(&sent))
-}
-
-/// Forgets a message of one's own, with its words if there are any.
-fn drop_sent(tx: &mut WriteTx<'_>, message: &MessageId) -> Result<(), DbError> {
-    let before = tx.get(SENT, message.as_bytes())?;
-    tx.remove(SENT, message.as_bytes())?;
-    let before = before.and_then(|row| rows::sent_from_row(&row).ok());
-    if let Some(place) = before.map(|before| before.place) {
-        tx.remove(BODIES, &place.to_be_bytes())?;
-    }
-    Ok(())
-}
-
-/// Writes one change that needs no key.
-fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
-    match change {
-        Change::PutContact(contact) => {
-            let row = rows::contact_to_row(contact);
-            tx.put(CONTACTS, contact.account.as_bytes(), &row)?;
-        }
-        Change::DropContact(account) => drop(tx.remove(CONTACTS, account.as_bytes())?),
-        Change::PutOutgoing(outgoing) => {
-            let id = outgoing.envelope.id();
-            tx.put(OUTBOX, id.as_bytes(), &rows::outgoing_to_row(outgoing))?;
-        }
-        Change::DropOutgoing(id) => drop(tx.remove(OUTBOX, id.as_bytes())?),
-        Change::PutSent(message, sent) => put_sent(tx, message, sent)?,
-        Change::DropSent(message) => drop_sent(tx, message)?,
-        Change::PutHeader(arrival, header) => {
-            tx.put(INBOX, &arrival.to_be_bytes(), &rows::header_to_row(header))?;
-        }
-        Change::Destroy(arrival, _) | Change::Discard(arrival) => {
-            tx.remove(INBOX, &arrival.to_be_bytes())?;
-            tx.remove(BODIES, &arrival.to_be_bytes())?;
-        }
-        Change::PutTaken(mailbox, envelope, until) => {
-            let place = taken_key(mailbox, envelope);
-            tx.put(TAKEN, &place, &until.get().to_be_bytes())?;
-        }
-        Change::DropTaken(mailbox, envelope) => {
-            tx.remove(TAKEN, &taken_key(mailbox, envelope))?;
-        }
-        Change::PutSeen(named, until) => {
-            tx.put(SEEN, &named_key(named), &until.get().to_be_bytes())?;
-        }
-        Change::DropSeen(named) => drop(tx.remove(SEEN, &named_key(named))?),
-        Change::PutDue(named) => tx.put(DUE, &named_key(named), &[])?,
-        Change::DropDue(named) => drop(tx.remove(DUE, &named_key(named))?),
-        Change::PutAccount(account) => tx.put(ACCOUNT, SELF, &rows::account_to_row(account))?,
-        Change::PutCard(card) => tx.put(CARD, SELF, &rows::card_to_row(card))?,
-        Change::DropCard => drop(tx.remove(CARD, SELF)?),
-        Change::PutMembership(id, membership) => {
-            let row = rows::membership_to_row(membership);
-            tx.put(MEMBERSHIPS, id.as_bytes(), &row)?;
-        }
-        Change::DropMembership(id) => drop(tx.remove(MEMBERSHIPS, id.as_bytes())?),
-        Change::Conversation(id, RowChange::Put(row, bytes)) if !keyed::is_keyed(row) => {
-            tx.put(CONVERSATIONS, &rows::row_key(id, row), bytes)?;
-        }
-        Change::Conversation(id, RowChange::Drop(row)) if !keyed::is_keyed(row) => {
-            tx.remove(CONVERSATIONS, &rows::row_key(id, row))?;
-        }
-        Change::PutStamp(locator, stamp) => {
-            let mut row = stamp.nonce.to_vec();
-            row.extend_from_slice(&stamp.solution);
-            tx.put(STAMPS, locator.as_bytes(), &row)?;
-        }
-        Change::DropStamp(locator) => drop(tx.remove(STAMPS, locator.as_bytes())?),
-        // Their keys and rows are found by the caller.
-        Change::PutMessage { .. }
-        | Change::PutWords(..)
-        | Change::Forget(_)
-        | Change::Conversation(..)
-        | Change::PutPackage(_)
-        | Change::DropPackage(_)
-        | Change::PutPrekey(_)
-        | Change::DropPrekey(_) => {}
-    }
-    Ok(())
 }
 
 fn slot_of(key: &MessageKey) -> Slot {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use restante_client::memory::MemoryDisk;
 use restante_client::model::{
     Account, Contact, FormerDevice, Header, HeaderDraft, Membership, OutgoingEnvelope, OwnCard,
-    OwnPackage, Payment, SLOT_BYTES, Sent, Slot, Words,
+    OwnPackage, Payment, Reaction, SLOT_BYTES, Sent, Slot, Words,
 };
 use restante_client::records::{Change, Loaded};
 use restante_conversation::key_package::OwnKeyPackage;
@@ -18,7 +18,7 @@ use restante_proto::envelope::Envelope;
 use restante_proto::keys::{PublicKey, SecretKey, Signature};
 use restante_proto::limits::DAY_MS;
 use restante_proto::mailbox::{CapabilityProof, Mailbox, Rule};
-use restante_proto::message::{Grant, MessageId};
+use restante_proto::message::{Grant, MessageId, Reference};
 use restante_proto::person::IdCost;
 use restante_proto::phrase::RecoveryPhrase;
 use restante_proto::prekey::PrekeySecret;
@@ -84,6 +84,27 @@ fn sent(state: DeliveryState) -> Sent {
         file_name: "b.txt".to_owned(),
         place: 3,
         words: Words::Gone,
+        reply_to: Some(named(1)),
+        replaces: Some(MessageId::new([4; 16])),
+        replaced_by: Some(MessageId::new([5; 16])),
+        read: Some(NOW),
+        recalled: Some(NOW.plus(1)),
+        is_hidden: true,
+    }
+}
+
+fn named(number: u8) -> Reference {
+    Reference {
+        author: PublicKey::new([8; 32]),
+        id: MessageId::new([number; 16]),
+    }
+}
+
+fn reaction(number: u8) -> Reaction {
+    Reaction {
+        emoji: number.to_string(),
+        at: NOW,
+        until: NOW.plus(u64::from(number)),
     }
 }
 
@@ -139,7 +160,11 @@ fn header(number: u8, expires: UnixMillis) -> Header {
         burn_ms: 0,
         read: None,
         file_name: String::new(),
-        slot: Slot([0; SLOT_BYTES]),
+        slot: Some(Slot([0; SLOT_BYTES])),
+        reply_to: Some(named(2)),
+        edited: Some(NOW.plus(2)),
+        recalled: None,
+        unknown_kind: 9,
     }
 }
 
@@ -278,7 +303,7 @@ fn reopened(folder: &std::path::Path) -> VaultDisk {
 fn comparable(loaded: &Loaded) -> String {
     let mut loaded = loaded.clone();
     for header in loaded.inbox.values_mut() {
-        header.slot = Slot([0; SLOT_BYTES]);
+        header.slot = header.slot.map(|_| Slot([0; SLOT_BYTES]));
     }
     for sent in loaded.sent.values_mut() {
         if sent.words.slot().is_some() {
@@ -301,19 +326,22 @@ fn comparable(loaded: &Loaded) -> String {
         taken,
         seen,
         due,
+        read_due,
+        reactions,
         memberships,
         conversations,
         ..
     } = loaded;
     format!(
         "{prekeys:?} {card:?} {stamps:?} {contacts:?} {outgoing:?} {sent:?} {inbox:?} {taken:?} {seen:?} {due:?} \
-         {memberships:?} {conversations:?} {packages:?}"
+         {read_due:?} {reactions:?} {memberships:?} {conversations:?} {packages:?}"
     )
 }
 
 /// A change by its kind and the number of the row that it is about.
 fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change> {
-    let named = (PublicKey::new([9; 32]), MessageId::new([number; 16]));
+    let by = PublicKey::new([number; 32]);
+    let sender = (PublicKey::new([9; 32]), MessageId::new([number; 16]));
     let (at, id) = (Address::new([number % 2; 32]), ItemId::new([number; 32]));
     let until = NOW.plus(u64::from(number) * DAY_MS);
     let prekey = PrekeySecret::generate(until, &mut rand::rng());
@@ -323,9 +351,10 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
         1 => Change::DropContact(person(number).0.account),
         2 => Change::PutOutgoing(Box::new(outgoing(number, Payment::Due))),
         3 => Change::DropOutgoing(outgoing(number, Payment::Due).envelope.id()),
-        4 => Change::PutSent(named.1, own(number, Words::Gone)),
-        5 => Change::DropSent(named.1),
-        6 if !inbox.contains_key(&place) => message(number, NOW.plus(60 * DAY_MS)),
+        4 => Change::PutSent(sender.1, own(number, Words::Gone)),
+        5 => Change::DropSent(sender.1),
+        // It takes the place of one that is there.
+        6 => message(number, NOW.plus(60 * DAY_MS)),
         7 => Change::PutHeader(
             place,
             Box::new(Header {
@@ -333,12 +362,12 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
                 ..inbox.get(&place)?.clone()
             }),
         ),
-        8 => Change::Destroy(place, inbox.get(&place)?.slot),
+        8 => Change::Destroy(place, inbox.get(&place)?.slot?),
         9 => Change::PutTaken(at, id, until),
-        10 => Change::PutSeen(named, until),
+        10 => Change::PutSeen(sender, until),
         11 => Change::Forget(until),
-        12 => Change::PutDue(named),
-        13 => Change::DropDue(named),
+        12 => Change::PutDue(sender),
+        13 => Change::DropDue(sender),
         14 => Change::PutCard(Box::new(OwnCard {
             sequence: place,
             issued: NOW,
@@ -361,15 +390,27 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
         18 => Change::DropStamp(at),
         19 => Change::Discard(place),
         20 => Change::DropTaken(at, id),
-        21 => Change::DropSeen(named),
+        21 => Change::DropSeen(sender),
         22 => Change::DropCard,
         23 => Change::PutWords(
-            named.1,
+            sender.1,
             Box::new(own(number, Words::Staged)),
             vec![number; 200].into(),
         ),
-        24 => Change::PutSent(named.1, own(number, Words::Staged)),
-        other => return conversation_change(other.checked_sub(25)?, number),
+        24 => Change::PutSent(sender.1, own(number, Words::Staged)),
+        25 => Change::PutHeader(
+            place,
+            Box::new(Header {
+                recalled: Some(NOW),
+                slot: None,
+                ..inbox.get(&place)?.clone()
+            }),
+        ),
+        26 => Change::PutReadDue(sender),
+        27 => Change::DropReadDue(sender),
+        28 => Change::PutReaction(named(number % 2), by, Box::new(reaction(number))),
+        29 => Change::DropReaction(named(number % 2), by),
+        other => return conversation_change(other.checked_sub(30)?, number),
     })
 }
 
@@ -426,7 +467,7 @@ proptest! {
     /// Any changes in any batches: the vault holds what the disk in memory holds, after restarts too.
     #[test]
     fn the_store_holds_what_the_disk_in_memory_holds(
-        batches in prop::collection::vec(prop::collection::vec((0_u8..39, 0_u8..4), 1..6), 1..8),
+        batches in prop::collection::vec(prop::collection::vec((0_u8..44, 0_u8..4), 1..6), 1..8),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = store(folder.path());
@@ -449,7 +490,8 @@ proptest! {
             let places = |loaded: &Loaded| -> Vec<(u64, Slot)> {
                 let own = loaded.sent.values();
                 let own = own.filter_map(|sent| Some((sent.place, sent.words.slot()?)));
-                let inbox = loaded.inbox.iter().map(|(place, it)| (*place, it.slot));
+                let inbox = loaded.inbox.iter();
+                let inbox = inbox.filter_map(|(place, it)| Some((*place, it.slot?)));
                 inbox.chain(own).collect()
             };
             let bodies = store.bodies(&places(&loaded)).unwrap();

@@ -6,6 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::settings::Settings;
 
+mod contact;
+mod conversation;
+
+pub use self::contact::{ContactArgs, ContactCommand, ContactSetArgs, Switch};
+pub use self::conversation::{ConversationsArgs, EditArgs, HistoryArgs, MessagesArgs, ReactArgs};
+
 /// Sends messages that wait, sealed, at strangers' nodes until they are called for, and expire.
 #[derive(Debug, Parser)]
 #[command(
@@ -93,7 +99,50 @@ pub enum Command {
         expires_ms, burn_ms, text (exact, null if not UTF-8), base64 (null if text),\n\
         file_name. Times are milliseconds since 1970 UTC.")]
     Inbox(InboxArgs),
-    /// Adds, lists, accepts, blocks and verifies the people you write with.
+    /// Lists your conversations, with what was said last.
+    #[command(after_help = "Example:\n  \
+        restante conversations\n\n\
+        Pinned ones come first, then those in which something was said last.\n\
+        With --json, one object a line: contact (as `contact list`), unread, last_ms, last (as\n\
+        `history`, null if there is nothing).")]
+    Conversations(ConversationsArgs),
+    /// Shows what was said with somebody, on both sides.
+    #[command(after_help = "Example:\n  \
+        restante history Bob\n  \
+        restante history Bob --count 20 --before 2f2db175a80011223344556677889900\n\n\
+        Nothing is marked read, and nothing burns. The id of a message, for `react`, `edit`,\n\
+        `recall`, `delete` and `send --reply-to`, begins with what stands before it.\n\
+        With --json, one object a line, the oldest first: id, own, sent_ms, received_ms,\n\
+        expires_ms, burn_ms, read_ms, code (of your own, as `send`), text, base64, file_name,\n\
+        reply_to, edited_ms, recalled_ms, unknown, reactions (own, emoji).")]
+    History(HistoryArgs),
+    /// Shows somebody what you feel about a message.
+    #[command(after_help = "Example:\n  \
+        restante react 2f2db175a80011223344556677889900 \u{1f44d}\n  \
+        restante react 2f2db175a80011223344556677889900 --remove\n\n\
+        There is one from each of you; another takes its place.\n\
+        With --json: done.")]
+    React(ReactArgs),
+    /// Changes the words of a message of yours.
+    #[command(after_help = "Example:\n  \
+        restante edit 2f2db175a80011223344556677889900 \"See you at nine\"\n\n\
+        It ends and burns when it would have. Whoever has read it has read it.\n\
+        With --json as `send`.")]
+    Edit(EditArgs),
+    /// Takes messages of yours back: here, and at their recipients.
+    #[command(after_help = "Example:\n  \
+        restante recall 2f2db175a80011223344556677889900\n\n\
+        Their words are destroyed here at once. The recipient's node does the same when it hears of\n\
+        it; nothing makes it forget what was seen. What waits at keepers, sealed, ends by its\n\
+        expiry.\n\
+        With --json: done.")]
+    Recall(MessagesArgs),
+    /// Destroys messages here, and nowhere else.
+    #[command(after_help = "Example:\n  \
+        restante delete 2f2db175a80011223344556677889900\n\n\
+        With --json: done.")]
+    Delete(MessagesArgs),
+    /// Adds, lists, accepts, blocks, verifies, names and removes the people you write with.
     #[command(after_help = "Example:\n  restante contact add bob.7kq2-m9xw-3fhd --name Bob")]
     Contact(ContactArgs),
     /// What can be asked about any node.
@@ -221,6 +270,9 @@ pub struct SendArgs {
     /// stamp-effort-max, 128: about a minute].
     #[arg(long, value_name = "EFFORT")]
     pub effort: Option<String>,
+    /// Answer this message, by the id that `history` shows.
+    #[arg(long, value_name = "MESSAGE")]
+    pub reply_to: Option<String>,
     /// Wait until the message is stored at enough keepers, however long that takes.
     #[arg(long)]
     pub wait: bool,
@@ -247,88 +299,6 @@ pub struct InboxArgs {
     /// Print JSON, one object a line.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Arguments of `contact`.
-#[derive(Debug, Clone, Args)]
-pub struct ContactArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ContactCommand,
-}
-
-/// The commands under `contact`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum ContactCommand {
-    /// Adds somebody by ID or link.
-    #[command(after_help = "Example:\n  \
-        restante contact add bob.7kq2-m9xw-3fhd --name Bob\n\n\
-        With --json: id, other_ids, petname, state, verified, fingerprint, added_ms, last_seen_ms.")]
-    Add {
-        /// The ID or link.
-        #[arg(value_name = "ID")]
-        who: String,
-        /// A name for your eyes only.
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Lists everybody, requests of strangers included.
-    #[command(after_help = "Example:\n  \
-        restante contact list\n\n\
-        With --json, one object a line: id, other_ids, petname, state (request, accepted, blocked,\n\
-        terminated), verified, fingerprint, added_ms, last_seen_ms.")]
-    List {
-        /// Print JSON, one object a line.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Accepts a stranger who wrote to you.
-    #[command(after_help = "Example:\n  \
-        restante contact accept carol.0f3z-8rqk-vv1m\n\n\
-        It also ends a block; what was written during the block does not come back.\n\
-        With --json as `contact add`.")]
-    Accept {
-        /// Their ID, or what they are called here.
-        #[arg(value_name = "ID")]
-        who: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Takes nothing from somebody any more.
-    #[command(after_help = "Example:\n  \
-        restante contact block mallory.5t1c-0x9d-e7ha\n\n\
-        What they write meanwhile is destroyed unread when it arrives, for good: it does not\n\
-        come after `contact accept` either, and they are not told. What came before stays.\n\
-        With --json as `contact add`.")]
-    Block {
-        /// Their ID, or what they are called here.
-        #[arg(value_name = "ID")]
-        who: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Shows the code to compare with somebody, by voice or side by side.
-    #[command(after_help = "Example:\n  \
-        restante contact verify bob.7kq2-m9xw-3fhd\n  \
-        restante contact verify bob.7kq2-m9xw-3fhd --match\n\n\
-        Both of you see the same code. If it matches, say so with --match.\n\
-        With --json: id, code, verified.")]
-    Verify {
-        /// Their ID, or what they are called here.
-        #[arg(value_name = "ID")]
-        who: String,
-        /// Record that the codes match.
-        #[arg(long = "match")]
-        matched: bool,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// Arguments of `status`.

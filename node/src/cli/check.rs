@@ -11,7 +11,7 @@ use restante_proto::limits::{BODY_BYTES_MAX, FILE_NAME_BYTES_MAX};
 use super::Failure;
 use crate::config;
 use crate::config::units::{approximate_duration_ms, approximate_size_bytes, parse_duration_ms};
-use crate::control::checks::{PETNAME_CHARS_MAX, WHO_BYTES_MAX, is_message_id};
+use crate::control::checks::{PETNAME_CHARS_MAX, WHO_BYTES_MAX, is_message_id, is_message_name};
 
 /// Returns the text without white space around it, if it is an ID or a link.
 pub(super) fn who(text: &str) -> Result<String, Failure> {
@@ -96,6 +96,20 @@ pub(super) fn message_id(text: &str) -> Result<(), Failure> {
     Err(Failure::usage(
         format!("{shown:?} is not the id of a message"),
         "give an `id` of `restante inbox --all --json`",
+    )
+    .coded("message_id_wrong"))
+}
+
+/// Returns what names a message: its id, or how that begins, as `history` shows it.
+pub(super) fn message_name(text: &str) -> Result<String, Failure> {
+    let text = text.trim().to_ascii_lowercase();
+    if is_message_name(&text) {
+        return Ok(text);
+    }
+    let shown: String = text.chars().take(64).collect();
+    Err(Failure::usage(
+        format!("{shown:?} is not the id of a message"),
+        "give what stands before the message in `restante history ID`",
     )
     .coded("message_id_wrong"))
 }

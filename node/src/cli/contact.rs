@@ -1,11 +1,13 @@
-//! `restante contact add`, `list`, `accept`, `block` and `verify`.
+//! `restante contact`.
 
-use restante_interface::{ContactInfo, ContactState, Reply, Request, VerifyInfo};
+use restante_interface::{ContactChange, ContactInfo, ContactState, Reply, Request, VerifyInfo};
 
-use super::args::{Common, ContactCommand};
+use super::args::{Common, ContactCommand, ContactSetArgs, Switch};
+use super::output::Done;
 use super::session::unexpected;
 use super::terminal::{align, escape_line, now_ms, relative};
 use super::{Failure, Output, Session, check};
+use crate::config::units::approximate_duration_ms;
 use crate::control::checks::PETNAME_CHARS_MAX;
 
 pub(super) fn contact(
@@ -44,10 +46,123 @@ pub(super) fn contact(
                 "{who} is blocked: what arrives from them from now on is destroyed unread, until you accept them again"
             ))
         }
+        ContactCommand::Rename { who, name, json } => {
+            let petname = match name.as_deref() {
+                Some(name) => petname(name)?,
+                None => String::new(),
+            };
+            let change = ContactChange {
+                petname: Some(petname),
+                ..ContactChange::default()
+            };
+            set(&open()?, who, change, *json, out)
+        }
+        ContactCommand::Set(args) => {
+            let change = wanted(args)?;
+            set(&open()?, &args.who, change, args.json, out)
+        }
+        ContactCommand::Mute { who, off, json } => {
+            let change = ContactChange {
+                muted: Some(!off),
+                ..ContactChange::default()
+            };
+            set(&open()?, who, change, *json, out)
+        }
+        ContactCommand::Remove { who, json } => {
+            let who = check::somebody(who)?;
+            match open()?.call(Request::ContactRemove { who: who.clone() })? {
+                Reply::Done if *json => out.json(&Done::default()),
+                Reply::Done => out.line(format!(
+                    "{} is forgotten, with all that was said",
+                    escape_line(&who)
+                )),
+                other => Err(unexpected(&other)),
+            }
+        }
         ContactCommand::Verify { who, matched, json } => {
             let who = check::somebody(who)?;
             verify(&open()?, who, *matched, *json, out)
         }
+    }
+}
+
+/// Changes what is kept of a contact, and tells how it is treated then.
+fn set(
+    session: &Session,
+    who: &str,
+    change: ContactChange,
+    json: bool,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let who = check::somebody(who)?;
+    let contact = one(session, Request::ContactSet { who, change })?;
+    if json {
+        return out.json(&contact);
+    }
+    out.line(treated(&contact))
+}
+
+/// Reads the flags of `contact set`.
+fn wanted(args: &ContactSetArgs) -> Result<ContactChange, Failure> {
+    let ttl_ms = match args.ttl.as_deref() {
+        Some("default") => Some(0),
+        given => given.map(check::ttl_ms).transpose()?,
+    };
+    let burn_ms = match args.burn.as_deref() {
+        Some("off") => Some(0),
+        given => given.map(check::burn_ms).transpose()?,
+    };
+    let is_on = |switch: Option<Switch>| switch.map(|switch| switch == Switch::On);
+    let change = ContactChange {
+        petname: None,
+        ttl_ms,
+        burn_ms,
+        tells_read: is_on(args.tell_read),
+        muted: is_on(args.mute),
+        pinned: is_on(args.pin),
+    };
+    if change == ContactChange::default() {
+        return Err(Failure::usage(
+            "nothing is to be changed",
+            "give --ttl, --burn, --tell-read, --mute or --pin",
+        ));
+    }
+    Ok(change)
+}
+
+/// Returns how messages with a contact are treated.
+pub(super) fn treated(contact: &ContactInfo) -> String {
+    let mut parts = Vec::new();
+    parts.extend(
+        contact
+            .petname
+            .as_ref()
+            .map(|name| format!("called {}", escape_line(name))),
+    );
+    parts.extend(
+        contact
+            .ttl_ms
+            .map(|ms| format!("messages live {}", approximate_duration_ms(ms))),
+    );
+    parts.extend(contact.burn_ms.map(|ms| {
+        let after = approximate_duration_ms(ms);
+        format!("messages burn {after} after reading")
+    }));
+    let switches = [
+        (contact.tells_read, "is told what was read"),
+        (contact.muted, "muted"),
+        (contact.pinned, "pinned"),
+    ];
+    parts.extend(
+        switches
+            .iter()
+            .filter(|(is_on, _)| *is_on)
+            .map(|(_, said)| (*said).to_owned()),
+    );
+    let who = named(contact);
+    match parts.is_empty() {
+        true => format!("{who}: nothing special"),
+        false => format!("{who}: {}", parts.join(", ")),
     }
 }
 

@@ -17,6 +17,18 @@ const TAKEN_MAX: Duration = Duration::from_secs(2);
 /// The first and the longest pause between two looks at a pipe.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
+/// What `--json` prints of what has no other result.
+#[derive(Debug, Serialize)]
+pub(crate) struct Done {
+    done: bool,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self { done: true }
+    }
+}
+
 /// Standard output; a reader that has gone away, as `head` does, ends the command quietly.
 pub(crate) struct Output {
     stdout: Box<dyn Write>,

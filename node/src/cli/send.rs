@@ -1,8 +1,8 @@
-//! `restante send`.
+//! `restante send` and `edit`.
 
 use restante_interface::{Body, DeliveryState, Reply, Request, SendRequest, SendResult};
 
-use super::args::{Common, SendArgs};
+use super::args::{Common, EditArgs, SendArgs};
 use super::output::progress;
 use super::session::unexpected;
 use super::terminal::escape_line;
@@ -14,6 +14,8 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
     let ttl_ms = args.ttl.as_deref().map(check::ttl_ms).transpose()?;
     let burn_ms = args.burn.as_deref().map(check::burn_ms).transpose()?;
     let effort_max = args.effort.as_deref().map(check::effort).transpose()?;
+    let reply_to = args.reply_to.as_deref();
+    let reply_to = reply_to.map(check::message_name).transpose()?;
     let session = Session::open(common.home.as_deref())?;
     let ttl_ms = match ttl_ms {
         None => ttl_of_environment(&session)?,
@@ -30,8 +32,39 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         burn_ms,
         file_name,
         effort_max,
+        reply_to,
+        replaces: None,
         wait: args.wait,
     };
+    deliver(&session, request, args.json, out)
+}
+
+/// Changes the words of a message.
+pub(super) fn edit(common: &Common, args: &EditArgs, out: &mut Output) -> Result<(), Failure> {
+    let id = check::message_name(&args.id)?;
+    let request = SendRequest {
+        to: String::new(),
+        body: Body::new(text(&args.text)?),
+        ttl_ms: None,
+        burn_ms: None,
+        file_name: None,
+        effort_max: None,
+        reply_to: None,
+        replaces: Some(id),
+        wait: false,
+    };
+    let session = Session::open(common.home.as_deref())?;
+    deliver(&session, request, args.json, out)
+}
+
+/// Has the node send a message, and says what becomes of it.
+fn deliver(
+    session: &Session,
+    request: SendRequest,
+    json: bool,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let wait = request.wait;
     let mut told = String::new();
     let reply = session.call_with(Request::Send(request), |report| {
         let line = escape_line(&words::standing(&report));
@@ -45,7 +78,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
         Reply::Sent(result) => result,
         other => return Err(unexpected(&other)),
     };
-    tell(&result, args, out).map_err(|failure| Failure {
+    tell(&result, json, out).map_err(|failure| Failure {
         hint: "the message is sent all the same: do not send it again".to_owned(),
         ..failure
     })?;
@@ -55,7 +88,7 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
             "send it again with a longer --ttl",
         )
         .coded("message_expired")),
-        DeliveryState::Waiting if args.wait => Err(Failure::failed(
+        DeliveryState::Waiting if wait => Err(Failure::failed(
             "the node stopped before the message was stored",
             "the message goes on at the next start: do not send it again",
         )
@@ -65,8 +98,8 @@ pub(super) fn send(common: &Common, args: &SendArgs, out: &mut Output) -> Result
 }
 
 /// Says what became of a message.
-fn tell(result: &SendResult, args: &SendArgs, out: &mut Output) -> Result<(), Failure> {
-    if args.json {
+fn tell(result: &SendResult, json: bool, out: &mut Output) -> Result<(), Failure> {
+    if json {
         out.json(result)?;
     } else {
         out.line(escape_line(&words::standing(result)))?;
@@ -101,11 +134,15 @@ fn content(args: &SendArgs) -> Result<(Option<String>, Vec<u8>), Failure> {
         let (name, bytes) = check::file(path)?;
         return Ok((Some(name), bytes));
     }
-    let bytes = match args.text.as_slice() {
-        [dash] if dash == "-" => check::standard_input()?,
-        words => check::body(words.join(" ").into_bytes(), "the text")?,
-    };
-    Ok((None, bytes))
+    Ok((None, text(&args.text)?))
+}
+
+/// Returns a text as it was typed, or from standard input.
+fn text(typed: &[String]) -> Result<Vec<u8>, Failure> {
+    match typed {
+        [dash] if dash == "-" => check::standard_input(),
+        words => check::body(words.join(" ").into_bytes(), "the text"),
+    }
 }
 
 /// Returns how long messages live by this command's environment; the node knows what its own settings say.

@@ -292,6 +292,9 @@ fn a_message_cannot_pass_for_a_heading_or_reach_the_terminal() {
         text,
         base64,
         file_name: Some("a\nb\u{1b}.txt".into()),
+        reply_to: None,
+        edited_ms: None,
+        unknown: false,
     };
     let lines = inbox::describe(&message, 0);
     assert_eq!(
@@ -317,6 +320,11 @@ fn a_contact_under_another_id_is_told_with_both() {
         fingerprint: None,
         added_ms: 0,
         last_seen_ms: None,
+        ttl_ms: None,
+        burn_ms: None,
+        tells_read: false,
+        muted: false,
+        pinned: false,
     };
     let both = "bob.7kq2-m9xw-3fhd (also robert.0000-0000-0001)";
     assert_eq!(contact::row(&contact, 0)[0], both);
@@ -335,6 +343,9 @@ fn a_contact_under_another_id_is_told_with_both() {
         text,
         base64,
         file_name: None,
+        reply_to: None,
+        edited_ms: None,
+        unknown: false,
     };
     assert_eq!(
         inbox::describe(&message, 0)[0],

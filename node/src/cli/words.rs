@@ -8,7 +8,7 @@ mod states;
 mod tests;
 
 use restante_interface::{
-    DeliveryState, EntryPointState, MessageCode, Refusal, SendResult, State, Stored, Verdict,
+    DeliveryState, EntryPointState, Refusal, SendResult, State, Stored, Verdict,
 };
 use serde::Serialize;
 
@@ -99,6 +99,9 @@ fn refusal_message(refusal: &Refusal) -> String {
         Refusal::Blocked { id } => format!("{id} is blocked"),
         Refusal::StaleKeys { id } => format!("the keys of {id} have expired"),
         Refusal::MessageGone => "the message is gone".to_owned(),
+        Refusal::NoSuchMessage { id } => {
+            format!("there is no message {id} with which that can be done")
+        }
         Refusal::Offline => "no keeper can be reached".to_owned(),
         Refusal::OutboxFull { waiting } => {
             format!("{waiting} messages are waiting to be delivered")
@@ -163,6 +166,9 @@ fn refusal_hint(refusal: &Refusal) -> String {
         }
         Refusal::TimedOut => "try again",
         Refusal::Internal { .. } => "look at its log, and report this",
+        Refusal::NoSuchMessage { .. } => {
+            "see `restante history ID --json` for the ids of messages; what is gone cannot be changed"
+        }
         Refusal::OwnId | Refusal::MessageGone | Refusal::Stopping => "",
     };
     hint.to_owned()
@@ -188,7 +194,7 @@ pub(super) fn standing(result: &SendResult) -> String {
         obstacles: &result.obstacles,
     };
     let mut text = format!("message {id} {}", message(result.code, facts));
-    let is_over = matches!(result.code, MessageCode::Delivered | MessageCode::Expired);
+    let is_over = result.code.is_over();
     if !is_over {
         text.push_str(&format!(
             ", expires {}",

@@ -4,7 +4,9 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use restante_interface::{ErrorReply, InboxPage, Refusal, Reply, VERSION};
+use restante_interface::{
+    ConversationPage, ErrorReply, HistoryPage, InboxPage, Refusal, Reply, VERSION,
+};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -40,6 +42,7 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownName { .. }
         | Refusal::UnknownId { .. }
         | Refusal::NotAContact { .. }
+        | Refusal::NoSuchMessage { .. }
         | Refusal::MessageGone => StatusCode::NOT_FOUND,
         Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::TimedOut => StatusCode::REQUEST_TIMEOUT,
@@ -78,6 +81,8 @@ pub(super) fn reply(reply: &Reply) -> Response {
         Reply::Id(info) => json(info),
         Reply::Sent(result) => json(result),
         Reply::Inbox(page) => inbox(page),
+        Reply::History(page) => history(page),
+        Reply::Conversations(page) => conversations(page),
         Reply::Contact(info) => json(info),
         Reply::Contacts(page) => json(page),
         Reply::Verify(info) => json(info),
@@ -97,14 +102,40 @@ pub(super) fn json<T: Serialize>(value: &T) -> Response {
 
 /// Puts a page of messages, cut to what one answer holds.
 fn inbox(page: &InboxPage) -> Response {
-    let mut count = page.messages.len();
+    cut(page.messages.len(), |count| InboxPage {
+        messages: page.messages[..count].to_vec(),
+        more: page.more || count < page.messages.len(),
+        deaf: page.deaf.clone(),
+    })
+}
+
+/// Puts a part of what was said with a contact, cut to what one answer holds.
+fn history(page: &HistoryPage) -> Response {
+    cut(page.messages.len(), |count| HistoryPage {
+        messages: page.messages[..count].to_vec(),
+        more: page.more || count < page.messages.len(),
+    })
+}
+
+/// Puts a page of conversations, cut to what one answer holds.
+fn conversations(page: &ConversationPage) -> Response {
+    cut(page.conversations.len(), |count| {
+        let conversations = page.conversations[..count].to_vec();
+        let last = conversations.last().map(|last| last.contact.id.clone());
+        ConversationPage {
+            next: match count < page.conversations.len() {
+                true => last,
+                false => page.next.clone(),
+            },
+            conversations,
+        }
+    })
+}
+
+/// Puts the first entries of a list of so many, as many as one answer holds.
+fn cut<T: Serialize>(mut count: usize, first: impl Fn(usize) -> T) -> Response {
     loop {
-        let cut = InboxPage {
-            messages: page.messages[..count].to_vec(),
-            more: page.more || count < page.messages.len(),
-            deaf: page.deaf.clone(),
-        };
-        match encoded(&cut) {
+        match encoded(&first(count)) {
             Ok(content) => return content_of(StatusCode::OK, JSON, Bytes::from_owner(content)),
             Err(refusal) if count <= 1 => return Refused(refusal).into_response(),
             Err(_) => count /= 2,

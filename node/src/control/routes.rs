@@ -19,8 +19,8 @@ use super::extract::{Bytes, Json, Query, Segment};
 use super::feed::feed;
 use super::lines;
 use super::wire::{
-    BYTES, EventsQuery, FileQuery, InboxQuery, JSON_LINES, NewContact, NoParameters, PageQuery,
-    ReadMarks, VersionInfo,
+    BYTES, EventsQuery, FileQuery, HistoryQuery, InboxQuery, JSON_LINES, MessageIds, NewContact,
+    NewReaction, NoParameters, PageQuery, ReadMarks, VersionInfo,
 };
 
 /// Who asks.
@@ -36,7 +36,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[openapi(
     info(
         title = "Restante",
-        version = "4",
+        version = "5",
         description = "The local interface of a Restante node, at the socket `control.sock` in its home.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -51,8 +51,15 @@ const LAST_EVENT_ID: &str = "last-event-id";
         block_contact,
         show_verification,
         verify_contact,
+        set_contact,
+        remove_contact,
+        conversations,
+        history,
         send,
         send_file,
+        react,
+        recall,
+        delete,
         inbox,
         mark_read,
         file,
@@ -79,8 +86,15 @@ pub(super) fn router() -> Router {
             "/contacts/{who}/verification",
             get(show_verification).post(verify_contact),
         )
+        .route("/contacts/{who}/settings", post(set_contact))
+        .route("/contacts/{who}/remove", post(remove_contact))
+        .route("/contacts/{who}/messages", get(history))
+        .route("/conversations", get(conversations))
         .route("/messages", post(send))
         .route("/messages/file", post(send_file))
+        .route("/messages/{id}/reaction", post(react))
+        .route("/messages/recall", post(recall))
+        .route("/messages/delete", post(delete))
         .route("/inbox", get(inbox))
         .route("/inbox/read", post(mark_read))
         .route("/inbox/{id}/file", get(file))
@@ -193,6 +207,96 @@ async fn verify_contact(asker: Asker, _: Bare, Segment(who): Segment) -> Answere
     asker.ask(Request::ContactVerified { who }).await
 }
 
+/// Changes what is kept of a contact; what is left out stays.
+#[utoipa::path(post, path = "/v1/contacts/{who}/settings", request_body = ContactChange,
+    params(("who" = String, Path, description = "An ID, a link or what the contact is called")),
+    responses(
+        (status = 200, description = "The contact", body = ContactInfo),
+        (status = "default", description = "Why not", body = ErrorReply),
+    ))]
+async fn set_contact(
+    asker: Asker,
+    _: Bare,
+    Segment(who): Segment,
+    Json(change): Json<ContactChange>,
+) -> Answered {
+    asker.ask(Request::ContactSet { who, change }).await
+}
+
+/// Forgets a contact, with all that was said with it.
+#[utoipa::path(post, path = "/v1/contacts/{who}/remove",
+    params(("who" = String, Path, description = "An ID, a link or what the contact is called")),
+    responses(
+        (status = 204, description = "It is forgotten"),
+        (status = "default", description = "Why not", body = ErrorReply),
+    ))]
+async fn remove_contact(asker: Asker, _: Bare, Segment(who): Segment) -> Answered {
+    asker.ask(Request::ContactRemove { who }).await
+}
+
+/// Lists the conversations, a page at a time: those that are pinned, then the others by their last message.
+#[utoipa::path(get, path = "/v1/conversations", params(PageQuery), responses(
+    (status = 200, description = "One page", body = ConversationPage),
+    (status = "default", description = "Why not", body = ErrorReply),
+))]
+async fn conversations(asker: Asker, Query(PageQuery { after }): Query<PageQuery>) -> Answered {
+    asker.ask(Request::Conversations { after }).await
+}
+
+/// Returns what was said with a contact on both sides, the newest first.
+#[utoipa::path(get, path = "/v1/contacts/{who}/messages",
+    params(
+        ("who" = String, Path, description = "An ID, a link or what the contact is called"),
+        HistoryQuery,
+    ),
+    responses(
+        (status = 200, description = "One page", body = HistoryPage),
+        (status = "default", description = "Why not", body = ErrorReply),
+    ))]
+async fn history(
+    asker: Asker,
+    Segment(who): Segment,
+    Query(query): Query<HistoryQuery>,
+) -> Answered {
+    let HistoryQuery { before, count } = query;
+    let request = HistoryRequest { who, before, count };
+    asker.ask(Request::History(request)).await
+}
+
+/// Tells a contact what this account feels about a message, or takes that back.
+#[utoipa::path(post, path = "/v1/messages/{id}/reaction", request_body = NewReaction,
+    params(("id" = String, Path, description = "The message, or how its id begins")),
+    responses(
+        (status = 204, description = "It is on its way"),
+        (status = "default", description = "Why not", body = ErrorReply),
+    ))]
+async fn react(
+    asker: Asker,
+    _: Bare,
+    Segment(id): Segment,
+    Json(NewReaction { emoji }): Json<NewReaction>,
+) -> Answered {
+    asker.ask(Request::React { id, emoji }).await
+}
+
+/// Takes messages of one's own back, everywhere.
+#[utoipa::path(post, path = "/v1/messages/recall", request_body = MessageIds, responses(
+    (status = 204, description = "They are gone here, and their recipients' nodes are asked"),
+    (status = "default", description = "Why not", body = ErrorReply),
+))]
+async fn recall(asker: Asker, _: Bare, Json(MessageIds { ids }): Json<MessageIds>) -> Answered {
+    asker.ask(Request::Recall { ids }).await
+}
+
+/// Destroys messages here and nowhere else; unknown ones are passed over.
+#[utoipa::path(post, path = "/v1/messages/delete", request_body = MessageIds, responses(
+    (status = 204, description = "They are gone"),
+    (status = "default", description = "Why not", body = ErrorReply),
+))]
+async fn delete(asker: Asker, _: Bare, Json(MessageIds { ids }): Json<MessageIds>) -> Answered {
+    asker.ask(Request::Delete { ids }).await
+}
+
 /// Sends one message; answered line by line while it is under way if the header `Accept` names `application/x-ndjson`.
 #[utoipa::path(post, path = "/v1/messages", request_body = SendRequest, responses(
     (status = 200, description = "What became of it so far", content(
@@ -233,6 +337,8 @@ async fn send_file(
         burn_ms: file.burn_ms,
         file_name: Some(file.name),
         effort_max: file.effort_max,
+        reply_to: None,
+        replaces: None,
         wait: file.wait,
     };
     dispatch(asker, &headers, request).await

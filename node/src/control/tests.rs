@@ -123,7 +123,7 @@ impl Said {
             self.head.contains("\r\ncontent-type: application/json") && self.status >= 400,
             "{self:?}"
         );
-        assert!(self.head.contains("\r\nrestante-interface: 4"), "{self:?}");
+        assert!(self.head.contains("\r\nrestante-interface: 5"), "{self:?}");
         let refused: ErrorReply = serde_json::from_slice(&self.content).unwrap();
         (self.status, refused.error)
     }
@@ -182,6 +182,9 @@ fn message(id: &str, body: Vec<u8>) -> InboxMessage {
         text,
         base64,
         file_name: None,
+        reply_to: None,
+        edited_ms: None,
+        unknown: false,
     }
 }
 
@@ -193,6 +196,8 @@ fn send(body: Vec<u8>) -> Request {
         burn_ms: Some(5),
         file_name: Some("a.txt".to_owned()),
         effort_max: None,
+        reply_to: None,
+        replaces: None,
         wait: false,
     })
 }

@@ -65,6 +65,21 @@ pub(crate) struct InboxQuery {
     pub(crate) only: Option<String>,
 }
 
+/// Which part of a conversation to return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HistoryQuery {
+    /// Return what stands before this message only; left out: the newest.
+    #[serde(default)]
+    #[param(pattern = "^[0-9a-f]{8,32}$")]
+    pub(crate) before: Option<String>,
+    /// How many; left out: as many as may be.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 64)]
+    pub(crate) count: Option<u32>,
+}
+
 /// Where the stream of events goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -134,6 +149,32 @@ fn message_ids() -> Array {
     ids.max_items(Some(MARK_READ_COUNT_MAX)).build()
 }
 
+/// What somebody feels about a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewReaction {
+    /// One emoji, at most 40 bytes; empty to take the one before back.
+    #[schema(max_length = 10, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    pub(crate) emoji: String,
+}
+
+/// Messages that something is to be done with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageIds {
+    /// Which, at least one.
+    #[schema(schema_with = some_message_ids)]
+    pub(crate) ids: Vec<String>,
+}
+
+fn some_message_ids() -> Array {
+    let id = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[0-9a-f]{8,32}$"));
+    let ids = ArrayBuilder::new().items(id).min_items(Some(1));
+    ids.max_items(Some(MARK_READ_COUNT_MAX)).build()
+}
+
 /// Which version of the interface the node speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct VersionInfo {
@@ -162,6 +203,8 @@ pub(crate) enum Expected {
     Inbox,
     Contact,
     Contacts,
+    Conversations,
+    History,
     Verify,
     Status,
     Holdings,
@@ -190,6 +233,34 @@ impl Asked {
             }
             Request::ContactAccept { who } => Self::post(&of(who, "accept"), Expected::Contact),
             Request::ContactBlock { who } => Self::post(&of(who, "block"), Expected::Contact),
+            Request::ContactSet { who, change } => {
+                Self::post(&of(who, "settings"), Expected::Contact).with(change)?
+            }
+            Request::ContactRemove { who } => Self::post(&of(who, "remove"), Expected::Nothing),
+            Request::Conversations { after } => {
+                Self::get(&paged("conversations", after), Expected::Conversations)
+            }
+            Request::History(request) => {
+                let query = HistoryQuery {
+                    before: request.before.clone(),
+                    count: request.count,
+                };
+                let path = of(&request.who, "messages");
+                Self::get(&with_query(&path, &query), Expected::History)
+            }
+            Request::React { id, emoji } => {
+                let emoji = emoji.clone();
+                let path = format!("messages/{id}/reaction");
+                Self::post(&path, Expected::Nothing).with(&NewReaction { emoji })?
+            }
+            Request::Recall { ids } => {
+                let ids = ids.clone();
+                Self::post("messages/recall", Expected::Nothing).with(&MessageIds { ids })?
+            }
+            Request::Delete { ids } => {
+                let ids = ids.clone();
+                Self::post("messages/delete", Expected::Nothing).with(&MessageIds { ids })?
+            }
             Request::ContactVerify { who } => Self::get(&of(who, "verification"), Expected::Verify),
             Request::ContactVerified { who } => {
                 Self::post(&of(who, "verification"), Expected::Contact)
@@ -252,6 +323,8 @@ impl Expected {
             Self::Inbox => Reply::Inbox(from_slice(content)?),
             Self::Contact => Reply::Contact(from_slice(content)?),
             Self::Contacts => Reply::Contacts(from_slice(content)?),
+            Self::Conversations => Reply::Conversations(from_slice(content)?),
+            Self::History => Reply::History(from_slice(content)?),
             Self::Verify => Reply::Verify(from_slice(content)?),
             Self::Status => Reply::Status(from_slice(content)?),
             Self::Holdings => Reply::Holdings(from_slice(content)?),

@@ -130,6 +130,8 @@ async fn send(
         burn_ms: None,
         file_name: None,
         effort_max: None,
+        reply_to: None,
+        replaces: None,
         wait: true,
     };
     match alice.ask(Request::Send(request)).await? {

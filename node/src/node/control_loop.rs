@@ -53,6 +53,13 @@ pub(super) async fn serve(
             | Request::ContactList { .. }
             | Request::ContactAccept { .. }
             | Request::ContactBlock { .. }
+            | Request::ContactSet { .. }
+            | Request::ContactRemove { .. }
+            | Request::Conversations { .. }
+            | Request::History(_)
+            | Request::React { .. }
+            | Request::Recall { .. }
+            | Request::Delete { .. }
             | Request::ContactVerify { .. }
             | Request::ContactVerified { .. } => Err(Refusal::NoAccount),
         });

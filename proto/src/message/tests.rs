@@ -2,13 +2,16 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::{Binding, Content, Grant, Message, MessageError, MessageId};
+use super::{Binding, Content, Grant, Message, MessageError, MessageId, Reference, Text};
 use crate::{
     Address, ItemId,
     account::Identity,
     fixture::{NOW, bytes, key, person, second_device, text},
     keys::SignatureError,
-    limits::{BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX},
+    limits::{
+        BODY_BYTES_MAX, DELIVERED_COUNT_MAX, FILE_NAME_BYTES_MAX, GRANT_EPOCHS_MAX,
+        REACTION_BYTES_MAX, RECALLED_COUNT_MAX,
+    },
     mailbox::Rule,
     time::Epoch,
     wire::{WireError, generated as g},
@@ -38,7 +41,8 @@ fn delivered(count: usize, grant: Option<Grant>) -> Message {
     let ids = (0..count)
         .map(|n| MessageId::new(bytes(&format!("id {n}"))))
         .collect();
-    let content = Content::Delivered { ids };
+    let read = vec![MessageId::new(bytes("read"))];
+    let content = Content::Delivered { ids, read };
     Message::new(
         &person("alice"),
         MessageId::new(bytes("message id")),
@@ -58,16 +62,34 @@ fn reopen(message: &Message) -> Result<Message, MessageError> {
 #[test]
 fn every_kind_of_content_comes_back() {
     let alice = person("alice");
-    let file = Content::Text {
+    let to = Reference {
+        author: person("bob").account,
+        id: MessageId::new([2; 16]),
+    };
+    let file = Text {
         body: Bytes::from_static(&[0, 255]),
         burn_ms: 30_000,
         file_name: "a name.bin".to_owned(),
+        reply_to: Some(to),
+        replaces: Some(to.id),
     };
-    let file = Message::new(&alice, MessageId::new([0; 16]), NOW, file);
+    let of = |content| Message::new(&alice, MessageId::new([0; 16]), NOW, content);
+    let reaction = |emoji: &str| {
+        let emoji = emoji.to_owned();
+        of(Content::Reaction { to, emoji })
+    };
+    let content = Bytes::from_static(&[0; 9]);
     for message in [
         text(&alice, b""),
         text(&alice, &vec![1; BODY_BYTES_MAX]),
-        file,
+        of(Content::Text(file)),
+        reaction("\u{1f44d}"),
+        reaction(""),
+        of(Content::Recall { ids: vec![to.id] }),
+        of(Content::Lost {
+            conversation: [1; 16],
+        }),
+        of(Content::Unknown { kind: 8, content }),
         text(&alice, b"hello").granting(Some(grant(GRANT_EPOCHS_MAX))),
         delivered(1, None),
         delivered(1, Some(grant(1))),
@@ -97,16 +119,45 @@ fn open_wire(change: impl FnOnce(&mut g::Message)) -> Result<(), MessageError> {
     Message::open(&wire.encode_to_vec(), &binding()).map(drop)
 }
 
+fn says(message: &mut g::Message, kind: u32, what: &impl prost::Message) {
+    message.kind = kind;
+    message.content = what.encode_to_vec().into();
+}
+
+fn says_text(message: &mut g::Message, change: impl FnOnce(&mut g::Text)) {
+    let mut text = g::Text::decode(message.content.clone()).unwrap();
+    change(&mut text);
+    says(message, 1, &text);
+}
+
+fn says_delivered<const N: usize>(message: &mut g::Message, ids: &[[u8; N]], read: &[[u8; N]]) {
+    let bytes = |ids: &[[u8; N]]| ids.iter().map(|id| Bytes::copy_from_slice(id)).collect();
+    let (ids, read) = (bytes(ids), bytes(read));
+    says(message, 2, &g::Delivered { ids, read });
+}
+
+fn says_reaction(message: &mut g::Message, emoji: String, author: &'static [u8]) {
+    let to = Some(g::Reference {
+        author: Bytes::from_static(author),
+        id: Bytes::from_static(&[1; 16]),
+    });
+    says(message, 4, &g::Reaction { to, emoji });
+}
+
+fn says_recall(message: &mut g::Message, count: usize) {
+    let id = |number: usize| Bytes::copy_from_slice(&[u8::try_from(number).unwrap(); 16]);
+    let ids = (0..count).map(id).collect();
+    says(message, 5, &g::Recall { ids });
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
     type Change = fn(&mut g::Message);
-    let cases: [(Change, WireError); 15] = [
-        (|m| m.text = None, WireError::Missing("content")),
-        (
-            |m| m.delivered = Some(g::Delivered::default()),
-            WireError::Missing("content"),
-        ),
+    let cases: [(Change, WireError); 25] = [
+        (|m| m.kind = 0, WireError::Missing("kind")),
+        // A grant goes beside what is said.
+        (|m| m.kind = 3, WireError::Missing("kind")),
         (
             |m| {
                 m.grant = Some(g::Grant {
@@ -118,51 +169,73 @@ fn messages_that_are_signed_well_and_say_nonsense_are_refused() {
             WireError::Length("secret"),
         ),
         (
-            |m| {
-                m.text = None;
-                m.grant = Some(g::Grant::default());
-            },
-            WireError::Missing("content"),
-        ),
-        (
-            |m| m.text.as_mut().unwrap().body = vec![0; BODY_BYTES_MAX + 1].into(),
+            |m| says_text(m, |text| text.body = vec![0; BODY_BYTES_MAX + 1].into()),
             WireError::Length("body"),
         ),
         (
-            |m| m.text.as_mut().unwrap().file_name = "n".repeat(FILE_NAME_BYTES_MAX + 1),
+            |m| {
+                says_text(m, |text| {
+                    text.file_name = "n".repeat(FILE_NAME_BYTES_MAX + 1)
+                })
+            },
             WireError::Length("file_name"),
         ),
         (
-            |m| {
-                m.text = None;
-                let ids = vec![Bytes::from_static(&[1; 16]); DELIVERED_COUNT_MAX + 1];
-                m.delivered = Some(g::Delivered { ids });
-            },
+            |m| says_text(m, |text| text.replaces = Bytes::from_static(&[1; 15])),
+            WireError::Length("replaces"),
+        ),
+        (
+            |m| says_text(m, |text| text.reply_to = Some(g::Reference::default())),
+            WireError::Length("author"),
+        ),
+        (
+            |m| says_delivered(m, &[[1; 16]; DELIVERED_COUNT_MAX + 1], &[]),
             WireError::TooMany("ids"),
         ),
         (
-            |m| {
-                m.text = None;
-                m.delivered = Some(g::Delivered {
-                    ids: vec![Bytes::from_static(&[1; 15])],
-                });
-            },
+            |m| says_delivered(m, &[], &[[1; 16]; DELIVERED_COUNT_MAX + 1]),
+            WireError::TooMany("read"),
+        ),
+        (
+            |m| says_delivered(m, &[[1; 15]], &[]),
             WireError::Length("ids"),
         ),
         (
-            |m| {
-                m.text = None;
-                m.delivered = Some(g::Delivered::default());
-            },
-            WireError::Missing("ids"),
+            |m| says_delivered::<16>(m, &[], &[]),
+            WireError::Length("ids"),
         ),
         (
-            |m| {
-                m.text = None;
-                let ids = vec![Bytes::from_static(&[1; 16]); 2];
-                m.delivered = Some(g::Delivered { ids });
-            },
+            |m| says_delivered(m, &[[1; 16]; 2], &[]),
             WireError::Repeated("ids"),
+        ),
+        (
+            |m| says_delivered(m, &[], &[[1; 16]; 2]),
+            WireError::Repeated("read"),
+        ),
+        (
+            |m| says(m, 4, &g::Reaction::default()),
+            WireError::Missing("to"),
+        ),
+        (
+            |m| says_reaction(m, "e".repeat(REACTION_BYTES_MAX + 1), &[1; 32]),
+            WireError::Length("emoji"),
+        ),
+        (
+            |m| says_reaction(m, "e".to_owned(), &[1; 31]),
+            WireError::Length("author"),
+        ),
+        (|m| says_recall(m, 0), WireError::Missing("ids")),
+        (
+            |m| says_recall(m, RECALLED_COUNT_MAX + 1),
+            WireError::TooMany("ids"),
+        ),
+        (
+            |m| says(m, 6, &g::Invitation::default()),
+            WireError::Length("welcome"),
+        ),
+        (
+            |m| says(m, 7, &g::Lost::default()),
+            WireError::Length("conversation"),
         ),
         (
             |m| {

@@ -245,7 +245,8 @@ pub(super) fn envelopes() -> Value {
         MessageId::new(bytes("delivered one")),
         MessageId::new(bytes("delivered two")),
     ];
-    let content = Content::Delivered { ids };
+    let read = Vec::new();
+    let content = Content::Delivered { ids, read };
     let delivered = Message::new(&alice, MessageId::new(bytes("delivered")), NOW, content)
         .granting(Some(grant.clone()));
     let open = bob.first_contact_mailbox(epoch);

@@ -67,6 +67,8 @@ fn limits_of_the_code() -> Vec<(&'static str, String)> {
         GET_COUNT_MAX,
         ACK_COUNT_MAX,
         DELIVERED_COUNT_MAX,
+        RECALLED_COUNT_MAX,
+        REACTION_BYTES_MAX,
         GRANT_EPOCHS_MAX,
         FOUND_NODES_MAX,
         NODE_ADDRESSES_MAX,

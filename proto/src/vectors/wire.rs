@@ -12,7 +12,7 @@ use crate::{
     keys::SecretKey,
     limits::DAY_MS,
     mailbox::{AckEntry, Capability, Mailbox, OwnerProof, OwnerRequest},
-    message::{Content, Grant, MessageId, Said, What},
+    message::{Content, Grant, MessageId, Reference, Said, Text, What},
     person::IdCost,
     receipt::{Claim, Receipt},
     request::{Admission, Listed, Push, Reason, Refusal, Request, Response, Waiting},
@@ -229,23 +229,47 @@ fn said() -> Vec<(&'static str, Said)> {
         expires: EXPIRES,
         what,
     };
-    let text = Content::Text {
+    let file = Text {
         body: Bytes::from_static(b"hello"),
         burn_ms: 30_000,
         file_name: "hello.txt".to_owned(),
+        ..Text::default()
+    };
+    let to = Reference {
+        author: bob.account,
+        id: MessageId::new(bytes("one before")),
+    };
+    let answer = Text {
+        body: Bytes::from_static(b"an answer"),
+        reply_to: Some(to),
+        ..Text::default()
+    };
+    let edit = Text {
+        body: Bytes::from_static(b"better"),
+        replaces: Some(MessageId::new(bytes("worse"))),
+        ..Text::default()
     };
     let ids = vec![MessageId::new(bytes("delivered one"))];
+    let read = vec![MessageId::new(bytes("read one"))];
+    let delivered = Content::Delivered { ids, read };
+    let emoji = "\u{1f44d}".to_owned();
+    let recalled = vec![MessageId::new(bytes("regretted"))];
     let (account, epoch) = (&bob.account, NOW.epoch());
     let grant = Grant::issue(&alice, account, account, 0, epoch, 2);
-    let unknown = What::Unknown {
+    let unknown = Content::Unknown {
         kind: 1_000,
         content: Bytes::from_static(b"of another version"),
     };
+    let content = |content| of(What::Content(content));
     vec![
-        ("text that is a file", of(What::Content(text))),
-        ("delivered", of(What::Content(Content::Delivered { ids }))),
+        ("text that is a file", content(Content::Text(file))),
+        ("text that is an answer", content(Content::Text(answer))),
+        ("text that replaces another", content(Content::Text(edit))),
+        ("delivered", content(delivered)),
         ("grant", of(What::Grant(grant))),
-        ("something unknown", of(unknown)),
+        ("reaction", content(Content::Reaction { to, emoji })),
+        ("recall", content(Content::Recall { ids: recalled })),
+        ("something unknown", content(unknown)),
     ]
 }
 

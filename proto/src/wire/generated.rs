@@ -429,21 +429,19 @@ pub struct Message {
     pub id: ::prost::bytes::Bytes,
     #[prost(uint64, tag = "6")]
     pub sent_ms: u64,
-    #[prost(message, optional, tag = "7")]
-    pub text: ::core::option::Option<Text>,
-    #[prost(message, optional, tag = "8")]
-    pub delivered: ::core::option::Option<Delivered>,
+    /// 1: Text, 2: Delivered, 4: Reaction, 5: Recall, 6: Invitation, 7: Lost
+    #[prost(uint32, tag = "7")]
+    pub kind: u32,
+    /// the encoding of what the kind names
+    #[prost(bytes = "bytes", tag = "8")]
+    pub content: ::prost::bytes::Bytes,
     #[prost(message, optional, tag = "9")]
     pub grant: ::core::option::Option<Grant>,
     #[prost(message, optional, tag = "10")]
     pub delegation: ::core::option::Option<Delegation>,
-    #[prost(message, optional, tag = "11")]
-    pub invitation: ::core::option::Option<Invitation>,
     /// at most 10, 1 to 4,096 bytes each
     #[prost(bytes = "bytes", repeated, tag = "12")]
     pub packages: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    #[prost(message, optional, tag = "13")]
-    pub lost: ::core::option::Option<Lost>,
     /// 64 bytes, by the device
     #[prost(bytes = "bytes", tag = "15")]
     pub signature: ::prost::bytes::Bytes,
@@ -457,9 +455,41 @@ pub struct Text {
     pub burn_ms: u64,
     #[prost(string, tag = "3")]
     pub file_name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub reply_to: ::core::option::Option<Reference>,
+    /// empty or 16 bytes
+    #[prost(bytes = "bytes", tag = "5")]
+    pub replaces: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reference {
+    /// 32 bytes, account
+    #[prost(bytes = "bytes", tag = "1")]
+    pub author: ::prost::bytes::Bytes,
+    /// 16 bytes
+    #[prost(bytes = "bytes", tag = "2")]
+    pub id: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Delivered {
+    /// 0 to 32, 16 bytes each
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// 0 to 32, 16 bytes each
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub read: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Reaction {
+    #[prost(message, optional, tag = "1")]
+    pub to: ::core::option::Option<Reference>,
+    /// at most 40 bytes; empty to take it back
+    #[prost(string, tag = "2")]
+    pub emoji: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Recall {
     /// 1 to 32, 16 bytes each
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
@@ -509,7 +539,7 @@ pub struct Said {
     pub sent_ms: u64,
     #[prost(uint64, tag = "3")]
     pub expires_ms: u64,
-    /// 1: Text, 2: Delivered, 3: Grant
+    /// as in Message, without 6 and 7; 3: Grant
     #[prost(uint32, tag = "4")]
     pub kind: u32,
     /// the encoding of what the kind names

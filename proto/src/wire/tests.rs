@@ -6,11 +6,12 @@ use prost::Message as _;
 use super::{WireError, decode, generated as g};
 
 /// Messages that hold what nobody else may read; `wire.rs` prints them without it.
-const SECRET: [&str; 5] = [
+const SECRET: [&str; 6] = [
     ".restante.v1.Text",
     ".restante.v1.Grant",
     ".restante.v1.Message",
     ".restante.v1.Said",
+    ".restante.v1.Reaction",
     ".restante.v1.Card",
 ];
 
@@ -114,6 +115,11 @@ fn what_nobody_else_may_read_does_not_print() {
         body: planted.clone(),
         burn_ms: 0,
         file_name: "planted".to_owned(),
+        ..g::Text::default()
+    };
+    let reaction = g::Reaction {
+        emoji: "planted".to_owned(),
+        to: None,
     };
     let grant = g::Grant {
         secret: planted.clone(),
@@ -123,7 +129,8 @@ fn what_nobody_else_may_read_does_not_print() {
     let message = g::Message {
         sender: planted.clone(),
         handle: "planted".to_owned(),
-        text: Some(text.clone()),
+        kind: 1,
+        content: planted.clone(),
         grant: Some(grant.clone()),
         ..g::Message::default()
     };
@@ -132,6 +139,9 @@ fn what_nobody_else_may_read_does_not_print() {
         handle: "planted".to_owned(),
         ..g::Card::default()
     };
-    let printed = format!("{text:?} {grant:?} {message:?} {card:?}");
-    assert_eq!(printed, "Text(..) Grant(..) Message(..) Card(..)");
+    let printed = format!("{text:?} {reaction:?} {grant:?} {message:?} {card:?}");
+    assert_eq!(
+        printed,
+        "Text(..) Reaction(..) Grant(..) Message(..) Card(..)"
+    );
 }

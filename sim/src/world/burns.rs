@@ -121,6 +121,9 @@ mod tests {
             text: None,
             base64: None,
             file_name: None,
+            reply_to: None,
+            edited_ms: None,
+            unknown: false,
         }
     }
 

@@ -96,6 +96,8 @@ impl Desk {
             burn_ms,
             file_name: None,
             effort_max: None,
+            reply_to: None,
+            replaces: None,
             wait: false,
         };
         let outcome = match call(&self.calls, Request::Send(request)).await {

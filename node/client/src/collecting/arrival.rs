@@ -2,6 +2,7 @@
 
 use restante_conversation::conversation::Opened;
 use restante_conversation::{ConversationError, ConversationId, EpochName};
+use restante_proto::ItemId;
 use restante_proto::account::PersonId;
 use restante_proto::envelope::VerifiedMessage;
 use restante_proto::keys::PublicKey;
@@ -22,6 +23,8 @@ pub(super) struct Arrival {
     pub(super) content: Content,
     /// The ID of its sender.
     pub(super) from: PersonId,
+    /// When its words were changed before it was taken.
+    pub(super) edited: Option<UnixMillis>,
     /// The whole message, if it came outside of a conversation.
     pub(super) outside: Option<Box<Message>>,
 }
@@ -38,6 +41,7 @@ impl Arrival {
             expires,
             content: message.content.clone(),
             from,
+            edited: None,
             outside: Some(message),
         }
     }
@@ -98,10 +102,6 @@ impl Arrival {
                 }
                 return Ok(None);
             }
-            What::Unknown { kind, .. } => {
-                debug!(kind, "a member says something that is not known here");
-                return Ok(None);
-            }
         };
         Ok(Some(Self {
             sender: sender.account,
@@ -110,8 +110,14 @@ impl Arrival {
             expires: said.expires.min(until),
             content,
             from,
+            edited: None,
             outside: None,
         }))
+    }
+
+    /// Tells whether it takes other messages back.
+    pub(super) const fn is_recall(&self) -> bool {
+        matches!(self.content, Content::Recall { .. })
     }
 
     /// Tells whether it is of a device that its account has shut out.
@@ -134,5 +140,29 @@ impl Arrival {
     pub(super) fn join(&self, cx: &mut Cx<'_>, welcome: &[u8]) -> Option<ConversationId> {
         let message = self.outside.as_ref()?;
         conversing::join(cx, message, welcome)
+    }
+}
+
+/// Lets texts that came together with what replaces them say that from the start, so that they stand where they belong.
+pub(super) fn edit(arrivals: &mut [(ItemId, UnixMillis, Arrival)]) {
+    for at in 0..arrivals.len() {
+        let (before, rest) = arrivals.split_at_mut(at);
+        let Some((.., edit)) = rest.first() else {
+            return;
+        };
+        let Content::Text(text) = &edit.content else {
+            continue;
+        };
+        let of = text.replaces.map(|id| (edit.sender, id));
+        let replaced = before.iter_mut().map(|(.., arrival)| arrival);
+        let mut replaced = replaced.filter(|it| Some((it.sender, it.id)) == of);
+        let Some(replaced) = replaced.next() else {
+            continue;
+        };
+        if let Content::Text(words) = &mut replaced.content {
+            words.body = text.body.clone();
+            replaced.edited = Some(edit.sent);
+            replaced.expires = replaced.expires.min(edit.expires);
+        }
     }
 }

@@ -7,7 +7,7 @@ use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId, collector};
 use tracing::debug;
 
-use super::arrival::Arrival;
+use super::arrival::{self, Arrival};
 use super::{Collecting, INBOX_COUNT_MAX, open};
 use crate::cx::Cx;
 use crate::job::{Content, JobDone, Opened};
@@ -82,8 +82,9 @@ impl Collecting {
             }
             self.settle(cx, (id, until), fate, &mut taken);
         }
-        // Identifiers come in no order; what was written first is shown first.
-        arrivals.sort_by_key(|(.., arrival)| arrival.sent);
+        // Identifiers come in no order; what was written first is shown first, but for what was taken back meanwhile.
+        arrivals.sort_by_key(|(.., arrival)| (!arrival.is_recall(), arrival.sent));
+        arrival::edit(&mut arrivals);
         for (id, until, arrival) in arrivals {
             let fate = self.take(cx, arrival, until, &mut taken);
             self.settle(cx, (id, until), fate, &mut taken);
@@ -119,7 +120,7 @@ impl Collecting {
 
     /// Tells whether the inbox takes another message beside so many.
     pub(super) fn has_room(&self, cx: &Cx<'_>, beside: usize) -> bool {
-        cx.records.inbox().len() + self.arriving + beside < INBOX_COUNT_MAX
+        cx.records.inbox().len() + self.arriving.len() + beside < INBOX_COUNT_MAX
     }
 
     /// Opens again what waits for an epoch, if there are epochs that were not tried.

@@ -14,14 +14,20 @@ use crate::then::Taken;
 pub(super) fn on_delivered(
     cx: &mut Cx<'_>,
     arrival: &Arrival,
-    ids: &[MessageId],
+    (ids, read): (&[MessageId], &[MessageId]),
     taken: &mut Taken,
 ) {
-    let is_own = |id: &&MessageId| {
-        let sent = cx.records.sent().get(*id);
-        sent.is_some_and(|sent| sent.to == arrival.sender)
+    // Who has read a message, or what replaces it, has it.
+    let own = |ids: &[MessageId]| -> BTreeSet<MessageId> {
+        let sent = ids.iter().map(|id| (*id, cx.records.sent().get(id)));
+        let own = sent.filter_map(|(id, sent)| Some((id, sent?)));
+        let own = own.filter(|(_, sent)| sent.to == arrival.sender);
+        own.flat_map(|(id, sent)| [Some(id), sent.replaces])
+            .flatten()
+            .collect()
     };
-    let delivered: BTreeSet<MessageId> = ids.iter().filter(is_own).copied().collect();
+    let (mut delivered, read) = (own(ids), own(read));
+    delivered.extend(&read);
     let outgoing = cx.records.outgoing().iter();
     let ended = outgoing.filter(|(_, outgoing)| delivered.contains(&outgoing.message));
     let ended: Vec<ItemId> = ended.map(|(id, _)| *id).collect();
@@ -32,6 +38,9 @@ pub(super) fn on_delivered(
         if let Some(sent) = cx.records.sent().get(&id) {
             let mut sent = sent.clone();
             sent.state = restante_interface::DeliveryState::Delivered;
+            if read.contains(&id) {
+                sent.read.get_or_insert(cx.now.date);
+            }
             cx.records.put_sent(id, sent);
         }
         taken.delivered.push(id);

@@ -31,6 +31,7 @@ impl Subjects<'_> {
             Signal::Progress(message) => self.sending.on_progress(cx, self.placing, message),
             Signal::Delivered(message) => self.placing.on_delivered(cx, message),
             Signal::ReceiptsDue => self.receipts.on_due(cx),
+            Signal::ReadDue => self.receipts.on_read_due(cx),
             Signal::Joined(conversation, account) => {
                 sealing::renew(cx, &conversation, &account);
             }

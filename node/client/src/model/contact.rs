@@ -55,6 +55,23 @@ pub struct Contact {
     pub packages: BTreeMap<PublicKey, Bytes>,
     /// When it was last offered those of this device.
     pub offered: Option<UnixMillis>,
+    /// What the person wants of messages with it.
+    pub wishes: Wishes,
+}
+
+/// What a person wants of messages with one contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// How long messages to it live, in milliseconds, if nothing else is said.
+    pub ttl_ms: Option<u64>,
+    /// How long they live once read, in milliseconds, if nothing else is said.
+    pub burn_ms: Option<u64>,
+    /// It is told that its messages were read.
+    pub tells_read: bool,
+    /// Nothing is to be made of what it writes.
+    pub is_muted: bool,
+    /// It stands before the others.
+    pub is_pinned: bool,
 }
 
 /// A card as it was found.
@@ -91,6 +108,7 @@ impl Contact {
             granted_by: None,
             packages: BTreeMap::new(),
             offered: None,
+            wishes: Wishes::default(),
         }
     }
 

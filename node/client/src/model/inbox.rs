@@ -3,7 +3,7 @@
 use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::MESSAGE_TTL_MAX_MS;
-use restante_proto::message::MessageId;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::time::UnixMillis;
 
 /// Length of a [`Slot`], in bytes.
@@ -34,16 +34,37 @@ pub struct Header {
     pub read: Option<UnixMillis>,
     /// The name of the file, if it is one.
     pub file_name: String,
-    /// Where the key of its body is.
-    pub slot: Slot,
+    /// The message that it answers.
+    pub reply_to: Option<Reference>,
+    /// When its sender says that it was changed last.
+    pub edited: Option<UnixMillis>,
+    /// When its sender took it back.
+    pub recalled: Option<UnixMillis>,
+    /// The number of what it says, if that is nothing that this version knows; else 0.
+    pub unknown_kind: u32,
+    /// Where the key of its body is; none once it was taken back.
+    pub slot: Option<Slot>,
 }
 
 impl Header {
+    /// Returns its name.
+    pub const fn reference(&self) -> Reference {
+        Reference {
+            author: self.sender,
+            id: self.message,
+        }
+    }
+
     /// Returns the name the message is shown under: senders choose their own names, and two may choose the same.
     pub fn shown_id(&self) -> String {
+        Self::shown_id_of(&self.reference())
+    }
+
+    /// Returns the name that a message of somebody else's is shown under.
+    pub fn shown_id_of(of: &Reference) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(self.sender.as_bytes());
-        hasher.update(self.message.as_bytes());
+        hasher.update(of.author.as_bytes());
+        hasher.update(of.id.as_bytes());
         let digest = hasher.finalize();
         data_encoding::HEXLOWER.encode(digest.as_bytes().get(..16).unwrap_or_default())
     }
@@ -77,6 +98,7 @@ impl HeaderDraft {
 
     /// Puts the slot in.
     pub fn finish(self, slot: Slot) -> Header {
+        let slot = Some(slot);
         Header { slot, ..self.0 }
     }
 }
@@ -100,7 +122,11 @@ mod tests {
             burn_ms,
             read: read.map(UnixMillis::new),
             file_name: String::new(),
-            slot: Slot([0; SLOT_BYTES]),
+            reply_to: None,
+            edited: None,
+            recalled: None,
+            unknown_kind: 0,
+            slot: None,
         };
         for (read, burn_ms, end) in [
             (None, 0, 9_000),

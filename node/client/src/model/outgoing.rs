@@ -7,7 +7,8 @@ use restante_proto::NodeId;
 use restante_proto::account::PersonId;
 use restante_proto::envelope::Envelope;
 use restante_proto::keys::PublicKey;
-use restante_proto::message::MessageId;
+use restante_proto::limits::MESSAGE_TTL_MAX_MS;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::request::Admission;
 use restante_proto::time::UnixMillis;
 
@@ -62,10 +63,41 @@ pub struct Sent {
     pub burn_ms: u64,
     /// The name of the file, if it is one.
     pub file_name: String,
+    /// The message that it answers.
+    pub reply_to: Option<Reference>,
+    /// The message of one's own whose place it takes.
+    pub replaces: Option<MessageId>,
+    /// The one that has taken its place.
+    pub replaced_by: Option<MessageId>,
+    /// When its recipient said that it was read.
+    pub read: Option<UnixMillis>,
+    /// When it was taken back.
+    pub recalled: Option<UnixMillis>,
+    /// The person has destroyed it here.
+    pub is_hidden: bool,
     /// Its place among all messages.
     pub place: u64,
     /// What it says.
     pub words: Words,
+}
+
+impl Sent {
+    /// Returns when its words are destroyed: at its expiry, or its time after it was read if that is earlier.
+    pub fn destroy_at(&self) -> UnixMillis {
+        match self.read {
+            Some(read) if self.burn_ms > 0 => {
+                let burn = self.burn_ms.min(MESSAGE_TTL_MAX_MS);
+                self.expires.min(read.plus(burn))
+            }
+            _ => self.expires,
+        }
+    }
+
+    /// Tells whether it is on its way still.
+    pub const fn is_under_way(&self) -> bool {
+        let waits = matches!(self.state, DeliveryState::Waiting | DeliveryState::Stored);
+        waits && self.recalled.is_none()
+    }
 }
 
 /// Where the words of a message of one's own are.

@@ -11,7 +11,7 @@ use restante_conversation::{Conversation, ConversationId};
 use restante_interface::StoreTrouble;
 use restante_proto::account::PersonId;
 use restante_proto::keys::PublicKey;
-use restante_proto::message::MessageId;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::pauses::PAUSE_MIN_MS;
 use restante_proto::stamp::Stamp;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
@@ -21,7 +21,8 @@ use super::owed::Row;
 use super::{Change, PrekeySecret, Records, SenderMessage};
 use crate::io::{CommitError, Token};
 use crate::model::{
-    Account, Contact, Header, Membership, OutgoingEnvelope, OwnCard, OwnPackage, Sent, Slot,
+    Account, Contact, Header, Membership, OutgoingEnvelope, OwnCard, OwnPackage, Reaction, Sent,
+    Slot,
 };
 use crate::then::Then;
 
@@ -66,6 +67,8 @@ pub(super) enum Undo {
     Header(u64, Option<Box<Header>>),
     Seen(SenderMessage, Option<UnixMillis>),
     Due(SenderMessage, bool),
+    ReadDue(SenderMessage, bool),
+    Reaction((Reference, PublicKey), Option<Reaction>),
     Account(Arc<Account>),
     Card(Option<Box<OwnCard>>),
     Prekeys(Arc<Vec<PrekeySecret>>),
@@ -264,6 +267,13 @@ impl Records {
             Undo::Due(key, false) => {
                 self.due.remove(&key);
             }
+            Undo::ReadDue(key, true) => {
+                self.read_due.insert(key);
+            }
+            Undo::ReadDue(key, false) => {
+                self.read_due.remove(&key);
+            }
+            Undo::Reaction(key, before) => restore(&mut self.reactions, key, before),
             Undo::Account(before) => self.account = before,
             Undo::Card(before) => self.card = before.map(|card| *card),
             Undo::Prekeys(before) => self.prekeys = before,

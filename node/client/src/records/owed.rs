@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use restante_conversation::{ConversationId, rows};
 use restante_proto::keys::PublicKey;
-use restante_proto::message::MessageId;
+use restante_proto::message::{MessageId, Reference};
 use restante_proto::time::UnixMillis;
 use restante_proto::{Address, ItemId};
 
@@ -29,6 +29,8 @@ pub(super) enum Row {
     Taken(Address, ItemId),
     Seen(SenderMessage),
     Due(SenderMessage),
+    ReadDue(SenderMessage),
+    Reaction(Reference, PublicKey),
     Account,
     Card,
     Prekey(UnixMillis),
@@ -58,6 +60,10 @@ impl Row {
             }
             Change::PutSeen(named, _) | Change::DropSeen(named) => Self::Seen(*named),
             Change::PutDue(named) | Change::DropDue(named) => Self::Due(*named),
+            Change::PutReadDue(named) | Change::DropReadDue(named) => Self::ReadDue(*named),
+            Change::PutReaction(to, by, _) | Change::DropReaction(to, by) => {
+                Self::Reaction(*to, *by)
+            }
             Change::PutAccount(_) => Self::Account,
             Change::PutCard(_) | Change::DropCard => Self::Card,
             Change::PutPrekey(prekey) => Self::Prekey(prekey.public().issued),
@@ -81,6 +87,7 @@ impl Row {
             | Change::Discard(_)
             | Change::DropPrekey(_)
             | Change::DropPackage(_) => Self::of(change),
+            Change::PutHeader(_, header) if header.slot.is_none() => Self::of(change),
             Change::PutSent(_, sent) if sent.words == Words::Gone => Self::of(change),
             _ => None,
         }
@@ -125,6 +132,14 @@ impl Records {
             Row::Due(named) => match self.due.contains(&named) {
                 true => Change::PutDue(named),
                 false => Change::DropDue(named),
+            },
+            Row::ReadDue(named) => match self.read_due.contains(&named) {
+                true => Change::PutReadDue(named),
+                false => Change::DropReadDue(named),
+            },
+            Row::Reaction(to, by) => match self.reactions.get(&(to, by)) {
+                Some(reaction) => Change::PutReaction(to, by, Box::new(reaction.clone())),
+                None => Change::DropReaction(to, by),
             },
             Row::Card => match &self.card {
                 Some(card) => Change::PutCard(Box::new(card.clone())),

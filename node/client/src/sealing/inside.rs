@@ -53,7 +53,7 @@ pub(super) fn seal(
     let Some(spoken) = conversing::speak(cx, &id, &body) else {
         return Ok((BTreeSet::new(), sealed));
     };
-    let waits = matches!(message.content, Content::Text { .. });
+    let waits = matches!(message.content, Content::Text(_));
     let what = (message.id, expires, waits);
     sealed.extend(for_each(cx, card, &inside, what, &spoken)?);
     sealed.extend(grant(cx, card, &id, &all)?);

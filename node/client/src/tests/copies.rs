@@ -311,6 +311,7 @@ fn sealed_to_nobody(world: &mut World, person: usize, mailbox: Mailbox) -> Envel
     };
     let content = Content::Delivered {
         ids: vec![MessageId::new([1; 16])],
+        read: Vec::new(),
     };
     let message = Message::new(&me, MessageId::new([2; 16]), date, content);
     envelope::seal(&message, &me, &recipient, mailbox, times, &mut world.rng).unwrap()

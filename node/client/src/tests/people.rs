@@ -11,7 +11,7 @@ use restante_proto::card::{Card, CardRecord};
 use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
 use restante_proto::limits::{CARD_TTL_MS, DAY_MS, MINUTE_MS};
 use restante_proto::mailbox::{Mailbox, Rule};
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Message, MessageId, Text};
 use restante_proto::person::IdCost;
 use restante_proto::receipt::NONCE_BYTES;
 use restante_proto::request::{Request, Response};
@@ -69,11 +69,10 @@ fn forge_under(
 }
 
 fn text_of(body: &'static [u8]) -> Content {
-    Content::Text {
+    Content::Text(Text {
         body: Bytes::from_static(body),
-        burn_ms: 0,
-        file_name: String::new(),
-    }
+        ..Text::default()
+    })
 }
 
 fn contacts(world: &mut World, person: usize) -> Vec<ContactInfo> {
@@ -156,7 +155,15 @@ fn the_delivery_receipt_of_another_contact_ends_nothing() {
     let waiting = sent.filter(|(_, sent)| sent.state != DeliveryState::Delivered);
     let ids: Vec<MessageId> = waiting.map(|(id, _)| *id).collect();
     assert_eq!(ids.len(), 1);
-    let forged = forge(&mut world, 1, 0, Content::Delivered { ids });
+    let forged = forge(
+        &mut world,
+        1,
+        0,
+        Content::Delivered {
+            ids,
+            read: Vec::new(),
+        },
+    );
     let answer = world.deposit(0, &forged);
     assert!(matches!(answer, Some(Response::Receipt(_))), "{answer:?}");
     world.run(3 * 60 * MINUTE_MS);

@@ -38,6 +38,8 @@ fn send(world: &mut World, effort_max: Option<u32>) -> SendResult {
         burn_ms: None,
         file_name: None,
         effort_max,
+        reply_to: None,
+        replaces: None,
         wait: false,
     };
     let call = world.call(0, Call::Send(request));
@@ -115,6 +117,8 @@ fn an_effort_that_nobody_can_do_is_refused() {
             burn_ms: None,
             file_name: None,
             effort_max: Some(effort),
+            reply_to: None,
+            replaces: None,
             wait: false,
         };
         let call = world.call(0, Call::Send(request));

@@ -507,6 +507,8 @@ impl World {
             burn_ms,
             file_name: None,
             effort_max: None,
+            reply_to: None,
+            replaces: None,
             wait: false,
         };
         self.call(from, Call::Send(request))
@@ -546,7 +548,7 @@ impl World {
     pub(super) fn deposit(&mut self, keeper: usize, envelope: &Envelope) -> Option<Response> {
         let (id, expires) = (envelope.id(), envelope.expires);
         let challenge = Challenge::envelope(&envelope.mailbox.address(), &id, expires);
-        let stamp = CheapForTests.solve(&challenge, &[0; 24], EFFORT_DEFAULT, 1_000)?;
+        let stamp = CheapForTests.solve(&challenge, &[0; 24], EFFORT_DEFAULT, 100_000)?;
         let request = Request::DepositEnvelope {
             mailbox: envelope.mailbox,
             expires,

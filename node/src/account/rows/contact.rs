@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use prost::Message;
-use restante_client::model::{Contact, ContactIds, FoundCard, KnownId};
+use restante_client::model::{Contact, ContactIds, FoundCard, KnownId, Wishes};
 use restante_interface::ContactState;
 use restante_proto::card::CardRecord;
 use restante_proto::keys::PublicKey;
@@ -57,6 +57,16 @@ struct ContactRow {
     packages: Vec<PackageRow>,
     #[prost(uint64, optional, tag = "15")]
     offered_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "16")]
+    ttl_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "17")]
+    burn_ms: Option<u64>,
+    #[prost(bool, tag = "18")]
+    tells_read: bool,
+    #[prost(bool, tag = "19")]
+    is_muted: bool,
+    #[prost(bool, tag = "20")]
+    is_pinned: bool,
 }
 
 /// A key package that one of a contact's devices has offered.
@@ -229,6 +239,11 @@ pub(in crate::account) fn contact_to_row(contact: &Contact) -> Zeroizing<Vec<u8>
         delegation: contact.delegation,
         packages: contact.packages.iter().map(package_to_row).collect(),
         offered_ms: contact.offered.map(UnixMillis::get),
+        ttl_ms: contact.wishes.ttl_ms,
+        burn_ms: contact.wishes.burn_ms,
+        tells_read: contact.wishes.tells_read,
+        is_muted: contact.wishes.is_muted,
+        is_pinned: contact.wishes.is_pinned,
     };
     Zeroizing::new(row.encode_to_vec())
 }
@@ -257,6 +272,13 @@ pub(in crate::account) fn contact_from_row(bytes: &[u8]) -> Result<Contact, RowE
         granted: granted.collect::<Result<_, _>>()?,
         packages: packages.collect::<Result<_, _>>()?,
         offered: row.offered_ms.map(UnixMillis::new),
+        wishes: Wishes {
+            ttl_ms: row.ttl_ms,
+            burn_ms: row.burn_ms,
+            tells_read: row.tells_read,
+            is_muted: row.is_muted,
+            is_pinned: row.is_pinned,
+        },
         granted_by: match row.granted_by.as_slice() {
             [] => None,
             by => Some(PublicKey::try_from(by).map_err(|_| error)?),

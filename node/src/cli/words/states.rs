@@ -358,6 +358,8 @@ pub(in crate::cli) fn message(code: MessageCode, facts: Facts<'_>) -> String {
                 .into()
         }
         MessageCode::Delivered => "is delivered".into(),
+        MessageCode::Read => "was read".into(),
+        MessageCode::Recalled => "was taken back".into(),
         MessageCode::Expired => "has expired before its recipient took it".into(),
     }
 }

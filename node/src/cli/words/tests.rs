@@ -1,6 +1,6 @@
 //! Every code has words.
 
-use restante_interface::{EntryPoint, Obstacle, ObstacleReason, StoreTrouble};
+use restante_interface::{EntryPoint, MessageCode, Obstacle, ObstacleReason, StoreTrouble};
 
 use super::*;
 use crate::fixture::refusals::{every, every_refusal};
@@ -131,6 +131,8 @@ fn every_message_code() -> Vec<MessageCode> {
         StoredFew {},
         StoredOutdated {},
         Delivered {},
+        Read {},
+        Recalled {},
         Expired {},
     })
 }

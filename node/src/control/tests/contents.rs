@@ -99,6 +99,8 @@ async fn a_file_is_sent_and_given_byte_for_byte() {
         burn_ms: Some(2),
         file_name: Some(text("a b.bin")),
         effort_max: None,
+        reply_to: None,
+        replaces: None,
         wait: true,
     };
     assert_eq!(request, Request::Send(expected));
@@ -242,6 +244,11 @@ fn longest_contact(id: &str) -> ContactInfo {
         fingerprint: Some("ab".repeat(32)),
         added_ms: u64::MAX,
         last_seen_ms: Some(u64::MAX),
+        ttl_ms: None,
+        burn_ms: None,
+        tells_read: false,
+        muted: false,
+        pinned: false,
     }
 }
 

@@ -314,11 +314,11 @@ async fn pages_of_other_sites_and_clients_of_other_versions_are_refused() {
         "host: LOCALHOST:80",
         "host: 127.0.0.1:1",
         "host: [::1]",
-        "restante-interface: 4",
+        "restante-interface: 5",
     ] {
         let request = format!("GET /v1/version HTTP/1.1\r\n{header}\r\n\r\n");
         let said = stage.raw(request).await.expect("an answer");
-        assert_eq!(said.content, b"{\"version\":4}", "{header}");
+        assert_eq!(said.content, b"{\"version\":5}", "{header}");
     }
 }
 

@@ -140,13 +140,30 @@ fn letter(change: impl FnOnce(&mut g::Message)) -> Vec<u8> {
     wire.encode_to_vec()
 }
 
+/// Signs a message that says this.
+fn saying(kind: u32, what: &impl prost::Message) -> Vec<u8> {
+    letter(|message| {
+        message.kind = kind;
+        message.content = what.encode_to_vec().into();
+    })
+}
+
 pub(super) fn letters() -> Vec<Case> {
     assert!(decode("Message", &letter(|_| {})).is_none());
     let delivered = |ids: Vec<Bytes>| {
-        letter(|message| {
-            message.text = None;
-            message.delivered = Some(g::Delivered { ids });
-        })
+        let read = Vec::new();
+        saying(2, &g::Delivered { ids, read })
+    };
+    let says = |change: fn(&mut g::Text)| {
+        let mut text = g::Text::default();
+        change(&mut text);
+        saying(1, &text)
+    };
+    let reaction = |author: usize, emoji: &str| {
+        let (author, id) = (blank(author), blank(16));
+        let to = Some(g::Reference { author, id });
+        let emoji = emoji.to_owned();
+        saying(4, &g::Reaction { to, emoji })
     };
     let ids = |count| (0..count).map(|number| numbered(number, 16)).collect();
     let grant = |count| {
@@ -164,11 +181,19 @@ pub(super) fn letters() -> Vec<Case> {
     };
     assert!(decode("Message", &delivered(ids(32))).is_none());
     vec![
-        ("nothing said", letter(|message| message.text = None)),
+        ("nothing said", letter(|message| message.kind = 0)),
+        ("a grant said", letter(|message| message.kind = 3)),
         (
-            "both said",
-            letter(|message| message.delivered = Some(g::Delivered { ids: ids(1) })),
+            "something else than the kind says",
+            letter(|message| message.kind = 2),
         ),
+        ("a reaction to nothing", saying(4, &g::Reaction::default())),
+        ("a reaction of 41 bytes", reaction(32, &"e".repeat(41))),
+        ("a reaction to an author of 31 bytes", reaction(31, "e")),
+        ("a recall of none", saying(5, &g::Recall::default())),
+        ("a recall of 33", saying(5, &g::Recall { ids: ids(33) })),
+        ("an empty invitation", saying(6, &g::Invitation::default())),
+        ("lost without a name", saying(7, &g::Lost::default())),
         ("delivered of none", delivered(Vec::new())),
         ("delivered of 33", delivered(ids(33))),
         ("delivered of one twice", delivered(vec![blank(16); 2])),
@@ -177,11 +202,11 @@ pub(super) fn letters() -> Vec<Case> {
         ("a grant of 17 mailboxes", grant(17)),
         (
             "a text of 61,441 bytes",
-            letter(|message| message.text.as_mut().unwrap().body = blank(61_441)),
+            says(|text| text.body = blank(61_441)),
         ),
         (
             "a file name of 256 bytes",
-            letter(|message| message.text.as_mut().unwrap().file_name = "n".repeat(256)),
+            says(|text| text.file_name = "n".repeat(256)),
         ),
         ("no moment", letter(|message| message.sent_ms = 0)),
         ("no id", letter(|message| message.id.clear())),

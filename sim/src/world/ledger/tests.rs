@@ -58,6 +58,9 @@ fn shown(number: usize) -> InboxMessage {
         text: Some(Redacted(format!("m{number}."))),
         base64: None,
         file_name: None,
+        reply_to: None,
+        edited_ms: None,
+        unknown: false,
     }
 }
 
