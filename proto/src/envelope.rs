@@ -350,14 +350,28 @@ impl From<&Identity> for OpenerIdentity {
 
 /// Adds `grant` to a message, unless the message would need one of the larger envelopes because of it (SPEC 10.6).
 pub fn with_grant(message: Message, grant: Grant) -> Message {
-    let alone = size_for(message.signed_bytes());
     let granting = message.clone().granting(Some(grant));
-    let together = size_for(granting.signed_bytes());
-    if together == alone || together.is_some_and(|size| size <= ENVELOPE_BYTES[1]) {
-        granting
-    } else {
-        message
+    match is_cheap(&message, &granting) {
+        true => granting,
+        false => message,
     }
+}
+
+/// Adds key packages to a message, unless the message would need one of the larger envelopes because of them (SPEC
+/// 15.7).
+pub fn with_packages(message: Message, packages: Vec<Bytes>) -> Message {
+    let offering = message.clone().offering(packages);
+    match is_cheap(&message, &offering) {
+        true => offering,
+        false => message,
+    }
+}
+
+/// Tells whether a message needs no larger envelope with what was added to it, or none of the larger ones.
+fn is_cheap(alone: &Message, together: &Message) -> bool {
+    let alone = size_for(alone.signed_bytes());
+    let together = size_for(together.signed_bytes());
+    together.is_some_and(|size| Some(size) == alone || size <= ENVELOPE_BYTES[1])
 }
 
 /// Returns the size of the smallest envelope that a message of so many bytes fits, if there is one.

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod cli;
+mod conversation;
 mod delivery;
 mod expiry;
 mod hostile;

@@ -346,6 +346,7 @@ impl Collecting {
             }
             message::Content::Lost { .. } => {
                 hear(cx, &arrival);
+                about::answer_again(cx, &arrival.sender);
                 taken.lost.extend(arrival.on_lost(cx));
                 Fate::Taken
             }
@@ -364,6 +365,11 @@ impl Collecting {
     ) -> Fate {
         let named = (arrival.sender, arrival.id);
         if cx.records.seen().contains_key(&named) {
+            // Its sender sends it again because it has not heard that it arrived.
+            if is_contact {
+                cx.records.put_due(named);
+                cx.signal(Signal::ReceiptsDue);
+            }
             return Fate::Taken;
         }
         let is_new = self.has_room(cx, 0)

@@ -14,6 +14,7 @@ use restante_conversation::{
 use restante_interface::ContactState;
 use restante_proto::account::Identity;
 use restante_proto::card::Card;
+use restante_proto::envelope;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{CLOCK_SKEW_MS, DAY_MS};
 use restante_proto::message::{Content, Message};
@@ -293,36 +294,51 @@ fn is_with(records: &Records, card: &Card, date: UnixMillis) -> bool {
     })
 }
 
-/// Returns the key packages to go with a message to an account, if it is to be offered them: it is in no conversation
-/// with this device, and was not offered any for a while.
-pub(crate) fn offer(cx: &mut Cx<'_>, card: &Card) -> Vec<bytes::Bytes> {
+/// Adds key packages to a message to an account, if it is to be offered them: it is in no conversation with this
+/// device, was not offered any for a while, and gets no larger envelope because of them.
+pub(crate) fn offering(cx: &mut Cx<'_>, card: &Card, message: Message) -> Message {
+    if !is_offered(cx, card) {
+        return message;
+    }
+    let Some(package) = own_package(cx) else {
+        return message;
+    };
+    let message = envelope::with_packages(message, vec![package.into()]);
+    if !message.packages.is_empty() {
+        note_offered(cx, &card.account);
+    }
+    message
+}
+
+/// Tells whether an account is to be offered key packages.
+fn is_offered(cx: &Cx<'_>, card: &Card) -> bool {
     let date = cx.now.date;
     let Some(contact) = cx.records.contacts().get(&card.account) else {
-        return Vec::new();
+        return false;
     };
-    if !cx.settings.converses {
-        return Vec::new();
-    }
     let last = contact.offered.filter(|last| *last <= date);
     let is_due = last.is_none_or(|last| date.since(last) >= OFFER_MS);
     let is_accepted = contact.state == ContactState::Accepted;
     // Who has offered its own is invited instead.
     let is_wanted = is_due && is_accepted && contact.packages.is_empty();
-    if !cx.is_newest || !is_wanted || is_with(cx.records, card, date) {
-        return Vec::new();
-    }
-    offer_now(cx, &card.account)
+    let may_offer = cx.settings.converses && cx.is_newest;
+    may_offer && is_wanted && !is_with(cx.records, card, date)
 }
 
 /// Returns the key packages of this device, and notes that an account is offered them.
 pub(crate) fn offer_now(cx: &mut Cx<'_>, account: &PublicKey) -> Vec<bytes::Bytes> {
-    let contact = cx.records.contacts().get(account).cloned();
-    let Some((mut contact, package)) = contact.zip(own_package(cx)) else {
+    let Some(package) = own_package(cx) else {
         return Vec::new();
     };
-    contact.offered = Some(cx.now.date);
-    cx.records.put_contact(contact);
+    note_offered(cx, account);
     vec![package.into()]
+}
+
+fn note_offered(cx: &mut Cx<'_>, account: &PublicKey) {
+    if let Some(mut contact) = cx.records.contacts().get(account).cloned() {
+        contact.offered = Some(cx.now.date);
+        cx.records.put_contact(contact);
+    }
 }
 
 /// Notes that this device cannot follow a conversation any more; returns the account to be told, if it was not for a

@@ -184,25 +184,24 @@ fn is_inside(outgoing: &OutgoingEnvelope) -> bool {
     suite_of(&outgoing.envelope.bytes) == Some(SUITE)
 }
 
-/// Returns the devices of a card that cannot follow what they were told inside of a conversation: they have been alive
-/// since, by their prekeys, and have not said that it arrived.
+/// Tells whether a device was alive after an envelope was sealed for it, by its prekey: in a conversation it would have
+/// said that it arrived.
+fn is_alive_since(device: &CardDevice, outgoing: &OutgoingEnvelope) -> bool {
+    device.prekey.issued > outgoing.made.plus(ALIVE_MS)
+}
+
+/// Returns the devices of a card that cannot follow what they were told, or whose word that it arrived was lost: they
+/// are in a conversation, have been alive since, and have not said so.
 fn behind(cx: &Cx<'_>, card: &Card) -> BTreeSet<PublicKey> {
     let outgoing = cx.records.outgoing().values();
-    let inside = outgoing.filter(|outgoing| {
-        outgoing.to == card.account && outgoing.awaits_receipt && is_inside(outgoing)
-    });
-    let mut first = BTreeMap::new();
-    for outgoing in inside {
-        if let Some(sent) = cx.records.sent().get(&outgoing.message) {
-            let first = first.entry(outgoing.device).or_insert(sent.sent);
-            *first = sent.sent.min(*first);
-        }
-    }
+    let waiting: Vec<&OutgoingEnvelope> = outgoing
+        .filter(|outgoing| outgoing.to == card.account && outgoing.awaits_receipt)
+        .collect();
     let is_behind = |device: &&CardDevice| {
         let key = device.certificate.device;
-        let first = first.get(&key);
-        let is_alive = first.is_some_and(|first| device.prekey.issued > first.plus(ALIVE_MS));
-        is_alive && conversing::is_heard(cx, card, &key)
+        let mut sent = waiting.iter().filter(|outgoing| outgoing.device == key);
+        sent.any(|outgoing| is_alive_since(device, outgoing))
+            && conversing::is_heard(cx, card, &key)
     };
     let behind = card.devices.iter().filter(is_behind);
     behind.map(|device| device.certificate.device).collect()
@@ -271,8 +270,15 @@ fn sealed_for(
     let outgoing = cx.records.outgoing().values();
     let follows =
         |device: &PublicKey| !lost.contains(device) && conversing::is_heard(cx, card, device);
+    let is_behind = |outgoing: &OutgoingEnvelope| {
+        let mut devices = card.devices.iter();
+        let device = devices.find(|device| device.certificate.device == outgoing.device);
+        let is_late = device.is_some_and(|device| is_alive_since(device, outgoing));
+        is_late && lost.contains(&outgoing.device)
+    };
     let is_of_use = |outgoing: &&OutgoingEnvelope| {
-        outgoing.to == card.account && (!is_inside(outgoing) || follows(&outgoing.device))
+        let is_read = !is_inside(outgoing) || follows(&outgoing.device);
+        outgoing.to == card.account && is_read && !is_behind(outgoing)
     };
     let mut devices: BTreeMap<MessageId, BTreeSet<PublicKey>> = BTreeMap::new();
     for outgoing in outgoing.filter(is_of_use) {

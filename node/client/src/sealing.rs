@@ -14,6 +14,7 @@ use restante_proto::mailbox::{Capability, Mailbox, Rule};
 use restante_proto::message::{Content, Grant, Message, MessageId};
 use restante_proto::request::Admission;
 use restante_proto::time::{Epoch, UnixMillis};
+use tracing::debug;
 
 use crate::conversing::{self, Invited};
 use crate::cx::Cx;
@@ -67,15 +68,35 @@ pub(crate) fn seal(
     let wanted: Vec<&CardDevice> = wanted
         .filter(|device| !but.contains(&device.certificate.device))
         .collect();
-    let (inside, mut sealed) = inside::seal(cx, card, &wanted, message, expires)?;
-    let outside = wanted.into_iter();
-    let outside = outside.filter(|device| !inside.contains(&device.certificate.device));
-    let outside: Vec<&CardDevice> = outside.collect();
+    let conversation = conversing::with(cx, card);
+    let members = conversation.as_ref().map(|(_, members)| members.clone());
+    let members = members.unwrap_or_default();
+    let is_outside = |device: &&&CardDevice| !members.contains(&device.certificate.device);
+    let outside: Vec<&CardDevice> = wanted.iter().filter(is_outside).copied().collect();
+    let mut sealed = Vec::new();
+    // First, since it may fail: what changes a conversation must leave once it is staged.
     if !outside.is_empty() {
-        let message = message.clone().offering(conversing::offer(cx, card));
-        sealed.extend(seal_outside(
-            cx, card, &outside, &message, expires, granting,
-        )?);
+        let message = conversing::offering(cx, card, message.clone());
+        sealed = seal_outside(cx, card, &outside, &message, expires, granting)?;
+    }
+    let mut inside = BTreeSet::new();
+    if let Some(conversation) = conversation {
+        let (spoken_to, said) = inside::seal(cx, card, conversation, &wanted, message, expires)?;
+        inside = spoken_to;
+        sealed.extend(said);
+    }
+    let is_left_out = |device: &&&CardDevice| {
+        let key = &device.certificate.device;
+        members.contains(key) && !inside.contains(key)
+    };
+    let left_out: Vec<&CardDevice> = wanted.iter().filter(is_left_out).copied().collect();
+    if !left_out.is_empty() {
+        match seal_outside(cx, card, &left_out, message, expires, granting) {
+            Ok(others) => sealed.extend(others),
+            Err(error) => debug!(%error, "devices are left out that take nothing inside"),
+        }
+    }
+    if !(outside.is_empty() && left_out.is_empty()) {
         sealed.extend(invite(cx, card));
     }
     for outgoing in &sealed {
@@ -255,6 +276,7 @@ fn seal_one(
         payment: payment_of(right, &envelope),
         envelope,
         receipts: BTreeMap::new(),
+        made: cx.date(),
         awaits_receipt: matches!(message.content, Content::Text(_)),
     })
 }

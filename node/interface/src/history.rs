@@ -51,8 +51,8 @@ pub struct HistoryMessage {
     pub read_ms: Option<u64>,
     /// Of one's own: how it stands.
     pub code: Option<MessageCode>,
-    /// The words, exactly, when they are UTF-8; otherwise, and once they are gone, `null`. What burns and was not read is
-    /// opened as what arrives is, and shows none before.
+    /// The words, exactly, when they are UTF-8; otherwise, and once they are gone, `null`. What burns and was not read
+    /// is opened as what arrives is, and shows none before.
     #[schema(value_type = Option<String>)]
     pub text: Option<Redacted<String>>,
     /// The words as base64 when they are not UTF-8; otherwise `null`.

@@ -288,6 +288,8 @@ pub(super) struct OutgoingRow {
     awaits_receipt: bool,
     #[prost(bytes = "vec", tag = "13")]
     device: Vec<u8>,
+    #[prost(uint64, tag = "14")]
+    made_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -310,6 +312,7 @@ pub(super) fn outgoing_to_row(outgoing: &OutgoingEnvelope) -> Vec<u8> {
         expires_ms: outgoing.envelope.expires.get(),
         envelope: outgoing.envelope.bytes.to_vec(),
         awaits_receipt: outgoing.awaits_receipt,
+        made_ms: outgoing.made.get(),
         ..OutgoingRow::default()
     };
     match &outgoing.payment {
@@ -371,6 +374,7 @@ pub(super) fn outgoing_from_row(bytes: &[u8]) -> Result<OutgoingEnvelope, RowErr
         },
         payment,
         awaits_receipt: row.awaits_receipt,
+        made: UnixMillis::new(row.made_ms),
     })
 }
 

@@ -68,6 +68,7 @@ fn outgoing(number: u8, payment: Payment) -> OutgoingEnvelope {
         payment,
         receipts: BTreeMap::from([(NodeId::new([9; 32]), NOW)]),
         awaits_receipt: true,
+        made: NOW.plus(9),
     }
 }
 

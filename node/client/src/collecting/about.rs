@@ -1,6 +1,8 @@
 //! Messages about messages, as they arrive (SPEC 10.10).
 
 use restante_interface::Event;
+use restante_proto::keys::PublicKey;
+use restante_proto::limits::DAY_MS;
 use restante_proto::message::{MessageId, Reference, Text};
 use restante_proto::time::UnixMillis;
 use tracing::debug;
@@ -9,6 +11,12 @@ use super::Collecting;
 use super::arrival::Arrival;
 use crate::cx::Cx;
 use crate::model::{Header, Reaction};
+use crate::signal::Signal;
+
+/// How far back a contact is told again of what arrived when it has lost a conversation, in milliseconds.
+const LOST_LATELY_MS: u64 = 2 * DAY_MS;
+/// Messages of which it is told then, at most.
+const ANSWERED_AGAIN_MAX: usize = 256;
 
 /// What becomes of a text that takes the place of another.
 pub(super) enum Replacing {
@@ -114,6 +122,20 @@ pub(super) fn react(
         let id = shown_id(cx, &to);
         cx.event(Event::Changed { id });
     }
+}
+
+/// Has a contact told again of what arrived lately: what it was told inside of a conversation that it has lost, it has
+/// not read.
+pub(super) fn answer_again(cx: &mut Cx<'_>, account: &PublicKey) {
+    let since = cx.date().minus(LOST_LATELY_MS);
+    let inbox = cx.records.inbox().values().rev();
+    let lately = inbox.filter(|header| header.sender == *account && header.received >= since);
+    let lately = lately.map(|header| (header.sender, header.message));
+    let lately: Vec<_> = lately.take(ANSWERED_AGAIN_MAX).collect();
+    for named in lately {
+        cx.records.put_due(named);
+    }
+    cx.signal(Signal::ReceiptsDue);
 }
 
 /// Returns the name that a message is shown under.

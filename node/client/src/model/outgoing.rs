@@ -38,6 +38,8 @@ pub struct OutgoingEnvelope {
     pub payment: Payment,
     /// Keepers that hold it, and until when.
     pub receipts: BTreeMap<NodeId, UnixMillis>,
+    /// When it was sealed.
+    pub made: UnixMillis,
     /// The recipient's delivery receipt is awaited; not for a delivery receipt itself.
     pub awaits_receipt: bool,
 }

@@ -27,14 +27,12 @@ const SAID_BYTES_MAX: usize = 65_000;
 pub(super) fn seal(
     cx: &mut Cx<'_>,
     card: &Card,
+    (id, members): (ConversationId, BTreeSet<PublicKey>),
     wanted: &[&CardDevice],
     message: &Message,
     expires: UnixMillis,
 ) -> Result<(BTreeSet<PublicKey>, Vec<OutgoingEnvelope>), SealError> {
     let mut sealed = Vec::new();
-    let Some((id, members)) = conversing::with(cx, card) else {
-        return Ok((BTreeSet::new(), sealed));
-    };
     let is_member = |device: &&&CardDevice| members.contains(&device.certificate.device);
     let inside: Vec<&CardDevice> = wanted.iter().filter(is_member).copied().collect();
     if inside.is_empty() {
@@ -153,6 +151,7 @@ fn for_each(
             payment: payment_of(right, &envelope),
             envelope,
             receipts: BTreeMap::new(),
+            made: now,
             awaits_receipt,
         });
     }

@@ -435,7 +435,11 @@ fn conversations_are_ordered_by_what_was_said_last_and_a_removed_one_is_gone() {
     world.restart(0);
     let removed = world.people[1].core.account().identity.account;
     let rows = world.people[0].disk.rows();
-    assert!(rows.outgoing.values().all(|outgoing| outgoing.to != removed));
+    assert!(
+        rows.outgoing
+            .values()
+            .all(|outgoing| outgoing.to != removed)
+    );
     assert!(!rows.contacts.contains_key(&removed));
     assert_eq!(bodies(&world, 0), rows.sent.len() + rows.inbox.len());
 }

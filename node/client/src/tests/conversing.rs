@@ -3,7 +3,7 @@
 use restante_conversation::envelope::SUITE;
 use restante_interface::DeliveryState;
 use restante_proto::envelope::{Envelope, suite_of};
-use restante_proto::limits::{DAY_MS, ENVELOPE_BYTES, HOUR_MS, MINUTE_MS};
+use restante_proto::limits::{BODY_BYTES_MAX, DAY_MS, ENVELOPE_BYTES, HOUR_MS, MINUTE_MS};
 use restante_proto::request::Request;
 
 use super::person::Person;
@@ -261,4 +261,21 @@ fn who_was_set_back_to_before_a_conversation_is_written_to_outside() {
     );
     world.run(MINUTE_MS);
     assert!(world.texts(0).contains("in another conversation"));
+}
+
+/// A first message leaves no room for key packages: it goes without them, and they are offered with the next.
+#[test]
+fn the_longest_first_message_goes_without_key_packages() {
+    let mut world = World::conversing(52, 2);
+    world.send(0, 1, &"a".repeat(BODY_BYTES_MAX));
+    world.run(MINUTE_MS);
+    assert_eq!(world.texts(1).len(), 1);
+    let offered = |world: &World| {
+        let mut contacts = world.people[0].disk.rows().contacts.values();
+        contacts.any(|contact| contact.offered.is_some())
+    };
+    assert!(!offered(&world));
+    world.send(0, 1, "short");
+    world.run(MINUTE_MS);
+    assert!(offered(&world));
 }
