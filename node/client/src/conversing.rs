@@ -127,8 +127,7 @@ pub(crate) fn speak(cx: &mut Cx<'_>, id: &ConversationId, body: &[u8]) -> Option
 pub(crate) fn invite(cx: &mut Cx<'_>, card: &Card) -> Option<Invited> {
     let contact = cx.records.contacts().get(&card.account)?.clone();
     let is_accepted = contact.state == ContactState::Accepted;
-    let may_begin = cx.is_newest && cx.settings.converses;
-    if !is_accepted || !may_begin || contact.packages.is_empty() {
+    if !is_accepted || !cx.is_newest || contact.packages.is_empty() {
         return None;
     }
     let shown = card.devices.iter().map(|it| it.certificate.device);
@@ -321,8 +320,7 @@ fn is_offered(cx: &Cx<'_>, card: &Card) -> bool {
     let is_accepted = contact.state == ContactState::Accepted;
     // Who has offered its own is invited instead.
     let is_wanted = is_due && is_accepted && contact.packages.is_empty();
-    let may_offer = cx.settings.converses && cx.is_newest;
-    may_offer && is_wanted && !is_with(cx.records, card, date)
+    cx.is_newest && is_wanted && !is_with(cx.records, card, date)
 }
 
 /// Returns the key packages of this device, and notes that an account is offered them.

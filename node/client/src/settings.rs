@@ -15,6 +15,4 @@ pub struct Settings {
     pub own_keeper: Option<NodeId>,
     /// It is the first node of a network: it knows no entry point, and may be the only keeper there is.
     pub is_first: bool,
-    /// It begins conversations (SPEC 15.7). Whatever this says, it goes on in those that it is in.
-    pub converses: bool,
 }

@@ -109,7 +109,6 @@ impl Driver {
             own_keeper: services.keeper.as_ref().map(KeeperHandle::node),
             is_first: settings.is_first,
             // Not before nothing is lost in one when a home is set back: SPEC 15.7 says what is open.
-            converses: true,
         };
         Self {
             core: Core::new(now, core_settings, loaded),

@@ -73,7 +73,7 @@ impl Collecting {
                 }
                 Err(error) => {
                     debug!(%error, "an envelope does not open");
-                    self.fate_of(cx, &error, mailbox, of)
+                    self.fate_of(&error, mailbox, of)
                 }
             };
             if fate == Fate::Waiting {
@@ -138,29 +138,20 @@ impl Collecting {
     ///
     /// One that a keeper handed over with another expiry is as good as ever at the others. Whatever else is wrong with
     /// it, it never opens here; but as long as another copy of this home may be further on, that one may have the key.
-    fn fate_of(
-        &self,
-        cx: &Cx<'_>,
-        error: &OpenError,
-        mailbox: Address,
-        of: Option<ConversationId>,
-    ) -> Fate {
+    fn fate_of(&self, error: &OpenError, mailbox: Address, of: Option<ConversationId>) -> Fate {
         match error {
             OpenError::OtherExpiry | OpenError::Expired => Fate::Deferred,
-            OpenError::NoEpoch if of.is_some() || self.may_be_invited(cx, &mailbox) => {
-                Fate::Waiting
-            }
+            OpenError::NoEpoch if of.is_some() || self.may_be_invited(&mailbox) => Fate::Waiting,
             _ if self.is_newest && self.owners.is_present(&mailbox) => Fate::Taken,
             _ => Fate::Left,
         }
     }
 
     /// Tells whether an envelope of an unknown conversation may be of one whose invitation is under way: only contacts
-    /// deposit into this mailbox, and conversations are begun.
-    fn may_be_invited(&self, cx: &Cx<'_>, mailbox: &Address) -> bool {
+    /// deposit into this mailbox.
+    fn may_be_invited(&self, mailbox: &Address) -> bool {
         let mailbox = self.collector.mailbox(mailbox);
-        let is_granted = mailbox.is_some_and(|mailbox| mailbox.rule == Rule::Capability);
-        is_granted && cx.settings.converses
+        mailbox.is_some_and(|mailbox| mailbox.rule == Rule::Capability)
     }
 
     /// Decides about a message of a conversation that cannot be used (SPEC 15.7).

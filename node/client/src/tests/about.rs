@@ -10,11 +10,6 @@ use restante_proto::message::MessageId;
 use super::world::World;
 use crate::io::CallId;
 
-/// Friends that write inside of a conversation, and friends that do not.
-fn both_kinds(seed: u64) -> [World; 2] {
-    [World::conversing_friends(seed, 2), World::friends(seed, 2)]
-}
-
 fn ask(world: &mut World, person: usize, call: Call) -> Result<Reply, Refusal> {
     let call = world.call(person, call);
     world.settle();
@@ -123,238 +118,230 @@ fn bodies(world: &World, person: usize) -> usize {
 
 #[test]
 fn both_have_what_both_said_in_its_order() {
-    for mut world in both_kinds(61) {
-        for (from, to, text) in [(0, 1, "one"), (1, 0, "two"), (0, 1, "three")] {
-            world.send(from, to, text);
-            world.run(10 * SECOND_MS);
-        }
-        world.run(MINUTE_MS);
-        let first = history(&mut world, 0, 1);
-        let second = first.iter().find(|it| it.text.as_ref().unwrap().0 == "two");
-        let second = second.unwrap().id.clone();
-        reply(&mut world, 0, 1, "four", &second[..8]);
-        world.run(MINUTE_MS);
-        let (ours, theirs) = (words(&mut world, 0, 1), words(&mut world, 1, 0));
-        let tail = |all: &[String]| all[all.len() - 4..].join(" ");
-        assert_eq!(tail(&ours), "> one < two > three > four");
-        assert_eq!(tail(&theirs), "< one > two < three < four");
-        let last = history(&mut world, 0, 1).pop().unwrap();
-        assert_eq!(last.reply_to, Some(second));
-        assert_eq!(last.code, Some(MessageCode::Delivered));
-        // The other side names its own message by its own name.
-        let theirs = history(&mut world, 1, 0);
-        let answered = theirs.last().unwrap().reply_to.clone().unwrap();
-        let answered = theirs.iter().find(|it| it.id == answered).unwrap();
-        assert_eq!(answered.text.as_ref().unwrap().0, "two");
-        // A restart changes nothing, and what is over is gone.
-        world.restart(0);
-        assert_eq!(words(&mut world, 0, 1), ours);
-        world.run(7 * DAY_MS);
-        assert!(words(&mut world, 0, 1).is_empty() && words(&mut world, 1, 0).is_empty());
-        assert_eq!((bodies(&world, 0), bodies(&world, 1)), (0, 0));
+    let mut world = World::friends(61, 2);
+    for (from, to, text) in [(0, 1, "one"), (1, 0, "two"), (0, 1, "three")] {
+        world.send(from, to, text);
+        world.run(10 * SECOND_MS);
     }
+    world.run(MINUTE_MS);
+    let first = history(&mut world, 0, 1);
+    let second = first.iter().find(|it| it.text.as_ref().unwrap().0 == "two");
+    let second = second.unwrap().id.clone();
+    reply(&mut world, 0, 1, "four", &second[..8]);
+    world.run(MINUTE_MS);
+    let (ours, theirs) = (words(&mut world, 0, 1), words(&mut world, 1, 0));
+    let tail = |all: &[String]| all[all.len() - 4..].join(" ");
+    assert_eq!(tail(&ours), "> one < two > three > four");
+    assert_eq!(tail(&theirs), "< one > two < three < four");
+    let last = history(&mut world, 0, 1).pop().unwrap();
+    assert_eq!(last.reply_to, Some(second));
+    assert_eq!(last.code, Some(MessageCode::Delivered));
+    // The other side names its own message by its own name.
+    let theirs = history(&mut world, 1, 0);
+    let answered = theirs.last().unwrap().reply_to.clone().unwrap();
+    let answered = theirs.iter().find(|it| it.id == answered).unwrap();
+    assert_eq!(answered.text.as_ref().unwrap().0, "two");
+    // A restart changes nothing, and what is over is gone.
+    world.restart(0);
+    assert_eq!(words(&mut world, 0, 1), ours);
+    world.run(7 * DAY_MS);
+    assert!(words(&mut world, 0, 1).is_empty() && words(&mut world, 1, 0).is_empty());
+    assert_eq!((bodies(&world, 0), bodies(&world, 1)), (0, 0));
 }
 
 #[test]
 fn an_edit_takes_the_place_of_what_was_said() {
-    for mut world in both_kinds(62) {
-        world.send(0, 1, "the frist");
-        world.run(MINUTE_MS);
-        world.send(0, 1, "after it");
-        world.run(MINUTE_MS);
-        world.mark_read(1);
-        let ours = history(&mut world, 0, 1);
-        let of = ours[ours.len() - 2].id.clone();
-        edit(&mut world, 0, &of, "the first");
-        world.run(MINUTE_MS);
-        edit(&mut world, 0, &of[..8], "the very first");
-        world.run(MINUTE_MS);
-        let (ours, theirs) = (history(&mut world, 0, 1), history(&mut world, 1, 0));
-        for all in [&ours, &theirs] {
-            let [.., edited, last] = all.as_slice() else {
-                panic!()
-            };
-            assert_eq!(edited.text.as_ref().unwrap().0, "the very first");
-            assert!(edited.edited_ms.is_some() && last.edited_ms.is_none());
-        }
-        // What was read stays read, and nothing of the words before is left.
-        assert!(theirs[theirs.len() - 2].read_ms.is_some());
-        assert_eq!(bodies(&world, 0), bodies(&world, 1));
-        assert_eq!(ours.len(), theirs.len());
-        let code = ours[ours.len() - 2].code;
-        assert_eq!(code, Some(MessageCode::Delivered));
-        // Nobody changes what somebody else said.
-        let foreign = theirs.last().unwrap().id.clone();
-        let call = edit(&mut world, 1, &foreign, "never said");
-        let refused = world.people[1].replies.get(&call).unwrap().clone();
-        assert_eq!(refused, Err(Refusal::NoSuchMessage { id: foreign }));
+    let mut world = World::friends(62, 2);
+    world.send(0, 1, "the frist");
+    world.run(MINUTE_MS);
+    world.send(0, 1, "after it");
+    world.run(MINUTE_MS);
+    world.mark_read(1);
+    let ours = history(&mut world, 0, 1);
+    let of = ours[ours.len() - 2].id.clone();
+    edit(&mut world, 0, &of, "the first");
+    world.run(MINUTE_MS);
+    edit(&mut world, 0, &of[..8], "the very first");
+    world.run(MINUTE_MS);
+    let (ours, theirs) = (history(&mut world, 0, 1), history(&mut world, 1, 0));
+    for all in [&ours, &theirs] {
+        let [.., edited, last] = all.as_slice() else {
+            panic!()
+        };
+        assert_eq!(edited.text.as_ref().unwrap().0, "the very first");
+        assert!(edited.edited_ms.is_some() && last.edited_ms.is_none());
     }
+    // What was read stays read, and nothing of the words before is left.
+    assert!(theirs[theirs.len() - 2].read_ms.is_some());
+    assert_eq!(bodies(&world, 0), bodies(&world, 1));
+    assert_eq!(ours.len(), theirs.len());
+    let code = ours[ours.len() - 2].code;
+    assert_eq!(code, Some(MessageCode::Delivered));
+    // Nobody changes what somebody else said.
+    let foreign = theirs.last().unwrap().id.clone();
+    let call = edit(&mut world, 1, &foreign, "never said");
+    let refused = world.people[1].replies.get(&call).unwrap().clone();
+    assert_eq!(refused, Err(Refusal::NoSuchMessage { id: foreign }));
 }
 
 /// Who is away gets the words as they are when it comes back, once, and the message counts as delivered.
 #[test]
 fn an_edit_of_what_was_not_collected_yet_is_all_that_arrives() {
-    for mut world in both_kinds(63) {
-        let before = words(&mut world, 1, 0).len();
-        let id = world.id(1);
-        let away = world.people.remove(1);
-        let call = world.send_to(0, &id, "a mistake");
-        world.run(MINUTE_MS);
-        let sent = world.sent(0, call).unwrap().message_id.clone();
-        edit(&mut world, 0, &sent, "as it should be");
-        world.run(HOUR_MS);
-        world.people.push(away);
-        world.restart(1);
-        world.run(5 * MINUTE_MS);
-        let theirs = words(&mut world, 1, 0);
-        assert_eq!(theirs[before..], ["< as it should be"]);
-        let ours = history(&mut world, 0, 1).pop().unwrap();
-        assert_eq!((ours.id, ours.code), (sent, Some(MessageCode::Delivered)));
-    }
+    let mut world = World::friends(63, 2);
+    let before = words(&mut world, 1, 0).len();
+    let id = world.id(1);
+    let away = world.people.remove(1);
+    let call = world.send_to(0, &id, "a mistake");
+    world.run(MINUTE_MS);
+    let sent = world.sent(0, call).unwrap().message_id.clone();
+    edit(&mut world, 0, &sent, "as it should be");
+    world.run(HOUR_MS);
+    world.people.push(away);
+    world.restart(1);
+    world.run(5 * MINUTE_MS);
+    let theirs = words(&mut world, 1, 0);
+    assert_eq!(theirs[before..], ["< as it should be"]);
+    let ours = history(&mut world, 0, 1).pop().unwrap();
+    assert_eq!((ours.id, ours.code), (sent, Some(MessageCode::Delivered)));
 }
 
 #[test]
 fn what_is_taken_back_is_gone_on_both_sides() {
-    for mut world in both_kinds(64) {
-        world.send(0, 1, "regretted");
-        world.run(MINUTE_MS);
-        let (bodies_before, id) = (
-            bodies(&world, 1),
-            history(&mut world, 0, 1).pop().unwrap().id,
-        );
-        react(&mut world, 0, &id, "\u{1f44d}");
-        world.run(MINUTE_MS);
-        recall(&mut world, 0, &id);
-        assert_eq!(words(&mut world, 0, 1).last().unwrap(), ">");
-        world.run(MINUTE_MS);
-        for (person, other) in [(0, 1), (1, 0)] {
-            let last = history(&mut world, person, other).pop().unwrap();
-            assert!(last.recalled_ms.is_some() && last.text.is_none());
-            assert!(last.reactions.is_empty());
-        }
-        assert_eq!(bodies(&world, 1), bodies_before - 1);
-        assert!(!world.texts(1).contains("regretted"));
-        // It cannot be changed any more.
-        let call = edit(&mut world, 0, &id, "after all");
-        let refused = world.people[0].replies.get(&call).unwrap().clone();
-        assert_eq!(refused, Err(Refusal::NoSuchMessage { id }));
-        // Nobody takes back what somebody else said.
-        let theirs = history(&mut world, 1, 0).pop().unwrap().id;
-        let ids = vec![theirs.clone()];
-        let refused = ask(&mut world, 1, Call::Recall { ids });
-        assert_eq!(refused, Err(Refusal::NoSuchMessage { id: theirs }));
+    let mut world = World::friends(64, 2);
+    world.send(0, 1, "regretted");
+    world.run(MINUTE_MS);
+    let (bodies_before, id) = (
+        bodies(&world, 1),
+        history(&mut world, 0, 1).pop().unwrap().id,
+    );
+    react(&mut world, 0, &id, "\u{1f44d}");
+    world.run(MINUTE_MS);
+    recall(&mut world, 0, &id);
+    assert_eq!(words(&mut world, 0, 1).last().unwrap(), ">");
+    world.run(MINUTE_MS);
+    for (person, other) in [(0, 1), (1, 0)] {
+        let last = history(&mut world, person, other).pop().unwrap();
+        assert!(last.recalled_ms.is_some() && last.text.is_none());
+        assert!(last.reactions.is_empty());
     }
+    assert_eq!(bodies(&world, 1), bodies_before - 1);
+    assert!(!world.texts(1).contains("regretted"));
+    // It cannot be changed any more.
+    let call = edit(&mut world, 0, &id, "after all");
+    let refused = world.people[0].replies.get(&call).unwrap().clone();
+    assert_eq!(refused, Err(Refusal::NoSuchMessage { id }));
+    // Nobody takes back what somebody else said.
+    let theirs = history(&mut world, 1, 0).pop().unwrap().id;
+    let ids = vec![theirs.clone()];
+    let refused = ask(&mut world, 1, Call::Recall { ids });
+    assert_eq!(refused, Err(Refusal::NoSuchMessage { id: theirs }));
 }
 
 #[test]
 fn what_is_taken_back_before_it_is_collected_is_never_shown() {
-    for mut world in both_kinds(65) {
-        let before = words(&mut world, 1, 0).len();
-        let id = world.id(1);
-        let away = world.people.remove(1);
-        let call = world.send_to(0, &id, "never to be read");
-        world.run(MINUTE_MS);
-        let sent = world.sent(0, call).unwrap().message_id.clone();
-        recall(&mut world, 0, &sent);
-        world.run(HOUR_MS);
-        world.people.push(away);
-        world.restart(1);
-        for _ in 0..300 {
-            world.run(SECOND_MS);
-            assert!(!world.texts(1).contains("never to be read"));
-        }
-        let theirs = words(&mut world, 1, 0);
-        assert!(
-            theirs[before..].iter().all(|shown| shown == "<"),
-            "{theirs:?}"
-        );
-        let ours = history(&mut world, 0, 1).pop().unwrap();
-        assert_eq!(ours.code, Some(MessageCode::Recalled));
+    let mut world = World::friends(65, 2);
+    let before = words(&mut world, 1, 0).len();
+    let id = world.id(1);
+    let away = world.people.remove(1);
+    let call = world.send_to(0, &id, "never to be read");
+    world.run(MINUTE_MS);
+    let sent = world.sent(0, call).unwrap().message_id.clone();
+    recall(&mut world, 0, &sent);
+    world.run(HOUR_MS);
+    world.people.push(away);
+    world.restart(1);
+    for _ in 0..300 {
+        world.run(SECOND_MS);
+        assert!(!world.texts(1).contains("never to be read"));
     }
+    let theirs = words(&mut world, 1, 0);
+    assert!(
+        theirs[before..].iter().all(|shown| shown == "<"),
+        "{theirs:?}"
+    );
+    let ours = history(&mut world, 0, 1).pop().unwrap();
+    assert_eq!(ours.code, Some(MessageCode::Recalled));
 }
 
 #[test]
 fn reactions_are_one_of_each_side_and_the_last_counts() {
-    for mut world in both_kinds(66) {
-        world.send(0, 1, "what do you say?");
-        world.run(MINUTE_MS);
-        let theirs = history(&mut world, 1, 0).pop().unwrap().id;
-        let ours = history(&mut world, 0, 1).pop().unwrap().id;
-        let (up, down) = ("\u{1f44d}", "\u{1f44e}");
-        react(&mut world, 1, &theirs, down);
-        world.run(SECOND_MS);
-        react(&mut world, 1, &theirs, up);
-        world.run(MINUTE_MS);
-        let one = |own: bool, emoji: &str| (own, emoji.to_owned());
-        assert_eq!(reactions(&mut world, 0, 1), [one(false, up)]);
-        assert_eq!(reactions(&mut world, 1, 0), [one(true, up)]);
-        react(&mut world, 0, &ours, down);
-        world.run(MINUTE_MS);
-        let mut seen = reactions(&mut world, 1, 0);
-        seen.sort();
-        assert_eq!(seen, [one(false, down), one(true, up)]);
-        react(&mut world, 1, &theirs, "");
-        world.run(MINUTE_MS);
-        assert_eq!(reactions(&mut world, 0, 1), [one(true, down)]);
-        world.run(7 * DAY_MS);
-        for person in [0, 1] {
-            assert!(world.people[person].disk.rows().reactions.is_empty());
-        }
+    let mut world = World::friends(66, 2);
+    world.send(0, 1, "what do you say?");
+    world.run(MINUTE_MS);
+    let theirs = history(&mut world, 1, 0).pop().unwrap().id;
+    let ours = history(&mut world, 0, 1).pop().unwrap().id;
+    let (up, down) = ("\u{1f44d}", "\u{1f44e}");
+    react(&mut world, 1, &theirs, down);
+    world.run(SECOND_MS);
+    react(&mut world, 1, &theirs, up);
+    world.run(MINUTE_MS);
+    let one = |own: bool, emoji: &str| (own, emoji.to_owned());
+    assert_eq!(reactions(&mut world, 0, 1), [one(false, up)]);
+    assert_eq!(reactions(&mut world, 1, 0), [one(true, up)]);
+    react(&mut world, 0, &ours, down);
+    world.run(MINUTE_MS);
+    let mut seen = reactions(&mut world, 1, 0);
+    seen.sort();
+    assert_eq!(seen, [one(false, down), one(true, up)]);
+    react(&mut world, 1, &theirs, "");
+    world.run(MINUTE_MS);
+    assert_eq!(reactions(&mut world, 0, 1), [one(true, down)]);
+    world.run(7 * DAY_MS);
+    for person in [0, 1] {
+        assert!(world.people[person].disk.rows().reactions.is_empty());
     }
 }
 
 #[test]
 fn what_was_read_is_told_if_it_burns_or_the_person_says_so() {
-    for mut world in both_kinds(67) {
-        world.send(0, 1, "read in silence");
-        world.run(MINUTE_MS);
-        world.mark_read(1);
-        world.run(MINUTE_MS);
-        let last = history(&mut world, 0, 1).pop().unwrap();
-        assert_eq!(
-            (last.code, last.read_ms),
-            (Some(MessageCode::Delivered), None)
-        );
-        let who = world.id(0);
-        let change = ContactChange {
-            tells_read: Some(true),
-            ..ContactChange::default()
-        };
-        ask(&mut world, 1, Call::ContactSet { who, change }).unwrap();
-        world.send(0, 1, "read aloud");
-        world.run(MINUTE_MS);
-        world.mark_read(1);
-        world.run(MINUTE_MS);
-        let last = history(&mut world, 0, 1).pop().unwrap();
-        assert_eq!(last.code, Some(MessageCode::Read));
-        assert!(last.read_ms.is_some());
-    }
+    let mut world = World::friends(67, 2);
+    world.send(0, 1, "read in silence");
+    world.run(MINUTE_MS);
+    world.mark_read(1);
+    world.run(MINUTE_MS);
+    let last = history(&mut world, 0, 1).pop().unwrap();
+    assert_eq!(
+        (last.code, last.read_ms),
+        (Some(MessageCode::Delivered), None)
+    );
+    let who = world.id(0);
+    let change = ContactChange {
+        tells_read: Some(true),
+        ..ContactChange::default()
+    };
+    ask(&mut world, 1, Call::ContactSet { who, change }).unwrap();
+    world.send(0, 1, "read aloud");
+    world.run(MINUTE_MS);
+    world.mark_read(1);
+    world.run(MINUTE_MS);
+    let last = history(&mut world, 0, 1).pop().unwrap();
+    assert_eq!(last.code, Some(MessageCode::Read));
+    assert!(last.read_ms.is_some());
 }
 
 #[test]
 fn what_burns_goes_on_both_sides_as_long_after_it_was_read() {
-    for mut world in both_kinds(68) {
-        let id = world.id(1);
-        world.send_with(0, &id, "burns", Some(30 * SECOND_MS));
-        world.run(MINUTE_MS);
-        // What burns is sealed until it is opened.
-        assert_eq!(words(&mut world, 1, 0).last().unwrap(), "<");
-        assert_eq!(words(&mut world, 0, 1).last().unwrap(), "> burns");
-        world.mark_read(1);
-        world.run(20 * SECOND_MS);
-        assert_eq!(words(&mut world, 1, 0).last().unwrap(), "< burns");
-        world.run(15 * SECOND_MS);
-        for (person, other) in [(0, 1), (1, 0)] {
-            let shown = words(&mut world, person, other);
-            assert!(
-                !shown.iter().any(|words| words.contains("burns")),
-                "{shown:?}"
-            );
-        }
-        let rows = world.people[0].disk.rows();
-        let mut sent = rows.sent.values();
-        assert!(sent.all(|sent| sent.burn_ms == 0 || sent.words.slot().is_none()));
+    let mut world = World::friends(68, 2);
+    let id = world.id(1);
+    world.send_with(0, &id, "burns", Some(30 * SECOND_MS));
+    world.run(MINUTE_MS);
+    // What burns is sealed until it is opened.
+    assert_eq!(words(&mut world, 1, 0).last().unwrap(), "<");
+    assert_eq!(words(&mut world, 0, 1).last().unwrap(), "> burns");
+    world.mark_read(1);
+    world.run(20 * SECOND_MS);
+    assert_eq!(words(&mut world, 1, 0).last().unwrap(), "< burns");
+    world.run(15 * SECOND_MS);
+    for (person, other) in [(0, 1), (1, 0)] {
+        let shown = words(&mut world, person, other);
+        assert!(
+            !shown.iter().any(|words| words.contains("burns")),
+            "{shown:?}"
+        );
     }
+    let rows = world.people[0].disk.rows();
+    let mut sent = rows.sent.values();
+    assert!(sent.all(|sent| sent.burn_ms == 0 || sent.words.slot().is_none()));
 }
 
 #[test]

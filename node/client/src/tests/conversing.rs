@@ -38,7 +38,7 @@ fn is_work(flying: &Flying) -> bool {
 
 #[test]
 fn friends_are_in_a_conversation_and_speak_inside() {
-    let mut world = World::conversing_friends(41, 2);
+    let mut world = World::friends(41, 2);
     for (person, other) in [(0, 1), (1, 0)] {
         let own = memberships(&world, person);
         let [membership] = own.as_slice() else {
@@ -68,7 +68,7 @@ fn friends_are_in_a_conversation_and_speak_inside() {
 
 #[test]
 fn a_device_renews_its_keys_before_it_speaks_after_a_day() {
-    let mut world = World::conversing_friends(42, 2);
+    let mut world = World::friends(42, 2);
     let before = leaving(&mut world, 0, 1, "today");
     assert_eq!(before.len(), 1);
     world.run(DAY_MS + HOUR_MS);
@@ -85,7 +85,8 @@ fn a_device_renews_its_keys_before_it_speaks_after_a_day() {
 
 #[test]
 fn both_may_begin_at_once_and_speak_in_one() {
-    let mut world = World::conversing(43, 2);
+    let mut world = World::new(43, 2, 6);
+    world.warm_up();
     for (from, to) in [(0, 1), (1, 0)] {
         world.send(from, to, "hello");
     }
@@ -110,7 +111,7 @@ fn both_may_begin_at_once_and_speak_in_one() {
 
 #[test]
 fn a_conversation_goes_on_over_restarts() {
-    let mut world = World::conversing_friends(44, 2);
+    let mut world = World::friends(44, 2);
     for round in 0..6 {
         let (from, to) = (round % 2, 1 - round % 2);
         world.restart(from);
@@ -127,7 +128,7 @@ fn a_conversation_goes_on_over_restarts() {
 /// Somebody who was away meanwhile gets what was said over many renewals.
 #[test]
 fn who_was_away_for_days_reads_everything_inside() {
-    let mut world = World::conversing_friends(45, 2);
+    let mut world = World::friends(45, 2);
     let away = world.people.pop().unwrap();
     let id = away.core.account().id.to_string();
     let mut texts = Vec::new();
@@ -153,7 +154,7 @@ fn who_was_away_for_days_reads_everything_inside() {
 #[test]
 fn what_is_said_by_who_was_set_back_is_read() {
     for day in [0, 1] {
-        let mut world = World::conversing_friends(46, 2);
+        let mut world = World::friends(46, 2);
         world.run(day * 26 * HOUR_MS);
         world.send(0, 1, "before");
         world.run(MINUTE_MS);
@@ -184,10 +185,10 @@ fn what_is_said_by_who_was_set_back_is_read() {
 /// again what it could not read.
 #[test]
 fn who_cannot_follow_any_more_says_so_and_is_told_again() {
-    let mut world = World::conversing_friends(47, 2);
+    let mut world = World::friends(47, 2);
     world.run(30 * HOUR_MS);
     let account = world.people[1].core.account().clone();
-    let mut twin = Person::conversing(world.now(1), account);
+    let mut twin = Person::new(world.now(1), account);
     twin.disk = world.people[1].disk.clone();
     world.people.push(twin);
     world.restart(2);
@@ -237,7 +238,8 @@ fn what_is_of_no_conversation_is_acked() {
 /// is alive and does not answer.
 #[test]
 fn who_was_set_back_to_before_a_conversation_is_written_to_outside() {
-    let mut world = World::conversing(49, 2);
+    let mut world = World::new(49, 2, 6);
+    world.warm_up();
     world.send(0, 1, "hello");
     world.run(MINUTE_MS);
     let backup = world.people[0].disk.clone();
@@ -266,7 +268,8 @@ fn who_was_set_back_to_before_a_conversation_is_written_to_outside() {
 /// A first message leaves no room for key packages: it goes without them, and they are offered with the next.
 #[test]
 fn the_longest_first_message_goes_without_key_packages() {
-    let mut world = World::conversing(52, 2);
+    let mut world = World::new(52, 2, 6);
+    world.warm_up();
     world.send(0, 1, &"a".repeat(BODY_BYTES_MAX));
     world.run(MINUTE_MS);
     assert_eq!(world.texts(1).len(), 1);

@@ -1,7 +1,7 @@
 //! Homes that have been elsewhere in time: restored backups, old copies, machines set back, the same home twice.
 
 use proptest::prelude::*;
-use restante_interface::{DeliveryState, MessageCode, StoreTrouble};
+use restante_interface::{DeliveryState, MessageCode, Request as Call, StoreTrouble};
 use restante_proto::envelope::{self, Envelope, Lifetime, Recipient};
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS};
 use restante_proto::mailbox::Mailbox;
@@ -120,8 +120,14 @@ proptest! {
 
 #[test]
 fn what_was_under_way_is_sealed_again_for_the_new_device() {
-    let mut world = World::friends(5, 2);
+    let mut world = World::new(5, 2, 6);
+    world.warm_up();
+    // From before they met.
     let backup = world.people[1].disk.clone();
+    for (from, to) in [(0, 1), (1, 0)] {
+        world.send(from, to, "hello");
+        world.run(MINUTE_MS);
+    }
     world.run(3 * DAY_MS);
     let id = world.id(1);
     let away = world.people.remove(1);
@@ -134,6 +140,9 @@ fn what_was_under_way_is_sealed_again_for_the_new_device() {
     assert!(!world.texts(1).contains("sealed for a key that is lost"));
     world.run(7 * HOUR_MS);
     assert!(world.texts(1).contains("sealed for a key that is lost"));
+    let id = world.id(0);
+    world.call(1, Call::ContactAccept { who: id });
+    world.run(MINUTE_MS);
     let outbox = world.people[0].core.overview(world.now(0)).outbox;
     let entry = outbox.iter().find(|entry| entry.message_id == message);
     assert_eq!(entry.unwrap().code, MessageCode::Delivered);

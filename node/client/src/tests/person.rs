@@ -18,7 +18,6 @@ const SETTINGS: Settings = Settings {
     effort_max: EFFORT_UNASKED,
     own_keeper: None,
     is_first: false,
-    converses: false,
 };
 
 pub(super) struct Person {
@@ -42,19 +41,8 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn new(now: Now, account: Account) -> Self {
-        Self::set(now, account, SETTINGS)
-    }
+        let settings = SETTINGS;
 
-    /// Makes somebody who begins conversations.
-    pub(super) fn conversing(now: Now, account: Account) -> Self {
-        let settings = Settings {
-            converses: true,
-            ..SETTINGS
-        };
-        Self::set(now, account, settings)
-    }
-
-    fn set(now: Now, account: Account, settings: Settings) -> Self {
         let disk = MemoryDisk::new(account);
         let core = Core::new(now, settings, disk.load());
         Self {

@@ -73,22 +73,6 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, people: usize, keepers: usize) -> Self {
-        Self::of(seed, people, keepers, Person::new)
-    }
-
-    /// People who begin conversations.
-    pub(super) fn conversing(seed: u64, people: usize) -> Self {
-        let mut world = Self::of(seed, people, 6, Person::conversing);
-        world.warm_up();
-        world
-    }
-
-    fn of(
-        seed: u64,
-        people: usize,
-        keepers: usize,
-        person: impl Fn(Now, Account) -> Person,
-    ) -> Self {
         let costs = Costs {
             id: IdCost::CheapForTests,
             stamps: Arc::new(CheapForTests),
@@ -110,7 +94,7 @@ impl World {
         }
         for number in 0..people {
             let account = world.account(number);
-            world.people.push(person(world.now_at(0), account));
+            world.people.push(Person::new(world.now_at(0), account));
             world.input(number, Input::Start);
         }
         world
@@ -130,28 +114,17 @@ impl World {
         });
     }
 
-    /// The first of some people, and others whom it has accepted and who have accepted it.
+    /// The first of some people, and others whom it has accepted and who have accepted it: they are in a conversation.
     pub(super) fn friends(seed: u64, people: usize) -> Self {
         let mut world = Self::new(seed, people, 6);
         world.warm_up();
-        world.greet(people);
-        world
-    }
-
-    /// The same, who are in a conversation.
-    pub(super) fn conversing_friends(seed: u64, people: usize) -> Self {
-        let mut world = Self::conversing(seed, people);
-        world.greet(people);
-        world
-    }
-
-    fn greet(&mut self, people: usize) {
         for other in 1..people {
-            self.send(0, other, "hello");
-            self.run(60_000);
-            self.send(other, 0, "hello yourself");
-            self.run(60_000);
+            world.send(0, other, "hello");
+            world.run(60_000);
+            world.send(other, 0, "hello yourself");
+            world.run(60_000);
         }
+        world
     }
 
     fn account(&mut self, number: usize) -> Account {
