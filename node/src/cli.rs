@@ -5,6 +5,7 @@
 
 mod about;
 pub mod args;
+mod chat;
 mod check;
 mod completions;
 mod contact;
@@ -102,6 +103,7 @@ fn dispatch(
         Command::Send(args) => send::send(&common, &args, &mut out),
         Command::Inbox(args) => inbox::inbox(&open()?, &args, &mut out),
         Command::Conversations(args) => history::conversations(&open()?, &args, &mut out),
+        Command::Chat(args) => chat::chat(&open()?, &args, &mut out),
         Command::History(args) => history::history(&open()?, &args, &mut out),
         Command::React(args) => about::react(&open()?, &args, &mut out),
         Command::Edit(args) => send::edit(&common, &args, &mut out),

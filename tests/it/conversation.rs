@@ -1,7 +1,12 @@
 //! What two people say to each other, at the command line: both sides have it, and what one does to it the other sees.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
 use restante_interface::{ContactInfo, ConversationInfo, HistoryMessage, MessageCode, SendResult};
-use restante_tests::{Cluster, Node, eventually};
+use restante_tests::{Cluster, Node, PATIENCE, eventually};
 use serde::de::DeserializeOwned;
 
 /// Two people who have accepted each other and are in a conversation.
@@ -144,4 +149,101 @@ fn what_burns_goes_on_both_sides_and_what_is_set_for_a_contact_holds() {
     let gone = alice.say(&["history", &bob.id()]);
     gone.refused(1, &["not among the contacts"]);
     assert_eq!(alice.contacts(), []);
+}
+
+/// A conversation as it goes on: each of two pipes shows what both say, once.
+#[test]
+fn a_chat_shows_what_both_say_as_they_say_it() {
+    let cluster = Cluster::of_servers(5);
+    let (alice, bob) = friends(&cluster);
+    let (mut here, mut there) = (Chat::of(&alice, "Bob"), Chat::of(&bob, &alice.id()));
+    here.until("> hello yourself");
+    there.until("> hello yourself");
+    here.type_line("see you at ate");
+    let number = number_in(&there.until("> see you at ate"));
+    let own = number_in(&here.until("you> see you at ate"));
+    here.type_line(&format!("/edit {own} see you at eight"));
+    there.until(&format!("changed {number}> see you at eight"));
+    there.type_line(&format!("/react {number} \u{1f44d}"));
+    here.until(&format!("reacted to {own} with \u{1f44d}"));
+    there.type_line(&format!("/reply {number} with pleasure"));
+    here.until(&format!("(to {own})> with pleasure"));
+    here.type_line("/dance");
+    here.until("there is no /dance");
+    here.type_line(&format!("/recall {own}"));
+    there.until(&format!("took {number} back"));
+    // What was shown is read.
+    there.type_line("/quit");
+    let shown = there.end();
+    assert_eq!(shown.matches("> see you at ate").count(), 1, "{shown}");
+    let shown = here.end();
+    assert_eq!(shown.matches("with pleasure").count(), 1, "{shown}");
+    assert_eq!((alice.status().unread, bob.status().unread), (0, 0));
+}
+
+/// Returns the number of the message that a line shows.
+fn number_in(line: &str) -> usize {
+    let number = line.split_whitespace().next().unwrap();
+    number.parse().unwrap_or_else(|_| panic!("{line}"))
+}
+
+/// `restante chat` at a pipe.
+struct Chat {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: mpsc::Receiver<String>,
+    shown: String,
+}
+
+impl Chat {
+    fn of(node: &Node, who: &str) -> Self {
+        let mut child = node
+            .command(&["chat", who])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (told, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            let lines = stdout.lines().map_while(Result::ok);
+            lines.for_each(|line| drop(told.send(line)));
+        });
+        Self {
+            stdin: child.stdin.take(),
+            child,
+            lines,
+            shown: String::new(),
+        }
+    }
+
+    fn type_line(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Reads on to a line that has this in it, and returns that.
+    #[track_caller]
+    fn until(&mut self, text: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{text} is not in\n{}", self.shown));
+            self.shown.push_str(&line);
+            self.shown.push('\n');
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Ends it, and returns all that was shown.
+    fn end(mut self) -> String {
+        drop(self.stdin.take());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.shown.push_str(&line);
+            self.shown.push('\n');
+        }
+        self.shown
+    }
 }

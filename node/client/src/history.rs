@@ -15,7 +15,7 @@ use crate::collecting::shown_id;
 use crate::contacts;
 use crate::cx::Cx;
 use crate::io::CallId;
-use crate::model::{Contact, Header, Sent, Slot};
+use crate::model::{Contact, Header, Sent, Slot, Words};
 use crate::pending::Question;
 use crate::placing::Placing;
 use crate::records::Records;
@@ -222,12 +222,13 @@ fn all(cx: &Cx<'_>) -> impl Iterator<Item = (PublicKey, u64, Item)> {
     received.chain(own)
 }
 
-/// Tells whether a message of one's own is shown: not what has taken the place of another, which is shown there, nor
-/// what has arrived and is over.
+/// Tells whether a message of one's own is shown: not what is not on the disk yet, nor what has taken the place of
+/// another, which is shown there, nor what has arrived and is over.
 fn is_shown(cx: &Cx<'_>, sent: &Sent) -> bool {
     let has_arrived = sent.state == DeliveryState::Delivered;
     let is_over = has_arrived && sent.destroy_at() <= cx.now.date;
-    sent.replaces.is_none() && !sent.is_hidden && !is_over
+    let is_there = sent.words != Words::Staged && !sent.is_hidden;
+    sent.replaces.is_none() && is_there && !is_over
 }
 
 fn items(cx: &Cx<'_>, account: &PublicKey) -> Vec<(u64, Item)> {

@@ -10,7 +10,9 @@ mod contact;
 mod conversation;
 
 pub use self::contact::{ContactArgs, ContactCommand, ContactSetArgs, Switch};
-pub use self::conversation::{ConversationsArgs, EditArgs, HistoryArgs, MessagesArgs, ReactArgs};
+pub use self::conversation::{
+    ChatArgs, ConversationsArgs, EditArgs, HistoryArgs, MessagesArgs, ReactArgs,
+};
 
 /// Sends messages that wait, sealed, at strangers' nodes until they are called for, and expire.
 #[derive(Debug, Parser)]
@@ -106,6 +108,15 @@ pub enum Command {
         With --json, one object a line: contact (as `contact list`), unread, last_ms, last (as\n\
         `history`, null if there is nothing).")]
     Conversations(ConversationsArgs),
+    /// Talks with somebody: shows what is said as it is said, and sends what you type.
+    #[command(after_help = "Example:\n  \
+        restante chat Bob\n  \
+        restante chat            # lists whom you can talk with\n\n\
+        Every message has a number; /help shows what can be done with it: /reply, /react, /edit,\n\
+        /recall, /delete, /open, /older, /quit. What is shown is marked read, but for what burns:\n\
+        /open opens that. It runs in any terminal, tmux and screen included, and takes lines from a\n\
+        pipe as well.")]
+    Chat(ChatArgs),
     /// Shows what was said with somebody, on both sides.
     #[command(after_help = "Example:\n  \
         restante history Bob\n  \

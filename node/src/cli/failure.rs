@@ -89,6 +89,14 @@ impl Failure {
         self
     }
 
+    /// Returns what happened and what to do, as one sentence.
+    pub(crate) fn sentence(&self) -> String {
+        match self.hint.is_empty() {
+            true => self.message.clone(),
+            false => format!("{}: {}", self.message, self.hint),
+        }
+    }
+
     /// Writes the failure to standard error, as JSON where that was asked for, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         let mut stderr = io::stderr().lock();

@@ -61,7 +61,7 @@ pub(super) fn history(
     Ok(())
 }
 
-fn page(
+pub(super) fn page(
     session: &Session,
     who: &str,
     before: Option<String>,
@@ -98,7 +98,12 @@ pub(super) fn describe(message: &HistoryMessage, who: &str, now_ms: u64) -> Vec<
     if let Some(name) = &message.file_name {
         lines.push(format!("  [file {}]", escape_line(name)));
     }
-    lines.extend(words(message).into_iter().map(|line| format!("  {line}")));
+    let sealed = "[sealed: `restante inbox` opens it, and it burns from then on]";
+    lines.extend(
+        words(message, sealed)
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
     for reaction in &message.reactions {
         let by = match reaction.own {
             true => "you".to_owned(),
@@ -145,8 +150,8 @@ fn standing(message: &HistoryMessage, now_ms: u64) -> Vec<String> {
     parts
 }
 
-/// Returns the words of a message, or what stands in their place.
-fn words(message: &HistoryMessage) -> Vec<String> {
+/// Returns the words of a message, or what stands in their place; `sealed` where it burns and was not opened.
+pub(super) fn words(message: &HistoryMessage, sealed: &str) -> Vec<String> {
     match (&message.text, &message.base64) {
         _ if message.unknown => {
             vec!["[a message that a newer version of restante can show]".to_owned()]
@@ -158,7 +163,7 @@ fn words(message: &HistoryMessage) -> Vec<String> {
         }
         (None, None) if message.recalled_ms.is_some() => Vec::new(),
         (None, None) if !message.own && message.burn_ms.is_some() && message.read_ms.is_none() => {
-            vec!["[sealed: `restante inbox` opens it, and it burns from then on]".to_owned()]
+            vec![sealed.to_owned()]
         }
         (None, None) => vec!["[destroyed]".to_owned()],
     }

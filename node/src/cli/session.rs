@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use restante_interface::{Reply, Request, SendResult};
-use tokio::runtime::Builder;
+use restante_interface::{Event, Reply, Request, SendResult};
+use tokio::runtime::{Builder, Runtime};
 
 use super::hints::shell_word;
 use super::{Failure, Program};
-use crate::control::client::{CallError, call};
+use crate::control::client::{CallError, call, listen};
 use crate::home::Home;
 
 /// An existing home, and the way to its node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     home: Home,
 }
@@ -41,6 +41,13 @@ impl Session {
             .map_err(|error| self.failure(error))
     }
 
+    /// Listens to what happens at the node, until that ends or cannot be reached.
+    pub(super) fn listen(&self, on_event: impl FnMut(Event)) -> Result<(), Failure> {
+        let runtime = runtime()?;
+        let ended = runtime.block_on(listen(&self.home, on_event));
+        ended.map_err(|error| self.failure(error))
+    }
+
     /// Returns what a person is told of a call that failed.
     pub(super) fn failure(&self, error: CallError) -> Failure {
         match error {
@@ -65,12 +72,15 @@ impl Session {
         request: Request,
         on_progress: impl FnMut(SendResult),
     ) -> Result<Result<Reply, CallError>, Failure> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::failed(format!("cannot start: {error}"), "try again"))?;
+        let runtime = runtime()?;
         Ok(runtime.block_on(call(&self.home, request, on_progress)))
     }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("cannot start: {error}"), "try again"))
 }
 
 /// Returns the failure for an answer that does not belong to the question.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use restante_interface::{
-    ErrorReply, Refusal, Reply, Request, SEND_ANSWER_MS, SendLine, SendResult, VERSION,
+    ErrorReply, Event, Refusal, Reply, Request, SEND_ANSWER_MS, SendLine, SendResult, VERSION,
 };
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
@@ -22,6 +22,8 @@ use super::wire::{
 };
 use crate::home::{Home, HomeError};
 
+/// Where the node tells what happens.
+const EVENTS_TARGET: &str = "/v1/events";
 /// How long a command waits for an answer beyond what it asked the node to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -83,6 +85,52 @@ pub async fn call(
         Some(patience) => tokio::time::timeout(patience, talk)
             .await
             .map_err(|_late| CallError::TimedOut(patience))?,
+    }
+}
+
+/// Listens to what happens at the node that runs on `home`, until that ends.
+///
+/// # Errors
+///
+/// As [`call`]; [`CallError::Ended`] when the node has ended.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the listening.
+pub async fn listen(home: &Home, mut on_event: impl FnMut(Event)) -> Result<(), CallError> {
+    let stream = connect(home).await?;
+    let asked = Asked::of(&Request::Id).map_err(|_| CallError::Garbled)?;
+    let target = EVENTS_TARGET.to_owned();
+    let request = put(Asked { target, ..asked })?;
+    let (mut node, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let response = node.send_request(request).await?;
+    if response.status() != StatusCode::OK {
+        let content = whole(response).await?;
+        let refused: ErrorReply =
+            serde_json::from_slice(&content).map_err(|_| CallError::Garbled)?;
+        return Err(CallError::Refused(refused.error));
+    }
+    let mut content = response.into_body();
+    let mut rest = Vec::new();
+    loop {
+        let Some(frame) = content.frame().await.transpose()? else {
+            return Err(CallError::Ended);
+        };
+        rest.extend_from_slice(&frame.into_data().unwrap_or_default());
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            if let Some(data) = line.strip_prefix(b"data:") {
+                // Kinds of a later version are passed over.
+                if let Ok(event) = serde_json::from_slice(data) {
+                    on_event(event);
+                }
+            }
+        }
+        if rest.len() > ANSWER_BYTES_MAX {
+            return Err(CallError::Garbled);
+        }
     }
 }
 

@@ -10,6 +10,14 @@ pub struct ConversationsArgs {
     pub json: bool,
 }
 
+/// Arguments of `chat`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChatArgs {
+    /// Their ID, or what they are called here.
+    #[arg(value_name = "ID")]
+    pub who: Option<String>,
+}
+
 /// Arguments of `history`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct HistoryArgs {
