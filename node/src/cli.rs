@@ -18,6 +18,7 @@ mod inbox;
 pub mod invite;
 mod node_failure;
 mod output;
+mod passphrase;
 mod phrase;
 mod program;
 pub mod remembered;
@@ -100,6 +101,7 @@ fn dispatch(
         Command::Send(args) => send::send(&common, &args, &mut out),
         Command::Inbox(args) => inbox::inbox(&open()?, &args, &mut out),
         Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
+        Command::Passphrase(args) => passphrase::change(&common, &args, &mut out),
         Command::Look(command) => {
             let definition = Arguments::command();
             return look(common.home.as_deref(), &command, definition);

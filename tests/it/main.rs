@@ -15,6 +15,7 @@ mod cli;
 mod delivery;
 mod expiry;
 mod hostile;
+mod identity;
 mod interface;
 mod keepers;
 mod privacy;

@@ -32,7 +32,7 @@ pub struct Common {
     /// The home folder [env: RESTANTE_HOME] [default: ~/.restante].
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// A private file with the pass phrase, for init and run [env, the phrase itself:
+    /// A private file with the pass phrase, for what opens the home by itself [env, the phrase itself:
     /// RESTANTE_PASSPHRASE].
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
@@ -96,6 +96,16 @@ pub enum Command {
     /// Adds, lists, accepts, blocks and verifies the people you write with.
     #[command(after_help = "Example:\n  restante contact add bob.7kq2-m9xw-3fhd --name Bob")]
     Contact(ContactArgs),
+    /// Changes the pass phrase that unlocks the home; the node may run meanwhile.
+    #[command(after_help = "Example:\n  \
+        restante passphrase\n  \
+        restante passphrase --passphrase-file old.txt --new-passphrase-file new.txt\n\n\
+        Asks for the old one, and twice for the new one, at a terminal. Whatever happens meanwhile,\n\
+        one of the two opens the home, and once this says that it is done, the new one alone.\n\
+        Copies and backups made before open with the old one, and give the keys of the home away to\n\
+        whoever has both: destroy them if the old pass phrase became known to somebody.\n\
+        With --json: changed.")]
+    Passphrase(PassphraseArgs),
     /// What can be asked about any node.
     #[command(flatten)]
     Look(LookCommand),
@@ -329,6 +339,17 @@ pub enum ContactCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Arguments of `passphrase`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PassphraseArgs {
+    /// A private file with the new pass phrase, rather than asking for it at the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `status`.

@@ -80,6 +80,9 @@ fn of_unlock(message: String, error: &UnlockError) -> Failure {
             "try again; nobody can bring back a forgotten pass phrase",
         )
         .coded("passphrase_wrong"),
+        UnlockError::Changing => {
+            Failure::failed(message, "try again when it is done").coded("passphrase_changing")
+        }
         UnlockError::Missing | UnlockError::Damaged { .. } => {
             Failure::failed(message, RESTORE).coded("home_damaged")
         }

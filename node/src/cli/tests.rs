@@ -84,6 +84,7 @@ fn every_command_explains_itself_with_an_example_that_parses() {
         "contact accept",
         "contact block",
         "contact verify",
+        "passphrase",
         "status",
         "doctor",
         "holdings",

@@ -1,0 +1,3 @@
+//! What a person does with the account for life, and when going away for good.
+
+mod passphrase;
