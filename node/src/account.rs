@@ -3,6 +3,7 @@
 //! Everything is decided in [`restante_client`]; here its outputs are carried out, and what comes of them is brought
 //! back.
 
+pub mod backup;
 mod disk;
 mod driver;
 mod reopening;

@@ -4,6 +4,7 @@
 //! what to do, and ends with 0 (done), 1 (failed) or 2 (wrong usage or configuration).
 
 pub mod args;
+mod backup;
 mod check;
 mod completions;
 mod contact;
@@ -101,6 +102,8 @@ fn dispatch(
         Command::Send(args) => send::send(&common, &args, &mut out),
         Command::Inbox(args) => inbox::inbox(&open()?, &args, &mut out),
         Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
+        Command::Backup(args) => backup::back_up(&common, &args, &mut out),
+        Command::Restore(args) => backup::restore(&common, &args, &mut out),
         Command::Passphrase(args) => passphrase::change(&common, &args, &mut out),
         Command::Look(command) => {
             let definition = Arguments::command();

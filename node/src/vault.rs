@@ -52,6 +52,7 @@
 //!   the keys that a crash left without a row and names the rows that lost their key.
 
 mod aead;
+pub mod archive;
 mod disk;
 mod key_file;
 mod sealed_db;

@@ -77,6 +77,7 @@ fn every_example_of_the_guide_works() {
         "{\"sent\":{",
         "for the examples",
         "event: reset",
+        "\"messages\":1",
     ] {
         assert!(said.contains(expected), "{expected} is not in {said}");
     }
@@ -97,6 +98,7 @@ fn examples(node: &Node, who: &str) -> Command {
     command
         .args(["-euo", "pipefail", "-c", &blocks("sh")])
         .env("RESTANTE_HOME", node.home())
+        .env("FOLDER", node.home().parent().unwrap())
         .env("WHO", who);
     command
 }

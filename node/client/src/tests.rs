@@ -12,6 +12,7 @@ mod people;
 mod person;
 mod recovering;
 mod refusals;
+mod restoring;
 mod seeded;
 mod stamps;
 mod world;

@@ -96,6 +96,32 @@ pub enum Command {
     /// Adds, lists, accepts, blocks and verifies the people you write with.
     #[command(after_help = "Example:\n  restante contact add bob.7kq2-m9xw-3fhd --name Bob")]
     Contact(ContactArgs),
+    /// Writes everything of yours to one file, which your pass phrase opens.
+    #[command(after_help = "Example:\n  \
+        restante backup /media/disk/alice.backup\n  \
+        restante run --backup-folder /media/disk --backup-every 1d --backup-keep 7 --detach\n\n\
+        In it are account, contacts, settings, entry points, what is under way and the messages that\n\
+        are there now, as they are at one moment, whether the node runs or not; nothing of what is\n\
+        kept for others. The file is opened by the pass phrase of now, for as long as it exists, also\n\
+        after `restante passphrase`.\n\n\
+        A backup remembers what you have destroyed since: a message that expires, burns or is read\n\
+        later stays in a file made before, for whoever has that file and the pass phrase, and so do\n\
+        keys that open what somebody has recorded of your mail, up to 60 days back. `restante restore`\n\
+        brings nothing of that back alive. Keep few backups, and destroy old ones.\n\n\
+        The setting backup_folder has a running node write them by itself; `status` and `doctor` say\n\
+        when the last one was made, or why it failed.\n\
+        With --json: path, made_ms, bytes, messages, contacts, unreadable.")]
+    Backup(BackupArgs),
+    /// Makes a home of a backup: a new device of the same account.
+    #[command(after_help = "Example:\n  \
+        restante --home ~/.restante restore /media/disk/alice.backup\n\n\
+        There must be no home yet. The whole file is checked before anything is written. The home\n\
+        before may live on or not: this one is another device of the account from the start, and\n\
+        contacts write to both. What was sent since the backup comes as far as it still waits; what\n\
+        the home before had taken in has to be sent again. Messages whose time is over do not come\n\
+        back, nor those that burn after reading, unless they cannot have burned yet.\n\
+        With --json: id, link, fingerprint, made_ms, messages, contacts, ended, doubtful.")]
+    Restore(RestoreArgs),
     /// Changes the pass phrase that unlocks the home; the node may run meanwhile.
     #[command(after_help = "Example:\n  \
         restante passphrase\n  \
@@ -339,6 +365,31 @@ pub enum ContactCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    /// The file to write.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace a file that is there already.
+    #[arg(long)]
+    pub force: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// The file that `backup` has written.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `passphrase`.

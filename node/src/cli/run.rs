@@ -60,7 +60,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         phrase::check(&phrase, out)?;
     }
     out.line(format!(
-        "Everything is in {}. A backup is a copy made while the node is stopped; never run two copies.",
+        "Everything is in {}. `restante backup FILE` copies it; never run two copies of the folder.",
         home.path().display()
     ))?;
     out.line(
@@ -183,7 +183,7 @@ pub(super) fn show(loaded: &Loaded, args: &RunArgs, out: &mut Output) -> Result<
 
 /// Refuses a date before this program was made, or long after: the account would be found to be older, or newer, than
 /// everything else for ever.
-fn check_date() -> Result<(), Failure> {
+pub(super) fn check_date() -> Result<(), Failure> {
     let date = clock::now().get();
     if (DATES.0..DATES.1).contains(&date) {
         return Ok(());

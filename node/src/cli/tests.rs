@@ -84,6 +84,8 @@ fn every_command_explains_itself_with_an_example_that_parses() {
         "contact accept",
         "contact block",
         "contact verify",
+        "backup",
+        "restore",
         "passphrase",
         "status",
         "doctor",

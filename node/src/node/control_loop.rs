@@ -54,7 +54,8 @@ pub(super) async fn serve(
             | Request::ContactAccept { .. }
             | Request::ContactBlock { .. }
             | Request::ContactVerify { .. }
-            | Request::ContactVerified { .. } => Err(Refusal::NoAccount),
+            | Request::ContactVerified { .. }
+            | Request::Backup(_) => Err(Refusal::NoAccount),
         });
     }
 }
