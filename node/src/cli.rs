@@ -27,6 +27,7 @@ mod run;
 mod send;
 mod session;
 pub mod settings;
+mod shred;
 mod status;
 mod stop;
 pub mod terminal;
@@ -104,6 +105,7 @@ fn dispatch(
         Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
         Command::Backup(args) => backup::back_up(&common, &args, &mut out),
         Command::Restore(args) => backup::restore(&common, &args, &mut out),
+        Command::Shred(args) => shred::shred(&common, &args, &mut out),
         Command::Passphrase(args) => passphrase::change(&common, &args, &mut out),
         Command::Look(command) => {
             let definition = Arguments::command();

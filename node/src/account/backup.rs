@@ -20,6 +20,7 @@ use prost::Message;
 use super::AccountStoreError;
 use crate::vault::archive::ArchiveError;
 
+pub(super) use self::read::changes_of;
 pub use self::read::{Examined, RestoreError, examine};
 pub use self::schedule::{Done, Plan, Schedule, Step};
 pub(super) use self::write::{newest, write};

@@ -122,6 +122,21 @@ pub enum Command {
         back, nor those that burn after reading, unless they cannot have burned yet.\n\
         With --json: id, link, fingerprint, made_ms, messages, contacts, ended, doubtful.")]
     Restore(RestoreArgs),
+    /// Writes the home's files anew, so that nothing is left in them of what was destroyed.
+    #[command(after_help = "Example:\n  \
+        restante stop\n  \
+        restante shred\n\n\
+        A message that burns, expires or is deleted cannot be opened from that moment on. Who wrote,\n\
+        when and how much stays in the database for a while, encrypted, for whoever has the pass\n\
+        phrase. This writes all that is there now into new files, under new keys, and overwrites the\n\
+        old files, their key first. It takes room for a second copy, and the node must be stopped. If\n\
+        it is killed, the home is as before, or the next command finishes it.\n\n\
+        What it cannot promise: SSDs, flash cards, file systems that copy on write or keep snapshots\n\
+        write the zeros somewhere else, and may keep the old blocks for a time; so may swap. Full disk\n\
+        encryption helps against that. Copies and backups are not touched, nor is the log, nor what is\n\
+        kept for others, which is sealed. What ends while the node is off is destroyed when it runs.\n\
+        With --json: messages, contacts, unreadable, before_bytes, after_bytes.")]
+    Shred(ShredArgs),
     /// Changes the pass phrase that unlocks the home; the node may run meanwhile.
     #[command(after_help = "Example:\n  \
         restante passphrase\n  \
@@ -387,6 +402,14 @@ pub struct RestoreArgs {
     /// The file that `backup` has written.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `shred`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct ShredArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

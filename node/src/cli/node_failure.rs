@@ -6,8 +6,8 @@ use restante_interface::Refusal;
 
 use super::failure::chain;
 use super::{Failure, Program};
-use crate::account::AccountStoreError;
 use crate::account::backup::{BackupError, RestoreError};
+use crate::account::{AccountStoreError, ShredError};
 use crate::net::SpawnError;
 use crate::node::NodeError;
 use crate::node::person::PersonError;
@@ -80,6 +80,25 @@ impl From<RestoreError> for Failure {
                 "see to the disk, then try again; nothing was written",
             )
             .coded("restore_failed"),
+        }
+    }
+}
+
+impl From<ShredError> for Failure {
+    fn from(error: ShredError) -> Self {
+        let message = error.to_string();
+        match error {
+            ShredError::Store(error) => of_store(message, &error),
+            ShredError::Vault(error) => of_vault(message, &error),
+            ShredError::Commit(_) => Self::failed(
+                message,
+                "make room for a second copy on the disk, then try again; nothing was changed",
+            )
+            .coded("shred_failed"),
+            ShredError::Differs => {
+                Self::failed(message, "try again, and report this; nothing was changed")
+                    .coded("shred_failed")
+            }
         }
     }
 }

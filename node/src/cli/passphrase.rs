@@ -25,6 +25,10 @@ pub(super) fn change(
     let session = Session::open(common.home.as_deref())?;
     let home = session.home();
     home.expect_kind(HomeKind::Person)?;
+    if home.is_half_shredded() {
+        // What was begun there ends with another unlock file.
+        drop(home.lock()?);
+    }
     let old = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Unlock)?;
     // Before anybody has to think of a new one.
     let opened = unlock::open(&home.unlock_file(), old.as_bytes());

@@ -86,6 +86,7 @@ fn every_command_explains_itself_with_an_example_that_parses() {
         "contact verify",
         "backup",
         "restore",
+        "shred",
         "passphrase",
         "status",
         "doctor",

@@ -306,7 +306,7 @@ fn message(record: &Record) -> Result<(u64, Header, &[u8]), RowError> {
 }
 
 /// Returns the changes by which a new disk comes to hold everything but messages.
-fn changes_of(rows: &Loaded) -> Vec<Change> {
+pub(in crate::account) fn changes_of(rows: &Loaded) -> Vec<Change> {
     let mut changes = vec![Change::PutAccount(Box::new(rows.account.clone()))];
     let prekeys = rows.prekeys.iter().cloned();
     changes.extend(prekeys.map(Change::PutPrekey));

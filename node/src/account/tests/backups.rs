@@ -308,3 +308,32 @@ fn what_a_later_version_put_in_is_refused_and_so_is_nonsense() {
         );
     }
 }
+
+#[test]
+fn what_is_written_anew_is_all_there_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    for home in [&before, &after] {
+        fs::create_dir(home).unwrap();
+    }
+    let disk = restarted(full(&before), &before);
+    let cost = PassCost::CheapForTests;
+    let rewritten = disk.write_anew(&after, &passphrase(), cost).unwrap();
+    assert_eq!(
+        (rewritten.messages, rewritten.contacts, rewritten.unreadable),
+        (40, 40, 0)
+    );
+    let new = reopened(&after);
+    let (old_rows, old_key) = disk.snapshot().unwrap();
+    let (new_rows, new_key) = new.snapshot().unwrap();
+    assert_eq!(comparable(&new_rows), comparable(&old_rows));
+    assert!(new_rows.card.is_some() && !new_rows.packages.is_empty());
+    assert!(!new_rows.conversations.is_empty());
+    let device = |rows: &Loaded| rows.account.identity.device.public();
+    assert_eq!(device(&new_rows), device(&old_rows));
+    assert_ne!(new_key.label(), old_key.label());
+    for (arrival, header) in &new_rows.inbox {
+        let body = new.body(*arrival, header.slot).unwrap().unwrap();
+        assert_eq!(body, vec![u8::try_from(*arrival).unwrap(); 100]);
+    }
+}
