@@ -307,6 +307,24 @@ fn message(record: &Record) -> Result<(u64, Header, &[u8]), RowError> {
 
 /// Returns the changes by which a new disk comes to hold everything but messages.
 pub(in crate::account) fn changes_of(rows: &Loaded) -> Vec<Change> {
+    // Whoever adds something to what a person has decides here what becomes of it.
+    let Loaded {
+        account: _,
+        prekeys: _,
+        card: _,
+        stamps: _,
+        contacts: _,
+        outgoing: _,
+        sent: _,
+        inbox: _,
+        taken: _,
+        seen: _,
+        due: _,
+        memberships: _,
+        conversations: _,
+        packages: _,
+        lost: _,
+    } = rows;
     let mut changes = vec![Change::PutAccount(Box::new(rows.account.clone()))];
     let prekeys = rows.prekeys.iter().cloned();
     changes.extend(prekeys.map(Change::PutPrekey));
