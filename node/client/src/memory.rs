@@ -128,7 +128,10 @@ impl MemoryDisk {
             }
             Change::DropMembership(id) => drop(rows.memberships.remove(&id)),
             Change::Conversation(id, change) => self.apply_inside(id, change),
-            Change::PutPackage(package) => rows.packages.push(*package),
+            Change::PutPackage(package) => {
+                rows.packages.retain(|other| other.made != package.made);
+                rows.packages.push(*package);
+            }
             Change::DropPackage(made) => rows.packages.retain(|package| package.made != made),
             Change::PutStamp(locator, stamp) => drop(rows.stamps.insert(locator, stamp)),
             Change::DropStamp(locator) => drop(rows.stamps.remove(&locator)),
