@@ -5,6 +5,7 @@
 
 mod about;
 pub mod args;
+mod backup;
 mod chat;
 mod check;
 mod completions;
@@ -21,6 +22,7 @@ mod inbox;
 pub mod invite;
 mod node_failure;
 mod output;
+mod passphrase;
 mod phrase;
 mod program;
 pub mod remembered;
@@ -28,6 +30,7 @@ mod run;
 mod send;
 mod session;
 pub mod settings;
+mod shred;
 mod status;
 mod stop;
 pub mod terminal;
@@ -110,6 +113,10 @@ fn dispatch(
         Command::Recall(args) => about::recall(&open()?, &args, &mut out),
         Command::Delete(args) => about::delete(&open()?, &args, &mut out),
         Command::Contact(args) => contact::contact(&common, &args.command, &mut out),
+        Command::Backup(args) => backup::back_up(&common, &args, &mut out),
+        Command::Restore(args) => backup::restore(&common, &args, &mut out),
+        Command::Shred(args) => shred::shred(&common, &args, &mut out),
+        Command::Passphrase(args) => passphrase::change(&common, &args, &mut out),
         Command::Look(command) => {
             let definition = Arguments::command();
             return look(common.home.as_deref(), &command, definition);

@@ -18,7 +18,7 @@ mod tests;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use libp2p::Multiaddr;
@@ -68,6 +68,22 @@ pub struct Config {
         serialize_with = "values::write_number"
     )]
     pub stamp_effort_max: u32,
+    #[serde(
+        deserialize_with = "values::backup_folder",
+        serialize_with = "values::write_folder"
+    )]
+    pub backup_folder: Option<PathBuf>,
+    #[serde(
+        rename = "backup_every",
+        deserialize_with = "values::backup_every",
+        serialize_with = "values::write_duration"
+    )]
+    pub backup_every_ms: u64,
+    #[serde(
+        deserialize_with = "values::backup_keep",
+        serialize_with = "values::write_number"
+    )]
+    pub backup_keep: u32,
     #[serde(deserialize_with = "values::log")]
     pub log: String,
     pub log_format: LogFormat,

@@ -82,6 +82,7 @@ pub(crate) fn status() -> StatusInfo {
         account_lost: 0,
         clock: None,
         copy: None,
+        backup: None,
         network_load: NetworkLoad::default(),
         entry_points: Vec::new(),
         invite: Vec::new(),

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 mod create;
+mod shred;
 #[cfg(test)]
 mod tests;
 
@@ -306,6 +307,7 @@ impl Home {
         let _unsaid = file
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
+        self.finish_shredding()?;
         let home = self.clone();
         Ok(HomeLock { home, _file: file })
     }

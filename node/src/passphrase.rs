@@ -16,6 +16,8 @@ mod tests;
 /// is better.
 pub const VARIABLE: &str = "RESTANTE_PASSPHRASE";
 pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
+/// Characters below which there is a warning about a pass phrase.
+const CHARS_FEW: usize = 10;
 
 /// A pass phrase, wiped from memory with its last copy.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub enum PassphraseError {
     NoTerminal,
     #[error("no pass phrase was given, and a program in the background cannot ask for it")]
     Background,
+    #[error("no new pass phrase was given and there is no terminal to ask at")]
+    NoNew,
     #[error("cannot read the pass phrase from the terminal")]
     Terminal(#[source] io::Error),
 }
@@ -52,6 +56,8 @@ pub enum Purpose {
     Unlock,
     /// It is chosen now: asked for twice.
     Choose,
+    /// It is chosen to take the place of another one: asked for twice.
+    Replace,
 }
 
 impl Passphrase {
@@ -98,6 +104,21 @@ impl Passphrase {
         }
     }
 
+    /// Gets the pass phrase that takes the place of another one: from `file` if there is one, else from the terminal.
+    ///
+    /// # Errors
+    ///
+    /// [`PassphraseError`] says what is wrong with it.
+    pub fn obtain_new(file: Option<&Path>) -> Result<Self, PassphraseError> {
+        if let Some(path) = file {
+            return Self::from_file(path);
+        }
+        Self::from_terminal(Purpose::Replace).map_err(|error| match error {
+            PassphraseError::NoTerminal | PassphraseError::Background => PassphraseError::NoNew,
+            other => other,
+        })
+    }
+
     /// Reads the pass phrase from a file that its owner alone can read; one line break at the end
     /// does not count.
     ///
@@ -133,12 +154,13 @@ impl Passphrase {
         Self::new(std::mem::take(&mut *bytes))
     }
 
-    /// Returns its length in characters, for a warning about short ones; in bytes if it is not text.
-    pub fn chars(&self) -> usize {
-        match str::from_utf8(&self.0) {
+    /// Tells whether whoever gets hold of the disk guesses it soon, for a warning.
+    pub fn is_short(&self) -> bool {
+        let chars = match str::from_utf8(&self.0) {
             Ok(text) => text.chars().count(),
             Err(_) => self.0.len(),
-        }
+        };
+        chars < CHARS_FEW
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -162,9 +184,12 @@ impl Passphrase {
             Purpose::Choose => {
                 ask("Pass phrase (several words that nobody else would put together): ")?
             }
+            Purpose::Replace => {
+                ask("New pass phrase (several words that nobody else would put together): ")?
+            }
             Purpose::Unlock => ask("Pass phrase: ")?,
         };
-        if purpose == Purpose::Choose && first != ask("The same again: ")? {
+        if purpose != Purpose::Unlock && first != ask("The same again: ")? {
             return Err(PassphraseError::Differ);
         }
         Self::new(first.as_bytes().to_vec())

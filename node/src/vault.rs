@@ -38,7 +38,8 @@
 //! snapshots, a backup, an image of a virtual machine. **An attacker with raw access to such a
 //! medium and your pass phrase may recover burnt messages.** Rows other than bodies (who wrote,
 //! when, how long) are only removed from the database; their bytes stay in its file, encrypted
-//! under the store key, until redb uses the page again. Memory is wiped after use as far as that
+//! under the store key, until redb uses the page again, or all is written anew under another key
+//! ([`HomeLock::shred`](crate::home::HomeLock::shred)). Memory is wiped after use as far as that
 //! can be done from here; swap and core dumps are the machine owner's to switch off. And burning
 //! is a courtesy between honest clients: the other side may have kept its copy.
 //!
@@ -52,6 +53,7 @@
 //!   the keys that a crash left without a row and names the rows that lost their key.
 
 mod aead;
+pub mod archive;
 mod disk;
 mod key_file;
 mod sealed_db;

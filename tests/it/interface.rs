@@ -79,6 +79,7 @@ fn every_example_of_the_guide_works() {
         "\"own\":true",
         "\"tells_read\":true",
         "event: reset",
+        "\"messages\":1",
     ] {
         assert!(said.contains(expected), "{expected} is not in {said}");
     }
@@ -101,6 +102,7 @@ fn examples(node: &Node, who: &str) -> Command {
     command
         .args(["-euo", "pipefail", "-c", &blocks("sh")])
         .env("RESTANTE_HOME", node.home())
+        .env("FOLDER", node.home().parent().unwrap())
         .env("WHO", who);
     command
 }

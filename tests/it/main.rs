@@ -16,6 +16,7 @@ mod conversation;
 mod delivery;
 mod expiry;
 mod hostile;
+mod identity;
 mod interface;
 mod keepers;
 mod privacy;

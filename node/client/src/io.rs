@@ -23,7 +23,8 @@ pub struct CallId(pub u64);
 pub enum Input {
     /// Begins: takes up what was under way before a restart. The first input, once.
     Start,
-    /// A request of the local interface. `Status`, `Doctor`, `Holdings` and `Stop` are the driver's to answer.
+    /// A request of the local interface. `Status`, `Doctor`, `Holdings`, `Backup` and `Stop` are the driver's to
+    /// answer.
     Call(CallId, Request),
     /// The asker has gone away.
     CallGone(CallId),

@@ -13,6 +13,7 @@ mod people;
 mod person;
 mod recovering;
 mod refusals;
+mod restoring;
 mod seeded;
 mod stamps;
 mod world;

@@ -20,6 +20,7 @@
 
 #![warn(missing_docs)]
 
+mod backup;
 mod body;
 mod doctor;
 mod event;
@@ -34,6 +35,7 @@ mod status;
 mod tests;
 mod trouble;
 
+pub use self::backup::{BackupInfo, BackupRequest, BackupStatus, RestoredInfo};
 pub use self::body::{Body, Redacted};
 pub use self::doctor::{DoctorReport, Verdict};
 pub use self::event::Event;

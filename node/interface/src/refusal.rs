@@ -174,6 +174,18 @@ pub enum Refusal {
         /// What it was.
         what: Stored,
     },
+    /// A file is there already.
+    FileExists {
+        /// Its path.
+        path: String,
+    },
+    /// A file could not be written; nothing of it is there.
+    FileNotWritten {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        why: String,
+    },
     /// It took too long.
     TimedOut,
     /// The node is ending.
@@ -224,6 +236,8 @@ impl Refusal {
             Self::Busy { .. } => "busy",
             Self::NotStored { .. } => "not_stored",
             Self::NotRead { .. } => "not_read",
+            Self::FileExists { .. } => "file_exists",
+            Self::FileNotWritten { .. } => "file_not_written",
             Self::TimedOut => "timed_out",
             Self::Stopping => "stopping",
             Self::Internal { .. } => "internal",
@@ -251,6 +265,7 @@ impl Refusal {
                 | Self::TooLarge { .. }
                 | Self::HeadTooLarge { .. }
                 | Self::Foreign { .. }
+                | Self::FileExists { .. }
         )
     }
 }
@@ -276,4 +291,6 @@ pub enum Stored {
     Inbox,
     /// What is kept for others.
     Holdings,
+    /// The account, with all that is its person's.
+    Account,
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Body, ConversationPage, DoctorReport, HistoryPage, HoldingsPage, MessageCode, Obstacle,
-    Redacted, Refusal, State, StatusInfo,
+    BackupInfo, Body, ConversationPage, DoctorReport, HistoryPage, HoldingsPage, MessageCode,
+    Obstacle, Redacted, Refusal, State, StatusInfo,
 };
 
 /// Messages in one [`InboxPage`], at most; a page is cut further when it does not fit one answer.
@@ -44,6 +44,8 @@ pub enum Reply {
     Holdings(HoldingsPage),
     /// What the node found when it examined itself.
     Doctor(DoctorReport),
+    /// A backup that was written.
+    Backup(BackupInfo),
 }
 
 /// Who this account is: the output of `restante id --json` and `restante init --json`.

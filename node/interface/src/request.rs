@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::number::whole;
-use crate::{Body, ContactChange, HistoryRequest};
+use crate::{BackupRequest, Body, ContactChange, HistoryRequest};
 
 /// Messages one [`Request::MarkRead`] names, at most.
 pub const MARK_READ_COUNT_MAX: usize = 256;
@@ -109,6 +109,8 @@ pub enum Request {
     },
     /// Asks the running node to examine itself; answered with [`crate::Reply::Doctor`].
     Doctor,
+    /// Writes a backup; answered with [`crate::Reply::Backup`].
+    Backup(BackupRequest),
     /// Asks the node to end in good order; the server answers this itself with
     /// [`crate::Reply::Done`].
     Stop,

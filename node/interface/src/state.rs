@@ -32,6 +32,8 @@ pub enum Subject {
     Copies,
     /// The messages under way.
     Outbox,
+    /// The backups that the node writes by itself.
+    Backup,
 }
 
 /// Declares the states, each with its code, what it is about and how bad it is.
@@ -318,6 +320,23 @@ states! {
         /// The highest that is paid unasked.
         allowed: u32,
     } = "outbox_too_dear", Outbox, Warn;
+
+    /// Backups are set, and none was made yet.
+    BackupNone = "backup_none", Backup, Ok;
+    /// The last backup was made.
+    BackupMade {
+        /// When.
+        at_ms: u64,
+    } = "backup_made", Backup, Ok;
+    /// The last backup failed; it is tried again.
+    BackupFailed {
+        /// When the newest that there is was made, if there is one.
+        at_ms: Option<u64>,
+        /// When it failed last.
+        failed_ms: u64,
+        /// Why.
+        why: String,
+    } = "backup_failed", Backup, Fail;
 }
 
 /// Obstacles of one message, or of all, at most: those at most keepers.

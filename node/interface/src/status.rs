@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{DeliveryState, MessageCode, Obstacle, State, StoreTrouble};
+use crate::{BackupStatus, DeliveryState, MessageCode, Obstacle, State, StoreTrouble};
 
 /// Entries of the outbox in one [`StatusInfo`], at most.
 pub const OUTBOX_COUNT_MAX: usize = 200;
@@ -65,6 +65,9 @@ pub struct StatusInfo {
     /// This home beside other copies of it; nothing on a node without an account.
     #[serde(default)]
     pub copy: Option<CopyInfo>,
+    /// The backups that it writes by itself; nothing where none are set.
+    #[serde(default)]
+    pub backup: Option<BackupStatus>,
     /// What its network layer holds in memory for others.
     #[serde(default)]
     pub network_load: NetworkLoad,

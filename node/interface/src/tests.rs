@@ -81,6 +81,8 @@ fn requests() {
         Status {} => r#""status""#,
         Holdings { after: None } => r#"{"holdings":{"after":null}}"#,
         Doctor {} => r#""doctor""#,
+        Backup { 0: BackupRequest { path: text("/b"), force: true } }
+            => r#"{"backup":{"path":"/b","force":true}}"#,
         Stop {} => r#""stop""#,
     });
 }
@@ -195,6 +197,7 @@ fn replies() {
             r#""card_effort_asked":256,"stamp_effort_max":128,"#,
             r#""account_read_only":null,"account_recovered_ms":12,"account_lost":1,"clock":{"state":"unconfirmed"},"#,
             r#""copy":{"newest":false,"others":0,"renewed_ms":null,"left":0,"shut_out":false},"#,
+            r#""backup":{"folder":"/f","last_ms":1,"failed_ms":2,"failed_why":"x","next_ms":3},"#,
             r#""network_load":{"connections":1,"queued_bytes":2,"queued_bytes_max":3},"#,
             r#""entry_points":[{"address":"/e","state":"no_answer"}],"invite":["/x/p2p/y"],"#,
             r#""states":[{"code":"card_unpublished"}],"#,
@@ -211,6 +214,10 @@ fn replies() {
         ),
         Doctor { 0: DoctorReport { findings: vec![State::CardPublished { at_ms: 1 }] } }
             => r#"{"doctor":{"findings":[{"code":"card_published","at_ms":1}]}}"#,
+        Backup { 0: written() } => concat!(
+            r#"{"backup":{"path":"/b","made_ms":1,"bytes":2,"messages":3,"contacts":4,"#,
+            r#""unreadable":5}}"#,
+        ),
     });
 }
 
@@ -255,6 +262,9 @@ fn refusals() {
         Busy { max: 1 } => r#"{"code":"busy","max":1}"#,
         NotStored { what: Stored::Message } => r#"{"code":"not_stored","what":"message"}"#,
         NotRead { what: Stored::Inbox } => r#"{"code":"not_read","what":"inbox"}"#,
+        FileExists { path: text("/b") } => r#"{"code":"file_exists","path":"/b"}"#,
+        FileNotWritten { path: text("/b"), why: text("x") }
+            => r#"{"code":"file_not_written","path":"/b","why":"x"}"#,
         TimedOut {} => r#"{"code":"timed_out"}"#,
         Stopping {} => r#"{"code":"stopping"}"#,
         Internal { why: text("x") } => r#"{"code":"internal","why":"x"}"#,
@@ -380,6 +390,10 @@ fn states() {
         ),
         OutboxTooDear { messages: 2, waiting: 1, effort: 256, allowed: 128 }
             => r#"{"code":"outbox_too_dear","messages":2,"waiting":1,"effort":256,"allowed":128}"#,
+        BackupNone {} => r#"{"code":"backup_none"}"#,
+        BackupMade { at_ms: 1 } => r#"{"code":"backup_made","at_ms":1}"#,
+        BackupFailed { at_ms: None, failed_ms: 2, why: text("x") }
+            => r#"{"code":"backup_failed","at_ms":null,"failed_ms":2,"why":"x"}"#,
     });
 }
 
@@ -401,6 +415,7 @@ fn no_two_codes_are_the_same() {
         State::KeeperOff,
         State::AccountOpen { recovered_ms: None },
         State::OutboxEmpty,
+        State::BackupNone,
     ] {
         // A code begins with what it is about, so that it stays the only one.
         let subject = serde_json::to_string(&state.subject()).unwrap();
@@ -500,6 +515,7 @@ fn names() {
         Clock {} => r#""clock""#,
         Copies {} => r#""copies""#,
         Outbox {} => r#""outbox""#,
+        Backup {} => r#""backup""#,
     });
     contract!(ContactState {
         Request {} => r#""request""#,
@@ -513,6 +529,7 @@ fn names() {
         ReadMarks {} => r#""read_marks""#,
         Inbox {} => r#""inbox""#,
         Holdings {} => r#""holdings""#,
+        Account {} => r#""account""#,
     });
 }
 
@@ -637,6 +654,27 @@ const fn traffic() -> Traffic {
     }
 }
 
+fn written() -> BackupInfo {
+    BackupInfo {
+        path: text("/b"),
+        made_ms: 1,
+        bytes: 2,
+        messages: 3,
+        contacts: 4,
+        unreadable: 5,
+    }
+}
+
+fn backup() -> BackupStatus {
+    BackupStatus {
+        folder: text("/f"),
+        last_ms: Some(1),
+        failed_ms: Some(2),
+        failed_why: Some(text("x")),
+        next_ms: Some(3),
+    }
+}
+
 fn status() -> StatusInfo {
     StatusInfo {
         id: text("a"),
@@ -690,6 +728,7 @@ fn status() -> StatusInfo {
         account_lost: 1,
         clock: Some(ClockInfo::Unconfirmed),
         copy: Some(CopyInfo::default()),
+        backup: Some(backup()),
         network_load: NetworkLoad {
             connections: 1,
             queued_bytes: 2,

@@ -1,5 +1,7 @@
 //! Runs the core: carries its outputs out and brings back what comes of them.
 
+mod backing_up;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
+use super::backup::{Done, Plan, Schedule};
 use super::disk::AccountDisk;
 use crate::clock::Clock;
 use crate::control::{Answer, ControlCall, EventLog};
@@ -77,6 +80,8 @@ pub struct Settings {
     pub effort_max: u32,
     /// No entry point is known.
     pub is_first: bool,
+    /// What is set about backups that are made without being asked for.
+    pub backups: Option<Plan>,
 }
 
 /// The core with what drives it.
@@ -88,6 +93,7 @@ pub struct Driver {
     next_call: u64,
     work: JoinSet<Came>,
     started: MonoMillis,
+    backups: Option<Schedule>,
 }
 
 /// What came of something that was carried out beside.
@@ -95,6 +101,7 @@ enum Came {
     Input(Input),
     /// A search goes on.
     Near(Token, Vec<NodeId>, Search),
+    Backup(Done),
     Nothing,
 }
 
@@ -118,6 +125,7 @@ impl Driver {
             next_call: 0,
             work: JoinSet::new(),
             started: now.mono,
+            backups: settings.backups.map(Schedule::new),
         }
     }
 
@@ -154,6 +162,7 @@ impl Driver {
                 () = tokio::time::sleep(pause) => self.handle(Input::Timer),
             }
             self.forget_gone();
+            self.back_up_if_due();
         }
         info!("the account's side has stopped");
     }
@@ -173,7 +182,8 @@ impl Driver {
     /// Returns how long nothing is due.
     fn pause(&self) -> Duration {
         let now = self.services.clock.both();
-        let due = self.core.next_timeout(now);
+        let backup = self.backups.as_ref().and_then(|backups| backups.due(now));
+        let due = self.core.next_timeout(now).into_iter().chain(backup).min();
         let wait = due.map_or(u64::MAX, |due| due.since(now.mono));
         Duration::from_millis(wait).min(SLEEP_MAX)
     }
@@ -194,6 +204,7 @@ impl Driver {
                     Came::Nothing
                 });
             }
+            Request::Backup(request) => self.back_up(request, answer),
             // The control server answers this one itself.
             Request::Stop => answer.finish(Ok(Reply::Done)),
             request => {
@@ -238,6 +249,7 @@ impl Driver {
                 self.spawn(hear(token, search));
                 self.handle(Input::Near(token, nodes));
             }
+            Came::Backup(done) => self.on_backup(done),
             Came::Nothing => {}
         }
     }
@@ -361,6 +373,7 @@ impl Driver {
         let now: Now = self.services.clock.both();
         let account = self.core.overview(now);
         let id = self.core.account().id.to_string();
+        let backup = self.backups.as_ref().map(|backups| backups.status(now));
         let uptime_ms = now.mono.since(self.started);
         let (services, network) = (self.services.clone(), self.network.clone());
         async move {
@@ -379,6 +392,7 @@ impl Driver {
                 account_lost: account.lost,
                 clock: Some(account.clock),
                 copy: Some(account.copy),
+                backup,
                 uptime_ms,
                 ..network_status(&services.net, &network, Role::Person).await
             };
@@ -493,6 +507,8 @@ fn add_states(info: &mut StatusInfo, refused: (u32, Vec<Obstacle>)) {
         copies_state(info.copy.unwrap_or_default()),
         outbox_state(info, refused),
     ]);
+    info.states
+        .extend(info.backup.as_ref().map(backing_up::state));
 }
 
 /// Returns how a home stands beside other copies of it.

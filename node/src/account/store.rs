@@ -3,21 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use restante_client::CommitError;
 use restante_client::READ_BYTES_MAX;
 use restante_client::model::{Account, Slot, Words};
-use restante_client::records::{Change, Loaded, SenderMessage};
-use restante_interface::StoreTrouble;
-use restante_proto::keys::PublicKey;
-use restante_proto::message::MessageId;
+use restante_client::records::{Change, Loaded};
+use restante_interface::{BackupInfo, StoreTrouble};
 use restante_proto::person::{Handle, IdCost};
 use restante_proto::phrase::RecoveryPhrase;
-use restante_proto::stamp::Stamp;
 use restante_proto::time::UnixMillis;
-use restante_proto::{Address, ItemId};
 use tracing::error;
 
+use super::backup::{self, BackupError, Target};
 use super::disk::AccountDisk;
 use super::reopening::Reopening;
 use super::rows::{self, RowError, SELF, moment_of};
@@ -31,6 +27,12 @@ mod keyed;
 mod writing;
 
 use self::writing::{added_bytes, burn, write};
+mod names;
+mod snapshot;
+
+pub(super) use self::names::{
+    arrival_of, message_of, named_key, named_of, stamp_of, stamp_row, taken_key, taken_of,
+};
 
 const ACCOUNT: Table = Table::new("account");
 const PREKEYS: Table = Table::new("prekeys");
@@ -251,6 +253,14 @@ impl AccountDisk for VaultDisk {
     fn bodies(&self, places: &[(u64, Slot)]) -> Result<Vec<Option<Vec<u8>>>, AccountStoreError> {
         Self::bodies(self, places)
     }
+
+    fn back_up(&self, target: &Target, date: UnixMillis) -> Result<BackupInfo, BackupError> {
+        backup::write(self, target, date)
+    }
+
+    fn newest_backup(&self, folder: &Path) -> Result<Option<UnixMillis>, BackupError> {
+        self.newest_backup_in(folder)
+    }
 }
 
 /// Reads all rows but bodies.
@@ -362,58 +372,4 @@ fn collect<T, C: FromIterator<T>>(
 ) -> Result<C, AccountStoreError> {
     let read = rows.iter().map(|row| read(&row.key, &row.value));
     Ok(read.collect::<Result<C, RowError>>()?)
-}
-
-fn stamp_of(key: &[u8], row: &[u8]) -> Result<(Address, Stamp), RowError> {
-    let error = RowError("stamps");
-    let (nonce, solution) = row.split_first_chunk::<32>().ok_or(error)?;
-    let locator = Address::try_from(key).map_err(|_| error)?;
-    let solution = Bytes::copy_from_slice(solution);
-    Ok((
-        locator,
-        Stamp {
-            nonce: *nonce,
-            solution,
-        },
-    ))
-}
-
-fn message_of(key: &[u8]) -> Result<MessageId, RowError> {
-    <[u8; 16]>::try_from(key)
-        .map(MessageId::new)
-        .map_err(|_| RowError("sent"))
-}
-
-/// Returns the key of the row about an envelope that was taken from a mailbox.
-fn taken_key(mailbox: &Address, envelope: &ItemId) -> Vec<u8> {
-    let mut key = mailbox.as_bytes().to_vec();
-    key.extend_from_slice(envelope.as_bytes());
-    key
-}
-
-fn taken_of(key: &[u8]) -> Result<(Address, ItemId), RowError> {
-    let error = RowError("taken");
-    let (mailbox, envelope) = key.split_first_chunk::<32>().ok_or(error)?;
-    let envelope = ItemId::try_from(envelope).map_err(|_| error)?;
-    Ok((Address::new(*mailbox), envelope))
-}
-
-fn arrival_of(key: &[u8]) -> Result<u64, RowError> {
-    <[u8; 8]>::try_from(key)
-        .map(u64::from_be_bytes)
-        .map_err(|_| RowError("inbox"))
-}
-
-/// Returns the key of a row about one sender's message.
-fn named_key((sender, message): &SenderMessage) -> Vec<u8> {
-    let mut key = sender.as_bytes().to_vec();
-    key.extend_from_slice(message.as_bytes());
-    key
-}
-
-fn named_of(key: &[u8]) -> Result<(PublicKey, MessageId), RowError> {
-    let error = RowError("seen");
-    let (sender, message) = key.split_first_chunk::<32>().ok_or(error)?;
-    let message = <[u8; 16]>::try_from(message).map_err(|_| error)?;
-    Ok((PublicKey::new(*sender), MessageId::new(message)))
 }

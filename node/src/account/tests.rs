@@ -31,6 +31,7 @@ use super::rows;
 use super::store::{AccountStoreError, VaultDisk, create_account};
 use crate::vault::{DATABASE_FILE, PassCost, Vault};
 
+mod backups;
 mod reopening;
 
 const NOW: UnixMillis = UnixMillis::new(1_800_000_000_000);

@@ -8,11 +8,13 @@ use super::settings::Settings;
 
 mod contact;
 mod conversation;
+mod home;
 
 pub use self::contact::{ContactArgs, ContactCommand, ContactSetArgs, Switch};
 pub use self::conversation::{
     ChatArgs, ConversationsArgs, EditArgs, HistoryArgs, MessagesArgs, ReactArgs,
 };
+pub use self::home::{BackupArgs, PassphraseArgs, RestoreArgs, ShredArgs};
 
 /// Sends messages that wait, sealed, at strangers' nodes until they are called for, and expire.
 #[derive(Debug, Parser)]
@@ -40,7 +42,7 @@ pub struct Common {
     /// The home folder [env: RESTANTE_HOME] [default: ~/.restante].
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// A private file with the pass phrase, for init and run [env, the phrase itself:
+    /// A private file with the pass phrase, for what opens the home by itself [env, the phrase itself:
     /// RESTANTE_PASSPHRASE].
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
@@ -156,6 +158,57 @@ pub enum Command {
     /// Adds, lists, accepts, blocks, verifies, names and removes the people you write with.
     #[command(after_help = "Example:\n  restante contact add bob.7kq2-m9xw-3fhd --name Bob")]
     Contact(ContactArgs),
+    /// Writes everything of yours to one file, which your pass phrase opens.
+    #[command(after_help = "Example:\n  \
+        restante backup /media/disk/alice.backup\n  \
+        restante run --backup-folder /media/disk --backup-every 1d --backup-keep 7 --detach\n\n\
+        In it are account, contacts, settings, entry points, what is under way and the messages that\n\
+        are there now, as they are at one moment, whether the node runs or not; nothing of what is\n\
+        kept for others. The file is opened by the pass phrase of now, for as long as it exists, also\n\
+        after `restante passphrase`.\n\n\
+        A backup remembers what you have destroyed since: a message that expires, burns or is read\n\
+        later stays in a file made before, for whoever has that file and the pass phrase, and so do\n\
+        keys that open what somebody has recorded of your mail, up to 60 days back. `restante restore`\n\
+        brings nothing of that back alive. Keep few backups, and destroy old ones.\n\n\
+        The setting backup_folder has a running node write them by itself; `status` and `doctor` say\n\
+        when the last one was made, or why it failed.\n\
+        With --json: path, made_ms, bytes, messages, contacts, unreadable.")]
+    Backup(BackupArgs),
+    /// Makes a home of a backup: a new device of the same account.
+    #[command(after_help = "Example:\n  \
+        restante --home ~/.restante restore /media/disk/alice.backup\n\n\
+        There must be no home yet. The whole file is checked before anything is written. The home\n\
+        before may live on or not: this one is another device of the account from the start, and\n\
+        contacts write to both. What was sent since the backup comes as far as it still waits; what\n\
+        the home before had taken in has to be sent again. Messages whose time is over do not come\n\
+        back, nor those that burn after reading, unless they cannot have burned yet.\n\
+        With --json: id, link, fingerprint, made_ms, messages, contacts, ended, doubtful.")]
+    Restore(RestoreArgs),
+    /// Writes the home's files anew, so that nothing is left in them of what was destroyed.
+    #[command(after_help = "Example:\n  \
+        restante stop\n  \
+        restante shred\n\n\
+        A message that burns, expires or is deleted cannot be opened from that moment on. Who wrote,\n\
+        when and how much stays in the database for a while, encrypted, for whoever has the pass\n\
+        phrase. This writes all that is there now into new files, under new keys, and overwrites the\n\
+        old files, their key first. It takes room for a second copy, and the node must be stopped. If\n\
+        it is killed, the home is as before, or the next command finishes it.\n\n\
+        What it cannot promise: SSDs, flash cards, file systems that copy on write or keep snapshots\n\
+        write the zeros somewhere else, and may keep the old blocks for a time; so may swap. Full disk\n\
+        encryption helps against that. Copies and backups are not touched, nor is the log, nor what is\n\
+        kept for others, which is sealed. What ends while the node is off is destroyed when it runs.\n\
+        With --json: messages, contacts, unreadable, before_bytes, after_bytes.")]
+    Shred(ShredArgs),
+    /// Changes the pass phrase that unlocks the home; the node may run meanwhile.
+    #[command(after_help = "Example:\n  \
+        restante passphrase\n  \
+        restante passphrase --passphrase-file old.txt --new-passphrase-file new.txt\n\n\
+        Asks for the old one, and twice for the new one, at a terminal. Whatever happens meanwhile,\n\
+        one of the two opens the home, and once this says that it is done, the new one alone.\n\
+        Copies and backups made before open with the old one, and give the keys of the home away to\n\
+        whoever has both: destroy them if the old pass phrase became known to somebody.\n\
+        With --json: changed.")]
+    Passphrase(PassphraseArgs),
     /// What can be asked about any node.
     #[command(flatten)]
     Look(LookCommand),

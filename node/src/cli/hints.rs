@@ -66,6 +66,7 @@ pub(super) fn passphrase(error: &PassphraseError) -> String {
         PassphraseError::Background => {
             "use `run --detach`, --passphrase-file FILE or RESTANTE_PASSPHRASE".into()
         }
+        PassphraseError::NoNew => "use --new-passphrase-file FILE".into(),
         PassphraseError::NoTerminal | PassphraseError::Terminal(_) => {
             "use --passphrase-file FILE or set RESTANTE_PASSPHRASE".into()
         }

@@ -2,17 +2,23 @@
 
 use std::error::Error;
 
+use restante_interface::Refusal;
+
 use super::failure::chain;
 use super::{Failure, Program};
-use crate::account::AccountStoreError;
+use crate::account::backup::{BackupError, RestoreError};
+use crate::account::{AccountStoreError, ShredError};
 use crate::net::SpawnError;
 use crate::node::NodeError;
 use crate::node::person::PersonError;
+use crate::vault::archive::ArchiveError;
 use crate::vault::{BodyError, DbError, DiskError, KeyError, UnlockError, VaultError};
 
 const FREE_SPACE: &str = "free some disk space and start it again; nothing that was stored is lost";
 const CLOSE_OTHERS: &str = "close other programs and try again";
-const RESTORE: &str = "put back a copy of the home folder made while the node was stopped";
+const RESTORE: &str = "put back a copy of the home folder made while the node was stopped, or make a new home of a \
+                       backup with `restante restore FILE`";
+const OTHER_BACKUP: &str = "use another backup";
 
 impl From<PersonError> for Failure {
     fn from(error: PersonError) -> Self {
@@ -21,6 +27,78 @@ impl From<PersonError> for Failure {
             PersonError::Vault(error) => of_vault(message, &error),
             PersonError::Store(error) => of_store(message, &error),
             PersonError::Node(error) => error.into(),
+        }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let message = error.to_string();
+        match error {
+            BackupError::Exists(path) => Refusal::FileExists {
+                path: path.display().to_string(),
+            }
+            .into(),
+            BackupError::NotWritten { path, source } => Refusal::FileNotWritten {
+                path: path.display().to_string(),
+                why: source.to_string(),
+            }
+            .into(),
+            BackupError::Store(error) => of_store(message, &error),
+            BackupError::NotRead { .. } | BackupError::NoHome => {
+                Self::failed(message, RESTORE).coded("home_damaged")
+            }
+        }
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            RestoreError::Archive { source, .. } => match source {
+                ArchiveError::Unlock(error @ UnlockError::WrongPassphrase) => {
+                    of_unlock(error.to_string(), &error)
+                }
+                ArchiveError::Unlock(UnlockError::OutOfMemory { .. }) => {
+                    Self::failed(message, CLOSE_OTHERS).coded("out_of_memory")
+                }
+                ArchiveError::Io(_) => {
+                    Self::failed(message, "see to the disk").coded("backup_unreadable")
+                }
+                _ => Self::usage(message, OTHER_BACKUP).coded("backup_damaged"),
+            },
+            RestoreError::Newer(_) => {
+                Self::usage(message, "use the newest version of restante").coded("backup_newer")
+            }
+            RestoreError::Senseless { .. } => {
+                Self::usage(message, OTHER_BACKUP).coded("backup_damaged")
+            }
+            RestoreError::Vault(error) => of_vault(message, &error),
+            RestoreError::Commit(_) | RestoreError::File { .. } => Self::failed(
+                message,
+                "see to the disk, then try again; nothing was written",
+            )
+            .coded("restore_failed"),
+        }
+    }
+}
+
+impl From<ShredError> for Failure {
+    fn from(error: ShredError) -> Self {
+        let message = error.to_string();
+        match error {
+            ShredError::Store(error) => of_store(message, &error),
+            ShredError::Vault(error) => of_vault(message, &error),
+            ShredError::Commit(_) => Self::failed(
+                message,
+                "make room for a second copy on the disk, then try again; nothing was changed",
+            )
+            .coded("shred_failed"),
+            ShredError::Differs => {
+                Self::failed(message, "try again, and report this; nothing was changed")
+                    .coded("shred_failed")
+            }
         }
     }
 }
@@ -80,6 +158,9 @@ fn of_unlock(message: String, error: &UnlockError) -> Failure {
             "try again; nobody can bring back a forgotten pass phrase",
         )
         .coded("passphrase_wrong"),
+        UnlockError::Changing => {
+            Failure::failed(message, "try again when it is done").coded("passphrase_changing")
+        }
         UnlockError::Missing | UnlockError::Damaged { .. } => {
             Failure::failed(message, RESTORE).coded("home_damaged")
         }

@@ -11,9 +11,8 @@ use super::args::{Common, InitArgs, RunArgs};
 use super::detach::detach;
 use super::hints::shell_word;
 use super::host::{host, runtime, start_logging};
-use super::output::warn;
 use super::terminal::escape_line;
-use super::{Failure, Output, phrase, remembered};
+use super::{Failure, Output, passphrase, phrase, remembered};
 use crate::clock;
 use crate::config::{Config, Loaded};
 use crate::home::{Home, HomeError, HomeKind, PERSON_FOLDER};
@@ -22,8 +21,6 @@ use crate::passphrase::{Passphrase, Purpose};
 
 /// Dates at which an account may be made, in milliseconds since 1970: 2026 to 2090.
 const DATES: (u64, u64) = (1_767_225_600_000, 3_786_912_000_000);
-/// Characters below which there is a warning about a pass phrase.
-const PASSPHRASE_CHARS_FEW: usize = 10;
 
 /// Makes an account and its home.
 pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result<(), Failure> {
@@ -47,12 +44,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
     // Refused now rather than by the first `run`.
     Loaded::load(&Config::default(), &file, settings)?;
     let passphrase = Passphrase::obtain(common.passphrase_file.as_deref(), Purpose::Choose)?;
-    if passphrase.chars() < PASSPHRASE_CHARS_FEW {
-        warn(
-            "whoever gets hold of the disk guesses so short a pass phrase; several words that nobody else would put \
-             together are better",
-        );
-    }
+    passphrase::warn_if_short(&passphrase);
     let phrase = phrase::obtain(args)?;
     let (home, _) = Home::create(&path, |staging| {
         kept.write(staging)?;
@@ -68,7 +60,7 @@ pub(super) fn init(common: &Common, args: &InitArgs, out: &mut Output) -> Result
         phrase::check(&phrase, out)?;
     }
     out.line(format!(
-        "Everything is in {}. A backup is a copy made while the node is stopped; never run two copies.",
+        "Everything is in {}. `restante backup FILE` copies it; never run two copies of the folder.",
         home.path().display()
     ))?;
     out.line(
@@ -191,7 +183,7 @@ pub(super) fn show(loaded: &Loaded, args: &RunArgs, out: &mut Output) -> Result<
 
 /// Refuses a date before this program was made, or long after: the account would be found to be older, or newer, than
 /// everything else for ever.
-fn check_date() -> Result<(), Failure> {
+pub(super) fn check_date() -> Result<(), Failure> {
     let date = clock::now().get();
     if (DATES.0..DATES.1).contains(&date) {
         return Ok(());

@@ -112,6 +112,8 @@ fn refusal_message(refusal: &Refusal) -> String {
         }
         Refusal::NotStored { what } => format!("{} could not be stored", stored(*what)),
         Refusal::NotRead { what } => format!("{} cannot be read from the disk", stored(*what)),
+        Refusal::FileExists { path } => format!("{path} is there already"),
+        Refusal::FileNotWritten { path, why } => format!("cannot write {path}: {why}"),
         Refusal::TimedOut => "it took too long".to_owned(),
         Refusal::Stopping => "the node is stopping".to_owned(),
         Refusal::Internal { why } => format!("the node has a defect: {why}"),
@@ -164,6 +166,8 @@ fn refusal_hint(refusal: &Refusal) -> String {
         Refusal::NotStored { .. } | Refusal::NotRead { .. } => {
             "`restante doctor` says why; try again when that is over"
         }
+        Refusal::FileExists { .. } => "choose another name, or replace it with --force",
+        Refusal::FileNotWritten { .. } => "see to that folder and its disk, then try again",
         Refusal::TimedOut => "try again",
         Refusal::Internal { .. } => "look at its log, and report this",
         Refusal::NoSuchMessage { .. } => {
@@ -181,6 +185,7 @@ const fn stored(what: Stored) -> &'static str {
         Stored::ReadMarks => "what was read",
         Stored::Inbox => "what has arrived",
         Stored::Holdings => "what is kept for others",
+        Stored::Account => "the account",
     }
 }
 

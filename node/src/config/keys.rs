@@ -39,6 +39,7 @@ fn read() -> Vec<Key> {
         if let Some((name, _)) = line.split_once(" = ") {
             let [default, community] = defaults.each_ref().map(|table| &table[name]);
             let help = match default.as_str() {
+                Some("") => help,
                 Some(text) if default == community => format!("{help} [default: {text}]"),
                 Some(_) => help,
                 None => format!("{help} May be repeated."),

@@ -1,10 +1,11 @@
 //! How the values of settings are read, checked and written.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, MESSAGE_TTL_MIN_MS};
+use restante_proto::limits::{DAY_MS, MESSAGE_TTL_MAX_MS, MESSAGE_TTL_MIN_MS, MINUTE_MS};
 use restante_proto::stamp::EFFORT_MAX;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::Serializer;
@@ -18,6 +19,11 @@ const NETWORK_BYTES_MAX: usize = 32;
 const DISK_CAP_BYTES_MIN: u64 = 16 << 20;
 /// Longest retention, in milliseconds: ten years, to catch a slip of the unit.
 const RETENTION_MS_MAX: u64 = 3_650 * DAY_MS;
+
+/// Shortest and longest time between two backups, in milliseconds.
+const BACKUP_EVERY_MS: (u64, u64) = (MINUTE_MS, 365 * DAY_MS);
+/// Backups that are kept, at most.
+const BACKUPS_KEPT_MAX: u32 = 1_000;
 
 /// Addresses that a node accepts, for errors and help.
 pub(super) const LISTEN_EXAMPLE: &str = "/ip4/0.0.0.0/udp/4717/quic-v1";
@@ -125,6 +131,43 @@ pub(super) fn retention<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Er
 
 pub(super) fn stamp_effort_max<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     stamp_effort(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+pub(super) fn backup_folder<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(from)?;
+    match Path::new(&text) {
+        _ if text.is_empty() => Ok(None),
+        path if path.is_absolute() => Ok(Some(path.to_owned())),
+        _ => Err(D::Error::custom(format!(
+            "{text:?} is no absolute path; write for example \"/media/disk/backups\""
+        ))),
+    }
+}
+
+pub(super) fn backup_every<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(from)?;
+    duration_ms(&text, BACKUP_EVERY_MS.0, BACKUP_EVERY_MS.1).map_err(D::Error::custom)
+}
+
+pub(super) fn backup_keep<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(from)?;
+    let keep = text.parse().ok();
+    let keep = keep.filter(|keep| (1..=BACKUPS_KEPT_MAX).contains(keep));
+    keep.ok_or_else(|| {
+        D::Error::custom(format!(
+            "{text:?} is not a number from 1 to {BACKUPS_KEPT_MAX}"
+        ))
+    })
+}
+
+pub(super) fn write_folder<S: Serializer>(
+    path: &Option<PathBuf>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    let path = path.as_ref().map(|path| path.display().to_string());
+    to.serialize_str(&path.unwrap_or_default())
 }
 
 pub(super) fn write_number<S: Serializer>(number: &u32, to: S) -> Result<S::Ok, S::Error> {

@@ -55,7 +55,8 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::LinkMismatch { .. }
         | Refusal::Blocked { .. }
         | Refusal::StaleKeys { .. }
-        | Refusal::ContactsFull { .. } => StatusCode::CONFLICT,
+        | Refusal::ContactsFull { .. }
+        | Refusal::FileExists { .. } => StatusCode::CONFLICT,
         Refusal::Terminated { .. } => StatusCode::GONE,
         Refusal::TooLarge { .. } | Refusal::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::WrongMedia { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -70,7 +71,9 @@ pub(super) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Offline | Refusal::OutboxFull { .. } | Refusal::Stopping => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Refusal::NotStored { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        Refusal::NotStored { .. } | Refusal::FileNotWritten { .. } => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
     }
 }
 
@@ -89,6 +92,7 @@ pub(super) fn reply(reply: &Reply) -> Response {
         Reply::Status(info) => json(info),
         Reply::Holdings(page) => json(page),
         Reply::Doctor(report) => json(report),
+        Reply::Backup(info) => json(info),
     }
 }
 

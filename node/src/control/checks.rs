@@ -1,5 +1,7 @@
 //! What a request may hold, beyond what its types say, whoever makes it.
 
+use std::path::Path;
+
 use data_encoding::HEXLOWER;
 use restante_interface::{
     HistoryRequest, InboxRequest, MARK_READ_COUNT_MAX, Refusal, Request, SendRequest,
@@ -14,6 +16,8 @@ pub const PETNAME_CHARS_MAX: usize = 64;
 const MESSAGE_ID_BYTES: usize = 16;
 /// Characters of the id of a message that name it, at least.
 const NAME_CHARS_MIN: usize = 8;
+/// Longest path of a file, in bytes.
+const PATH_BYTES_MAX: usize = 4_096;
 /// Longest cursor of a page, in characters.
 const CURSOR_CHARS_MAX: usize = 512;
 
@@ -72,6 +76,14 @@ pub(super) fn check(request: &Request) -> Result<(), Refusal> {
         | Request::Conversations { after } => {
             let is_short = |after: &String| after.chars().count() <= CURSOR_CHARS_MAX;
             holds(after.as_ref().is_none_or(is_short), "after")
+        }
+        Request::Backup(backup) => {
+            let path = Path::new(&backup.path);
+            let is_right = backup.path.len() <= PATH_BYTES_MAX
+                && path.is_absolute()
+                && path.file_name().is_some()
+                && !backup.path.contains('\0');
+            holds(is_right, "path")
         }
         Request::Id | Request::Status | Request::Doctor | Request::Stop => Ok(()),
     }

@@ -63,6 +63,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
         inbox,
         mark_read,
         file,
+        back_up,
         stop,
         events,
         description,
@@ -98,6 +99,7 @@ pub(super) fn router() -> Router {
         .route("/inbox", get(inbox))
         .route("/inbox/read", post(mark_read))
         .route("/inbox/{id}/file", get(file))
+        .route("/backup", post(back_up))
         .route("/stop", post(stop))
         .route("/events", get(events))
         .route("/openapi.json", get(description))
@@ -414,6 +416,15 @@ async fn file(Extension(asker): Asker, _: Bare, Segment(id): Segment) -> Answere
     let saved = HeaderValue::from_static("attachment");
     response.headers_mut().insert(CONTENT_DISPOSITION, saved);
     Ok(response)
+}
+
+/// Writes a backup to a file, which is put there as a whole; the pass phrase of the home opens it.
+#[utoipa::path(post, path = "/v1/backup", request_body = BackupRequest, responses(
+    (status = 200, description = "It is written", body = BackupInfo),
+    (status = "default", description = "Why not", body = ErrorReply),
+))]
+async fn back_up(asker: Asker, _: Bare, Json(request): Json<BackupRequest>) -> Answered {
+    asker.ask(Request::Backup(request)).await
 }
 
 /// Ends the node in good order.

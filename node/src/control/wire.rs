@@ -1,7 +1,7 @@
 //! How requests and replies of the interface stand in HTTP: paths, parameters and contents.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use restante_interface::{MARK_READ_COUNT_MAX, Reply, Request, SendRequest};
+use restante_interface::{BackupRequest, MARK_READ_COUNT_MAX, Reply, Request, SendRequest};
 use restante_proto::limits::BODY_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
@@ -209,6 +209,7 @@ pub(crate) enum Expected {
     Status,
     Holdings,
     Doctor,
+    Backup,
 }
 
 impl Asked {
@@ -281,6 +282,9 @@ impl Asked {
                 let ids = ids.clone();
                 Self::post("inbox/read", Expected::Nothing).with(&ReadMarks { ids })?
             }
+            Request::Backup(backup) => {
+                Self::post("backup", Expected::Backup).with::<BackupRequest>(backup)?
+            }
             Request::Stop => Self::post("stop", Expected::Nothing),
         };
         Ok(asked)
@@ -329,6 +333,7 @@ impl Expected {
             Self::Status => Reply::Status(from_slice(content)?),
             Self::Holdings => Reply::Holdings(from_slice(content)?),
             Self::Doctor => Reply::Doctor(from_slice(content)?),
+            Self::Backup => Reply::Backup(from_slice(content)?),
         })
     }
 }

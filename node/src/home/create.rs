@@ -175,13 +175,13 @@ impl Home {
     }
 }
 
-fn sync(folder: &Path) -> Result<(), HomeError> {
+pub(super) fn sync(folder: &Path) -> Result<(), HomeError> {
     File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(at("sync", folder))
 }
 
-fn names(folder: &Path) -> Result<Vec<OsString>, HomeError> {
+pub(super) fn names(folder: &Path) -> Result<Vec<OsString>, HomeError> {
     let entries = fs::read_dir(folder).map_err(at("look into", folder))?;
     let names = entries.map(|entry| Ok(entry?.file_name()));
     names

@@ -281,3 +281,75 @@ fn a_home_without_the_file_that_marks_it_is_not_taken_for_none() {
         "{refused:?}"
     );
 }
+
+/// Writes a home's three files.
+fn write_files(folder: &Path, what: &str) {
+    for name in ["unlock", "client.redb", "message-keys"] {
+        fs::write(folder.join(name), format!("{what} {name}")).unwrap();
+    }
+}
+
+#[test]
+fn files_that_wait_take_their_places_wherever_a_crash_has_left_them() {
+    // What a crash has done by then: overwritten so many files, and moved so many.
+    for (overwritten, moved) in [(0, 0), (1, 0), (3, 0), (3, 1), (3, 2), (3, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let home = Home::at(folder.path());
+        write_files(folder.path(), "old");
+        let ready = folder.path().join(".shredded");
+        fs::create_dir(&ready).unwrap();
+        write_files(&ready, "new");
+        for name in ["unlock", "client.redb", "message-keys"]
+            .iter()
+            .take(overwritten)
+        {
+            fs::write(folder.path().join(name), [0; 20]).unwrap();
+        }
+        for name in ["message-keys", "client.redb", "unlock"].iter().take(moved) {
+            fs::rename(ready.join(name), folder.path().join(name)).unwrap();
+        }
+        let unfinished = folder.path().join(".shred-x");
+        fs::create_dir(&unfinished).unwrap();
+        write_files(&unfinished, "half");
+        assert!(home.is_half_shredded());
+        drop(home.lock().unwrap());
+        for name in ["unlock", "client.redb", "message-keys"] {
+            let text = fs::read_to_string(folder.path().join(name)).unwrap();
+            assert_eq!(text, format!("new {name}"), "{overwritten} {moved}");
+        }
+        assert!(!ready.exists() && !unfinished.exists());
+    }
+}
+
+#[test]
+fn a_copy_under_another_name_is_not_overwritten_and_a_failure_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("home");
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    write_files(&path, "old");
+    let copy = folder.path().join("copy");
+    fs::hard_link(path.join("client.redb"), &copy).unwrap();
+    let lock = Home::at(&path).lock().unwrap();
+    let missing = || HomeError::Missing(path.clone());
+    let refused = lock.shred(|staging| {
+        write_files(staging, "half");
+        Err::<(), _>(missing())
+    });
+    assert!(refused.is_err());
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    assert_eq!(read(&path.join("client.redb")), "old client.redb");
+    assert_eq!(
+        fs::read_dir(&path).unwrap().count(),
+        4,
+        "its files and the lock"
+    );
+    lock.shred(|staging| {
+        write_files(staging, "new");
+        Ok::<(), HomeError>(())
+    })
+    .unwrap();
+    assert_eq!(read(&path.join("client.redb")), "new client.redb");
+    assert_eq!(read(&copy), "old client.redb");
+}

@@ -61,7 +61,8 @@ pub(super) async fn serve(
             | Request::Recall { .. }
             | Request::Delete { .. }
             | Request::ContactVerify { .. }
-            | Request::ContactVerified { .. } => Err(Refusal::NoAccount),
+            | Request::ContactVerified { .. }
+            | Request::Backup(_) => Err(Refusal::NoAccount),
         });
     }
 }

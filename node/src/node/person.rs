@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::assembly::{Environment, Running};
 use super::{ClientEvent, NodeError, environment, open_store, worker};
+use crate::account::backup::Plan;
 use crate::account::{self, AccountDisk, AccountStoreError, Driver, Services, Settings, VaultDisk};
 use crate::clock::Clock;
 use crate::config::{Config, Serve};
@@ -86,6 +87,8 @@ pub struct Workers {
     pub processor: Worker,
     /// Makes stamps.
     pub stamps: Worker,
+    /// Writes backups.
+    pub backups: Worker,
 }
 
 impl Workers {
@@ -94,6 +97,7 @@ impl Workers {
             disk: worker("vault")?,
             processor: worker("cpu")?,
             stamps: worker("stamps")?,
+            backups: worker("backups")?,
         })
     }
 }
@@ -223,6 +227,11 @@ pub async fn run_in<S: KeeperStore>(
         ttl_ms: config.ttl_ms,
         effort_max: config.stamp_effort_max,
         is_first: config.bootstrap.is_empty(),
+        backups: config.backup_folder.clone().map(|folder| Plan {
+            folder,
+            every_ms: config.backup_every_ms,
+            keep: config.backup_keep as usize,
+        }),
     };
     let stamps = Arc::clone(&environment.stamps);
     let mut running = Running::start(environment, config, NetLimits::personal(), &key, store)?;

@@ -62,6 +62,7 @@ pub(crate) async fn network_status(net: &NetHandle, network: &str, role: Role) -
         account_lost: 0,
         clock: None,
         copy: None,
+        backup: None,
         network_load: now.map_or_else(NetworkLoad::default, |net| NetworkLoad {
             connections: net.connection_count as u64,
             queued_bytes: net.queued_bytes as u64,

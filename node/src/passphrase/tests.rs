@@ -43,7 +43,12 @@ fn it_is_the_same_however_it_was_typed() {
         let same = Passphrase::new(prepared.into()).unwrap();
         assert_eq!(is.as_bytes(), same.as_bytes(), "{typed}");
     }
-    assert_eq!(Passphrase::new("cafe\u{301}".into()).unwrap().chars(), 4);
+    let is_short = |text: &str| Passphrase::new(text.into()).unwrap().is_short();
+    assert!(
+        is_short("cafe\u{301} cafe"),
+        "nine characters of eleven bytes"
+    );
+    assert!(!is_short("cafe\u{301} cafes"));
 }
 
 #[test]

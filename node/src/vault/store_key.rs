@@ -38,6 +38,12 @@ pub(super) enum Purpose {
     BodySeal,
     /// Mixes nonces for message bodies; the extra input is the message key.
     BodyNonce,
+    /// Encrypts the frames of an archive; the extra input is the archive's name.
+    ArchiveSeal,
+    /// Mixes nonces for them; the extra input is the archive's name.
+    ArchiveNonce,
+    /// Names the archives of a home, so that those of another are told apart.
+    ArchiveLabel,
 }
 
 impl Purpose {
@@ -51,6 +57,9 @@ impl Purpose {
             Self::SlotTag => "restante/v1/vault/slot-tag",
             Self::BodySeal => "restante/v1/vault/body-seal",
             Self::BodyNonce => "restante/v1/vault/body-nonce",
+            Self::ArchiveSeal => "restante/v1/vault/archive-seal",
+            Self::ArchiveNonce => "restante/v1/vault/archive-nonce",
+            Self::ArchiveLabel => "restante/v1/vault/archive-label",
         }
     }
 }
@@ -61,6 +70,11 @@ impl StoreKey {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         rng.fill_bytes(bytes.as_mut_slice());
         Self(bytes)
+    }
+
+    /// Returns what the archives of a home are known by; it tells nothing of the key.
+    pub fn label(&self) -> [u8; KEY_BYTES] {
+        *self.derive(Purpose::ArchiveLabel, &[])
     }
 
     pub(super) const fn from_bytes(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {

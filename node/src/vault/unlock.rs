@@ -4,7 +4,9 @@
 //! so changing it rewrites that file and nothing else. Losing the file loses the home: nothing
 //! else holds the store key.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -55,6 +57,8 @@ pub enum UnlockError {
     AlreadyThere,
     #[error("the unlock file is damaged: {why}")]
     Damaged { why: &'static str },
+    #[error("another command is changing the pass phrase")]
+    Changing,
     #[error("checking the pass phrase needs {kib} KiB of memory, and there is not enough")]
     OutOfMemory { kib: u32 },
     #[error(transparent)]
@@ -92,13 +96,15 @@ pub fn open(path: &Path, passphrase: &[u8]) -> Result<StoreKey, UnlockError> {
 
 /// Wraps the same store key under another pass phrase; the file is replaced at once.
 ///
-/// The old file's bytes may stay on the disk, where the old pass phrase still opens them. Against
+/// At every moment, also after a crash, the name holds the old file or the new one, whole. The old
+/// file's bytes are overwritten once the new one is durable, unless the file has another name too; a
+/// crash before that, flash storage and copies keep them, and the old pass phrase opens them. Against
 /// an attacker who kept a copy of the old file, a new pass phrase does not help.
 ///
 /// # Errors
 ///
-/// As [`open`] for the old pass phrase; afterwards [`UnlockError::Disk`], with the old file still
-/// in its place.
+/// As [`open`] for the old pass phrase, [`UnlockError::Changing`] while another process does the same;
+/// afterwards [`UnlockError::Disk`]: the old file is still in its place, unless the last sync failed.
 pub fn change_passphrase<R: CryptoRng + ?Sized>(
     path: &Path,
     old: &[u8],
@@ -106,10 +112,52 @@ pub fn change_passphrase<R: CryptoRng + ?Sized>(
     cost: PassCost,
     rng: &mut R,
 ) -> Result<(), UnlockError> {
+    let replaced = Replaced::take(path)?;
     let key = open(path, old)?;
+    let wrapped = wrap(&key, new, cost, rng)?;
     let staged = with_suffix(path, ".change");
-    disk::write_new(&staged, &wrap(&key, new, cost, rng)?).map_err(DiskError::from)?;
-    publish(&staged, path)
+    if let Err(error) = disk::write_new(&staged, &wrapped) {
+        // What is left of it is overwritten by the next change.
+        let _first_error_counts = disk::remove_if_there(&staged);
+        return Err(DiskError::from(error).into());
+    }
+    publish(&staged, path)?;
+    replaced.overwrite();
+    Ok(())
+}
+
+/// The unlock file that is being replaced, locked against others who would do the same.
+struct Replaced(File);
+
+impl Replaced {
+    fn take(path: &Path) -> Result<Self, UnlockError> {
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let file = opened.map_err(path_error)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(UnlockError::Changing),
+            Err(TryLockError::Error(error)) => return Err(DiskError::from(error).into()),
+        }
+        // Who had the lock before may have put another file in the place of this one.
+        let place = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let locked = file.metadata().map(place).map_err(DiskError::from)?;
+        if std::fs::metadata(path).map(place).map_err(path_error)? != locked {
+            return Err(UnlockError::Changing);
+        }
+        Ok(Self(file))
+    }
+
+    /// Overwrites what no name leads to any more.
+    fn overwrite(self) {
+        let is_nameless = self.0.metadata().is_ok_and(|it| it.nlink() == 0);
+        if is_nameless {
+            // The pass phrase has changed whether or not this works.
+            let _overwritten = self
+                .0
+                .write_all_at(&[0; UNLOCK_FILE_BYTES], 0)
+                .and_then(|()| self.0.sync_all());
+        }
+    }
 }
 
 /// Wraps a store key under a pass phrase.
@@ -227,18 +275,21 @@ const SEALED_AT: usize = SALT_AT + SALT_BYTES;
 const CHECKSUM_AT: usize = SEALED_AT + KEY_BYTES + OVERHEAD_BYTES;
 
 fn read(path: &Path) -> Result<Vec<u8>, UnlockError> {
-    let error = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => UnlockError::Missing,
-        _ => DiskError::from(error).into(),
-    };
     // Looked at before it is read, so that a huge file is not.
-    let length = std::fs::metadata(path).map_err(error)?.len();
+    let length = std::fs::metadata(path).map_err(path_error)?.len();
     if length != UNLOCK_FILE_BYTES as u64 {
         return Err(UnlockError::Damaged {
             why: "it has the wrong length",
         });
     }
-    std::fs::read(path).map_err(error)
+    std::fs::read(path).map_err(path_error)
+}
+
+fn path_error(error: std::io::Error) -> UnlockError {
+    match error.kind() {
+        ErrorKind::NotFound => UnlockError::Missing,
+        _ => DiskError::from(error).into(),
+    }
 }
 
 /// Turns the pass phrase into the keys that wrap the store key.

@@ -461,6 +461,7 @@ impl Machine {
             disk: Worker::inline_costing(move || storage.take_cost()),
             processor: Worker::inline_costing(|| CPU_COST),
             stamps: Worker::inline_costing(|| STAMP_COST),
+            backups: Worker::inline(),
         }
     }
 

@@ -42,7 +42,11 @@ impl Subjects<'_> {
             Request::Delete { ids } => about::on_delete(cx, call, &ids),
             Request::ContactVerify { who } => contacts::on_verify(cx, call, &who),
             Request::ContactVerified { who } => contacts::on_verified(cx, call, &who),
-            Request::Status | Request::Doctor | Request::Holdings { .. } | Request::Stop => {
+            Request::Status
+            | Request::Doctor
+            | Request::Holdings { .. }
+            | Request::Backup(_)
+            | Request::Stop => {
                 let why = "this request is the driver's to answer".to_owned();
                 cx.refuse(call, Refusal::Internal { why });
             }

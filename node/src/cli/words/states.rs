@@ -36,6 +36,7 @@ pub(in crate::cli) const fn subject(subject: Subject) -> &'static str {
         Subject::Clock => "clock",
         Subject::Copies => "copies",
         Subject::Outbox => "outbox",
+        Subject::Backup => "backup",
     }
 }
 
@@ -214,10 +215,25 @@ pub(in crate::cli) fn sentence(state: &State) -> String {
             plural(*waiting.min(messages), "waits", "wait"),
             too_dear(*effort, *allowed)
         ),
+        State::BackupNone => "none was made yet".into(),
+        State::BackupMade { at_ms } => format!("made {}", relative(now_ms(), *at_ms)),
+        State::BackupFailed {
+            at_ms,
+            failed_ms,
+            why,
+        } => format!(
+            "failed {}: {why}; {}",
+            relative(now_ms(), *failed_ms),
+            at_ms.map_or_else(
+                || "there is none".to_owned(),
+                |at_ms| format!("the newest was made {}", relative(now_ms(), at_ms))
+            )
+        ),
     }
 }
 
 /// Returns what to do about a state; empty for one that is well.
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each state")]
 pub(in crate::cli) fn fix(state: &State) -> &'static str {
     match state {
         State::NetworkAlone => {
@@ -270,6 +286,9 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
         }
         State::CopiesShutOut => super::SHUT_OUT,
         State::OutboxRefused { .. } => "they are offered again by themselves; `status` says when",
+        State::BackupFailed { .. } => {
+            "see to the folder that `backup_folder` names, and its disk; it is tried again by itself"
+        }
         State::NetworkSmall { .. }
         | State::NetworkJoined { .. }
         | State::ReachOff
@@ -286,7 +305,9 @@ pub(in crate::cli) fn fix(state: &State) -> &'static str {
         | State::ClockSure
         | State::CopiesNewest { .. }
         | State::OutboxEmpty
-        | State::OutboxUnderWay { .. } => "",
+        | State::OutboxUnderWay { .. }
+        | State::BackupNone
+        | State::BackupMade { .. } => "",
     }
 }
 

@@ -70,6 +70,9 @@ fn every_state() -> Vec<State> {
         OutboxUnderWay { messages: 1 },
         OutboxRefused { messages: 3, waiting: 1, obstacles: full(5) },
         OutboxTooDear { messages: 3, waiting: 1, effort: 256, allowed: 128 },
+        BackupNone {},
+        BackupMade { at_ms: 1 },
+        BackupFailed { at_ms: None, failed_ms: 1, why: "no such folder".into() },
     });
     states.extend([
         State::NetworkJoining { peers: 0 },
@@ -100,6 +103,11 @@ fn every_state() -> Vec<State> {
             recovered_ms: Some(1_000),
         },
         State::CopiesNewest { others: 0 },
+        State::BackupFailed {
+            at_ms: Some(1),
+            failed_ms: 2,
+            why: "no such folder".into(),
+        },
         State::CardTooDear {
             at_ms: Some(1),
             effort: 512,

@@ -55,6 +55,10 @@ fn every_request() -> Vec<Request> {
             after: Some(text("00")),
         },
         Request::Doctor,
+        Request::Backup(BackupRequest {
+            path: "/home/b\u{f6}b/a b".to_owned(),
+            force: true,
+        }),
     ]
 }
 
@@ -309,6 +313,13 @@ fn longest_status(id: String) -> Reply {
             renewed_ms: Some(u64::MAX),
             left: u32::MAX,
             shut_out: false,
+        }),
+        backup: Some(BackupStatus {
+            folder: "/folder".repeat(500),
+            last_ms: Some(u64::MAX),
+            failed_ms: Some(u64::MAX),
+            failed_why: Some("why".repeat(100)),
+            next_ms: Some(u64::MAX),
         }),
         entry_points: vec![
             EntryPoint {

@@ -134,6 +134,47 @@ fn a_new_pass_phrase_opens_the_same_key_and_the_old_one_no_more() {
 }
 
 #[test]
+fn the_old_file_is_overwritten_unless_it_has_another_name() {
+    let cost = PassCost::CheapForTests;
+    for is_linked in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("unlock");
+        create(&path, PASSPHRASE, cost, &mut seeded(1)).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let kept = File::open(&path).unwrap();
+        if is_linked {
+            std::fs::hard_link(&path, home.path().join("backup")).unwrap();
+        }
+        change_passphrase(&path, PASSPHRASE, b"new", cost, &mut seeded(2)).unwrap();
+        let mut after = vec![1; UNLOCK_FILE_BYTES];
+        kept.read_exact_at(&mut after, 0).unwrap();
+        let expected = if is_linked {
+            before
+        } else {
+            vec![0; UNLOCK_FILE_BYTES]
+        };
+        assert_eq!(after, expected);
+    }
+}
+
+#[test]
+fn one_at_a_time_changes_it_and_what_a_crash_left_is_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("unlock");
+    let (cost, rng) = (PassCost::CheapForTests, &mut seeded(1));
+    create(&path, PASSPHRASE, cost, rng).unwrap();
+    let other = Replaced::take(&path).unwrap();
+    let refused = change_passphrase(&path, PASSPHRASE, b"new", cost, rng).unwrap_err();
+    assert_eq!(refused, UnlockError::Changing);
+    drop(other);
+    let left = with_suffix(&path, ".change");
+    std::fs::write(&left, b"half of a file").unwrap();
+    change_passphrase(&path, PASSPHRASE, b"new", cost, rng).unwrap();
+    open(&path, b"new").unwrap();
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_the_disks_fault() {
     let missing = Path::new("/nonexistent/home/unlock");
     let error = create(missing, PASSPHRASE, PassCost::CheapForTests, &mut seeded(1)).unwrap_err();
