@@ -203,7 +203,7 @@ impl Chat {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (told, lines) = mpsc::channel();
+        let (told, lines) = mpsc::sync_channel(1_024);
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || {
             let lines = stdout.lines().map_while(Result::ok);

@@ -68,6 +68,9 @@ impl MemoryDisk {
     }
 
     fn apply(&mut self, change: &Change) -> Option<Slot> {
+        if is_message(change) {
+            return self.apply_message(change);
+        }
         let rows = &mut self.rows;
         match change.clone() {
             Change::PutContact(contact) => drop(rows.contacts.insert(contact.account, *contact)),
@@ -76,6 +79,65 @@ impl MemoryDisk {
                 rows.outgoing.insert(outgoing.envelope.id(), *outgoing);
             }
             Change::DropOutgoing(id) => drop(rows.outgoing.remove(&id)),
+            Change::PutTaken(mailbox, id, until) => {
+                rows.taken.insert((mailbox, id), until);
+            }
+            Change::DropTaken(mailbox, id) => drop(rows.taken.remove(&(mailbox, id))),
+            Change::PutSeen(named, until) => drop(rows.seen.insert(named, until)),
+            Change::DropSeen(named) => drop(rows.seen.remove(&named)),
+            Change::Forget(date) => {
+                rows.taken.retain(|_, until| *until > date);
+                rows.seen.retain(|_, until| *until > date);
+            }
+            Change::PutDue(named) => drop(rows.due.insert(named)),
+            Change::DropDue(named) => drop(rows.due.remove(&named)),
+            Change::PutReadDue(named) => drop(rows.read_due.insert(named)),
+            Change::DropReadDue(named) => drop(rows.read_due.remove(&named)),
+            Change::PutReaction(to, by, reaction) => {
+                rows.reactions.insert((to, by), *reaction);
+            }
+            Change::DropReaction(to, by) => drop(rows.reactions.remove(&(to, by))),
+            Change::PutAccount(account) => rows.account = *account,
+            Change::PutCard(card) => rows.card = Some(*card),
+            Change::DropCard => rows.card = None,
+            Change::PutPrekey(prekey) => {
+                let issued = prekey.public().issued;
+                rows.prekeys.retain(|other| other.public().issued != issued);
+                rows.prekeys.push(prekey);
+                rows.prekeys.sort_by_key(|prekey| prekey.public().issued);
+            }
+            Change::DropPrekey(issued) => {
+                rows.prekeys
+                    .retain(|prekey| prekey.public().issued != issued);
+            }
+            Change::PutMembership(id, membership) => {
+                rows.memberships.insert(id, *membership);
+            }
+            Change::DropMembership(id) => drop(rows.memberships.remove(&id)),
+            Change::Conversation(id, change) => self.apply_inside(id, change),
+            Change::PutPackage(package) => {
+                rows.packages.retain(|other| other.made != package.made);
+                rows.packages.push(*package);
+            }
+            Change::DropPackage(made) => rows.packages.retain(|package| package.made != made),
+            Change::PutStamp(locator, stamp) => drop(rows.stamps.insert(locator, stamp)),
+            Change::DropStamp(locator) => drop(rows.stamps.remove(&locator)),
+            // They were applied above.
+            Change::PutWords(..)
+            | Change::PutSent(..)
+            | Change::DropSent(_)
+            | Change::PutMessage { .. }
+            | Change::PutHeader(..)
+            | Change::Destroy(..)
+            | Change::Discard(_) => {}
+        }
+        None
+    }
+
+    /// Applies a change of a message of either side, with its body.
+    fn apply_message(&mut self, change: &Change) -> Option<Slot> {
+        let rows = &mut self.rows;
+        match change.clone() {
             Change::PutWords(message, sent, words) => {
                 let slot = self.new_slot();
                 self.bodies.insert(slot, words);
@@ -132,49 +194,7 @@ impl MemoryDisk {
                     self.bodies.remove(&slot);
                 }
             }
-            Change::PutTaken(mailbox, id, until) => {
-                rows.taken.insert((mailbox, id), until);
-            }
-            Change::DropTaken(mailbox, id) => drop(rows.taken.remove(&(mailbox, id))),
-            Change::PutSeen(named, until) => drop(rows.seen.insert(named, until)),
-            Change::DropSeen(named) => drop(rows.seen.remove(&named)),
-            Change::Forget(date) => {
-                rows.taken.retain(|_, until| *until > date);
-                rows.seen.retain(|_, until| *until > date);
-            }
-            Change::PutDue(named) => drop(rows.due.insert(named)),
-            Change::DropDue(named) => drop(rows.due.remove(&named)),
-            Change::PutReadDue(named) => drop(rows.read_due.insert(named)),
-            Change::DropReadDue(named) => drop(rows.read_due.remove(&named)),
-            Change::PutReaction(to, by, reaction) => {
-                rows.reactions.insert((to, by), *reaction);
-            }
-            Change::DropReaction(to, by) => drop(rows.reactions.remove(&(to, by))),
-            Change::PutAccount(account) => rows.account = *account,
-            Change::PutCard(card) => rows.card = Some(*card),
-            Change::DropCard => rows.card = None,
-            Change::PutPrekey(prekey) => {
-                let issued = prekey.public().issued;
-                rows.prekeys.retain(|other| other.public().issued != issued);
-                rows.prekeys.push(prekey);
-                rows.prekeys.sort_by_key(|prekey| prekey.public().issued);
-            }
-            Change::DropPrekey(issued) => {
-                rows.prekeys
-                    .retain(|prekey| prekey.public().issued != issued);
-            }
-            Change::PutMembership(id, membership) => {
-                rows.memberships.insert(id, *membership);
-            }
-            Change::DropMembership(id) => drop(rows.memberships.remove(&id)),
-            Change::Conversation(id, change) => self.apply_inside(id, change),
-            Change::PutPackage(package) => {
-                rows.packages.retain(|other| other.made != package.made);
-                rows.packages.push(*package);
-            }
-            Change::DropPackage(made) => rows.packages.retain(|package| package.made != made),
-            Change::PutStamp(locator, stamp) => drop(rows.stamps.insert(locator, stamp)),
-            Change::DropStamp(locator) => drop(rows.stamps.remove(&locator)),
+            _ => {}
         }
         None
     }
@@ -197,4 +217,17 @@ impl MemoryDisk {
         slot[..8].copy_from_slice(&self.next_slot.to_be_bytes());
         Slot(slot)
     }
+}
+
+const fn is_message(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::PutWords(..)
+            | Change::PutSent(..)
+            | Change::DropSent(_)
+            | Change::PutMessage { .. }
+            | Change::PutHeader(..)
+            | Change::Destroy(..)
+            | Change::Discard(_)
+    )
 }

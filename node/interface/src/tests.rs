@@ -127,6 +127,7 @@ fn requests_with_unknown_fields_are_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn replies() {
     contract!(Reply {
         Done {} => r#""done""#,

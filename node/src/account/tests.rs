@@ -400,20 +400,21 @@ fn change(kind: u8, number: u8, inbox: &BTreeMap<u64, Header>) -> Option<Change>
             vec![number; 200].into(),
         ),
         24 => Change::PutSent(sender.1, own(number, Words::Staged)),
-        25 => Change::PutHeader(
-            place,
-            Box::new(Header {
-                recalled: Some(NOW),
-                slot: None,
-                ..inbox.get(&place)?.clone()
-            }),
-        ),
+        25 => Change::PutHeader(place, Box::new(recalled(inbox.get(&place)?))),
         26 => Change::PutReadDue(sender),
         27 => Change::DropReadDue(sender),
         28 => Change::PutReaction(named(number % 2), by, Box::new(reaction(number))),
         29 => Change::DropReaction(named(number % 2), by),
         other => return conversation_change(other.checked_sub(30)?, number),
     })
+}
+
+fn recalled(header: &Header) -> Header {
+    Header {
+        recalled: Some(NOW),
+        slot: None,
+        ..header.clone()
+    }
 }
 
 /// A change of what a conversation keeps.

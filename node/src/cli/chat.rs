@@ -117,7 +117,7 @@ impl Chat {
     fn listen(&self) -> mpsc::Receiver<Failure> {
         // What has happened meanwhile is shown with the next look.
         let (wake, woken) = mpsc::sync_channel(1);
-        let (ended, told) = mpsc::channel();
+        let (ended, told) = mpsc::sync_channel(1);
         let (listening, showing) = (self.clone(), self.clone());
         thread::spawn(move || {
             let why = listening.session.listen(|event| {
@@ -128,7 +128,7 @@ impl Chat {
             if let Err(why) = why {
                 let end = "-- the node has ended: nothing is shown or sent any more --".to_owned();
                 listening.show(&[end]);
-                let _gone = ended.send(why);
+                let _gone = ended.try_send(why);
             }
         });
         thread::spawn(move || {

@@ -202,7 +202,7 @@ impl Text {
             body: self.body.clone(),
             burn_ms: self.burn_ms,
             file_name: self.file_name.clone(),
-            reply_to: self.reply_to.as_ref().map(Reference::to_wire),
+            reply_to: self.reply_to.map(|to| to.to_wire()),
             replaces: replaces.unwrap_or_default().into(),
         }
     }
@@ -228,7 +228,7 @@ impl Text {
 }
 
 impl Reference {
-    fn to_wire(&self) -> g::Reference {
+    fn to_wire(self) -> g::Reference {
         g::Reference {
             author: self.author.as_bytes().to_vec().into(),
             id: self.id.as_bytes().to_vec().into(),

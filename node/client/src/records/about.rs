@@ -26,10 +26,10 @@ impl Records {
         }
         let of = self.reactions.iter().filter(|((_, other), _)| *other == by);
         let of: Vec<_> = of.map(|((to, _), it)| (it.at, *to)).collect();
-        if known.is_none() && of.len() >= REACTIONS_EACH_MAX {
-            if let Some((_, oldest)) = of.into_iter().min() {
-                self.drop_reaction(oldest, by);
-            }
+        let is_full = known.is_none() && of.len() >= REACTIONS_EACH_MAX;
+        let oldest = of.into_iter().min().filter(|_| is_full);
+        if let Some((_, oldest)) = oldest {
+            self.drop_reaction(oldest, by);
         }
         let change = Change::PutReaction(to, by, Box::new(reaction.clone()));
         self.stage(change);

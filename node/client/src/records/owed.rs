@@ -156,15 +156,7 @@ impl Records {
                 Some(membership) => Change::PutMembership(id, Box::new(membership.clone())),
                 None => Change::DropMembership(id),
             },
-            Row::Conversation(id, row) => {
-                let conversation = self.conversation(&id);
-                let bytes = conversation.and_then(|it| it.to_rows().remove(&row));
-                let change = match bytes {
-                    Some(bytes) => rows::Change::Put(row, bytes),
-                    None => rows::Change::Drop(row),
-                };
-                Change::Conversation(id, change)
-            }
+            Row::Conversation(id, row) => self.inside_as_it_is(id, row),
             Row::Package(made) => {
                 let mut packages = self.packages().iter();
                 match packages.find(|package| package.made == made) {
@@ -177,5 +169,16 @@ impl Records {
                 None => Change::DropStamp(locator),
             },
         }
+    }
+
+    /// Returns the change that rewrites a row of a conversation from memory.
+    fn inside_as_it_is(&self, id: ConversationId, row: rows::Row) -> Change {
+        let conversation = self.conversation(&id);
+        let bytes = conversation.and_then(|it| it.to_rows().remove(&row));
+        let change = match bytes {
+            Some(bytes) => rows::Change::Put(row, bytes),
+            None => rows::Change::Drop(row),
+        };
+        Change::Conversation(id, change)
     }
 }

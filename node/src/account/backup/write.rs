@@ -71,34 +71,7 @@ pub(in crate::account) fn write(
         contacts: u32::try_from(rows.contacts.len()).unwrap_or(u32::MAX),
         unreadable: 0,
     };
-    for (arrival, header) in &rows.inbox {
-        let Some(slot) = header.slot else {
-            // It was taken back; that it was stays.
-            writing.message(*arrival, &rows::header_to_row(header), &[])?;
-            continue;
-        };
-        match disk.body(*arrival, slot) {
-            Ok(Some(body)) => {
-                writing.message(*arrival, &rows::header_to_row(header), &body)?;
-                info.messages += 1;
-            }
-            // Destroyed since.
-            Ok(None) => {}
-            Err(error) if error.trouble().is_some() => return Err(error.into()),
-            Err(_) => info.unreadable += 1,
-        }
-    }
-    for (message, sent) in &rows.sent {
-        let Some(slot) = sent.words.slot() else {
-            continue;
-        };
-        match disk.body(sent.place, slot) {
-            Ok(Some(words)) => writing.put(kind::WORDS, message.as_bytes(), &words)?,
-            Ok(None) => {}
-            Err(error) if error.trouble().is_some() => return Err(error.into()),
-            Err(_) => info.unreadable += 1,
-        }
-    }
+    writing.messages(disk, &rows, &mut info)?;
     let Writing { archive, .. } = writing;
     let finished = archive.finish(&mut rand::rng());
     let (draft, bytes) = finished.map_err(|error| BackupError::not_written(&path, error))?;
@@ -190,6 +163,45 @@ impl<R: CryptoRng> Writing<'_, R> {
         for ((to, by), reaction) in &rows.reactions {
             let key = rows::reaction_key(to, by);
             self.put(kind::REACTION, &key, &rows::reaction_to_row(reaction))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the messages of both sides, and counts them.
+    fn messages(
+        &mut self,
+        disk: &VaultDisk,
+        rows: &Loaded,
+        info: &mut BackupInfo,
+    ) -> Result<(), BackupError> {
+        for (arrival, header) in &rows.inbox {
+            let row = rows::header_to_row(header);
+            let Some(slot) = header.slot else {
+                // It was taken back; that it was stays.
+                self.message(*arrival, &row, &[])?;
+                continue;
+            };
+            match disk.body(*arrival, slot) {
+                Ok(Some(body)) => {
+                    self.message(*arrival, &row, &body)?;
+                    info.messages += 1;
+                }
+                // Destroyed since.
+                Ok(None) => {}
+                Err(error) if error.trouble().is_some() => return Err(error.into()),
+                Err(_) => info.unreadable += 1,
+            }
+        }
+        for (message, sent) in &rows.sent {
+            let Some(slot) = sent.words.slot() else {
+                continue;
+            };
+            match disk.body(sent.place, slot) {
+                Ok(Some(words)) => self.put(kind::WORDS, message.as_bytes(), &words)?,
+                Ok(None) => {}
+                Err(error) if error.trouble().is_some() => return Err(error.into()),
+                Err(_) => info.unreadable += 1,
+            }
         }
         Ok(())
     }

@@ -202,7 +202,7 @@ mod tests {
         let (theirs, ours) = (message("a", false, "one\ntwo"), message("b", true, "three"));
         let lines = view.take(vec![theirs.clone(), ours.clone()]);
         assert_eq!(lines, ["   1 Bob> one", "     | two", "   2 you> three"]);
-        assert_eq!(view.take(vec![theirs.clone(), ours.clone()]), [""; 0]);
+        assert_eq!(view.take(vec![theirs, ours.clone()]), [""; 0]);
         assert_eq!(view.at(2).unwrap().id, "b");
         assert!(view.at(0).is_none() && view.at(3).is_none());
 

@@ -150,6 +150,44 @@ fn saying(kind: u32, what: &impl prost::Message) -> Vec<u8> {
 
 pub(super) fn letters() -> Vec<Case> {
     assert!(decode("Message", &letter(|_| {})).is_none());
+    let grant = |count| {
+        letter(move |message| {
+            let mailbox = g::GrantedMailbox {
+                owner: blank(32),
+                certificate: blank(64),
+            };
+            message.grant = Some(g::Grant {
+                secret: blank(32),
+                first_epoch: 20_601,
+                mailboxes: vec![mailbox; count],
+            });
+        })
+    };
+    let mut cases = said();
+    cases.extend([
+        ("a grant of no mailbox", grant(0)),
+        ("a grant of 17 mailboxes", grant(17)),
+        ("no moment", letter(|message| message.sent_ms = 0)),
+        ("no id", letter(|message| message.id.clear())),
+        (
+            "a phone number for a handle",
+            letter(|message| message.handle = "12345".to_owned()),
+        ),
+        (
+            "a device that the account did not certify",
+            letter(|message| message.certificate = blank(64)),
+        ),
+        ("a signature of another", {
+            let mut bytes = letter(|_| {});
+            *bytes.last_mut().unwrap() ^= 1;
+            bytes
+        }),
+    ]);
+    cases
+}
+
+/// What messages say that none may say.
+fn said() -> Vec<Case> {
     let delivered = |ids: Vec<Bytes>| {
         let read = Vec::new();
         saying(2, &g::Delivered { ids, read })
@@ -166,19 +204,6 @@ pub(super) fn letters() -> Vec<Case> {
         saying(4, &g::Reaction { to, emoji })
     };
     let ids = |count| (0..count).map(|number| numbered(number, 16)).collect();
-    let grant = |count| {
-        letter(move |message| {
-            let mailbox = g::GrantedMailbox {
-                owner: blank(32),
-                certificate: blank(64),
-            };
-            message.grant = Some(g::Grant {
-                secret: blank(32),
-                first_epoch: 20_601,
-                mailboxes: vec![mailbox; count],
-            });
-        })
-    };
     assert!(decode("Message", &delivered(ids(32))).is_none());
     vec![
         ("nothing said", letter(|message| message.kind = 0)),
@@ -198,8 +223,6 @@ pub(super) fn letters() -> Vec<Case> {
         ("delivered of 33", delivered(ids(33))),
         ("delivered of one twice", delivered(vec![blank(16); 2])),
         ("delivered of 15 bytes", delivered(vec![blank(15)])),
-        ("a grant of no mailbox", grant(0)),
-        ("a grant of 17 mailboxes", grant(17)),
         (
             "a text of 61,441 bytes",
             says(|text| text.body = blank(61_441)),
@@ -208,20 +231,5 @@ pub(super) fn letters() -> Vec<Case> {
             "a file name of 256 bytes",
             says(|text| text.file_name = "n".repeat(256)),
         ),
-        ("no moment", letter(|message| message.sent_ms = 0)),
-        ("no id", letter(|message| message.id.clear())),
-        (
-            "a phone number for a handle",
-            letter(|message| message.handle = "12345".to_owned()),
-        ),
-        (
-            "a device that the account did not certify",
-            letter(|message| message.certificate = blank(64)),
-        ),
-        ("a signature of another", {
-            let mut bytes = letter(|_| {});
-            *bytes.last_mut().unwrap() ^= 1;
-            bytes
-        }),
     ]
 }
