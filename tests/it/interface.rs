@@ -79,7 +79,7 @@ fn every_example_of_the_guide_works() {
         "\"own\":true",
         "\"tells_read\":true",
         "event: reset",
-        "\"messages\":1",
+        "\"unreadable\":0",
     ] {
         assert!(said.contains(expected), "{expected} is not in {said}");
     }
