@@ -231,7 +231,8 @@ fn standard_input_arrives_byte_for_byte() {
 fn messages_are_marked_read_only_once_they_went_out() {
     let message = "{\"id\":\"m1\",\"from\":\"bob.7kq2-m9xw-3fhd\",\"known_as\":null,\"contact\":true,\
                    \"blocked\":false,\"read\":false,\"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\
-                   \"text\":\"\\u0000\\u001b[2J\",\"base64\":null,\"file_name\":null}";
+                   \"text\":\"\\u0000\\u001b[2J\",\"base64\":null,\"file_name\":null,\
+                   \"reply_to\":null,\"edited_ms\":null,\"unknown\":false}";
     for full in [false, cfg!(target_os = "linux")] {
         let home = Home::new();
         let listener = UnixListener::bind(home.path.join("control.sock")).unwrap();
@@ -298,7 +299,7 @@ fn hands_out(listener: &UnixListener, ids: &[&str]) {
         format!(
             "{{\"id\":\"{id}\",\"from\":\"bob.7kq2-m9xw-3fhd\",\"contact\":true,\"read\":false,\
              \"received_ms\":2,\"sent_ms\":1,\"expires_ms\":3,\"burn_ms\":null,\"text\":\"{id}\",\
-             \"base64\":null,\"file_name\":null}}"
+             \"base64\":null,\"file_name\":null,\"reply_to\":null,\"edited_ms\":null,\"unknown\":false}}"
         )
     };
     let messages: Vec<String> = ids.iter().map(message).collect();
@@ -586,7 +587,7 @@ fn read_request(stream: &mut impl Read) -> (String, serde_json::Value) {
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.split(" HTTP/1.1").next().unwrap().to_owned();
-    assert!(head.contains("\r\nrestante-interface: 4\r\n"), "{head}");
+    assert!(head.contains("\r\nrestante-interface: 5\r\n"), "{head}");
     let length = head.split("\r\ncontent-length: ").nth(1);
     let Some(length) = length.and_then(|rest| rest.split("\r\n").next()) else {
         return (target, serde_json::Value::Null);

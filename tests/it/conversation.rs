@@ -172,11 +172,22 @@ fn a_chat_shows_what_both_say_as_they_say_it() {
     here.until("there is no /dance");
     here.type_line(&format!("/recall {own}"));
     there.until(&format!("took {number} back"));
-    // What was shown is read.
+    // What is typed is sent, in its order, although the chat ends; what was shown is read.
+    for number in 0..5 {
+        there.type_line(&format!("number {number}"));
+    }
     there.type_line("/quit");
     let shown = there.end();
     assert_eq!(shown.matches("> see you at ate").count(), 1, "{shown}");
+    here.until("> number 4");
     let shown = here.end();
+    let numbers: Vec<_> = shown.matches("> number ").collect();
+    assert_eq!(numbers.len(), 5, "{shown}");
+    let place = |number: usize| shown.find(&format!("> number {number}")).unwrap();
+    assert!(
+        (0..4).all(|number| place(number) < place(number + 1)),
+        "{shown}"
+    );
     assert_eq!(shown.matches("with pleasure").count(), 1, "{shown}");
     assert_eq!((alice.status().unread, bob.status().unread), (0, 0));
 }

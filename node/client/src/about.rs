@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restante_interface::{ContactState, DeliveryState, Refusal, Stored};
+use restante_interface::{ContactState, DeliveryState, Refusal, Reply, Stored};
 use restante_proto::ItemId;
+use restante_proto::card::VerifiedCard;
 use restante_proto::keys::PublicKey;
 use restante_proto::limits::{MESSAGE_TTL_MAX_MS, REACTION_BYTES_MAX, RECALLED_COUNT_MAX};
-use restante_proto::message::{Content, Message, MessageId};
+use restante_proto::message::{Content, Message, MessageId, Reference};
 
 use crate::cx::Cx;
 use crate::history::{self, Item};
@@ -46,21 +47,27 @@ pub(crate) fn on_react(cx: &mut Cx<'_>, call: CallId, id: &str, emoji: String) {
 
 /// Takes messages of one's own back, everywhere.
 pub(crate) fn on_recall(cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
-    let mut recalled: BTreeMap<PublicKey, Vec<MessageId>> = BTreeMap::new();
+    let mut recalled: BTreeMap<PublicKey, BTreeSet<MessageId>> = BTreeMap::new();
     for id in ids {
-        match history::find(cx, id) {
-            Some(Item::Own(own)) => {
-                if let Some(sent) = cx.records.sent().get(&own) {
-                    recalled.entry(sent.to).or_default().push(own);
-                }
-            }
-            _ => {
-                let id = id.clone();
-                return cx.refuse(call, Refusal::NoSuchMessage { id });
-            }
+        let item = history::find(cx, id);
+        let own = match item {
+            Some(Item::Own(own)) => cx.records.sent().get(&own).map(|sent| (sent.to, own)),
+            _ => None,
+        };
+        let Some((to, own)) = own else {
+            let id = id.clone();
+            return cx.refuse(call, Refusal::NoSuchMessage { id });
+        };
+        recalled.entry(to).or_default().insert(own);
+    }
+    // Before any of it leaves.
+    for account in recalled.keys() {
+        if let Err(refusal) = card_of(cx, account) {
+            return cx.refuse(call, refusal);
         }
     }
     for (account, messages) in &recalled {
+        let messages: Vec<MessageId> = messages.iter().copied().collect();
         for ids in messages.chunks(RECALLED_COUNT_MAX) {
             let ids = ids.to_vec();
             match tell(cx, account, Content::Recall { ids }) {
@@ -69,10 +76,23 @@ pub(crate) fn on_recall(cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
             }
         }
     }
+    let mut withdrawn = Vec::new();
     for id in recalled.into_values().flatten() {
-        take_back(cx, &id);
+        withdrawn.extend(take_back(cx, &id));
     }
-    cx.records.then(Then::AnswerDone(call, Stored::Message));
+    cx.records.then(Then::Recalled(call, withdrawn));
+}
+
+/// Answers somebody who took messages back, and offers these no longer.
+pub(crate) fn on_recalled(cx: &mut Cx<'_>, call: CallId, messages: Vec<MessageId>, ok: bool) {
+    let what = Stored::Message;
+    cx.reply(
+        call,
+        ok.then_some(Reply::Done).ok_or(Refusal::NotStored { what }),
+    );
+    if ok {
+        cx.signal(Signal::Withdrawn(messages));
+    }
 }
 
 /// Destroys messages here.
@@ -85,6 +105,7 @@ pub(crate) fn on_delete(cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
                     cx.records.destroy_words(&version);
                     hide(cx, &version);
                 }
+                drop_reactions(cx, id);
             }
             None => {}
         }
@@ -94,16 +115,7 @@ pub(crate) fn on_delete(cx: &mut Cx<'_>, call: CallId, ids: &[String]) {
 
 /// Seals something about messages for all devices of a contact, and stages the envelopes.
 fn tell(cx: &mut Cx<'_>, account: &PublicKey, content: Content) -> Result<Vec<ItemId>, Refusal> {
-    let contact = cx.records.contacts().get(account);
-    let contact = contact.filter(|contact| contact.state == ContactState::Accepted);
-    let Some(contact) = contact else {
-        let id = account_name(cx, account);
-        return Err(Refusal::NotAContact { id });
-    };
-    let id = contact.id().to_string();
-    let Some(card) = contact.card(cx.now.date) else {
-        return Err(Refusal::StaleKeys { id });
-    };
+    let (card, id) = card_of(cx, account)?;
     let name = MessageId::random(&mut cx.rng);
     let identity = &cx.records.account().identity;
     let message = Message::new(identity, name, cx.now.date, content);
@@ -114,40 +126,49 @@ fn tell(cx: &mut Cx<'_>, account: &PublicKey, content: Content) -> Result<Vec<It
     Ok(sealed.iter().map(|it| it.envelope.id()).collect())
 }
 
+/// Returns the card of a contact that can be told something, and its ID.
+fn card_of(cx: &Cx<'_>, account: &PublicKey) -> Result<(VerifiedCard, String), Refusal> {
+    let contact = cx.records.contacts().get(account);
+    let contact = contact.filter(|contact| contact.state == ContactState::Accepted);
+    let Some(contact) = contact else {
+        let id = account_name(cx, account);
+        return Err(Refusal::NotAContact { id });
+    };
+    let id = contact.id().to_string();
+    match contact.card(cx.now.date) {
+        Some(card) => Ok((card, id)),
+        None => Err(Refusal::StaleKeys { id }),
+    }
+}
+
 /// Has envelopes leave once they are committed.
 fn leave(cx: &mut Cx<'_>, envelopes: Vec<ItemId>) {
     let what = SealedFor::Notice;
     cx.records.then(Then::Send(Sealed { envelopes, what }));
 }
 
-/// Destroys a message of one's own in all its forms, and offers it no longer.
-fn take_back(cx: &mut Cx<'_>, id: &MessageId) {
-    for version in versions(cx, id) {
-        cx.records.destroy_words(&version);
-        let Some(mut sent) = cx.records.sent().get(&version).cloned() else {
+/// Destroys a message of one's own in all its forms, and returns these: they are to be offered no longer.
+fn take_back(cx: &mut Cx<'_>, id: &MessageId) -> Vec<MessageId> {
+    let versions = versions(cx, id);
+    for version in &versions {
+        cx.records.destroy_words(version);
+        let Some(mut sent) = cx.records.sent().get(version).cloned() else {
             continue;
         };
         sent.recalled.get_or_insert(cx.now.date);
         if sent.state != DeliveryState::Delivered {
             sent.state = DeliveryState::Expired;
         }
-        cx.records.put_sent(version, sent);
-        withdraw(cx, &version);
+        cx.records.put_sent(*version, sent);
     }
-    let author = cx.records.account().identity.account;
-    let of = restante_proto::message::Reference { author, id: *id };
-    cx.records.drop_reactions(&of);
+    drop_reactions(cx, *id);
+    versions
 }
 
-/// Offers the envelopes of a message no longer.
-pub(crate) fn withdraw(cx: &mut Cx<'_>, message: &MessageId) {
-    let outgoing = cx.records.outgoing().iter();
-    let outgoing = outgoing.filter(|(_, it)| it.message == *message);
-    let outgoing: Vec<ItemId> = outgoing.map(|(id, _)| *id).collect();
-    for id in outgoing {
-        cx.records.drop_outgoing(id);
-    }
-    cx.signal(Signal::Delivered(*message));
+/// Forgets the reactions to a message of one's own.
+pub(crate) fn drop_reactions(cx: &mut Cx<'_>, id: MessageId) {
+    let author = cx.records.account().identity.account;
+    cx.records.drop_reactions(&Reference { author, id });
 }
 
 /// Returns a message of one's own with all that have taken its place.

@@ -260,6 +260,13 @@ impl Collecting {
             if let Some(slot) = slots.next() {
                 let header = message.header.finish(slot);
                 let id = header.shown_id();
+                let place = message.arrival;
+                let is_gone = message.replaces && !cx.records.inbox().contains_key(&place);
+                if is_gone || !cx.records.contacts().contains_key(&header.sender) {
+                    // It, or whoever sent it, was destroyed here while it was on its way to the disk.
+                    cx.records.discard(place);
+                    continue;
+                }
                 // Its sender may have been accepted while it was on its way to the disk.
                 if !message.is_due && is_accepted(cx, &header.sender) {
                     cx.records.put_due((header.sender, message.message));
@@ -346,8 +353,11 @@ impl Collecting {
             }
             message::Content::Lost { .. } => {
                 hear(cx, &arrival);
-                about::answer_again(cx, &arrival.sender);
-                taken.lost.extend(arrival.on_lost(cx));
+                let lost = arrival.on_lost(cx);
+                if lost.is_some() {
+                    about::answer_again(cx, &arrival.sender);
+                }
+                taken.lost.extend(lost);
                 Fate::Taken
             }
         }
@@ -377,7 +387,7 @@ impl Collecting {
         if !is_new {
             return Fate::Deferred;
         }
-        let mut header = self.draft(cx, arrival);
+        let mut header = arrival.header(cx);
         let place = match replacing {
             None => None,
             Some(Replacing::Nothing) => {
@@ -408,38 +418,6 @@ impl Collecting {
         Fate::Taken
     }
 
-    /// Returns the header of a message that arrives.
-    fn draft(&self, cx: &Cx<'_>, arrival: &Arrival) -> Header {
-        let date = cx.date();
-        let mut header = Header {
-            sender: arrival.sender,
-            message: arrival.id,
-            from: arrival.from.clone(),
-            received: date,
-            sent: arrival.sent,
-            expires: arrival.expires.min(date.plus(cx.settings.retention_ms)),
-            burn_ms: 0,
-            read: None,
-            file_name: String::new(),
-            reply_to: None,
-            edited: None,
-            recalled: None,
-            unknown_kind: 0,
-            slot: None,
-        };
-        match &arrival.content {
-            message::Content::Text(text) => {
-                header.burn_ms = text.burn_ms;
-                header.file_name.clone_from(&text.file_name);
-                header.reply_to = text.reply_to;
-                header.edited = arrival.edited;
-            }
-            message::Content::Unknown { kind, .. } => header.unknown_kind = *kind,
-            _ => {}
-        }
-        header
-    }
-
     fn stage_text(
         &mut self,
         cx: &mut Cx<'_>,
@@ -457,6 +435,7 @@ impl Collecting {
         };
         // Lets go of the envelope's buffer around it.
         let body = Bytes::copy_from_slice(body);
+        let arriving = header.clone();
         let header = HeaderDraft::new(header);
         cx.records.put_message(place, header.clone(), body);
         cx.records.put_seen(named, until);
@@ -464,13 +443,14 @@ impl Collecting {
             cx.records.put_due(named);
         }
         hear(cx, arrival);
-        self.arriving.insert(place, header.header().clone());
         taken.messages.push(Arriving {
+            replaces: self.arriving.contains_key(&place) || cx.records.inbox().contains_key(&place),
             arrival: place,
             message: arrival.id,
             header,
             is_due: is_contact,
         });
+        self.arriving.insert(place, arriving);
     }
 
     /// Gives the collector an input and carries out what it says.

@@ -144,9 +144,10 @@ pub(crate) fn on_remove(cx: &mut Cx<'_>, call: CallId, text: &str) {
     let ours: Vec<_> = ours.map(|(id, _)| *id).collect();
     for id in ours {
         cx.records.destroy_words(&id);
-        about::withdraw(cx, &id);
+        about::drop_reactions(cx, id);
         cx.records.drop_sent(id);
     }
+    cx.records.drop_reactions_by(&account);
     let due = cx.records.due().iter().chain(cx.records.read_due());
     let due: Vec<_> = due.filter(|(to, _)| *to == account).copied().collect();
     for named in due {
@@ -156,9 +157,7 @@ pub(crate) fn on_remove(cx: &mut Cx<'_>, call: CallId, text: &str) {
     let outgoing = cx.records.outgoing().iter();
     let outgoing = outgoing.filter(|(_, it)| it.to == account);
     let left: BTreeSet<_> = outgoing.map(|(_, it)| it.message).collect();
-    for message in left {
-        about::withdraw(cx, &message);
-    }
+    cx.signal(Signal::Withdrawn(left.into_iter().collect()));
     cx.records.drop_conversations_with(&account);
     cx.records.drop_contact(account);
     cx.records.then(Then::AnswerDone(call, Stored::Contact));

@@ -13,6 +13,7 @@ use restante_proto::limits::{DAY_MS, HOUR_MS, SECOND_MS};
 use restante_proto::time::{MonoMillis, Now};
 use restante_proto::{NodeId, request};
 
+use crate::about;
 use crate::collecting::Collecting;
 use crate::contacts;
 use crate::copies::Copies;
@@ -451,6 +452,7 @@ impl Subjects<'_> {
                 let refusal = Refusal::NotStored { what };
                 cx.reply(call, ok.then_some(Reply::Done).ok_or(refusal));
             }
+            Then::Recalled(call, messages) => about::on_recalled(cx, call, messages, ok),
             Then::Renewed => self.copies.on_renewed(cx, ok),
             Then::PublishCard => self.publishing.on_committed(cx, ok),
             // A stamp that is not on the disk is as good; it is made again after a restart.

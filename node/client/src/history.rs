@@ -29,8 +29,14 @@ pub(crate) enum Item {
     Own(MessageId),
 }
 
+/// Where the words of a message were when they were asked for.
+type WordsAt = Option<(u64, Slot)>;
+
+/// Messages whose words are being read.
+pub(crate) type Page = Vec<(Item, WordsAt)>;
+
 /// Conversations whose last messages are being read, each with the number of its unread ones.
-pub(crate) type Previews = Vec<(PublicKey, u32, Option<Item>)>;
+pub(crate) type Previews = Vec<(PublicKey, u32, Option<(Item, WordsAt)>)>;
 
 /// Begins to return what was said with a contact.
 pub(crate) fn on_request(cx: &mut Cx<'_>, call: CallId, request: &HistoryRequest) {
@@ -62,8 +68,11 @@ pub(crate) fn on_request(cx: &mut Cx<'_>, call: CallId, request: &HistoryRequest
         .take(count)
         .map(|(_, item)| item)
         .collect();
-    let places = items.iter().filter_map(|item| words_of(cx.records, item));
-    let places = places.collect();
+    let items: Page = items
+        .into_iter()
+        .map(|item| (item, words_of(cx.records, &item)))
+        .collect();
+    let places = items.iter().filter_map(|(_, at)| *at).collect();
     cx.read(Question::History(call, items, more), places);
 }
 
@@ -71,7 +80,7 @@ pub(crate) fn on_request(cx: &mut Cx<'_>, call: CallId, request: &HistoryRequest
 pub(crate) fn on_words(
     cx: &mut Cx<'_>,
     placing: &Placing,
-    (call, items, mut more): (CallId, Vec<Item>, bool),
+    (call, items, mut more): (CallId, Page, bool),
     bodies: Option<Vec<Option<Vec<u8>>>>,
 ) {
     let Some(bodies) = bodies else {
@@ -80,8 +89,8 @@ pub(crate) fn on_words(
     };
     let mut bodies = bodies.into_iter();
     let mut messages = Vec::new();
-    for item in items {
-        let body = match words_of(cx.records, &item) {
+    for (item, at) in items {
+        let body = match at {
             None => None,
             Some(_) => match bodies.next() {
                 Some(body) => body,
@@ -91,6 +100,8 @@ pub(crate) fn on_words(
                 }
             },
         };
+        // Words that were destroyed or changed meanwhile are not shown any more.
+        let body = body.filter(|_| words_of(cx.records, &item) == at);
         messages.extend(shown(cx, placing, &item, body));
     }
     let page = HistoryPage { messages, more };
@@ -135,13 +146,12 @@ pub(crate) fn on_conversations(cx: &mut Cx<'_>, call: CallId, after: Option<&str
         .map(|contact| {
             let account = contact.account;
             let last = last.get(&account).map(|(_, item)| *item);
+            let last = last.map(|item| (item, preview_of(cx, &item)));
             (account, unread.get(&account).copied().unwrap_or(0), last)
         })
         .collect();
     let has_more = rest.len() > page.len();
-    let places = page
-        .iter()
-        .filter_map(|(.., item)| preview_of(cx, item.as_ref()));
+    let places = page.iter().filter_map(|(.., last)| last.as_ref()?.1);
     let places = places.collect();
     cx.read(Question::Conversations(call, page, has_more), places);
 }
@@ -150,7 +160,7 @@ pub(crate) fn on_conversations(cx: &mut Cx<'_>, call: CallId, after: Option<&str
 pub(crate) fn on_previews(
     cx: &mut Cx<'_>,
     placing: &Placing,
-    (call, page, has_more): (CallId, Previews, bool),
+    (call, page, mut has_more): (CallId, Previews, bool),
     bodies: Option<Vec<Option<Vec<u8>>>>,
 ) {
     let Some(bodies) = bodies else {
@@ -159,13 +169,25 @@ pub(crate) fn on_previews(
     };
     let mut bodies = bodies.into_iter();
     let mut conversations = Vec::new();
-    for (account, unread, item) in page {
-        let body = preview_of(cx, item.as_ref()).and_then(|_| bodies.next());
+    for (account, unread, last) in page {
+        let at = last.and_then(|(_, at)| at);
+        let body = match at.map(|_| bodies.next()) {
+            None => None,
+            Some(Some(body)) => body,
+            // The page ends where the words that were read do.
+            Some(None) => {
+                has_more = true;
+                break;
+            }
+        };
         let Some(contact) = cx.records.contacts().get(&account) else {
             continue;
         };
         let contact = contacts::info_of(contact);
-        let last = item.and_then(|item| shown(cx, placing, &item, body.flatten()));
+        let last = last.and_then(|(item, at)| {
+            let body = body.filter(|_| words_of(cx.records, &item) == at);
+            shown(cx, placing, &item, body)
+        });
         conversations.push(ConversationInfo {
             contact,
             unread,
@@ -264,8 +286,7 @@ fn words_of(records: &Records, item: &Item) -> Option<(u64, Slot)> {
 }
 
 /// Returns where the words are that are shown of a conversation's last message: none of a file.
-fn preview_of(cx: &Cx<'_>, item: Option<&Item>) -> Option<(u64, Slot)> {
-    let item = item?;
+fn preview_of(cx: &Cx<'_>, item: &Item) -> WordsAt {
     let name = match item {
         Item::Received(place) => &cx.records.inbox().get(place)?.file_name,
         Item::Own(id) => &cx.records.sent().get(id)?.file_name,

@@ -13,7 +13,7 @@ use restante_proto::request::Request;
 use restante_proto::time::{MonoMillis, Now, UnixMillis};
 use restante_proto::{Address, ItemId, NodeId};
 
-use crate::history::{Item, Previews};
+use crate::history::{Page, Previews};
 use crate::io::{CallId, Output, Token};
 
 /// What a stamp is for.
@@ -70,7 +70,7 @@ pub(crate) enum Question {
     /// A page of the inbox for somebody, of messages in these places.
     Bodies(CallId, Vec<u64>),
     /// A part of what was said with a contact, and whether there is more.
-    History(CallId, Vec<Item>, bool),
+    History(CallId, Page, bool),
     /// The last messages of conversations, and whether there are more of these.
     Conversations(CallId, Previews, bool),
     /// The words of messages of one's own, to be sealed again.

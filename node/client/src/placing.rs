@@ -248,6 +248,22 @@ impl Placing {
         cx.signal(Signal::Progress(message));
     }
 
+    /// Offers messages no longer: they were taken back, or others have taken their place.
+    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, messages: &[MessageId]) {
+        let outgoing = cx.records.outgoing().iter();
+        let outgoing = outgoing.filter(|(_, outgoing)| messages.contains(&outgoing.message));
+        let outgoing: Vec<ItemId> = outgoing.map(|(id, _)| *id).collect();
+        for id in outgoing {
+            self.behind.retain(|other| *other != id);
+            self.outbox.remove(&id);
+            self.obstacles.forget(&id);
+            cx.records.drop_outgoing(id);
+        }
+        for message in messages {
+            cx.signal(Signal::Progress(*message));
+        }
+    }
+
     pub(crate) fn on_network_up(&mut self, cx: &mut Cx<'_>) {
         self.handle(cx, outbox::Input::NetworkUp);
     }

@@ -396,6 +396,11 @@ impl Records {
         }
     }
 
+    /// Destroys a message that has come to the disk and is not to be shown.
+    pub(crate) fn discard(&mut self, place: u64) {
+        self.stage(Change::Discard(place));
+    }
+
     /// Remembers an envelope as taken.
     pub fn put_taken(&mut self, mailbox: Address, id: ItemId, until: UnixMillis) {
         self.stage(Change::PutTaken(mailbox, id, until));

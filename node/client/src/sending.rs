@@ -105,7 +105,14 @@ impl Sending {
     }
 
     /// Notes who waits, once the message is committed.
-    pub(crate) fn on_committed(&mut self, cx: &Cx<'_>, message: MessageId, own: &OwnSend) {
+    pub(crate) fn on_committed(&mut self, cx: &mut Cx<'_>, message: MessageId, own: &OwnSend) {
+        let sent = cx.records.sent().get(&message);
+        if let Some(original) = sent.and_then(|sent| sent.replaces) {
+            // Earlier forms are offered no longer.
+            let versions = about::versions(cx, &original).into_iter();
+            let earlier: Vec<_> = versions.filter(|version| *version != message).collect();
+            cx.signal(Signal::Withdrawn(earlier));
+        }
         let deadline = (!own.wait).then(|| cx.mono().plus(SEND_ANSWER_MS));
         self.waiters.push(Waiter {
             call: own.call,
@@ -129,6 +136,8 @@ impl Sending {
             DeliveryState::Stored => result.stored_with == result.stored_of,
             DeliveryState::Delivered | DeliveryState::Expired => true,
         };
+        let sent = cx.records.sent().get(&message);
+        let is_over = is_over || sent.is_some_and(|sent| sent.replaced_by.is_some());
         let soon = cx.mono().plus(LAST_RECEIPTS_MS);
         self.waiters.retain_mut(|waiter| {
             if waiter.message != message {
@@ -212,6 +221,7 @@ fn send(
         burn_ms,
         reply_to,
         replaces,
+        read,
     } = plan;
     let words = Bytes::copy_from_slice(request.body.as_bytes());
     let file_name = request.file_name.clone().unwrap_or_default();
@@ -247,7 +257,7 @@ fn send(
         reply_to,
         replaces,
         replaced_by: None,
-        read: None,
+        read,
         recalled: None,
         is_hidden: false,
         place: cx.records.next_place(cx.now.date),
@@ -275,6 +285,8 @@ struct Plan {
     burn_ms: u64,
     reply_to: Option<Reference>,
     replaces: Option<MessageId>,
+    /// When what it replaces was read: it burns as long after that.
+    read: Option<UnixMillis>,
 }
 
 /// Returns whom a message is for, as the person says, or as the message that it replaces does.
@@ -330,6 +342,7 @@ fn plan(cx: &Cx<'_>, account: &PublicKey, request: &SendRequest) -> Result<Plan,
             burn_ms,
             reply_to,
             replaces: None,
+            read: None,
         });
     };
     let of = named(id)?;
@@ -344,18 +357,19 @@ fn plan(cx: &Cx<'_>, account: &PublicKey, request: &SendRequest) -> Result<Plan,
         burn_ms: newest.burn_ms,
         reply_to: newest.reply_to,
         replaces: Some(of.id),
+        read: newest.read,
     })
 }
 
-/// Lets a message take the place of all earlier forms of another, which are offered no longer.
+/// Lets a message take the place of all earlier forms of another.
 fn replace(cx: &mut Cx<'_>, original: &MessageId, by: MessageId) {
     for version in about::versions(cx, original) {
-        cx.records.destroy_words(&version);
         if let Some(mut sent) = cx.records.sent().get(&version).cloned() {
             sent.replaced_by = Some(by);
+            // Should the store refuse what replaces them, they stay.
+            sent.words = Words::Gone;
             cx.records.put_sent(version, sent);
         }
-        about::withdraw(cx, &version);
     }
 }
 

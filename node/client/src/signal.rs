@@ -73,6 +73,8 @@ pub(crate) enum Signal {
     Progress(MessageId),
     /// These messages have arrived at their recipient.
     Delivered(MessageId),
+    /// These messages are offered no longer.
+    Withdrawn(Vec<MessageId>),
     /// Delivery receipts became due.
     ReceiptsDue,
     /// A sender is to hear, some time soon, that its message was read.

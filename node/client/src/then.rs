@@ -22,6 +22,8 @@ pub enum Then {
     AnswerContact(CallId, PublicKey),
     /// Answer that it is done.
     AnswerDone(CallId, Stored),
+    /// Messages were taken back: answer, and offer these no longer.
+    Recalled(CallId, Vec<MessageId>),
     /// The home is another device now.
     Renewed,
     /// The card that was made may be published.
@@ -39,7 +41,7 @@ impl Then {
     pub(crate) const fn is_asked(&self) -> bool {
         match self {
             Self::Send(sealed) => matches!(sealed.what, SealedFor::Person(..)),
-            Self::AnswerContact(..) | Self::AnswerDone(..) => true,
+            Self::AnswerContact(..) | Self::AnswerDone(..) | Self::Recalled(..) => true,
             _ => false,
         }
     }
@@ -102,6 +104,8 @@ pub struct Arriving {
     pub arrival: u64,
     /// The name its sender gave it; its header has that of the message that it replaces.
     pub message: MessageId,
+    /// It takes the place of one that is there, or on its way.
+    pub replaces: bool,
     /// Its header.
     pub header: HeaderDraft,
     /// Its delivery receipt is staged with it.

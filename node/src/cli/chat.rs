@@ -8,7 +8,7 @@ mod view;
 
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use restante_interface::{
     Body, Event, HISTORY_PAGE_COUNT_MAX, HistoryMessage, MARK_READ_COUNT_MAX, Reply, Request,
@@ -25,6 +25,10 @@ use super::session::unexpected;
 use super::terminal::escape_line;
 use super::{Failure, Output, Session, check, history};
 
+/// Messages that are typed and not taken by the node yet; more wait to be typed.
+const QUEUED_MAX: usize = 64;
+/// Messages that are asked for at once, at most, when much has come.
+const BACKLOG_MAX: usize = 1_000;
 /// Messages that are shown at the beginning.
 const FIRST_COUNT: usize = 20;
 const PROMPT: &str = "> ";
@@ -33,11 +37,13 @@ const PROMPT: &str = "> ";
 type Printer = Box<dyn ExternalPrinter + Send>;
 
 /// One conversation at a terminal, or at a pipe.
-#[derive(Clone)]
 struct Chat {
     session: Session,
     who: String,
     shared: Arc<Mutex<Shared>>,
+    looking: Arc<Mutex<()>>,
+    /// What is to be sent, one after the other; where somebody types.
+    outgoing: Option<mpsc::SyncSender<SendRequest>>,
 }
 
 struct Shared {
@@ -59,15 +65,16 @@ pub(super) fn chat(session: &Session, args: &ChatArgs, out: &mut Output) -> Resu
         .and_then(|editor| editor.create_external_printer().ok());
     let printer = printer.map(|printer| Box::new(printer) as Printer);
     let view = View::new(&who);
-    let chat = Chat {
+    let (outgoing, queue) = mpsc::sync_channel(QUEUED_MAX);
+    let mut chat = Chat {
         session: session.clone(),
         who,
         shared: Arc::new(Mutex::new(Shared { view, printer })),
+        looking: Arc::default(),
+        outgoing: Some(outgoing),
     };
     // Before the listener begins, so that a wrong name is told at once.
-    let first = chat.newest(FIRST_COUNT)?;
-    let lines = chat.take(first);
-    for line in lines {
+    for line in chat.look(FIRST_COUNT)? {
         out.line(line)?;
     }
     let who = escape_line(&chat.who);
@@ -76,11 +83,14 @@ pub(super) fn chat(session: &Session, args: &ChatArgs, out: &mut Output) -> Resu
     ))?;
     out.flush()?;
     let ended = chat.listen();
+    let sender = chat.send_from(queue);
     let typed = match editor {
         Some(mut editor) => chat.read_terminal(&mut editor, out),
         None => chat.read_pipe(out),
     };
-    // What came of the last line is shown before the end.
+    // What was typed is sent, and what came of it shown, before the end.
+    drop(chat.outgoing.take());
+    let _defect = sender.join();
     chat.refresh(out)?;
     out.flush()?;
     typed.and_then(|()| ended.try_recv().map_or(Ok(()), Err))
@@ -118,7 +128,7 @@ impl Chat {
         // What has happened meanwhile is shown with the next look.
         let (wake, woken) = mpsc::sync_channel(1);
         let (ended, told) = mpsc::sync_channel(1);
-        let (listening, showing) = (self.clone(), self.clone());
+        let (listening, showing) = (self.listener(), self.listener());
         thread::spawn(move || {
             let why = listening.session.listen(|event| {
                 if concerns(&event) {
@@ -133,8 +143,7 @@ impl Chat {
         });
         thread::spawn(move || {
             for () in woken {
-                if let Ok(newest) = showing.newest(HISTORY_PAGE_COUNT_MAX) {
-                    let lines = showing.take(newest);
+                if let Ok(lines) = showing.look(HISTORY_PAGE_COUNT_MAX) {
                     showing.show(&lines);
                 }
             }
@@ -231,15 +240,24 @@ impl Chat {
             replaces,
             wait: false,
         };
-        let session = self.session.clone();
-        let chat = self.clone();
-        // The node answers once the message is stored, which may take a while; meanwhile others can be typed.
+        let outgoing = self.outgoing.as_ref();
+        if outgoing.is_some_and(|outgoing| outgoing.send(request).is_ok()) {
+            return Ok(());
+        }
+        Err(Failure::failed("nothing is sent any more", "begin again"))
+    }
+
+    /// Sends what is typed, in its order. The node answers once a message is stored, which may take a while; meanwhile
+    /// others can be typed.
+    fn send_from(&self, queue: mpsc::Receiver<SendRequest>) -> JoinHandle<()> {
+        let chat = self.listener();
         thread::spawn(move || {
-            if let Err(failure) = session.call(Request::Send(request)) {
-                chat.show(&[format!("-- not sent: {} --", failure.sentence())]);
+            for request in queue {
+                if let Err(failure) = chat.session.call(Request::Send(request)) {
+                    chat.show(&[format!("-- not sent: {} --", failure.sentence())]);
+                }
             }
-        });
-        Ok(())
+        })
     }
 
     fn react(&self, number: usize, emoji: String) -> Result<(), Failure> {
@@ -280,19 +298,36 @@ impl Chat {
 
     /// Shows what is new.
     fn refresh(&self, out: &mut Output) -> Result<(), Failure> {
-        let newest = self.newest(HISTORY_PAGE_COUNT_MAX)?;
-        for line in self.take(newest) {
+        for line in self.look(HISTORY_PAGE_COUNT_MAX)? {
             out.line(line)?;
         }
         Ok(())
     }
 
-    /// Returns the newest messages, the oldest of them first.
-    fn newest(&self, count: usize) -> Result<Vec<HistoryMessage>, Failure> {
-        let page = history::page(&self.session, &self.who, None, count)?;
-        let mut messages = page.messages;
+    /// Asks for what was said since what is shown, so many messages at a time, and returns the lines for what is new.
+    /// Two threads look one after the other, so that neither shows what the other knows better.
+    fn look(&self, count: usize) -> Result<Vec<String>, Failure> {
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages: Vec<HistoryMessage> = Vec::new();
+        loop {
+            let before = messages.last().map(|last| last.id.clone());
+            let page = history::page(&self.session, &self.who, before, count)?;
+            let (more, shared) = (page.more, self.lock());
+            let is_known = page.messages.iter().any(|it| shared.view.knows(&it.id));
+            let is_first = shared.view.oldest().is_none();
+            drop(shared);
+            messages.extend(page.messages);
+            if is_known || is_first || !more || messages.len() >= BACKLOG_MAX {
+                break;
+            }
+        }
         messages.reverse();
-        Ok(messages)
+        // What stands before the first that is shown is `/older`'s to show.
+        let shared = self.lock();
+        let known = messages.iter().position(|it| shared.view.knows(&it.id));
+        drop(shared);
+        messages.drain(..known.unwrap_or(0));
+        Ok(self.take(messages))
     }
 
     /// Takes messages, has those marked read that are shown, and returns the lines for what is new.
@@ -333,6 +368,17 @@ impl Chat {
                 // A reader that has gone away reads nothing more.
                 let _gone = out.bytes(text.as_bytes()).and_then(|()| out.flush());
             }
+        }
+    }
+
+    /// The same where nobody types.
+    fn listener(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            who: self.who.clone(),
+            shared: Arc::clone(&self.shared),
+            looking: Arc::clone(&self.looking),
+            outgoing: None,
         }
     }
 

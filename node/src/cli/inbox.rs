@@ -158,6 +158,9 @@ pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
         ", expires {}",
         relative(now_ms, message.expires_ms)
     ));
+    if message.edited_ms.is_some() {
+        heading.push_str(", edited");
+    }
     if let Some(burn_ms) = message.burn_ms {
         heading.push_str(&format!(
             ", burns {} after reading",
@@ -169,6 +172,9 @@ pub(super) fn describe(message: &InboxMessage, now_ms: u64) -> Vec<String> {
         lines.push(format!("  [file {}]", escape_line(name)));
     }
     match (&message.text, &message.base64) {
+        _ if message.unknown => {
+            lines.push("  [a message that a newer version of restante can show]".to_owned());
+        }
         (Some(text), _) => {
             // A text that ends in a line break has no empty line after it.
             lines.extend(escape(&text.0).lines().map(|line| format!("  {line}")));

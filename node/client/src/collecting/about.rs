@@ -106,9 +106,12 @@ pub(super) fn react(
     let is_theirs = to.author == arrival.sender;
     let sent = cx.records.sent().get(&to.id);
     let is_between = match sent.filter(|_| is_own) {
-        Some(sent) => sent.to == arrival.sender,
+        Some(sent) => sent.to == arrival.sender && sent.recalled.is_none(),
         None => is_own || is_theirs,
     };
+    let mut inbox = cx.records.inbox().values();
+    let is_recalled = inbox.any(|it| it.recalled.is_some() && it.reference() == to);
+    let is_between = is_between && !is_recalled;
     if !is_between || emoji.chars().any(char::is_control) {
         debug!("a reaction is to nothing that was said here");
         return;

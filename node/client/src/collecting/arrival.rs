@@ -2,6 +2,7 @@
 
 use restante_conversation::conversation::Opened;
 use restante_conversation::{ConversationError, ConversationId, EpochName};
+use restante_interface::ContactState;
 use restante_proto::ItemId;
 use restante_proto::account::PersonId;
 use restante_proto::envelope::VerifiedMessage;
@@ -12,7 +13,7 @@ use tracing::debug;
 
 use crate::conversing::{self, Inside};
 use crate::cx::Cx;
-use crate::model::Contact;
+use crate::model::{Contact, Header};
 
 /// A message, opened and not looked at yet.
 pub(super) struct Arrival {
@@ -115,6 +116,38 @@ impl Arrival {
         }))
     }
 
+    /// Returns the header that it gets here.
+    pub(super) fn header(&self, cx: &Cx<'_>) -> Header {
+        let date = cx.date();
+        let mut header = Header {
+            sender: self.sender,
+            message: self.id,
+            from: self.from.clone(),
+            received: date,
+            sent: self.sent,
+            expires: self.expires.min(date.plus(cx.settings.retention_ms)),
+            burn_ms: 0,
+            read: None,
+            file_name: String::new(),
+            reply_to: None,
+            edited: None,
+            recalled: None,
+            unknown_kind: 0,
+            slot: None,
+        };
+        match &self.content {
+            Content::Text(text) => {
+                header.burn_ms = text.burn_ms;
+                header.file_name.clone_from(&text.file_name);
+                header.reply_to = text.reply_to;
+                header.edited = self.edited;
+            }
+            Content::Unknown { kind, .. } => header.unknown_kind = *kind,
+            _ => {}
+        }
+        header
+    }
+
     /// Tells whether it takes other messages back.
     pub(super) const fn is_recall(&self) -> bool {
         matches!(self.content, Content::Recall { .. })
@@ -144,7 +177,7 @@ impl Arrival {
 }
 
 /// Lets texts that came together with what replaces them say that from the start, so that they stand where they belong.
-pub(super) fn edit(arrivals: &mut [(ItemId, UnixMillis, Arrival)]) {
+pub(super) fn edit(cx: &Cx<'_>, arrivals: &mut [(ItemId, UnixMillis, Arrival)]) {
     for at in 0..arrivals.len() {
         let (before, rest) = arrivals.split_at_mut(at);
         let Some((.., edit)) = rest.first() else {
@@ -153,6 +186,13 @@ pub(super) fn edit(arrivals: &mut [(ItemId, UnixMillis, Arrival)]) {
         let Content::Text(text) = &edit.content else {
             continue;
         };
+        let contact = cx.records.contacts().get(&edit.sender);
+        let may = |contact: &Contact| {
+            contact.state == ContactState::Accepted && !edit.is_shut_out(contact)
+        };
+        if !contact.is_some_and(may) {
+            continue;
+        }
         let of = text.replaces.map(|id| (edit.sender, id));
         let replaced = before.iter_mut().map(|(.., arrival)| arrival);
         let mut replaced = replaced.filter(|it| Some((it.sender, it.id)) == of);

@@ -84,7 +84,7 @@ impl Collecting {
         }
         // Identifiers come in no order; what was written first is shown first, but for what was taken back meanwhile.
         arrivals.sort_by_key(|(.., arrival)| (!arrival.is_recall(), arrival.sent));
-        arrival::edit(&mut arrivals);
+        arrival::edit(cx, &mut arrivals);
         for (id, until, arrival) in arrivals {
             let fate = self.take(cx, arrival, until, &mut taken);
             self.settle(cx, (id, until), fate, &mut taken);

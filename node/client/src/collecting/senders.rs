@@ -6,6 +6,7 @@ use restante_proto::ItemId;
 use restante_proto::message::MessageId;
 
 use super::arrival::Arrival;
+use crate::about;
 use crate::conversing;
 use crate::cx::Cx;
 use crate::then::Taken;
@@ -24,9 +25,12 @@ pub(super) fn on_delivered(
         let own = own.filter(|(_, sent)| sent.to == arrival.sender);
         own.flat_map(|(id, sent)| [Some(id), sent.replaces])
             .flatten()
-            .collect()
+            .collect::<BTreeSet<_>>()
     };
-    let (mut delivered, read) = (own(ids), own(read));
+    let (mut delivered, mut read) = (own(ids), own(read));
+    // It was the message that was read, in whatever form.
+    let forms: Vec<_> = read.iter().flat_map(|id| about::versions(cx, id)).collect();
+    read.extend(forms);
     delivered.extend(&read);
     let outgoing = cx.records.outgoing().iter();
     let ended = outgoing.filter(|(_, outgoing)| delivered.contains(&outgoing.message));

@@ -20,7 +20,12 @@ impl Subjects<'_> {
             {
                 cx.refuse(call, Refusal::ShutOut);
             }
-            Request::Send(_) | Request::ContactAdd { .. } if cx.wrong_clock().is_some() => {
+            Request::Send(_)
+            | Request::ContactAdd { .. }
+            | Request::React { .. }
+            | Request::Recall { .. }
+                if cx.wrong_clock().is_some() =>
+            {
                 let ahead_ms = cx.wrong_clock().unwrap_or_default();
                 cx.refuse(call, Refusal::WrongClock { ahead_ms });
             }

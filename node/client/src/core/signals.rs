@@ -30,6 +30,7 @@ impl Subjects<'_> {
             Signal::Recheck(message) => self.rechecking.watch(cx, message),
             Signal::Progress(message) => self.sending.on_progress(cx, self.placing, message),
             Signal::Delivered(message) => self.placing.on_delivered(cx, message),
+            Signal::Withdrawn(messages) => self.placing.withdraw(cx, &messages),
             Signal::ReceiptsDue => self.receipts.on_due(cx),
             Signal::ReadDue => self.receipts.on_read_due(cx),
             Signal::Joined(conversation, account) => {

@@ -46,6 +46,15 @@ impl Records {
         }
     }
 
+    /// Forgets what an account has felt about messages.
+    pub fn drop_reactions_by(&mut self, account: &PublicKey) {
+        let theirs = self.reactions.keys().filter(|(_, by)| by == account);
+        let theirs: Vec<(Reference, PublicKey)> = theirs.copied().collect();
+        for (to, by) in theirs {
+            self.drop_reaction(to, by);
+        }
+    }
+
     /// Forgets the reactions that are over.
     pub fn tidy_reactions(&mut self, is_over: impl Fn(&Reference, &Reaction) -> bool) {
         let over = self.reactions.iter();

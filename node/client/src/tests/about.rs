@@ -1,8 +1,8 @@
 //! What was said on both sides, and messages about messages (SPEC 10.10).
 
 use restante_interface::{
-    Body, ContactChange, ConversationInfo, HistoryMessage, HistoryRequest, MessageCode, Refusal,
-    Reply, Request as Call, SendRequest,
+    Body, ContactChange, ConversationInfo, DeliveryState, HistoryMessage, HistoryRequest,
+    MessageCode, Refusal, Reply, Request as Call, SendRequest, StoreTrouble,
 };
 use restante_proto::limits::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use restante_proto::message::MessageId;
@@ -447,4 +447,103 @@ fn what_is_destroyed_here_stays_there() {
     let ids = vec![theirs];
     done(&mut world, 1, Call::Delete { ids });
     assert!(!words(&mut world, 1, 0).contains(&"< mine".to_owned()));
+}
+
+/// What was read is the message, in whatever form: all its words burn.
+#[test]
+fn what_burns_and_was_changed_burns_on_both_sides() {
+    for is_read_before in [true, false] {
+        let mut world = World::friends(72, 2);
+        let id = world.id(1);
+        let call = world.send_with(0, &id, "burns", Some(2 * MINUTE_MS));
+        world.run(SECOND_MS);
+        let sent = world.sent(0, call).unwrap().message_id.clone();
+        if is_read_before {
+            world.mark_read(1);
+            world.run(10 * SECOND_MS);
+        }
+        edit(&mut world, 0, &sent, "burns as well");
+        world.run(10 * SECOND_MS);
+        world.mark_read(1);
+        world.run(30 * SECOND_MS);
+        let shown = words(&mut world, 0, 1);
+        assert_eq!(shown.last().unwrap(), "> burns as well");
+        world.run(3 * MINUTE_MS);
+        for (person, other) in [(0, 1), (1, 0)] {
+            let shown = words(&mut world, person, other);
+            assert!(!shown.iter().any(|it| it.contains("burns")), "{shown:?}");
+        }
+        let sent = world.people[0].disk.rows().sent.values();
+        let mut burning = sent.filter(|sent| sent.burn_ms > 0);
+        assert!(burning.all(|sent| sent.words.slot().is_none()));
+    }
+}
+
+#[test]
+fn an_edit_that_the_store_refuses_changes_nothing() {
+    let mut world = World::friends(73, 2);
+    world.send(0, 1, "as it was");
+    world.run(MINUTE_MS);
+    let id = history(&mut world, 0, 1).pop().unwrap().id;
+    world.people[0].trouble = Some(StoreTrouble::DiskFull);
+    let call = edit(&mut world, 0, &id, "otherwise");
+    let refused = &world.people[0].replies[&call];
+    assert!(matches!(refused, Err(Refusal::NotStored { .. })));
+    world.people[0].trouble = None;
+    world.run(2 * MINUTE_MS);
+    assert_eq!(words(&mut world, 0, 1).last().unwrap(), "> as it was");
+    assert_eq!(words(&mut world, 1, 0).last().unwrap(), "< as it was");
+    edit(&mut world, 0, &id, "otherwise");
+    world.run(MINUTE_MS);
+    assert_eq!(words(&mut world, 0, 1).last().unwrap(), "> otherwise");
+}
+
+#[test]
+fn what_is_taken_back_before_it_arrives_counts_as_delivered_to_nobody() {
+    let mut world = World::friends(74, 2);
+    let id = world.id(1);
+    let away = world.people.remove(1);
+    let request = SendRequest {
+        wait: true,
+        ..message(id, "regretted")
+    };
+    world.is_cut_off = true;
+    let call = world.call(0, Call::Send(request));
+    world.run(MINUTE_MS);
+    let sent = world.people[0].disk.rows().sent.iter();
+    let sent = sent.filter(|(_, sent)| sent.state == DeliveryState::Waiting);
+    let sent: Vec<String> = sent.map(|(id, _)| id.to_string()).collect();
+    // Named twice, in two ways.
+    let ids = vec![sent[0].clone(), sent[0][..9].to_owned()];
+    done(&mut world, 0, Call::Recall { ids });
+    let told = world.sent(0, call).unwrap();
+    assert_eq!(
+        (told.state, told.code),
+        (DeliveryState::Expired, MessageCode::Recalled)
+    );
+    world.is_cut_off = false;
+    world.people.push(away);
+    world.restart(1);
+    world.run(30 * MINUTE_MS);
+    assert!(!world.texts(1).contains("regretted"));
+}
+
+/// What a stranger sends together is what it sent: nothing takes the place of anything.
+#[test]
+fn a_stranger_changes_nothing_that_it_has_sent() {
+    let mut world = World::new(75, 2, 6);
+    world.warm_up();
+    let id = world.id(1);
+    let away = world.people.remove(1);
+    let call = world.send_to(0, &id, "one");
+    world.run(MINUTE_MS);
+    let sent = world.sent(0, call).unwrap().message_id.clone();
+    world.people.push(away);
+    world.is_cut_off = true;
+    edit(&mut world, 0, &sent, "two");
+    world.is_cut_off = false;
+    world.restart(1);
+    world.run(30 * MINUTE_MS);
+    let texts = world.texts(1);
+    assert!(texts.contains("one") && texts.contains("two"), "{texts:?}");
 }

@@ -134,6 +134,9 @@ fn apply_all(
             Change::PutHeader(arrival, header) => {
                 replaced.extend(put_header(tx, *arrival, header)?);
             }
+            Change::Destroy(arrival, _) | Change::Discard(arrival) => {
+                replaced.extend(destroy(tx, *arrival)?);
+            }
             Change::PutSent(message, sent) => replaced.extend(put_sent(tx, message, sent)?),
             Change::DropSent(message) => replaced.extend(drop_sent(tx, message)?),
             change => apply(tx, change)?,
@@ -180,6 +183,16 @@ fn put_body(
         .seal_body(key, &place, body, &mut rand::rng())?;
     tx.put(BODIES, &place, &sealed)?;
     Ok(())
+}
+
+/// Removes a message; returns the slot that its row named, which may be a newer one than whoever destroys it knows.
+fn destroy(tx: &mut WriteTx<'_>, place: u64) -> Result<Option<SlotId>, DbError> {
+    let place = place.to_be_bytes();
+    let before = tx.get(INBOX, &place)?;
+    tx.remove(INBOX, &place)?;
+    tx.remove(BODIES, &place)?;
+    let before = before.and_then(|row| rows::header_from_row(&row).ok());
+    Ok(before.and_then(|before| before.slot).map(slot_id))
 }
 
 /// Writes a header, and drops a body that it names no more; returns the slot of that. Where the key of one is, the row
@@ -247,10 +260,6 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
             tx.put(OUTBOX, id.as_bytes(), &rows::outgoing_to_row(outgoing))?;
         }
         Change::DropOutgoing(id) => drop(tx.remove(OUTBOX, id.as_bytes())?),
-        Change::Destroy(arrival, _) | Change::Discard(arrival) => {
-            tx.remove(INBOX, &arrival.to_be_bytes())?;
-            tx.remove(BODIES, &arrival.to_be_bytes())?;
-        }
         Change::PutTaken(mailbox, envelope, until) => {
             let place = taken_key(mailbox, envelope);
             tx.put(TAKEN, &place, &until.get().to_be_bytes())?;
@@ -297,6 +306,8 @@ fn apply(tx: &mut WriteTx<'_>, change: &Change) -> Result<(), DbError> {
         Change::PutMessage { .. }
         | Change::PutWords(..)
         | Change::PutHeader(..)
+        | Change::Destroy(..)
+        | Change::Discard(_)
         | Change::PutSent(..)
         | Change::DropSent(_)
         | Change::Forget(_)

@@ -34,6 +34,11 @@ impl View {
         self.shown.get(id)
     }
 
+    /// Tells whether a message was shown.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.shown.contains_key(id)
+    }
+
     /// Returns the oldest message that was shown.
     pub(super) fn oldest(&self) -> Option<String> {
         self.oldest.clone()
