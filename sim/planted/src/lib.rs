@@ -55,7 +55,8 @@ pub const HUNTS: &[Hunt] = &[
         "restarts.toml",
         &["durable-receipt", "acked"],
     ),
-    Hunt::new("no-dedup", "full", "people-crash", &["once"]),
+    // Inside of a conversation a text does not open twice: what is caught may be what is missing then.
+    Hunt::new("no-dedup", "full", "people-crash", &["once", "converged"]),
     Hunt::new("no-dedup", "fast", "people-crash", &["once"]),
     Hunt::new("ack-forgotten", "full", "hello", &["acked"]),
     Hunt::new("ack-forgotten", "fast", "hello", &["acked"]),
