@@ -335,7 +335,7 @@ fn received(cx: &Cx<'_>, header: &Header) -> HistoryMessage {
         edited_ms: header.edited.map(UnixMillis::get),
         recalled_ms: header.recalled.map(UnixMillis::get),
         unknown: header.unknown_kind != 0,
-        ..blank()
+        ..HistoryMessage::default()
     }
 }
 
@@ -357,27 +357,6 @@ fn own_message(cx: &Cx<'_>, placing: &Placing, id: &MessageId) -> Option<History
         reply_to: sent.reply_to.as_ref().map(|to| shown_id(cx, to)),
         edited_ms: edited,
         recalled_ms: sent.recalled.map(UnixMillis::get),
-        ..blank()
+        ..HistoryMessage::default()
     })
-}
-
-const fn blank() -> HistoryMessage {
-    HistoryMessage {
-        id: String::new(),
-        own: false,
-        sent_ms: 0,
-        received_ms: 0,
-        expires_ms: 0,
-        burn_ms: None,
-        read_ms: None,
-        code: None,
-        text: None,
-        base64: None,
-        file_name: None,
-        reply_to: None,
-        edited_ms: None,
-        recalled_ms: None,
-        unknown: false,
-        reactions: Vec::new(),
-    }
 }

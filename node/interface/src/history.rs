@@ -33,7 +33,7 @@ pub struct HistoryPage {
 }
 
 /// One message of a conversation: one line of the output of `restante history --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryMessage {
     /// The message, in hexadecimal.
     pub id: String,

@@ -22,8 +22,6 @@ use super::wire::{
 };
 use crate::home::{Home, HomeError};
 
-/// Where the node tells what happens.
-const EVENTS_TARGET: &str = "/v1/events";
 /// How long a command waits for an answer beyond what it asked the node to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -99,9 +97,7 @@ pub async fn call(
 /// Dropping the future ends the listening.
 pub async fn listen(home: &Home, mut on_event: impl FnMut(Event)) -> Result<(), CallError> {
     let stream = connect(home).await?;
-    let asked = Asked::of(&Request::Id).map_err(|_| CallError::Garbled)?;
-    let target = EVENTS_TARGET.to_owned();
-    let request = put(Asked { target, ..asked })?;
+    let request = put(Asked::events())?;
     let (mut node, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let mut connections = JoinSet::new();
     connections.spawn(connection);
@@ -112,24 +108,13 @@ pub async fn listen(home: &Home, mut on_event: impl FnMut(Event)) -> Result<(), 
             serde_json::from_slice(&content).map_err(|_| CallError::Garbled)?;
         return Err(CallError::Refused(refused.error));
     }
-    let mut content = response.into_body();
-    let mut rest = Vec::new();
+    let mut lines = Lines::of(response.into_body());
     loop {
-        let Some(frame) = content.frame().await.transpose()? else {
-            return Err(CallError::Ended);
-        };
-        rest.extend_from_slice(&frame.into_data().unwrap_or_default());
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            if let Some(data) = line.strip_prefix(b"data:") {
-                // Kinds of a later version are passed over.
-                if let Ok(event) = serde_json::from_slice(data) {
-                    on_event(event);
-                }
-            }
-        }
-        if rest.len() > ANSWER_BYTES_MAX {
-            return Err(CallError::Garbled);
+        let line = lines.next().await?;
+        // Kinds of a later version are passed over.
+        let data = line.strip_prefix(b"data:");
+        if let Some(Ok(event)) = data.map(serde_json::from_slice) {
+            on_event(event);
         }
     }
 }
@@ -218,25 +203,46 @@ async fn whole(response: HttpResponse<Incoming>) -> Result<Zeroizing<Vec<u8>>, C
 
 /// Reads lines until the last one.
 async fn read_lines(
-    mut content: Incoming,
+    content: Incoming,
     on_progress: &mut impl FnMut(SendResult),
 ) -> Result<Reply, CallError> {
-    let mut rest = Vec::new();
+    let mut lines = Lines::of(content);
     loop {
-        let Some(frame) = content.frame().await.transpose()? else {
-            return Err(CallError::Ended);
-        };
-        rest.extend_from_slice(&frame.into_data().unwrap_or_default());
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            match serde_json::from_slice(&line).map_err(|_| CallError::Garbled)? {
-                SendLine::Progress(report) => on_progress(report),
-                SendLine::Sent(result) => return Ok(Reply::Sent(result)),
-                SendLine::Error(refusal) => return Err(CallError::Refused(refusal)),
-            }
+        let line = lines.next().await?;
+        match serde_json::from_slice(&line).map_err(|_| CallError::Garbled)? {
+            SendLine::Progress(report) => on_progress(report),
+            SendLine::Sent(result) => return Ok(Reply::Sent(result)),
+            SendLine::Error(refusal) => return Err(CallError::Refused(refusal)),
         }
-        if rest.len() > ANSWER_BYTES_MAX {
-            return Err(CallError::Garbled);
+    }
+}
+
+/// A content that comes line by line.
+struct Lines {
+    content: Incoming,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    const fn of(content: Incoming) -> Self {
+        let rest = Vec::new();
+        Self { content, rest }
+    }
+
+    /// Waits for the next line; it is at most as long as an answer.
+    async fn next(&mut self) -> Result<Vec<u8>, CallError> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                return Ok(self.rest.drain(..=end).collect());
+            }
+            if self.rest.len() > ANSWER_BYTES_MAX {
+                return Err(CallError::Garbled);
+            }
+            let Some(frame) = self.content.frame().await.transpose()? else {
+                return Err(CallError::Ended);
+            };
+            let data = frame.into_data().unwrap_or_default();
+            self.rest.extend_from_slice(&data);
         }
     }
 }

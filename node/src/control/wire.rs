@@ -290,6 +290,11 @@ impl Asked {
         Ok(asked)
     }
 
+    /// Asks to be told what happens; the answer ends with the node.
+    pub(crate) fn events() -> Self {
+        Self::get("events", Expected::Nothing)
+    }
+
     fn get(rest: &str, expected: Expected) -> Self {
         Self {
             method: "GET",

@@ -184,20 +184,8 @@ mod tests {
         HistoryMessage {
             id: id.to_owned(),
             own,
-            sent_ms: 1,
-            received_ms: 1,
-            expires_ms: 9,
-            burn_ms: None,
-            read_ms: None,
-            code: None,
             text: Some(Redacted(text.to_owned())),
-            base64: None,
-            file_name: None,
-            reply_to: None,
-            edited_ms: None,
-            recalled_ms: None,
-            unknown: false,
-            reactions: Vec::new(),
+            ..HistoryMessage::default()
         }
     }
 
