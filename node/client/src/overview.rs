@@ -78,8 +78,8 @@ pub(crate) fn of(
     let (watched, subscribed) = collecting.watched(now);
     let settled = Now::new(now.mono, dates.settled(now));
     let mut sent: Vec<(&MessageId, &Sent)> = records.sent().iter().collect();
-    let under_way = sent.iter().filter(|(_, sent)| is_under_way(sent)).count();
-    sent.sort_by_key(|(_, sent)| match is_under_way(sent) {
+    let under_way = sent.iter().filter(|(_, sent)| sent.is_under_way()).count();
+    sent.sort_by_key(|(_, sent)| match sent.is_under_way() {
         true => (0, sent.sent.get()),
         false => (1, u64::MAX - sent.sent.get()),
     });
@@ -165,14 +165,10 @@ pub const fn clock_state(clock: ClockInfo) -> State {
 
 /// Returns how a message stands by a date: its end may have come before the next timer says so.
 pub(crate) fn state_at(sent: &Sent, date: UnixMillis) -> DeliveryState {
-    match sent.expires <= date && is_under_way(sent) {
+    match sent.expires <= date && sent.is_under_way() {
         true => DeliveryState::Expired,
         false => sent.state,
     }
-}
-
-const fn is_under_way(sent: &Sent) -> bool {
-    sent.is_under_way()
 }
 
 fn outbox_entry(
@@ -206,7 +202,7 @@ fn outbox_entry(
         code,
         obstacles,
         attempts,
-        next_try_ms: next.filter(|_| is_under_way(&shown)).map(date),
+        next_try_ms: next.filter(|_| shown.is_under_way()).map(date),
     }
 }
 
